@@ -1,0 +1,135 @@
+"""Errors: whose fault it is, which rule was broken, and where.
+
+`LocalError`: the caller asked for something illegal. `RemoteError`: the peer, or the network on the way to it, did
+something that cannot be worked with. They are plain classes, not dataclasses: a frozen one breaks when it is raised
+through a context manager.
+"""
+
+from enum import Enum
+from typing import Self
+
+EXCERPT_CHARACTERS = 64
+"""How much of an offending text an error quotes: enough to recognise it, too little to flood a log."""
+
+
+class SipError(Exception):
+    """Any error of this package. `section` names the rule, as in `RFC 3261 §8.1.1.5`."""
+
+    def __init__(self, message: str, *, section: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.section = section
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.section}]"
+
+
+class LocalError(SipError):
+    """The caller asked for something that SIP does not allow; nothing was sent."""
+
+
+class RemoteError(SipError):
+    """The peer or the network did something that cannot be worked with."""
+
+
+class ParseError(RemoteError):
+    """Text or bytes that the grammar does not allow and that no named leniency covers.
+
+    `text` is what was being read, `offset` the character in it where the fault is. Out of a header field, `header` is
+    its name and `text` its whole value, folds replaced and white space around it left out. `position` is the byte of
+    the whole message at which the fault stands, None while the message is not known. `status` is the response code
+    the RFC suggests for a request with this fault.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        section: str,
+        text: str = "",
+        offset: int = 0,
+        header: str | None = None,
+        position: int | None = None,
+        status: int = 400,
+    ) -> None:
+        super().__init__(message, section=section)
+        self.text = text
+        self.offset = offset
+        self.header = header
+        self.position = position
+        self.status = status
+
+    @property
+    def excerpt(self) -> str:
+        """The offending part, at most EXCERPT_CHARACTERS of it; where the text ends too early, its last ones."""
+        return self.text[self.offset : self.offset + EXCERPT_CHARACTERS] or self.text[-EXCERPT_CHARACTERS:]
+
+    @property
+    def offending_bytes(self) -> bytes:
+        """The excerpt as it came over the wire."""
+        return self.excerpt.encode("utf-8", "surrogateescape")
+
+    def within(
+        self, header: str | None = None, offset: int = 0, text: str | None = None, position: int | None = None
+    ) -> Self:
+        """The same error, told from further out.
+
+        `text` is what surrounds the text of this error, which begins at `offset` in it; `header` names the header
+        field that all of it stands in; `position` is the byte of the whole message where the fault is.
+        """
+        return type(self)(
+            self.message,
+            section=self.section,
+            text=self.text if text is None else text,
+            offset=self.offset + offset,
+            header=header or self.header,
+            position=self.position if position is None else position,
+            status=self.status,
+        )
+
+    def __str__(self) -> str:
+        where = f"{self.header}: " if self.header else ""
+        at = f"{self.offset}" if self.position is None else f"byte {self.position}"
+        shown = f" at {at}: {self.excerpt!a}" if self.text or self.position is not None else ""
+        return f"{where}{self.message}{shown} [{self.section}]"
+
+
+class LimitExceeded(ParseError):
+    """A named limit was passed; the status is the one the RFC gives for that limit (413, 414, 513 or 400)."""
+
+
+class UnsafeValue(LocalError):
+    """A value that a caller set holds CR, LF or NUL, which would let it write header fields of its own."""
+
+
+class FailureReason(Enum):
+    """Why nothing could be sent, or nothing came back: each is a different story for the user."""
+
+    UNRESOLVABLE = "unresolvable"
+    """No address for the name."""
+    REFUSED = "refused"
+    """Something answered that nothing listens there: TCP RST to a SYN, or ICMP port unreachable."""
+    UNREACHABLE = "unreachable"
+    """No route, host or network unreachable, told by the kernel or by ICMP."""
+    PROHIBITED = "prohibited"
+    """A filter said so: ICMP administratively prohibited, or EPERM from the local firewall."""
+    TIMED_OUT = "timed out"
+    """Silence until the deadline."""
+    RESET = "reset"
+    """An established connection was reset."""
+    CLOSED = "closed"
+    """The peer closed the connection in order, or it closed before an answer came."""
+    TLS = "tls failed"
+    """TCP works; the TLS handshake does not. The failure's `tls` says how."""
+    TOO_LARGE = "too large"
+    """The datagram does not fit (EMSGSIZE)."""
+    GARBAGE = "garbage"
+    """Bytes came back that are not SIP."""
+
+
+class TransportFailure(RemoteError):
+    """A hop or a flow failed. `reason` is for programs, `message` for people."""
+
+    def __init__(self, reason: FailureReason, message: str, *, section: str = "RFC 3261 §18.4") -> None:
+        super().__init__(message, section=section)
+        self.reason = reason

@@ -1,0 +1,141 @@
+"""Where a message goes: transports, addresses, hops and flows. RFC 3261 §18, RFC 3263 §4.
+
+A `Hop` is a decision (send there, so, because); a `Flow` is a fact (this connection, or this pair of datagram
+addresses, exists and can be sent on).
+"""
+
+import ipaddress
+from enum import Enum
+
+from sipcore.value import value
+
+DEFAULT_PORT = 5060
+"""RFC 3261 §19.1.2: UDP, TCP, and SCTP."""
+DEFAULT_TLS_PORT = 5061
+"""RFC 3261 §19.1.2: TLS over TCP."""
+
+
+class Transport(Enum):
+    """A transport by its name in Via (RFC 3261 §18.1.1, RFC 7118 §5.2)."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+    WS = "WS"
+    WSS = "WSS"
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport itself retransmits (RFC 3261 §17: timers A, E and G stay off then)."""
+        return self is not Transport.UDP
+
+    @property
+    def secure(self) -> bool:
+        """Whether a sips URI may be sent over it."""
+        return self in (Transport.TLS, Transport.WSS)
+
+    @property
+    def default_port(self) -> int:
+        """The port where none is written (RFC 3261 §19.1.2; RFC 7118 §5.2 for 80 and 443)."""
+        return _DEFAULT_PORTS[self]
+
+
+_DEFAULT_PORTS = {
+    Transport.UDP: DEFAULT_PORT,
+    Transport.TCP: DEFAULT_PORT,
+    Transport.TLS: DEFAULT_TLS_PORT,
+    Transport.WS: 80,
+    Transport.WSS: 443,
+}
+
+
+@value
+class SocketAddress:
+    """An IP address in text form, without brackets, and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether `host` is an IPv6 address."""
+        return ":" in self.host
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the address never leaves this machine."""
+        return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.is_ipv6 else f"{self.host}:{self.port}"
+
+
+@value
+class Hop:
+    """One place to send to: how, from where, and why it was chosen.
+
+    `local` is None until the kernel or the connection has told which local address is used. `tls_name` is the name
+    that the peer's certificate must carry (RFC 5922 §4) and that goes out as SNI. `why` is a sentence for people.
+    """
+
+    transport: Transport
+    remote: SocketAddress
+    local: SocketAddress | None = None
+    tls_name: str | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.transport.value.lower()} {self.remote}"
+
+
+@value
+class Flow:
+    """A connection, or a pair of datagram addresses, that messages arrive on and can be sent back over.
+
+    `serial` tells two connections between the same addresses apart; it is 0 for UDP.
+    """
+
+    transport: Transport
+    local: SocketAddress
+    remote: SocketAddress
+    serial: int = 0
+
+    @property
+    def hop(self) -> Hop:
+        """The hop that leads back along this flow."""
+        return Hop(self.transport, self.remote, self.local, why="the flow that it came on")
+
+
+@value
+class Target:
+    """What is to be located by RFC 3263 §4: the URI's scheme, host, port and transport, `maddr` already applied.
+
+    `host` is a domain name or an IP address without brackets. `secure` is whether the scheme is `sips`. For a response
+    (RFC 3263 §5) it is the sent-by of the topmost Via with the transport that the Via names.
+    """
+
+    host: str
+    port: int | None = None
+    transport: Transport | None = None
+    secure: bool = False
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether `host` is an IP address, so that nothing needs to be looked up."""
+        return is_numeric(self.host)
+
+    def __str__(self) -> str:
+        scheme = "sips" if self.secure else "sip"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        transport = "" if self.transport is None else f";transport={self.transport.value.lower()}"
+        return f"{scheme}:{host}{port}{transport}"
+
+
+def is_numeric(host: str) -> bool:
+    """Whether `host` is an IP address (with a zone after `%` at most) and not a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

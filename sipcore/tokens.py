@@ -1,0 +1,41 @@
+"""Identifiers out of an injected random source: branches, tags, Call-IDs, cnonces.
+
+The source is a function `bytes_of(count) -> bytes`. The endpoint passes the operating system's CSPRNG; a test passes a
+seeded one, and the same seed gives byte-identical traffic.
+"""
+
+from collections.abc import Callable
+
+MAGIC_COOKIE = "z9hG4bK"
+"""What every branch of an RFC 3261 element begins with (RFC 3261 §8.1.1.7)."""
+
+RandomBytes = Callable[[int], bytes]
+
+
+class Tokens:
+    """Makes the identifiers of RFC 3261 §8.1.1 and §19.3 out of `random_bytes`."""
+
+    __slots__ = ("_random_bytes",)
+
+    def __init__(self, random_bytes: RandomBytes) -> None:
+        self._random_bytes = random_bytes
+
+    def branch(self) -> str:
+        """A branch: the magic cookie and 96 random bits (RFC 3261 §8.1.1.7 wants it unique across space and time)."""
+        return MAGIC_COOKIE + self._random_bytes(12).hex()
+
+    def tag(self) -> str:
+        """A tag of 64 random bits (RFC 3261 §19.3 asks for at least 32)."""
+        return self._random_bytes(8).hex()
+
+    def call_id(self) -> str:
+        """A Call-ID of 128 random bits, without a host: it would tell the local address (RFC 3261 §8.1.1.4)."""
+        return self._random_bytes(16).hex()
+
+    def cnonce(self) -> str:
+        """A client nonce of 64 random bits (RFC 7616 §3.4)."""
+        return self._random_bytes(8).hex()
+
+    def number(self, below: int) -> int:
+        """A number from 0 to `below` - 1, for first sequence numbers and weighted choices (bias under 2**-32)."""
+        return int.from_bytes(self._random_bytes(8), "big") % below

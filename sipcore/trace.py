@@ -1,0 +1,76 @@
+"""The one trace vocabulary: what happened, when, where. Log, timeline, ladder, JSON and captures are drawn from it.
+
+Times are seconds on the monotonic clock that the owner of the stack passes in as `now`.
+"""
+
+from enum import Enum
+
+from sipcore.deviation import Deviation
+from sipcore.resolve.target import Flow, Hop
+from sipcore.value import value
+
+
+class Direction(Enum):
+    """Which way a message went, seen from here."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+
+
+@value
+class Stamp:
+    """When bytes arrived, in seconds on the monotonic clock; `kernel` tells whether the kernel took the time."""
+
+    at: float
+    kernel: bool = False
+
+
+@value
+class MessageTrace:
+    """One SIP message crossed the wire. `data` are its exact bytes; `attempt` is above 0 for a retransmission.
+
+    `notes` are what the framing of a stream tolerated.
+    """
+
+    at: float
+    direction: Direction
+    flow: Flow
+    data: bytes
+    kernel: bool = False
+    attempt: int = 0
+    notes: tuple[Deviation, ...] = ()
+
+
+@value
+class TransitionTrace:
+    """A state machine moved: which machine, for which key, on which input, from which state to which."""
+
+    at: float
+    machine: str
+    key: str
+    input: str
+    before: str
+    after: str
+
+
+@value
+class ResolveTrace:
+    """A question was asked of DNS, and what came back: answer texts with their TTL, or an error."""
+
+    at: float
+    question: str
+    answers: tuple[str, ...] = ()
+    error: str = ""
+
+
+@value
+class FlowTrace:
+    """A connection was opened, secured, closed or failed; `detail` says with what, or why."""
+
+    at: float
+    hop: Hop
+    event: str
+    detail: str = ""
+
+
+TraceRecord = MessageTrace | TransitionTrace | ResolveTrace | FlowTrace
