@@ -1,0 +1,83 @@
+"""Session descriptions of our own making. RFC 8866, with what RFC 3264 §5 wants of an offer."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from sipcore.errors import LocalError
+from sipcore.sdp.attributes import Codec, Direction
+from sipcore.sdp.description import MediaDescription, SessionDescription
+from sipcore.sdp.fields import Attribute, Connection, Origin
+
+TELEPHONE_EVENT = "telephone-event"
+DTMF_EVENTS = "0-15"
+"""The sixteen keys of DTMF (RFC 4733 §3.2)."""
+DEFAULT_RATE = 8000
+"""The clock rate of telephone events unless the audio has another (RFC 4733 §2.4.1)."""
+
+
+def audio_description(
+    *,
+    address: str,
+    port: int,
+    session_id: int,
+    session_version: int,
+    codecs: Sequence[Codec],
+    direction: Direction = Direction.SENDRECV,
+    ptime: float | None = 20,
+    telephone_event: int | None = 101,
+    protocol: str = "RTP/AVP",
+    attributes: Sequence[Attribute] = (),
+) -> SessionDescription:
+    """A description of one audio stream, for an offer or an answer.
+
+    `codecs` stand in order of preference; `ptime` is in milliseconds; `telephone_event` is the payload type for DTMF,
+    or None to leave it out; `attributes` are added at the end of the media description. The session id and version
+    come from the caller: both stay the same over a dialog, but for the version going up with each change (RFC 3264 §8).
+
+    Raises LocalError when `address` is no IP address, there is no codec, or two formats share a payload type.
+    """
+    connection = _connection(address)
+    formats = list(codecs)
+    if telephone_event is not None:
+        formats.append(telephone_event_codec(telephone_event, codecs))
+    numbers = tuple(str(codec.payload_type) for codec in formats)
+    if not codecs or len(set(numbers)) < len(numbers):
+        raise LocalError("there must be a codec, and each needs a payload type of its own", section="RFC 8866 §5.14")
+    media = MediaDescription(
+        "audio",
+        port,
+        protocol,
+        numbers,
+        attributes=(*_format_attributes(formats), *_timing(ptime), Attribute(direction.value), *attributes),
+    )
+    origin = Origin("-", session_id, session_version, connection.network_type, connection.address_type, address)
+    return SessionDescription(origin, connection=connection, media=(media,))
+
+
+def telephone_event_codec(payload_type: int, codecs: Sequence[Codec]) -> Codec:
+    """The format for DTMF beside `codecs`, at 8000 Hz, or at the rate of the first of them if none has that."""
+    rates = [codec.clock_rate for codec in codecs] or [DEFAULT_RATE]
+    rate = DEFAULT_RATE if DEFAULT_RATE in rates else rates[0]
+    return Codec(payload_type, TELEPHONE_EVENT, rate, fmtp=DTMF_EVENTS)
+
+
+def _connection(address: str) -> Connection:
+    try:
+        version = ipaddress.ip_address(address.replace("%", " ")).version  # a zone means nothing to anyone else
+    except ValueError:
+        raise LocalError(f"{address!a} is not an IP address", section="RFC 8866 §5.7") from None
+    return Connection("IN", f"IP{version}", address)
+
+
+def _format_attributes(codecs: Sequence[Codec]) -> list[Attribute]:
+    """An rtpmap for each codec, static or not (RFC 3264 §5.1), and an fmtp where there is something to say."""
+    attributes = []
+    for codec in codecs:
+        attributes.append(Attribute("rtpmap", str(codec)))
+        if codec.fmtp:
+            attributes.append(Attribute("fmtp", f"{codec.payload_type} {codec.fmtp}"))
+    return attributes
+
+
+def _timing(ptime: float | None) -> list[Attribute]:
+    return [] if ptime is None else [Attribute("ptime", f"{ptime:g}")]
