@@ -1,0 +1,115 @@
+"""What the transaction layer wants done, and what it has to tell. RFC 3261 §17, in the order in which it happened."""
+
+from sipcore.errors import TransportFailure
+from sipcore.message.message import Request, Response
+from sipcore.resolve.target import Flow, Hop
+from sipcore.trace import TransitionTrace
+from sipcore.transactions.key import AnyServerKey, ClientKey, Key
+from sipcore.value import value
+
+
+@value
+class Transmit:
+    """Send `data` to a hop, or back over a flow. `attempt` is above 0 when the same bytes were sent before.
+
+    When that fails, tell the layer by `transport_failed(key, ...)`.
+    """
+
+    key: Key
+    to: Hop | Flow
+    data: bytes
+    attempt: int
+
+
+@value
+class RequestReceived:
+    """A new request for the transaction user, which answers by `respond(key, ...)`. Its Via is stamped."""
+
+    key: AnyServerKey
+    request: Request
+    flow: Flow
+
+
+@value
+class MergedRequest:
+    """A request that came before by another way: to be answered with 482 (RFC 3261 §8.2.2.2)."""
+
+    key: AnyServerKey
+    request: Request
+    flow: Flow
+
+
+@value
+class CancelReceived:
+    """A CANCEL, to be answered with 200, and what it cancels; or None, to be answered with 481 (RFC 3261 §9.2)."""
+
+    key: AnyServerKey
+    request: Request
+    flow: Flow
+    cancelled: AnyServerKey | None
+
+
+@value
+class AckReceived:
+    """An ACK that is for the transaction user: one of a 2xx, or of nothing known here (RFC 6026 §8.7)."""
+
+    request: Request
+    flow: Flow
+
+
+@value
+class Overloaded:
+    """A request that got no transaction, since there are too many: to be dropped, or answered without state."""
+
+    request: Request
+    flow: Flow
+
+
+@value
+class ResponseReceived:
+    """A response to the request of a client transaction, never a retransmission, save that of a 2xx to an INVITE."""
+
+    key: ClientKey
+    response: Response
+    flow: Flow
+
+
+@value
+class StrayResponse:
+    """A response that belongs to no transaction, to be dropped (RFC 6026 §8.9). It may be worth a line in a trace."""
+
+    response: Response
+    flow: Flow
+
+
+@value
+class TransactionFailed:
+    """A transaction got no answer in time, or could not send. That ends a client transaction (RFC 3261 §17.1.4).
+
+    A server transaction that could not send goes on (RFC 6026 §8.8): `reroute` gives its response another chance.
+    """
+
+    key: Key
+    failure: TransportFailure
+
+
+@value
+class Terminated:
+    """The transaction is gone; its key means nothing any more."""
+
+    key: Key
+
+
+Effect = (
+    Transmit
+    | RequestReceived
+    | MergedRequest
+    | CancelReceived
+    | AckReceived
+    | Overloaded
+    | ResponseReceived
+    | StrayResponse
+    | TransactionFailed
+    | Terminated
+    | TransitionTrace
+)

@@ -1,0 +1,314 @@
+"""The transaction layer: RFC 3261 §17, with RFC 6026, RFC 4320 and §8.2.2.2, §9, §18.2 as far as they concern it.
+
+It finds the transaction that a message, a timer or a failure is for, lets it take one step in its machine's table, and
+keeps the effects for `drain`. Nothing is called upward, and nothing is known of sockets or clocks: times are seconds on
+the clock of whoever passes `now`, who calls `handle_timeout` when `next_timeout` has come.
+"""
+
+from enum import IntEnum
+
+from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.message.build import cancel_for
+from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK, CANCEL, INVITE
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import TransitionTrace
+from sipcore.transactions import client, invite_client, invite_server, server
+from sipcore.transactions.alarms import LEEWAY, Alarms
+from sipcore.transactions.effects import (
+    AckReceived,
+    CancelReceived,
+    Effect,
+    MergedRequest,
+    Overloaded,
+    RequestReceived,
+    ResponseReceived,
+    StrayResponse,
+    Terminated,
+    TransactionFailed,
+)
+from sipcore.transactions.key import (
+    AnyServerKey,
+    ClientKey,
+    Key,
+    MergeKey,
+    cancelled_keys,
+    client_key,
+    merge_key,
+    server_key,
+)
+from sipcore.transactions.machine import Machine
+from sipcore.transactions.reply import reply_to, stamped
+from sipcore.transactions.timers import DEFAULT_TIMERS, Timers
+from sipcore.transactions.transaction import Cancel, Moment, Program, Transaction
+
+MAX_SERVER_TRANSACTIONS = 65_536
+"""Server transactions at once: each lives for 32 s after its answer, so these are 2,000 requests a second."""
+
+
+class TransactionLayer:
+    """All client and server transactions of one endpoint."""
+
+    def __init__(
+        self,
+        timers: Timers = DEFAULT_TIMERS,
+        *,
+        tracing: bool = False,
+        max_server_transactions: int = MAX_SERVER_TRANSACTIONS,
+    ) -> None:
+        """With `tracing`, every transition is among the effects as a TransitionTrace."""
+        self._tracing = tracing
+        self._max_server_transactions = max_server_transactions
+        self._invite_client = _programs(invite_client.MACHINE, timers)
+        self._client = _programs(client.MACHINE, timers)
+        self._invite_server = _programs(invite_server.MACHINE, timers)
+        self._server = _programs(server.MACHINE, timers)
+        self._transactions: dict[Key, Transaction] = {}
+        self._towards: dict[str, dict[Transaction, None]] = {}  # client transactions by the host they send to
+        self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
+        self._server_count = 0
+        self._alarms = Alarms()
+        self._moment = Moment()
+
+    def __len__(self) -> int:
+        """How many transactions there are."""
+        return len(self._transactions)
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the transaction still exists."""
+        return key in self._transactions
+
+    def drain(self) -> list[Effect]:
+        """What has come about since the last call, in order."""
+        effects, self._moment.out = self._moment.out, []
+        return effects
+
+    def next_timeout(self) -> float | None:
+        """When to call `handle_timeout` next; None while no timer runs."""
+        return self._alarms.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        """Let every timer fire that is due at `now`."""
+        latest = now + LEEWAY
+        while woken := self._alarms.pop(now):
+            for transaction in woken:
+                if transaction.expire_at <= latest or transaction.resend_at <= latest:
+                    self._step(transaction, transaction.take_due(latest), now)
+                else:
+                    self._alarms.schedule(transaction)
+
+    def send_request(self, request: Request, to: Hop | Flow, now: float) -> ClientKey:
+        """Begin a client transaction: `request`, whose topmost Via has a fresh branch, goes to `to` (§17.1).
+
+        Raises LocalError for an ACK, which has no transaction, and for a branch that is in use, missing or unreadable.
+        """
+        try:
+            key = client_key(request)
+        except ParseError as error:
+            raise LocalError(f"{error.header}: {error.message}", section=error.section) from error
+        if key.method == INVITE:
+            self._send(Transaction(key, self._invite_client[to.transport.reliable], to, request), bytes(request), now)
+        else:
+            self._send(Transaction(key, self._client[to.transport.reliable], to, None), bytes(request), now)
+        return key
+
+    def send_rendered(self, key: ClientKey, data: bytes, to: Hop | Flow, now: float) -> None:
+        """The same for a request that a `build.Template` rendered; `key` is its branch in lower case and its method.
+
+        Raises LocalError as `send_request` does, and for an INVITE, whose ACK and CANCEL are built from a Request.
+        """
+        if key.method == INVITE:
+            raise LocalError("an INVITE is sent by `send_request`", section="RFC 3261 §17.1.1.3")
+        self._send(Transaction(key, self._client[to.transport.reliable], to, None), data, now)
+
+    def cancel(self, key: ClientKey, now: float) -> None:
+        """Cancel an INVITE: at once, or when its first provisional response has come (§9.1).
+
+        The CANCEL is a transaction of its own, its key that of the INVITE with the other method. Nothing happens when
+        the INVITE was answered or cancelled before. Raises LocalError for a transaction of another method.
+        """
+        if key.method != INVITE:
+            raise LocalError("only an INVITE is cancelled", section="RFC 3261 §9.1")
+        transaction = self._transactions.get(key)
+        if transaction is not None and transaction.cancel is Cancel.NONE:
+            self._step(transaction, invite_client.Input.CANCEL, now)
+
+    def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
+        """Answer a request (§17.2). What comes after a final response, or after the end, is discarded.
+
+        Raises LocalError for a response that a request other than INVITE must not get.
+        """
+        transaction = self._transactions.get(key)
+        if transaction is None:
+            return
+        if key.method != INVITE:
+            _require_allowed(transaction, response.status)
+        self._step(transaction, transaction.program.responses[response.status // 100 - 1], now, data=bytes(response))
+
+    def reroute(self, key: AnyServerKey, to: Hop | Flow) -> None:
+        """Send the last response again, and all further ones, to another place (RFC 3263 §5)."""
+        transaction = self._transactions.get(key)
+        if transaction is not None:
+            transaction.to = to
+            transaction.send_again(self._moment)
+
+    def abandon(self, key: Key, now: float) -> None:
+        """Drop a transaction, whatever state it is in: the transaction user is not interested any more."""
+        transaction = self._transactions.get(key)
+        if transaction is not None:
+            before = transaction.state.name
+            transaction.state = transaction.program.final
+            if self._tracing:
+                self._trace(transaction, "ABANDON", before, now)
+            self._remove(transaction)
+
+    def transport_failed(self, key: Key, failure: TransportFailure, now: float) -> None:
+        """What a `Transmit` of this key asked for could not be sent (§17.1.4, §17.2.4)."""
+        transaction = self._transactions.get(key)
+        if transaction is not None:
+            self._step(transaction, transaction.program.transport_error, now, TransactionFailed(key, failure))
+
+    def unreachable(
+        self, remote: SocketAddress, failure: TransportFailure, now: float, transport: Transport = Transport.UDP
+    ) -> None:
+        """Nothing gets to `remote`: ICMP says so, or its connection broke. Fails what is being sent there (§18.4)."""
+        for transaction in list(self._towards.get(remote.host, ())):
+            if transaction.to.transport is transport and transaction.to.remote == remote:
+                self.transport_failed(transaction.key, failure, now)
+
+    def receive(self, message: Request | Response, flow: Flow, now: float) -> None:
+        """A message came over `flow`. Raises ParseError when it lacks what `message.require` demands of it."""
+        if isinstance(message, Response):
+            self._receive_response(message, flow, now)
+        else:
+            self._receive_request(message, flow, now)
+
+    def _receive_response(self, response: Response, flow: Flow, now: float) -> None:
+        transaction = self._transactions.get(client_key(response))
+        if transaction is None:
+            self._moment.out.append(StrayResponse(response, flow))
+            return
+        offered = ResponseReceived(transaction.key, response, flow)  # type: ignore[arg-type]  # found by a ClientKey
+        self._step(transaction, transaction.program.responses[response.status // 100 - 1], now, offered)
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        """RFC 6026 §8.10: to its transaction, or else to the transaction user, with a new one unless it is an ACK."""
+        key = server_key(request)
+        transaction = self._transactions.get(key)
+        if request.method == ACK:
+            if transaction is None or transaction.is_other_tag(request):
+                self._moment.out.append(AckReceived(request, flow))
+            else:
+                self._step(transaction, invite_server.Input.ACK, now, AckReceived(request, flow))
+        elif transaction is not None:
+            again = invite_server.Input.REQUEST if request.method == INVITE else server.Input.REQUEST
+            self._step(transaction, again, now)
+        elif self._server_count >= self._max_server_transactions:
+            self._moment.out.append(Overloaded(request, flow))
+        else:
+            self._accept(key, request, flow, now)
+
+    def _accept(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
+        """Begin a server transaction (§17.2)."""
+        merge = merge_key(request)
+        arrived = stamped(request, flow)
+        programs = self._invite_server if request.method == INVITE else self._server
+        transaction = Transaction(key, programs[flow.transport.reliable], reply_to(request.via, flow), arrived)
+        offered: Effect
+        if request.method == CANCEL:
+            cancelled = next((other for other in cancelled_keys(key) if other in self._transactions), None)
+            offered = CancelReceived(key, arrived, flow, cancelled)
+        elif merge in self._merged:
+            offered = MergedRequest(key, arrived, flow)
+        else:
+            offered = RequestReceived(key, arrived, flow)
+            if merge is not None:
+                self._merged[merge] = key
+                transaction.merge = merge
+        self._server_count += 1
+        self._begin(transaction, offered, b"", now)
+
+    def _send(self, transaction: Transaction, data: bytes, now: float) -> None:
+        key = transaction.key
+        if key.method == ACK:
+            raise LocalError("an ACK has no transaction of its own", section="RFC 3261 §17.1")
+        if key in self._transactions or not key[0]:
+            raise LocalError("each request needs a branch of its own", section="RFC 3261 §8.1.1.7")
+        others = self._towards.get(transaction.to.remote.host)
+        if others is None:
+            self._towards[transaction.to.remote.host] = {transaction: None}
+        else:
+            others[transaction] = None
+        self._begin(transaction, None, data, now)
+
+    def _begin(self, transaction: Transaction, offered: Effect | None, data: bytes, now: float) -> None:
+        self._transactions[transaction.key] = transaction
+        moment = self._moment
+        moment.now = now
+        moment.offered = offered
+        moment.data = data
+        for perform in transaction.program.start[1]:
+            perform(transaction, moment)
+        if self._tracing:
+            self._trace(transaction, "START", "", now)
+        self._alarms.schedule(transaction)
+
+    def _step(
+        self, transaction: Transaction, input_: IntEnum, now: float, offered: Effect | None = None, data: bytes = b""
+    ) -> None:
+        """Let the transaction take an input, and see what has become of it."""
+        moment = self._moment
+        moment.now = now
+        moment.offered = offered
+        moment.data = data
+        before = transaction.state
+        transaction.step(input_, moment)
+        if self._tracing:
+            self._trace(transaction, input_.name, before.name, now)
+        if transaction.cancel is Cancel.DUE:
+            transaction.cancel = Cancel.SENT
+            self._send_cancel(transaction, now)
+        if transaction.state is transaction.program.final:
+            self._remove(transaction)
+        elif transaction.expire_at <= now:  # zero seconds, as over a reliable transport
+            self._step(transaction, transaction.take_due(now), now)
+        else:
+            self._alarms.schedule(transaction)
+
+    def _send_cancel(self, invite: Transaction, now: float) -> None:
+        """§9.1: to where the INVITE went, with its branch."""
+        if invite.request is not None:
+            self.send_request(cancel_for(invite.request), invite.to, now)
+
+    def _remove(self, transaction: Transaction) -> None:
+        key = transaction.key
+        del self._transactions[key]
+        self._alarms.forget(transaction)
+        if isinstance(key, ClientKey):
+            others = self._towards[transaction.to.remote.host]
+            del others[transaction]
+            if not others:
+                del self._towards[transaction.to.remote.host]
+        else:
+            self._server_count -= 1
+            if transaction.merge is not None:
+                del self._merged[transaction.merge]
+        self._moment.out.append(Terminated(key))
+
+    def _trace(self, transaction: Transaction, input_: str, before: str, now: float) -> None:
+        name, after = transaction.program.machine.name, transaction.state.name
+        self._moment.out.append(TransitionTrace(now, name, str(transaction.key), input_, before, after))
+
+
+def _programs(machine: Machine, timers: Timers) -> tuple[Program, Program]:
+    """The machine over unreliable and over reliable transports: indexed by whether it is reliable."""
+    return Program(machine, timers, reliable=False), Program(machine, timers, reliable=True)
+
+
+def _require_allowed(transaction: Transaction, status: int) -> None:
+    """RFC 4320 §4: what a request other than INVITE must not be answered with."""
+    if status == 408:
+        raise LocalError("408 is no answer to a request other than INVITE", section="RFC 4320 §4.2")
+    early = transaction.state is server.State.TRYING and not transaction.to.transport.reliable
+    if status < 200 and (status > 100 or early):
+        raise LocalError("100 alone, and not early, may come before a final response", section="RFC 4320 §4.1")

@@ -1,0 +1,61 @@
+"""Where responses go: RFC 3261 §18.2.1 and §18.2.2, with RFC 3581 §4.
+
+They go to where the request came from, whatever its Via claims: a `received` that the client wrote itself, or an
+`rport` with a value, is replaced, so nobody is made to send responses to a third party. The exception is `maddr`,
+which RFC 3261 §18.2.2 wants obeyed.
+"""
+
+from ipaddress import ip_address
+
+from sipcore.errors import UnsafeValue
+from sipcore.grammar import split_list
+from sipcore.message.fields.via import Via
+from sipcore.message.message import Request
+from sipcore.message.registry import VIA
+from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric
+
+
+def stamped(request: Request, flow: Flow) -> Request:
+    """The request with `received` and `rport` in its topmost Via, where they are called for.
+
+    That is `received` when sent-by is not the address it came from (RFC 3261 §18.2.1), and both when the client asked
+    for `rport` (RFC 3581 §4). Raises ParseError where the topmost Via cannot be read. One with a NUL, which can be
+    received in a quoted string but not be written, stays as it is.
+    """
+    via = request.via
+    source = flow.remote.host.partition("%")[0]
+    if not via.wants_rport and via.received is None and _same_address(via.host, source):
+        return request
+    via = via.with_param("received", source)
+    if via.wants_rport:
+        via = via.with_param("rport", str(flow.remote.port))
+    first, *others = request.headers.get_all(VIA.name)
+    try:
+        return request.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
+    except UnsafeValue:
+        return request
+
+
+def reply_to(via: Via, flow: Flow) -> Flow | Hop:
+    """Where the responses to a request go that has `via` on top and came over `flow` (RFC 3261 §18.2.2).
+
+    A `maddr` that is a name is not obeyed, but treated as absent: it would have to be looked up first.
+    """
+    if flow.transport.reliable:
+        return flow
+    maddr = (via.params.get("maddr") or "").strip("[]")
+    port = DEFAULT_PORT if via.port is None else via.port
+    if maddr and is_numeric(maddr):
+        return Hop(flow.transport, SocketAddress(maddr, port), flow.local, why="maddr of the request's Via")
+    if via.wants_rport or port == flow.remote.port:
+        return flow  # RFC 3581 §4: to the source port, from the address and port that the request was received on
+    why = "the request's source, and the port of its Via"
+    return Hop(flow.transport, SocketAddress(flow.remote.host, port), flow.local, why=why)
+
+
+def _same_address(host: str, source: str) -> bool:
+    """Whether a Via's host is the address `source`: a name never is, and IPv6 has several spellings."""
+    bare = host.strip("[]")
+    if ":" not in bare or bare == source:
+        return bare == source
+    return is_numeric(bare) and ip_address(bare) == ip_address(source)
