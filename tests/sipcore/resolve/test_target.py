@@ -1,0 +1,59 @@
+"""Names of places: how they are written, and what their transport implies."""
+
+import pytest
+
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, is_numeric
+
+
+@pytest.mark.parametrize(
+    ("transport", "reliable", "secure", "port"),
+    [
+        (Transport.UDP, False, False, 5060),
+        (Transport.TCP, True, False, 5060),
+        (Transport.TLS, True, True, 5061),
+        (Transport.WS, True, False, 80),
+        (Transport.WSS, True, True, 443),
+    ],
+)
+def test_what_a_transport_implies(transport: Transport, reliable: bool, secure: bool, port: int) -> None:
+    assert (transport.reliable, transport.secure, transport.default_port) == (reliable, secure, port)
+
+
+@pytest.mark.parametrize(
+    ("host", "text", "ipv6", "loopback"),
+    [
+        ("192.0.2.1", "192.0.2.1:5060", False, False),
+        ("127.0.0.9", "127.0.0.9:5060", False, True),
+        ("::1", "[::1]:5060", True, True),
+        ("fe80::1%eth0", "[fe80::1%eth0]:5060", True, False),
+    ],
+)
+def test_a_socket_address(host: str, text: str, ipv6: bool, loopback: bool) -> None:
+    address = SocketAddress(host, 5060)
+    assert (str(address), address.is_ipv6, address.is_loopback) == (text, ipv6, loopback)
+
+
+def test_a_flow_leads_back() -> None:
+    local, remote = SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 49152)
+    hop = Flow(Transport.TCP, local, remote, 7).hop
+    assert (hop.transport, hop.local, hop.remote) == (Transport.TCP, local, remote)
+    assert str(hop) == "tcp 192.0.2.2:49152"
+    assert Hop(Transport.UDP, remote).local is None
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "numeric"),
+    [
+        (Target("example.com"), "sip:example.com", False),
+        (Target("example.com", 5070, Transport.TCP), "sip:example.com:5070;transport=tcp", False),
+        (Target("2001:db8::1", 5061, secure=True), "sips:[2001:db8::1]:5061", True),
+        (Target("fe80::1%2"), "sip:[fe80::1%2]", True),
+    ],
+)
+def test_a_target(target: Target, text: str, numeric: bool) -> None:
+    assert (str(target), target.is_numeric) == (text, numeric)
+
+
+@pytest.mark.parametrize("host", ["", "1.2.3", "1.2.3.4.5", "::g", "a.test", "[::1]", "256.1.1.1"])
+def test_what_is_no_address(host: str) -> None:
+    assert not is_numeric(host)
