@@ -1,0 +1,141 @@
+"""What the transports share: their configuration, whom they report to, and what an `errno` means to a user."""
+
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from sipcore.deviation import Deviation
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.trace import Stamp, TraceRecord
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Bytes of kernel buffer asked for each UDP socket: some 2 s of 2,000 messages a second. The kernel caps it."""
+IDLE_TIMEOUT = 300.0
+"""Seconds without a message after which a connection is closed here: longer than an INVITE rings without a word
+(RFC 3261 §16.6 step 11 has proxies wait for more than three minutes)."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection, its TLS handshake included: four SYNs at 0, 1, 3 and 7 s have been sent by then."""
+MAX_CONNECTIONS = 1024
+"""Connections that peers may hold open at once: the usual limit of descriptors of one process."""
+
+WILDCARD_IPV4 = "0.0.0.0"  # noqa: S104  # the address that stands for all; nothing is bound to it by default
+WILDCARD_IPV6 = "::"
+
+
+class TlsVersion(Enum):
+    """A version of TLS by its name. What stands before TLS 1.2 is for probing only (RFC 8996)."""
+
+    TLS_1_0 = "TLSv1"
+    TLS_1_1 = "TLSv1.1"
+    TLS_1_2 = "TLSv1.2"
+    TLS_1_3 = "TLSv1.3"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """How TLS is spoken, as client and as server."""
+
+    verify: bool = True
+    """Whether a connection is refused when the peer's certificate chain or name is wrong (RFC 5922 §7.3). What is
+    wrong is found out and kept in the session either way."""
+    ca_file: str | None = None
+    """Path of a PEM file with the trusted roots; with neither this nor `ca_data`, the system's roots are trusted."""
+    ca_data: bytes = b""
+    """Trusted roots as PEM, in addition to `ca_file`."""
+    certificate: bytes = b""
+    """The local certificate, then its intermediates, as PEM: a server must have one, a client shows it when asked."""
+    key: bytes = field(default=b"", repr=False)
+    """The private key of `certificate`, as unencrypted PEM."""
+    require_client_certificate: bool = False
+    """Whether a server refuses clients that show no valid certificate (RFC 5922 §7.4)."""
+    minimum_version: TlsVersion = TlsVersion.TLS_1_2
+    maximum_version: TlsVersion = TlsVersion.TLS_1_3
+    ciphers: str = ""
+    """An OpenSSL cipher list for TLS 1.2 and below; empty for the library's choice. With a minimum below TLS 1.2 and
+    no list, the library's security level is lowered far enough for such peers."""
+    group: str = ""
+    """The one key exchange group to offer: P-256, P-384 or P-521; empty for the library's choice, whose first flight
+    is some 1.2 kB larger than that of P-256 alone, which old peers may fail to put together."""
+    keylog: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
+    """Called with each line of an NSS key log, which lets a capture be decrypted: treat it as the secret it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """What `open_transports` opens, and its limits. Times are in seconds, sizes in bytes."""
+
+    bind: tuple[tuple[Transport, SocketAddress], ...] = ()
+    """Where to receive from the start: UDP sockets are bound, stream transports listen. Port 0 takes a free one."""
+    receive_buffer: int = RECEIVE_BUFFER
+    idle_timeout: float = IDLE_TIMEOUT
+    connect_timeout: float = CONNECT_TIMEOUT
+    max_connections: int = MAX_CONNECTIONS
+    tls: TlsConfig = field(default_factory=TlsConfig)
+
+
+class Sink(Protocol):
+    """Whom the transports report to. Called synchronously from their tasks: it must neither block nor raise."""
+
+    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
+        """One datagram, or one framed message. `notes` are what the framing tolerated: always empty for datagrams."""
+
+    def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
+        """A connection ended that was not closed by `Transports.close`: once for each. Nothing can be sent on it."""
+
+    def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
+        """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""
+
+    def trace(self, record: TraceRecord) -> None:
+        """Something happened to a connection: opened, secured, accepted, closed or failed. Messages are not traced
+        here: their owner knows more about them."""
+
+
+FAILURES: dict[int, tuple[FailureReason, str]] = {
+    errno.ECONNREFUSED: (FailureReason.REFUSED, "nothing listens there"),
+    errno.ECONNRESET: (FailureReason.RESET, "the peer reset the connection"),
+    errno.ECONNABORTED: (FailureReason.RESET, "the connection was aborted"),
+    errno.EPIPE: (FailureReason.RESET, "the peer had closed the connection"),
+    errno.ETIMEDOUT: (FailureReason.TIMED_OUT, "the peer stopped answering"),
+    errno.EHOSTUNREACH: (FailureReason.UNREACHABLE, "no route to the host"),
+    errno.EHOSTDOWN: (FailureReason.UNREACHABLE, "the host is down"),
+    errno.ENETUNREACH: (FailureReason.UNREACHABLE, "no route to the network"),
+    errno.ENETDOWN: (FailureReason.UNREACHABLE, "the network interface is down"),
+    errno.EADDRNOTAVAIL: (FailureReason.UNREACHABLE, "no local address leads there"),
+    errno.EAFNOSUPPORT: (FailureReason.UNREACHABLE, "this machine does not speak that address family"),
+    errno.EINVAL: (FailureReason.UNREACHABLE, "the local address does not lead there"),
+    errno.EPERM: (FailureReason.PROHIBITED, "the local firewall forbids it"),
+    errno.EACCES: (FailureReason.PROHIBITED, "a firewall forbids it, or it is a broadcast address"),
+    errno.EMSGSIZE: (FailureReason.TOO_LARGE, "the datagram is too large"),
+}
+"""What the kernel's refusals mean. The one table: whatever is not in it counts as unreachable."""
+
+
+def failure_of(error: OSError, where: object) -> TransportFailure:
+    """The failure that an error of the kernel stands for; `where` is what was tried, as in `udp 192.0.2.1:5060`."""
+    reason, text = FAILURES.get(error.errno or 0, (FailureReason.UNREACHABLE, error.strerror or str(error)))
+    return TransportFailure(reason, f"{where}: {text}")
+
+
+def socket_address(name: tuple[Any, ...]) -> SocketAddress:
+    """The address that Python's `socket` gives as a tuple, with the zone of a link-local one in its host."""
+    host, port = name[0], name[1]
+    if len(name) == 4 and name[3] and "%" not in host:
+        host = f"{host}%{name[3]}"
+    return SocketAddress(host, port)
+
+
+def socket_name(address: SocketAddress) -> tuple[Any, ...]:
+    """The tuple that Python's `socket` wants for an address. Raises OSError for a zone that does not exist."""
+    host, _, zone = address.host.partition("%")
+    if not zone:
+        return (host, address.port)
+    return (host, address.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone))
+
+
+def socket_family(address: SocketAddress) -> socket.AddressFamily:
+    """The family of sockets that can send to an address."""
+    return socket.AF_INET6 if address.is_ipv6 else socket.AF_INET

@@ -1,0 +1,377 @@
+"""All sockets of one endpoint behind one object: RFC 3261 §18.
+
+`open_transports` is the only way in, and leaving it closes every socket. Sending is immediate, receiving is a call of
+the sink; what has to wait is `prepare`, which finds out, or makes, what a hop needs before something can be sent to it.
+"""
+
+import errno
+import itertools
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import FlowTrace
+from sipcore.transports import tcp
+from sipcore.transports.base import (
+    WILDCARD_IPV4,
+    WILDCARD_IPV6,
+    Sink,
+    TransportConfig,
+    failure_of,
+    socket_address,
+    socket_family,
+    socket_name,
+)
+from sipcore.transports.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from sipcore.transports.tls import TlsContexts
+    from sipcore.transports.tls_engine import TlsSession
+
+ACCEPT_PAUSE = 0.1
+"""Seconds before accepting again when the process has no descriptor left: one may be free then."""
+
+_TargetKey = tuple[Transport, SocketAddress, str | None]
+_AddressKey = tuple[Transport, SocketAddress, SocketAddress]
+
+
+@asynccontextmanager
+async def open_transports(config: TransportConfig, sink: Sink) -> AsyncIterator["Transports"]:
+    """Open the transports that `config` names and work them until the block ends; then close all of them.
+
+    Raises LocalError when an address cannot be bound.
+    """
+    failure: Exception | None = None
+    with ExitStack() as sockets:  # closed when no task waits on them any more
+        async with trio.open_nursery() as nursery:
+            transports = Transports(config, sink, nursery, sockets)
+            try:
+                for transport, address in config.bind:
+                    transports.bind(transport, address)
+                yield transports
+            except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
+                failure = error
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+class Transports:
+    """The sockets of one endpoint. Made by `open_transports`."""
+
+    def __init__(self, config: TransportConfig, sink: Sink, nursery: trio.Nursery, sockets: ExitStack) -> None:
+        self.config = config
+        self._sink = sink
+        self._nursery = nursery
+        self._sockets = sockets
+        self._udp: list[UdpSocket] = []
+        self._udp_by_local: dict[SocketAddress, UdpSocket] = {}
+        self._listeners: list[tuple[Transport, SocketAddress]] = []
+        self._by_target: dict[_TargetKey, tcp.Connection] = {}
+        self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
+        self._openings: dict[_TargetKey, _Opening] = {}
+        self._accepted = 0
+        self._serials = itertools.count(1)
+        self._contexts: TlsContexts | None = None
+
+    # Where to receive
+
+    def bind(self, transport: Transport, address: SocketAddress) -> SocketAddress:
+        """Receive at `address`: bind a UDP socket, or listen. Port 0 takes a free one.
+
+        Returns the address with its real port. Raises LocalError when the kernel does not give it (RFC 3261 §18.2.1),
+        or when TLS is to be served without a certificate.
+        """
+        _check_available(transport)
+        if transport.secure:
+            self._tls().check_server()
+        try:
+            if transport is Transport.UDP:
+                return self._bind_udp(address).local
+            listener = self._sockets.enter_context(tcp.listen(address))
+        except OSError as error:
+            text = f"cannot receive at {transport.value.lower()} {address}: {error.strerror or error}"
+            raise LocalError(text, section="RFC 3261 §18.2.1") from error
+        local = socket_address(listener.getsockname())
+        self._listeners.append((transport, local))
+        self._nursery.start_soon(self._accept, transport, listener)
+        return local
+
+    def local_address(self, transport: Transport, *, ipv6: bool = False) -> SocketAddress | None:
+        """The first address of a family that messages are received at, a wildcard as it is; None if there is none."""
+        bound = [(Transport.UDP, sock.local) for sock in self._udp] + self._listeners
+        return next((local for kind, local in bound if kind is transport and local.is_ipv6 == ipv6), None)
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
+        return sum(sock.dropped for sock in self._udp)
+
+    # What a hop needs
+
+    def prepared(self, hop: Hop) -> Hop | None:
+        """The hop with `local` filled in, if nothing has to be waited for: it is UDP, or its connection is open.
+
+        Raises TransportFailure when the kernel has no route to it.
+        """
+        if hop.transport is Transport.UDP:
+            return _with_local(hop, self._udp_local(hop))
+        connection = self._find(hop)
+        return _with_local(hop, connection.flow.local) if connection is not None else None
+
+    async def prepare(self, hop: Hop) -> Hop:
+        """Make ready to send to `hop`; returns it with `local`, the address that the kernel sends from.
+
+        For UDP that is the address the kernel routes from and the port of the bound socket; a socket is bound where
+        there is none yet. For streams the connection is opened, or the open one to the same transport, address and
+        TLS name reused; when several wait for one connection, one is opened. A `local` that the hop has already is
+        kept: its host is where datagrams and connections leave from. Raises TransportFailure, and LocalError when the
+        TLS configuration is unusable.
+        """
+        _check_available(hop.transport)
+        ready = self.prepared(hop)
+        if ready is not None:
+            return ready
+        key = (hop.transport, hop.remote, hop.tls_name)
+        opening = self._openings.get(key)
+        if opening is None:
+            opening = self._openings[key] = _Opening()
+            self._nursery.start_soon(self._open, hop, key, opening)
+        await opening.done.wait()
+        if opening.local is None:
+            raise opening.failure
+        return _with_local(hop, opening.local)
+
+    # Sending
+
+    def send(self, where: Hop | Flow, data: bytes) -> None:
+        """Send one message, now or as soon as the connection takes it.
+
+        A hop is to be prepared first; a flow is sent back over. Raises TransportFailure at once when the connection
+        is gone or the kernel refuses; what fails later is told to the sink.
+        """
+        local = where.local
+        if where.transport is Transport.UDP:
+            sock = self._udp_by_local.get(local) if local is not None else None
+            if sock is None:
+                local = self._udp_local(where)
+                sock = self._udp_by_local[local]
+            sock.send(data, where.remote, local)
+        else:
+            self._connection(where).send(data)
+
+    def ping(self, flow: Flow) -> None:
+        """Send the keep-alive of RFC 5626 §4.4.1 on a connection, which fails when it goes unanswered for 10 s."""
+        self._connection(flow).ping()
+
+    def close(self, flow: Flow) -> None:
+        """Close a connection in order; nothing for UDP, or when it is gone. The sink is not told."""
+        connection = self._by_addresses.get((flow.transport, flow.local, flow.remote))
+        if connection is not None and connection.flow.serial == flow.serial:
+            connection.close()
+
+    def tls_session(self, where: Hop | Flow) -> "TlsSession | None":
+        """What the TLS handshake of a connection agreed on and showed; None without TLS, or when it is gone."""
+        connection = self._find(where)
+        return getattr(connection.engine, "session", None) if connection is not None else None
+
+    # UDP
+
+    def _bind_udp(self, address: SocketAddress) -> UdpSocket:
+        sock = UdpSocket(address, self.config.receive_buffer, self._sink)
+        self._sockets.callback(sock.close)
+        self._udp.append(sock)
+        self._udp_by_local[sock.local] = sock
+        self._nursery.start_soon(sock.run)
+        return sock
+
+    def _udp_local(self, where: Hop | Flow) -> SocketAddress:
+        """The local address to send a datagram from; it leads to its socket in `_udp_by_local`."""
+        if where.local is not None and where.local in self._udp_by_local:
+            return where.local
+        wanted = where.local.host if where.local is not None else route_host(where)
+        sock = self._udp_socket(wanted, where.local.port if where.local is not None else 0)
+        local = sock.local
+        if sock.wildcard:
+            local = SocketAddress(wanted, local.port)
+            self._udp_by_local[local] = sock
+        return local
+
+    def _udp_socket(self, host: str, port: int) -> UdpSocket:
+        """The socket that sends from `host`: one bound to it, to no address, to another one, or a new one."""
+        wanted = SocketAddress(host, port)
+        family = [sock for sock in self._udp if sock.local.is_ipv6 == wanted.is_ipv6]
+        candidates = [sock for sock in family if port in (0, sock.local.port)] or family
+        for sock in candidates:
+            if sock.local.host == host:
+                return sock
+        for sock in candidates:
+            if sock.wildcard:
+                return sock
+        for sock in candidates:
+            # A socket of the user's choice, even if the kernel would have chosen otherwise: but one of the loopback
+            # reaches nothing outside of this machine, and one of outside nothing on it.
+            if sock.local.is_loopback == wanted.is_loopback:
+                return sock
+        return self._bind_udp(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
+
+    # Connections
+
+    def _find(self, where: Hop | Flow) -> tcp.Connection | None:
+        """The usable connection that is the flow, or that leads to the hop."""
+        connection = None
+        if where.local is not None:
+            connection = self._by_addresses.get((where.transport, where.local, where.remote))
+        if isinstance(where, Flow):
+            found = connection is not None and connection.flow.serial == where.serial
+        else:
+            found = connection is not None and where.tls_name in (None, connection.hop.tls_name)
+            if not found:
+                connection = self._by_target.get((where.transport, where.remote, where.tls_name))
+                found = where.local is None or (
+                    connection is not None and connection.flow.local.host == where.local.host
+                )
+        return connection if found and connection is not None and connection.usable else None
+
+    def _connection(self, where: Hop | Flow) -> tcp.Connection:
+        connection = self._find(where)
+        if connection is None:
+            text = f"{where.transport.value.lower()} {where.remote}: the connection is gone"
+            raise TransportFailure(FailureReason.CLOSED, text)
+        return connection
+
+    async def _open(self, hop: Hop, key: _TargetKey, opening: "_Opening") -> None:
+        """Open a connection for all who wait for it, and then work it."""
+        try:
+            connection = await self._connect(hop)
+        except SipError as failure:
+            self._trace(hop, "failed", failure.message)
+            opening.failure = failure
+        else:
+            opening.local = connection.flow.local
+        finally:
+            del self._openings[key]
+            opening.done.set()
+        if opening.local is not None:
+            self._by_target[key] = connection
+            await self._work(connection)
+
+    async def _connect(self, hop: Hop) -> tcp.Connection:
+        engine = self._tls().client(hop) if hop.transport.secure else None
+        opened = False
+        with trio.move_on_after(self.config.connect_timeout):
+            sock = await tcp.open_socket(hop)
+            opened = True
+            self._trace(hop, "opened")
+            return await self._established(sock, hop, engine)
+        text = f"{hop}: no answer within {self.config.connect_timeout:g} s"
+        failure = TransportFailure(FailureReason.TIMED_OUT, text)
+        raise engine.explain(failure) if engine is not None and opened else failure
+
+    async def _established(self, sock: socket.socket, hop: Hop, engine: tcp.Engine | None) -> tcp.Connection:
+        """The connection over a socket, after its TLS handshake if it has one. Closes the socket if that fails."""
+        try:
+            local = socket_address(sock.getsockname())
+            hop = _with_local(hop, local)
+            early = b""
+            if engine is not None:
+                early = await tcp.establish(sock, engine, hop)
+                self._trace(hop, "secured", str(getattr(engine, "session", "")))
+            flow = Flow(hop.transport, local, hop.remote, next(self._serials))
+            idle = self.config.idle_timeout
+            return tcp.Connection(sock, flow, hop, self._sink, idle_timeout=idle, engine=engine, early=early)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _work(self, connection: tcp.Connection) -> None:
+        """Keep a connection where it can be found until it ends."""
+        flow = connection.flow
+        self._by_addresses[flow.transport, flow.local, flow.remote] = connection
+        try:
+            await connection.run()
+        finally:
+            hop = connection.hop
+            self._by_addresses.pop((flow.transport, flow.local, flow.remote), None)
+            if self._by_target.get((hop.transport, hop.remote, hop.tls_name)) is connection:
+                del self._by_target[hop.transport, hop.remote, hop.tls_name]
+
+    async def _accept(self, transport: Transport, listener: socket.socket) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            try:
+                sock, remote = tcp.accept(listener)
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    await trio.sleep(ACCEPT_PAUSE)
+                continue
+            if self._accepted >= self.config.max_connections:
+                sock.close()
+                continue
+            self._nursery.start_soon(self._welcome, transport, sock, remote)
+
+    async def _welcome(self, transport: Transport, sock: socket.socket, remote: SocketAddress) -> None:
+        """Serve one connection that a peer opened."""
+        hop = Hop(transport, remote, why="the peer connected")
+        self._accepted += 1
+        try:
+            connection = None
+            engine = self._tls().server(hop) if transport.secure else None
+            with trio.move_on_after(self.config.connect_timeout):
+                self._trace(hop, "accepted")
+                connection = await self._established(sock, hop, engine)
+            if connection is not None:
+                await self._work(connection)
+            else:
+                self._trace(hop, "failed", "the peer did not complete the TLS handshake")
+        except TransportFailure as failure:
+            self._trace(hop, "failed", failure.message)
+        finally:
+            self._accepted -= 1
+
+    def _tls(self) -> "TlsContexts":
+        """The TLS contexts, made when the first connection needs one: OpenSSL takes a tenth of a second to load."""
+        if self._contexts is None:
+            from sipcore.transports.tls import TlsContexts
+
+            self._contexts = TlsContexts(self.config.tls)
+        return self._contexts
+
+    def _trace(self, hop: Hop, event: str, detail: str = "") -> None:
+        self._sink.trace(FlowTrace(trio.current_time(), hop, event, detail))
+
+
+class _Opening:
+    """A connection in the making, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.local: SocketAddress | None = None
+        self.failure: SipError = TransportFailure(FailureReason.CLOSED, "the transports were closed")
+
+
+def route_host(where: Hop | Flow) -> str:
+    """The local address that the kernel sends from to a remote one: what a connected socket, that sends nothing, has.
+
+    Raises TransportFailure when there is no route.
+    """
+    try:
+        with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
+            sock.connect(socket_name(where.remote))
+            return socket_address(sock.getsockname()).host
+    except OSError as error:
+        raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
+
+
+def _with_local(hop: Hop, local: SocketAddress) -> Hop:
+    return Hop(hop.transport, hop.remote, local, hop.tls_name, hop.why)
+
+
+def _check_available(transport: Transport) -> None:
+    if transport in (Transport.WS, Transport.WSS):
+        raise LocalError(f"{transport.value} is not available yet", section="RFC 7118 §5")

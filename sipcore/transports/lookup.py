@@ -1,0 +1,195 @@
+"""Asking DNS: the questions of `resolve.plan` become values, by dnspython on trio. RFC 1035, RFC 2308, RFC 6761 §6.3.
+
+What there is no need to ask is not asked: addresses, `localhost`, and names in the hosts file. dnspython is loaded with
+the first question, since it takes a twentieth of a second.
+"""
+
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from sipcore.resolve.plan import (
+    Address,
+    Answer,
+    LookupFailure,
+    LookupFault,
+    Naptr,
+    Question,
+    Record,
+    RecordType,
+    Result,
+    Srv,
+)
+from sipcore.resolve.target import SocketAddress, is_numeric
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
+    import dns.name
+    import dns.rdata
+    import dns.resolver
+
+EDNS_PAYLOAD = 1232
+"""Bytes of UDP answer asked for: what fits into an IPv6 packet that nobody has to fragment."""
+LOOPBACK = ("127.0.0.1", "::1")
+"""What `localhost` and the names below it are, whatever DNS says (RFC 6761 §6.3)."""
+_ADDRESSES = (RecordType.A, RecordType.AAAA)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupConfig:
+    """How DNS is asked. Times are in seconds."""
+
+    nameservers: tuple[SocketAddress, ...] = ()
+    """Whom to ask; empty for the system's resolvers."""
+    timeout: float = 2.0
+    """How long one name server may take before the next is asked."""
+    lifetime: float = 6.0
+    """How long one question may take in all."""
+    cache_size: int = 1000
+    """Answers kept for as long as their TTL allows, negative ones included (RFC 2308); 0 keeps none."""
+    hosts_file: str = "/etc/hosts"
+    """Names that are known without DNS; empty for none."""
+
+
+class Lookup:
+    """Answers questions. It keeps nothing open between them."""
+
+    def __init__(self, config: LookupConfig | None = None) -> None:
+        self._config = config or LookupConfig()
+        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._hosts: dict[str, tuple[str, ...]] | None = None
+
+    async def ask(self, question: Question) -> Result:
+        """The records for a question, or why there are none. Raises nothing but cancellation."""
+        known = self._known(question)
+        if known:
+            found = tuple(Address(host) for host in known if (":" in host) is (question.type is RecordType.AAAA))
+            return Answer(question, found, source="hosts") if found else LookupFailure(question, LookupFault.NODATA)
+        result = await self._ask_dns(question)
+        if isinstance(result, LookupFailure) and self._is_for_system(result):
+            return await _ask_system(question) or result
+        return result
+
+    def _known(self, question: Question) -> tuple[str, ...]:
+        """The addresses, of both families, of a name that needs no DNS."""
+        if question.type not in _ADDRESSES:
+            return ()
+        name = question.name.rstrip(".").lower()
+        if is_numeric(name):
+            return (name,)
+        if name == "localhost" or name.endswith(".localhost"):
+            return LOOPBACK
+        if self._hosts is None:
+            self._hosts = read_hosts(self._config.hosts_file)
+        return self._hosts.get(name, ())
+
+    def _is_for_system(self, failure: LookupFailure) -> bool:
+        """Whether the system's own resolver may know better: it has search domains, multicast DNS and the like."""
+        name = failure.question.name.rstrip(".").lower()
+        return (
+            failure.fault in (LookupFault.NXDOMAIN, LookupFault.NODATA)
+            and failure.question.type in _ADDRESSES
+            and not self._config.nameservers
+            and ("." not in name or name.endswith(".local"))
+        )
+
+    async def _ask_dns(self, question: Question) -> Result:
+        import dns.exception
+        import dns.resolver
+
+        try:
+            if self._resolver is None:
+                self._resolver = _make_resolver(self._config)
+            answer = await self._resolver.resolve(question.name, question.type.value, search=False)
+        except dns.resolver.NXDOMAIN:
+            return LookupFailure(question, LookupFault.NXDOMAIN)
+        except dns.resolver.NoAnswer:
+            return LookupFailure(question, LookupFault.NODATA)
+        except dns.resolver.NoNameservers as error:
+            return _no_nameservers(question, error)
+        except dns.resolver.NoResolverConfiguration:
+            return LookupFailure(question, LookupFault.UNREACHABLE, "no name server is configured")
+        except dns.exception.Timeout:
+            return LookupFailure(question, LookupFault.TIMED_OUT, f"within {self._config.lifetime:g} s")
+        except (dns.exception.DNSException, UnicodeError) as error:
+            return LookupFailure(question, LookupFault.INVALID_NAME, str(error))
+        return _read(question, answer)
+
+
+def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
+    import dns.asyncresolver
+    import dns.nameserver
+    import dns.resolver
+
+    resolver = dns.asyncresolver.Resolver(configure=not config.nameservers)
+    if config.nameservers:
+        ask = dns.nameserver.Do53Nameserver
+        resolver.nameservers = [ask(server.host, server.port) for server in config.nameservers]
+    resolver.timeout = config.timeout
+    resolver.lifetime = config.lifetime
+    resolver.use_edns(0, 0, EDNS_PAYLOAD)
+    if config.cache_size:
+        resolver.cache = dns.resolver.LRUCache(config.cache_size)
+    return resolver
+
+
+def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> LookupFailure:
+    """Why every name server failed: by the last one that said something."""
+    errors = error.kwargs["errors"]
+    detail = "; ".join(f"{str(server).removeprefix('Do53:')}: {cause}" for server, _, _, cause, _ in errors)
+    said = [str(cause) for _, _, _, cause, response in errors if response is not None]
+    if not said:
+        return LookupFailure(question, LookupFault.UNREACHABLE, detail)
+    return LookupFailure(question, LookupFault.REFUSED if said[-1] == "REFUSED" else LookupFault.SERVFAIL, detail)
+
+
+def _read(question: Question, answer: "dns.resolver.Answer") -> Answer:
+    records = [_record(data) for data in answer.rrset or ()]
+    found = tuple(record for record in records if record is not None)
+    return Answer(question, found, ttl=max(0.0, answer.expiration - time.time()))
+
+
+def _record(data: "dns.rdata.Rdata") -> Record | None:
+    from dns.rdtypes.IN import AAAA, NAPTR, SRV, A
+
+    if isinstance(data, NAPTR.NAPTR):
+        flags, service, regexp = (text.decode("latin-1") for text in (data.flags, data.service, data.regexp))
+        return Naptr(data.order, data.preference, flags, service, regexp, _name(data.replacement))
+    if isinstance(data, SRV.SRV):
+        return Srv(data.priority, data.weight, data.port, _name(data.target))
+    return Address(data.address) if isinstance(data, A.A | AAAA.AAAA) else None
+
+
+def _name(name: "dns.name.Name") -> str:
+    """A domain name without its final dot; the root is empty."""
+    return str(name).rstrip(".")
+
+
+async def _ask_system(question: Question) -> Answer | None:
+    """What the system's own resolver says to a question for addresses."""
+    family = socket.AF_INET6 if question.type is RecordType.AAAA else socket.AF_INET
+    try:
+        found = await trio.socket.getaddrinfo(question.name, None, family=family, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return None
+    hosts = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return Answer(question, tuple(Address(host) for host in hosts), source="system")
+
+
+def read_hosts(path: str) -> dict[str, tuple[str, ...]]:
+    """The addresses of each name in a hosts file, in its order; nothing where the file cannot be read."""
+    hosts: dict[str, list[str]] = {}
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    except OSError:
+        return {}
+    for line in text.splitlines():
+        host, *names = line.partition("#")[0].split() or [""]
+        if is_numeric(host):
+            for name in names:
+                hosts.setdefault(name.rstrip(".").lower(), []).append(host)
+    return {name: tuple(dict.fromkeys(found)) for name, found in hosts.items()}

@@ -1,0 +1,388 @@
+"""Connections: TCP, and TLS by an engine between the socket and the framing. RFC 3261 §18, RFC 5626 §4.4.1.
+
+A connection is two tasks, one that reads and one that writes. What is sent is queued and leaves with everything else
+that was queued in the same turn of the scheduler, in one system call and, with TLS, in one record. Nothing that a peer
+does, or fails to do, reaches beyond its own connection: each way of stalling has a named limit.
+"""
+
+import socket
+from collections import deque
+from typing import Protocol
+
+import trio
+
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.framing import MessageFrame, Ping, StreamFramer
+from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.trace import FlowTrace, Stamp
+from sipcore.transports.base import Sink, failure_of, socket_address, socket_family, socket_name
+
+RECEIVE_SIZE = 64 * 1024
+"""Bytes read at once: 150 messages, after which other tasks get their turn."""
+MAX_QUEUE = 1024 * 1024
+"""Bytes that wait for a peer that reads slowly, the kernel's own buffer not counted."""
+MESSAGE_TIMEOUT = 32.0
+"""Seconds for a message that has begun to become complete: 64 × T1, after which no transaction waits for it."""
+WRITE_TIMEOUT = 32.0
+"""Seconds that a peer may read nothing while something waits to be sent to it: 64 × T1, as above."""
+PONG_TIMEOUT = 10.0
+"""Seconds for the answer to a ping (RFC 5626 §4.4.1)."""
+BACKLOG = 128
+"""Connections that the kernel completes before they are accepted."""
+
+PING = b"\r\n\r\n"
+PONG = b"\r\n"
+
+
+class Engine(Protocol):
+    """What stands between a socket and the framing: bytes of the wire in and out, plain bytes out and in."""
+
+    @property
+    def established(self) -> bool:
+        """Whether the handshake is complete, so that `send` may be used."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the peer has said that it sends no more."""
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes of the wire, return plain bytes. Raises TransportFailure."""
+
+    def send(self, data: bytes) -> None:
+        """Take plain bytes, for `outgoing`. Raises TransportFailure."""
+
+    def outgoing(self) -> bytes:
+        """Take the bytes that are to go out on the wire."""
+
+    def close(self) -> None:
+        """Say that nothing more will be sent, in `outgoing`."""
+
+    def explain(self, failure: TransportFailure) -> TransportFailure:
+        """What it really means that the connection under the engine ended with `failure`."""
+
+
+class Connection:
+    """An established connection. `run` works it until it ends, `send` and `close` are immediate.
+
+    `early` are plain bytes that came together with the end of the engine's handshake.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        flow: Flow,
+        hop: Hop,
+        sink: Sink,
+        *,
+        idle_timeout: float,
+        engine: Engine | None = None,
+        early: bytes = b"",
+    ) -> None:
+        self.flow = flow
+        self.hop = hop
+        self.engine = engine
+        self._socket = sock
+        self._sink = sink
+        self._idle_timeout = idle_timeout
+        self._early = early
+        self._framer = StreamFramer()
+        self._scope = trio.CancelScope()
+        self._failure: TransportFailure | None = None
+        self._closing = False
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        self._unsent = b""
+        self._wake = trio.Event()
+        self._partial_since: float | None = None
+        self._pong_due: float | None = None
+        self._bounded = False
+        """Whether the deadline is that of a message or a pong, not of being idle."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether something can still be sent on it."""
+        return not self._closing and self._failure is None
+
+    def send(self, data: bytes) -> None:
+        """Queue `data`. Raises TransportFailure when the connection is gone, or its peer does not keep up."""
+        if not self.usable:
+            raise self._failure or TransportFailure(FailureReason.CLOSED, f"{self.hop}: the connection was closed here")
+        if self._queued + len(data) > MAX_QUEUE:
+            raise TransportFailure(
+                FailureReason.TIMED_OUT, f"{self.hop}: the peer reads too slowly, {self._queued} bytes wait for it"
+            )
+        self._queue.append(data)
+        self._queued += len(data)
+        self._wake.set()
+
+    def ping(self) -> None:
+        """Ask whether the peer is there (RFC 5626 §4.4.1): without an answer in PONG_TIMEOUT the connection fails."""
+        self.send(PING)
+        self._framer.expect_pong()
+        if self._pong_due is None:
+            self._pong_due = trio.current_time() + PONG_TIMEOUT
+        self._extend()
+
+    def close(self) -> None:
+        """End the connection in order, without a report to the sink; what is queued leaves if the kernel has room."""
+        self._closing = True
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """Read and write until the connection ends, then report why and close the socket."""
+        self._extend()
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    await self._read()
+                    nursery.cancel_scope.cancel()
+            if self._failure is None and not self._closing:
+                self._failure = self._expiry()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._closing = True
+        self._flush()
+        self._socket.close()
+        failure = self._failure
+        event = "closed" if failure is None or failure.reason is FailureReason.CLOSED else "failed"
+        self._sink.trace(FlowTrace(trio.current_time(), self.hop, event, failure.message if failure else ""))
+        if failure is not None:
+            self._sink.flow_failed(self.flow, failure)
+
+    def _flush(self) -> None:
+        """Hand the kernel what is queued, as far as it takes it at once."""
+        try:
+            data = self._unsent + self._take_queue()
+            if self.engine is not None:
+                self.engine.close()
+                data += self.engine.outgoing()
+            if data:
+                self._socket.send(data)
+        except (OSError, TransportFailure):
+            return  # the peer is gone, or does not read: it is being left anyway
+
+    async def _read(self) -> None:
+        """Read until the connection ends, and keep why it did."""
+        try:
+            self._take_untrusted(self._early)
+            while self.usable:
+                await trio.lowlevel.wait_readable(self._socket)
+                try:
+                    data = self._socket.recv(RECEIVE_SIZE)
+                except BlockingIOError:
+                    continue
+                if not data:
+                    self._fail(TransportFailure(FailureReason.CLOSED, f"{self.hop}: {self._ending()}"))
+                elif self.engine is None:
+                    self._take_untrusted(data)
+                else:
+                    self._take_untrusted(self.engine.receive(data))
+                    self._wake.set()
+                    if self.engine.closed:
+                        self._fail(TransportFailure(FailureReason.CLOSED, f"{self.hop}: {self._ending()}"))
+        except OSError as error:
+            self._fail(failure_of(error, self.hop))
+        except ParseError as error:
+            garbage = TransportFailure(FailureReason.GARBAGE, f"{self.hop}: {error.message}", section=error.section)
+            garbage.__cause__ = error
+            self._fail(garbage)
+        except TransportFailure as failure:
+            self._fail(failure)
+
+    def _take_untrusted(self, data: bytes) -> None:
+        """Cut plain bytes into frames, and hand the messages on."""
+        framer = self._framer
+        framer.receive(data)
+        now = trio.current_time()
+        stamp = Stamp(now)
+        while self.usable:
+            frame = framer.next_frame()
+            if frame is None:
+                break
+            self._partial_since = None
+            if isinstance(frame, MessageFrame):
+                self._sink.received(frame.data, self.flow, stamp, frame.notes)
+            elif isinstance(frame, Ping):
+                self.send(PONG)
+            else:
+                self._pong_due = None
+        if not framer.partial:
+            self._partial_since = None
+        elif self._partial_since is None:
+            self._partial_since = now
+        self._extend()
+
+    async def _write(self) -> None:
+        """Send what is queued, all of it at once, each time that something is."""
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            try:
+                self._unsent = self._take_queue()
+                while self._unsent:
+                    await self._send_some()
+            except OSError:
+                return  # the reader meets it too, once it has read what the peer said last
+            except TransportFailure as failure:
+                self._fail(failure)
+            self._extend()
+
+    async def _send_some(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            with trio.move_on_after(WRITE_TIMEOUT) as stalled:
+                await trio.lowlevel.wait_writable(self._socket)
+            if stalled.cancelled_caught:
+                raise TransportFailure(FailureReason.TIMED_OUT, f"{self.hop}: the peer reads nothing") from None
+        else:
+            self._unsent = self._unsent[sent:]
+
+    def _take_queue(self) -> bytes:
+        """The bytes to put on the wire: everything queued, joined, through the engine if there is one."""
+        data = b"".join(self._queue)
+        self._queue.clear()
+        self._queued = 0
+        if self.engine is None:
+            return data
+        if data:
+            self.engine.send(data)
+        return self.engine.outgoing()
+
+    def _fail(self, failure: TransportFailure) -> None:
+        """End the connection; the first failure is the one that counts."""
+        if self.usable:
+            self._failure = self.engine.explain(failure) if self.engine else failure
+        self._scope.cancel()
+
+    def _ending(self) -> str:
+        half = " in the middle of a message" if self._framer.partial else ""
+        return f"the peer closed the connection{half}"
+
+    def _extend(self) -> None:
+        """Move the deadline to when the connection is idle, or a stalled message or a missing pong ends it."""
+        deadline = trio.current_time() + self._idle_timeout
+        bounds = [self._pong_due] if self._pong_due is not None else []
+        if self._partial_since is not None:
+            bounds.append(self._partial_since + MESSAGE_TIMEOUT)
+        # Moving a deadline costs as much as a message; being idle a sixteenth too short does no harm.
+        slack = 0.0 if bounds or self._bounded else self._idle_timeout / 16
+        self._bounded = bool(bounds)
+        deadline = min([deadline, *bounds])
+        if not 0 <= deadline - self._scope.deadline <= slack:
+            self._scope.deadline = deadline
+
+    def _expiry(self) -> TransportFailure:
+        """Why the deadline ended the connection."""
+        now = trio.current_time()
+        if self._pong_due is not None and now >= self._pong_due:
+            return TransportFailure(
+                FailureReason.TIMED_OUT, f"{self.hop}: no answer to a ping", section="RFC 5626 §4.4.1"
+            )
+        if self._partial_since is not None and now >= self._partial_since + MESSAGE_TIMEOUT:
+            return TransportFailure(
+                FailureReason.TIMED_OUT, f"{self.hop}: a message was begun and not ended", section="RFC 3261 §18.3"
+            )
+        return TransportFailure(FailureReason.CLOSED, f"{self.hop}: closed here, idle for {self._idle_timeout:g} s")
+
+
+async def open_socket(hop: Hop) -> socket.socket:
+    """Connect to a hop, from its local host if it has one. Raises TransportFailure."""
+    sock = socket.socket(socket_family(hop.remote), socket.SOCK_STREAM)
+    try:
+        _prepare(sock)
+        if hop.local is not None:
+            sock.bind(socket_name(SocketAddress(hop.local.host, 0)))
+        try:
+            sock.connect(socket_name(hop.remote))
+        except BlockingIOError:
+            await trio.lowlevel.wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, "") from None
+    except OSError as error:
+        sock.close()
+        raise failure_of(error, hop) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def listen(address: SocketAddress) -> socket.socket:
+    """A socket that accepts connections at `address`. Raises OSError."""
+    sock = socket.socket(socket_family(address), socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address.is_ipv6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(socket_name(address))
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def accept(listener: socket.socket) -> tuple[socket.socket, SocketAddress]:
+    """The next connection that a listening socket has, and its peer. Raises OSError, BlockingIOError if it has none."""
+    sock, name = listener.accept()
+    try:
+        _prepare(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock, socket_address(name)
+
+
+def _prepare(sock: socket.socket) -> None:
+    """Make a stream socket ready for use: messages are joined here, so the kernel need not wait for more of them."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def establish(sock: socket.socket, engine: Engine, hop: Hop) -> bytes:
+    """Drive an engine's handshake over a socket; returns the plain bytes that came with its end.
+
+    Raises TransportFailure. The caller sets the deadline, and closes the socket.
+    """
+    early = engine.receive(b"")
+    try:
+        while True:
+            await _send_all(sock, engine.outgoing())
+            if engine.established:
+                return early
+            await trio.lowlevel.wait_readable(sock)
+            try:
+                data = sock.recv(RECEIVE_SIZE)
+            except BlockingIOError:
+                continue
+            if not data:
+                text = f"{hop}: the peer closed the connection in the middle of the handshake"
+                raise engine.explain(TransportFailure(FailureReason.CLOSED, text))
+            early += engine.receive(data)
+    except OSError as error:
+        raise engine.explain(failure_of(error, hop)) from error
+    except TransportFailure:
+        await _send_farewell(sock, engine.outgoing())
+        raise
+
+
+async def _send_all(sock: socket.socket, data: bytes) -> None:
+    while data:
+        try:
+            data = data[sock.send(data) :]
+        except BlockingIOError:
+            await trio.lowlevel.wait_writable(sock)
+
+
+async def _send_farewell(sock: socket.socket, data: bytes) -> None:
+    """Send the alert that tells the peer why, if it still listens."""
+    try:
+        await _send_all(sock, data)
+    except OSError:
+        return

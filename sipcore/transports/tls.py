@@ -1,0 +1,141 @@
+"""TLS contexts from configuration: which roots, versions, ciphers and certificates. RFC 3261 §26.3.1, RFC 5922."""
+
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL, crypto
+
+from sipcore.errors import LocalError
+from sipcore.resolve.target import Hop
+from sipcore.transports.base import TlsConfig, TlsVersion
+from sipcore.transports.tls_engine import TlsEngine
+
+SECTION = "RFC 3261 §26.3.1"
+_VERSIONS = {
+    TlsVersion.TLS_1_0: SSL.TLS1_VERSION,
+    TlsVersion.TLS_1_1: SSL.TLS1_1_VERSION,
+    TlsVersion.TLS_1_2: SSL.TLS1_2_VERSION,
+    TlsVersion.TLS_1_3: SSL.TLS1_3_VERSION,
+}
+_OLD = (TlsVersion.TLS_1_0, TlsVersion.TLS_1_1)
+_OLD_CIPHERS = b"DEFAULT:@SECLEVEL=0"
+"""TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL allows at its lowest security level only."""
+_NO_AUTO_CHAIN = 8
+"""SSL_MODE_NO_AUTO_CHAIN: what is sent is the chain configured, and not what the trusted roots could add to it."""
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+_GROUPS: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+
+
+class TlsContexts:
+    """The contexts that a configuration stands for, each made when it is first needed."""
+
+    def __init__(self, config: TlsConfig) -> None:
+        self._config = config
+        self._client: SSL.Context | None = None
+        self._server: SSL.Context | None = None
+
+    def client(self, hop: Hop) -> TlsEngine:
+        """An engine that connects to `hop`, whose certificate is to carry the hop's TLS name. Raises LocalError."""
+        if self._client is None:
+            self._client = _client_context(self._config)
+        name = hop.tls_name or hop.remote.host
+        return TlsEngine(self._client, hop, name=name, verify=self._config.verify, client=True)
+
+    def server(self, hop: Hop) -> TlsEngine:
+        """An engine for a peer that has connected. Raises LocalError."""
+        if self._server is None:
+            self._server = _server_context(self._config)
+        return TlsEngine(self._server, hop, verify=self._config.require_client_certificate, client=False)
+
+    def check_server(self) -> None:
+        """Raise LocalError when the configuration is not one that TLS can be served with."""
+        if self._server is None:
+            self._server = _server_context(self._config)
+
+
+def _client_context(config: TlsConfig) -> SSL.Context:
+    context = _context(SSL.TLS_CLIENT_METHOD, config)
+    _trust(context, config)
+    context.set_verify(SSL.VERIFY_PEER, _judge)
+    return context
+
+
+def _server_context(config: TlsConfig) -> SSL.Context:
+    if not config.certificate:
+        raise LocalError("TLS is not served without a certificate", section=SECTION)
+    context = _context(SSL.TLS_SERVER_METHOD, config)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if config.require_client_certificate:
+        _trust(context, config)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _judge)
+    return context
+
+
+def _context(method: int, config: TlsConfig) -> SSL.Context:
+    context = SSL.Context(method)
+    context.set_min_proto_version(_VERSIONS[config.minimum_version])
+    context.set_max_proto_version(_VERSIONS[config.maximum_version])
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_mode(_NO_AUTO_CHAIN)
+    context.set_info_callback(_note)
+    if config.minimum_version in _OLD:
+        context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
+    ciphers = config.ciphers.encode() or (_OLD_CIPHERS if config.minimum_version in _OLD else b"")
+    if config.group:
+        if config.group not in _GROUPS:
+            raise LocalError(f"no key exchange group is called {config.group!r}", section=SECTION)
+        context.set_tmp_ecdh(_GROUPS[config.group])
+    if config.keylog is not None:
+        keylog = config.keylog
+        context.set_keylog_callback(lambda _, line: keylog(line))
+    if ciphers:
+        try:
+            context.set_cipher_list(ciphers)
+        except SSL.Error as error:
+            raise LocalError(f"no TLS cipher is selected by {config.ciphers!r}", section=SECTION) from error
+    if config.certificate:
+        try:
+            _use_certificate(context, config)
+        except (SSL.Error, ValueError, TypeError) as error:
+            raise LocalError("the TLS certificate and key cannot be used", section=SECTION) from error
+    return context
+
+
+def _use_certificate(context: SSL.Context, config: TlsConfig) -> None:
+    first, *others = x509.load_pem_x509_certificates(config.certificate)
+    context.use_certificate(first)
+    for certificate in others:
+        context.add_extra_chain_cert(certificate)
+    key = load_pem_private_key(config.key, None)
+    if not isinstance(key, _Key):
+        raise ValueError(f"a {type(key).__name__} cannot sign a handshake")
+    context.use_privatekey(key)
+    context.check_privatekey()
+
+
+def _trust(context: SSL.Context, config: TlsConfig) -> None:
+    """Load the trusted roots: those configured, else the system's."""
+    try:
+        if config.ca_file is not None:
+            context.load_verify_locations(config.ca_file)
+        if config.ca_data:
+            store = cast(crypto.X509Store, context.get_cert_store())  # a context has one from the start
+            for certificate in x509.load_pem_x509_certificates(config.ca_data):
+                store.add_cert(crypto.X509.from_cryptography(certificate))
+        if config.ca_file is None and not config.ca_data:
+            context.set_default_verify_paths()
+    except (SSL.Error, ValueError) as error:
+        where = config.ca_file or "the configuration"
+        raise LocalError(f"the trusted roots of {where} cannot be read", section=SECTION) from error
+
+
+def _judge(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, ok: int) -> bool:
+    engine: TlsEngine = connection.get_app_data()
+    return engine.judge(certificate, code, depth, bool(ok))
+
+
+def _note(connection: SSL.Connection, where: int, code: int) -> None:
+    engine: TlsEngine = connection.get_app_data()
+    engine.note(where, code)

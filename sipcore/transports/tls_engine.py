@@ -1,0 +1,261 @@
+"""TLS between bytes and bytes: pyOpenSSL over memory buffers, without a socket. RFC 3261 §26.2.1, RFC 5922 §7.
+
+The handshake is not stopped by the first thing that is wrong with the peer's certificates: all of it is collected, and
+then, where verification is on, the handshake is refused as a whole. The alert that OpenSSL sends in that case is
+`internal error`, since a collected error is no longer the library's own. What a peer sent can be inspected afterwards.
+"""
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from OpenSSL import SSL
+
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.message.framing import foreign_protocol
+from sipcore.resolve.target import Hop, is_numeric
+from sipcore.transports.certificates import is_for, is_for_sip, sip_identities
+from sipcore.transports.tls_failure import ALERTS, CertificateFault, TlsFailure, TlsProblem, problem_of, worst
+from sipcore.value import value
+
+if TYPE_CHECKING:
+    from OpenSSL import crypto
+
+CHUNK = 64 * 1024
+"""Bytes taken from the library at once."""
+RECORD_TYPES = range(20, 25)
+"""First bytes of a TLS record: change cipher spec, alert, handshake, application data, heartbeat (RFC 8446 §5.1)."""
+ALERT_PROTOCOL_VERSION = 70
+ALERT_CERTIFICATE_REQUIRED = 116
+_INVALID_PURPOSE = 26
+"""X509_V_ERR_INVALID_PURPOSE."""
+_CERTIFICATE_REQUEST_READ = b"server certificate request"
+"""Part of the name of the handshake state in which a client has read a request for its certificate."""
+
+_REASONS = (
+    ("wrong version number", TlsProblem.NOT_TLS),
+    ("http request", TlsProblem.NOT_TLS),
+    ("unsupported protocol", TlsProblem.VERSION),
+    ("no protocols available", TlsProblem.VERSION),
+    ("version too low", TlsProblem.VERSION),
+    ("too small", TlsProblem.WEAK),
+    ("too weak", TlsProblem.WEAK),
+    ("unsafe legacy renegotiation", TlsProblem.WEAK),
+    ("did not return a certificate", TlsProblem.CLIENT_CERTIFICATE_REQUIRED),
+)
+"""Parts of OpenSSL's reason texts, and what they mean; whatever is not in it is a handshake that failed."""
+
+
+@value
+class TlsSession:
+    """What a handshake agreed on and showed.
+
+    `faults` is what is wrong with the peer's chain: with verification off it may well be there. `verified` is whether
+    the peer showed a certificate and nothing is wrong with it.
+    """
+
+    version: str
+    cipher: str
+    group: str
+    chain: tuple[x509.Certificate, ...]
+    faults: tuple[CertificateFault, ...]
+    certificate_requested: bool
+
+    @property
+    def verified(self) -> bool:
+        """Whether the peer is who its certificate says, by a root that is trusted here."""
+        return bool(self.chain) and not self.faults
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.version, self.cipher, self.group) if part)
+
+
+class TlsEngine:
+    """One TLS connection: bytes of the wire in and out, plain bytes out and in. See `tcp.Engine`.
+
+    `name` is whom the peer's certificate must be for and, unless it is an address, what goes out as SNI; a server has
+    none. `verify` is whether the handshake is refused for what is wrong with the peer's chain.
+    """
+
+    def __init__(self, context: SSL.Context, hop: Hop, *, name: str = "", verify: bool, client: bool) -> None:
+        self.hop = hop
+        self.established = False
+        self.closed = False
+        self._name = name
+        self._verify = verify
+        self._client = client
+        self._faults: list[CertificateFault] = []
+        self._alert = 0
+        self._certificate_requested = False
+        self._heard = False
+        self._heard_plain = False
+        self._deferred: TlsFailure | None = None
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_app_data(self)
+        if client:
+            if not is_numeric(name):
+                self._connection.set_tlsext_host_name(name.encode("ascii" if name.isascii() else "idna"))
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
+
+    @property
+    def session(self) -> TlsSession:
+        """What the handshake agreed on and showed, as far as it came."""
+        connection = self._connection
+        return TlsSession(
+            version=connection.get_protocol_version_name(),
+            cipher=connection.get_cipher_name() or "",
+            group=connection.get_group_name() or "",
+            chain=self._chain(),
+            faults=tuple(self._faults),
+            certificate_requested=self._certificate_requested,
+        )
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes of the wire, return plain bytes. Raises TlsFailure."""
+        if self._deferred is not None:
+            raise self._deferred
+        if data:
+            if not self._heard and data[0] not in RECORD_TYPES:
+                raise self._not_tls(data)
+            self._heard = True
+            self._connection.bio_write(data)
+        if not self.established and not self._shake_hands():
+            return b""
+        plain: list[bytes] = []
+        try:
+            while True:
+                plain.append(self._connection.recv(CHUNK))
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.closed = True
+        except SSL.Error as error:
+            failure = self._failure(error)
+            if not plain:
+                raise failure from error
+            # What the peer said before it is delivered first.
+            self._deferred = failure
+        self._heard_plain = self._heard_plain or bool(plain)
+        return b"".join(plain)
+
+    def send(self, data: bytes) -> None:
+        """Take plain bytes, for `outgoing`. Raises TlsFailure."""
+        try:
+            self._connection.sendall(data)
+        except SSL.Error as error:
+            raise self._failure(error) from error
+
+    def outgoing(self) -> bytes:
+        """Take the bytes that are to go out on the wire."""
+        chunks: list[bytes] = []
+        try:
+            while True:
+                chunks.append(self._connection.bio_read(CHUNK))
+        except SSL.WantReadError:
+            return b"".join(chunks)
+
+    def close(self) -> None:
+        """Say, in `outgoing`, that nothing more will be sent."""
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return  # nothing was established that could be closed
+
+    def explain(self, failure: TransportFailure) -> TransportFailure:
+        """What it means that the connection under this one ended with `failure`."""
+        if self._deferred is not None or isinstance(failure, TlsFailure):
+            return self._deferred or failure
+        if not self.established:
+            return self._made(TlsProblem.HANDSHAKE if self._heard else TlsProblem.SILENT, failure.reason.value)
+        if self._certificate_requested and not self._heard_plain and failure.reason is not FailureReason.TIMED_OUT:
+            # Under TLS 1.3 the handshake is over for a client before the server has looked for its certificate.
+            return self._made(TlsProblem.CLIENT_CERTIFICATE_REQUIRED, failure.reason.value)
+        return failure
+
+    # Called by OpenSSL through the context
+
+    def judge(self, certificate: "crypto.X509", code: int, depth: int, ok: bool) -> bool:
+        """Take the library's finding on one certificate of the chain; the last is about the peer's own, and `ok`."""
+        try:
+            read = certificate.to_cryptography()
+            if not ok:
+                self._judge_error(read, code, depth)
+            elif depth == 0 and self._name and not is_for(read, self._name):
+                names = ", ".join(sip_identities(read)) or "no SIP domain"
+                detail = f"it is for {names}, and not for {self._name}"
+                self._faults.append(CertificateFault(TlsProblem.NAME_MISMATCH, 0, 0, detail))
+        except ValueError as error:
+            self._faults.append(CertificateFault(TlsProblem.INVALID, depth, 0, f"it cannot be read: {error}"))
+        return not (self._verify and self._faults and ok and depth == 0)
+
+    def note(self, where: int, code: int) -> None:
+        """Take what the library tells of the handshake's course."""
+        if where & SSL.SSL_CB_READ_ALERT == SSL.SSL_CB_READ_ALERT:
+            self._alert = code & 0xFF
+        elif not self._certificate_requested and self._client:
+            self._certificate_requested = _CERTIFICATE_REQUEST_READ in self._connection.get_state_string()
+
+    def _shake_hands(self) -> bool:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise self._failure(error) from error
+        self.established = True
+        return True
+
+    def _judge_error(self, certificate: x509.Certificate, code: int, depth: int) -> None:
+        if code == _INVALID_PURPOSE and is_for_sip(certificate):
+            return  # OpenSSL looks for the purpose of a web server; RFC 5924 §4 has one of SIP's own
+        problem = problem_of(code, depth)
+        if any(fault.problem is problem and fault.depth == depth for fault in self._faults):
+            return
+        self._faults.append(CertificateFault(problem, depth, code, _detail(problem, certificate, code)))
+
+    def _failure(self, error: SSL.Error) -> TlsFailure:
+        """What an error of the library means."""
+        reasons = [entry[-1] for entry in error.args[0]] if error.args and isinstance(error.args[0], list) else []
+        text = ", ".join(reason for reason in reasons if reason) or "broken off"
+        if self._verify and self._faults:
+            return self._made(worst(self._faults), text)
+        if self._alert == ALERT_PROTOCOL_VERSION:
+            return self._made(TlsProblem.VERSION, text)
+        if self._certificate_requested and (self._alert == ALERT_CERTIFICATE_REQUIRED or not self.established):
+            return self._made(TlsProblem.CLIENT_CERTIFICATE_REQUIRED, text)
+        found = next((problem for part, problem in _REASONS if part in text), TlsProblem.HANDSHAKE)
+        return self._made(found, text)
+
+    def _made(self, problem: TlsProblem, detail: str) -> TlsFailure:
+        faults = self._faults if self._verify else []
+        alert = ALERTS.get(self._alert, str(self._alert)) if self._alert else ""
+        return TlsFailure(problem, self.hop, detail, faults=faults, chain=self._chain(), alert=alert)
+
+    def _not_tls(self, data: bytes) -> TlsFailure:
+        is_sip = data[:4].upper() == b"SIP/" or b" SIP/2.0" in data.partition(b"\n")[0].upper()
+        detail = "it speaks SIP without TLS" if is_sip else foreign_protocol(data) or f"it says {data[:16]!a}"
+        return self._made(TlsProblem.NOT_TLS, detail)
+
+    def _chain(self) -> tuple[x509.Certificate, ...]:
+        try:
+            chain = self._connection.get_peer_cert_chain(as_cryptography=True) or []
+            if not self._client:
+                # To a server, the library counts the peer's own certificate not among the chain.
+                own = self._connection.get_peer_certificate(as_cryptography=True)
+                chain = [own, *chain] if own is not None else chain
+        except ValueError:
+            return ()
+        return tuple(chain)
+
+
+def _detail(problem: TlsProblem, certificate: x509.Certificate, code: int) -> str:
+    """Names and dates for a fault."""
+    name = certificate.subject.rfc4514_string()
+    if problem is TlsProblem.EXPIRED:
+        return f"{name}, on {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if problem is TlsProblem.NOT_YET_VALID:
+        return f"{name}, before {certificate.not_valid_before_utc:%Y-%m-%d}"
+    if problem in (TlsProblem.INCOMPLETE_CHAIN, TlsProblem.UNTRUSTED_ROOT):
+        return f"{name}, issued by {certificate.issuer.rfc4514_string()}"
+    return f"{name}, OpenSSL verification error {code}" if problem is TlsProblem.INVALID else name

@@ -1,0 +1,187 @@
+"""UDP: one bound socket, drained when it is readable and sent on directly. RFC 3261 §18.1.1, §18.2.1 and §18.4.
+
+Neither trio's sockets nor a task for each datagram stand between the kernel and the sink: they would cost four times
+what the system calls do. Datagrams are stamped by the kernel as they arrive; the stamps, which are wall-clock time,
+are moved onto trio's clock. ICMP errors are read from the socket's error queue the moment they come.
+"""
+
+import errno
+import socket
+import time
+from collections import deque
+from typing import Any
+
+import trio
+
+from sipcore.errors import TransportFailure
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.trace import Stamp
+from sipcore.transports import ancillary as kernel
+from sipcore.transports.base import WILDCARD_IPV4, WILDCARD_IPV6, Sink, failure_of, socket_address, socket_name
+
+MAX_DATAGRAM = 65535
+"""Bytes: no UDP datagram is larger."""
+BATCH = 64
+"""Datagrams taken before other tasks get their turn: about half a millisecond of work."""
+MAX_QUEUE = 256
+"""Datagrams kept while the kernel's send buffer is full. What exceeds it is dropped, as the network would."""
+MAX_REMOTES = 4096
+"""Flows remembered so as not to be made again for each datagram; forgotten all at once beyond that."""
+MAX_KEEP_ALIVE = 4
+"""Bytes of the keep-alives that NAT traversal sends over UDP: CRLFCRLF, CRLF, or zeros."""
+MAX_STAMP_AGE = 10.0
+"""Seconds. A kernel stamp that is older, or from the future, tells that the wall clock was set in between."""
+
+
+class UdpSocket:
+    """A bound UDP socket. `run` receives until cancelled, `send` is immediate, `close` gives the socket back.
+
+    `local` is the bound address, a wildcard included; `dropped` counts the datagrams that the kernel had no room for,
+    `unsent` those that were dropped here because its send buffer stayed full.
+    """
+
+    def __init__(self, address: SocketAddress, receive_buffer: int, sink: Sink) -> None:
+        """Bind. Raises OSError as the kernel does."""
+        self._sink = sink
+        self._socket = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            if address.is_ipv6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._socket.bind(socket_name(address))
+            self.local = socket_address(self._socket.getsockname())
+            self.wildcard = self.local.host in (WILDCARD_IPV4, WILDCARD_IPV6)
+            kernel.enable(self._socket, wildcard=self.wildcard)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.dropped = 0
+        self.unsent = 0
+        self._flows: dict[tuple[Any, bytes], Flow] = {}
+        self._queue: deque[tuple[bytes, SocketAddress, SocketAddress | None]] = deque()
+        self._queued = trio.Event()
+
+    async def run(self) -> None:
+        """Receive, and send what had to wait, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_queued)
+            while True:
+                await trio.lowlevel.wait_readable(self._socket)
+                self._drain_untrusted()
+
+    def close(self) -> None:
+        """Close the socket, once `run` has ended."""
+        self._socket.close()
+
+    def send(self, data: bytes, remote: SocketAddress, local: SocketAddress | None = None) -> None:
+        """Send one datagram, from `local` where the socket is bound to no address of its own.
+
+        Raises TransportFailure when the kernel refuses it.
+        """
+        if self._queue:
+            self._enqueue(data, remote, local)
+            return
+        try:
+            self._send_now(data, remote, local)
+        except BlockingIOError:
+            self._enqueue(data, remote, local)
+        except OSError:
+            # It may be an ICMP error that an earlier datagram met, told to whoever uses the socket next: its details
+            # are in the error queue, and this datagram was not looked at.
+            self._drain_errors()
+            self._send_again(data, remote, local)
+
+    def _send_now(self, data: bytes, remote: SocketAddress, local: SocketAddress | None) -> None:
+        if local is None or not self.wildcard or local.host == self.local.host:
+            self._socket.sendto(data, socket_name(remote))
+        else:
+            self._socket.sendmsg((data,), kernel.sent_from(local.host), 0, socket_name(remote))
+
+    def _send_again(self, data: bytes, remote: SocketAddress, local: SocketAddress | None) -> None:
+        try:
+            self._send_now(data, remote, local)
+        except BlockingIOError:
+            self._enqueue(data, remote, local)
+        except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                self.unsent += 1
+                return
+            raise failure_of(error, f"udp {remote}") from error
+
+    def _enqueue(self, data: bytes, remote: SocketAddress, local: SocketAddress | None) -> None:
+        if len(self._queue) >= MAX_QUEUE:
+            self.unsent += 1
+            return
+        self._queue.append((data, remote, local))
+        self._queued.set()
+
+    async def _send_queued(self) -> None:
+        while True:
+            await self._queued.wait()
+            self._queued = trio.Event()
+            while self._queue:
+                await trio.lowlevel.wait_writable(self._socket)
+                data, remote, local = self._queue[0]
+                try:
+                    self._send_again(data, remote, local)
+                except TransportFailure as failure:
+                    self._sink.unreachable(remote, failure)
+                self._queue.popleft()
+
+    def _drain_untrusted(self) -> None:
+        """Take what has come, and hand it on with its stamps."""
+        now, wall = trio.current_time(), time.time_ns()
+        receive, received = self._socket.recvmsg, self._sink.received
+        for taken in range(BATCH):
+            try:
+                data, ancillary, _, name = receive(MAX_DATAGRAM, kernel.ANCILLARY_SIZE)
+            except BlockingIOError:
+                if not taken:
+                    self._drain_errors()  # an entry there makes the socket readable all by itself
+                return
+            except OSError:
+                self._drain_errors()
+                continue
+            stamp, packet_info = None, b""
+            for level, kind, value in ancillary:
+                if kind == kernel.SO_TIMESTAMPNS:
+                    seconds, nanoseconds = kernel.TIMESPEC.unpack(value)
+                    stamp = _mapped(wall - seconds * 1_000_000_000 - nanoseconds, now)
+                elif kind == kernel.SO_RXQ_OVFL and level == socket.SOL_SOCKET:
+                    (self.dropped,) = kernel.DROP_COUNT.unpack(value)
+                else:
+                    packet_info = value
+            if len(data) <= MAX_KEEP_ALIVE and not data.strip(b"\r\n\0"):
+                continue
+            flow = self._flows.get((name, packet_info)) or self._make_flow(name, packet_info)
+            received(data, flow, stamp or Stamp(trio.current_time()), ())
+
+    def _make_flow(self, name: tuple[Any, ...], packet_info: bytes) -> Flow:
+        if len(self._flows) >= MAX_REMOTES:
+            self._flows.clear()
+        local = self.local
+        if packet_info:
+            local = SocketAddress(kernel.local_host(packet_info), local.port)
+        flow = self._flows[name, packet_info] = Flow(Transport.UDP, local, socket_address(name))
+        return flow
+
+    def _drain_errors(self) -> None:
+        """Report what the error queue holds (RFC 3261 §18.4)."""
+        if not kernel.LINUX:
+            return
+        for _ in range(BATCH):
+            try:
+                _, ancillary, _, name = self._socket.recvmsg(0, kernel.ANCILLARY_SIZE, kernel.MSG_ERRQUEUE)
+            except OSError:
+                return
+            remote = socket_address(name)
+            failure = kernel.queued_failure(ancillary, remote)
+            if failure is not None:
+                self._sink.unreachable(remote, failure)
+
+
+def _mapped(age: int, now: float) -> Stamp | None:
+    """A kernel stamp on trio's clock: `age` nanoseconds before `now`; None where the wall clock cannot be trusted."""
+    seconds = age * 1e-9
+    return Stamp(now - seconds, kernel=True) if -MAX_STAMP_AGE < seconds < MAX_STAMP_AGE else None

@@ -1,0 +1,90 @@
+"""RFC 5922 §7.1 and §7.2: whom a certificate is for."""
+
+import datetime
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from sipcore.transports.certificates import (
+    KEY_PURPOSE_SIP_DOMAIN,
+    is_for,
+    is_for_sip,
+    self_signed,
+    sip_identities,
+)
+from tests.sipcore.transports.authority import issue
+
+
+@pytest.mark.parametrize(
+    ("names", "identities"),
+    [
+        (["Example.com"], ("example.com",)),
+        (["a.example", "b.example"], ("a.example", "b.example")),
+        # A sip URI without user is a domain, and DNS names do not count beside it.
+        (["sip:example.com", "host.example.com"], ("example.com",)),
+        (["SIP:Example.com"], ("example.com",)),
+        (["sip:example.com:5061;transport=tls"], ("example.com",)),
+        (["sip:[2001:db8::1]:5061"], ("2001:db8::1",)),
+        # A URI with a user names a person, another scheme something else.
+        (["sip:alice@example.com", "host.example.com"], ("host.example.com",)),
+        (["sips:example.com"], ()),
+        (["https://example.com"], ()),
+        (["192.0.2.1", "2001:db8::1"], ("192.0.2.1", "2001:db8::1")),
+        (["*.example.com"], ("*.example.com",)),
+        ([], ("common.example",)),
+    ],
+)
+def test_identities(names: list[str], identities: tuple[str, ...]) -> None:
+    assert sip_identities(issue("common.example", names=names).certificate) == identities
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "matches"),
+    [
+        (["example.com"], "example.com", True),
+        (["example.com"], "EXAMPLE.com", True),
+        (["example.com"], "example.com.", True),
+        (["example.com"], "sip.example.com", False),
+        (["sip.example.com"], "example.com", False),
+        (["*.example.com"], "sip.example.com", False),
+        (["*.example.com"], "*.example.com", True),
+        (["192.0.2.1"], "192.0.2.1", True),
+        (["2001:db8::1"], "2001:db8:0:0::1", True),
+        (["192.0.2.1"], "192.0.2.2", False),
+        (["example.com"], "192.0.2.1", False),
+        ([], "common.example", True),
+        (["example.com"], "common.example", False),
+        (["xn--bcher-kva.example"], "bücher.example", True),
+    ],
+)
+def test_comparing(names: list[str], name: str, matches: bool) -> None:
+    assert is_for(issue("common.example", names=names).certificate, name) is matches
+
+
+def test_a_name_that_dns_cannot_hold_matches_nothing() -> None:
+    assert not is_for(issue("a.example").certificate, "b\u00fc" * 80)
+
+
+@pytest.mark.parametrize(
+    ("usages", "expected"),
+    [
+        ([], False),
+        ([ExtendedKeyUsageOID.SERVER_AUTH], False),
+        ([KEY_PURPOSE_SIP_DOMAIN], True),
+        ([ExtendedKeyUsageOID.SERVER_AUTH, KEY_PURPOSE_SIP_DOMAIN], True),
+        ([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], True),
+    ],
+)
+def test_key_usage_of_sip(usages: list[x509.ObjectIdentifier], expected: bool) -> None:
+    assert is_for_sip(issue("a.example", usages=usages).certificate) is expected
+
+
+def test_one_made_for_a_run() -> None:
+    pem, key = self_signed(["localhost", "127.0.0.1", "::1"], valid_for=60)
+    certificate = x509.load_pem_x509_certificate(pem)
+    assert sip_identities(certificate) == ("localhost", "127.0.0.1", "::1")
+    now = datetime.datetime.now(datetime.UTC)
+    assert certificate.not_valid_before_utc < now < certificate.not_valid_after_utc
+    assert certificate.not_valid_after_utc - now <= datetime.timedelta(seconds=60)
+    assert key.startswith(b"-----BEGIN PRIVATE KEY-----")

@@ -1,0 +1,250 @@
+"""All sockets behind one object: binding, choosing the socket and the local address, and leaving nothing behind."""
+
+import gc
+import socket
+
+import pytest
+import trio
+import trio.testing
+
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.transports import connections
+from sipcore.transports.base import TransportConfig, socket_address
+from sipcore.transports.connections import Transports, open_transports
+from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
+
+UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+ANY = SocketAddress("0.0.0.0", 0)
+NOWHERE = SocketAddress("255.255.255.255", 5060)
+"""What the kernel lets nobody send to, or connect to, unasked."""
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def server() -> Recorder:
+    return Recorder()
+
+
+def bound(transports: Transports, transport: Transport = UDP) -> SocketAddress:
+    address = transports.local_address(transport)
+    assert address is not None
+    return address
+
+
+async def test_a_request_is_answered_over_the_flow_it_came_on(recorder: Recorder, server: Recorder) -> None:
+    async with (
+        open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), server) as serving,
+        open_transports(TransportConfig(), recorder) as client,
+    ):
+        server.answer_over = serving
+        hop = await client.prepare(Hop(UDP, bound(serving), why="a test"))
+        assert hop.why == "a test"
+        assert hop.local is not None
+        assert hop.local.host == "127.0.0.1"
+        client.send(hop, OPTIONS)
+        response = await recorder.message()
+        assert response.data == OK
+        assert response.flow == Flow(UDP, hop.local, bound(serving))
+        # The request came from the address that its sender was told, so that sent-by is right.
+        assert server.messages[0].flow.remote == hop.local
+        client.send(response.flow, OPTIONS)
+        await recorder.message(2)
+
+
+async def test_addresses_are_bound_and_told(recorder: Recorder) -> None:
+    config = TransportConfig(bind=((UDP, LOOPBACK), (TCP, LOOPBACK)))
+    async with open_transports(config, recorder) as transports:
+        udp, tcp = bound(transports, UDP), bound(transports, TCP)
+        assert udp.port
+        assert tcp.port
+        assert transports.local_address(TLS) is None
+        assert transports.local_address(UDP, ipv6=True) is None
+        second = transports.bind(UDP, ANY)
+        assert second.port not in (0, udp.port)
+        assert transports.local_address(UDP) == udp
+        assert transports.dropped == 0
+
+
+@pytest.mark.parametrize("transport", [UDP, TCP])
+async def test_an_address_in_use_is_refused(recorder: Recorder, transport: Transport) -> None:
+    async with open_transports(TransportConfig(bind=((transport, LOOPBACK),)), recorder) as transports:
+        taken = bound(transports, transport)
+        with pytest.raises(LocalError, match=f"cannot receive at {transport.value.lower()} {taken}: Address already"):
+            transports.bind(transport, taken)
+        with pytest.raises(LocalError):
+            async with open_transports(TransportConfig(bind=((transport, taken),)), recorder):
+                raise AssertionError("not reached")
+
+
+@pytest.mark.parametrize("transport", [Transport.WS, Transport.WSS])
+async def test_websockets_are_yet_to_come(recorder: Recorder, transport: Transport) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        with pytest.raises(LocalError):
+            transports.bind(transport, LOOPBACK)
+        with pytest.raises(LocalError):
+            await transports.prepare(Hop(transport, LOOPBACK))
+
+
+async def test_tls_is_not_served_without_a_certificate(recorder: Recorder) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        with pytest.raises(LocalError, match="without a certificate"):
+            transports.bind(TLS, LOOPBACK)
+
+
+async def test_ipv6_is_listened_to(recorder: Recorder) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        try:
+            address = transports.bind(TCP, SocketAddress("::1", 0))
+        except LocalError:
+            pytest.skip("this machine has no IPv6")
+        assert transports.local_address(TCP, ipv6=True) == address
+        hop = await transports.prepare(Hop(TCP, address))
+        assert hop.local is not None
+        assert hop.local.host == "::1"
+
+
+async def test_udp_is_prepared_at_once_and_bound_when_first_needed(recorder: Recorder) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        assert transports.local_address(UDP) is None
+        remote = SocketAddress("127.0.0.1", 5060)
+        hop = transports.prepared(Hop(UDP, remote))
+        assert hop is not None
+        assert hop.local == SocketAddress("127.0.0.1", bound(transports).port)
+        assert await transports.prepare(hop) == hop
+        assert transports.prepared(Hop(UDP, SocketAddress("127.0.0.2", 5060))) is not None
+        assert len(transports._udp) == 1
+
+
+async def test_a_hop_that_was_not_prepared_is_sent_to_all_the_same(recorder: Recorder, server: Recorder) -> None:
+    async with (
+        open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), server) as serving,
+        open_transports(TransportConfig(), recorder) as client,
+    ):
+        client.send(Hop(UDP, bound(serving)), OPTIONS)
+        assert (await server.message()).data == OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("bind", "remote", "wanted", "expected"),
+    [
+        (["127.0.0.1"], "127.0.0.1", None, ("127.0.0.1", 0)),
+        (["0.0.0.0"], "127.0.0.1", None, ("127.0.0.1", 0)),
+        (["127.0.0.2", "127.0.0.1"], "127.0.0.1", None, ("127.0.0.1", 1)),
+        (["127.0.0.2", "0.0.0.0"], "127.0.0.1", None, ("127.0.0.1", 1)),
+        (["127.0.0.2"], "127.0.0.1", None, ("127.0.0.2", 0)),
+        (["127.0.0.2", "127.0.0.3"], "127.0.0.1", "127.0.0.3", ("127.0.0.3", 1)),
+        (["0.0.0.0"], "127.0.0.1", "127.0.0.3", ("127.0.0.3", 0)),
+    ],
+)
+async def test_the_socket_is_the_one_that_leads_there(
+    recorder: Recorder, bind: list[str], remote: str, wanted: str | None, expected: tuple[str, int]
+) -> None:
+    config = TransportConfig(bind=tuple((UDP, SocketAddress(host, 0)) for host in bind))
+    async with open_transports(config, recorder) as transports:
+        local = SocketAddress(wanted, 0) if wanted else None
+        hop = await transports.prepare(Hop(UDP, SocketAddress(remote, 5060), local))
+        host, index = expected
+        assert hop.local == SocketAddress(host, transports._udp[index].local.port)
+        assert len(transports._udp) == len(bind)
+
+
+async def test_a_socket_of_the_loopback_is_not_used_for_the_world(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "route_host", lambda _: "192.0.2.9")
+    async with open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), recorder) as transports:
+        hop = await transports.prepare(Hop(UDP, SocketAddress("198.51.100.1", 5060)))
+        assert hop.local is not None
+        assert hop.local.host == "192.0.2.9"
+        assert hop.local.port == transports._udp[1].local.port
+        assert transports._udp[1].wildcard
+
+
+async def test_a_flow_finds_its_own_socket(recorder: Recorder, server: Recorder) -> None:
+    config = TransportConfig(bind=((UDP, ANY), (UDP, ANY)))
+    async with open_transports(config, server) as serving, open_transports(TransportConfig(), recorder) as client:
+        server.answer_over = serving
+        ports = [sock.local.port for sock in serving._udp]
+        for port in ports:
+            hop = await client.prepare(Hop(UDP, SocketAddress("127.0.0.1", port)))
+            client.send(hop, OPTIONS)
+        await recorder.message(2)
+        assert {message.flow.remote.port for message in recorder.messages} == set(ports)
+
+
+@pytest.mark.parametrize(("transport", "reason"), [(UDP, FailureReason.PROHIBITED), (TCP, FailureReason.UNREACHABLE)])
+async def test_no_route(recorder: Recorder, transport: Transport, reason: FailureReason) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        with pytest.raises(TransportFailure, match=r"255\.255\.255\.255:5060: ") as caught:
+            await transports.prepare(Hop(transport, NOWHERE))
+        assert caught.value.reason is reason
+
+
+async def test_what_is_gone_is_refused_at_once(recorder: Recorder) -> None:
+    async with open_transports(TransportConfig(), recorder) as transports:
+        flow = Flow(TCP, LOOPBACK, SocketAddress("127.0.0.1", 5060), 7)
+        for where in (flow, flow.hop):
+            with pytest.raises(TransportFailure, match=r"tcp 127\.0\.0\.1:5060: the connection is gone") as caught:
+                transports.send(where, OPTIONS)
+            assert caught.value.reason is FailureReason.CLOSED
+        assert transports.tls_session(flow) is None
+        assert transports.prepared(flow.hop) is None
+        transports.close(flow)
+        transports.close(Flow(UDP, LOOPBACK, LOOPBACK))
+
+
+async def test_errors_of_the_block_come_out_as_they_are(recorder: Recorder) -> None:
+    with pytest.raises(KeyError):
+        async with open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), recorder):
+            raise KeyError("as it is")
+
+
+async def test_everything_is_closed_at_the_end(recorder: Recorder) -> None:
+    config = TransportConfig(bind=((UDP, LOOPBACK), (TCP, LOOPBACK)))
+    async with open_transports(config, recorder) as transports:
+        udp, tcp = bound(transports), bound(transports, TCP)
+        hop = await transports.prepare(Hop(TCP, tcp))
+        assert hop.local is not None
+    gc.collect()  # a socket left open would be warned of, and warnings are errors
+    for kind, address in ((socket.SOCK_DGRAM, udp), (socket.SOCK_STREAM, tcp)):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address.host, address.port))
+    assert recorder.ended == []
+
+
+async def test_cancelling_closes_everything(recorder: Recorder) -> None:
+    with trio.move_on_after(0.02) as scope:
+        async with open_transports(TransportConfig(bind=((UDP, LOOPBACK), (TCP, LOOPBACK))), recorder) as transports:
+            address = bound(transports)
+            await transports.prepare(Hop(TCP, bound(transports, TCP)))
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((address.host, address.port))
+
+
+async def test_who_still_waits_when_it_ends_is_told(recorder: Recorder) -> None:
+    failures: list[TransportFailure] = []
+
+    async def prepare(transports: Transports, hop: Hop) -> None:
+        try:
+            await transports.prepare(hop)
+        except TransportFailure as failure:
+            failures.append(failure)
+
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.create_connection(full.getsockname()), socket.socket() as second:
+            second.setblocking(False)
+            second.connect_ex(full.getsockname())
+            async with trio.open_nursery() as nursery, open_transports(TransportConfig(), recorder) as transports:
+                nursery.start_soon(prepare, transports, Hop(TCP, socket_address(full.getsockname())))
+                await trio.testing.wait_all_tasks_blocked()
+    assert [failure.reason for failure in failures] == [FailureReason.CLOSED]

@@ -1,0 +1,315 @@
+"""Asking DNS: a name server on the loopback that answers, or fails, as told."""
+
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+import trio
+from dns.resolver import NoResolverConfiguration
+from trio.testing import MockClock
+
+from sipcore.resolve.plan import (
+    Address,
+    Answer,
+    LookupFailure,
+    LookupFault,
+    Naptr,
+    Question,
+    RecordType,
+    Srv,
+)
+from sipcore.resolve.target import SocketAddress
+from sipcore.transports import lookup
+from sipcore.transports.base import socket_address
+from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
+
+A, AAAA, SRV, NAPTR = RecordType.A, RecordType.AAAA, RecordType.SRV, RecordType.NAPTR
+
+ZONE = {
+    ("sip.test.", "A"): ["192.0.2.1", "192.0.2.2"],
+    ("sip.test.", "AAAA"): ["2001:db8::1"],
+    ("_sip._udp.sip.test.", "SRV"): ["10 60 5070 one.sip.test.", "20 0 5060 ."],
+    ("sip.test.", "NAPTR"): ['100 50 "s" "SIP+D2U" "" _sip._udp.sip.test.', '100 60 "u" "E2U+sip" "!^.*$!sip:x!" .'],
+    ("xn--bcher-kva.test.", "A"): ["192.0.2.3"],
+}
+ALIASES = {"alias.test.": "sip.test."}
+
+
+class Server:
+    """A name server over UDP. `fault` is what it does instead of answering."""
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        self._socket = sock
+        self.address = socket_address(sock.getsockname())
+        self.asked: Counter[str] = Counter()
+        self.fault: dns.rcode.Rcode | str | None = None
+
+    async def run(self) -> None:
+        while True:
+            data, client = await self._socket.recvfrom(4096)
+            query = dns.message.from_wire(data)
+            (question,) = query.question
+            name, kind = question.name.to_text().lower(), dns.rdatatype.to_text(question.rdtype)
+            self.asked[f"{kind} {name}"] += 1
+            if self.fault == "silent":
+                continue
+            if self.fault == "garbage":
+                await self._socket.sendto(data[:2] + b"\xff" * 40, client)
+                continue
+            await self._socket.sendto(self.respond(query, name, kind).to_wire(), client)
+
+    def respond(self, query: dns.message.Message, name: str, kind: str) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA
+        if isinstance(self.fault, dns.rcode.Rcode):
+            response.set_rcode(self.fault)
+            return response
+        if name in ALIASES:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", ALIASES[name]))
+            name = ALIASES[name]
+        if (name, kind) in ZONE:
+            response.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *ZONE[name, kind]))
+        elif all(known != name for known, _ in ZONE):
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        return response
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        await sock.bind(("127.0.0.1", 0))
+        made = Server(sock)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.run)
+            yield made
+            nursery.cancel_scope.cancel()
+
+
+def looking(server: Server, **options: object) -> Lookup:
+    config = LookupConfig(nameservers=(server.address,), timeout=0.5, lifetime=1.0, hosts_file="", **options)  # type: ignore[arg-type]
+    return Lookup(config)
+
+
+@pytest.mark.parametrize(
+    ("question", "records"),
+    [
+        (Question(A, "sip.test"), (Address("192.0.2.1"), Address("192.0.2.2"))),
+        (Question(A, "SIP.test."), (Address("192.0.2.1"), Address("192.0.2.2"))),
+        (Question(A, "alias.test"), (Address("192.0.2.1"), Address("192.0.2.2"))),
+        (Question(AAAA, "sip.test"), (Address("2001:db8::1"),)),
+        (Question(A, "bücher.test"), (Address("192.0.2.3"),)),
+        (Question(SRV, "_sip._udp.sip.test"), (Srv(10, 60, 5070, "one.sip.test"), Srv(20, 0, 5060, ""))),
+        (
+            Question(NAPTR, "sip.test"),
+            (
+                Naptr(100, 50, "s", "SIP+D2U", "", "_sip._udp.sip.test"),
+                Naptr(100, 60, "u", "E2U+sip", "!^.*$!sip:x!", ""),
+            ),
+        ),
+    ],
+)
+async def test_records_become_values(server: Server, question: Question, records: tuple[object, ...]) -> None:
+    answer = await looking(server).ask(question)
+    assert isinstance(answer, Answer)
+    assert sorted(answer.records, key=str) == sorted(records, key=str)
+    assert answer.question == question
+    assert answer.source == "DNS"
+    assert 50 < answer.ttl <= 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "question", "expected", "words"),
+    [
+        (None, Question(A, "gone.test"), LookupFault.NXDOMAIN, ""),
+        (None, Question(SRV, "sip.test"), LookupFault.NODATA, ""),
+        (None, Question(AAAA, "xn--bcher-kva.test"), LookupFault.NODATA, ""),
+        (dns.rcode.SERVFAIL, Question(A, "sip.test"), LookupFault.SERVFAIL, ": SERVFAIL"),
+        (dns.rcode.REFUSED, Question(A, "sip.test"), LookupFault.REFUSED, ": REFUSED"),
+        (None, Question(A, "a." * 200 + "test"), LookupFault.INVALID_NAME, "255"),
+        (None, Question(A, "a" * 80 + ".test"), LookupFault.INVALID_NAME, "63"),
+        (None, Question(A, "a..test"), LookupFault.INVALID_NAME, "empty"),
+        (None, Question(A, "b\u00fc" * 80), LookupFault.INVALID_NAME, ""),
+    ],
+)
+async def test_faults_are_told_apart(
+    server: Server, fault: dns.rcode.Rcode | None, question: Question, expected: LookupFault, words: str
+) -> None:
+    server.fault = fault
+    failure = await looking(server).ask(question)
+    assert isinstance(failure, LookupFailure)
+    assert failure.fault is expected
+    assert words in failure.detail
+    assert failure.question == question
+
+
+@pytest.mark.parametrize("fault", ["silent", "garbage"])
+async def test_silence_times_out(server: Server, fault: str) -> None:
+    server.fault = fault
+    config = LookupConfig(nameservers=(server.address,), timeout=0.05, lifetime=0.1, hosts_file="")
+    failure = await Lookup(config).ask(Question(A, "sip.test"))
+    assert isinstance(failure, LookupFailure)
+    assert failure.fault in (LookupFault.TIMED_OUT, LookupFault.UNREACHABLE)
+    if fault == "silent":
+        assert str(failure) == "A sip.test: no name server answered (within 0.1 s)"
+
+
+async def test_nobody_there() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        nowhere = socket_address(sock.getsockname())
+    config = LookupConfig(nameservers=(nowhere,), timeout=0.05, lifetime=0.1, hosts_file="")
+    failure = await Lookup(config).ask(Question(A, "sip.test"))
+    assert isinstance(failure, LookupFailure)
+    assert failure.fault in (LookupFault.UNREACHABLE, LookupFault.TIMED_OUT)
+
+
+async def test_nobody_to_be_reached() -> None:
+    config = LookupConfig(nameservers=(SocketAddress("255.255.255.255", 53),), hosts_file="")
+    failure = await Lookup(config).ask(Question(A, "sip.test"))
+    assert isinstance(failure, LookupFailure)
+    assert failure.fault is LookupFault.UNREACHABLE
+    assert "255.255.255.255" in failure.detail
+
+
+async def test_the_second_name_server_is_asked_when_the_first_fails(server: Server) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        nowhere = socket_address(sock.getsockname())
+    config = LookupConfig(nameservers=(nowhere, server.address), timeout=0.05, lifetime=1.0, hosts_file="")
+    assert isinstance(await Lookup(config).ask(Question(A, "sip.test")), Answer)
+
+
+async def test_no_name_server_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(config: LookupConfig) -> None:
+        raise NoResolverConfiguration
+
+    monkeypatch.setattr(lookup, "_make_resolver", fail)
+    failure = await Lookup(LookupConfig(hosts_file="")).ask(Question(SRV, "sip.test"))
+    assert isinstance(failure, LookupFailure)
+    assert failure.fault is LookupFault.UNREACHABLE
+
+
+async def test_the_systems_resolvers_are_used_where_none_are_given() -> None:
+    resolver = lookup._make_resolver(LookupConfig())
+    assert resolver.nameservers
+
+
+@pytest.mark.parametrize(("cache_size", "asked"), [(1000, 1), (0, 2)])
+async def test_answers_are_kept_for_their_ttl(server: Server, cache_size: int, asked: int) -> None:
+    looked = looking(server, cache_size=cache_size)
+    for _ in range(2):
+        assert isinstance(await looked.ask(Question(A, "sip.test")), Answer)
+    assert server.asked["A sip.test."] == asked
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (Question(A, "192.0.2.9"), "192.0.2.9"),
+        (Question(AAAA, "192.0.2.9"), None),
+        (Question(AAAA, "2001:db8::9"), "2001:db8::9"),
+        (Question(A, "localhost"), "127.0.0.1"),
+        (Question(AAAA, "LocalHost."), "::1"),
+        (Question(A, "pbx.localhost"), "127.0.0.1"),
+    ],
+)
+async def test_some_names_need_no_dns(server: Server, question: Question, expected: str | None) -> None:
+    result = await looking(server).ask(question)
+    if expected is None:
+        assert result == LookupFailure(question, LookupFault.NODATA)
+    else:
+        assert result == Answer(question, (Address(expected),), source="hosts")
+    assert not server.asked
+
+
+async def test_a_hosts_file_comes_first(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text("198.51.100.1 sip.test pbx.lan\n")
+    looked = Lookup(LookupConfig(nameservers=(server.address,), hosts_file=str(path)))
+    question = Question(A, "SIP.test")
+    assert await looked.ask(question) == Answer(question, (Address("198.51.100.1"),), source="hosts")
+    # Whoever writes a name there means it: DNS is not asked for the other family.
+    assert isinstance(await looked.ask(Question(AAAA, "sip.test")), LookupFailure)
+    assert not server.asked
+    assert isinstance(await looked.ask(Question(SRV, "_sip._udp.sip.test")), Answer)
+
+
+def test_reading_a_hosts_file(tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_bytes(b"""# comment
+127.0.0.1 localhost
+192.0.2.1\tone.test ONE.lan. # the first
+192.0.2.2 one.test
+192.0.2.2 one.test
+2001:db8::1 one.test
+not-an-address two.test
+192.0.2.3
+\xff\xfe
+""")
+    hosts = read_hosts(str(path))
+    assert hosts["one.test"] == ("192.0.2.1", "192.0.2.2", "2001:db8::1")
+    assert hosts["one.lan"] == ("192.0.2.1",)
+    assert "two.test" not in hosts
+    assert read_hosts(str(tmp_path / "missing")) == {}
+    assert read_hosts("") == {}
+
+
+def answering(*hosts: str) -> Callable[..., object]:
+    async def getaddrinfo(name: str, *arguments: object, **options: object) -> list[tuple[object, ...]]:
+        await trio.lowlevel.checkpoint()
+        if not hosts:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", (host, 0)) for host in hosts]
+
+    return getaddrinfo
+
+
+@pytest.mark.parametrize(
+    ("name", "hosts", "expected"),
+    [
+        ("asterisk", ("192.0.2.7", "192.0.2.7"), ("192.0.2.7",)),
+        ("printer.local", ("192.0.2.8",), ("192.0.2.8",)),
+        ("asterisk", (), None),
+        ("gone.test", ("192.0.2.9",), None),
+    ],
+)
+async def test_the_system_may_know_names_that_dns_does_not(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    hosts: tuple[str, ...],
+    expected: tuple[str, ...] | None,
+) -> None:
+    resolver = lookup._make_resolver(LookupConfig(nameservers=(server.address,)))
+    monkeypatch.setattr(lookup, "_make_resolver", lambda _: resolver)
+    monkeypatch.setattr(trio.socket, "getaddrinfo", answering(*hosts))
+    question = Question(A, name)
+    result = await Lookup(LookupConfig(hosts_file="")).ask(question)
+    if expected is None:
+        assert result == LookupFailure(question, LookupFault.NXDOMAIN)
+    else:
+        assert result == Answer(question, tuple(map(Address, expected)), source="system")
+
+
+async def test_asking_can_be_cancelled(server: Server, autojump_clock: MockClock) -> None:
+    server.fault = "silent"
+    with trio.move_on_after(0.01) as scope:
+        await looking(server).ask(Question(A, "sip.test"))
+    assert scope.cancelled_caught
+
+
+def test_what_is_not_asked_for_is_passed_over() -> None:
+    rrset = dns.rrset.from_text("a.test.", 60, "IN", "TXT", "text")
+    assert lookup._record(rrset[0]) is None
+
+
+def test_a_name_server_on_another_port() -> None:
+    config = LookupConfig(nameservers=(SocketAddress("192.0.2.53", 5353),))
+    (nameserver,) = lookup._make_resolver(config).nameservers
+    assert "5353" in str(nameserver)
