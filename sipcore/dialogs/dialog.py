@@ -1,0 +1,133 @@
+"""A dialog as a value: RFC 3261 §12. Each event that changes it gives a new one."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sipcore.dialogs.route_set import routing_for
+from sipcore.errors import ParseError
+from sipcore.message.address import Address
+from sipcore.message.build import Fields, Identity
+from sipcore.message.build import request as build_request
+from sipcore.message.message import Request, Response
+from sipcore.message.registry import CONTACT, RECORD_ROUTE
+from sipcore.message.uri import Uri
+from sipcore.value import value
+
+
+@value
+class DialogId:
+    """What identifies a dialog at one side (RFC 3261 §12); a peer of RFC 2543 may have no tag ("")."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+
+
+@value
+class Dialog:
+    """The state of RFC 3261 §12: addresses with their tags, sequence numbers, route set and remote target.
+
+    `remote_sequence` is None until the peer has sent a request; `confirmed` is False while the dialog is early.
+    """
+
+    call_id: str
+    local: Address
+    remote: Address
+    remote_target: Uri
+    route_set: tuple[Address, ...]
+    local_sequence: int
+    remote_sequence: int | None
+    confirmed: bool
+
+    @property
+    def id(self) -> DialogId:
+        """Call-ID and both tags."""
+        return DialogId(self.call_id, self.local.tag or "", self.remote.tag or "")
+
+    def with_target(self, message: Request | Response) -> "Dialog":
+        """The dialog after a target refresh (RFC 3261 §12.2.1.2, §12.2.2): the message's Contact, if it has one."""
+        target = contact_of(message)
+        return self if target is None else replace(self, remote_target=target)
+
+    def confirmed_by(self, response: Response) -> "Dialog":
+        """The confirmed dialog of a 2xx: route set and target are taken anew (RFC 3261 §13.2.2.4)."""
+        return replace(self.with_target(response), confirmed=True, route_set=_reversed_route(response))
+
+    def numbered(self, sequence: int) -> "Dialog":
+        """The dialog whose last local request had this sequence number."""
+        return replace(self, local_sequence=sequence)
+
+    def accepts(self, request: Request) -> bool:
+        """Whether a request is in order: its sequence number is above the last one (RFC 3261 §12.2.2)."""
+        return self.remote_sequence is None or request.cseq.number > self.remote_sequence
+
+    def after(self, request: Request) -> "Dialog":
+        """The dialog after a request of the peer."""
+        return replace(self, remote_sequence=request.cseq.number)
+
+    def request(
+        self, method: str, sequence: int, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> tuple[Request, Uri]:
+        """A request inside this dialog (RFC 3261 §12.2.1.1), and the URI whose hop is next; Via is still missing."""
+        routing = routing_for(self.remote_target, self.route_set)
+        identity = Identity(self.local, self.remote, self.call_id, sequence)
+        built = build_request(
+            method,
+            routing.request_uri,
+            identity,
+            route=routing.routes,
+            fields=fields,
+            body=body,
+            content_type=content_type,
+        )
+        return built, routing.next_hop
+
+
+def dialog_of_caller(invite: Request, response: Response) -> Dialog:
+    """The caller's dialog out of a 101 to 2xx with a To tag (RFC 3261 §12.1.2).
+
+    Raises ParseError where a 2xx has no Contact, without which nothing can be sent inside the dialog; an early dialog
+    without one uses the Request-URI until the 2xx tells.
+    """
+    target = contact_of(response)
+    if target is None:
+        if response.is_success:
+            raise ParseError("missing, so the dialog has no target", section="RFC 3261 §12.1.1", header="Contact")
+        target = invite.uri
+    return Dialog(
+        call_id=invite.call_id,
+        local=invite.from_,
+        remote=response.to,
+        remote_target=target,
+        route_set=_reversed_route(response),
+        local_sequence=invite.cseq.number,
+        remote_sequence=None,
+        confirmed=response.is_success,
+    )
+
+
+def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
+    """The callee's dialog out of a request that may make one (RFC 3261 §12.1.1). Raises ParseError without Contact."""
+    target = contact_of(invite)
+    if target is None:
+        raise ParseError("missing, so the dialog has no target", section="RFC 3261 §8.1.1.8", header="Contact")
+    return Dialog(
+        call_id=invite.call_id,
+        local=invite.to.with_tag(local_tag),
+        remote=invite.from_,
+        remote_target=target,
+        route_set=tuple(invite[RECORD_ROUTE]),
+        local_sequence=0,
+        remote_sequence=invite.cseq.number,
+        confirmed=False,
+    )
+
+
+def contact_of(message: Request | Response) -> Uri | None:
+    """The URI of the first Contact, None where there is none (RFC 3261 §8.1.1.8)."""
+    addresses: Iterable[Address] = (item for item in message[CONTACT] if isinstance(item, Address))
+    return next((address.uri for address in addresses), None)
+
+
+def _reversed_route(response: Response) -> tuple[Address, ...]:
+    return tuple(reversed(response[RECORD_ROUTE]))

@@ -1,0 +1,179 @@
+"""What a stack asks of its owner, and what it tells: the values that `Stack.drain` gives. See `sipcore.stack`."""
+
+from sipcore.auth.session import AuthError
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import ParseError, TransportFailure
+from sipcore.message.message import Request, Response
+from sipcore.resolve.plan import Question
+from sipcore.resolve.target import Flow, Hop
+from sipcore.trace import Stamp, TraceRecord
+from sipcore.transactions.key import AnyServerKey, Key
+from sipcore.value import value
+
+
+@value
+class Prepare:
+    """Make `hop` usable and tell its local address: find the kernel's route, or open the connection."""
+
+    hop: Hop
+
+
+@value
+class Resolve:
+    """Answer with `Stack.resolved(ticket, ...)`: a lookup's result, the prepared hop, or a TransportFailure."""
+
+    ticket: int
+    question: Question | Prepare
+
+
+@value
+class Transmit:
+    """Send these bytes to a hop or back along a flow; a failure goes to `Stack.transport_failed(key, ...)`.
+
+    `key` is None for an ACK, which no transaction waits for. `attempt` is above 0 for a retransmission.
+    """
+
+    key: Key | None
+    to: Hop | Flow
+    data: bytes
+    attempt: int = 0
+
+
+@value
+class RequestSent:
+    """A request left, as the peer sees it: with Via, Contact and credentials. Once for each hop and each round."""
+
+    ticket: int
+    request: Request
+    hop: Hop
+
+
+@value
+class ResponseReceived:
+    """A response to a request that is no call's. `auth` tells why a 401 or 407 was not answered."""
+
+    ticket: int
+    response: Response
+    flow: Flow
+    stamp: Stamp
+    auth: AuthError | None = None
+
+
+@value
+class RequestFailed:
+    """A request got no final response: every hop failed, with the last one's failure."""
+
+    ticket: int
+    failure: TransportFailure
+
+
+@value
+class RequestReceived:
+    """A request that the stack does not answer by itself. Answer it with `Stack.respond(key, response)`."""
+
+    key: AnyServerKey
+    request: Request
+    flow: Flow
+    stamp: Stamp
+
+
+@value
+class GarbageReceived:
+    """Bytes that are not a SIP message, or a message that lacks what every message needs."""
+
+    data: bytes
+    flow: Flow
+    stamp: Stamp
+    error: ParseError
+
+
+@value
+class CallReceived:
+    """Somebody calls. Go on with `Stack.ring`, `accept` or `reject`."""
+
+    call: int
+    invite: Request
+    flow: Flow
+    stamp: Stamp
+
+
+@value
+class CallProgress:
+    """A 1xx to a call placed here."""
+
+    call: int
+    response: Response
+    stamp: Stamp
+
+
+@value
+class CallAnswered:
+    """A call placed here is up: the 2xx came and its ACK is on the way."""
+
+    call: int
+    response: Response
+    stamp: Stamp
+
+
+@value
+class CallConfirmed:
+    """A call answered here is up: its ACK came."""
+
+    call: int
+    ack: Request
+
+
+@value
+class CallFailed:
+    """A call placed here did not come about.
+
+    `response` is the final one, None where there was none; `failure` says what went wrong where no final response did:
+    transport, a 2xx that cannot be acknowledged, or credentials.
+    """
+
+    call: int
+    response: Response | None
+    failure: TransportFailure | ParseError | AuthError | None
+
+
+@value
+class CallEnded:
+    """A call is over that had come about, or that one side gave up."""
+
+    call: int
+    reason: EndReason
+
+
+@value
+class Exchange:
+    """A request and its final response, with what came before it. Times are on trio's clock, in seconds."""
+
+    request: Request
+    response: Response
+    provisional: tuple[Response, ...]
+    hop: Hop
+    flow: Flow
+    sent_at: float
+    stamp: Stamp
+    auth_error: AuthError | None = None
+
+    @property
+    def rtt(self) -> float:
+        """Seconds from the last sending of the request to its final response."""
+        return max(self.stamp.at - self.sent_at, 0.0)
+
+
+Event = (
+    RequestSent
+    | ResponseReceived
+    | RequestFailed
+    | RequestReceived
+    | GarbageReceived
+    | CallReceived
+    | CallProgress
+    | CallAnswered
+    | CallConfirmed
+    | CallFailed
+    | CallEnded
+)
+Output = Resolve | Transmit | Event | TraceRecord

@@ -1,0 +1,239 @@
+"""Requests on their way out: located (RFC 3263), given Via and Contact, sent, failed over, answered to challenges.
+
+One ticket stands for one request as its owner sees it, whatever it takes: several lookups, several hops (each a new
+transaction with a new branch, RFC 3263 §4.3), several rounds of authentication (RFC 3261 §22.2). Nothing here sends;
+what is to be done comes back as outputs.
+"""
+
+from dataclasses import dataclass, field
+
+from sipcore.auth.session import AuthError, AuthSession
+from sipcore.errors import LocalError, TransportFailure
+from sipcore.events import Output, Prepare, RequestSent, Resolve, Transmit
+from sipcore.message.address import Address
+from sipcore.message.build import with_via
+from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK
+from sipcore.message.params import Params
+from sipcore.message.uri import SipUri, Uri
+from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
+from sipcore.resolve.target import Hop, Target, Transport
+from sipcore.tokens import Tokens
+from sipcore.transactions.key import ClientKey
+from sipcore.transactions.layer import TransactionLayer
+from sipcore.value import value
+
+SERVICE_UNAVAILABLE = 503
+"""RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
+
+
+@value
+class Order:
+    """What is to be sent: a request without Via, and where to.
+
+    A `target` that is a Hop skips the lookup. With `contact`, the user part of a Contact is given, which is filled in
+    once the local address is known. `auth` answers challenges.
+    """
+
+    request: Request
+    target: Uri | Hop
+    contact: str | None = None
+    auth: AuthSession | None = None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One ticket's state. The only mutable thing here; it never leaves this module."""
+
+    order: Order
+    request: Request
+    plan: Plan | None = None
+    hops: list[Hop] = field(default_factory=list)
+    hop: Hop | None = None
+    key: ClientKey | None = None
+    cancelled: bool = False
+    has_credentials: bool = False
+    """Whether `request` was just made in answer to a challenge."""
+
+
+class Outgoing:
+    """Carries out orders over a transaction layer. `outputs` collects what the owner of the stack has to do."""
+
+    def __init__(self, transactions: TransactionLayer, tokens: Tokens, outputs: list[Output]) -> None:
+        self._transactions = transactions
+        self._tokens = tokens
+        self._outputs = outputs
+        self._pending: dict[int, _Pending] = {}
+        self._tickets: dict[ClientKey, int] = {}
+        self._last_ticket = 0
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def send(self, order: Order) -> int:
+        """Start on an order; gives its ticket. Raises LocalError for a target that no transport here can reach."""
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        pending = _Pending(order, order.request)
+        if isinstance(order.target, Hop):
+            pending.hops = [order.target]
+        else:
+            pending.plan = Plan(target_of(order.target), chance=self._chance, supported=DEFAULT_SUPPORTED)
+        self._pending[ticket] = pending
+        self._advance(ticket, pending)
+        return ticket
+
+    def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> TransportFailure | None:
+        """Take the answer to a Resolve. Gives the failure when there is nowhere left to go."""
+        pending = self._pending.get(ticket)
+        if pending is None:
+            return None  # abandoned meanwhile
+        if isinstance(result, Hop):
+            return self._transmit(ticket, pending, result, now)
+        if isinstance(result, TransportFailure):
+            return self._next_hop(ticket, pending, result)
+        if pending.plan is not None:
+            pending.plan.answer(result)
+        return self._advance(ticket, pending)
+
+    def ticket_of(self, key: ClientKey) -> int | None:
+        """The ticket that a client transaction belongs to."""
+        return self._tickets.get(key)
+
+    def key_of(self, ticket: int) -> ClientKey | None:
+        """The client transaction that a ticket has at the moment."""
+        pending = self._pending.get(ticket)
+        return pending.key if pending else None
+
+    def take(self, ticket: int, response: Response, now: float) -> tuple[bool, AuthError | None]:
+        """Look at a response: (True, None) when it was answered here with credentials or by going to the next hop.
+
+        Otherwise the owner must have it, with the reason why its challenge was not answered, if it is one.
+        """
+        pending = self._pending[ticket]
+        if response.status in (401, 407) and pending.order.auth is not None and not pending.cancelled:
+            try:
+                request = pending.order.auth.answer(
+                    pending.request, response, self._tokens, address=_where(pending.hop)
+                )
+            except AuthError as error:
+                return False, error
+            self._forget_key(pending)
+            pending.request, pending.has_credentials = request, True
+            hop = pending.hop
+            if hop is not None:
+                self._transmit(ticket, pending, hop, now)
+            return True, None
+        if response.status == SERVICE_UNAVAILABLE and pending.hops and not pending.cancelled:
+            self._forget_key(pending)
+            self._prepare(ticket, pending)
+            return True, None
+        return False, None
+
+    def failed(self, ticket: int, failure: TransportFailure) -> TransportFailure | None:
+        """A transaction failed; gives the failure when there is no other hop (RFC 3263 §4.3)."""
+        pending = self._pending.get(ticket)
+        return self._next_hop(ticket, pending, failure) if pending else None
+
+    def cancel(self, ticket: int, now: float) -> bool:
+        """Cancel a pending INVITE (RFC 3261 §9.1); False when it was not sent yet: nothing is there to cancel."""
+        pending = self._pending.get(ticket)
+        if pending is None or pending.key is None:
+            return False
+        pending.cancelled = True
+        self._transactions.cancel(pending.key, now)
+        return True
+
+    def forget(self, ticket: int) -> None:
+        """The owner is done with a ticket; what still comes for it is ignored."""
+        pending = self._pending.pop(ticket, None)
+        if pending is not None:
+            self._forget_key(pending)
+
+    def _forget_key(self, pending: _Pending) -> None:
+        if pending.key is not None:
+            self._tickets.pop(pending.key, None)
+            pending.key = None
+
+    def _chance(self) -> float:
+        return self._tokens.number(2**32) / 2**32
+
+    def _advance(self, ticket: int, pending: _Pending) -> TransportFailure | None:
+        plan = pending.plan
+        if plan is not None:
+            self._outputs += [Resolve(ticket, question) for question in plan.next_questions()]
+            if not plan.done:
+                return None
+            pending.plan, pending.hops = None, plan.hops()
+            if not pending.hops:
+                return plan.failure()
+        self._prepare(ticket, pending)
+        return None
+
+    def _prepare(self, ticket: int, pending: _Pending) -> None:
+        pending.hop = None
+        self._outputs.append(Resolve(ticket, Prepare(pending.hops.pop(0))))
+
+    def _next_hop(self, ticket: int, pending: _Pending, failure: TransportFailure) -> TransportFailure | None:
+        self._forget_key(pending)
+        if not pending.hops or pending.cancelled:
+            return failure
+        self._prepare(ticket, pending)
+        return None
+
+    def _transmit(self, ticket: int, pending: _Pending, hop: Hop, now: float) -> TransportFailure | None:
+        """Put Via and Contact on, now that the local address is known, and begin the transaction."""
+        if hop.local is None:
+            raise LocalError("a prepared hop must tell its local address", section="RFC 3261 §18.1.1")
+        pending.hop = hop
+        request = pending.request.without("Via")
+        if pending.order.auth is not None and not pending.has_credentials:
+            request = pending.order.auth.prepare(request, self._tokens, address=_where(hop))
+        pending.has_credentials = False  # each sending counts the nonce up, so another hop needs them made anew
+        if pending.order.contact is not None:
+            request = request.with_header("Contact", contact_for(pending.order.contact, hop))
+        pending.request = request
+        branch = self._tokens.branch()
+        complete = with_via(request, hop.transport.value, hop.local.host, hop.local.port, branch)
+        if complete.method == ACK:
+            # RFC 3261 §13.2.2.4: the ACK of a 2xx is no transaction, and nothing is heard of it any more.
+            self._outputs += [RequestSent(ticket, complete, hop), Transmit(None, hop, bytes(complete))]
+            self.forget(ticket)
+            return None
+        pending.key = self._transactions.send_request(complete, hop, now)
+        self._tickets[pending.key] = ticket
+        self._outputs.append(RequestSent(ticket, complete, hop))
+        return None
+
+
+def _where(hop: Hop | None) -> str:
+    return str(hop.remote) if hop is not None else ""
+
+
+def contact_for(user: str, hop: Hop) -> Address:
+    """The Contact that leads back to the local end of `hop` (RFC 3261 §8.1.1.8).
+
+    transport=tls is deprecated (RFC 3261 §26.2.2), but tcp would send the peer to a plain port, and leaving it out to
+    UDP; what peers understand is tls.
+    """
+    if hop.local is None:
+        raise LocalError("a hop without a local address", section="RFC 3261 §8.1.1.8")
+    host = f"[{hop.local.host}]" if hop.local.is_ipv6 else hop.local.host
+    transport = () if hop.transport is Transport.UDP else (("transport", hop.transport.value.lower()),)
+    return Address(SipUri(host, user or None, hop.local.port, Params(transport)))
+
+
+def target_of(uri: Uri) -> Target:
+    """What to locate for a URI (RFC 3263 §4): maddr before host, the transport parameter, secure for sips.
+
+    Raises LocalError for a scheme that is neither sip nor sips, and for a transport nobody here knows.
+    """
+    if not isinstance(uri, SipUri):
+        raise LocalError(
+            f"a {uri.scheme} URI does not say where to send to; give a SIP server", section="RFC 3261 §8.1.2"
+        )
+    name = (uri.transport or "").upper()
+    if name and name not in Transport.__members__:
+        raise LocalError(f"transport {name.lower()} is not supported", section="RFC 3263 §4.1")
+    host = (uri.params.get("maddr") or uri.host).strip("[]").replace(":::", "::")
+    return Target(host.rstrip("."), uri.port, Transport[name] if name else None, uri.is_secure)

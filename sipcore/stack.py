@@ -1,0 +1,299 @@
+"""The whole of SIP above the sockets, as one object: bytes and times go in, outputs come out.
+
+    socket  -> receive(data, flow, stamp, now)         drain() -> Transmit(ticket, hop or flow, data)
+    DNS     -> resolved(ticket, result, now)                      Resolve(ticket, question)
+    clock   -> handle_timeout(now)                                Event: what the owner of the stack learns
+    failure -> transport_failed, unreachable                      TraceRecord: what happened inside
+    owner   -> request, respond, call, ring, accept, reject, hang_up
+
+`next_timeout()` tells when to come back. Time and chance are arguments: the same calls with the same seed give the same
+bytes.
+"""
+
+from sipcore.calls import Calls
+from sipcore.dialogs.session import Effect
+from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.events import (
+    GarbageReceived,
+    Output,
+    RequestFailed,
+    RequestReceived,
+    ResponseReceived,
+    Transmit,
+)
+from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS
+from sipcore.message.parser import parse_message
+from sipcore.message.registry import REQUIRE
+from sipcore.message.require import require
+from sipcore.outgoing import Order, Outgoing, contact_for
+from sipcore.resolve.plan import Result
+from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.tokens import Tokens
+from sipcore.trace import Stamp
+from sipcore.transactions import effects
+from sipcore.transactions.key import AnyServerKey, ClientKey, Key
+from sipcore.transactions.layer import TransactionLayer
+from sipcore.transactions.timers import Timers
+from sipcore.value import value
+
+ALLOW = (INVITE, ACK, CANCEL, BYE, OPTIONS)
+"""The methods that are understood, as Allow names them (RFC 3261 §20.5)."""
+
+
+@value
+class StackConfig:
+    """What a stack is told once: the user part of its Contact, its product name, the option tags that it supports."""
+
+    timers: Timers = Timers()
+    user: str = "sipcore"
+    product: str = "sipcore"
+    extensions: tuple[str, ...] = ()
+    passes_unknown: bool = False
+    """Whether requests with other methods than ALLOW go to the owner; they are answered 405 if not."""
+    tracing: bool = True
+
+
+class Stack:
+    """A user agent's SIP, without sockets, clock or chance of its own."""
+
+    def __init__(self, config: StackConfig, tokens: Tokens) -> None:
+        self.config = config
+        self._tokens = tokens
+        self._outputs: list[Output] = []
+        self._transactions = TransactionLayer(config.timers, tracing=config.tracing)
+        self._outgoing = Outgoing(self._transactions, tokens, self._outputs)
+        self._calls = Calls(self._transactions, self._outgoing, tokens, config.timers, self._outputs)
+        self._stamp = Stamp(0.0)
+
+    def __len__(self) -> int:
+        """How much is still going on: transactions, requests and calls; 0 when nothing is left over."""
+        return len(self._transactions) + len(self._outgoing) + len(self._calls)
+
+    # What the owner asks for
+
+    def request(self, order: Order, now: float) -> int:
+        """Send a request outside of any call; gives its ticket. Raises LocalError where it cannot be sent at all."""
+        if order.request.method in (INVITE, ACK, CANCEL):
+            raise LocalError(f"{order.request.method} belongs to a call; use call()", section="RFC 3261 §17.1")
+        ticket = self._outgoing.send(order)
+        self._settle(now)
+        return ticket
+
+    def abandon(self, ticket: int, now: float) -> None:
+        """Give up on a request: nothing more is told about it, and nothing repeated."""
+        key = self._outgoing.key_of(ticket)
+        if key is not None:
+            self._transactions.abandon(key, now)
+        self._outgoing.forget(ticket)
+        self._settle(now)
+
+    def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
+        """Answer a RequestReceived."""
+        self._transactions.respond(key, response, now)
+        self._settle(now)
+
+    def call(self, order: Order, now: float) -> int:
+        """Place a call with an INVITE; gives its number. Raises LocalError where it cannot be sent at all."""
+        number = self._calls.place(order)
+        self._settle(now)
+        return number
+
+    def ring(
+        self, call: int, status: int, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> None:
+        """Send a 1xx to a call that came in. Raises LocalError when it is answered or over."""
+        contact = () if status == 100 else (self._contact(call),)
+        effects = self._calls.callee(call).ring(
+            status, fields=[*contact, *fields], body=body, content_type=content_type
+        )
+        self._carry_out(call, effects, now)
+
+    def accept(self, call: int, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> None:
+        """Answer a call that came in. Raises LocalError when it is answered or over."""
+        effects = self._calls.callee(call).accept(
+            now, fields=[self._contact(call), *self._abilities(), *fields], body=body, content_type=content_type
+        )
+        self._carry_out(call, effects, now)
+
+    def reject(self, call: int, status: int, now: float, *, reason: str = "", fields: Fields = ()) -> None:
+        """Refuse a call that came in. Raises LocalError when it is answered or over."""
+        self._carry_out(call, self._calls.callee(call).reject(status, reason=reason, fields=fields), now)
+
+    def hang_up(self, call: int, now: float) -> None:
+        """End a call in the way its state asks for; one that is over is left alone."""
+        self._calls.hang_up(call, now)
+        self._settle(now)
+
+    # What happens to it
+
+    def receive(self, data: bytes, flow: Flow, stamp: Stamp, now: float) -> None:
+        """Take one datagram, or one message that was framed on a stream."""
+        self._stamp = stamp
+        try:
+            message = parse_message(data)
+            require(message)
+        except ParseError as error:
+            self._outputs.append(GarbageReceived(data, flow, stamp, error))
+            return
+        self._transactions.receive(message, flow, now)
+        self._settle(now)
+
+    def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> None:
+        """Take the answer to a Resolve; one for a ticket that was given up is ignored."""
+        failure = self._outgoing.resolved(ticket, result, now)
+        if failure is not None:
+            self._request_failed(ticket, failure, now)
+        self._settle(now)
+
+    def transport_failed(self, key: Key | None, failure: TransportFailure, now: float) -> None:
+        """A Transmit could not be carried out; `key` is what it came with."""
+        if key is not None:
+            self._transactions.transport_failed(key, failure, now)
+        self._settle(now)
+
+    def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
+        """A connection ended: what waits for an answer on it will not get one."""
+        self._transactions.unreachable(flow.remote, failure, now, flow.transport)
+        self._settle(now)
+
+    def unreachable(self, remote: SocketAddress, failure: TransportFailure, now: float) -> None:
+        """ICMP told that datagrams do not reach `remote` (RFC 3261 §18.4)."""
+        self._transactions.unreachable(remote, failure, now)
+        self._settle(now)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due; None when nothing waits."""
+        due = [when for when in (self._transactions.next_timeout(), self._calls.next_timeout()) if when is not None]
+        return min(due) if due else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Fire what is due by now."""
+        self._transactions.handle_timeout(now)
+        self._calls.handle_timeout(now)
+        self._settle(now)
+
+    def drain(self) -> list[Output]:
+        """What is to be done and told since the last time, in order."""
+        outputs = self._outputs[:]
+        self._outputs.clear()
+        return outputs
+
+    # Inside
+
+    def _carry_out(self, call: int, effects: list[Effect], now: float) -> None:
+        self._calls.carry_out(call, effects, now)
+        self._settle(now)
+
+    def _settle(self, now: float) -> None:
+        """Pass on what the transactions came up with, which may make them come up with more."""
+        while effects := self._transactions.drain():
+            for effect in effects:
+                self._take(effect, now)
+
+    def _take(self, effect: effects.Effect, now: float) -> None:
+        match effect:
+            case effects.Transmit(key, to, data, attempt):
+                self._outputs.append(Transmit(key, to, data, attempt))
+            case effects.RequestReceived(key, request, flow):
+                self._take_request(key, request, flow, now)
+            case effects.ResponseReceived(key, response, flow):
+                self._take_response(key, response, flow, now)
+            case effects.AckReceived(request):
+                self._calls.receive_ack(request, now)
+            case effects.CancelReceived(key, request, _, cancelled):
+                self._take_cancel(key, request, cancelled, now)
+            case effects.MergedRequest(key, request):
+                self._reply(key, request, 482, now)
+            case effects.TransactionFailed(key, failure):
+                self._transaction_failed(key, failure, now)
+            case effects.Terminated(key):
+                self._terminated(key)
+            case effects.StrayResponse() | effects.Overloaded():
+                pass  # RFC 3261 §18.1.2 drops the one; RFC 3261 §21.5.4 lets a server ignore the other
+            case _:
+                self._outputs.append(effect)
+
+    def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
+        """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
+        unknown = [tag for tag in request[REQUIRE] if tag not in self.config.extensions]
+        in_dialog = request.to.tag is not None
+        if request.method not in ALLOW and not self.config.passes_unknown:
+            self._reply(key, request, 405, now, fields=self._abilities())  # §8.2.1
+        elif unknown:
+            self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
+        elif in_dialog and not self._calls.has_dialog(request):
+            self._reply(key, request, 481, now)  # §12.2.2
+        elif request.method == BYE:
+            if not in_dialog or not self._calls.receive_bye(key, request, now):
+                self._reply(key, request, 481, now)  # §15.1.2
+        elif in_dialog:
+            # A session is not changed here: the offer is declined, and the session goes on as it was (§14.2).
+            self._reply(key, request, 488 if request.method == INVITE else 200, now, fields=self._abilities())
+        elif request.method == INVITE:
+            self._take_invite(key, request, flow, now)
+        else:
+            self._outputs.append(RequestReceived(key, request, flow, self._stamp))
+
+    def _take_invite(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
+        try:
+            self._calls.receive_invite(key, request, flow, self._stamp)
+        except ParseError:
+            self._reply(key, request, 400, now, reason="Contact is missing or malformed")  # §8.1.1.8, §21.4.1
+
+    def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
+        """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""
+        self._reply(key, request, 200 if cancelled is not None else 481, now)
+        if cancelled is not None:
+            self._calls.receive_cancel(cancelled, now)
+
+    def _take_response(self, key: ClientKey, response: Response, flow: Flow, now: float) -> None:
+        ticket = self._outgoing.ticket_of(key)
+        if ticket is None:
+            return  # to a CANCEL, or to a request that was abandoned
+        dealt_with, auth_error = self._outgoing.take(ticket, response, now)
+        if dealt_with:
+            return
+        if self._calls.owns(ticket):
+            self._calls.receive_response(ticket, response, flow, self._stamp, auth_error, now)
+        else:
+            self._outputs.append(ResponseReceived(ticket, response, flow, self._stamp, auth_error))
+            if not response.is_provisional:
+                self._outgoing.forget(ticket)
+
+    def _transaction_failed(self, key: Key, failure: TransportFailure, now: float) -> None:
+        ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
+        if ticket is not None:
+            last = self._outgoing.failed(ticket, failure)
+            if last is not None:
+                self._request_failed(ticket, last, now)
+
+    def _request_failed(self, ticket: int, failure: TransportFailure, now: float) -> None:
+        if self._calls.owns(ticket):
+            self._calls.fail(ticket, failure, now)
+        else:
+            self._outgoing.forget(ticket)
+            self._outputs.append(RequestFailed(ticket, failure))
+
+    def _terminated(self, key: Key) -> None:
+        ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
+        if ticket is not None and self._calls.owns(ticket):
+            self._calls.transaction_over(ticket)
+
+    def _reply(
+        self, key: AnyServerKey, request: Request, status: int, now: float, *, reason: str = "", fields: Fields = ()
+    ) -> None:
+        tag = self._tokens.tag()
+        self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=fields), now)
+
+    def _abilities(self) -> list[tuple[str, object]]:
+        """Allow and Supported, which every 2xx to INVITE and OPTIONS should carry (RFC 3261 §13.3.1.4, §11.2)."""
+        return [("Allow", ", ".join(ALLOW)), ("Supported", ", ".join(self.config.extensions))]
+
+    def _contact(self, call: int) -> tuple[str, object]:
+        flow = self._calls.flow_of(call)
+        if flow is None:
+            raise LocalError(f"no call {call}", section="RFC 3261 §12.1.1")
+        return ("Contact", contact_for(self.config.user, flow if isinstance(flow, Hop) else flow.hop))

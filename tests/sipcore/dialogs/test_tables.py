@@ -1,0 +1,28 @@
+"""The tables of caller and callee: every cell decided, each once, and the machines never leave them."""
+
+from types import ModuleType
+
+import pytest
+
+from sipcore.dialogs import callee, caller
+
+
+@pytest.mark.parametrize("side", [caller, callee])
+def test_every_cell_is_decided_once(side: ModuleType) -> None:
+    cells = {(state, happening) for state in side.State for happening in side.Input}
+    assert set(side.TABLE) | side.IGNORED | side.IMPOSSIBLE == cells
+    assert not set(side.TABLE) & side.IGNORED
+    assert not set(side.TABLE) & side.IMPOSSIBLE
+    assert not side.IGNORED & side.IMPOSSIBLE
+
+
+@pytest.mark.parametrize("side", [caller, callee])
+def test_every_state_is_reached_and_every_step_is_taken(side: ModuleType) -> None:
+    first = next(iter(side.State))
+    assert {state for state, _ in side.TABLE.values()} | {first} == set(side.State)
+    assert {step for _, steps in side.TABLE.values() for step in steps} == set(side.Step)
+
+
+@pytest.mark.parametrize("side", [caller, callee])
+def test_there_are_at_most_eight_states(side: ModuleType) -> None:
+    assert len(side.State) <= 8

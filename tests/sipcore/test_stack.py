@@ -1,0 +1,303 @@
+"""Whole calls between two stacks: every way in which they begin and end, byte by byte the same each time."""
+
+import pytest
+
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
+from sipcore.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallEnded,
+    CallFailed,
+    CallProgress,
+    CallReceived,
+    GarbageReceived,
+    RequestFailed,
+    RequestReceived,
+    ResponseReceived,
+)
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.trace import Stamp
+from tests.sipcore.wire import ALICE, BOB, Wire
+
+SDP = "application/sdp"
+STREAMS = [Transport.UDP, Transport.TCP]
+
+
+def starts(side_sent: list[tuple[float, bytes]]) -> list[str]:
+    return [" ".join(data.decode().split("\r\n")[0].split(" ")[:2]) for _, data in side_sent]
+
+
+def methods(side_sent: list[tuple[float, bytes]]) -> list[str]:
+    """METHOD of each request, status code of each response."""
+    messages = [parse_message(data) for _, data in side_sent]
+    return [message.method if isinstance(message, Request) else str(message.status) for message in messages]
+
+
+def ended(wire: Wire, number: int) -> list[EndReason]:
+    return [event.reason for event in wire.alice.events if isinstance(event, CallEnded) and event.call == number]
+
+
+def answered_call(wire: Wire) -> tuple[int, int]:
+    """A call that is up; the numbers at Alice's and at Bob's."""
+    number = wire.call(b"v=0\r\n", SDP)
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[0]
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.run(0.1)
+    wire.bob.stack.accept(received.call, wire.now, body=b"v=0\r\n", content_type=SDP)
+    wire.run(0.1)
+    return number, received.call
+
+
+@pytest.mark.parametrize("transport", STREAMS)
+def test_a_call_from_invite_to_bye(transport: Transport) -> None:
+    wire = Wire(transport)
+    number, _ = answered_call(wire)
+    assert wire.alice.told(CallProgress)
+    assert wire.alice.told(CallAnswered)
+    assert wire.bob.told(CallConfirmed)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    assert ended(wire, number) == [EndReason.LOCAL_HANG_UP]
+    assert [event.reason for event in wire.bob.events if isinstance(event, CallEnded)] == [EndReason.REMOTE_HANG_UP]
+    assert methods(wire.alice.sent) == ["INVITE", "ACK", "BYE"]
+    assert methods(wire.bob.sent) == ["180", "200", "200"]
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+    assert wire.alice.stack.next_timeout() is None
+
+
+def test_the_callee_hangs_up() -> None:
+    wire = Wire()
+    number, at_bob = answered_call(wire)
+    wire.bob.stack.hang_up(at_bob, wire.now)
+    wire.run(0.1)
+    assert ended(wire, number) == [EndReason.REMOTE_HANG_UP]
+    assert methods(wire.bob.sent)[-1] == "BYE"
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_both_hang_up_at_once() -> None:
+    wire = Wire()
+    number, at_bob = answered_call(wire)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.bob.stack.hang_up(at_bob, wire.now)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+    assert len(ended(wire, number)) == 1
+
+
+@pytest.mark.parametrize("status", [486, 603, 404, 302])
+def test_a_call_that_is_refused(status: int) -> None:
+    wire = Wire()
+    number = wire.call()
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[0]
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.reject(received.call, status, wire.now)
+    wire.run(0.1)
+    (failed,) = wire.alice.told(CallFailed)
+    assert isinstance(failed, CallFailed)
+    assert failed.response
+    assert (failed.call, failed.response.status) == (number, status)
+    assert methods(wire.alice.sent) == ["INVITE", "ACK"]
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_ringing_call_is_cancelled() -> None:
+    wire = Wire()
+    number = wire.call()
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[0]
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    assert methods(wire.alice.sent) == ["INVITE", "CANCEL", "ACK"]
+    assert sorted(methods(wire.bob.sent)) == ["180", "200", "487"]
+    assert ended(wire, number) == [EndReason.LOCAL_HANG_UP]
+    assert [event.reason for event in wire.bob.events if isinstance(event, CallEnded)] == [EndReason.CANCELLED]
+
+
+def test_a_cancel_that_loses_against_the_200() -> None:
+    wire = Wire()
+    number = wire.call()
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[0]
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.run(0.1)
+    wire.bob.stack.accept(received.call, wire.now)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(1)
+    assert ended(wire, number) == [EndReason.LOCAL_HANG_UP]
+    assert "BYE" in methods(wire.alice.sent)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_lost_ack_has_the_200_repeated_and_acknowledged_again() -> None:
+    wire = Wire(lose=lambda ordinal, data: ordinal == 4)  # INVITE, 180, 200, ACK
+    number, _ = answered_call(wire)
+    assert not wire.bob.told(CallConfirmed)
+    wire.run(1)
+    assert wire.bob.told(CallConfirmed)
+    assert methods(wire.alice.sent).count("ACK") == 2
+    assert methods(wire.bob.sent).count("200") == 2
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_an_ack_that_never_comes_ends_the_call() -> None:
+    wire = Wire(lose=lambda ordinal, data: data.startswith(b"ACK "))
+    number, _ = answered_call(wire)
+    wire.run(40)
+    assert [event.reason for event in wire.bob.events if isinstance(event, CallEnded)] == [EndReason.NO_ACK]
+    assert ended(wire, number)
+
+
+def test_a_call_to_silence_fails_after_timer_b() -> None:
+    wire = Wire(lose=lambda ordinal, data: True)
+    wire.call()
+    wire.run(31)
+    assert not wire.alice.told(CallFailed)
+    wire.run(2)
+    (failed,) = wire.alice.told(CallFailed)
+    assert isinstance(failed, CallFailed)
+    assert isinstance(failed.failure, TransportFailure)
+    assert failed.failure.reason is FailureReason.TIMED_OUT
+    assert [round(when, 1) for when, _ in wire.alice.sent] == [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+    assert len(wire.alice.stack) == 0
+
+
+def test_hanging_up_before_anything_was_sent() -> None:
+    wire = Wire()
+    number = wire.alice.stack.call(Order(wire.request("INVITE"), Hop(Transport.TCP, BOB), "alice"), 0.0)
+    wire.alice.stack.hang_up(number, 0.0)
+    outputs = wire.alice.stack.drain()
+    assert [output.reason for output in outputs if isinstance(output, CallEnded)] == [EndReason.LOCAL_HANG_UP]
+    assert len(wire.alice.stack) == 0
+
+
+def test_a_request_and_its_response() -> None:
+    wire = Wire()
+    ticket = wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB), "alice"), 0.0)
+    wire.run(0.1)
+    (received,) = wire.bob.told(RequestReceived)
+    assert isinstance(received, RequestReceived)
+    wire.bob.stack.respond(received.key, build_response(received.request, 200, tag="b1"), wire.now)
+    wire.run(0.1)
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert isinstance(answer, ResponseReceived)
+    assert (answer.ticket, answer.response.status) == (ticket, 200)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_failed_hop_is_told() -> None:
+    wire = Wire()
+    stack = wire.alice.stack
+    ticket = stack.request(Order(wire.request("OPTIONS"), Hop(Transport.TCP, BOB)), 0.0)
+    stack.drain()
+    stack.resolved(ticket, TransportFailure(FailureReason.REFUSED, "refused"), 0.0)
+    (failed,) = [output for output in stack.drain() if isinstance(output, RequestFailed)]
+    assert (failed.ticket, failed.failure.reason) == (ticket, FailureReason.REFUSED)
+    assert len(stack) == 0
+
+
+def test_icmp_fails_the_request_at_once() -> None:
+    wire = Wire(lose=lambda ordinal, data: True)
+    wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB)), 0.0)
+    wire.run(0.1)
+    wire.alice.stack.unreachable(BOB, TransportFailure(FailureReason.REFUSED, "refused"), wire.now)
+    wire.pump()
+    assert wire.alice.told(RequestFailed)
+
+
+def test_an_abandoned_request_is_not_repeated() -> None:
+    wire = Wire(lose=lambda ordinal, data: True)
+    ticket = wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB)), 0.0)
+    wire.run(0.1)
+    wire.alice.stack.abandon(ticket, wire.now)
+    wire.run(60)
+    assert len(wire.alice.sent) == 1
+    assert len(wire.alice.stack) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"Require": "nothing-we-know"}, 420),
+        ({"To": "<sip:bob@biloxi.example>;tag=unknown"}, 481),
+    ],
+)
+def test_requests_that_the_stack_answers_by_itself(change: dict[str, str], status: int) -> None:
+    wire = Wire()
+    request = wire.request("OPTIONS")
+    for name, text in change.items():
+        request = request.with_header(name, text)
+    wire.alice.stack.request(Order(request, Hop(Transport.UDP, BOB)), 0.0)
+    wire.run(0.1)
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert isinstance(answer, ResponseReceived)
+    assert answer.response.status == status
+
+
+def test_an_unknown_method_is_answered_405() -> None:
+    wire = Wire()
+    wire.alice.stack.request(Order(wire.request("PUBLISH"), Hop(Transport.UDP, BOB)), 0.0)
+    wire.run(0.1)
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert isinstance(answer, ResponseReceived)
+    assert answer.response.status == 405
+    assert "INVITE" in (answer.response.headers.get("Allow") or "")
+
+
+def test_garbage_is_told_and_changes_nothing() -> None:
+    wire = Wire()
+    wire.alice.stack.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n", Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
+    (garbage,) = wire.alice.stack.drain()
+    assert isinstance(garbage, GarbageReceived)
+    assert isinstance(garbage.error, ParseError)
+    assert len(wire.alice.stack) == 0
+
+
+@pytest.mark.parametrize("method", ["INVITE", "ACK", "CANCEL"])
+def test_calls_are_not_placed_as_requests(method: str) -> None:
+    wire = Wire()
+    with pytest.raises(LocalError):
+        wire.alice.stack.request(Order(wire.request(method), Hop(Transport.UDP, BOB)), 0.0)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    ladders = []
+    for _ in range(2):
+        wire = Wire(seed=7)
+        number, _ = answered_call(wire)
+        wire.alice.stack.hang_up(number, wire.now)
+        wire.run(1)
+        ladders.append(wire.ladder())
+    assert ladders[0] == ladders[1]
+    other = Wire(seed=8)
+    answered_call(other)
+    assert other.ladder() not in ladders[0]
+
+
+def test_responses_carry_what_a_dialog_needs() -> None:
+    wire = Wire(Transport.TCP)
+    answered_call(wire)
+    ok = next(message for _, data in wire.bob.sent if (message := parse_message(data)).start_line == "SIP/2.0 200 OK")
+    assert isinstance(ok, Response)
+    assert ok.headers.get("Contact") == "<sip:sipcore@192.0.2.2:5060;transport=tcp>"
+    assert ok.to.tag
+    assert "INVITE" in (ok.headers.get("Allow") or "")
