@@ -1,0 +1,224 @@
+"""The awaitable API over real loopback sockets: two endpoints in one process, every transport."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from sipcore.dialogs.session import EndReason
+from sipcore.endpoint.call import Call, CallFailure, IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import CallAnswered, CallEnded, CallProgress
+from sipcore.message.uri import SipUri, parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.certificates import self_signed
+
+LOOPBACK = SocketAddress("127.0.0.1", 0)
+TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
+SDP = "application/sdp"
+
+
+@asynccontextmanager
+async def two(transport: Transport = Transport.UDP) -> AsyncIterator[tuple[Endpoint, Endpoint, Hop]]:
+    """A client, a server that takes what comes in, and the hop from one to the other."""
+    certificate, key = self_signed(["127.0.0.1"]) if transport.secure else (b"", b"")
+    tls = TlsConfig(certificate=certificate, key=key)
+    binds = ((transport, LOOPBACK),)
+    server_config = EndpointConfig(transports=TransportConfig(bind=binds, tls=tls), takes_incoming=True)
+    trusting = TlsConfig(ca_data=certificate)
+    client_config = EndpointConfig(transports=TransportConfig(tls=trusting))
+    with trio.fail_after(10):
+        async with open_endpoint(server_config) as server, open_endpoint(client_config) as client:
+            address = server.transports.local_address(transport)
+            assert address
+            yield client, server, Hop(transport, address, tls_name="127.0.0.1")
+
+
+def invite(client: Endpoint, hop: Hop) -> Order:
+    request = client.new_request("INVITE", SipUri("127.0.0.1", "bob"), body=b"v=0\r\n", content_type=SDP)
+    return Order(request, hop, "alice")
+
+
+async def take_call(server: Endpoint) -> IncomingCall:
+    incoming = await server.incoming().receive()
+    assert isinstance(incoming, IncomingCall)
+    return incoming
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_request_is_answered(transport: Transport) -> None:
+    async with two(transport) as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def answer() -> None:
+            incoming = await server.incoming().receive()
+            assert isinstance(incoming, IncomingRequest)
+            incoming.respond(200, fields=[("Server", "a test")])
+
+        nursery.start_soon(answer)
+        exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+        assert exchange.response.status == 200
+        assert exchange.response.headers.get("Server") == "a test"
+        assert exchange.hop.local is not None
+        assert 0 <= exchange.rtt < 5
+        assert exchange.request.via.transport == transport.value
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_call_is_answered_and_hung_up_when_the_block_ends(transport: Transport) -> None:
+    async with two(transport) as (client, server, hop), trio.open_nursery() as nursery:
+        ended: list[EndReason | None] = []
+
+        async def answer() -> None:
+            call = await take_call(server)
+            call.ring()
+            call.accept(body=b"v=0\r\n", content_type=SDP)
+            await call.over()
+            ended.append(call.end_reason)
+
+        nursery.start_soon(answer)
+        async with client.call(invite(client, hop)) as call:
+            events = [event async for event in _until_answered(call)]
+        assert [type(event) for event in events] == [CallProgress, CallAnswered]
+        assert call.end_reason is EndReason.LOCAL_HANG_UP
+    assert ended == [EndReason.REMOTE_HANG_UP]
+
+
+async def _until_answered(call: Call) -> AsyncIterator[object]:
+    async for event in call:
+        yield event
+        if isinstance(event, CallAnswered):
+            return
+
+
+async def test_a_refused_call_raises_what_was_said() -> None:
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def refuse() -> None:
+            (await take_call(server)).reject(486)
+
+        nursery.start_soon(refuse)
+        async with client.call(invite(client, hop)) as call:
+            with pytest.raises(CallFailure, match="486 Busy Here"):
+                await call.answered()
+
+
+async def test_cancelling_the_caller_cancels_the_call() -> None:
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        reasons: list[EndReason | None] = []
+
+        async def ring() -> None:
+            call = await take_call(server)
+            call.ring()
+            await call.over()
+            reasons.append(call.end_reason)
+
+        nursery.start_soon(ring)
+        with trio.move_on_after(0.2):
+            async with client.call(invite(client, hop)) as call:
+                await call.answered()
+        assert call.end_reason is EndReason.LOCAL_HANG_UP
+    assert reasons == [EndReason.CANCELLED]
+
+
+async def test_the_callee_hangs_up() -> None:
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def answer_shortly() -> None:
+            call = await take_call(server)
+            call.accept()
+            async for _ in call:
+                await call.hang_up()
+
+        nursery.start_soon(answer_shortly)
+        async with client.call(invite(client, hop)) as call:
+            await call.answered()
+            last = [event async for event in call][-1]
+        assert isinstance(last, CallEnded)
+        assert last.reason is EndReason.REMOTE_HANG_UP
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_closed_port_is_told_at_once(transport: Transport) -> None:
+    async with open_endpoint() as client:
+        hop = Hop(transport, _closed_port(transport))
+        with trio.fail_after(5), pytest.raises(TransportFailure) as caught:
+            await client.options(parse_uri("sip:127.0.0.1"), hop=hop)
+    assert caught.value.reason is FailureReason.REFUSED
+
+
+def _closed_port(transport: Transport) -> SocketAddress:
+    kind = socket.SOCK_DGRAM if transport is Transport.UDP else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return SocketAddress(*sock.getsockname())
+
+
+async def test_garbage_is_told() -> None:
+    async with open_endpoint() as client, trio.open_nursery() as nursery:
+        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as peer:
+            await peer.bind(("127.0.0.1", 0))
+
+            async def answer() -> None:
+                _, address = await peer.recvfrom(65536)
+                await peer.sendto(b"HTTP/1.1 400 Bad Request\r\n\r\n", address)
+
+            nursery.start_soon(answer)
+            hop = Hop(Transport.UDP, SocketAddress(*peer.getsockname()))
+            with trio.fail_after(5), pytest.raises(TransportFailure) as caught:
+                await client.options(parse_uri("sip:127.0.0.1"), hop=hop)
+    assert caught.value.reason is FailureReason.GARBAGE
+
+
+async def test_the_trace_has_every_message() -> None:
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def answer() -> None:
+            incoming = await server.incoming().receive()
+            assert isinstance(incoming, IncomingRequest)
+            incoming.respond(200)
+
+        nursery.start_soon(answer)
+        records: list[TraceRecord] = []
+        unsubscribe = client.subscribe(records.append)
+        exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+        unsubscribe()
+        messages = [record for record in records if isinstance(record, MessageTrace)]
+        assert [record.direction for record in messages] == [Direction.SENT, Direction.RECEIVED]
+        assert messages[0].data == bytes(exchange.request)
+        assert messages[1].data == bytes(exchange.response)
+        assert messages[0].at <= messages[1].at
+
+
+async def test_nobody_reads_what_comes_in() -> None:
+    """An endpoint that only calls out still answers OPTIONS, and turns calls away."""
+    binds = ((Transport.UDP, LOOPBACK),)
+    config = EndpointConfig(transports=TransportConfig(bind=binds))
+    async with open_endpoint(config) as server, open_endpoint() as client:
+        address = server.transports.local_address(Transport.UDP)
+        assert address
+        hop = Hop(Transport.UDP, address)
+        assert (await client.options(parse_uri("sip:x@127.0.0.1"), hop=hop)).response.status == 200
+        async with client.call(invite(client, hop)) as call:
+            with pytest.raises(CallFailure) as caught:
+                await call.answered()
+    assert caught.value.response
+    assert caught.value.response.status == 480
+
+
+async def test_a_name_is_located() -> None:
+    async with open_endpoint() as client:
+        hops = await client.locate(parse_uri("sip:localhost:5070;transport=tcp"))
+    assert hops
+    assert {(hop.transport, hop.remote.port) for hop in hops} == {(Transport.TCP, 5070)}
+
+
+async def test_what_cannot_be_sent_is_the_callers_mistake() -> None:
+    async with open_endpoint() as client:
+        with pytest.raises(LocalError):
+            await client.options(parse_uri("tel:+15551234"))
