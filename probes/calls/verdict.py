@@ -1,0 +1,127 @@
+"""How a test call ended, why, and what to try: a pure judgement over the final response or the failure."""
+
+from probes.result import CallKind, CallStatus
+from sipcore.auth.session import AuthError
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.message import Response
+from sipcore.value import value
+
+
+@value
+class Verdict:
+    """A test call's ending: its status, its kind, the reason in a sentence, and what to try."""
+
+    status: CallStatus
+    kind: CallKind
+    why: str
+    advice: str = ""
+
+
+_ADVICE: dict[int, str] = {
+    400: "the peer finds the request malformed; its reason phrase or Warning says what",
+    401: "give --user and a password",
+    403: "the peer knows the call but does not allow it: is the source address, the caller or the number permitted?",
+    404: "the number or user is unknown there: check spelling and number format (+E.164 or national)",
+    405: "the peer does not take calls (INVITE) at this address",
+    407: "give --user and a password",
+    408: "the peer could not reach the called party in time",
+    415: "the peer does not understand the session description's format",
+    420: "the peer lacks an extension that was required",
+    480: "the called party is not registered or does not take calls at the moment",
+    481: "the peer lost the call's state; is a load balancer splitting it?",
+    482: "the call came back to a proxy that had it before: a routing loop",
+    483: "too many proxies on the way: a routing loop, as a rule",
+    484: "the number is incomplete: check the number format",
+    486: "the called party is busy",
+    488: "no codec or media security in common: try other codecs, or SRTP",
+    500: "the peer failed; its log says why",
+    501: "the peer does not take calls (INVITE)",
+    503: "the peer is overloaded, in maintenance, or has no route; try later, or another target",
+    504: "a server behind the peer did not answer",
+    600: "the called party is busy everywhere",
+    603: "the called party, or a spam filter, declined the call",
+    607: "the called party rejects calls from this caller (RFC 8197)",
+    608: "a call filter in the network rejected the call (RFC 8688)",
+}
+_FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
+    FailureReason.UNRESOLVABLE: (CallKind.UNRESOLVABLE, "check the spelling, or give an address"),
+    FailureReason.REFUSED: (CallKind.REFUSED, "nothing listens there: check port and transport, or run discover"),
+    FailureReason.UNREACHABLE: (CallKind.UNREACHABLE, "check the address and the route to it"),
+    FailureReason.PROHIBITED: (CallKind.UNREACHABLE, "a firewall forbids it: allow this host"),
+    FailureReason.TIMED_OUT: (
+        CallKind.NO_ANSWER,
+        "a firewall may drop it, or the peer ignores unknown sources: run discover",
+    ),
+    FailureReason.RESET: (
+        CallKind.UNREACHABLE,
+        "the peer cut the connection; is it TLS on a plain port, or an allow-list?",
+    ),
+    FailureReason.CLOSED: (
+        CallKind.UNREACHABLE,
+        "the peer closed the connection without an answer; is it the right port?",
+    ),
+    FailureReason.TLS: (CallKind.TLS_FAILED, "see what discover says about the certificate"),
+    FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
+    FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
+}
+_BUSY = frozenset({486, 600})
+_NOT_ANSWERED = frozenset({408, 480, 487})
+
+
+def of_failure(failure: TransportFailure) -> Verdict:
+    """The verdict of a call that got no final response."""
+    kind, advice = _FAILURES[failure.reason]
+    return Verdict(CallStatus.FAILED, kind, failure.message, advice)
+
+
+def of_response(response: Response, cause: AuthError | ParseError | TransportFailure | None = None) -> Verdict:
+    """The verdict of a call that was refused, or whose 2xx could not be acknowledged."""
+    said = f"{response.status} {response.reason}".strip()
+    if isinstance(cause, AuthError):
+        return Verdict(
+            CallStatus.FAILED, CallKind.AUTHENTICATION, f"{said}: {cause.message}", "check user and password"
+        )
+    if cause is not None:
+        return Verdict(
+            CallStatus.FAILED, CallKind.REJECTED, f"{said}, but {cause.message}", "the peer's answer breaks SIP"
+        )
+    advice = _warning(response) or _ADVICE.get(response.status, "")
+    if response.status in (401, 407):
+        return Verdict(CallStatus.FAILED, CallKind.AUTHENTICATION, f"{said}: credentials are wanted", advice)
+    if response.status in _BUSY:
+        return Verdict(CallStatus.BUSY, CallKind.BUSY, said, advice)
+    if response.status in _NOT_ANSWERED:
+        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, said, advice)
+    if 300 <= response.status < 400:
+        return Verdict(CallStatus.FAILED, CallKind.REJECTED, f"{said}: {_contacts(response)}", "call the new address")
+    return Verdict(CallStatus.FAILED, CallKind.REJECTED, said, advice)
+
+
+def of_silence(ring_timeout: float, *, rang: bool) -> Verdict:
+    """The verdict of a call that was given up after `ring_timeout` seconds."""
+    why = f"{'it rang, but' if rang else 'the peer is trying, but'} nobody answered within {ring_timeout:g} s"
+    return Verdict(
+        CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, why, "raise --ring-timeout, or call a number that answers"
+    )
+
+
+def of_ended(reason: EndReason, held: float) -> Verdict:
+    """The verdict of a call that was answered."""
+    why = f"answered, held for {held:.1f} s, {reason.value}"
+    advice = ""
+    if reason is EndReason.BYE_UNANSWERED:
+        advice = "the call was set up, but the peer did not answer the BYE: is its Contact or Record-Route reachable?"
+    elif reason is EndReason.BYE_REFUSED:
+        advice = "the call was set up, but the peer refused the BYE: it may have lost the call's state"
+    return Verdict(CallStatus.CONNECTED, CallKind.CONNECTED, why, advice)
+
+
+def _warning(response: Response) -> str:
+    """What the peer itself says is wrong (RFC 3261 §20.43), which beats any guess."""
+    text = response.headers.get("Warning")
+    return f"the peer says: {text}" if text else ""
+
+
+def _contacts(response: Response) -> str:
+    return ", ".join(response.headers.get_all("Contact")) or "no Contact given"

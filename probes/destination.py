@@ -1,0 +1,206 @@
+"""What a person points the prober at, read into one value: `host`, `host:port`, `[v6]:port`, URIs, `tls://host`.
+
+Whatever is given by it is kept as a wish (port, transport, user); whatever is left out is discovery's to find.
+"""
+
+import ipaddress
+import re
+from dataclasses import replace
+
+from sipcore.deviation import Deviation, Notes
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError
+from sipcore.message.params import NO_PARAMS, Params
+from sipcore.message.uri import SipUri, Uri, check_host, parse_uri
+from sipcore.resolve.target import SocketAddress, Target, Transport, is_numeric
+from sipcore.value import value
+
+_TRANSPORT_SCHEMES = {
+    "udp": Transport.UDP,
+    "tcp": Transport.TCP,
+    "tls": Transport.TLS,
+    "ws": Transport.WS,
+    "wss": Transport.WSS,
+}
+_SUPPORTED = (Transport.UDP, Transport.TCP, Transport.TLS)
+_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+)://").match
+_zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
+"""An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
+_password = re.compile(r"(?<=:)[^:@/]*+(?=@)").sub
+_SECTION = "RFC 3261 §19.1"
+_FORMS = "give host, host:port, [IPv6]:port, sip:user@host or tls://host"
+
+
+class DestinationError(LocalError):
+    """A text that names no destination. `text` is what was given, `offset` the character where it goes wrong."""
+
+    def __init__(self, message: str, *, text: str, offset: int = 0) -> None:
+        super().__init__(message, section=_SECTION)
+        self.text = text
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@value
+class Destination:
+    """Where to probe. `host` is a name or an address without brackets; `user` is for test calls.
+
+    `port` and `transport` are None when they are to be found out; `secure` is True for a sips URI. `params` are the
+    URI's parameters, but for its transport.
+    """
+
+    host: str
+    port: int | None = None
+    transport: Transport | None = None
+    user: str | None = None
+    secure: bool = False
+    params: Params = NO_PARAMS
+
+    @classmethod
+    def parse(cls, text: str) -> "Destination":
+        """Read a destination in any of its forms. Raises DestinationError, which says what to change and where."""
+        trimmed = _without_brackets(text.strip())
+        if not trimmed:
+            raise DestinationError("nothing given; name a host, an address or a SIP URI", text=text)
+        try:
+            return _parse(trimmed, text)
+        except ParseError as error:
+            raise _explained(error, text) from None
+
+    @property
+    def server(self) -> str:
+        """The host to look up and to connect to: `maddr` where the URI has it (RFC 3261 §19.1.1)."""
+        return (self.params.get("maddr") or self.host).strip("[]")
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the server is an IP address, so that DNS has nothing to say."""
+        return is_numeric(self.server)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the server is an address that the public Internet does not route (RFC 1918, RFC 4193, loopback …)."""
+        return self.is_numeric and not ipaddress.ip_address(self.server.partition("%")[0]).is_global
+
+    @property
+    def target(self) -> Target:
+        """What RFC 3263 locates for it."""
+        return Target(self.server, self.port, self.transport, self.secure)
+
+    def uri(self, hop_transport: Transport | None = None, remote: SocketAddress | None = None) -> SipUri:
+        """The Request-URI to send there: with the user given, and with port and transport where they are not implied.
+
+        Without a hop the wishes stand in it, so that whoever locates it obeys them.
+        """
+        host = self.host.partition("%")[0]  # a zone means something on this machine only (RFC 4007 §6)
+        port = self.port
+        if port is None and remote is not None and hop_transport and remote.port != hop_transport.default_port:
+            port = remote.port
+        params = self.params
+        transport = hop_transport or self.transport
+        # UDP is what no transport means to a peer (RFC 3261 §19.1.2), and what sips means is not to be said again.
+        implied = self.secure or (transport is Transport.UDP and hop_transport is not None)
+        if transport is not None and not implied:
+            params = params.replace("transport", transport.value.lower())
+        return SipUri(f"[{host}]" if ":" in host else host, self.user, port, params, "sips" if self.secure else "sip")
+
+    def __str__(self) -> str:
+        """Its canonical form: a SIP URI."""
+        return str(self.uri())
+
+
+def _without_brackets(text: str) -> str:
+    """What stands in angle brackets, as people paste it out of a header field, with or without a name before it."""
+    begin = text.find("<")
+    return text[begin + 1 : -1].strip() if begin >= 0 and text.endswith(">") else text
+
+
+def _parse(trimmed: str, text: str) -> Destination:
+    trimmed = _bracketed(trimmed)
+    lowered = trimmed.lower()
+    if lowered.startswith("tel:"):
+        raise DestinationError("a telephone number names no host; give sip:number@host", text=text)
+    if lowered.startswith(("sip:", "sips:")) and not lowered.startswith(("sip://", "sips://")):
+        return _from_uri(trimmed, text)
+    scheme = _scheme(trimmed)
+    if scheme:
+        return _from_transport(scheme[1].lower(), trimmed[scheme.end() :], text)
+    return _from_uri(f"sip:{trimmed}", text)
+
+
+def _from_uri(uri_text: str, text: str) -> Destination:
+    zoned = _zoned(uri_text)
+    if zoned:
+        found = _from_uri(uri_text[: zoned.start()] + f"[{zoned[1]}]" + uri_text[zoned.end() :], text)
+        return replace(found, host=f"{found.host}%{zoned[2]}")
+    uri = _read_uri(uri_text)
+    if not isinstance(uri, SipUri):
+        raise ParseError("not a SIP URI", section=_SECTION, text=uri_text)
+    named = (uri.transport or "").upper()
+    if named and named not in Transport.__members__:
+        known = ", ".join(transport.value.lower() for transport in _SUPPORTED)
+        raise DestinationError(f"unknown transport {named.lower()}; use {known}", text=text, offset=_find(text, named))
+    transport = Transport[named] if named else None
+    params = uri.params.without("transport")
+    found = Destination(uri.address.rstrip("."), uri.port, transport, uri.user, uri.is_secure, params)
+    return _checked(found, text)
+
+
+def _read_uri(text: str) -> Uri:
+    """Strictly, but for the underscores in host names that container networks are full of."""
+    notes: Notes = []
+    uri = parse_uri(text, notes)
+    if not notes or (set(notes) == {Deviation.ODD_HOST} and isinstance(uri, SipUri) and "_" in uri.host):
+        return uri
+    return parse_uri(text)
+
+
+def _from_transport(scheme: str, rest: str, text: str) -> Destination:
+    rest = _bracketed(rest.rstrip("/"))
+    if scheme in ("sip", "sips"):
+        return _from_uri(f"{scheme}:{rest}", text)
+    if scheme not in _TRANSPORT_SCHEMES:
+        known = ", ".join(f"{transport.value.lower()}://" for transport in _SUPPORTED)
+        raise DestinationError(f"{scheme}:// is not a SIP transport; use {known} or a sip: URI", text=text)
+    return _checked(replace(_from_uri(f"sip:{rest}", text), transport=_TRANSPORT_SCHEMES[scheme]), text)
+
+
+def _bracketed(text: str) -> str:
+    """An IPv6 address as people paste it, put in the brackets that a URI wants."""
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return text
+    return f"[{text}]"
+
+
+def _checked(destination: Destination, text: str) -> Destination:
+    transport = destination.transport
+    if transport is not None and transport not in _SUPPORTED:
+        name = transport.value.lower()
+        raise DestinationError(f"{name} is not supported yet; use udp, tcp or tls", text=text, offset=_find(text, name))
+    if destination.port == 0:
+        raise DestinationError("port 0 is no port; give one from 1 to 65535", text=text, offset=text.rfind("0"))
+    if not destination.is_numeric and destination.server != destination.host:
+        check_host(destination.server, destination.server)
+    if destination.secure and transport is Transport.UDP:
+        raise DestinationError("a sips URI cannot go over UDP; use tls, or a sip URI", text=text)
+    if destination.secure and transport is Transport.TCP:
+        return replace(destination, transport=Transport.TLS)  # RFC 3261 §26.2.2: what it means in a sips URI
+    return destination
+
+
+def _find(text: str, part: str) -> int:
+    """Where a part stands in what was given, in whatever case."""
+    return max(text.lower().find(part.lower()), 0)
+
+
+def _explained(error: ParseError, text: str) -> DestinationError:
+    """The parser's finding as something a person can act on, pointing into the text that was given."""
+    offset = text.find(error.excerpt) if error.excerpt else 0
+    given = _password("****", text.strip())[:EXCERPT_CHARACTERS]
+    at = error.excerpt[:24] if error.excerpt in text[1:] else ""
+    shown = f" at {at!r}" if at and "@" not in at else ""
+    message = f"cannot read {given!r}: {error.message}{shown}; {_FORMS}"
+    return DestinationError(message, text=text, offset=max(offset, 0))

@@ -1,0 +1,169 @@
+"""What probes find, as values: one outcome vocabulary for attempts, discoveries and test calls.
+
+"Did it run?" and "is it good?" are two questions: `Reach` answers the first for one attempt, findings and verdicts the
+second.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from probes.destination import Destination
+from sipcore.message.message import Response
+from sipcore.resolve.target import Hop
+from sipcore.trace import TraceRecord
+
+
+class Reach(Enum):
+    """How far one attempt on one address, port and transport got."""
+
+    ANSWERED = "answered"
+    """A SIP response came, whatever its status: the endpoint is alive."""
+    SILENT = "open but silent"
+    """The connection, and TLS where asked for, was set up; no SIP answer came over it."""
+    NO_ANSWER = "no answer"
+    """Nothing at all came back: filtered, or (over UDP) ignored."""
+    REFUSED = "refused"
+    """The host said that nothing listens there: TCP reset or ICMP port unreachable."""
+    UNREACHABLE = "unreachable"
+    """The network said that there is no way there, or a filter said so."""
+    TLS_FAILED = "TLS failed"
+    """TCP connects, the TLS handshake does not succeed."""
+    NOT_SIP = "not SIP"
+    """Something answered that is not SIP."""
+    FAILED = "failed"
+    """The probe could not be carried out here; the detail says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One OPTIONS to one hop and what came of it. `rtt` is in seconds; `detail` and `advice` are for people."""
+
+    hop: Hop
+    reach: Reach
+    detail: str = ""
+    """What happened, beyond what `reach` and the response's status say."""
+    advice: str = ""
+    """What to try, where it did not work."""
+    rtt: float | None = None
+    response: Response | None = None
+    kernel_stamped: bool = False
+    tls: str = ""
+    """What TLS agreed on, and what is wrong with the certificate, in words; empty without TLS."""
+    tls_problems: tuple[str, ...] = ()
+    """What verification would say against the certificate; empty with TLS means that it proves the peer."""
+    retransmissions: int = 0
+    """How often the request was repeated before the answer came (RFC 3261 §17.1.2.1, Timer E)."""
+    published: bool = False
+    """Whether DNS names this very place and transport for the domain (RFC 3263 §4.2)."""
+    records: tuple[TraceRecord, ...] = field(default=(), repr=False)
+    """The evidence: what was sent and received, and what became of the connection, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What the banner says the endpoint is: the raw text, and what is read out of it ("" if unknown).
+
+    `platform` is what the product runs on: an operating system, or the engine under a distribution.
+    """
+
+    banner: str
+    product: str = ""
+    version: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """How to connect, and why."""
+
+    hop: Hop
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class LookupStep:
+    """One step of name resolution, for people: what was asked and what came back."""
+
+    question: str
+    answers: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """All that discovery found out about one destination. `duration` is in seconds."""
+
+    destination: Destination
+    lookups: tuple[LookupStep, ...]
+    attempts: tuple[Attempt, ...]
+    recommendation: Recommendation | None
+    system: System | None
+    methods: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
+    duration: float = 0.0
+    failure: str = ""
+    """Why nothing could be tried at all (the name has no address), in a sentence that says what to try."""
+    advice: str = ""
+    """What to do next when nothing answered, in a sentence."""
+    omitted: int = 0
+    """How many places were left out, because one run tries no more than a bounded number."""
+
+    @property
+    def answered(self) -> tuple[Attempt, ...]:
+        """The attempts that got a SIP response."""
+        return tuple(attempt for attempt in self.attempts if attempt.reach is Reach.ANSWERED)
+
+
+class CallStatus(Enum):
+    """How a test call ended, in one word."""
+
+    CONNECTED = "connected"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+
+
+class CallKind(Enum):
+    """Which kind of ending a test call had; the command line has an exit code for each."""
+
+    CONNECTED = "connected"
+    REJECTED = "rejected"
+    BUSY = "busy"
+    NOT_ANSWERED = "not answered"
+    AUTHENTICATION = "authentication"
+    UNRESOLVABLE = "unresolvable"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no answer"
+    TLS_FAILED = "TLS failed"
+    NOT_SIP = "not SIP"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a call's story: milliseconds since its start, direction arrow or "", and what happened."""
+
+    offset_ms: float
+    label: str
+    detail: str = ""
+    direction: str = ""
+    kernel_stamped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """A test call: how it ended and its timeline. Durations are in seconds, None for what did not happen."""
+
+    destination: Destination
+    hop: Hop | None
+    status: CallStatus
+    kind: CallKind
+    why: str
+    advice: str = ""
+    final_status: int | None = None
+    reason: str = ""
+    timeline: tuple[TimelineEntry, ...] = field(default_factory=tuple)
+    post_dial_delay: float | None = None
+    answer_time: float | None = None
+    duration: float | None = None
+    codec: str = ""

@@ -1,0 +1,87 @@
+"""How a call ended: every kind of ending has its status, a reason and something to try."""
+
+import pytest
+
+from probes.calls import verdict
+from probes.result import CallKind, CallStatus
+from sipcore.auth.session import AuthError, AuthRefusal
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.headers import headers_of
+from sipcore.message.message import Response
+
+
+def refusal(status: int, reason: str = "Why Not", *fields: tuple[str, object]) -> Response:
+    return Response(status, reason, headers_of(*fields))
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "kind"),
+    [
+        (302, CallStatus.FAILED, CallKind.REJECTED),
+        (401, CallStatus.FAILED, CallKind.AUTHENTICATION),
+        (403, CallStatus.FAILED, CallKind.REJECTED),
+        (404, CallStatus.FAILED, CallKind.REJECTED),
+        (407, CallStatus.FAILED, CallKind.AUTHENTICATION),
+        (408, CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED),
+        (480, CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED),
+        (486, CallStatus.BUSY, CallKind.BUSY),
+        (487, CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED),
+        (488, CallStatus.FAILED, CallKind.REJECTED),
+        (503, CallStatus.FAILED, CallKind.REJECTED),
+        (600, CallStatus.BUSY, CallKind.BUSY),
+        (603, CallStatus.FAILED, CallKind.REJECTED),
+        (699, CallStatus.FAILED, CallKind.REJECTED),
+    ],
+)
+def test_of_a_final_response(status: int, outcome: CallStatus, kind: CallKind) -> None:
+    judged = verdict.of_response(refusal(status))
+    assert (judged.status, judged.kind) == (outcome, kind)
+    assert judged.why.startswith(f"{status} Why Not")
+
+
+def test_what_the_peer_says_beats_what_we_guess() -> None:
+    judged = verdict.of_response(refusal(488, "Not Acceptable Here", ("Warning", '304 biloxi.example "no PCMA"')))
+    assert "no PCMA" in judged.advice
+
+
+def test_a_redirection_names_the_new_address() -> None:
+    moved = refusal(302, "Moved", ("Contact", "<sip:carol@chicago.example>"))
+    assert "sip:carol@chicago.example" in verdict.of_response(moved).why
+
+
+def test_refused_credentials() -> None:
+    error = AuthError(AuthRefusal.REJECTED, "wrong username or password", advice="look them up", section="RFC 3261 §22")
+    judged = verdict.of_response(refusal(401), error)
+    assert judged.kind is CallKind.AUTHENTICATION
+    assert "wrong username or password" in judged.why
+
+
+def test_an_answer_that_cannot_be_acknowledged() -> None:
+    error = ParseError("missing, so the dialog has no target", section="RFC 3261 §12.1.1", header="Contact")
+    judged = verdict.of_response(refusal(200, "OK"), error)
+    assert (judged.status, judged.kind) == (CallStatus.FAILED, CallKind.REJECTED)
+
+
+@pytest.mark.parametrize("reason", list(FailureReason))
+def test_every_failure_has_a_kind_and_advice(reason: FailureReason) -> None:
+    judged = verdict.of_failure(TransportFailure(reason, "so it went"))
+    assert judged.status is CallStatus.FAILED
+    assert judged.kind is not CallKind.CONNECTED
+    assert judged.why == "so it went"
+    assert judged.advice
+
+
+@pytest.mark.parametrize(("rang", "word"), [(True, "rang"), (False, "trying")])
+def test_of_silence(rang: bool, word: str) -> None:
+    judged = verdict.of_silence(5, rang=rang)
+    assert (judged.status, judged.kind) == (CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED)
+    assert word in judged.why
+
+
+@pytest.mark.parametrize("reason", list(EndReason))
+def test_an_answered_call_is_connected_however_it_ends(reason: EndReason) -> None:
+    judged = verdict.of_ended(reason, 1.5)
+    assert (judged.status, judged.kind) == (CallStatus.CONNECTED, CallKind.CONNECTED)
+    assert reason.value in judged.why
+    assert bool(judged.advice) == (reason in (EndReason.BYE_REFUSED, EndReason.BYE_UNANSWERED))

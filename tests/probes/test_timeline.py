@@ -1,0 +1,59 @@
+"""Trace records as lines of a call's story."""
+
+from probes.result import TimelineEntry
+from probes.timeline import RECEIVED, SENT, entry_of, mark
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
+
+FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 5060))
+REQUEST = (
+    b"INVITE sip:bob@biloxi.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+    b"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n"
+    b'Authorization: Digest username="alice", response="0123456789abcdef"\r\n\r\n'
+)
+RESPONSE = (
+    b"SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+    b"From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n\r\n"
+)
+
+
+def test_a_request_is_its_method_and_where_it_goes() -> None:
+    entry = entry_of(MessageTrace(10.5, Direction.SENT, FLOW, REQUEST), 10.0)
+    assert entry == TimelineEntry(500.0, "INVITE", "sip:bob@biloxi.example", SENT)
+
+
+def test_a_response_is_its_status_and_what_it_answers() -> None:
+    entry = entry_of(MessageTrace(10.25, Direction.RECEIVED, FLOW, RESPONSE, kernel=True), 10.0)
+    assert entry == TimelineEntry(250.0, "180 Ringing", "to 7 INVITE", RECEIVED, kernel_stamped=True)
+
+
+def test_a_retransmission_is_marked() -> None:
+    entry = entry_of(MessageTrace(10.5, Direction.SENT, FLOW, REQUEST, attempt=1), 10.0)
+    assert entry
+    assert "retransmission 1" in entry.detail
+
+
+def test_no_credential_is_shown() -> None:
+    entry = entry_of(MessageTrace(10.5, Direction.SENT, FLOW, REQUEST), 10.0)
+    assert "0123456789abcdef" not in repr(entry)
+
+
+def test_what_is_no_message_says_why() -> None:
+    entry = entry_of(MessageTrace(10.0, Direction.RECEIVED, FLOW, b"HTTP/1.1 400 Bad\r\n\r\n"), 10.0)
+    assert entry
+    assert entry.label == "not SIP"
+
+
+def test_lookups_connections_and_transitions() -> None:
+    asked = entry_of(ResolveTrace(10.1, "A biloxi.example", ("192.0.2.2 (60 s, DNS)",)), 10.0)
+    assert asked
+    assert (asked.label, asked.detail) == ("DNS", "A biloxi.example: 192.0.2.2 (60 s, DNS)")
+    hop = Hop(Transport.TLS, SocketAddress("192.0.2.2", 5061))
+    opened = entry_of(FlowTrace(10.1, hop, "secured", "TLSv1.3"), 10.0)
+    assert opened
+    assert (opened.label, opened.detail) == ("TLS secured", "192.0.2.2:5061 TLSv1.3")
+    assert entry_of(TransitionTrace(10.0, "INVITE client", "k", "R1XX", "CALLING", "PROCEEDING"), 10.0) is None
+
+
+def test_a_mark() -> None:
+    assert mark("completed", 12.0, 10.0, "connected") == TimelineEntry(2000.0, "completed", "connected")
