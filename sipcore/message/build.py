@@ -1,0 +1,174 @@
+"""Requests and responses by the book: RFC 3261 §8.1.1 and §8.2.6, CANCEL (§9.1), ACK (§17.1.1.3), templates."""
+
+import re
+from collections.abc import Iterable
+from operator import attrgetter
+
+from sipcore.errors import LocalError, ParseError
+from sipcore.grammar import require_safe, require_token
+from sipcore.message.address import Address
+from sipcore.message.fields.simple import CSeq
+from sipcore.message.fields.via import Via, via_for
+from sipcore.message.headers import Headers, headers_of
+from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK, CANCEL
+from sipcore.message.status import reason_for
+from sipcore.message.uri import Uri
+from sipcore.value import value
+
+DEFAULT_MAX_FORWARDS = 70
+"""RFC 3261 §8.1.1.6."""
+
+Fields = Iterable[tuple[str, object]]
+_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
+
+
+@value
+class Identity:
+    """What says which call a request belongs to (RFC 3261 §8.1.1): both addresses, Call-ID and sequence number."""
+
+    from_: Address
+    to: Address
+    call_id: str
+    cseq: int = 1
+
+
+def request(
+    method: str,
+    uri: Uri,
+    identity: Identity,
+    *,
+    via: Via | None = None,
+    route: Iterable[Address] = (),
+    fields: Fields = (),
+    body: bytes = b"",
+    content_type: str = "",
+    max_forwards: int = DEFAULT_MAX_FORWARDS,
+) -> Request:
+    """A request with the header fields that RFC 3261 §8.1.1 demands, then `fields`, then the body's.
+
+    Without `via` there is none yet: the transaction adds its own, once the hop is known. Raises UnsafeValue on CR, LF
+    or NUL in any value.
+    """
+    items: list[tuple[str, object]] = [("Via", via)] if via else []
+    items += [("Route", address) for address in route]
+    items += [
+        ("Max-Forwards", max_forwards),
+        ("From", identity.from_),
+        ("To", identity.to),
+        ("Call-ID", identity.call_id),
+        ("CSeq", CSeq(identity.cseq, method)),
+    ]
+    return Request(method, uri, _with_body([*items, *fields], body, content_type), body)
+
+
+def response(
+    to: Request,
+    status: int,
+    reason: str = "",
+    *,
+    tag: str = "",
+    fields: Fields = (),
+    body: bytes = b"",
+    content_type: str = "",
+) -> Response:
+    """A response to the request `to` by RFC 3261 §8.2.6.2: its Vias, From, To, Call-ID and CSeq, copied verbatim.
+
+    `tag` is put on To where it has none yet; a 100 needs none. A 100 repeats Timestamp (§8.2.6.1). Raises LocalError
+    for a status outside 100 to 699.
+    """
+    if not 100 <= status <= 699:
+        raise LocalError(f"a status code is from 100 to 699, not {status}", section="RFC 3261 §7.2")
+    copied = to.headers.only(*_COPIED, *(["Timestamp"] if status == 100 else []))
+    if tag and _lacks_tag(to):
+        copied = copied.with_suffix("To", f";tag={require_token(tag, 'a tag')}")
+    return Response(status, reason or reason_for(status), copied + _with_body([*fields], body, content_type), body)
+
+
+def _lacks_tag(request: Request) -> bool:
+    """Whether To is there without a tag; one that cannot be read is better left as it is."""
+    try:
+        return request.to_tag is None
+    except ParseError:
+        return False
+
+
+def ack_for_failure(invite: Request, failure: Response) -> Request:
+    """The ACK of a 3xx to 6xx (RFC 3261 §17.1.1.3): the INVITE's top Via alone, its Route, and the response's To."""
+    return _derived(invite, ACK, failure.headers if "To" in failure.headers else invite.headers)
+
+
+def cancel_for(invite: Request) -> Request:
+    """The CANCEL of a request (RFC 3261 §9.1): same Request-URI, top Via, To, From, Call-ID, sequence number, Route."""
+    return _derived(invite, CANCEL, invite.headers)
+
+
+def with_via(request: Request, transport: str, host: str, port: int | None, branch: str) -> Request:
+    """The request with the Via of the element that sends it on top (RFC 3261 §8.1.1.7, RFC 3581 §3)."""
+    return request.with_first("Via", via_for(transport, host, port, branch))
+
+
+def _derived(invite: Request, method: str, to: Headers) -> Request:
+    """A request on the INVITE's own hop: its fields stay as they were written, and To comes out of `to`."""
+    headers = (
+        headers_of(("Via", invite.via))
+        + invite.headers.only("Route")
+        + headers_of(("Max-Forwards", DEFAULT_MAX_FORWARDS))
+        + invite.headers.only("From")
+        + to.only("To")
+        + invite.headers.only("Call-ID")
+        + headers_of(("CSeq", CSeq(invite.cseq.number, method)), ("Content-Length", 0))
+    )
+    return Request(method, invite.uri_text, headers)
+
+
+def _with_body(items: list[tuple[str, object]], body: bytes, content_type: str) -> Headers:
+    if body and not content_type:
+        raise LocalError("a body needs a Content-Type", section="RFC 3261 §20.15")
+    if content_type:
+        items.append(("Content-Type", content_type))
+    items.append(("Content-Length", len(body)))
+    return headers_of(*items)
+
+
+@value
+class Target:
+    """What differs between the requests that one template renders: all texts, as they go on the wire."""
+
+    uri: str
+    to: str
+    branch: str
+    tag: str
+    call_id: str
+
+
+class Template:
+    """A request checked and serialised once, then rendered many times with only a `Target` put in."""
+
+    __slots__ = ("_form", "_order")
+
+    def __init__(self, model: Request) -> None:
+        """Take Request-URI, top branch, From tag, To and Call-ID of `model` as the places that targets fill."""
+        marked = (
+            Request(model.method, _mark("uri"), model.headers, model.body)
+            .with_header("Via", model.via.with_param("branch", _mark("branch")))
+            .with_header("From", model.from_.replace(params=model.from_.params.replace("tag", _mark("tag"))))
+            .with_header("To", _mark("to"))
+            .with_header("Call-ID", _mark("call_id"))
+        )
+        text = bytes(marked).decode("utf-8", "surrogateescape")
+        self._order = attrgetter(*_MARK.findall(text))
+        self._form = _MARK.sub("%s", text.replace("%", "%%"))
+
+    def render(self, target: Target) -> bytes:
+        """The bytes of the request for `target`. Raises UnsafeValue on CR, LF or NUL in any part of it."""
+        parts = self._order(target)
+        require_safe("".join(parts), "a template's value")
+        return (self._form % parts).encode("utf-8", "surrogateescape")
+
+
+_MARK = re.compile("\x01([a-z_]+)\x01")
+
+
+def _mark(slot: str) -> str:
+    return f"\x01{slot}\x01"

@@ -1,0 +1,258 @@
+"""Framing on streams: where one message ends and the next begins. RFC 3261 §7.5 and §18.3, RFC 5626 §4.4.1.
+
+Bytes go in as they come, in any chunks; frames come out, the same ones whatever the chunks are. The cost is linear in
+the bytes: nothing is searched twice but the two bytes in which a separator may have begun.
+"""
+
+import re
+
+from sipcore.deviation import Deviation
+from sipcore.errors import LimitExceeded, ParseError
+from sipcore.value import value
+
+MAX_HEAD = 64 * 1024
+"""Bytes of start line and header fields: what a UDP datagram can carry at most, and the parser's own limit."""
+MAX_BODY = 1024 * 1024
+"""Bytes of body: presence lists and pictures in MESSAGE stay below; it bounds what a peer can make us hold."""
+MAX_LENGTH_DIGITS = 10
+"""Digits of a Content-Length after leading zeros, so that a number is never made of a megabyte of digits."""
+
+_HEAD_END = re.compile(rb"\n\r?\n").search
+"""The end of CRLFCRLF; bare line feeds end a head as well, since the parser reads such messages."""
+TOKEN_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
+"""What a start line may begin with: a method is a token, and so is SIP (RFC 3261 §25.1)."""
+_FOREIGN = (
+    (b"\x16\x03", "a TLS handshake: the peer speaks TLS on this port"),
+    (b"\x15\x03", "a TLS alert: the peer speaks TLS on this port"),
+    (b"HTTP/", "an HTTP response: the peer is a web server"),
+    (b"RTSP/", "an RTSP response: the peer is a media server"),
+    (b"SSH-", "an SSH greeting"),
+    (b"220", "an FTP or SMTP greeting"),
+    (b"+OK", "a POP3 greeting"),
+    (b"* OK", "an IMAP greeting"),
+    (b"PROXY ", "a PROXY protocol header"),
+)
+
+
+@value
+class MessageFrame:
+    """One message, its exact bytes from the start line to the end of the body."""
+
+    data: bytes
+    notes: tuple[Deviation, ...] = ()
+
+
+@value
+class Ping:
+    """CRLFCRLF between messages: the peer asks whether the flow is alive, and a CRLF says so (RFC 5626 §4.4.1)."""
+
+
+@value
+class Pong:
+    """The CRLF that answers a ping sent from here (RFC 5626 §4.4.1)."""
+
+
+Frame = MessageFrame | Ping | Pong
+
+
+def foreign_protocol(data: bytes) -> str | None:
+    """What bytes that are not SIP are instead, in words, where they can be told by their beginning."""
+    for signature, text in _FOREIGN:
+        if data.startswith(signature):
+            return text
+    first_line = data.partition(b"\n")[0].upper()
+    for name in (b"HTTP", b"RTSP"):
+        if b" " + name + b"/" in first_line:
+            return f"an {name.decode()} request"
+    return None
+
+
+class StreamFramer:
+    """Cuts a stream into frames: `receive` bytes, then take frames with `next_frame` until it returns None.
+
+    Once `next_frame` has raised, the place of the next message is lost: it raises the same error from then on.
+    """
+
+    __slots__ = ("_buffer", "_error", "_half_ping", "_notes", "_pongs", "_scanned", "_size", "_started")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0
+        """Bytes of the buffer in which the end of the head was already looked for."""
+        self._started = False
+        """Whether the start line was seen, and found to be one."""
+        self._size = 0
+        """Bytes of the message at the front of the buffer; 0 until its head is complete."""
+        self._notes: tuple[Deviation, ...] = ()
+        self._half_ping = False
+        self._pongs = 0
+        self._error: ParseError | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun that is not complete."""
+        return bool(self._buffer)
+
+    def expect_pong(self) -> None:
+        """A ping was sent: a CRLF between messages is its answer now, and not the first half of the peer's ping."""
+        self._pongs += 1
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self._buffer += data
+
+    def next_frame(self) -> Frame | None:
+        """The next complete frame, or None until more bytes come.
+
+        Raises ParseError for bytes that are not SIP (RFC 3261 §7) or have no clear length (§20.14), and LimitExceeded
+        for a head or body too large to wait for.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            return self._next_frame()
+        except ParseError as error:
+            self._error = error
+            raise
+
+    def _next_frame(self) -> Frame | None:
+        buffer = self._buffer
+        if not self._size:
+            if not self._started and buffer[:1].isspace():
+                keep_alive = self._between_messages()
+                if keep_alive is not None:
+                    return keep_alive
+            if not buffer or not self._find_size():
+                return None
+        if len(buffer) < self._size:
+            return None
+        frame = MessageFrame(bytes(buffer[: self._size]), self._notes)
+        del buffer[: self._size]
+        self._size = self._scanned = 0
+        self._started = self._half_ping = False
+        return frame
+
+    def _between_messages(self) -> Frame | None:
+        """Take empty lines off the front (RFC 3261 §7.5) up to the first that means something (RFC 5626 §4.4.1)."""
+        buffer = self._buffer
+        while buffer:
+            if buffer.startswith(b"\r\n"):
+                del buffer[:2]
+                if self._pongs:
+                    self._pongs -= 1
+                    return Pong()
+                self._half_ping = not self._half_ping
+                if not self._half_ping:
+                    return Ping()
+            elif buffer[0] == 10:
+                del buffer[:1]
+                self._half_ping = False
+            else:
+                break
+        return None
+
+    def _find_size(self) -> bool:
+        """Look for the end of the head, and learn the size of the message from it."""
+        buffer = self._buffer
+        if not self._started and not self._find_start_line():
+            return False
+        begin = max(self._scanned - 2, 0)
+        match = _HEAD_END(buffer, begin)
+        if match is None:
+            self._scanned = len(buffer)
+            self._check_head(len(buffer))
+            return False
+        end, body = match.span()
+        self._check_head(end)
+        head = bytes(buffer[:end])
+        length = _plain_length(head)
+        if length is None:
+            length = _content_length(head)
+        self._notes = (Deviation.WITHOUT_LENGTH,) if length is None else ()
+        self._size = body + (length or 0)
+        return True
+
+    def _find_start_line(self) -> bool:
+        """Whether the start line is complete; raises ParseError as soon as it cannot be one of SIP (RFC 3261 §7)."""
+        buffer = self._buffer
+        if buffer[0] not in TOKEN_BYTES and buffer != b"\r":
+            raise _not_sip(bytes(buffer))
+        end = buffer.find(b"\n", self._scanned)
+        if end < 0:
+            self._scanned = len(buffer)
+            self._check_head(len(buffer))
+            return False
+        if buffer.find(b"SIP/", 0, end) < 0 and b"SIP/" not in buffer[:end].upper():
+            raise _not_sip(bytes(buffer[:end]))
+        self._started = True
+        return True
+
+    def _check_head(self, size: int) -> None:
+        if size > MAX_HEAD:
+            raise LimitExceeded(f"header fields beyond {MAX_HEAD} bytes", section="RFC 3261 §7.3", status=513)
+
+
+def _not_sip(data: bytes) -> ParseError:
+    foreign = foreign_protocol(data)
+    message = f"not SIP but {foreign}" if foreign else "not a SIP start line"
+    return ParseError(message, section="RFC 3261 §7", text=data.decode("latin-1"))
+
+
+def _plain_length(head: bytes) -> int | None:
+    """The Content-Length that a head states once, in full and on one line: the usual case in a quarter of the time."""
+    lowered = head.lower()
+    begin = lowered.find(b"\ncontent-length:")
+    if begin < 0 or lowered.count(b"\ncontent-length") > 1 or b"\nl" in lowered:
+        return None
+    digits, _, following = head[begin + 16 :].partition(b"\n")
+    digits = digits.strip(b" \t\r")
+    if following[:1].isspace() or not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS or int(digits) > MAX_BODY:
+        return None
+    return int(digits)
+
+
+def _content_length(head: bytes) -> int | None:
+    """The Content-Length that a head states (RFC 3261 §20.14), None where it states none.
+
+    Every occurrence is looked at: two that differ would let two readers of one stream see different messages.
+    """
+    lines = head.split(b"\n")
+    found: int | None = None
+    for index, line in enumerate(lines):
+        if index and line.startswith((b"C", b"c", b"L", b"l")):
+            name, _, text = line.partition(b":")
+            if name.rstrip(b" \t\r").lower() in (b"content-length", b"l"):
+                length = _length(text + _folded(lines, index + 1))
+                if found is not None and length != found:
+                    text = b"%d, then %d" % (found, length)
+                    raise _bad_length("two different values", text)
+                found = length
+    return found
+
+
+def _folded(lines: list[bytes], index: int) -> bytes:
+    """The lines from `index` on that continue a header field (RFC 3261 §7.3.1)."""
+    end = index
+    while end < len(lines) and lines[end][:1] in (b" ", b"\t"):
+        end += 1
+    return b"".join(lines[index:end])
+
+
+def _length(text: bytes) -> int:
+    digits = text.strip(b" \t\r")
+    if not digits.isdigit():
+        raise _bad_length("not a number of bytes", digits)
+    digits = digits.lstrip(b"0") or b"0"
+    if len(digits) > MAX_LENGTH_DIGITS or int(digits) > MAX_BODY:
+        raise LimitExceeded(
+            f"a body beyond {MAX_BODY} bytes",
+            section="RFC 3261 §20.14",
+            text=digits[:MAX_LENGTH_DIGITS].decode(),
+            header="Content-Length",
+            status=413,
+        )
+    return int(digits)
+
+
+def _bad_length(message: str, text: bytes) -> ParseError:
+    return ParseError(message, section="RFC 3261 §20.14", text=text.decode("latin-1"), header="Content-Length")

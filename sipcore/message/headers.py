@@ -1,0 +1,274 @@
+"""The header fields of one message: verbatim, in order, and typed on demand. RFC 3261 §7.3.
+
+A field is kept as the text before and after its first colon, folds and white space included, so that what was not
+changed leaves as it came. A typed view is parsed when it is first asked for, and remembered.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import TypeVar, overload
+
+from sipcore.deviation import Deviation, Notes
+from sipcore.errors import LimitExceeded, ParseError
+from sipcore.grammar import MAX_LIST_VALUES, raw_offset, require_safe, require_token, split_list, unfold
+from sipcore.message.registry import ROWS, Listed, Repeated, Row, Single, key_of
+from sipcore.value import value
+
+T = TypeVar("T")
+Part = tuple[str, str, str]
+"""A field as written: name, colon, value."""
+
+_empty_lines = re.compile(rb"(?:\r?\n)*+").match
+_FIELD_BEGIN = re.compile(rb"\n(?![ \t])")
+_UNREAD = object()
+
+
+@value
+class Noted:
+    """A deviation and where it was met: the header field's name, or what else of the message."""
+
+    deviation: Deviation
+    where: str
+
+
+class Headers:
+    """An immutable, ordered collection of header fields."""
+
+    __slots__ = ("_keys", "_notes", "_origin", "_parts", "_typed")
+
+    def __init__(self, parts: list[Part], keys: list[str], origin: bytes | None = None) -> None:
+        """Take fields as written and their keys, side by side; both lists belong to the new object from here on.
+
+        `origin` is the message that they were read from: with it, an error can tell its byte.
+        """
+        self._parts = parts
+        self._keys = keys
+        self._origin = origin
+        self._typed: dict[Row[object], object] = {}
+        self._notes: dict[Row[object], Notes] = {}
+
+    @overload
+    def __getitem__(self, row: Single[T]) -> T | None: ...
+    @overload
+    def __getitem__(self, row: Listed[T] | Repeated[T]) -> tuple[T, ...]: ...
+    @overload
+    def __getitem__(self, row: Row[object]) -> object: ...
+    def __getitem__(self, row: Row[object]) -> object:
+        """The typed value of a header field; for Listed and Repeated rows a tuple of all its values.
+
+        Raises ParseError, which names the header field, when it cannot be read.
+        """
+        typed = self._typed.get(row, _UNREAD)
+        if typed is not _UNREAD:
+            return typed
+        notes: Notes = []
+        if isinstance(row, Single):
+            typed = self._read_single(row, notes)
+        else:
+            typed = tuple(self._read_values(row, notes)) if row.key in self._keys else ()
+        self._typed[row] = typed
+        if notes:
+            self._notes[row] = list(dict.fromkeys(notes))
+        return typed
+
+    def _read_single(self, row: Row[object], notes: Notes) -> object:
+        keys = self._keys
+        if row.key not in keys:
+            return None
+        index = keys.index(row.key)
+        text = self._text(index)
+        try:
+            if keys.count(row.key) > 1:
+                self._require_one_value(row, notes)
+            return row.codec(text, notes)
+        except ParseError as error:
+            raise self.placed(error, row, index) from None
+
+    def _require_one_value(self, row: Row[object], notes: Notes) -> None:
+        """RFC 3261 §7.3.1: only lists may be repeated. The same value twice says nothing else, though."""
+        first, *others = self._all(row.key)
+        if any(other != first for other in others):
+            raise ParseError("stands more than once, with different values", section="RFC 3261 §7.3.1", text=first)
+        notes.append(Deviation.DUPLICATE_HEADER)
+
+    def _read_values(self, row: Row[object], notes: Notes) -> list[object]:
+        values: list[object] = []
+        for index, key in enumerate(self._keys):
+            if key != row.key:
+                continue
+            text = self._text(index)
+            before = len(values)
+            try:
+                if not text and isinstance(row, Listed):
+                    _require_empty_allowed(row)
+                elif "," not in text or not isinstance(row, Listed):
+                    values.append(row.codec(text, notes))
+                else:
+                    for piece in _pieces(row, text, notes):
+                        values.append(row.codec(piece, notes))  # noqa: PERF401  # an error counts those before it
+                if len(values) > MAX_LIST_VALUES:
+                    message = f"more than {MAX_LIST_VALUES} values"
+                    raise LimitExceeded(message, section="RFC 3261 §7.3.1", text=text, status=513)
+            except ParseError as error:
+                raise self.placed(error, row, index, len(values) - before) from None
+        return values
+
+    def _text(self, index: int) -> str:
+        """A field's value, folds replaced, white space around it left out."""
+        text = self._parts[index][2]
+        return (unfold(text) if "\n" in text else text).strip(" \t")
+
+    def placed(self, error: ParseError, row: Row[object], index: int, done: int = 0) -> ParseError:
+        """An error out of the value of the field `index`, after `done` values of it, told where it stands."""
+        text = self._text(index)
+        start = 0
+        for piece in [piece for piece in split_list(text) if piece][:done] if done else ():
+            start = text.index(piece, start) + len(piece)
+        offset = max(text.find(error.text, start), start) if error.text else start
+        if self._origin is None:
+            return error.within(row.name, offset, text)
+        begin = field_position(self._origin, index)
+        end = field_position(self._origin, index + 1)
+        name, colon, raw = self._origin[begin:end].decode("utf-8", "surrogateescape").partition(":")
+        before = name + colon + raw[: raw_offset(raw, offset + error.offset)]
+        return error.within(row.name, offset, text, begin + len(before.encode("utf-8", "surrogateescape")))
+
+    def first(self, row: Listed[T]) -> T | None:
+        """The first value of a list, the lines below the one it stands in not looked at; None where there is none.
+
+        What is unusual about it is noted once the whole list is read.
+        """
+        if row not in self._typed and row.key in self._keys:
+            index = self._keys.index(row.key)
+            text = self._text(index)
+            if text and "," not in text:
+                try:
+                    return row.codec(text, [])
+                except ParseError as error:
+                    raise self.placed(error, row, index) from None
+        whole = self[row]
+        return whole[0] if whole else None
+
+    def get(self, name: str) -> str | None:
+        """The first value of `name` (any case, long or compact), folds replaced, white space around it left out."""
+        key = key_of(name)
+        return self._text(self._keys.index(key)) if key in self._keys else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of `name`, one for each line that carries it."""
+        return self._all(key_of(name))
+
+    def _all(self, key: str) -> list[str]:
+        return [self._text(index) for index, found in enumerate(self._keys) if found == key]
+
+    def noted(self) -> tuple[Noted, ...]:
+        """The deviations met in the header fields that were read so far."""
+        return tuple(Noted(note, row.name) for row, notes in self._notes.items() for note in notes)
+
+    def known_rows(self) -> list[Row[object]]:
+        """The rows of the header fields that are there and known, in order, each once."""
+        return [ROWS[key] for key in dict.fromkeys(self._keys) if key in ROWS]
+
+    def raw_items(self) -> list[tuple[str, str]]:
+        """(name, value) exactly as written: white space, folds and case kept."""
+        return [(name, content) for name, _, content in self._parts]
+
+    def replaced(self, name: str, *values: object) -> "Headers":
+        """The same fields with `name` having just `values`, where the first one stood, or at the end.
+
+        Raises UnsafeValue on a name that is not a token and on a value with CR, LF or NUL.
+        """
+        key = key_of(require_token(name, "a header field's name"))
+        added = [_part(name, item) for item in values]
+        at = self._keys.index(key) if key in self._keys else len(self._keys)
+        kept = [index for index, found in enumerate(self._keys) if found != key]
+        before, after = [i for i in kept if i < at], [i for i in kept if i > at]
+        return Headers(
+            [*(self._parts[i] for i in before), *added, *(self._parts[i] for i in after)],
+            [*(self._keys[i] for i in before), *[key] * len(added), *(self._keys[i] for i in after)],
+        )
+
+    def with_first(self, name: str, content: object) -> "Headers":
+        """The same fields with one more `name`, before all others of that name, or else before all fields."""
+        key = key_of(require_token(name, "a header field's name"))
+        at = self._keys.index(key) if key in self._keys else 0
+        return Headers(
+            [*self._parts[:at], _part(name, content), *self._parts[at:]], [*self._keys[:at], key, *self._keys[at:]]
+        )
+
+    def with_last(self, name: str, content: object) -> "Headers":
+        """The same fields with one more `name` at the end."""
+        key = key_of(require_token(name, "a header field's name"))
+        return Headers([*self._parts, _part(name, content)], [*self._keys, key])
+
+    def with_suffix(self, name: str, suffix: str) -> "Headers":
+        """The same fields with `suffix` behind the value of the first `name`, which itself stays as it was written."""
+        at = self._keys.index(key_of(name))
+        written, colon, content = self._parts[at]
+        part = (written, colon, content + require_safe(suffix, name))
+        return Headers([*self._parts[:at], part, *self._parts[at + 1 :]], self._keys)
+
+    def only(self, *names: str) -> "Headers":
+        """The fields of these names, as they were written and in their order."""
+        wanted = {key_of(name) for name in names}
+        kept = [index for index, key in enumerate(self._keys) if key in wanted]
+        return Headers([self._parts[index] for index in kept], [self._keys[index] for index in kept])
+
+    def __add__(self, other: "Headers") -> "Headers":
+        return Headers(self._parts + other._parts, self._keys + other._keys)
+
+    def __contains__(self, name: str) -> bool:
+        return key_of(name) in self._keys
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """(name as written, value) in order, folds replaced and white space around them left out."""
+        return ((part[0].rstrip(" \t"), self._text(index)) for index, part in enumerate(self._parts))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __str__(self) -> str:
+        """All fields as they go on the wire, each ended by CRLF."""
+        return "".join([f"{name}:{content}\r\n" for name, _, content in self._parts])
+
+
+def headers_of(*items: tuple[str, object]) -> Headers:
+    """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does."""
+    return Headers(
+        [_part(require_token(name, "a header field's name"), content) for name, content in items],
+        [key_of(name) for name, _ in items],
+    )
+
+
+def message_start(data: bytes) -> int:
+    """The byte at which the start line begins: a server ignores CRLF before it (RFC 3261 §7.5)."""
+    return _empty_lines(data).end()  # type: ignore[union-attr]  # the pattern also matches nothing
+
+
+def field_position(data: bytes, index: int) -> int:
+    """The byte of a message at which the header field `index`, counted from 0, begins, or what follows the last."""
+    for count, match in enumerate(_FIELD_BEGIN.finditer(data, message_start(data))):
+        if count == index:
+            return match.end()
+    return len(data)
+
+
+def _part(name: str, content: object) -> Part:
+    text = str(content)
+    return (name, ":", f" {require_safe(text, name)}" if text else "")
+
+
+def _require_empty_allowed(row: Listed[object]) -> None:
+    if not row.empty:
+        raise ParseError("no value", section=row.section)
+
+
+def _pieces(row: Row[object], text: str, notes: Notes) -> list[str]:
+    """The values of one line that has a comma; a comma with nothing beside it is noted."""
+    pieces = split_list(text)
+    if "" in pieces:
+        pieces = [piece for piece in pieces if piece]
+        if not pieces and not (isinstance(row, Listed) and row.empty):
+            raise ParseError("no value", section=row.section, text=text)
+        notes.append(Deviation.EMPTY_LIST_VALUE)
+    return pieces

@@ -1,0 +1,461 @@
+"""URIs: sip and sips taken apart, tel with its parameters, anything else kept verbatim. RFC 3261 §19.1, RFC 3966.
+
+Parts stay as they were written, escapes included; `SipUri.decoded_user` resolves them. Comparing values with `==` asks
+whether they are written alike; `equivalent` asks whether RFC 3261 §19.1.4 calls them equal.
+"""
+
+import ipaddress
+import re
+from dataclasses import field
+from enum import Enum
+from typing import Any
+
+from sipcore.deviation import Deviation, Notes, tolerate
+from sipcore.errors import LimitExceeded, ParseError
+from sipcore.grammar import require_safe
+from sipcore.message.params import NO_PARAMS, URI_PARAMS, Params, checked
+from sipcore.value import value
+
+MAX_URI = 4096
+"""Characters in one URI. The longest in use carry a GRUU or a whole Replaces header field and stay below 1,000."""
+MAX_PORT = 65535
+
+_ESCAPED = "%[0-9A-Fa-f]{2}"
+_LABEL = "[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
+_TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?:-++[A-Za-z0-9]++)*+"
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+HOST = rf"(?:(?:{_LABEL}\.)*+{_TOP_LABEL}|{_OCTET}(?:\.{_OCTET}){{3}}|\[[0-9A-Fa-f:.]++\])"
+"""A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
+which the grammar allows, is left out: `check_host` does both."""
+
+_USER = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|{_ESCAPED})++"
+_PASSWORD = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*+"
+_HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{_ESCAPED})"
+_HEADER = f"{_HEADER_PART}++={_HEADER_PART}*+"
+_HEADERS = f"{_HEADER}(?:&{_HEADER})*+"
+_sip_uri = re.compile(
+    rf"([sS][iI][pP][sS]?):(?:({_USER})(?::({_PASSWORD}))?@)?+({HOST})(?::([0-9]{{1,5}}))?+({URI_PARAMS})"
+    rf"(?:\?({_HEADERS}))?+"
+).fullmatch
+_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
+_is_user = re.compile(_USER).fullmatch
+_is_password = re.compile(_PASSWORD).fullmatch
+_are_headers = re.compile(_HEADERS).fullmatch
+_is_host = re.compile(HOST).fullmatch
+_is_port = re.compile("[0-9]{1,5}").fullmatch
+_is_absolute = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})++").fullmatch
+_is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
+_is_local_number = re.compile(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+").fullmatch
+
+# What is met although the grammar does not allow it, and can still be read in one way only.
+_is_odd_host = re.compile(r"[A-Za-z0-9_]++(?:[.\-]++[A-Za-z0-9_]++)*+\.?").fullmatch
+_ODD_HEADER = r"""[^\x00-\x20\x7f"<>&=]++=[^\x00-\x20\x7f"<>&]*+"""
+_are_odd_headers = re.compile(f"{_ODD_HEADER}(?:&{_ODD_HEADER})*+").fullmatch
+_NOT_IN_USER = re.compile(r"""[\x00-\x20\x7f"<>]""")
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+_ESCAPE = re.compile(_ESCAPED)
+_ESCAPE_BYTES = re.compile(_ESCAPED.encode())
+_SEPARATORS = re.compile(r"[\-.()]")
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
+_USER_OCTETS = frozenset(_UNRESERVED + b"&=+$,;?/")
+_PARAMETER_OCTETS = frozenset(_UNRESERVED + b"[]/:&+$")
+_HEADER_OCTETS = frozenset(_UNRESERVED + b"[]/?:+$")
+
+
+class Place(Enum):
+    """Where a URI stands; RFC 3261 §19.1.1 Table 1 says which parts are legal there."""
+
+    REQUEST_URI = "Request-URI"
+    TO = "To"
+    FROM = "From"
+    CONTACT_IN_REGISTRATION = "Contact in REGISTER"
+    DIALOG_CONTACT = "Contact, Record-Route or Route in a dialog"
+    EXTERNAL = "outside of messages"
+
+
+_ILLEGAL: dict[Place, frozenset[str]] = {
+    # RFC 3261 §19.1.1 Table 1, column by column: the cells with a dash.
+    Place.REQUEST_URI: frozenset({"method", "headers"}),
+    Place.TO: frozenset({"port", "method", "maddr", "ttl", "transport", "lr", "headers"}),
+    Place.FROM: frozenset({"port", "method", "maddr", "ttl", "transport", "lr", "headers"}),
+    Place.CONTACT_IN_REGISTRATION: frozenset({"method", "lr"}),
+    Place.DIALOG_CONTACT: frozenset({"method", "ttl", "headers"}),
+    Place.EXTERNAL: frozenset(),
+}
+_NEEDS_VALUE = ("transport", "user", "method", "ttl", "maddr")
+"""Parameters whose own grammar has a value (RFC 3261 §25.1); others may stand without, or with an empty one."""
+
+
+@value
+class SipUri:
+    """A sip or sips URI (RFC 3261 §19.1.1), each part as it was written.
+
+    `scheme` is "sip" or "sips"; `user`, `password` and `headers` (the text after the question mark) are None when
+    absent; `host` keeps the brackets of an IPv6 reference; `port` is None when none is written.
+    """
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+    params: Params = NO_PARAMS
+    scheme: str = "sip"
+    password: str | None = None
+    headers: str | None = None
+    text: str = field(default="", compare=False, repr=False)
+    """How it was written, when it was parsed; empty for one that was built."""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the scheme is sips (RFC 3261 §26.2.2)."""
+        return len(self.scheme) == 4
+
+    @property
+    def address(self) -> str:
+        """The host without the brackets of an IPv6 reference, an extra colon of RFC 5118 §4.10 taken out."""
+        return self.host.strip("[]").replace(":::", "::")
+
+    @property
+    def decoded_user(self) -> str | None:
+        """The user part with its escapes resolved, bytes that are not UTF-8 as surrogates."""
+        return None if self.user is None else unescape(self.user)
+
+    @property
+    def transport(self) -> str | None:
+        """The transport parameter in lower case (RFC 3261 §19.1.1)."""
+        content = self.params.get("transport")
+        return content.lower() if content else None
+
+    @property
+    def is_loose_router(self) -> bool:
+        """Whether the lr parameter is there (RFC 3261 §16.12)."""
+        return "lr" in self.params
+
+    def header_items(self) -> tuple[tuple[str, str], ...]:
+        """The headers component as (name, value) with escapes resolved (RFC 3261 §19.1.1)."""
+        pairs = (piece.partition("=") for piece in (self.headers or "").split("&") if piece)
+        return tuple((unescape(name), unescape(content)) for name, _, content in pairs)
+
+    def replace(self, **changes: object) -> "SipUri":
+        """The same URI with some parts changed. Raises UnsafeValue on CR, LF or NUL."""
+        parts: dict[str, Any] = {"host": self.host, "user": self.user, "port": self.port, "params": self.params}
+        parts |= {"scheme": self.scheme, "password": self.password, "headers": self.headers}
+        uri = SipUri(**(parts | changes))  # a wrong name is refused by the call itself
+        require_safe(str(uri), "a URI")
+        return uri
+
+    def illegal_parts(self, place: Place) -> tuple[str, ...]:
+        """Which of its parts RFC 3261 §19.1.1 Table 1 does not allow at `place`."""
+        present = {name.lower() for name, _ in self.params}
+        present |= {"port"} if self.port is not None else set()
+        present |= {"headers"} if self.headers else set()
+        return tuple(sorted(present & _ILLEGAL[place]))
+
+    def fitted_to(self, place: Place) -> "SipUri":
+        """The same URI without the parts that are not legal at `place`."""
+        illegal = self.illegal_parts(place)
+        if not illegal:
+            return self
+        params = Params(tuple(item for item in self.params if item[0].lower() not in illegal))
+        port = None if "port" in illegal else self.port
+        return self.replace(params=params, port=port, headers=None if "headers" in illegal else self.headers)
+
+    def __str__(self) -> str:
+        if self.text:
+            return self.text
+        user = "" if self.user is None else self.user if self.password is None else f"{self.user}:{self.password}"
+        at = "" if self.user is None else "@"
+        port = "" if self.port is None else f":{self.port}"
+        headers = "" if self.headers is None else f"?{self.headers}"
+        return f"{self.scheme}:{user}{at}{self.host}{port}{self.params}{headers}"
+
+
+@value
+class TelUri:
+    """A tel URI (RFC 3966): a number, global when it begins with a plus, and its parameters."""
+
+    number: str
+    params: Params = NO_PARAMS
+    text: str = field(default="", compare=False, repr=False)
+
+    @property
+    def scheme(self) -> str:
+        """Always "tel"."""
+        return "tel"
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it is an E.164 number with a plus (RFC 3966 §5.1.4)."""
+        return self.number.startswith("+")
+
+    @property
+    def digits(self) -> str:
+        """The number without visual separators (RFC 3966 §5.1.1)."""
+        return _SEPARATORS.sub("", self.number)
+
+    def __str__(self) -> str:
+        return self.text or f"tel:{self.number}{self.params}"
+
+
+@value
+class OtherUri:
+    """A URI of any other scheme: RFC 3261 §25.1 absoluteURI, kept verbatim."""
+
+    scheme: str
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.rest}"
+
+
+Uri = SipUri | TelUri | OtherUri
+
+
+def parse_uri(text: str, notes: Notes | None = None) -> Uri:
+    """Read any URI. Raises ParseError, or LimitExceeded (414) past MAX_URI characters."""
+    if len(text) > MAX_URI:
+        raise LimitExceeded(f"URI beyond {MAX_URI} characters", section="RFC 3261 §8.2.2.1", text=text, status=414)
+    match = _sip_uri(text)
+    if not match:
+        return _read_slowly(text, notes)
+    scheme, user, password, host, digits, parameters, headers = match.groups()
+    port = int(digits) if digits else None
+    if host[0] == "[" or (port is not None and port > MAX_PORT):
+        parse_hostport(host if port is None else f"{host}:{digits}", text, notes, match.start(4))
+    params = _checked_params(parameters, text, match.start(6), notes) if parameters else NO_PARAMS
+    return SipUri(host, user, port, params, scheme.lower(), password, headers, text)
+
+
+def uri_of(
+    host: str, user: str | None = None, port: int | None = None, params: Params = NO_PARAMS, scheme: str = "sip"
+) -> SipUri:
+    """A sip or sips URI to send: the user escaped, an IPv6 address put in brackets.
+
+    Raises ParseError for what is no host, UnsafeValue for CR, LF or NUL in a parameter.
+    """
+    literal = f"[{host}]" if ":" in host and host[0] != "[" else host
+    check_host(literal, literal)
+    return SipUri(literal, escape_user(user) if user else None, port, checked(params), scheme)
+
+
+def _read_slowly(text: str, notes: Notes | None) -> Uri:
+    """Everything but a plain, faultless sip URI: other schemes, and faults told one by one."""
+    stripped = text.strip(" \t")
+    if stripped != text:
+        tolerate(notes, Deviation.SPACE_IN_URI, text)
+    match = _scheme(stripped)
+    if not match:
+        raise ParseError("no URI scheme", section="RFC 3261 §25.1", text=text)
+    scheme, begin = match.group(1), match.end()
+    try:
+        if scheme.lower() in ("sip", "sips"):
+            return _read_sip(scheme.lower(), stripped, begin, notes)
+        if scheme.lower() == "tel":
+            return _read_tel(stripped, begin, notes)
+        return _read_other(scheme, stripped, begin, notes)
+    except ParseError as error:
+        raise error.within(text=text, offset=text.index(stripped)) from None
+
+
+def _read_sip(scheme: str, text: str, begin: int, notes: Notes | None) -> SipUri:
+    # The last at sign ends the user part, which may hold `;` and `?`; what comes after it may hold no at sign.
+    at = text.rfind("@")
+    user, password = _read_userinfo(text, begin, at, notes) if at >= 0 else (None, None)
+    begin = max(begin, at + 1)
+    before, question, headers = text[begin:].partition("?")
+    where, semicolon, parameters = before.partition(";")
+    host, port = parse_hostport(where, text, notes, begin)
+    params = _checked_params(semicolon + parameters, text, begin + len(where), notes)
+    if question and not _are_headers(headers):
+        offset = begin + len(before) + 1
+        if not _are_odd_headers(headers):
+            raise ParseError("URI headers are name=value", section="RFC 3261 §25.1", text=text, offset=offset)
+        tolerate(notes, Deviation.UNESCAPED_CHARACTER, text, offset)
+    return SipUri(host, user, port, params, scheme, password, headers if question else None, text)
+
+
+def _read_userinfo(text: str, begin: int, end: int, notes: Notes | None) -> tuple[str, str | None]:
+    """User and password between `begin` and `end`.
+
+    A user is opaque to all but its own domain, so characters that should have been escaped are tolerated in it. A
+    password is not: where there seems to be a wrong one, it is as likely that the URI was misread.
+    """
+    user, colon, password = text[begin:end].partition(":")
+    if not _is_user(user):
+        if not user and not colon:
+            tolerate(notes, Deviation.EMPTY_USER, text, begin)
+        elif not user or _NOT_IN_USER.search(user):
+            raise ParseError("not a user part", section="RFC 3261 §25.1", text=text, offset=begin)
+        else:
+            escape = _BAD_ESCAPE.search(user)
+            tolerate(notes, Deviation.BAD_ESCAPE if escape else Deviation.UNESCAPED_CHARACTER, text, begin)
+    if not _is_password(password):
+        offset = begin + len(user) + 1
+        raise ParseError("not a password", section="RFC 3261 §25.1", text=text, offset=offset)
+    return user, password if colon else None
+
+
+def _checked_params(parameters: str, text: str, begin: int, notes: Notes | None) -> Params:
+    try:
+        params = Params.parse_uri(parameters, notes)
+    except ParseError as error:
+        raise error.within(text=text, offset=begin) from None
+    if "=;" in parameters or parameters[-1:] == "=":
+        for name in _NEEDS_VALUE:
+            if params.get(name) == "":
+                raise ParseError(f"{name} without a value", section="RFC 3261 §25.1", text=text, offset=begin)
+    return params
+
+
+def parse_hostport(where: str, text: str, notes: Notes | None = None, offset: int = 0) -> tuple[str, int | None]:
+    """Read host and optional port (RFC 3261 §25.1 hostport), which begin at `offset` in `text`."""
+    bracket = where.find("]") + 1 if where.startswith("[") else 0
+    host, colon, digits = where[bracket:].partition(":")
+    host = where[:bracket] + host
+    check_host(host, text, notes, offset)
+    if not colon:
+        return host, None
+    if not _is_port(digits) or int(digits) > MAX_PORT:
+        where_port = offset + len(host) + 1
+        raise ParseError(f"a port is at most {MAX_PORT}", section="RFC 3261 §25.1", text=text, offset=where_port)
+    return host, int(digits)
+
+
+def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0) -> None:
+    """Check a host by RFC 3261 §25.1: a name, an IPv4 address, or an IPv6 address in brackets."""
+    if host[:1] == "[":
+        if ":::" in host:  # the ABNF of RFC 3261 allowed it by mistake: RFC 5118 §4.10
+            tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
+        if not _read_ipv6(host):
+            raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
+    elif not _is_host(host) and not (host[-1:] == "." and _is_host(host[:-1]) and not host[-2].isdigit()):
+        if not _is_odd_host(host):
+            raise ParseError("neither a host name nor an address", section="RFC 3261 §25.1", text=text, offset=offset)
+        tolerate(notes, Deviation.ODD_HOST, text, offset)
+
+
+def _read_ipv6(reference: str) -> ipaddress.IPv6Address | None:
+    """The address in an IPv6 reference; None where there is none, or one with a zone, which has no place in SIP."""
+    if reference[-1] != "]" or "%" in reference:
+        return None
+    try:
+        return ipaddress.IPv6Address(reference[1:-1].replace(":::", "::"))
+    except ValueError:
+        return None
+
+
+def _read_tel(text: str, begin: int, notes: Notes | None) -> TelUri:
+    number, semicolon, parameters = text[begin:].partition(";")
+    if not (_is_global_number(number) or _is_local_number(number)):
+        raise ParseError("not a telephone number", section="RFC 3966 §3", text=text, offset=begin)
+    begin += len(number)
+    params = _checked_params(semicolon + parameters, text, begin, notes)
+    context = params.get("phone-context")
+    if context is None and number[0] != "+":
+        tolerate(notes, Deviation.NO_PHONE_CONTEXT, text, begin)
+    if context is not None and not (_is_global_number(context) or (context[:1] != "[" and _is_host(context))):
+        message = "phone-context is a domain or a global number"
+        raise ParseError(message, section="RFC 3966 §5.1.5", text=text, offset=begin)
+    return TelUri(number, params, text)
+
+
+def _read_other(scheme: str, text: str, begin: int, notes: Notes | None) -> OtherUri:
+    rest = text[begin:]
+    if not _is_absolute(rest):
+        if not rest or not rest.isprintable() or _NOT_IN_USER.search(rest) or _BAD_ESCAPE.search(rest):
+            raise ParseError("not a URI", section="RFC 3261 §25.1", text=text, offset=begin)
+        tolerate(notes, Deviation.UNESCAPED_CHARACTER, text, begin)
+    return OtherUri(scheme, rest)
+
+
+def unescape(text: str) -> str:
+    """Resolve percent escapes (RFC 3261 §19.1.2); a broken escape stays as it is."""
+    if "%" not in text:
+        return text
+    data = text.encode("utf-8", "surrogateescape")
+    resolved = _ESCAPE_BYTES.sub(lambda match: bytes((int(match.group()[1:], 16),)), data)
+    return resolved.decode("utf-8", "surrogateescape")
+
+
+def escape_user(text: str) -> str:
+    """`text` as a user part: everything that RFC 3261 §25.1 does not allow there is percent-escaped."""
+    return _escape(text, _USER_OCTETS)
+
+
+def escape_parameter(text: str) -> str:
+    """`text` as a name or value of a URI parameter, percent-escaped as RFC 3261 §25.1 demands."""
+    return _escape(text, _PARAMETER_OCTETS)
+
+
+def escape_header(text: str) -> str:
+    """`text` as a name or value in a URI's headers component, percent-escaped as RFC 3261 §25.1 demands."""
+    return _escape(text, _HEADER_OCTETS)
+
+
+def _escape(text: str, allowed: frozenset[int]) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(octet) if octet in allowed else f"%{octet:02X}" for octet in data)
+
+
+def equivalent(left: Uri, right: Uri) -> bool:
+    """Whether two URIs are equal by RFC 3261 §19.1.4 (tel: RFC 3966 §4; other schemes: written alike)."""
+    if isinstance(left, SipUri) and isinstance(right, SipUri):
+        return (
+            left.scheme == right.scheme
+            and _comparable(left.user) == _comparable(right.user)
+            and _comparable(left.password) == _comparable(right.password)
+            and _comparable_host(left.host) == _comparable_host(right.host)
+            and left.port == right.port
+            and _same_params(left.params, right.params)
+            and _comparable_headers(left) == _comparable_headers(right)
+        )
+    if isinstance(left, TelUri) and isinstance(right, TelUri):
+        return left.digits.lower() == right.digits.lower() and _tel_params(left) == _tel_params(right)
+    return str(left) == str(right)
+
+
+_RESERVED = frozenset(";/?:@&=+$,%")
+"""RFC 3261 §25.1 reserved, and the percent sign: characters that do not mean the same as their escape."""
+_MUST_BE_IN_BOTH = ("user", "ttl", "method", "maddr", "transport")
+"""Parameters that no URI without them matches (RFC 3261 §19.1.4: its rules name four, its examples transport too)."""
+
+
+def _comparable(part: str | None) -> str | None:
+    """A part with the escapes resolved that mean the same as the character (RFC 3261 §19.1.4)."""
+    return part if part is None or "%" not in part else _ESCAPE.sub(_resolve, part)
+
+
+def _resolve(escape: re.Match[str]) -> str:
+    character = chr(int(escape.group()[1:], 16))
+    return escape.group().upper() if character in _RESERVED or not character.isascii() else character
+
+
+def _comparable_host(host: str) -> object:
+    return _read_ipv6(host) if host[:1] == "[" else host.lower()
+
+
+def _by_name(params: Params) -> dict[str, str]:
+    return {unescape(name).lower(): (_comparable(content) or "").lower() for name, content in params}
+
+
+def _same_params(left: Params, right: Params) -> bool:
+    first, second = _by_name(left), _by_name(right)
+    if any((name in first) != (name in second) for name in _MUST_BE_IN_BOTH):
+        return False
+    return all(first[name] == second[name] for name in first.keys() & second.keys())
+
+
+def _comparable_headers(uri: SipUri) -> list[tuple[str, str]]:
+    # Section 20 would have each header field compared by its own rules. What a URI carries is nearly always written
+    # by one hand, so the values are compared as they are.
+    return sorted((name.lower(), content) for name, content in uri.header_items())
+
+
+def _tel_params(uri: TelUri) -> dict[str, str]:
+    """RFC 3966 §4: compared by name, and numbers among them without their visual separators."""
+    params = _by_name(uri.params)
+    for name in ("phone-context", "ext"):
+        content = params.get(name, "")
+        if name == "ext" or content.startswith("+"):
+            params |= {name: _SEPARATORS.sub("", content)} if name in params else {}
+    return params

@@ -1,0 +1,253 @@
+"""Framing: the same frames whatever the chunks, and a named error for what has no clear end."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipcore.deviation import Deviation
+from sipcore.errors import LimitExceeded, ParseError
+from sipcore.message.framing import (
+    MAX_BODY,
+    MAX_HEAD,
+    Frame,
+    MessageFrame,
+    Ping,
+    Pong,
+    StreamFramer,
+    foreign_protocol,
+)
+
+START = b"OPTIONS sip:alice@example.com SIP/2.0\r\n"
+EMPTY = START + b"Content-Length: 0\r\n\r\n"
+WITH_BODY = START + b"Call-ID: 1\r\nl: 5\r\nCSeq: 1 OPTIONS\r\n\r\nhello"
+RESPONSE = b"SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
+NO_LENGTH = START + b"Call-ID: 1\r\n\r\n"
+
+
+def frames(framer: StreamFramer) -> list[Frame]:
+    taken = []
+    while (frame := framer.next_frame()) is not None:
+        taken.append(frame)
+    return taken
+
+
+def cut(data: bytes, *sizes: int) -> list[Frame]:
+    """The frames of `data` when it arrives in chunks of these sizes, the last again and again."""
+    framer = StreamFramer()
+    taken: list[Frame] = []
+    remaining = list(sizes) or [len(data)]
+    while data:
+        size = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        framer.receive(data[:size])
+        data = data[size:]
+        taken += frames(framer)
+    assert not framer.partial
+    return taken
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (EMPTY, [MessageFrame(EMPTY)]),
+        (WITH_BODY, [MessageFrame(WITH_BODY)]),
+        (RESPONSE, [MessageFrame(RESPONSE)]),
+        (EMPTY + WITH_BODY + RESPONSE, [MessageFrame(EMPTY), MessageFrame(WITH_BODY), MessageFrame(RESPONSE)]),
+        (NO_LENGTH, [MessageFrame(NO_LENGTH, (Deviation.WITHOUT_LENGTH,))]),
+        (NO_LENGTH + EMPTY, [MessageFrame(NO_LENGTH, (Deviation.WITHOUT_LENGTH,)), MessageFrame(EMPTY)]),
+        (b"\r\n" + EMPTY, [MessageFrame(EMPTY)]),
+        (b"\r\n\r\n", [Ping()]),
+        (b"\r\n\r\n\r\n\r\n" + EMPTY, [Ping(), Ping(), MessageFrame(EMPTY)]),
+        (b"\r\n\r\n\r\n" + EMPTY + b"\r\n\r\n", [Ping(), MessageFrame(EMPTY), Ping()]),
+        (b"\n\n" + EMPTY, [MessageFrame(EMPTY)]),
+        (EMPTY.replace(b"\r\n", b"\n"), [MessageFrame(EMPTY.replace(b"\r\n", b"\n"))]),
+    ],
+)
+def test_cuts_whatever_the_chunks(data: bytes, expected: list[Frame], size: int) -> None:
+    assert cut(data, size) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (b"Content-Length: 3", b"abc"),
+        (b"content-length:3", b"abc"),
+        (b"CONTENT-LENGTH \t:\t3 ", b"abc"),
+        (b"Content-Length:\r\n 3", b"abc"),
+        (b"Content-Length: 0003", b"abc"),
+        (b"Content-Length: 3\r\nX: 1\r\nContent-Length: 3", b"abc"),
+        (b"Content-Length: 3\r\nl: 03", b"abc"),
+        (b"l: 3", b"abc"),
+        (b"L:3", b"abc"),
+        (b"X: y\r\n Content-Length: 9\r\nl: 3", b"abc"),
+        (b"Content-Lengthy: 9\r\nContent-Length: 3", b"abc"),
+        (b"Content-Language: en\r\nContent-Length: 3", b"abc"),
+        (b"Content-Length: 3\r\nSubject: Content-Length: 9", b"abc"),
+    ],
+)
+def test_reads_the_length_however_it_is_written(header: bytes, body: bytes) -> None:
+    message = START + header + b"\r\n\r\n" + body
+    assert cut(message + EMPTY) == [MessageFrame(message), MessageFrame(EMPTY)]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "excerpt"),
+    [
+        (b"Content-Length: 3\r\nContent-Length: 4", 400, "3, then 4"),
+        (b"l: 3\r\nContent-Length: 4", 400, "3, then 4"),
+        (b"Content-Length: -1", 400, "-1"),
+        (b"Content-Length: +1", 400, "+1"),
+        (b"Content-Length: 1 2", 400, "1 2"),
+        (b"Content-Length: 5, 5", 400, "5, 5"),
+        (b"Content-Length: 5\r\n 6", 400, "5\r 6"),
+        (b"Content-Length: 0x10", 400, "0x10"),
+        (b"Content-Length: \xb2", 400, "\xb2"),
+        (b"Content-Length:", 400, ""),
+        (b"Content-Length", 400, ""),
+        (b"Content-Length: %d" % (MAX_BODY + 1), 413, str(MAX_BODY + 1)),
+        (b"Content-Length: " + b"9" * 5000, 413, "9" * 10),
+        (b"l: 4294967296", 413, "4294967296"),
+    ],
+)
+def test_refuses_a_length_that_is_none(header: bytes, status: int, excerpt: str) -> None:
+    framer = StreamFramer()
+    framer.receive(START + header + b"\r\n\r\n")
+    with pytest.raises(ParseError) as caught:
+        framer.next_frame()
+    error = caught.value
+    assert (error.status, error.header, error.section) == (status, "Content-Length", "RFC 3261 §20.14")
+    assert error.excerpt == excerpt
+    assert isinstance(error, LimitExceeded) is (status == 413)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n", "HTTP response"),
+        (b"GET / HTTP/1.1\r\n", "HTTP request"),
+        (b"RTSP/1.0 400 Bad Request\r\n", "RTSP response"),
+        (b"DESCRIBE rtsp://a RTSP/1.0\r\n", "RTSP request"),
+        (b"\x16\x03\x01\x02\x00\x01", "TLS handshake"),
+        (b"\x15\x03\x01\x00\x02\x02\x28", "TLS alert"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
+        (b"220 mail.example.com ESMTP\r\n", "SMTP"),
+        (b"\xff\xfb\x01", "not a SIP start line"),
+        (b"hello\r\n", "not a SIP start line"),
+        (b" OPTIONS sip:a SIP/2.0\r\n", "not a SIP start line"),
+        (b"\r\r\n", "not a SIP start line"),
+    ],
+)
+def test_says_what_the_bytes_are_when_they_are_not_sip(data: bytes, words: str) -> None:
+    framer = StreamFramer()
+    framer.receive(data)
+    with pytest.raises(ParseError, match=words):
+        framer.next_frame()
+    framer.receive(EMPTY)
+    with pytest.raises(ParseError, match=words):
+        framer.next_frame()
+
+
+def test_knows_no_foreign_protocol_in_sip() -> None:
+    assert foreign_protocol(EMPTY) is None
+    assert foreign_protocol(b"") is None
+
+
+def test_an_old_version_is_for_the_parser_to_judge() -> None:
+    message = b"OPTIONS sip:a SIP/7.0\r\nl: 0\r\n\r\n"
+    assert cut(message) == [MessageFrame(message)]
+    lower = b"options sip:a sip/2.0\r\nl: 0\r\n\r\n"
+    assert cut(lower) == [MessageFrame(lower)]
+
+
+@pytest.mark.parametrize("begin", [b"O" * 100, START + b"X: " + b"y" * 100])
+def test_a_head_without_end_is_not_waited_for(begin: bytes) -> None:
+    framer = StreamFramer()
+    framer.receive(begin)
+    assert framer.next_frame() is None
+    assert framer.partial
+    framer.receive(b"y" * MAX_HEAD)
+    with pytest.raises(LimitExceeded) as caught:
+        framer.next_frame()
+    assert caught.value.status == 513
+
+
+def test_a_head_beyond_the_limit_is_refused_even_when_it_ends() -> None:
+    framer = StreamFramer()
+    framer.receive(START + b"X: " + b"y" * MAX_HEAD + b"\r\n\r\n")
+    with pytest.raises(LimitExceeded):
+        framer.next_frame()
+
+
+def test_what_came_before_an_error_is_delivered() -> None:
+    framer = StreamFramer()
+    framer.receive(EMPTY + b"\x00")
+    assert framer.next_frame() == MessageFrame(EMPTY)
+    with pytest.raises(ParseError):
+        framer.next_frame()
+
+
+def test_a_crlf_is_a_pong_when_one_is_awaited() -> None:
+    framer = StreamFramer()
+    framer.expect_pong()
+    framer.receive(b"\r\n\r\n")
+    assert frames(framer) == [Pong()]
+    framer.receive(b"\r\n")
+    assert frames(framer) == [Ping()]
+
+
+def test_a_half_crlf_waits() -> None:
+    framer = StreamFramer()
+    framer.expect_pong()
+    framer.receive(b"\r")
+    assert frames(framer) == []
+    framer.receive(b"\n")
+    assert frames(framer) == [Pong()]
+
+
+def test_a_half_message_waits_for_the_rest() -> None:
+    framer = StreamFramer()
+    assert not framer.partial
+    framer.receive(WITH_BODY[:-1])
+    assert framer.next_frame() is None
+    assert framer.partial
+    framer.receive(WITH_BODY[-1:])
+    assert framer.next_frame() == MessageFrame(WITH_BODY)
+    assert not framer.partial
+
+
+STREAM_PIECES = st.lists(
+    st.one_of(
+        st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH]),
+        st.sampled_from([b"\r\n", b"\n", b"\r\n\r\n", b"\x16\x03", b"l: 3\r\n\r\n"]),
+        st.binary(max_size=20),
+    ),
+    max_size=8,
+).map(b"".join)
+
+
+def outcome(data: bytes, cuts: list[int]) -> tuple[list[Frame], str]:
+    """What comes of `data` cut at these places: the frames, and the class of the error that ended it."""
+    framer = StreamFramer()
+    taken: list[Frame] = []
+    edges = [0, *sorted(place for place in cuts if place < len(data)), len(data)]
+    for begin, end in pairwise(edges):
+        framer.receive(data[begin:end])
+        try:
+            while (frame := framer.next_frame()) is not None:
+                taken.append(frame)
+        except ParseError as error:
+            return taken, type(error).__name__
+    return taken, ""
+
+
+@given(STREAM_PIECES, st.lists(st.integers(min_value=0, max_value=2000), max_size=12))
+def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int]) -> None:
+    assert outcome(data, cuts) == outcome(data, []) == outcome(data, list(range(len(data))))
+
+
+@given(st.lists(st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH]), max_size=5))
+def test_nothing_is_lost(messages: list[bytes]) -> None:
+    taken = cut(b"".join(messages)) if messages else []
+    assert [frame.data for frame in taken if isinstance(frame, MessageFrame)] == messages
