@@ -1,0 +1,30 @@
+"""What the figures have to reach: ratios to a peer in the same run, since absolute times belong to a machine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`peer` must take at least `ratio` times as long as the subject of the benchmark `name`."""
+
+    name: str
+    peer: str
+    ratio: float
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether the measured `ratio` reaches the goal."""
+        return ratio >= self.ratio
+
+
+GOALS = (
+    Goal("parse.route.invite", "sippy", 5.0),
+    Goal("parse.route.invite", "aiosipua", 7.0),
+    Goal("parse.route.invite", "sofia-sip", 0.5),  # C, and no more than twice as fast
+    *(
+        Goal(f"parse.route.{message}", peer, 1.0)
+        for message in ("options", "options_200", "invite_407")
+        for peer in ("sipmessage", "aiosipua", "sippy")
+    ),
+    *(Goal("parse.full.invite", peer, 2.0) for peer in ("sipmessage", "aiosipua", "sippy")),
+    Goal("template.options", "typed values", 10.0),
+)
