@@ -17,7 +17,7 @@ from sipcore.message.method import ACK
 from sipcore.message.params import Params
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
-from sipcore.resolve.target import Hop, Target, Transport
+from sipcore.resolve.target import Hop, SocketAddress, Target, Transport
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
@@ -27,18 +27,24 @@ SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
 
 
+MAX_DATAGRAM = 1300
+"""Bytes of a request that may go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
+
+
 @value
 class Order:
     """What is to be sent: a request without Via, and where to.
 
     A `target` that is a Hop skips the lookup. With `contact`, the user part of a Contact is given, which is filled in
-    once the local address is known. `auth` answers challenges.
+    once the local address is known. `auth` answers challenges. A request beyond MAX_DATAGRAM goes over TCP first,
+    unless `any_size` has it sent over the hop's own transport, as a probe of that transport wants.
     """
 
     request: Request
     target: Uri | Hop
     contact: str | None = None
     auth: AuthSession | None = None
+    any_size: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +60,8 @@ class _Pending:
     cancelled: bool = False
     has_credentials: bool = False
     """Whether `request` was just made in answer to a challenge."""
+    too_large_for: SocketAddress | None = None
+    """Where TCP was tried since the request is large; if that fails, UDP must do (RFC 3261 §18.1.1)."""
 
 
 class Outgoing:
@@ -111,6 +119,8 @@ class Outgoing:
         Otherwise the owner must have it, with the reason why its challenge was not answered, if it is one.
         """
         pending = self._pending[ticket]
+        if response.is_success and pending.order.auth is not None:
+            pending.order.auth.confirm(pending.request, response)
         if response.status in (401, 407) and pending.order.auth is not None and not pending.cancelled:
             try:
                 request = pending.order.auth.answer(
@@ -192,18 +202,31 @@ class Outgoing:
         pending.has_credentials = False  # each sending counts the nonce up, so another hop needs them made anew
         if pending.order.contact is not None:
             request = request.with_header("Contact", contact_for(pending.order.contact, hop))
-        pending.request = request
         branch = self._tokens.branch()
         complete = with_via(request, hop.transport.value, hop.local.host, hop.local.port, branch)
+        if self._is_too_large(pending, complete, hop):
+            pending.too_large_for = hop.remote
+            why = f"more than {MAX_DATAGRAM} bytes; {hop.why}"
+            pending.hops[:0] = [Hop(Transport.TCP, hop.remote, tls_name=hop.tls_name, why=why), hop]
+            self._prepare(ticket, pending)
+            return None
         if complete.method == ACK:
             # RFC 3261 §13.2.2.4: the ACK of a 2xx is no transaction, and nothing is heard of it any more.
             self._outputs += [RequestSent(ticket, complete, hop), Transmit(None, hop, bytes(complete))]
             self.forget(ticket)
             return None
+        pending.request = request
         pending.key = self._transactions.send_request(complete, hop, now)
         self._tickets[pending.key] = ticket
         self._outputs.append(RequestSent(ticket, complete, hop))
         return None
+
+    @staticmethod
+    def _is_too_large(pending: _Pending, complete: Request, hop: Hop) -> bool:
+        """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""
+        if hop.transport is not Transport.UDP or pending.order.any_size or pending.too_large_for == hop.remote:
+            return False
+        return len(bytes(complete)) > MAX_DATAGRAM
 
 
 def _where(hop: Hop | None) -> str:

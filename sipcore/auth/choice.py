@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sipcore.auth.digest import AUTH, AUTH_INT, Algorithm, Secret, algorithm_named, encodable
-from sipcore.errors import LocalError
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError
 from sipcore.grammar import require_safe
 from sipcore.message.fields.challenge import Challenge
 from sipcore.value import value
+
+MAX_DESCRIBED = 6
+"""Challenges that a message lists: one for each algorithm that there is."""
 
 
 class Account:
@@ -131,11 +134,20 @@ def _qop_for(challenge: Challenge, algorithm: Algorithm, policy: AuthPolicy) -> 
     return next((option for option in order if option in offered), "")
 
 
-def describe(challenge: Challenge) -> str:
-    """A challenge in a few words, for messages: `Digest SHA-256 auth, auth-int`, `Basic`."""
-    if not challenge.is_digest:
-        return challenge.scheme
-    return f"{challenge.scheme} {challenge.algorithm} {', '.join(challenge.qop_options)}".rstrip()
+def describe(offered: tuple[Challenge, ...]) -> str:
+    """Challenges in a few words, for messages: `Digest SHA-256 auth, auth-int; Basic`."""
+    words = []
+    for challenge in offered[:MAX_DESCRIBED]:
+        details = f" {challenge.algorithm} {', '.join(challenge.qop_options)}".rstrip() if challenge.is_digest else ""
+        words.append(shown(challenge.scheme + details))
+    if len(offered) > MAX_DESCRIBED:
+        words.append(f"{len(offered) - MAX_DESCRIBED} more")
+    return "; ".join(words)
+
+
+def shown(text: str) -> str:
+    """What a peer wrote, as it may stand in a message to people: cut short, nothing in it that moves a cursor."""
+    return ascii(text[:EXCERPT_CHARACTERS])[1:-1]
 
 
 def _bare(host: str) -> str:

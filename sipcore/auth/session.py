@@ -19,6 +19,7 @@ from sipcore.auth.choice import (
     candidate_of,
     choose,
     describe,
+    shown,
 )
 from sipcore.auth.digest import UNCHALLENGED, Algorithm
 from sipcore.auth.space import ServerProof, Space
@@ -208,7 +209,7 @@ class AuthSession:
                 return account
         if trusted:
             known = ", ".join(sorted({f'"{account.realm}"' for account in trusted}))
-            message = f'challenged for the realm "{realm}", the account is for {known}'
+            message = f'challenged for the realm "{shown(realm)}", the account is for {known}'
             advice = "give the account this realm if it is right, or none"
             raise AuthError(AuthRefusal.NO_ACCOUNT, message, advice=advice, section="RFC 3261 §22.1", offered=offered)
         message = f"{host or address or 'the server'} asks for credentials that were not given for it"
@@ -219,7 +220,7 @@ class AuthSession:
         made = (candidate_of(challenge, account, self._policy) for challenge in offered)
         candidates = [candidate for candidate in made if candidate is not None]
         if not candidates:
-            message = "no challenge that can be answered: offered " + "; ".join(map(describe, offered))
+            message = f"no challenge that can be answered: offered {describe(offered)}"
             names = ", ".join(algorithm.wire_name for algorithm in Algorithm if algorithm in self._policy.algorithms)
             advice = f"let the server offer Digest with one of {names or 'no algorithm, as the policy has it'}"
             raise AuthError(AuthRefusal.UNSUPPORTED, message, advice=advice, section="RFC 8760 §2.4", offered=offered)
@@ -249,9 +250,8 @@ class AuthSession:
             return "stale nonce"
         elif space is None or space.was_reused:
             return "nonce ran out unannounced"
-        message = (
-            f'the server does not accept the credentials for the realm "{key[1]}" ({candidate.algorithm.wire_name})'
-        )
+        what = f'the realm "{shown(key[1])}" ({candidate.algorithm.wire_name})'
+        message = f"the server does not accept the credentials for {what}"
         advice = "check username, password and authentication name"
         raise AuthError(AuthRefusal.REJECTED, message, advice=advice, section="RFC 3261 §22.1", offered=offered)
 

@@ -18,7 +18,7 @@ import trio
 from sipcore.auth.session import AuthSession
 from sipcore.deviation import Deviation
 from sipcore.endpoint.call import Call, CallEvent, IncomingCall
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, SipError, TransportFailure
 from sipcore.events import (
     CallAnswered,
     CallConfirmed,
@@ -366,8 +366,8 @@ class Endpoint:
     def _prepare(self, ticket: int, hop: Hop) -> None:
         try:
             prepared = self._transports.prepared(hop)
-        except TransportFailure as failure:
-            self._stack.resolved(ticket, failure, trio.current_time())
+        except SipError as error:
+            self._stack.resolved(ticket, _as_failure(error), trio.current_time())
             return
         if prepared is not None:
             self._stack.resolved(ticket, prepared, trio.current_time())
@@ -378,8 +378,8 @@ class Endpoint:
         result: Hop | TransportFailure
         try:
             result = await self._transports.prepare(hop)
-        except TransportFailure as failure:
-            result = failure
+        except SipError as error:
+            result = _as_failure(error)
         self._stack.resolved(ticket, result, trio.current_time())
         self._pump()
 
@@ -440,6 +440,13 @@ class Endpoint:
     def _publish(self, record: TraceRecord) -> None:
         for subscriber in tuple(self._subscribers):
             subscriber(record)
+
+
+def _as_failure(error: SipError) -> TransportFailure:
+    """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must not end the endpoint."""
+    if isinstance(error, TransportFailure):
+        return error
+    return TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
 
 
 def _told(result: Result) -> tuple[tuple[str, ...], str]:

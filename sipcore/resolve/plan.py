@@ -218,7 +218,11 @@ class Plan:
 
     def failure(self) -> TransportFailure:
         """The failure to report when the plan is done and has no hops."""
-        story = "; ".join(self._trail) or "nothing was found"
+        unknown = [text for text in self._trail if text.endswith(LookupFault.NXDOMAIN.value)]
+        if len(unknown) == len(self._trail) > 1:
+            story = LookupFault.NXDOMAIN.value  # said of every name that was asked for: once is enough
+        else:
+            story = "; ".join(self._trail) or "nothing was found"
         return TransportFailure(
             FailureReason.UNRESOLVABLE, f"no address for {self.target}: {story}", section="RFC 3263 §4"
         )

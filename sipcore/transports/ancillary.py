@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import SocketAddress
@@ -98,15 +99,16 @@ def local_host(packet_info: bytes) -> str:
     return f"{host}%{interface}" if host.startswith("fe80:") else host
 
 
-def sent_from(host: str) -> list[tuple[int, int, bytes]]:
+@lru_cache
+def sent_from(host: str) -> tuple[tuple[int, int, bytes], ...]:
     """The ancillary data that makes a datagram leave from `host` on a socket that is bound to no address."""
     if not LINUX:
-        return []
+        return ()
     if ":" not in host:
-        return [(socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(host), bytes(4)))]
+        return ((socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO.pack(0, socket.inet_aton(host), bytes(4))),)
     host, _, zone = host.partition("%")
     packed = _PKTINFO6.pack(socket.inet_pton(socket.AF_INET6, host), interface_index(zone))
-    return [(socket.IPPROTO_IPV6, IPV6_PKTINFO, packed)]
+    return ((socket.IPPROTO_IPV6, IPV6_PKTINFO, packed),)
 
 
 def interface_index(zone: str) -> int:

@@ -39,7 +39,9 @@ def is_for(certificate: x509.Certificate, name: str) -> bool:
 
     Raises ValueError for a certificate that cannot be read.
     """
-    wanted = str(ipaddress.ip_address(name.partition("%")[0])) if is_numeric(name) else _ascii(name).rstrip(".").lower()
+    wanted = (
+        str(ipaddress.ip_address(name.partition("%")[0])) if is_numeric(name) else ascii_name(name).rstrip(".").lower()
+    )
     return wanted in (identity.rstrip(".") for identity in sip_identities(certificate))
 
 
@@ -94,10 +96,10 @@ def _uri_host(uri: str) -> str:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    return x509.IPAddress(ipaddress.ip_address(name)) if is_numeric(name) else x509.DNSName(_ascii(name))
+    return x509.IPAddress(ipaddress.ip_address(name)) if is_numeric(name) else x509.DNSName(ascii_name(name))
 
 
-def _ascii(name: str) -> str:
+def ascii_name(name: str) -> str:
     """A domain name as DNS and certificates carry it (RFC 5922 §7.2); one that has no such form stays as it is."""
     if name.isascii():
         return name

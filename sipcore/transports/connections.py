@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 ACCEPT_PAUSE = 0.1
 """Seconds before accepting again when the process has no descriptor left: one may be free then."""
+ROUTE_LIFETIME = 1.0
+"""Seconds for which the kernel is not asked again which local address leads to a host: asking costs as much as a
+whole transaction, and a route that has changed is noticed soon enough."""
+MAX_ROUTES = 4096
+"""Hosts whose local address is remembered; forgotten all at once beyond that."""
 
 _TargetKey = tuple[Transport, SocketAddress, str | None]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
@@ -71,6 +76,7 @@ class Transports:
         self._sockets = sockets
         self._udp: list[UdpSocket] = []
         self._udp_by_local: dict[SocketAddress, UdpSocket] = {}
+        self._routes: dict[str, tuple[str, float]] = {}
         self._listeners: list[tuple[Transport, SocketAddress]] = []
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
@@ -153,7 +159,8 @@ class Transports:
         """Send one message, now or as soon as the connection takes it.
 
         A hop is to be prepared first; a flow is sent back over. Raises TransportFailure at once when the connection
-        is gone or the kernel refuses; what fails later is told to the sink.
+        is gone or the kernel refuses; what fails later is told to the sink. The sink's `unreachable` may be called from
+        within, for what was sent before.
         """
         local = where.local
         if where.transport is Transport.UDP:
@@ -194,13 +201,24 @@ class Transports:
         """The local address to send a datagram from; it leads to its socket in `_udp_by_local`."""
         if where.local is not None and where.local in self._udp_by_local:
             return where.local
-        wanted = where.local.host if where.local is not None else route_host(where)
+        wanted = where.local.host if where.local is not None else self._route(where)
         sock = self._udp_socket(wanted, where.local.port if where.local is not None else 0)
         local = sock.local
         if sock.wildcard:
             local = SocketAddress(wanted, local.port)
             self._udp_by_local[local] = sock
         return local
+
+    def _route(self, where: Hop | Flow) -> str:
+        """The local address that leads to a remote host."""
+        now = trio.current_time()
+        host, until = self._routes.get(where.remote.host, ("", 0.0))
+        if now >= until:
+            host = route_host(where)
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            self._routes[where.remote.host] = (host, now + ROUTE_LIFETIME)
+        return host
 
     def _udp_socket(self, host: str, port: int) -> UdpSocket:
         """The socket that sends from `host`: one bound to it, to no address, to another one, or a new one."""

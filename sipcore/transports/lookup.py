@@ -98,13 +98,16 @@ class Lookup:
         )
 
     async def _ask_dns(self, question: Question) -> Result:
+        import dns.asyncbackend
         import dns.exception
         import dns.resolver
 
+        # Named, because dnspython remembers the first one that any part of the process was seen to use.
+        backend = dns.asyncbackend.get_backend("trio")
         try:
             if self._resolver is None:
                 self._resolver = _make_resolver(self._config)
-            answer = await self._resolver.resolve(question.name, question.type.value, search=False)
+            answer = await self._resolver.resolve(question.name, question.type.value, search=False, backend=backend)
         except dns.resolver.NXDOMAIN:
             return LookupFailure(question, LookupFault.NXDOMAIN)
         except dns.resolver.NoAnswer:

@@ -13,7 +13,7 @@ from OpenSSL import SSL
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.framing import foreign_protocol
 from sipcore.resolve.target import Hop, is_numeric
-from sipcore.transports.certificates import is_for, is_for_sip, sip_identities
+from sipcore.transports.certificates import ascii_name, is_for, is_for_sip, sip_identities
 from sipcore.transports.tls_failure import ALERTS, CertificateFault, TlsFailure, TlsProblem, problem_of, worst
 from sipcore.value import value
 
@@ -92,8 +92,9 @@ class TlsEngine:
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(self)
         if client:
-            if not is_numeric(name):
-                self._connection.set_tlsext_host_name(name.encode("ascii" if name.isascii() else "idna"))
+            sni = ascii_name(name).rstrip(".")  # RFC 6066 §3: neither a final dot nor an address
+            if sni.isascii() and sni.isprintable() and not is_numeric(name):
+                self._connection.set_tlsext_host_name(sni.encode())
             self._connection.set_connect_state()
         else:
             self._connection.set_accept_state()

@@ -29,6 +29,10 @@ MAX_REMOTES = 4096
 """Flows remembered so as not to be made again for each datagram; forgotten all at once beyond that."""
 MAX_KEEP_ALIVE = 4
 """Bytes of the keep-alives that NAT traversal sends over UDP: CRLFCRLF, CRLF, or zeros."""
+CLOCK_READING = 20e-6
+"""Seconds that two readings of clocks may lie apart: ten times what they take undisturbed."""
+CLOCK_READINGS = 3
+"""How often the clocks are read again when something came between."""
 MAX_STAMP_AGE = 10.0
 """Seconds. A kernel stamp that is older, or from the future, tells that the wall clock was set in between."""
 
@@ -131,7 +135,7 @@ class UdpSocket:
 
     def _drain_untrusted(self) -> None:
         """Take what has come, and hand it on with its stamps."""
-        now, wall = trio.current_time(), time.time_ns()
+        now, wall = _both_clocks()
         receive, received = self._socket.recvmsg, self._sink.received
         for taken in range(BATCH):
             try:
@@ -179,6 +183,20 @@ class UdpSocket:
             failure = kernel.queued_failure(ancillary, remote)
             if failure is not None:
                 self._sink.unreachable(remote, failure)
+
+
+def _both_clocks() -> tuple[float, int]:
+    """The same moment on trio's clock (seconds) and on the wall clock (nanoseconds).
+
+    Another process may get the processor between the two readings, and every stamp mapped with such a pair would be
+    off by its turn: a pair is taken only when trio's clock hardly moved around the reading of the other.
+    """
+    before, wall, now = trio.current_time(), time.time_ns(), trio.current_time()
+    for _ in range(CLOCK_READINGS):
+        if now - before <= CLOCK_READING:
+            break
+        before, wall, now = trio.current_time(), time.time_ns(), trio.current_time()
+    return now, wall
 
 
 def _mapped(age: int, now: float) -> Stamp | None:

@@ -1,5 +1,7 @@
 """Whole calls between two stacks: every way in which they begin and end, byte by byte the same each time."""
 
+from dataclasses import replace
+
 import pytest
 
 from sipcore.dialogs.session import EndReason
@@ -12,15 +14,19 @@ from sipcore.events import (
     CallProgress,
     CallReceived,
     GarbageReceived,
+    Prepare,
     RequestFailed,
     RequestReceived,
+    Resolve,
     ResponseReceived,
+    Transmit,
 )
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.stack import Stack
 from sipcore.trace import Stamp
 from tests.sipcore.wire import ALICE, BOB, Wire
 
@@ -213,6 +219,50 @@ def test_a_failed_hop_is_told() -> None:
     (failed,) = [output for output in stack.drain() if isinstance(output, RequestFailed)]
     assert (failed.ticket, failed.failure.reason) == (ticket, FailureReason.REFUSED)
     assert len(stack) == 0
+
+
+def prepared_hops(stack: Stack) -> list[Hop]:
+    return [
+        output.question.hop
+        for output in stack.drain()
+        if isinstance(output, Resolve) and isinstance(output.question, Prepare)
+    ]
+
+
+def test_a_large_request_goes_over_tcp() -> None:
+    stack = Wire().alice.stack
+    order = Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB))
+    ticket = stack.request(order, 0.0)
+    (udp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(udp, local=ALICE), 0.0)
+    (tcp,) = prepared_hops(stack)
+    assert (tcp.transport, tcp.remote) == (Transport.TCP, BOB)
+    stack.resolved(ticket, replace(tcp, local=ALICE), 0.0)
+    (sent,) = [output for output in stack.drain() if isinstance(output, Transmit)]
+    assert b"SIP/2.0/TCP" in sent.data
+
+
+def test_a_large_request_falls_back_to_udp() -> None:
+    stack = Wire().alice.stack
+    ticket = stack.request(Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB)), 0.0)
+    (udp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(udp, local=ALICE), 0.0)
+    prepared_hops(stack)
+    stack.resolved(ticket, TransportFailure(FailureReason.REFUSED, "refused"), 0.0)
+    (again,) = prepared_hops(stack)
+    assert again.transport is Transport.UDP
+    stack.resolved(ticket, replace(again, local=ALICE), 0.0)
+    (sent,) = [output for output in stack.drain() if isinstance(output, Transmit)]
+    assert b"SIP/2.0/UDP" in sent.data
+
+
+def test_a_probe_may_send_any_size_over_udp() -> None:
+    stack = Wire().alice.stack
+    order = Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB), any_size=True)
+    ticket = stack.request(order, 0.0)
+    (udp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(udp, local=ALICE), 0.0)
+    assert [output for output in stack.drain() if isinstance(output, Transmit)]
 
 
 def test_icmp_fails_the_request_at_once() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from sipcore.auth.choice import (
     DEFAULT_POLICY,
+    MAX_DESCRIBED,
     Account,
     AuthPolicy,
     Candidate,
@@ -13,7 +14,7 @@ from sipcore.auth.choice import (
     describe,
 )
 from sipcore.auth.digest import Algorithm, Secret
-from sipcore.errors import LocalError, UnsafeValue
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError, UnsafeValue
 from sipcore.message.fields.challenge import Challenge
 
 A = Algorithm
@@ -129,12 +130,14 @@ def test_an_account_shows_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("texts", "words"),
     [
-        ('Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth,auth-int"', "Digest SHA-256 auth, auth-int"),
-        ('Digest realm="r", nonce="n"', "Digest MD5"),
-        ('Basic realm="r"', "Basic"),
+        (['Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth,auth-int"'], "Digest SHA-256 auth, auth-int"),
+        (['Digest realm="r", nonce="n"', 'Basic realm="r"'], "Digest MD5; Basic"),
+        (['Digest realm="r", nonce="n", qop="\x1b[2Jä"'], "Digest MD5 \\x1b[2J\\xe4"),
+        (['Digest realm="r", nonce="n"'] * (MAX_DESCRIBED + 2), "; ".join(["Digest MD5"] * MAX_DESCRIBED + ["2 more"])),
+        ([f"X{'x' * 100} abc"], "X" + "x" * (EXCERPT_CHARACTERS - 1)),
     ],
 )
-def test_words(text: str, words: str) -> None:
-    assert describe(Challenge.parse(text)) == words
+def test_words(texts: list[str], words: str) -> None:
+    assert describe(tuple(Challenge.parse(text) for text in texts)) == words

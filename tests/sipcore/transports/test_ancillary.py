@@ -106,7 +106,7 @@ def test_other_systems_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         kernel.enable(sock, wildcard=True)
         assert sock.getsockopt(socket.SOL_SOCKET, kernel.SO_TIMESTAMPNS) == 0
-    assert kernel.sent_from("192.0.2.1") == []
+    assert kernel.sent_from.__wrapped__("192.0.2.1") == ()
 
 
 def test_an_option_that_the_kernel_lacks_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 import gc
 import socket
+import subprocess
+import sys
 
 import pytest
 import trio
 import trio.testing
+from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -18,16 +21,6 @@ UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
 ANY = SocketAddress("0.0.0.0", 0)
 NOWHERE = SocketAddress("255.255.255.255", 5060)
 """What the kernel lets nobody send to, or connect to, unasked."""
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def server() -> Recorder:
-    return Recorder()
 
 
 def bound(transports: Transports, transport: Transport = UDP) -> SocketAddress:
@@ -165,6 +158,30 @@ async def test_a_socket_of_the_loopback_is_not_used_for_the_world(
         assert transports._udp[1].wildcard
 
 
+async def test_a_route_is_remembered_for_a_while(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    asked: list[str] = []
+
+    def route(where: Hop | Flow) -> str:
+        asked.append(where.remote.host)
+        return "127.0.0.1"
+
+    monkeypatch.setattr(connections, "route_host", route)
+    monkeypatch.setattr(connections, "MAX_ROUTES", 3)
+    async with open_transports(TransportConfig(), recorder) as transports:
+        hop = Hop(UDP, SocketAddress("127.0.0.2", 5060))
+        for _ in range(3):
+            assert transports.prepared(hop) is not None
+        assert len(asked) == 1
+        await trio.sleep(connections.ROUTE_LIFETIME)
+        transports.prepared(hop)
+        assert len(asked) == 2
+        for number in range(9):
+            transports.prepared(Hop(UDP, SocketAddress(f"127.0.1.{number}", 5060)))
+            assert len(transports._routes) <= 3
+
+
 async def test_a_flow_finds_its_own_socket(recorder: Recorder, server: Recorder) -> None:
     config = TransportConfig(bind=((UDP, ANY), (UDP, ANY)))
     async with open_transports(config, server) as serving, open_transports(TransportConfig(), recorder) as client:
@@ -248,3 +265,13 @@ async def test_who_still_waits_when_it_ends_is_told(recorder: Recorder) -> None:
                 nursery.start_soon(prepare, transports, Hop(TCP, socket_address(full.getsockname())))
                 await trio.testing.wait_all_tasks_blocked()
     assert [failure.reason for failure in failures] == [FailureReason.CLOSED]
+
+
+def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
+    code = """
+import sys
+import sipcore.transports.connections, sipcore.transports.lookup, sipcore.transports.tls_failure
+print(sorted({"OpenSSL", "cryptography", "dns"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -25,16 +25,6 @@ LEAF = issue("leaf", INTERMEDIATE, names=[NAME])
 TRUSTING = TransportConfig(tls=TlsConfig(ca_data=ROOT.pem))
 
 
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def server() -> Recorder:
-    return Recorder()
-
-
 @asynccontextmanager
 async def serving(
     server: Recorder, identity: Identity = LEAF, **options: object
@@ -284,10 +274,11 @@ async def test_an_unusable_configuration_is_told_to_who_prepares(recorder: Recor
 
 
 async def test_tls_may_be_served_at_two_addresses(recorder: Recorder, server: Recorder) -> None:
-    async with serving(server) as (transports, hop), open_transports(TRUSTING, recorder) as client:
+    async with serving(server) as (transports, there), open_transports(TRUSTING, recorder) as client:
         second = transports.bind(TLS, LOOPBACK)
-        for address in (hop.remote, second):
-            assert await client.prepare(replace(hop, remote=address))
+        for address in (there.remote, second):
+            hop = await client.prepare(replace(there, remote=address))
+            assert hop.remote == address
 
 
 async def test_refused_is_no_matter_of_tls(recorder: Recorder) -> None:

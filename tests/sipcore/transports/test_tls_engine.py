@@ -73,10 +73,8 @@ def fail(client: TlsConfig = TRUSTING, server: TlsConfig = SERVER) -> TlsFailure
 @pytest.mark.parametrize("chunk", [1, 100, 1 << 20])
 def test_a_handshake_and_words_both_ways(chunk: int) -> None:
     client, server = engines()
-    assert not client.established
     assert join(client, server, chunk) == {}
-    assert client.established
-    assert server.established
+    assert (client.established, server.established) == (True, True)
     client.send(b"question")
     assert server.receive(client.outgoing()) == b"question"
     server.send(b"answer " * 10_000)
@@ -372,14 +370,20 @@ def test_an_address_is_verified_but_not_sent_as_a_name() -> None:
     assert not client.outgoing()
 
 
-def test_a_name_goes_out_as_sni() -> None:
-    client, _ = engines()
-    client.receive(b"")
-    assert NAME.encode() in client.outgoing()
-    unicode = Hop(Transport.TLS, SocketAddress("192.0.2.1", 5061), tls_name="bücher.example")
-    engine = TlsContexts(TRUSTING).client(unicode)
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        (NAME, b"\x00\x0f" + NAME.encode()),
+        (NAME + ".", b"\x00\x0f" + NAME.encode()),
+        ("bücher.example", b"xn--bcher-kva.example"),
+        ("b\u00fc" * 80, b""),
+        ("a\0b", b""),
+    ],
+)
+def test_a_name_goes_out_as_sni(name: str, sent: bytes) -> None:
+    engine = TlsContexts(TRUSTING).client(replace(HOP, tls_name=name))
     engine.receive(b"")
-    assert b"xn--bcher-kva.example" in engine.outgoing()
+    assert sent in engine.outgoing()
 
 
 class Unreadable:

@@ -30,11 +30,6 @@ def peer() -> Iterator[socket.socket]:
         yield sock
 
 
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
 def open_socket(
     nursery: trio.Nursery, recorder: Recorder, address: SocketAddress = LOOPBACK, buffer: int = BUFFER
 ) -> UdpSocket:
