@@ -9,6 +9,7 @@ from enum import Enum
 
 from probes.destination import Destination
 from sipcore.message.message import Response
+from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.trace import TraceRecord
 
@@ -39,6 +40,7 @@ class Attempt:
     """One OPTIONS to one hop and what came of it. `rtt` is in seconds; `detail` and `advice` are for people."""
 
     hop: Hop
+    uri: SipUri
     reach: Reach
     detail: str = ""
     """What happened, beyond what `reach` and the response's status say."""
@@ -78,6 +80,8 @@ class Recommendation:
 
     hop: Hop
     why: str
+    uri: SipUri
+    """What to call it by: the Request-URI that was answered there."""
 
 
 @dataclass(frozen=True, slots=True)

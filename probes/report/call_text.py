@@ -3,6 +3,7 @@
 from rich.console import RenderableType
 from rich.text import Text
 
+from probes.report.safe_text import printable
 from probes.result import CallResult, CallStatus, TimelineEntry
 
 LABEL_WIDTH = 22
@@ -20,18 +21,18 @@ def entry_line(entry: TimelineEntry) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{entry.offset_ms:10.1f} ms ", style="dim")
     line.append(f" {entry.direction or ' '} ", style="cyan")
-    line.append(entry.label.ljust(LABEL_WIDTH), style=_label_style(entry))
-    line.append(f" {entry.detail}", style="dim")
+    line.append(printable(entry.label).ljust(LABEL_WIDTH), style=_label_style(entry))
+    line.append(f" {printable(entry.detail)}", style="dim")
     return line
 
 
 def result_lines(result: CallResult) -> list[RenderableType]:
     """The result: outcome, why, what to try, and the figures."""
     lines: list[RenderableType] = [
-        Text.assemble((result.status.value.replace("_", " "), _STYLES[result.status]), f": {result.why}")
+        Text.assemble((result.status.value.replace("_", " "), _STYLES[result.status]), f": {printable(result.why)}")
     ]
     if result.advice:
-        lines.append(Text.assemble(("try: ", "bold"), result.advice))
+        lines.append(Text.assemble(("try: ", "bold"), printable(result.advice)))
     if result.hop is not None:
         lines.append(Text(f"over {result.hop} ({result.hop.why})" if result.hop.why else f"over {result.hop}"))
     figures = [

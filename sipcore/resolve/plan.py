@@ -218,9 +218,9 @@ class Plan:
 
     def failure(self) -> TransportFailure:
         """The failure to report when the plan is done and has no hops."""
-        unknown = [text for text in self._trail if text.endswith(LookupFault.NXDOMAIN.value)]
-        if len(unknown) == len(self._trail) > 1:
-            story = LookupFault.NXDOMAIN.value  # said of every name that was asked for: once is enough
+        unknown = f"{self.target.host}: {LookupFault.NXDOMAIN.value}"
+        if len(self._trail) > 1 and all(text.endswith(unknown) for text in self._trail):
+            story = LookupFault.NXDOMAIN.value  # of the domain and all below it: once is enough
         else:
             story = "; ".join(self._trail) or "nothing was found"
         return TransportFailure(

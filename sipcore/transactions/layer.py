@@ -156,10 +156,9 @@ class TransactionLayer:
         """Drop a transaction, whatever state it is in: the transaction user is not interested any more."""
         transaction = self._transactions.get(key)
         if transaction is not None:
-            before = transaction.state.name
-            transaction.state = transaction.program.final
             if self._tracing:
-                self._trace(transaction, "ABANDON", before, now)
+                self._moment.now = now
+                self._trace(transaction, "ABANDON", transaction.state.name, transaction.program.final.name)
             self._remove(transaction)
 
     def transport_failed(self, key: Key, failure: TransportFailure, now: float) -> None:
@@ -247,10 +246,10 @@ class TransactionLayer:
         moment.now = now
         moment.offered = offered
         moment.data = data
+        if self._tracing:
+            self._trace(transaction, "START", "", transaction.state.name)
         for perform in transaction.program.start[1]:
             perform(transaction, moment)
-        if self._tracing:
-            self._trace(transaction, "START", "", now)
         self._alarms.schedule(transaction)
 
     def _step(
@@ -261,10 +260,9 @@ class TransactionLayer:
         moment.now = now
         moment.offered = offered
         moment.data = data
-        before = transaction.state
-        transaction.step(input_, moment)
         if self._tracing:
-            self._trace(transaction, input_.name, before.name, now)
+            self._trace(transaction, input_.name, transaction.state.name, transaction.after(input_).name)
+        transaction.step(input_, moment)
         if transaction.cancel is Cancel.DUE:
             transaction.cancel = Cancel.SENT
             self._send_cancel(transaction, now)
@@ -295,9 +293,9 @@ class TransactionLayer:
                 del self._merged[transaction.merge]
         self._moment.out.append(Terminated(key))
 
-    def _trace(self, transaction: Transaction, input_: str, before: str, now: float) -> None:
-        name, after = transaction.program.machine.name, transaction.state.name
-        self._moment.out.append(TransitionTrace(now, name, str(transaction.key), input_, before, after))
+    def _trace(self, transaction: Transaction, input_: str, before: str, after: str) -> None:
+        name, moment = transaction.program.machine.name, self._moment
+        moment.out.append(TransitionTrace(moment.now, name, str(transaction.key), input_, before, after))
 
 
 def _programs(machine: Machine, timers: Timers) -> tuple[Program, Program]:

@@ -117,6 +117,11 @@ class Transaction:
             for perform in actions:
                 perform(self, at)
 
+    def after(self, input_: IntEnum) -> IntEnum:
+        """The state that an input would lead to."""
+        transition = self.program.rows[self.state][input_]
+        return self.state if transition is None else transition[0]
+
     def send_again(self, at: "Moment") -> None:
         """Send the last message once more, if there was one that is still kept."""
         _resend(self, at)
@@ -185,7 +190,8 @@ def _deliver(_: Transaction, at: Moment) -> None:
 
 def _report_timeout(t: Transaction, at: Moment) -> None:
     text, section = TIMEOUTS[t.expiry]
-    message = f"{t.to}: {text} within {t.program.durations[t.expiry]:g} s"
+    where = f"{t.to.transport.value.lower()} {t.to.remote}"
+    message = f"{where}: {text} within {t.program.durations[t.expiry]:g} s"
     at.out.append(TransactionFailed(t.key, TransportFailure(FailureReason.TIMED_OUT, message, section=section)))
 
 
