@@ -57,7 +57,7 @@ IMPOSSIBLE = {
     (COMPLETED, TIMER_F),
 }
 MACHINE = Machine(
-    "client",
+    "non-INVITE client",
     "RFC 3261 Figure 6",
     START,
     TABLE,

@@ -61,7 +61,7 @@ IMPOSSIBLE = {
     (COMPLETED, TIMER_LATE_TRYING),
 }
 MACHINE = Machine(
-    "server",
+    "non-INVITE server",
     "RFC 3261 Figure 8",
     START,
     TABLE,

@@ -142,4 +142,4 @@ def test_any_sequence_of_inputs_is_decided(machine: Machine, data: st.DataObject
 
 
 def test_a_machine_tells_its_name() -> None:
-    assert repr(client.MACHINE) == "<Machine client, RFC 3261 Figure 6>"
+    assert repr(client.MACHINE) == "<Machine non-INVITE client, RFC 3261 Figure 6>"

@@ -1,0 +1,110 @@
+"""Where responses go: RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4."""
+
+import pytest
+
+from sipcore.message.fields.via import Via
+from sipcore.message.parser import parse_message
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.transactions.reply import reply_to, stamped
+from tests.sipcore.transactions.rig import LOCAL, request
+
+SOURCE = SocketAddress("192.0.2.4", 4321)
+SOURCE6 = SocketAddress("2001:db8::4", 4321)
+LINK_LOCAL = SocketAddress("fe80::4%eth0", 4321)
+
+
+def udp(remote: SocketAddress = SOURCE) -> Flow:
+    return Flow(Transport.UDP, LOCAL, remote)
+
+
+@pytest.mark.parametrize(
+    ("via", "remote", "expected"),
+    [
+        # as written: sent-by is where it came from, and rport was not asked for
+        ("192.0.2.4:5060;branch=z9hG4bK1", SOURCE, "192.0.2.4:5060;branch=z9hG4bK1"),
+        ("[2001:db8::4];branch=z9hG4bK1", SOURCE6, "[2001:db8::4];branch=z9hG4bK1"),
+        ("[2001:DB8:0::4];branch=z9hG4bK1", SOURCE6, "[2001:DB8:0::4];branch=z9hG4bK1"),
+        # RFC 3261 §18.2.1: a name, or another address
+        ("a.example.com;branch=z9hG4bK1", SOURCE, "a.example.com;branch=z9hG4bK1;received=192.0.2.4"),
+        ("192.0.2.5;branch=z9hG4bK1", SOURCE, "192.0.2.5;branch=z9hG4bK1;received=192.0.2.4"),
+        ("192.0.2.4;branch=z9hG4bK1", SOURCE6, "192.0.2.4;branch=z9hG4bK1;received=2001:db8::4"),
+        ("[2001:db8::5];branch=z9hG4bK1", SOURCE6, "[2001:db8::5];branch=z9hG4bK1;received=2001:db8::4"),
+        ("a.example.com;branch=z9hG4bK1", LINK_LOCAL, "a.example.com;branch=z9hG4bK1;received=fe80::4"),
+        # RFC 3581 §4: both, even where sent-by is right
+        ("192.0.2.4;rport;branch=z9hG4bK1", SOURCE, "192.0.2.4;rport=4321;branch=z9hG4bK1;received=192.0.2.4"),
+        # a client that fills in what is the server's to fill in is not believed
+        ("192.0.2.4;rport=9;branch=z9hG4bK1", SOURCE, "192.0.2.4;rport=4321;branch=z9hG4bK1;received=192.0.2.4"),
+        ("192.0.2.4;received=192.0.2.9;branch=z9hG4bK1", SOURCE, "192.0.2.4;received=192.0.2.4;branch=z9hG4bK1"),
+    ],
+)
+def test_the_topmost_via_is_stamped(via: str, remote: SocketAddress, expected: str) -> None:
+    message = stamped(request(via=f"SIP/2.0/UDP {via}"), udp(remote))
+    assert message.headers.get("Via") == f"SIP/2.0/UDP {expected}"
+
+
+def test_it_is_stamped_over_every_transport() -> None:
+    message = stamped(request(via="SIP/2.0/TCP a.example.com;branch=z9hG4bK1"), Flow(Transport.TCP, LOCAL, SOURCE))
+    assert message.via.received == SOURCE.host
+
+
+def test_a_via_that_is_right_leaves_the_request_untouched() -> None:
+    message = request(via="SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK1")
+    assert stamped(message, udp()) is message
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/UDP b;branch=z9hG4bK2"],
+            ["SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.4, SIP/2.0/UDP b;branch=z9hG4bK2"],
+        ),
+        (
+            ["SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP  b ; branch=z9hG4bK2"],
+            ["SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.4", "SIP/2.0/UDP  b ; branch=z9hG4bK2"],
+        ),
+    ],
+)
+def test_the_vias_below_stay_as_they_are(lines: list[str], expected: list[str]) -> None:
+    message = request(via="\r\nVia: ".join(lines))
+    assert stamped(message, udp()).headers.get_all("Via") == expected
+
+
+def test_a_via_that_cannot_be_written_stays_as_it_is() -> None:
+    """A NUL may be received in a quoted string (RFC 3261 §25.1), but is never put into a header field."""
+    message = parse_message(bytes(request()).replace(b";rport", b';rport;x="\\\0"'))
+    assert stamped(message, udp()) is message  # type: ignore[arg-type]  # it is a request
+
+
+@pytest.mark.parametrize(
+    ("via", "expected"),
+    [
+        ("192.0.2.4:4321", udp()),
+        ("a.example.com;rport", udp()),
+        ("a.example.com:5099;rport", udp()),
+        ("a.example.com", SocketAddress("192.0.2.4", 5060)),
+        ("192.0.2.9", SocketAddress("192.0.2.4", 5060)),
+        ("192.0.2.9:5099", SocketAddress("192.0.2.4", 5099)),
+        ("192.0.2.9;received=198.51.100.1", SocketAddress("192.0.2.4", 5060)),
+        ("192.0.2.9;maddr=198.51.100.1", SocketAddress("198.51.100.1", 5060)),
+        ("192.0.2.9:5099;maddr=198.51.100.1;rport", SocketAddress("198.51.100.1", 5099)),
+        ("192.0.2.9:5099;maddr=[2001:db8::1]", SocketAddress("2001:db8::1", 5099)),
+        ("192.0.2.9:5099;maddr=a.example.com", SocketAddress("192.0.2.4", 5099)),
+        ("192.0.2.9:5099;maddr=a.example.com;rport", udp()),
+    ],
+)
+def test_over_udp_it_goes_to_the_source(via: str, expected: Flow | SocketAddress) -> None:
+    to = reply_to(Via.parse(f"SIP/2.0/UDP {via}"), udp())
+    if isinstance(expected, Flow):
+        assert to == expected
+    else:
+        assert isinstance(to, Hop)
+        assert (to.transport, to.remote, to.local) == (Transport.UDP, expected, LOCAL)
+        assert to.why
+
+
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS])
+@pytest.mark.parametrize("via", ["a.example.com", "192.0.2.9:5099;maddr=198.51.100.1;rport"])
+def test_over_a_connection_it_goes_back_over_the_connection(transport: Transport, via: str) -> None:
+    connection = Flow(transport, LOCAL, SOURCE, serial=7)
+    assert reply_to(Via.parse(f"SIP/2.0/{transport.value} {via}"), connection) is connection
