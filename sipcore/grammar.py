@@ -29,7 +29,7 @@ _FORBIDDEN = re.compile("[\r\n\0\ud800-\udc7f\udd00-\udfff]").search
 # The look-behind lets a run of white space be tried once, at its beginning, and not again at each of its characters.
 _FOLD = re.compile(r"(?:(?<![ \t])[ \t]++)?+\r?\n[ \t]++")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_BACKSLASH = re.compile(r'(["\\])')
+_NEEDS_BACKSLASH = re.compile(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
 _LIST_PIECE = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^>]*+>)*+', re.DOTALL)
 _NUMBER = re.compile(r"[0-9]++").fullmatch
 
@@ -78,7 +78,10 @@ def unquote(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """`text` as a quoted-string, quotation marks and backslashes escaped. Raises UnsafeValue on CR, LF or NUL."""
+    """`text` as a quoted-string, with a backslash before what may not stand there alone (RFC 3261 §25.1 quoted-pair).
+
+    Raises UnsafeValue on CR and LF, which no backslash helps, and on NUL, which nobody has reason to send.
+    """
     return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", require_safe(text, "a quoted string")) + '"'
 
 

@@ -14,7 +14,7 @@ from sipcore.grammar import QUOTED, TOKEN, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via
-from sipcore.message.headers import Headers, Noted
+from sipcore.message.headers import Headers, Noted, message_start
 from sipcore.message.params import GENERIC_PARAMS
 from sipcore.message.registry import (
     CALL_ID,
@@ -243,10 +243,18 @@ class Request(Message):
             try:
                 self._uri = parse_uri(self._uri_text, notes)
             except ParseError as error:
-                offset = max(self._start_line.find(self._uri_text), 0)
-                raise error.within("Request-URI", offset, self._start_line) from None
+                raise self._placed(error) from None
             self._structural += tuple(Noted(note, "Request-URI") for note in notes)
         return self._uri
+
+    def _placed(self, error: ParseError) -> ParseError:
+        """An error out of the Request-URI, told where in the start line and in the message it stands."""
+        offset = max(self._start_line.find(self._uri_text), 0)
+        position = None
+        if self._raw is not None:
+            before = self._start_line[: offset + error.offset].encode("utf-8", "surrogateescape")
+            position = message_start(self._raw) + len(before)
+        return error.within("Request-URI", offset, self._start_line, position)
 
     @property
     def uri_text(self) -> str:

@@ -222,8 +222,8 @@ def _read_odd_request_line(line: str, noted: list[Noted]) -> tuple[str, str]:
     if len(words) < 3:
         raise ParseError("a request line is method, URI and version", section="RFC 3261 §7.1", text=line)
     method, uri, version = words[0], words[1], words[-1]
-    if not is_token(method):
-        raise ParseError("not a method", section="RFC 3261 §7.1", text=line, offset=line.index(method))
+    if not is_token(method) or not pieces[0]:
+        raise ParseError("not a method", section="RFC 3261 §7.1", text=line)
     after_uri = line.index(uri, line.index(method) + len(method)) + len(uri)
     if len(words) > 3:
         raise ParseError("white space in the Request-URI", section="RFC 3261 §7.1", text=line, offset=after_uri)

@@ -24,7 +24,8 @@ _ESCAPED = "%[0-9A-Fa-f]{2}"
 _LABEL = "[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 _TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?:-++[A-Za-z0-9]++)*+"
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-HOST = rf"(?:(?:{_LABEL}\.)*+{_TOP_LABEL}|{_OCTET}(?:\.{_OCTET}){{3}}|\[[0-9A-Fa-f:.]++\])"
+_NAME = rf"(?:{_LABEL}\.)*+{_TOP_LABEL}"
+HOST = rf"(?:{_NAME}|{_OCTET}(?:\.{_OCTET}){{3}}|\[[0-9A-Fa-f:.]++\])"
 """A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
 which the grammar allows, is left out: `check_host` does both."""
 
@@ -42,6 +43,7 @@ _is_user = re.compile(_USER).fullmatch
 _is_password = re.compile(_PASSWORD).fullmatch
 _are_headers = re.compile(_HEADERS).fullmatch
 _is_host = re.compile(HOST).fullmatch
+_is_name_with_dot = re.compile(rf"{_NAME}\.").fullmatch
 _is_port = re.compile("[0-9]{1,5}").fullmatch
 _is_absolute = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})++").fullmatch
 _is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
@@ -328,7 +330,7 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
             tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
         if not _read_ipv6(host):
             raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
-    elif not _is_host(host) and not (host[-1:] == "." and _is_host(host[:-1]) and not host[-2].isdigit()):
+    elif not _is_host(host) and not _is_name_with_dot(host):
         if not _is_odd_host(host):
             raise ParseError("neither a host name nor an address", section="RFC 3261 §25.1", text=text, offset=offset)
         tolerate(notes, Deviation.ODD_HOST, text, offset)

@@ -1,0 +1,40 @@
+"""Bytes that were on a wire: what real servers sent, and what a mutation fuzzer sends."""
+
+import time
+
+from sipcore.errors import ParseError
+from sipcore.message.parser import parse_message
+from sipcore.message.require import inspect
+from tests.conformance.corpus import mutations, needs_corpus, recorded
+
+pytestmark = needs_corpus
+
+SECONDS = 5.0
+"""CPU time within which any one mutation must be read: a thousand times what the slowest takes."""
+
+
+def test_every_recorded_server_message_parses_and_comes_back_byte_exact() -> None:
+    count = 0
+    for name, data in recorded():
+        if "-sent-" in name or not data.strip(b"\r\n"):  # the tester's own, some broken on purpose; and keep-alives
+            continue
+        message = parse_message(data)
+        inspect(message)
+        assert bytes(message) == data, name
+        count += 1
+    assert count > 1500
+
+
+def test_every_mutation_gives_a_message_or_our_error_in_bounded_time() -> None:
+    count = 0
+    for name, data in mutations():
+        begin = time.thread_time()
+        try:
+            message = parse_message(data)
+            inspect(message)
+            assert bytes(message) == data, name
+        except ParseError:
+            pass
+        assert time.thread_time() - begin < SECONDS, name
+        count += 1
+    assert count > 3000

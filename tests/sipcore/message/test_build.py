@@ -1,0 +1,239 @@
+"""Requests and responses by the book, and templates."""
+
+import pytest
+
+from sipcore.errors import LocalError, UnsafeValue
+from sipcore.message.address import Address, address_of
+from sipcore.message.build import (
+    Identity,
+    Target,
+    Template,
+    ack_for_failure,
+    cancel_for,
+    request,
+    response,
+    with_via,
+)
+from sipcore.message.fields.via import via_for
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
+from sipcore.message.uri import parse_uri
+
+BOB = parse_uri("sip:bob@b.example")
+IDENTITY = Identity(address_of("sip:alice@a.example", "Alice").with_tag("1"), Address(BOB), "x", 7)
+VIA = via_for("UDP", "192.0.2.1", 5060, "z9hG4bK1")
+
+INVITE = (
+    b"INVITE sip:bob@b.example SIP/2.0\r\n"
+    b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport\r\n"
+    b"Route: <sip:p1.example;lr>\r\n"
+    b"Route: <sip:p2.example;lr>\r\n"
+    b"Max-Forwards: 70\r\n"
+    b'From: "Alice" <sip:alice@a.example>;tag=1\r\n'
+    b"To: <sip:bob@b.example>\r\n"
+    b"Call-ID: x\r\n"
+    b"CSeq: 7 INVITE\r\n"
+    b"Subject: hi\r\n"
+    b"Content-Type: application/sdp\r\n"
+    b"Content-Length: 4\r\n\r\nv=0\n"
+)
+ROUTE = [address_of("sip:p1.example;lr"), address_of("sip:p2.example;lr")]
+
+
+def invite() -> Request:
+    return request(
+        "INVITE",
+        BOB,
+        IDENTITY,
+        via=VIA,
+        route=ROUTE,
+        fields=[("Subject", "hi")],
+        body=b"v=0\n",
+        content_type="application/sdp",
+    )
+
+
+def received(data: bytes) -> Request:
+    message = parse_message(data)
+    assert isinstance(message, Request)
+    return message
+
+
+def answer(status: int, to: bytes = b"<sip:bob@b.example>;tag=2") -> Response:
+    message = parse_message(b"SIP/2.0 %d x\r\nTo:  %b\r\n\r\n" % (status, to))
+    assert isinstance(message, Response)
+    return message
+
+
+def test_a_request_has_what_section_8_1_1_demands() -> None:
+    assert bytes(invite()) == INVITE
+    assert parse_message(INVITE).noted == ()
+
+
+def test_without_via_and_body() -> None:
+    assert bytes(request("OPTIONS", BOB, IDENTITY, max_forwards=0)) == (
+        b"OPTIONS sip:bob@b.example SIP/2.0\r\n"
+        b"Max-Forwards: 0\r\n"
+        b'From: "Alice" <sip:alice@a.example>;tag=1\r\n'
+        b"To: <sip:bob@b.example>\r\n"
+        b"Call-ID: x\r\n"
+        b"CSeq: 7 OPTIONS\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+
+def test_the_via_of_the_hop_comes_on_top() -> None:
+    message = with_via(invite(), "TLS", "2001:db8::1", 5061, "z9hG4bK2")
+    assert bytes(message) == INVITE.replace(
+        b"Via:", b"Via: SIP/2.0/TLS [2001:db8::1]:5061;branch=z9hG4bK2;rport\r\nVia:", 1
+    )
+
+
+RECEIVED = (
+    b"INVITE sip:bob@b.example SIP/2.0\r\n"
+    b"v: SIP/2.0/UDP p;branch=z9hG4bK2 ,\r\n SIP/2.0/UDP q\r\n"
+    b"Max-Forwards: 70\r\n"
+    b"t:<sip:bob@b.example>\r\n ;x\r\n"
+    b"VIA:  SIP/2.0/UDP a;branch=z9hG4bK1\r\n"
+    b'From: "\\\x00" <sip:alice@a.example>;tag=1\r\n'
+    b"call-id:  x\r\n"
+    b"CSeq:  7   INVITE\r\n"
+    b"Timestamp: 54\r\n"
+    b"Record-Route: <sip:p;lr>\r\n\r\n"
+)
+
+
+def test_a_response_copies_verbatim_and_tags_to() -> None:
+    assert bytes(response(received(RECEIVED), 180, tag="2", fields=[("Server", "s")])) == (
+        b"SIP/2.0 180 Ringing\r\n"
+        b"v: SIP/2.0/UDP p;branch=z9hG4bK2 ,\r\n SIP/2.0/UDP q\r\n"
+        b"t:<sip:bob@b.example>\r\n ;x;tag=2\r\n"
+        b"VIA:  SIP/2.0/UDP a;branch=z9hG4bK1\r\n"
+        b'From: "\\\x00" <sip:alice@a.example>;tag=1\r\n'
+        b"call-id:  x\r\n"
+        b"CSeq:  7   INVITE\r\n"
+        b"Server: s\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+
+def test_a_100_repeats_timestamp_and_needs_no_tag() -> None:
+    trying = response(received(RECEIVED), 100)
+    assert trying.headers.get("Timestamp") == "54"
+    assert (trying.to_tag, trying.reason) == (None, "Trying")
+    assert "Timestamp" not in response(received(RECEIVED), 200).headers
+
+
+def test_a_to_that_has_a_tag_keeps_it() -> None:
+    tagged = received(RECEIVED.replace(b";x", b";tag=old"))
+    assert response(tagged, 200, tag="new").to_tag == "old"
+
+
+@pytest.mark.parametrize("to", [b"t: nonsense\r\n", b""])
+def test_what_cannot_be_read_can_still_be_answered(to: bytes) -> None:
+    broken = received(RECEIVED.replace(b"t:<sip:bob@b.example>\r\n ;x\r\n", to))
+    assert to in bytes(response(broken, 400, tag="2"))
+
+
+def test_reasons_and_bodies() -> None:
+    assert response(received(RECEIVED), 499).reason == "Request Failure"
+    assert response(received(RECEIVED), 200, "Fine").start_line == "SIP/2.0 200 Fine"
+    with_body = response(received(RECEIVED), 200, body=b"hi", content_type="text/plain")
+    assert bytes(with_body).endswith(b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi")
+
+
+@pytest.mark.parametrize("status", [99, 700, 0, -1])
+def test_status_codes_are_from_100_to_699(status: int) -> None:
+    with pytest.raises(LocalError):
+        response(received(RECEIVED), status)
+
+
+def test_a_body_has_a_type() -> None:
+    with pytest.raises(LocalError):
+        request("MESSAGE", BOB, IDENTITY, body=b"hi")
+
+
+def test_the_ack_of_a_failure() -> None:
+    """RFC 3261 §17.1.1.3: Request-URI, Call-ID, From, top Via, Route of the INVITE; To of the response."""
+    ack = ack_for_failure(with_via(invite(), "UDP", "p", None, "z9hG4bK2"), answer(486))
+    assert bytes(ack) == (
+        b"ACK sip:bob@b.example SIP/2.0\r\n"
+        b"Via: SIP/2.0/UDP p;branch=z9hG4bK2;rport\r\n"
+        b"Route: <sip:p1.example;lr>\r\n"
+        b"Route: <sip:p2.example;lr>\r\n"
+        b"Max-Forwards: 70\r\n"
+        b'From: "Alice" <sip:alice@a.example>;tag=1\r\n'
+        b"To:  <sip:bob@b.example>;tag=2\r\n"
+        b"Call-ID: x\r\n"
+        b"CSeq: 7 ACK\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+
+def test_a_failure_without_to_is_acknowledged_with_that_of_the_invite() -> None:
+    failure = parse_message(b"SIP/2.0 400 x\r\n\r\n")
+    assert isinstance(failure, Response)
+    assert ack_for_failure(invite(), failure).headers.get("To") == "<sip:bob@b.example>"
+
+
+def test_cancel() -> None:
+    """RFC 3261 §9.1: same Request-URI, Call-ID, To, From, CSeq number, and the top Via alone; Route too; no body."""
+    assert bytes(cancel_for(invite())) == (
+        b"CANCEL sip:bob@b.example SIP/2.0\r\n"
+        b"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport\r\n"
+        b"Route: <sip:p1.example;lr>\r\n"
+        b"Route: <sip:p2.example;lr>\r\n"
+        b"Max-Forwards: 70\r\n"
+        b'From: "Alice" <sip:alice@a.example>;tag=1\r\n'
+        b"To: <sip:bob@b.example>\r\n"
+        b"Call-ID: x\r\n"
+        b"CSeq: 7 CANCEL\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["a\r\nEvil: 1", "a\nb", "a\0"])
+def test_nothing_can_begin_a_line_of_its_own(text: str) -> None:
+    for attempt in (
+        lambda: request(text, BOB, IDENTITY),
+        lambda: request("OPTIONS", BOB, Identity(IDENTITY.from_, IDENTITY.to, text)),
+        lambda: request("OPTIONS", BOB, IDENTITY, fields=[("Subject", text)]),
+        lambda: request("OPTIONS", BOB, IDENTITY, fields=[(text, "x")]),
+        lambda: request("MESSAGE", BOB, IDENTITY, body=b"x", content_type=text),
+        lambda: response(received(RECEIVED), 200, text),
+        lambda: response(received(RECEIVED), 200, tag=text),
+        lambda: response(received(RECEIVED), 200, fields=[("Subject", text)]),
+        lambda: with_via(invite(), "UDP", text, None, "z9hG4bK2"),
+    ):
+        with pytest.raises(UnsafeValue):
+            attempt()
+
+
+TARGET = Target("sip:carol@c.example", "<sip:carol@c.example>", "z9hG4bK9", "9", "y")
+
+
+def test_a_template_renders_what_the_builder_builds() -> None:
+    model = request("OPTIONS", BOB, IDENTITY, via=VIA, fields=[("User-Agent", "100% s %d")])
+    expected = (
+        bytes(model)
+        .replace(b"<sip:bob@b.example>", b"<sip:carol@c.example>")
+        .replace(b"sip:bob@b.example", b"sip:carol@c.example")
+        .replace(b"z9hG4bK1", b"z9hG4bK9")
+        .replace(b"tag=1", b"tag=9")
+        .replace(b"Call-ID: x", b"Call-ID: y")
+    )
+    assert Template(model).render(TARGET) == expected
+    assert Template(model).render(TARGET) == expected
+
+
+def test_a_template_keeps_the_body() -> None:
+    rendered = parse_message(Template(invite()).render(TARGET))
+    assert (rendered.body, rendered.cseq.number, rendered.headers.get("Subject")) == (b"v=0\n", 7, "hi")
+
+
+@pytest.mark.parametrize("text", ["a\r\nEvil: 1", "a\nb", "a\0"])
+@pytest.mark.parametrize("slot", ["uri", "to", "branch", "tag", "call_id"])
+def test_a_template_refuses_line_ends(slot: str, text: str) -> None:
+    parts = {"uri": "sip:a", "to": "<sip:a>", "branch": "z9hG4bK1", "tag": "1", "call_id": "x"}
+    with pytest.raises(UnsafeValue):
+        Template(invite()).render(Target(**(parts | {slot: text})))

@@ -1,0 +1,212 @@
+"""Bytes to messages: what is read, what is tolerated by name, what is refused and where."""
+
+import pytest
+
+from sipcore.deviation import Deviation
+from sipcore.errors import LimitExceeded, ParseError
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import (
+    MAX_HEAD,
+    MAX_LINE,
+    MAX_LINES,
+    MAX_MESSAGE,
+    MAX_START_LINE,
+    parse_message,
+)
+from sipcore.message.registry import CALL_ID, MAX_FORWARDS, SUBJECT
+
+REQUEST = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCall-ID: x\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def noted(data: bytes) -> list[Deviation]:
+    return [note.deviation for note in parse_message(data).noted]
+
+
+def test_a_request() -> None:
+    message = parse_message(REQUEST)
+    assert isinstance(message, Request)
+    assert (message.method, message.uri_text, message.body) == ("OPTIONS", "sip:a@b", b"hi")
+    assert message.start_line == "OPTIONS sip:a@b SIP/2.0"
+    assert (message[CALL_ID], message.branch, message.noted) == ("x", "z9hG4bK1", ())
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        ("SIP/2.0 200 OK", 200, "OK"),
+        ("SIP/2.0 100 ", 100, ""),
+        ("SIP/2.0 699 a  b", 699, "a  b"),
+        ("SIP/2.0 404 nie gehört", 404, "nie gehört"),
+    ],
+)
+def test_a_response(line: str, status: int, reason: str) -> None:
+    message = parse_message(f"{line}\r\n\r\n".encode())
+    assert isinstance(message, Response)
+    assert (message.status, message.reason, message.start_line, message.noted) == (status, reason, line, ())
+
+
+@pytest.mark.parametrize("method", ["INVITE", "invite", "NEWMETHOD", "!interesting-Method0123456789_*+`.%indeed'~"])
+def test_methods_are_tokens_and_keep_their_case(method: str) -> None:
+    message = parse_message(f"{method} sip:a@b SIP/2.0\r\n\r\n".encode())
+    assert isinstance(message, Request)
+    assert message.method == method
+
+
+def test_empty_lines_before_a_message_are_ignored() -> None:
+    message = parse_message(b"\r\n\r\n\n" + REQUEST)
+    assert (message.noted, message.body, bytes(message)) == ((), b"hi", b"\r\n\r\n\n" + REQUEST)
+
+
+def test_without_content_length_the_body_is_the_rest() -> None:
+    assert parse_message(b"OPTIONS sip:a SIP/2.0\r\nA: b\r\n\r\nall of it").body == b"all of it"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "l", "L", "CONTENT-LENGTH", "Content-length ", "content-length"])
+@pytest.mark.parametrize("value", ["4", "0004", "  4 ", "\r\n 4"])
+def test_content_length_in_any_form(name: str, value: str) -> None:
+    message = parse_message(f"OPTIONS sip:a SIP/2.0\r\n{name}:{value}\r\n\r\nbodytail".encode())
+    assert message.body == b"body"
+    assert [note.deviation for note in message.noted] == [Deviation.TRAILING_OCTETS]
+
+
+@pytest.mark.parametrize(
+    ("data", "deviation"),
+    [
+        (REQUEST.replace(b"\r\n", b"\n"), Deviation.BARE_LF),
+        (REQUEST.replace(b"Call-ID: x\r\n", b"Call-ID: x\n"), Deviation.BARE_LF),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b\r\n", Deviation.NO_BLANK_LINE),
+        (b"OPTIONS sip:a SIP/2.0", Deviation.NO_BLANK_LINE),
+        (REQUEST.replace(b"Call-ID: x", b"Call-ID: x\r\nSubject: caf\xe9"), Deviation.NOT_UTF8),
+        (REQUEST.replace(b"Call-ID: x", b"Call-ID: x\r\nSubject: a\x07b"), Deviation.CONTROL_CHARACTER),
+        (REQUEST.replace(b"Call-ID: x", b'Call-ID: x\r\nSubject: "\\\\\x07"'), Deviation.CONTROL_CHARACTER),
+        (REQUEST + b"!", Deviation.TRAILING_OCTETS),
+        (REQUEST.replace(b" sip:a@b ", b"  sip:a@b "), Deviation.SPACING_IN_START_LINE),
+        (REQUEST.replace(b"SIP/2.0\r\nVia", b"SIP/2.0 \r\nVia"), Deviation.SPACING_IN_START_LINE),
+        (REQUEST.replace(b" sip:a@b ", b"\tsip:a@b "), Deviation.SPACING_IN_START_LINE),
+        (b"SIP/2.0  200 OK\r\n\r\n", Deviation.SPACING_IN_START_LINE),
+        (b"SIP/2.0 200\r\n\r\n", Deviation.REASON_WITHOUT_SPACE),
+        (REQUEST.replace(b" SIP/2.0\r\nVia", b" sip/2.0\r\nVia"), Deviation.VERSION_CASE),
+        (b"sip/2.0 200 OK\r\n\r\n", Deviation.VERSION_CASE),
+        (b"SIP/3.0 200 OK\r\n\r\n", Deviation.OTHER_VERSION),
+        (REQUEST.replace(b"sip:a@b", b"<sip:a@b>"), Deviation.BRACKETED_REQUEST_URI),
+    ],
+)
+def test_faults_tolerated_by_name(data: bytes, deviation: Deviation) -> None:
+    message = parse_message(data)
+    assert [note.deviation for note in message.noted] == [deviation]
+    assert bytes(message) == data
+    if isinstance(message, Request):
+        assert str(message.uri).startswith("sip:a")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        REQUEST.replace(b"Call-ID: x", b"Call-ID: x\r\nSubject: a\tb"),
+        REQUEST.replace(b"Call-ID: x", "Call-ID: x\r\nSubject: grün".encode()),
+        REQUEST.replace(b"Call-ID: x", b'Call-ID: x\r\nTo: "\\\x07\\\x00" <sip:a>'),
+        REQUEST.replace(b"Call-ID: x", b"Call-ID:\r\n\tx"),
+    ],
+)
+def test_unusual_but_legal_octets(data: bytes) -> None:
+    assert noted(data) == []
+
+
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
+def test_folds_are_put_together_and_kept(ends: bytes) -> None:
+    data = ends.join([b"OPTIONS sip:a SIP/2.0", b"Subject: a", b"  b", b"\tc", b"A: 1", b"", b""])
+    message = parse_message(data)
+    assert message[SUBJECT] == "a b c"
+    assert len(message.headers) == 2
+    assert bytes(message) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "offending"),
+    [
+        (b"", 400, b""),
+        (b"\r\n\r\n", 400, b""),
+        (b"OPTIONS sip:a SIP/7.0\r\n\r\n", 505, b"SIP/7.0"),
+        (b"OPTIONS sip:a HTTP/1.1\r\n\r\n", 400, b"HTTP/1.1"),
+        (b"OPTIONS sip:a b SIP/2.0\r\n\r\n", 400, b" b SIP/2.0"),
+        (b"OPTIONS sip:a\r\n\r\n", 400, b"OPTIONS sip:a"),
+        (b"OPTIONS\r\n\r\n", 400, b"OPTIONS"),
+        (b" OPTIONS sip:a SIP/2.0\r\n\r\n", 400, None),
+        (b"OPT@IONS sip:a SIP/2.0\r\n\r\n", 400, b"OPT@IONS"),
+        (b"SIP/2.0 99 x\r\n\r\n", 400, b"99 x"),
+        (b"SIP/2.0 700 x\r\n\r\n", 400, b"700 x"),
+        (b"SIP/2.0 4294967301 x\r\n\r\n", 400, b"4294967301 x"),
+        (b"SIP/2.0 OK\r\n\r\n", 400, b"SIP/2.0 OK"),
+        (b"SIP/2.0 200x\r\n\r\n", 400, b"SIP/2.0 200x"),
+        (b"SIP/x 200 OK\r\n\r\n", 400, b"SIP/x 200 OK"),
+        (b"OPTIONS sip:a SIP/2.0\r\n folded\r\n\r\n", 400, b" folded"),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b\r\nno colon\r\n\r\n", 400, b"no colon"),
+        (b"OPTIONS sip:a SIP/2.0\r\nSupported\r\n\r\n", 400, b"Supported"),
+        (b"OPTIONS sip:a SIP/2.0\r\nA B: c\r\n\r\n", 400, b"A B: c"),
+        (b"OPTIONS sip:a SIP/2.0\r\n: c\r\n\r\n", 400, b": c"),
+        (b"OPTIONS sip:a SIP/2.0\r\nTo\r\n : c\r\n\r\n", 400, b"To\r\n : c"),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b\rc\r\n\r\n", 400, b"\rc"),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b\x00c\r\n\r\n", 400, b"\x00c"),
+        (b'OPTIONS sip:a SIP/2.0\r\nA: "\\\\\x00"\r\n\r\n', 400, b'\x00"'),
+        (b"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n", 400, b"-1"),
+        (b"OPTIONS sip:a SIP/2.0\r\nContent-Length:\r\n\r\n", 400, b"\r\n\r\n"),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b\r\nl:  5\r\n\r\nbody", 400, b"5\r\n"),
+        (b"OPTIONS sip:a SIP/2.0\r\nl: 4\r\nl: 3\r\n\r\nbody", 400, b"4\r\n"),
+        (b"OPTIONS sip:a SIP/2.0\r\nl: \xd9\xa4\r\n\r\nbody", 400, b"\xd9\xa4"),
+        (b"OPTIONS sip:a SIP/2.0\r\nl: " + b"9" * 5000 + b"\r\n\r\nbody", 400, b"999"),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+def test_faults_refused_with_status_and_byte(data: bytes, status: int, offending: bytes | None, before: bytes) -> None:
+    with pytest.raises(ParseError) as error:
+        parse_message(before + data)
+    assert error.value.status == status
+    if offending:
+        assert error.value.position is not None
+        assert (before + data)[error.value.position :].startswith(offending)
+
+
+def test_bytes_are_counted_not_characters() -> None:
+    data = "OPTIONS sip:a SIP/2.0\r\nSubject: grün\r\nTo: ü@\r\nA: ü\0\r\n\r\n".encode()
+    with pytest.raises(ParseError) as error:
+        parse_message(data)
+    assert error.value.position == data.index(b"\0")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"OPTIONS sip:a SIP/2.0\r\n" + b"A: b\r\n" * MAX_LINES + b"\r\n", 513),
+        (b"OPTIONS sip:a SIP/2.0\n" + b"A: b\n" * MAX_LINES + b"\n", 513),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: b" + b"\r\n c" * MAX_LINES + b"\r\n\r\n", 513),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: " + b"b" * MAX_LINE + b"\r\n\r\n", 513),
+        (b"OPTIONS sip:" + b"a" * MAX_START_LINE + b" SIP/2.0\r\n\r\n", 414),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: " + b"b" * MAX_HEAD + b"\r\n\r\n", 513),
+        (b"OPTIONS sip:a SIP/2.0\r\nA: " + b"b" * MAX_HEAD, 513),
+        (b"OPTIONS sip:a SIP/2.0\r\n\r\n" + b"b" * MAX_MESSAGE, 513),
+    ],
+)
+def test_limits(data: bytes, status: int) -> None:
+    with pytest.raises(LimitExceeded) as error:
+        parse_message(data)
+    assert error.value.status == status
+
+
+def test_what_the_limits_allow() -> None:
+    lines = b"A: b\r\n" * (MAX_LINES - 1)
+    assert len(parse_message(b"OPTIONS sip:a SIP/2.0\r\n" + lines + b"\r\n").headers) == MAX_LINES - 1
+    assert parse_message(b"OPTIONS sip:a SIP/2.0\r\nSubject: " + b"b" * (MAX_LINE - 20) + b"\r\n\r\n").headers
+    body = b"b" * (MAX_MESSAGE - 100)
+    assert parse_message(b"OPTIONS sip:a SIP/2.0\r\n\r\n" + body).body == body
+
+
+def test_a_long_header_field_is_named() -> None:
+    with pytest.raises(LimitExceeded) as error:
+        parse_message(b"OPTIONS sip:a SIP/2.0\r\nA: b\r\nIdentity : " + b"b" * MAX_LINE + b"\r\n\r\n")
+    assert (error.value.header, error.value.position) == ("Identity", len(b"OPTIONS sip:a SIP/2.0\r\nA: b\r\n"))
+
+
+def test_header_values_are_read_when_asked_for() -> None:
+    message = parse_message(b"OPTIONS sip:a SIP/2.0\r\nMax-Forwards: many\r\n\r\n")
+    with pytest.raises(ParseError):
+        message[MAX_FORWARDS]
