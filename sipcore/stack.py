@@ -290,7 +290,8 @@ class Stack:
 
     def _abilities(self) -> list[tuple[str, object]]:
         """Allow and Supported, which every 2xx to INVITE and OPTIONS should carry (RFC 3261 §13.3.1.4, §11.2)."""
-        return [("Allow", ", ".join(ALLOW)), ("Supported", ", ".join(self.config.extensions))]
+        supported = [("Supported", ", ".join(self.config.extensions))] if self.config.extensions else []
+        return [("Allow", ", ".join(ALLOW)), *supported]
 
     def _contact(self, call: int) -> tuple[str, object]:
         flow = self._calls.flow_of(call)

@@ -1,6 +1,7 @@
 """Whole calls between two stacks: every way in which they begin and end, byte by byte the same each time."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -351,3 +352,13 @@ def test_responses_carry_what_a_dialog_needs() -> None:
     assert ok.headers.get("Contact") == "<sip:sipcore@192.0.2.2:5060;transport=tcp>"
     assert ok.to.tag
     assert "INVITE" in (ok.headers.get("Allow") or "")
+
+
+def test_the_golden_ladder() -> None:
+    """A whole call, byte by byte. To accept a change on purpose: write `wire.ladder()` over the file, and read it."""
+    wire = Wire(seed=1)
+    number, _ = answered_call(wire)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(1)
+    golden = Path(__file__).parents[2] / "fixtures" / "golden" / "call.ladder"
+    assert wire.ladder() == golden.read_bytes().decode()
