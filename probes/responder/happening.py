@@ -1,0 +1,71 @@
+"""What came in at the responder and what became of it: one value, one line for people, one object for programs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from probes.report.safe_text import cover_uris, encodable, printable
+from sipcore.message.message import Request
+from sipcore.message.status import reason_for
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+
+Binding = tuple[Transport, SocketAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A request or a call that is over. `seconds` is how long it took, `status` the final one sent, None for none."""
+
+    when: datetime
+    method: str
+    caller: str
+    called: str
+    flow: Flow
+    status: int | None
+    outcome: str
+    codec: str = ""
+    seconds: float = 0.0
+
+
+def parties(request: Request) -> tuple[str, str]:
+    """The URI in From and the Request-URI, as they may be shown."""
+    return cover_uris(str(request.from_.uri)), cover_uris(request.uri_text)
+
+
+def bindings_line(bindings: tuple[Binding, ...]) -> str:
+    """Where the responder can be reached: its first line."""
+    return "listening on " + ", ".join(f"{transport.value.lower()} {address}" for transport, address in bindings)
+
+
+def bindings_data(bindings: tuple[Binding, ...]) -> dict[str, object]:
+    """The same for programs."""
+    addresses = [
+        {"transport": transport.value.lower(), "host": address.host, "port": address.port}
+        for transport, address in bindings
+    ]
+    return {"event": "listening", "addresses": addresses}
+
+
+def happening_line(happening: Happening) -> str:
+    """A happening for people, in one line."""
+    time = happening.when.astimezone().strftime("%H:%M:%S")
+    where = f"{happening.flow.transport.value.lower()} {happening.flow.remote}"
+    status = "no answer" if happening.status is None else f"{happening.status} {reason_for(happening.status)}"
+    told = f"{time} {happening.method} {happening.called} from {happening.caller} over {where}: {status}"
+    return printable(f"{told}, {happening.outcome}" if happening.outcome else told)
+
+
+def happening_data(happening: Happening) -> dict[str, object]:
+    """A happening for programs. Fields are only ever added."""
+    return {
+        "event": "call" if happening.method == "INVITE" else "request",
+        "at": happening.when.isoformat(timespec="milliseconds"),
+        "method": encodable(happening.method),
+        "called": encodable(happening.called),
+        "caller": encodable(happening.caller),
+        "transport": happening.flow.transport.value.lower(),
+        "remote": str(happening.flow.remote),
+        "status": happening.status,
+        "outcome": happening.outcome,
+        "codec": happening.codec or None,
+        "duration_ms": round(happening.seconds * 1000),
+    }

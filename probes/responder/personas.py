@@ -1,0 +1,244 @@
+"""What the responder does with what comes in, as values: who it is, and the plan for each request and call.
+
+A `Persona` says how calls are dealt with. Left to the caller, the user part of the called URI decides, by MANNERS: a
+phone can then try every ending of a call by dialling it.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from probes.responder.answer import SDP, Choice, choose
+from sipcore.auth.server import ServerPolicy, Users
+from sipcore.errors import LocalError, ParseError
+from sipcore.grammar import require_safe
+from sipcore.message.fields.media_type import MediaType
+from sipcore.message.fields.reason import warning_of
+from sipcore.message.message import Request
+from sipcore.message.registry import ACCEPT, CONTENT_TYPE
+from sipcore.message.uri import SipUri, Uri
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
+from sipcore.sdp.description import SessionDescription
+
+RINGING, SESSION_PROGRESS, OK, MOVED_TEMPORARILY = 180, 183, 200, 302
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, PROXY_AUTHENTICATION_REQUIRED = 401, 403, 404, 405, 407
+UNSUPPORTED_MEDIA_TYPE, TEMPORARILY_UNAVAILABLE, BUSY, REQUEST_TERMINATED, NOT_ACCEPTABLE = 415, 480, 486, 487, 488
+UNAVAILABLE = 503
+INCOMPATIBLE_FORMAT = 305
+"""RFC 3261 §20.43: the warning that goes with a 488 for want of a common codec."""
+DEFAULT_SERVER = "sipprobe"
+DEFAULT_CODECS = (PCMU, PCMA, G722)
+
+Field: TypeAlias = tuple[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a call is dealt with. Times are in seconds.
+
+    After `delay` it rings for `ring` (None: not at all), then gets its final response: `status` 200 answers, 3xx to
+    6xx refuses, None never comes. `contact` is where a 3xx sends the caller.
+    """
+
+    ring: float | None = None
+    delay: float = 0.0
+    early_media: bool = False
+    """Whether a 183 with a session description comes first, before `delay`."""
+    status: int | None = OK
+    contact: Uri | None = None
+    hang_up_after: float | None = None
+    """When an answered call is hung up here; None leaves that to the caller."""
+
+    def __post_init__(self) -> None:
+        if self.status not in (None, OK) and not 300 <= self.status <= 699:
+            raise LocalError(
+                f"a call is refused with a status from 300 to 699, not {self.status}", section="RFC 3261 §21"
+            )
+        if not all(seconds is None or seconds >= 0 for seconds in (self.ring, self.delay, self.hang_up_after)):
+            raise LocalError("a time is a number of seconds, 0 or more", section="RFC 3261 §13.3.1")
+
+
+ANSWER = Manner()
+MANNERS: dict[str, Manner] = {
+    "echo": ANSWER,
+    "ringecho": Manner(ring=1.0),
+    "ring": Manner(ring=0.0, status=None),
+    "early": Manner(early_media=True, delay=3.0),
+    "hangup": Manner(hang_up_after=2.0),
+    "busy": Manner(status=BUSY),
+    "reject": Manner(status=FORBIDDEN),
+    "unknown": Manner(status=NOT_FOUND),
+    "congestion": Manner(status=UNAVAILABLE),
+}
+"""What the user part of a called URI selects, in lower case; a status code from 300 to 699 selects that refusal, and
+any other user answers at once. `ring` rings until the caller gives up, `hangup` hangs up after two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Who may call: what is asked for, and who can answer it."""
+
+    policy: ServerPolicy
+    users: Users
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Who the responder is. `manner` None leaves it to the called user; `server` is its banner, "" for none."""
+
+    manner: Manner | None = None
+    silent: bool = False
+    """Whether nothing at all is answered: connections are taken, TLS is spoken, and that is all."""
+    codecs: tuple[Codec, ...] = DEFAULT_CODECS
+    guard: Guard | None = None
+    server: str = DEFAULT_SERVER
+
+    def __post_init__(self) -> None:
+        """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec."""
+        require_safe(self.server, "the banner")
+        if self.guard is not None:
+            require_safe(self.guard.policy.realm, "the realm")
+        if not self.codecs:
+            raise LocalError("a responder needs a codec", section="RFC 3264 §6")
+
+    def manner_for(self, called: Uri) -> Manner:
+        """How a call to `called` is dealt with."""
+        if self.manner is not None:
+            return self.manner
+        user = (called.decoded_user or "").lower() if isinstance(called, SipUri) else ""
+        if len(user) == 3 and user.isascii() and user.isdecimal() and "300" <= user < "700":
+            return Manner(status=int(user))
+        return MANNERS.get(user, ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response: its status, and header fields beyond those that every response has."""
+
+    status: int
+    fields: tuple[Field, ...] = ()
+    describes: bool = False
+    """Whether the body tells what the responder can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """Send a 1xx, with the session description or without."""
+
+    status: int
+    describes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait so many seconds, or until the call is over; None waits for that alone."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Answer the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the answered call."""
+
+
+Step: TypeAlias = Provisional | Wait | Accept | HangUp | Reply
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What to do with a call, step by step, until it is over; and what its offer comes down to.
+
+    `offer` and `choice` are None for an INVITE without a session description: the responder offers then.
+    """
+
+    steps: tuple[Step, ...]
+    offer: SessionDescription | None = None
+    choice: Choice | None = None
+
+
+def plan_call(persona: Persona, invite: Request) -> CallPlan:
+    """What to do with a call."""
+    offer, choice, refusal = _look_at_offer(persona, invite)
+    if refusal is not None:
+        return CallPlan((refusal,))
+    manner = persona.manner_for(invite.uri)
+    steps: list[Step] = []
+    if manner.early_media:
+        # RFC 3261 §13.2.1: an offer may not stand in a 1xx that can get lost, an answer may.
+        steps.append(Provisional(SESSION_PROGRESS, describes=offer is not None))
+    if manner.delay:
+        steps.append(Wait(manner.delay))
+    if manner.ring is not None:
+        steps.append(Provisional(RINGING))
+    if manner.ring:
+        steps.append(Wait(manner.ring))
+    return CallPlan((*steps, *_ending(manner)), offer, choice)
+
+
+def answer_options(persona: Persona, request: Request, allow: str) -> Reply:
+    """What to answer to OPTIONS: the status that an INVITE would get (RFC 3261 §11.2), and what can be done here."""
+    fields: tuple[Field, ...] = (("Allow", allow), ("Accept", SDP), ("Supported", ""))
+    manner = persona.manner_for(request.uri)
+    if manner.status is None or manner.status == OK:
+        return Reply(OK, fields, describes=accepts_sdp(request))
+    return Reply(manner.status, (*fields, *_contact(manner)))
+
+
+def refuse_method(allow: str) -> Reply:
+    """What to answer to any other request (RFC 3261 §8.2.1)."""
+    return Reply(METHOD_NOT_ALLOWED, (("Allow", allow),))
+
+
+def accepts_sdp(request: Request) -> bool:
+    """Whether a session description may come back: Accept covers it, or there is none (RFC 3261 §20.1)."""
+    if ACCEPT.name not in request.headers:
+        return True
+    try:
+        ranges = request[ACCEPT]
+    except ParseError:
+        return False
+    covering = sorted(
+        (media for media in ranges if media.covers(_SDP_TYPE)), key=lambda media: media.essence.count("*")
+    )
+    # Of several that cover it the most specific decides (RFC 2616 §14.1, which RFC 3261 §20.1 refers to).
+    return bool(covering) and covering[0].q > 0
+
+
+_SDP_TYPE = MediaType("application", "sdp")
+
+
+def _ending(manner: Manner) -> tuple[Step, ...]:
+    if manner.status is None:
+        return (Wait(None),)
+    if manner.status != OK:
+        return (Reply(manner.status, _contact(manner)),)
+    if manner.hang_up_after is None:
+        return (Accept(), Wait(None))
+    return (Accept(), Wait(manner.hang_up_after), HangUp())
+
+
+def _contact(manner: Manner) -> tuple[Field, ...]:
+    return () if manner.contact is None else (("Contact", f"<{manner.contact}>"),)
+
+
+def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescription | None, Choice | None, Reply | None]:
+    """The offer and what is taken of it, or why the call must be refused (RFC 3261 §8.2.3, §13.3.1.3)."""
+    if not invite.body:
+        return None, None, None
+    try:
+        media_type = invite[CONTENT_TYPE]
+        if media_type is None or media_type.essence != SDP:
+            return None, None, Reply(UNSUPPORTED_MEDIA_TYPE, (("Accept", SDP),))
+        offer = SessionDescription.parse(invite.body, [])
+    except ParseError as error:
+        return None, None, Reply(error.status)
+    choice = choose(offer, persona.codecs)
+    if choice is None:
+        names = ", ".join(codec.encoding for codec in persona.codecs)
+        warning = warning_of(INCOMPATIBLE_FORMAT, DEFAULT_SERVER, f"none of the codecs here: {names}")
+        return None, None, Reply(NOT_ACCEPTABLE, (("Warning", warning),))
+    return offer, choice, None

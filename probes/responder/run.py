@@ -1,0 +1,245 @@
+"""The responder at work: sockets, time, media, and the carrying out of what `personas` plans.
+
+async with open_responder(Persona(), [(Transport.UDP, SocketAddress("127.0.0.1", 0))]) as responder:
+    print(responder.addresses)
+"""
+
+import errno
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+import trio
+
+from probes.responder.answer import SDP, Place, capabilities
+from probes.responder.happening import Binding, Happening, parties
+from probes.responder.personas import (
+    OK,
+    PROXY_AUTHENTICATION_REQUIRED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    CallPlan,
+    Field,
+    Persona,
+    Reply,
+    answer_options,
+    plan_call,
+    refuse_method,
+)
+from probes.responder.visit.run import MAX_SESSION_ID, Visit
+from sipcore.auth.server import Accepted, Authenticator, Refused
+from sipcore.deviation import Deviation
+from sipcore.endpoint.call import IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.message.message import Request
+from sipcore.message.method import OPTIONS
+from sipcore.message.parser import parse_message
+from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.stack import ALLOW, StackConfig
+from sipcore.trace import Stamp, TraceRecord
+from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.certificates import self_signed
+from sipcore.transports.connections import Transports, open_transports
+
+MAX_CALLS = 200
+"""Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
+NONCE_SECRET_BYTES = 32
+CONTACT_USER = "sipprobe"
+ALLOWED = ", ".join(ALLOW)
+
+Report = Callable[[Happening], None]
+
+
+class CannotListenError(LocalError):
+    """An address cannot be bound; the message says why and what to do."""
+
+
+class Responder:
+    """A running responder. Made by `open_responder`."""
+
+    def __init__(self, addresses: tuple[Binding, ...]) -> None:
+        self.addresses = addresses
+        """Where it can be reached, with the real ports, in the order in which they were asked for."""
+
+    def address(self, transport: Transport) -> SocketAddress:
+        """The first address for `transport`. Raises LocalError when there is none."""
+        for kind, address in self.addresses:
+            if kind is transport:
+                return address
+        raise LocalError(f"the responder does not listen on {transport.value.lower()}", section="RFC 3261 §18.2.1")
+
+
+@asynccontextmanager
+async def open_responder(
+    persona: Persona, binds: Sequence[Binding], report: Report | None = None, tls: TlsConfig | None = None
+) -> AsyncIterator[Responder]:
+    """Answer at `binds` (port 0: any free one) as `persona` until the block ends; calls are hung up then.
+
+    `report` is called with each request and call once it is over. Without `tls`, a certificate is made for the run if
+    one is needed. Raises CannotListenError when an address cannot be bound.
+    """
+    transports = TransportConfig(tls=tls or _tls_for(binds))
+    told: Report = report or (lambda _: None)
+    failure: CannotListenError | None = None
+    async with AsyncExitStack() as stack:
+        if persona.silent:
+            opened = await stack.enter_async_context(open_transports(transports, _Silence(told)))
+        else:
+            config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
+            endpoint = await stack.enter_async_context(open_endpoint(config))
+            opened = endpoint.transports
+        try:
+            responder = Responder(_bind_all(opened, binds))
+        except CannotListenError as error:
+            failure = error  # raised below, outside of the nurseries, which would wrap it in a group
+        else:
+            if not persona.silent:
+                nursery = await stack.enter_async_context(trio.open_nursery())
+                nursery.start_soon(_Desk(persona, endpoint, told).run)
+                stack.callback(nursery.cancel_scope.cancel)
+            yield responder
+    if failure is not None:
+        raise failure
+
+
+def _stack_config(persona: Persona) -> StackConfig:
+    return StackConfig(user=CONTACT_USER, product=persona.server, passes_unknown=True, tracing=False)
+
+
+def _tls_for(binds: Sequence[Binding]) -> TlsConfig:
+    """A certificate for the run, if TLS is served, for the addresses that it is served on."""
+    hosts = [address.host for transport, address in binds if transport.secure]
+    if not hosts:
+        return TlsConfig()
+    certificate, key = self_signed(tuple(dict.fromkeys(["localhost", "127.0.0.1", "::1", *hosts])))
+    return TlsConfig(certificate=certificate, key=key)
+
+
+def _bind_all(transports: Transports, binds: Sequence[Binding]) -> tuple[Binding, ...]:
+    bound = []
+    for transport, address in binds:
+        try:
+            bound.append((transport, transports.bind(transport, address)))
+        except LocalError as error:
+            cause = error.__cause__
+            advice = _ADVICE.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""
+            raise CannotListenError(f"{error.message}{advice}", section=error.section) from error
+    return tuple(bound)
+
+
+_ADVICE = {
+    errno.EADDRINUSE: "; stop the program that listens there, or choose another port",
+    errno.EACCES: "; ports below 1024 need privileges: choose a higher one",
+    errno.EADDRNOTAVAIL: "; it is no address of this machine",
+}
+
+
+class _Desk:
+    """Takes in what comes, one task for each call."""
+
+    def __init__(self, persona: Persona, endpoint: Endpoint, report: Report) -> None:
+        self.persona = persona
+        self.endpoint = endpoint
+        self.report = report
+        self._calls = 0
+        self._authenticator: Authenticator | None = None
+        if persona.guard is not None:
+            secret = secrets.token_bytes(NONCE_SECRET_BYTES)
+            self._authenticator = Authenticator(persona.guard.policy, persona.guard.users, secret, secrets.token_bytes)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with trio.open_nursery() as nursery:
+            async for incoming in self.endpoint.incoming():
+                if isinstance(incoming, IncomingCall):
+                    nursery.start_soon(self._serve_call, incoming)
+                else:
+                    self._serve_request(incoming)
+
+    def _serve_request(self, incoming: IncomingRequest) -> None:
+        request = incoming.request
+        refused, accepted = self._admit(request)
+        if refused is not None:
+            reply, why = refused
+        elif request.method == OPTIONS:
+            reply, why = answer_options(self.persona, request, ALLOWED), ""
+        else:
+            reply, why = refuse_method(ALLOWED), ""
+        body = self._capabilities(incoming.flow) if reply.describes else b""
+        fields = self.fields(reply.fields, accepted if reply.status == OK else None, body)
+        incoming.respond(reply.status, fields=fields, body=body, content_type=SDP if body else "")
+        caller, called = parties(request)
+        when = datetime.now(UTC)
+        self.report(Happening(when, request.method, caller, called, incoming.flow, reply.status, why))
+
+    async def _serve_call(self, call: IncomingCall) -> None:
+        refused, accepted = self._admit(call.invite)
+        why = ""
+        if refused is not None:
+            plan, why = CallPlan((refused[0],)), refused[1]
+        elif self._calls >= MAX_CALLS:
+            plan, why = CallPlan((Reply(UNAVAILABLE),)), "too many calls at once"
+        else:
+            plan = plan_call(self.persona, call.invite)
+        self._calls += 1
+        try:
+            await Visit(self, call, plan, accepted, why).run()
+        finally:
+            self._calls -= 1
+
+    def _admit(self, request: Request) -> tuple[tuple[Reply, str] | None, Accepted | None]:
+        """How to refuse a request for want of credentials, and why; or else who sent it, where that is known."""
+        if self._authenticator is None:
+            return None, None
+        outcome = self._authenticator.verify(request, trio.current_time())
+        if not isinstance(outcome, Refused):
+            return None, outcome if isinstance(outcome, Accepted) else None
+        if outcome.status is not None:
+            return (Reply(outcome.status), outcome.why.text), None
+        policy = self._authenticator.policy
+        row = PROXY_AUTHENTICATE if policy.proxy else WWW_AUTHENTICATE
+        challenges = self._authenticator.challenges(trio.current_time(), stale=outcome.why.stale)
+        status = PROXY_AUTHENTICATION_REQUIRED if policy.proxy else UNAUTHORIZED
+        return (Reply(status, tuple((row.name, challenge) for challenge in challenges)), outcome.why.text), None
+
+    def fields(self, fields: Sequence[Field], accepted: Accepted | None, body: bytes) -> Sequence[Field]:
+        """The header fields of a response, with the banner and, for a user who has proven it, the proof from here."""
+        told: list[Field] = [*fields, *([("Server", self.persona.server)] if self.persona.server else [])]
+        if accepted is None or self._authenticator is None:
+            return told
+        name = "Proxy-Authentication-Info" if self._authenticator.policy.proxy else "Authentication-Info"
+        return [*told, (name, self._authenticator.info(accepted, trio.current_time(), body))]
+
+    def _capabilities(self, flow: Flow) -> bytes:
+        place = Place(flow.local.host, 0, self.endpoint.tokens.number(MAX_SESSION_ID))
+        return bytes(capabilities(self.persona.codecs, place))
+
+
+class _Silence:
+    """Takes messages and answers none (`transports.base.Sink`)."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:  # noqa: ARG002  # a Sink
+        """One message, which is told of and otherwise ignored."""
+        try:
+            message = parse_message(data)
+            if isinstance(message, Request):
+                caller, called = parties(message)
+                when = datetime.now(UTC)
+                self._report(Happening(when, message.method, caller, called, flow, None, "silent on purpose"))
+        except ParseError:
+            return
+
+    def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
+        """Nothing waits for anything."""
+
+    def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
+        """Nothing was sent."""
+
+    def trace(self, record: TraceRecord) -> None:
+        """Nobody looks."""
