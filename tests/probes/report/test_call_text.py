@@ -1,0 +1,98 @@
+"""A test call in words, and as data."""
+
+import json
+
+import pytest
+from rich.console import Console
+
+from probes.destination import Destination
+from probes.report.call_json import call_data
+from probes.report.call_text import entry_line, result_lines
+from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from tests.probes.report import schemas
+
+TIMELINE = (
+    TimelineEntry(0.0, "initiated", "sip:bob@biloxi.example"),
+    TimelineEntry(1.2345, "INVITE", "sip:bob@biloxi.example", "→"),
+    TimelineEntry(20.0, "486 Busy Here", "to 1 INVITE", "←", kernel_stamped=True),
+)
+HOP = Hop(Transport.TCP, SocketAddress("192.0.2.2", 5060), SocketAddress("192.0.2.1", 40000), why="SRV 10 60")
+RESULT = CallResult(
+    Destination("biloxi.example", user="bob"),
+    HOP,
+    CallStatus.BUSY,
+    CallKind.BUSY,
+    "486 Busy Here",
+    "the called party is busy",
+    final_status=486,
+    reason="Busy Here",
+    timeline=TIMELINE,
+    post_dial_delay=0.5,
+)
+
+
+def shown(*renderables: object, width: int = 80) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        for renderable in renderables:
+            console.print(renderable)
+    return capture.get()
+
+
+def test_a_timeline_line() -> None:
+    assert shown(entry_line(TIMELINE[1])) == "       1.2 ms  → INVITE                 sip:bob@biloxi.example\n"
+
+
+@pytest.mark.parametrize("entry", TIMELINE)
+def test_a_line_fits_a_terminal(entry: TimelineEntry) -> None:
+    assert all(len(line) <= 80 for line in shown(entry_line(entry)).splitlines())
+
+
+def test_a_peer_cannot_drive_the_terminal() -> None:
+    hostile = TimelineEntry(0.0, "200 \x1b[2Jowned", "\x07\x9b", "←")
+    assert shown(entry_line(hostile)).isprintable() or shown(entry_line(hostile))[:-1].isprintable()
+    lines = result_lines(CallResult(RESULT.destination, None, CallStatus.FAILED, CallKind.REJECTED, "603 \x1b]0;x\x07"))
+    assert shown(*lines).replace("\n", "").isprintable()
+
+
+def test_the_result_says_how_why_and_what_to_try() -> None:
+    text = shown(*result_lines(RESULT))
+    assert "busy: 486 Busy Here" in text
+    assert "try: the called party is busy" in text
+    assert "tcp 192.0.2.2:5060" in text
+    assert "post-dial delay 500 ms" in text
+
+
+def test_as_data() -> None:
+    data = json.loads(json.dumps(call_data(RESULT)))
+    assert (data["status"], data["kind"], data["final_status"]) == ("busy", "busy", 486)
+    assert data["hop"] == {
+        "transport": "tcp",
+        "address": "192.0.2.2",
+        "port": 5060,
+        "local": "192.0.2.1:40000",
+        "why": "SRV 10 60",
+    }
+    assert data["timeline"][2] == {
+        "offset_ms": 20.0,
+        "direction": "received",
+        "label": "486 Busy Here",
+        "detail": "to 1 INVITE",
+        "kernel_stamped": True,
+    }
+    assert data["answer_time_ms"] is None
+    assert data["post_dial_delay_ms"] == 500.0
+
+
+@pytest.mark.parametrize(
+    "result", [RESULT, CallResult(RESULT.destination, None, CallStatus.FAILED, CallKind.REFUSED, "no")]
+)
+def test_the_data_is_what_the_schema_says(result: CallResult) -> None:
+    data = json.loads(json.dumps(call_data(result)))
+    assert schemas.violations(data, schemas.load("call")) == []
+
+
+@pytest.mark.parametrize("kind", list(CallKind))
+def test_the_schema_knows_every_kind(kind: CallKind) -> None:
+    assert kind.value in schemas.load("call")["properties"]["kind"]["enum"]

@@ -1,0 +1,193 @@
+"""A discovery in words: everything is said, within 80 columns, and nothing that a peer wrote drives the terminal."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from rich.text import Text
+
+from probes.discovery.recommend import conclude, most_telling
+from probes.report.text import discovery_lines, failure_line, grid, progress_lines
+from probes.result import Attempt, Discovery, LookupStep, Reach
+from sipcore.resolve.target import Hop
+from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
+
+STEPS = [
+    LookupStep("SRV _sip._udp.example.com", ("10 60 5060 sip.example.com. (3600 s)",)),
+    LookupStep("SRV _sip._tcp.example.com", error="the name has no such record"),
+]
+
+
+def concluded(attempts: Sequence[Attempt], steps: Sequence[LookupStep] = (), omitted: int = 0) -> Discovery:
+    return conclude(EXAMPLE, steps, [], attempts, duration=1.0, omitted=omitted)
+
+
+def shown(discovery: Discovery) -> str:
+    lines = discovery_lines(discovery, most_telling(discovery.attempts))
+    assert all(line.cell_len <= 80 for line in lines), [line.plain for line in lines if line.cell_len > 80]
+    return "\n".join(line.plain for line in lines)
+
+
+def test_a_discovery_as_a_whole() -> None:
+    fault = "the certificate is self-signed (CN=pbx)"
+    attempts = [
+        answered(
+            "udp 192.0.2.1:5060",
+            200,
+            ("Server", "Asterisk PBX 22.1.0"),
+            ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS"),
+            kernel_stamped=True,
+            published=True,
+        ),
+        failed("tcp 192.0.2.1:5060", Reach.REFUSED, "nothing listens there"),
+        failed("tls 192.0.2.1:5060", Reach.REFUSED, "nothing listens there"),
+        failed("udp 192.0.2.1:5061", Reach.NO_ANSWER, "no answer within 4.0 s", "a firewall may drop it"),
+        failed("tcp 192.0.2.1:5061", Reach.SILENT, "the peer closed the connection", "the peer may expect TLS"),
+        answered("tls 192.0.2.1:5061", detail=fault, advice="trust it", tls_problems=(fault,), rtt=0.0231),
+    ]
+    assert shown(concluded(attempts, STEPS)) == (
+        "sip:example.com answers SIP over UDP and TLS\n"
+        "\n"
+        "  system     Asterisk 22.1.0\n"
+        "  banner     Asterisk PBX 22.1.0\n"
+        "  answer     200 OK in 1.2 ms (by the kernel's clock)\n"
+        "  methods    INVITE, ACK, CANCEL, BYE, OPTIONS\n"
+        "  connect by sip:example.com (udp 192.0.2.1:5060): UDP answers, and DNS names\n"
+        "             it; TLS would be better, but the certificate is self-signed\n"
+        "             (CN=pbx)\n"
+        "\n"
+        "  192.0.2.1\n"
+        "    port    UDP               TCP               TLS\n"
+        "    5060    200 in 1.2 ms     refused           refused\n"
+        "    5061    no answer         silent            200 in 23 ms !\n"
+        "\n"
+        "  UDP 5061: no answer within 4.0 s; a firewall may drop it\n"
+        "  TLS 5061: the certificate is self-signed (CN=pbx); trust it\n"
+        "\n"
+        "  SRV _sip._udp.example.com: 10 60 5060 sip.example.com. (3600 s)\n"
+        "  SRV _sip._tcp.example.com: the name has no such record"
+    )
+
+
+def test_the_same_trouble_in_several_places_is_told_once() -> None:
+    attempts = [
+        failed(f"{kind} 192.0.2.{n}:5060", Reach.UNREACHABLE, "no route") for n in (1, 2) for kind in ("udp", "tcp")
+    ]
+    text = " ".join(shown(concluded(attempts)).split())
+    assert text.count("no route") == 2  # in the first line, and in the note
+    assert "UDP 192.0.2.1:5060, 192.0.2.2:5060; TCP 192.0.2.1:5060, 192.0.2.2:5060: no route; what to try" in text
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (failed("udp 192.0.2.1:5060", Reach.NO_ANSWER), "sip:example.com: nothing answers; what to try"),
+        (failed("udp 192.0.2.1:5060", Reach.REFUSED), "sip:example.com: nothing listens there; what to try"),
+        (
+            failed("udp 192.0.2.1:5060", Reach.UNREACHABLE),
+            "sip:example.com: there is no way there (what happened); what to try",
+        ),
+        (
+            failed("tcp 192.0.2.1:5060", Reach.SILENT),
+            "sip:example.com: a port is open, but nothing answers SIP (what happened); what to try",
+        ),
+        (
+            failed("tls 192.0.2.1:5061", Reach.TLS_FAILED),
+            "sip:example.com: TLS does not succeed (what happened); what to try",
+        ),
+        (
+            failed("tcp 192.0.2.1:5060", Reach.NOT_SIP),
+            "sip:example.com: something answers that is not SIP (what happened); what to try",
+        ),
+        (
+            failed("udp 192.0.2.1:5060", Reach.FAILED, advice=""),
+            "sip:example.com: the probe could not be carried out (what happened)",
+        ),
+        (answered("udp 192.0.2.1:5060"), ""),
+    ],
+)
+def test_failures_in_one_line(attempt: Attempt, expected: str) -> None:
+    discovery = concluded([attempt])
+    assert failure_line(discovery, most_telling(discovery.attempts)) == expected
+    assert " ".join(shown(discovery).split()).startswith(expected)
+
+
+def test_a_name_without_an_address() -> None:
+    text = shown(concluded([], STEPS))
+    assert text.startswith("no address for example.com: ")
+    assert "SRV _sip._tcp.example.com: the name has no such record" in text
+
+
+def test_what_was_left_out_is_told() -> None:
+    assert "left out   7 more places" in shown(concluded([answered("udp 192.0.2.1:5060")], omitted=7))
+
+
+def test_an_unknown_system_and_its_abilities() -> None:
+    sdp = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8 0\r\n"
+    fields = [("Server", "thing"), ("Content-Type", "application/sdp")]
+    text = shown(concluded([answered("tcp 192.0.2.1:5060", 404, *fields, body=sdp, rtt=1.25)]))
+    assert "system     unknown" in text
+    assert "banner     thing" in text
+    assert "answer     404 Whatever in 1.2 s" in text
+    assert "codecs     PCMA/8000, PCMU/8000" in text
+    assert "5060    404 in 1.2 s" in text
+
+
+def test_a_platform_is_told() -> None:
+    assert "FreePBX 16.0.40 on Asterisk 18.9" in shown(
+        concluded([answered("udp 192.0.2.1:5060", 200, ("Server", "FPBX-16.0.40(18.9)"))])
+    )
+
+
+def test_what_peers_write_is_made_printable() -> None:
+    evil = "Evil\x1b[2J [red]1.2.3"
+    attempt = answered("udp 192.0.2.1:5060", 200, ("Server", evil), detail="\x1b]0;owned\x07")
+    text = shown(concluded([attempt], [LookupStep("A x\x1b", ("\x07",))]))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert r"Evil\x1b[2J [red]1.2.3" in text
+
+
+def test_each_address_has_its_block() -> None:
+    hops = [hop("udp 192.0.2.1:5060"), hop("tcp [2001:db8::1]:5060"), hop("udp 192.0.2.1:5080")]
+    text = "\n".join(line.plain for line in grid(hops, {}))
+    assert text == (
+        "\n"
+        "  192.0.2.1\n"
+        "    port    UDP               TCP\n"
+        "    5060    …\n"
+        "    5080    …\n"
+        "\n"
+        "  2001:db8::1\n"
+        "    port    UDP               TCP\n"
+        "    5060                      …"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hops", "attempts", "first"),
+    [
+        ([], [], "sip:example.com: asking DNS, 0.5 s"),
+        ([hop("udp 192.0.2.1:5060")], [], "sip:example.com: 0 of 1 probes done, 0.5 s"),
+        (
+            [hop("udp 192.0.2.1:5060")],
+            [answered("udp 192.0.2.1:5060")],
+            "sip:example.com: 1 of 1 probes done, 0.5 s",
+        ),
+    ],
+)
+def test_progress(hops: list[Hop], attempts: list[Attempt], first: str) -> None:
+    lines = progress_lines("sip:example.com", hops, attempts, 0.5)
+    assert lines[0].plain == first
+    assert any("200 in 1.2 ms" in line.plain for line in lines) == bool(attempts)
+
+
+def test_colour_only_repeats_the_words() -> None:
+    good, bad = answered("udp 192.0.2.1:5060"), failed("udp 192.0.2.1:5060", Reach.NOT_SIP)
+    styles = [_styles(grid([one.hop], {(one.hop.transport, one.hop.remote): one})) for one in (good, bad)]
+    assert styles[0] != styles[1]
+    assert shown(concluded([good])) != shown(concluded([replace(good, reach=Reach.NOT_SIP, response=None)]))
+
+
+def _styles(lines: list[Text]) -> list[str]:
+    return [str(span.style) for line in lines for span in line.spans]
