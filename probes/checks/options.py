@@ -1,0 +1,156 @@
+"""Does a SIP endpoint answer at one address, port and transport? Asked with OPTIONS (RFC 3261 §11).
+
+Any SIP response means that it is alive, 403, 405 and 503 included. Silence is not failure: it is told apart whether the
+host says that nothing listens, the network says that there is no way, or nobody says anything.
+"""
+
+from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
+from probes.result import Attempt, Reach
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.message import Response
+from sipcore.message.method import OPTIONS
+from sipcore.message.parser import parse_message
+from sipcore.message.uri import SipUri
+from sipcore.resolve.target import Hop
+from sipcore.trace import Direction, FlowTrace, MessageTrace
+from sipcore.transports.tls_failure import TlsFailure, TlsProblem
+
+OPENED, SECURED = "opened", "secured"
+"""The events of `FlowTrace` that tell how far a connection came."""
+
+REACH = {
+    FailureReason.UNRESOLVABLE: Reach.FAILED,
+    FailureReason.REFUSED: Reach.REFUSED,
+    FailureReason.UNREACHABLE: Reach.UNREACHABLE,
+    FailureReason.PROHIBITED: Reach.UNREACHABLE,
+    FailureReason.TIMED_OUT: Reach.NO_ANSWER,
+    FailureReason.RESET: Reach.NO_ANSWER,
+    FailureReason.CLOSED: Reach.NO_ANSWER,
+    FailureReason.TLS: Reach.TLS_FAILED,
+    FailureReason.TOO_LARGE: Reach.FAILED,
+    FailureReason.GARBAGE: Reach.NOT_SIP,
+}
+"""How far an attempt came that failed; one whose connection was opened is never a mere NO_ANSWER."""
+
+_ADVICE = {
+    FailureReason.UNRESOLVABLE: "check the spelling, or give an address",
+    FailureReason.REFUSED: "check port and transport",
+    FailureReason.UNREACHABLE: "check the address, and the route from here to it",
+    FailureReason.PROHIBITED: "have the firewall that says so allow this host",
+    FailureReason.TOO_LARGE: "try TCP",
+    FailureReason.GARBAGE: "another service has this port; try another one",
+}
+_NO_ANSWER = "a firewall may drop it, or the peer answers known addresses and domains only; try from an allowed host"
+_SILENT = "the peer may expect TLS on this port, or answer known addresses and domains only"
+_SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
+_WANTS_CERTIFICATE = "the peer asked for a client certificate and got none; give the one it knows"
+
+
+def plan(uri: SipUri, hop: Hop, timeout: float) -> Query:
+    """OPTIONS to `hop`, asking for a session description too (RFC 3261 §11.1). `timeout` is in seconds."""
+    return Query(OPTIONS, uri, hop, timeout, (("Accept", "application/sdp"),))
+
+
+async def act(io: ProbeIO, query: Query) -> Observation:
+    """Send it, and see what happens."""
+    return await io.ask(query)
+
+
+def judge(seen: Observation) -> Attempt:
+    """What the observation means."""
+    response, remark = _answer(seen)
+    if response is not None:
+        return _attempt(seen, Reach.ANSWERED, _joined(remark, *_tls_remarks(seen.tls)), response=response)
+    if seen.failure is not None:
+        return _failed(seen, seen.failure)
+    return _silent(seen, f"no answer within {seen.waited:.1f} s")
+
+
+def _answer(seen: Observation) -> tuple[Response | None, str]:
+    """The response to go by, and what is odd about it.
+
+    Where none was accepted as the final answer, one that is provisional, or that does not belong to the request, still
+    shows that SIP is spoken there.
+    """
+    if seen.response is not None:
+        return seen.response, ""
+    for record in reversed(seen.records):
+        if isinstance(record, MessageTrace) and record.direction is Direction.RECEIVED:
+            response = _read_untrusted(record.data)
+            if response is not None and response.is_provisional:
+                return response, "only a provisional answer came"
+            if response is not None:
+                why = f": {seen.failure.message}" if seen.failure else ", its Via, Call-ID or CSeq differs"
+                return response, f"the answer does not fit the request{why}"
+    return None, ""
+
+
+def _read_untrusted(data: bytes) -> Response | None:
+    try:
+        message = parse_message(data)
+    except ParseError:
+        return None
+    return message if isinstance(message, Response) else None
+
+
+def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
+    detail = failure.message
+    for prefix in (f"{seen.query.hop}: ", f"udp {seen.query.hop.remote}: "):
+        detail = detail.removeprefix(prefix)
+    if isinstance(failure, TlsFailure):
+        return _tls_failed(seen, failure.tls, failure.detail)
+    reach = REACH[failure.reason]
+    if reach is Reach.NO_ANSWER:
+        return _silent(seen, detail)
+    return _attempt(seen, reach, detail, _ADVICE[failure.reason])
+
+
+def _silent(seen: Observation, detail: str) -> Attempt:
+    """Nothing came back: what that means depends on how far the connection came."""
+    transport = seen.query.hop.transport
+    reached = {record.event for record in seen.records if isinstance(record, FlowTrace)}
+    if OPENED not in reached:
+        return _attempt(seen, Reach.NO_ANSWER, detail, _NO_ANSWER)
+    if transport.secure and SECURED not in reached:
+        return _tls_failed(seen, TlsProblem.SILENT, detail)
+    wanted = seen.tls is not None and seen.tls.certificate_requested
+    advice = _WANTS_CERTIFICATE if wanted else _SILENT_BEHIND_TLS if transport.secure else _SILENT
+    return _attempt(seen, Reach.SILENT, _joined(detail, *_tls_remarks(seen.tls)), advice)
+
+
+def _tls_failed(seen: Observation, problem: TlsProblem, detail: str) -> Attempt:
+    text = f"{problem.text} ({detail})" if detail else problem.text
+    return _attempt(seen, Reach.TLS_FAILED, text, problem.advice)
+
+
+def _tls_remarks(tls: TlsFacts | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(fault) for fault in tls.faults)) if tls else ()
+
+
+def _attempt(
+    seen: Observation, reach: Reach, detail: str, advice: str = "", *, response: Response | None = None
+) -> Attempt:
+    tls = seen.tls
+    if not advice and tls is not None:
+        advice = "; ".join(dict.fromkeys(fault.problem.advice for fault in tls.faults))
+    sent = [
+        record for record in seen.records if isinstance(record, MessageTrace) and record.direction is Direction.SENT
+    ]
+    return Attempt(
+        seen.query.hop,
+        seen.query.uri,
+        reach,
+        detail,
+        advice,
+        rtt=seen.rtt,
+        response=response,
+        kernel_stamped=seen.kernel_stamped,
+        tls=tls.agreed if tls else "",
+        tls_problems=_tls_remarks(tls),
+        retransmissions=sum(record.attempt > 0 for record in sent),
+        records=seen.records,
+    )
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

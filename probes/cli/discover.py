@@ -1,0 +1,196 @@
+"""`sipprobe discover`: what a SIP endpoint is and how to reach it."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probes.cli.common import read_destination, stop, tls_config
+from probes.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from probes.destination import Destination
+    from probes.discovery.run import DiscoveryConfig
+    from probes.result import Attempt, Discovery
+    from sipcore.resolve.target import SocketAddress
+    from sipcore.transports.base import TlsConfig
+
+DNS_PORT = 53
+REFRESH = 0.1
+"""Seconds between two pictures of the live table."""
+
+
+class TransportName(StrEnum):
+    """What --transport takes."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class TlsMinimum(StrEnum):
+    """What --tls-minimum takes."""
+
+    TLS_1_0 = "1.0"
+    TLS_1_1 = "1.1"
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
+def discover(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, or tls://host and the like.")
+    ],
+    port: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=65535, help="Port to try; may be repeated.", show_default="usual ones"),
+    ] = None,
+    transport: Annotated[
+        list[TransportName] | None,
+        typer.Option(case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer.")] = 4.0,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
+    tls_minimum: Annotated[TlsMinimum, typer.Option(help="Oldest version of TLS to offer.")] = TlsMinimum.TLS_1_2,
+    nameserver: Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find out what a SIP endpoint is and how to reach it.
+
+    One OPTIONS request goes to each of its addresses, ports and transports.
+
+    Exit code 0: something answered; 3: no address; 4: refused; 5: no route; 6: silence; 7: TLS failed; 8: not SIP.
+    """
+    from rich.console import Console
+
+    from probes.discovery.recommend import most_telling
+    from probes.discovery.run import DiscoveryConfig
+    from probes.report.json import discovery_data
+    from probes.report.text import discovery_lines, failure_line
+    from sipcore.resolve.target import Transport
+    from sipcore.transports.lookup import LookupConfig
+
+    destination = read_destination(target)
+    config = DiscoveryConfig(
+        ports=tuple(port or ()),
+        transports=tuple(Transport[wanted.name] for wanted in transport or ()),
+        timeout=timeout,
+        tls=_tls(ca_file, certificate, key, tls_minimum),
+        lookup=LookupConfig(nameservers=_nameservers(nameserver)),
+    )
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    discovery = _run(destination, config, console if console.is_terminal and not as_json else None)
+    telling = most_telling(discovery.attempts)
+    if as_json:
+        typer.echo(json.dumps(discovery_data(discovery, telling), ensure_ascii=False, indent=2))
+    else:
+        for line in discovery_lines(discovery, telling, console.width):
+            console.print(line)
+    failure = failure_line(discovery, telling)
+    if failure and (as_json or not console.is_terminal):
+        typer.echo(f"sipprobe: {failure}", err=True)
+    raise typer.Exit(exit_code(discovery, telling))
+
+
+def exit_code(discovery: "Discovery", telling: "Attempt | None") -> ExitCode:
+    """What a discovery means to a script."""
+    from probes.result import Reach
+
+    if discovery.answered:
+        return ExitCode.OK
+    codes = {
+        Reach.SILENT: ExitCode.NO_ANSWER,
+        Reach.NO_ANSWER: ExitCode.NO_ANSWER,
+        Reach.REFUSED: ExitCode.REFUSED,
+        Reach.UNREACHABLE: ExitCode.UNREACHABLE,
+        Reach.TLS_FAILED: ExitCode.TLS_FAILED,
+        Reach.NOT_SIP: ExitCode.NOT_SIP,
+        Reach.FAILED: ExitCode.FAILED,
+    }
+    return codes[telling.reach] if telling is not None else ExitCode.UNRESOLVABLE
+
+
+def _run(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
+    """Carry it out; with a console, show a live table on it that is gone in the end."""
+    import trio
+
+    from probes.discovery.run import discover as carry_out
+
+    if console is None:
+        return trio.run(carry_out, destination, config)
+    return trio.run(_watch, destination, config, console)
+
+
+async def _watch(destination: "Destination", config: "DiscoveryConfig", console: "Console") -> "Discovery":
+    import trio
+    from rich.console import Group
+    from rich.live import Live
+
+    from probes.discovery.candidates import Candidate
+    from probes.discovery.run import Progress
+    from probes.discovery.run import discover as carry_out
+    from probes.report.text import progress_lines
+    from probes.result import Attempt
+
+    candidates: list[Candidate] = []
+    attempts: list[Attempt] = []
+
+    def take(progress: Progress) -> None:
+        if isinstance(progress, Candidate):
+            candidates.append(progress)
+        elif isinstance(progress, Attempt):
+            attempts.append(progress)
+
+    async def refresh(live: Live) -> None:
+        started = trio.current_time()
+        while True:
+            hops = [candidate.hop for candidate in candidates]
+            elapsed = trio.current_time() - started
+            live.update(Group(*progress_lines(str(destination), hops, attempts, elapsed)), refresh=True)
+            await trio.sleep(REFRESH)
+
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refresh, live)
+            discovery = await carry_out(destination, config, take)
+            nursery.cancel_scope.cancel()
+    return discovery
+
+
+def _tls(ca_file: Path | None, certificate: Path | None, key: Path | None, minimum: TlsMinimum) -> "TlsConfig":
+    from dataclasses import replace
+
+    from sipcore.transports.base import TlsVersion
+
+    if (certificate is None) != (key is None):
+        stop(ExitCode.USAGE, "a client certificate needs both --certificate and --key")
+    config = replace(tls_config(ca_file, insecure=True), minimum_version=TlsVersion[minimum.name])
+    if certificate is None or key is None:
+        return config
+    return replace(config, certificate=_read(certificate), key=_read(key))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
+
+
+def _nameservers(text: str) -> "tuple[SocketAddress, ...]":
+    from probes.destination import Destination
+    from sipcore.resolve.target import SocketAddress
+
+    if not text:
+        return ()
+    server: Destination = read_destination(text)
+    if not server.is_numeric:
+        stop(ExitCode.USAGE, f"--nameserver takes an address, and {text} is none")
+    return (SocketAddress(server.host, server.port or DNS_PORT),)

@@ -1,0 +1,94 @@
+"""The `sipprobe` command. A verb is one file and one row: the module, and in it a function of the verb's name.
+
+That module imports the engine inside its function only, so that `--help` and `--version` load no network library.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, NoReturn
+
+import typer
+
+from probes.cli.exit_codes import ExitCode
+from sipcore.errors import SipError
+
+VERBS = {
+    "discover": "probes.cli.discover",
+    "call": "probes.cli.call",
+    "parse": "probes.cli.parse",
+}
+"""The verbs in the order in which the help shows them."""
+DISTRIBUTION = "sipcore"
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and exit."""
+    # What is about to be used is all that is loaded; the whole list is for the help, and for a verb that is misspelt.
+    named = [verb for verb in VERBS if verb in sys.argv[1:2]]
+    try:
+        make_app(named or VERBS)(prog_name="sipprobe")
+    except SipError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BaseExceptionGroup as group:  # what trio's nurseries make of an exception inside of them
+        errors = list(_leaves(group))
+        if any(isinstance(error, KeyboardInterrupt) for error in errors):
+            sys.exit(ExitCode.INTERRUPTED)
+        if isinstance(errors[0], SipError):
+            _refuse(errors[0])
+        raise
+    sys.exit(ExitCode.OK)
+
+
+def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
+    """The application with some of its verbs, each of them loaded."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        # A traceback with the values of local variables would show passwords.
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for verb in verbs:
+        app.command(verb)(getattr(import_module(VERBS[verb]), verb))
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            number = version(DISTRIBUTION)
+        except PackageNotFoundError:
+            number = "(not installed)"
+        typer.echo(f"sipprobe {number}")
+        raise typer.Exit(ExitCode.OK)
+
+
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Point it at any SIP endpoint: what it is, how to connect to it, and a real call as the proof."""
+
+
+def _refuse(error: SipError) -> NoReturn:
+    typer.echo(f"sipprobe: {error.message}", err=True)
+    sys.exit(ExitCode.USAGE)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+if __name__ == "__main__":
+    main()

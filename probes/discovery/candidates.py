@@ -1,0 +1,175 @@
+"""Where to look for a destination: what to ask of DNS, and which addresses, ports and transports come of it.
+
+`questions` says what to ask first, `further_questions` what the answers make necessary, and `candidates` what is worth
+trying given what is known so far. All three are pure, and more knowledge only ever adds candidates.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+from probes.destination import Destination
+from sipcore.errors import LocalError
+from sipcore.message.uri import SipUri
+from sipcore.resolve.plan import Address, Answer, Question, RecordType, Result, Srv
+from sipcore.resolve.target import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, SocketAddress, Transport, is_numeric
+from sipcore.value import value
+
+DEFAULT_PORTS = (DEFAULT_PORT, DEFAULT_TLS_PORT, 5080)
+"""The ports of RFC 3261 §19.1.2, and the one where many PBXs listen when a second one stands beside them."""
+DEFAULT_TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
+MAX_PORTS = 16
+"""Ports that one run tries on each address: it is no port scanner."""
+MAX_SRV_TARGETS = 8
+"""Targets followed of one SRV answer: no carrier publishes more, and a hostile zone may list thousands."""
+MAX_CANDIDATES = 96
+"""Places that one run tries, all at once: ten addresses with the default ports and transports."""
+
+_SRV_PREFIXES = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
+"""RFC 3263 §4.1."""
+_FAMILIES = (RecordType.A, RecordType.AAAA)
+
+Key = tuple[Transport, SocketAddress]
+"""What makes a candidate the same as another one."""
+Results = Mapping[Question, Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which ports and transports to try on each address; `follows_srv` is whether DNS may add ports of its own."""
+
+    ports: tuple[int, ...] = DEFAULT_PORTS
+    transports: tuple[Transport, ...] = DEFAULT_TRANSPORTS
+    follows_srv: bool = True
+
+    @classmethod
+    def of(cls, destination: Destination, ports: Iterable[int] = (), transports: Iterable[Transport] = ()) -> "Scope":
+        """The scope for a destination. What `ports` and `transports` name comes first, then what the destination does.
+
+        A sips URI leaves TLS only (RFC 3261 §26.2.2). A port that is given rules SRV out (RFC 3263 §4.2). Raises
+        LocalError when nothing is left to try, or too much is asked for.
+        """
+        asked = tuple(dict.fromkeys(ports)) or ((destination.port,) if destination.port is not None else ())
+        wanted = tuple(dict.fromkeys(transports))
+        if not wanted:
+            wanted = (destination.transport,) if destination.transport is not None else DEFAULT_TRANSPORTS
+        if destination.secure:
+            wanted = tuple(transport for transport in wanted if transport.secure)
+        if not wanted:
+            raise LocalError("a sips URI goes over TLS only", section="RFC 3261 §26.2.2")
+        if len(asked) > MAX_PORTS:
+            raise LocalError(f"{len(asked)} ports are too many; give at most {MAX_PORTS}", section="RFC 3263 §4.2")
+        return cls(asked or DEFAULT_PORTS, wanted, follows_srv=not asked)
+
+
+@value
+class Candidate:
+    """A place to try, and the Request-URI to try it with. `hop.why` tells how it came up.
+
+    `published` is whether DNS names this very place for the domain.
+    """
+
+    hop: Hop
+    uri: SipUri
+    published: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Transport and remote address."""
+        return self.hop.transport, self.hop.remote
+
+
+def questions(destination: Destination, scope: Scope) -> tuple[Question, ...]:
+    """What to ask of DNS at first; nothing for an address."""
+    target = destination.target
+    if target.is_numeric:
+        return ()
+    addresses = [Question(family, target.host) for family in _FAMILIES]
+    return (*_srv_questions(target.host, scope).values(), *addresses)
+
+
+def further_questions(results: Iterable[Result]) -> tuple[Question, ...]:
+    """What SRV answers make necessary: the addresses of their targets."""
+    targets = [record.target for result in results for record in _srv_records(result)]
+    names = dict.fromkeys(target for target in targets if target and not is_numeric(target))
+    return tuple(Question(family, name) for name in names for family in _FAMILIES)
+
+
+def candidates(destination: Destination, scope: Scope, results: Results) -> tuple[Candidate, ...]:
+    """All that is worth trying, given the answers so far: what DNS names first, then the usual ports of each address.
+
+    The same place comes once, with every reason for it.
+    """
+    found: dict[Key, Candidate] = {}
+    for candidate in [*_published(destination, scope, results), *_usual(destination, scope, results)]:
+        known = found.get(candidate.key)
+        found[candidate.key] = _merged(known, candidate) if known else candidate
+    return tuple(found.values())
+
+
+def _srv_questions(host: str, scope: Scope) -> dict[Transport, Question]:
+    if not scope.follows_srv or "." not in host or host.lower().endswith(".localhost"):
+        return {}  # a name without a domain has no records of its own in DNS, nor has this machine (RFC 6761 §6.3)
+    prefixes = {transport: _SRV_PREFIXES[transport] for transport in scope.transports if transport in _SRV_PREFIXES}
+    return {transport: Question(RecordType.SRV, f"{prefix}.{host}") for transport, prefix in prefixes.items()}
+
+
+def _srv_records(result: Result | None) -> list[Srv]:
+    """The SRV records of an answer, as RFC 2782 orders them but for its draw among equals: all of them are tried."""
+    records = [record for record in _records(result) if isinstance(record, Srv)]
+    return sorted(records, key=lambda record: (record.priority, -record.weight))[:MAX_SRV_TARGETS]
+
+
+def _published(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
+    for transport, question in _srv_questions(destination.target.host, scope).items():
+        for record in _srv_records(results.get(question)):
+            if not record.target or not record.port:
+                continue  # RFC 2782: "." says that the service is decidedly not available; port 0 leads nowhere
+            why = f"{question} {record.priority} {record.weight}, {record.target}"
+            for host, _ in _addresses(record.target, results):
+                hop = _hop(destination, transport, SocketAddress(host, record.port), why)
+                # RFC 3263 changes where a request goes, not its Request-URI: the port that DNS told stays out of it.
+                yield Candidate(hop, destination.uri(transport), published=True)
+
+
+def _usual(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
+    for host, source in _addresses(destination.target.host, results):
+        for port, transport in product(scope.ports, scope.transports):
+            remote = SocketAddress(host, port)
+            why = f"{source}, port {port} {'is usual' if scope.follows_srv else 'was given'}"
+            yield Candidate(_hop(destination, transport, remote, why), destination.uri(transport, remote))
+
+
+def _addresses(name: str, results: Results) -> list[tuple[str, str]]:
+    """The addresses of a name that are known so far, each with where it comes from."""
+    if is_numeric(name):
+        return [(name, "the address was given")]
+    found = []
+    for question in (Question(family, name) for family in _FAMILIES):
+        result = results.get(question)
+        source = f"{question}{_told_by(result)}"
+        found += [(record.host, source) for record in _records(result) if isinstance(record, Address)]
+    return found
+
+
+def _told_by(result: Result | None) -> str:
+    if not isinstance(result, Answer) or result.source == "DNS":
+        return ""
+    return f" (of this host's {'hosts file' if result.source == 'hosts' else 'resolver'})"
+
+
+def _records(result: Result | None) -> tuple[object, ...]:
+    return result.records if isinstance(result, Answer) else ()
+
+
+def _hop(destination: Destination, transport: Transport, remote: SocketAddress, why: str) -> Hop:
+    """RFC 5922 §7.3: the certificate is to carry the name that was asked for, whatever DNS led to."""
+    return Hop(transport, remote, tls_name=destination.target.host if transport.secure else None, why=why)
+
+
+def _merged(known: Candidate, other: Candidate) -> Candidate:
+    if other.hop.why in known.hop.why:
+        return known
+    hop = known.hop
+    why = f"{hop.why}; {other.hop.why}"
+    return replace(known, hop=Hop(hop.transport, hop.remote, hop.local, hop.tls_name, why))

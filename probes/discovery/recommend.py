@@ -1,0 +1,156 @@
+"""What the attempts add up to: how to connect and why, what the endpoint is, and what to try when nothing answered."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from probes.destination import Destination
+from probes.discovery.banner import system_of
+from probes.discovery.capabilities import codecs_of, methods_of
+from probes.result import Attempt, Discovery, LookupStep, Reach, Recommendation
+from sipcore.message.message import Response
+from sipcore.resolve.plan import LookupFailure, LookupFault, RecordType, Result
+from sipcore.resolve.target import Transport
+
+T = TypeVar("T")
+
+SERVER_ERROR = 500
+"""From this status on the peer itself says that it cannot serve (RFC 3261 §21.5, §21.6)."""
+
+_TELLING = (Reach.NOT_SIP, Reach.SILENT, Reach.TLS_FAILED, Reach.NO_ANSWER, Reach.REFUSED, Reach.UNREACHABLE)
+"""How far an attempt got, the most telling first; what is not in it tells nothing of the peer."""
+
+_FAULTS = {
+    LookupFault.NXDOMAIN: "the name does not exist; check the spelling, or give an address",
+    LookupFault.NODATA: "the name has no address (A, AAAA) and no SRV record; is it the right one?",
+    LookupFault.SERVFAIL: "the name server failed; try another resolver, or give an address",
+    LookupFault.REFUSED: "the name server refuses to answer; try another resolver, or give an address",
+    LookupFault.TIMED_OUT: "no name server answered; check the network, or give an address",
+    LookupFault.UNREACHABLE: "no name server can be reached; check the network, or give an address",
+    LookupFault.INVALID_NAME: "it is not a name that DNS can hold; check the spelling",
+}
+"""What to tell of a name without an address, by what its own lookup said."""
+
+
+def conclude(
+    destination: Destination,
+    lookups: Sequence[LookupStep],
+    results: Iterable[Result],
+    attempts: Sequence[Attempt],
+    *,
+    duration: float,
+    omitted: int = 0,
+) -> Discovery:
+    """Everything that was seen, and what it adds up to. `duration` is in seconds."""
+    recommendation = recommend(destination, attempts)
+    best = recommendation.hop if recommendation else None
+    answered = sorted((one for one in attempts if one.response is not None), key=lambda one: one.hop is not best)
+    responses = [one.response for one in answered if one.response is not None]
+    telling = most_telling(attempts)
+    return Discovery(
+        destination,
+        tuple(lookups),
+        tuple(attempts),
+        recommendation,
+        system=_first(system_of, responses),
+        methods=_first(methods_of, responses) or (),
+        codecs=_first(codecs_of, responses) or (),
+        duration=duration,
+        failure="" if attempts else unresolvable(destination, results),
+        advice=telling.advice if telling is not None and not responses else "",
+        omitted=omitted,
+    )
+
+
+def recommend(destination: Destination, attempts: Sequence[Attempt]) -> Recommendation | None:
+    """Which of the places that answered to use; None when none did.
+
+    Secure comes first where the certificate proves the peer, then what DNS names, then TCP before UDP, and what is
+    broken (5xx, a bad certificate) last.
+    """
+    answered = [attempt for attempt in attempts if attempt.response is not None]
+    if not answered:
+        return None
+    best = min(answered, key=_rank)
+    return Recommendation(best.hop, _why(destination, best, answered), best.uri)
+
+
+def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
+    """The attempt that says most about the peer when none was answered: silence of an open port beats a refusal."""
+    ranked = [(_tellingness(attempt), index, attempt) for index, attempt in enumerate(attempts)]
+    return min(ranked)[2] if ranked else None
+
+
+def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
+    """Why there is no address to try, in a sentence that says what to try."""
+    addresses = (RecordType.A, RecordType.AAAA)
+    failures = [result for result in results if isinstance(result, LookupFailure) and result.question.type in addresses]
+    own = [failure for failure in failures if failure.question.name == destination.server]
+    # That the name lacks one family says less than why asking for the other one failed.
+    told = min(own or failures, key=lambda failure: failure.fault is LookupFault.NODATA, default=None)
+    if told is None:
+        return f"no address for {destination.server}: the name leads nowhere; check the spelling, or give an address"
+    of_target = "" if told.question.name == destination.server else f" (SRV names {told.question.name})"
+    return f"no address for {destination.server}{of_target}: {_FAULTS[told.fault]}"
+
+
+def _tellingness(attempt: Attempt) -> int:
+    return _TELLING.index(attempt.reach) if attempt.reach in _TELLING else len(_TELLING)
+
+
+def _rank(attempt: Attempt) -> tuple[bool, bool, bool, int]:
+    """Lower is better; equals keep the order in which they were tried."""
+    transport, trusted = attempt.hop.transport, _is_trusted(attempt)
+    order = 0 if trusted else {Transport.TCP: 1, Transport.UDP: 2}.get(transport, 3)
+    return _is_troubled(attempt), not trusted, not attempt.published, order
+
+
+def _is_trusted(attempt: Attempt) -> bool:
+    return attempt.hop.transport.secure and bool(attempt.tls) and not attempt.tls_problems
+
+
+def _is_troubled(attempt: Attempt) -> bool:
+    response = attempt.response
+    return response is None or response.is_provisional or response.status >= SERVER_ERROR
+
+
+def _why(destination: Destination, best: Attempt, answered: Sequence[Attempt]) -> str:
+    """The reasons for the best one, and what keeps a secure one from being it."""
+    others = [attempt for attempt in answered if attempt.hop.transport is not best.hop.transport]
+    reasons = [_main_reason(destination, best, others)]
+    if best.response is not None and _is_troubled(best):
+        reasons.append(f"but it answers {best.response.status}")
+    if best.retransmissions:
+        reasons.append(f"but packets are lost: the request was repeated {_times(best.retransmissions)}")
+    insecure = next((other for other in others if other.hop.transport.secure and other.tls_problems), None)
+    if insecure is not None:
+        reasons.append(f"TLS would be better, but {insecure.tls_problems[0]}")
+    return "; ".join(reasons)
+
+
+def _main_reason(destination: Destination, best: Attempt, others: Sequence[Attempt]) -> str:
+    transport = best.hop.transport
+    if _is_trusted(best):
+        return f"signalling is encrypted, and the certificate proves {destination.server}"
+    if transport.secure:
+        return f"only {transport.value} answers, but {'; '.join(best.tls_problems) or 'nothing proves the peer'}"
+    rivals = [other for other in others if not other.hop.transport.secure]
+    if not rivals:
+        return (
+            f"{'only ' if not others else ''}{transport.value} answers{', and DNS names it' if best.published else ''}"
+        )
+    rival = rivals[0]
+    if rival.response is not None and _is_troubled(rival) and not _is_troubled(best):
+        return f"{rival.hop.transport.value} answers {rival.response.status}"
+    if best.published and not any(other.published for other in rivals):
+        return f"DNS names {transport.value}, although {rival.hop.transport.value} answers too"
+    # RFC 3261 §18.1.1: what comes within 200 bytes of the path's MTU, or is above 1,300 bytes, must not go by UDP.
+    return "TCP carries messages of any size, UDP only up to 1,300 bytes"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _first(read: Callable[[Response], T], responses: Iterable[Response]) -> T | None:
+    """What the first response that says anything says."""
+    return next((found for found in map(read, responses) if found), None)

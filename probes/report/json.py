@@ -1,0 +1,96 @@
+"""A discovery as data. Fields are only ever added; `discovery.schema.json` beside this file describes them."""
+
+from probes.report.safe_text import encodable
+from probes.result import Attempt, Discovery, LookupStep, Recommendation, System
+from sipcore.message.message import Response
+from sipcore.resolve.target import Hop
+
+Data = dict[str, object]
+
+
+def discovery_data(discovery: Discovery, telling: Attempt | None = None) -> Data:
+    """The result as what `json.dumps` takes; `telling` is the attempt that says most where none was answered.
+
+    Times are in milliseconds. What a peer wrote is there as it came, bytes that are not UTF-8 as `\\xNN`.
+    """
+    destination = discovery.destination
+    return {
+        "target": str(destination),
+        "host": destination.host,
+        "port": destination.port,
+        "transport": destination.transport.value.lower() if destination.transport else None,
+        "private": destination.is_private,
+        "outcome": _outcome(discovery, telling),
+        "failure": discovery.failure,
+        "advice": discovery.advice,
+        "system": _system(discovery.system) if discovery.system else None,
+        "methods": [encodable(method) for method in discovery.methods],
+        "codecs": [encodable(codec) for codec in discovery.codecs],
+        "recommendation": _recommendation(discovery.recommendation) if discovery.recommendation else None,
+        "attempts": [_attempt(attempt) for attempt in discovery.attempts],
+        "lookups": [_lookup(step) for step in discovery.lookups],
+        "omitted": discovery.omitted,
+        "duration_ms": _milliseconds(discovery.duration),
+    }
+
+
+def _outcome(discovery: Discovery, telling: Attempt | None) -> str:
+    if discovery.answered:
+        return "answered"
+    return telling.reach.name.lower() if telling is not None else "unresolvable"
+
+
+def _attempt(attempt: Attempt) -> Data:
+    return {
+        **_place(attempt.hop),
+        "uri": str(attempt.uri),
+        "published": attempt.published,
+        "result": attempt.reach.name.lower(),
+        "detail": encodable(attempt.detail),
+        "advice": attempt.advice,
+        "response_time_ms": _milliseconds(attempt.rtt),
+        "kernel_stamped": attempt.kernel_stamped,
+        "retransmissions": attempt.retransmissions,
+        "tls": attempt.tls or None,
+        "tls_problems": [encodable(problem) for problem in attempt.tls_problems],
+        "response": _response(attempt.response) if attempt.response is not None else None,
+    }
+
+
+def _response(response: Response) -> Data:
+    return {
+        "status": response.status,
+        "reason": encodable(response.reason),
+        "raw": bytes(response).decode("utf-8", "backslashreplace"),
+    }
+
+
+def _system(system: System) -> Data:
+    return {
+        "banner": encodable(system.banner),
+        "product": encodable(system.product) or None,
+        "version": encodable(system.version) or None,
+        "platform": encodable(system.platform) or None,
+    }
+
+
+def _recommendation(recommendation: Recommendation) -> Data:
+    return _place(recommendation.hop) | {"why": encodable(recommendation.why), "uri": str(recommendation.uri)}
+
+
+def _lookup(step: LookupStep) -> Data:
+    answers = [encodable(answer) for answer in step.answers]
+    return {"question": encodable(step.question), "answers": answers, "error": encodable(step.error)}
+
+
+def _place(hop: Hop) -> Data:
+    return {
+        "transport": hop.transport.value.lower(),
+        "address": hop.remote.host,
+        "port": hop.remote.port,
+        "why": encodable(hop.why),
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000.0, 3)

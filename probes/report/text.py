@@ -1,0 +1,200 @@
+"""A discovery in words: the verdict, a grid of what each port and transport did, what is wrong, what DNS said.
+
+Readable at 80 columns and without colour, which only repeats what the words say. Everything that a peer may have
+written is made printable.
+"""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.text import Text
+
+from probes.report.safe_text import printable
+from probes.result import Attempt, Discovery, LookupStep, Reach
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+
+WIDTH = 80
+"""Columns of a terminal that nobody has widened."""
+_LABEL, _PORT, _CELL = 11, 8, 18
+"""Columns of a fact's name, of a port, and of one cell of the grid."""
+_COLUMNS = (Transport.UDP, Transport.TCP, Transport.TLS)
+
+_HEADLINES = {
+    Reach.SILENT: "a port is open, but nothing answers SIP",
+    Reach.NO_ANSWER: "nothing answers",
+    Reach.REFUSED: "nothing listens there",
+    Reach.UNREACHABLE: "there is no way there",
+    Reach.TLS_FAILED: "TLS does not succeed",
+    Reach.NOT_SIP: "something answers that is not SIP",
+    Reach.FAILED: "the probe could not be carried out",
+}
+_CELLS = {Reach.SILENT: "silent", Reach.TLS_FAILED: "no TLS", Reach.NOT_SIP: "not SIP"}
+"""Short forms for the grid, where the value itself is too long."""
+_STYLES = {Reach.ANSWERED: "green", Reach.SILENT: "yellow", Reach.TLS_FAILED: "red", Reach.NOT_SIP: "red"}
+_PENDING = "…"
+_FAULTY = "!"
+"""Marks an answer that came although something is wrong, which a note below tells."""
+
+Key = tuple[Transport, SocketAddress]
+
+
+def discovery_lines(discovery: Discovery, telling: Attempt | None = None, width: int = WIDTH) -> list[Text]:
+    """The whole result; `telling` is the attempt that says most where none was answered."""
+    lines = _wrapped_at("", failure_line(discovery, telling) or _verdict(discovery), width, style="bold")
+    lines += _facts(discovery, width)
+    attempts = {_key(attempt.hop): attempt for attempt in discovery.attempts}
+    lines += grid([attempt.hop for attempt in discovery.attempts], attempts)
+    lines += _notes(discovery, width)
+    lines += _dns(discovery.lookups, width)
+    return lines
+
+
+def progress_lines(title: str, hops: Sequence[Hop], attempts: Iterable[Attempt], elapsed: float) -> list[Text]:
+    """What is known while discovery runs. `elapsed` is in seconds."""
+    done = {_key(attempt.hop): attempt for attempt in attempts}
+    count = f"{len(done)} of {len(hops)} probes done" if hops else "asking DNS"
+    return [Text(f"{printable(title)}: {count}, {elapsed:.1f} s", style="bold"), *grid(hops, done)]
+
+
+def failure_line(discovery: Discovery, telling: Attempt | None) -> str:
+    """Why nothing was reached and what to try, in one line; "" when something answered."""
+    if discovery.answered:
+        return ""
+    if telling is None:
+        return printable(discovery.failure)
+    headline = _HEADLINES[telling.reach]
+    # What the headline says already is not worth saying twice.
+    detail = f" ({telling.detail})" if telling.reach not in (Reach.REFUSED, Reach.NO_ANSWER) else ""
+    return printable(f"{discovery.destination}: {headline}{detail}; {discovery.advice}".rstrip("; "))
+
+
+def grid(hops: Iterable[Hop], attempts: Mapping[Key, Attempt]) -> list[Text]:
+    """One block for each address: ports down, transports across."""
+    hops = list(hops)
+    columns = [transport for transport in _COLUMNS if any(hop.transport is transport for hop in hops)]
+    lines: list[Text] = []
+    for host in dict.fromkeys(hop.remote.host for hop in hops):
+        here = [hop for hop in hops if hop.remote.host == host]
+        lines += [Text(), Text(f"  {host}", style="bold")]
+        names = "".join(transport.value.ljust(_CELL) for transport in columns)
+        lines.append(Text(f"    {'port'.ljust(_PORT)}{names}".rstrip(), style="dim"))
+        for port in sorted({hop.remote.port for hop in here}):
+            known = {hop.transport: attempts.get(_key(hop)) for hop in here if hop.remote.port == port}
+            lines.append(_row(port, columns, known))
+    return lines
+
+
+def _row(port: int, columns: Sequence[Transport], known: Mapping[Transport, Attempt | None]) -> Text:
+    line = Text(f"    {str(port).ljust(_PORT)}")
+    for transport in columns:
+        text, style = _cell(known[transport]) if transport in known else ("", "")
+        line.append(text.ljust(_CELL), style=style)
+    line.rstrip()
+    return line
+
+
+def _cell(attempt: Attempt | None) -> tuple[str, str]:
+    if attempt is None:
+        return _PENDING, "dim"
+    style = _STYLES.get(attempt.reach, "dim")
+    if attempt.response is None:
+        return _CELLS.get(attempt.reach, attempt.reach.value), style
+    time = f" in {_short(attempt.rtt)}" if attempt.rtt is not None else ""
+    return f"{attempt.response.status}{time}{f' {_FAULTY}' if attempt.detail else ''}", style
+
+
+def _verdict(discovery: Discovery) -> str:
+    spoken = [hop.transport for hop in (attempt.hop for attempt in discovery.answered)]
+    names = [transport.value for transport in _COLUMNS if transport in spoken]
+    return f"{printable(str(discovery.destination))} answers SIP over {_and(names)}"
+
+
+def _and(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _facts(discovery: Discovery, width: int) -> list[Text]:
+    facts: list[tuple[str, str]] = []
+    if discovery.system is not None:
+        system = discovery.system
+        named = f"{system.product} {system.version}".strip()
+        platform = f" on {system.platform}" if system.platform else ""
+        facts.append(("system", f"{named}{platform}" if named else "unknown"))
+        facts.append(("banner", system.banner))
+    recommended = discovery.recommendation
+    if recommended is not None:
+        best = next(attempt for attempt in discovery.answered if attempt.hop == recommended.hop)
+        facts.append(("answer", _answer(best)))
+    facts += [("methods", ", ".join(discovery.methods)), ("codecs", ", ".join(discovery.codecs))]
+    if recommended is not None:
+        facts.append(("connect by", f"{recommended.uri} ({recommended.hop}): {recommended.why}"))
+    if discovery.omitted:
+        facts.append(("left out", f"{discovery.omitted} more places: narrow it with --port and --transport"))
+    lines = [line for name, text in facts if text for line in _wrapped(name, text, width)]
+    return [Text(), *lines] if lines else []
+
+
+def _answer(attempt: Attempt) -> str:
+    response = attempt.response
+    said = f"{response.status} {response.reason}".strip() if response is not None else ""
+    time = f" in {_short(attempt.rtt)}" if attempt.rtt is not None else ""
+    kernel = " (by the kernel's clock)" if attempt.kernel_stamped else ""
+    tls = f", {attempt.tls}" if attempt.tls else ""
+    return f"{said}{time}{kernel}{tls}"
+
+
+def _notes(discovery: Discovery, width: int) -> list[Text]:
+    """What went wrong and what to try, each once with all the places it is true of."""
+    several = len({attempt.hop.remote.host for attempt in discovery.attempts}) > 1
+    spoken = {attempt.hop.remote for attempt in discovery.answered if attempt.hop.transport.reliable}
+    places: dict[str, list[Hop]] = {}
+    for attempt in discovery.attempts:
+        text = "; ".join(part for part in (attempt.detail, attempt.advice) if part)
+        # A refusal explains itself, and so does TLS that fails where plain TCP is spoken, or the other way round.
+        known = attempt.response is None and attempt.hop.transport.reliable and attempt.hop.remote in spoken
+        if text and attempt.reach is not Reach.REFUSED and not known:
+            places.setdefault(text, []).append(attempt.hop)
+    lines: list[Text] = []
+    for text, hops in places.items():
+        lines += _wrapped_at(f"  {_places(hops, several=several)}: ", text, width)
+    return [Text(), *lines] if lines else []
+
+
+def _places(hops: Sequence[Hop], *, several: bool) -> str:
+    """`UDP 5060 and 5061, TLS 5061`, or with their addresses where there are several."""
+    by_transport: dict[str, list[str]] = {}
+    for hop in hops:
+        by_transport.setdefault(hop.transport.value, []).append(str(hop.remote if several else hop.remote.port))
+    return "; ".join(f"{name} {', '.join(remotes)}" for name, remotes in by_transport.items())
+
+
+def _dns(lookups: Sequence[LookupStep], width: int) -> list[Text]:
+    lines: list[Text] = []
+    for step in lookups:
+        lines += _wrapped_at(f"  {printable(step.question)}: ", ", ".join(step.answers) or step.error, width)
+    return [Text(), *lines] if lines else []
+
+
+def _wrapped(label: str, text: str, width: int) -> list[Text]:
+    """A fact: its name, and its text in a column of its own."""
+    head = f"  {label.ljust(_LABEL)}"
+    wrapped = textwrap.wrap(printable(text), width - len(head)) or [""]
+    return [Text(f"{head if not index else ' ' * len(head)}{line}") for index, line in enumerate(wrapped)]
+
+
+def _wrapped_at(head: str, text: str, width: int, *, style: str = "") -> list[Text]:
+    """A remark: what it is about, and its text, continued with an indent."""
+    return [
+        Text(line, style=style) for line in textwrap.wrap(f"{head}{printable(text)}", width, subsequent_indent=" " * 6)
+    ]
+
+
+def _short(seconds: float) -> str:
+    milliseconds = seconds * 1000.0
+    if milliseconds >= 1000:
+        return f"{seconds:.1f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
+def _key(hop: Hop) -> Key:
+    return hop.transport, hop.remote

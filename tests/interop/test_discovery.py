@@ -1,0 +1,91 @@
+"""Discovery against real servers: every transport that they have is found, named, and the best one recommended."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from probes.destination import Destination
+from probes.discovery.run import DiscoveryConfig, discover
+from probes.result import Discovery, Reach
+from sipcore.resolve.target import Transport
+from sipcore.transports.base import TlsConfig
+from tests.interop.lab import Server
+
+PRODUCTS = {"asterisk": "Asterisk", "kamailio": "kamailio", "baresip": "baresip"}
+
+
+async def look_at(server: Server, host: str = "", *, trusting: bool = True, user: str | None = "echo") -> Discovery:
+    ports = [server.udp_port, *([server.tls_port] if server.tls_port else [])]
+    tls = TlsConfig(ca_file=str(server.ca_file) if server.ca_file and trusting else None)
+    config = DiscoveryConfig(timeout=2.0, ports=tuple(ports), tls=tls)
+    with trio.fail_after(15):
+        return await discover(Destination(host or server.host, user=user), config)
+
+
+def reached(found: Discovery) -> dict[tuple[Transport, int], Reach]:
+    return {(attempt.hop.transport, attempt.hop.remote.port): attempt.reach for attempt in found.attempts}
+
+
+async def test_every_transport_is_found(server: Server) -> None:
+    found = reached(await look_at(server))
+    expected = {(Transport.UDP, server.udp_port), (Transport.TCP, server.tcp_port)}
+    if server.tls_port:
+        expected.add((Transport.TLS, server.tls_port))
+    assert {place for place, reach in found.items() if reach is Reach.ANSWERED} == expected
+
+
+async def test_the_rest_is_told_apart(asterisk: Server) -> None:
+    assert asterisk.tls_port
+    found = reached(await look_at(asterisk))
+    assert found[Transport.UDP, asterisk.tls_port] is Reach.REFUSED
+    assert found[Transport.TCP, asterisk.tls_port] in (Reach.SILENT, Reach.NOT_SIP)
+    assert found[Transport.TLS, asterisk.tcp_port] is Reach.TLS_FAILED
+
+
+async def test_the_system_is_named(server: Server) -> None:
+    # Kamailio answers for itself where no user is named, and would relay to the user otherwise.
+    found = await look_at(server, user=None if server.name == "kamailio" else "echo")
+    if server.name == "sipp":
+        assert found.system is None  # it says only what its scenario says
+        return
+    assert found.system is not None
+    assert found.system.product.lower() == PRODUCTS[server.name].lower()
+    assert found.system.version.startswith(server.version)
+
+
+async def test_methods_and_times(asterisk: Server) -> None:
+    found = await look_at(asterisk)
+    assert {"INVITE", "ACK", "BYE", "OPTIONS"} <= set(found.methods)
+    assert all(attempt.rtt is not None and 0 < attempt.rtt < 2 for attempt in found.answered)
+    assert [attempt for attempt in found.answered if attempt.kernel_stamped]
+
+
+async def test_tls_that_verifies_is_recommended(asterisk: Server) -> None:
+    found = await look_at(asterisk)
+    assert found.recommendation is not None
+    assert found.recommendation.hop.transport is Transport.TLS
+    assert found.recommendation.why
+
+
+async def test_tls_that_does_not_verify_is_not_recommended(asterisk: Server) -> None:
+    found = await look_at(asterisk, trusting=False)
+    assert found.recommendation is not None
+    assert found.recommendation.hop.transport is not Transport.TLS
+    (secured,) = [attempt for attempt in found.answered if attempt.hop.transport is Transport.TLS]
+    assert secured.tls_problems
+
+
+async def test_over_ipv6(kamailio: Server) -> None:
+    if kamailio.host6 is None:
+        pytest.skip("this machine has no ::1")
+    assert (await look_at(kamailio, kamailio.host6)).answered
+
+
+def test_the_command_line(asterisk: Server) -> None:
+    command = [sys.executable, "-m", "probes.cli.main", "discover", f"{asterisk.host}:{asterisk.udp_port}", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert asterisk.version in json.dumps(json.loads(done.stdout))

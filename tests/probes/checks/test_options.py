@@ -1,0 +1,193 @@
+"""The OPTIONS check: what is sent, and what each thing that can be seen means."""
+
+import pytest
+
+from probes.checks import options
+from probes.checks.io import Observation, Query, TlsFacts
+from probes.result import Attempt, Reach
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.message.parser import parse_message
+from sipcore.message.uri import SipUri
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.transports.tls_failure import CertificateFault, TlsFailure, TlsProblem
+
+LOCAL, REMOTE = SocketAddress("192.0.2.9", 40000), SocketAddress("192.0.2.1", 5060)
+URI = SipUri("example.com")
+HOPS = {transport: Hop(transport, REMOTE) for transport in Transport}
+UDP, TCP, TLS = HOPS[Transport.UDP], HOPS[Transport.TCP], HOPS[Transport.TLS]
+EXPIRED = CertificateFault(TlsProblem.EXPIRED, 0, 10, "on 2024-01-01")
+
+
+def bytes_of(status: str, *extra: str) -> bytes:
+    lines = [f"SIP/2.0 {status}", "Via: SIP/2.0/UDP x;branch=z9hG4bKx", "CSeq: 1 OPTIONS", *extra, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def received(hop: Hop, data: bytes) -> MessageTrace:
+    return MessageTrace(1.0, Direction.RECEIVED, Flow(hop.transport, LOCAL, REMOTE), data)
+
+
+def sent(hop: Hop, attempt: int = 0) -> MessageTrace:
+    return MessageTrace(0.0, Direction.SENT, Flow(hop.transport, LOCAL, REMOTE), b"OPTIONS", attempt=attempt)
+
+
+def judged(hop: Hop, *records: TraceRecord, **seen: object) -> Attempt:
+    query = Query("OPTIONS", URI, hop, 4.0)
+    return options.judge(Observation(query, 4.0, records=records, **seen))  # type: ignore[arg-type]
+
+
+def opened(hop: Hop, *events: str) -> tuple[FlowTrace, ...]:
+    return tuple(FlowTrace(0.0, hop, event) for event in ("opened", *events))
+
+
+def failure(reason: FailureReason, text: str = "so it is") -> TransportFailure:
+    return TransportFailure(reason, text)
+
+
+class Recorded:
+    """A network that answers with one observation."""
+
+    def __init__(self, seen: Observation) -> None:
+        self.seen = seen
+        self.asked: list[Query] = []
+
+    async def ask(self, query: Query) -> Observation:
+        self.asked.append(query)
+        return self.seen
+
+
+def test_plan() -> None:
+    query = options.plan(URI, TCP, 2.5)
+    assert query == Query("OPTIONS", URI, TCP, 2.5, (("Accept", "application/sdp"),))
+
+
+async def test_act() -> None:
+    query = options.plan(URI, TCP, 2.5)
+    network = Recorded(Observation(query, 0.1))
+    assert await options.act(network, query) is network.seen
+    assert network.asked == [query]
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "405 Method Not Allowed", "503 Busy", "404", "600 No"])
+def test_any_final_response_is_an_answer(status: str) -> None:
+    response = parse_message(bytes_of(status))
+    attempt = judged(UDP, sent(UDP), sent(UDP, 1), response=response, rtt=0.7, kernel_stamped=True)
+    assert (attempt.reach, attempt.detail, attempt.advice) == (Reach.ANSWERED, "", "")
+    assert attempt.response is response
+    assert (attempt.rtt, attempt.kernel_stamped, attempt.retransmissions) == (0.7, True, 1)
+    assert (attempt.hop, attempt.uri, len(attempt.records)) == (UDP, URI, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "seen", "detail"),
+    [
+        (bytes_of("100 Trying"), {}, "only a provisional answer came"),
+        (bytes_of("200 OK"), {}, "the answer does not fit the request, its Via, Call-ID or CSeq differs"),
+        (
+            b"SIP/2.0 200 OK\r\n\r\n",
+            {"failure": failure(FailureReason.GARBAGE, "To is missing")},
+            "the answer does not fit the request: To is missing",
+        ),
+    ],
+)
+def test_odd_answers_are_answers(data: bytes, seen: dict[str, object], detail: str) -> None:
+    attempt = judged(UDP, sent(UDP), received(UDP, data), **seen)
+    assert (attempt.reach, attempt.detail) == (Reach.ANSWERED, detail)
+    assert attempt.response is not None
+    assert bytes(attempt.response) == data
+
+
+@pytest.mark.parametrize(
+    ("reason", "hop", "reach"),
+    [
+        (FailureReason.REFUSED, UDP, Reach.REFUSED),
+        (FailureReason.REFUSED, TCP, Reach.REFUSED),
+        (FailureReason.UNREACHABLE, UDP, Reach.UNREACHABLE),
+        (FailureReason.PROHIBITED, UDP, Reach.UNREACHABLE),
+        (FailureReason.TIMED_OUT, UDP, Reach.NO_ANSWER),
+        (FailureReason.TIMED_OUT, TCP, Reach.NO_ANSWER),
+        (FailureReason.RESET, TCP, Reach.NO_ANSWER),
+        (FailureReason.CLOSED, TCP, Reach.NO_ANSWER),
+        (FailureReason.TLS, TLS, Reach.TLS_FAILED),
+        (FailureReason.TOO_LARGE, UDP, Reach.FAILED),
+        (FailureReason.UNRESOLVABLE, UDP, Reach.FAILED),
+        (FailureReason.GARBAGE, TCP, Reach.NOT_SIP),
+    ],
+)
+def test_each_failure_has_its_reach_and_advice(reason: FailureReason, hop: Hop, reach: Reach) -> None:
+    told = TlsFailure(TlsProblem.VERSION, hop) if reason is FailureReason.TLS else failure(reason)
+    attempt = judged(hop, failure=told)
+    assert attempt.reach is reach
+    assert attempt.detail
+    assert attempt.advice
+    assert attempt.response is None
+
+
+def test_every_reason_is_decided() -> None:
+    assert options.REACH.keys() == set(FailureReason)
+
+
+@pytest.mark.parametrize(
+    ("hop", "events", "seen", "reach", "detail"),
+    [
+        (UDP, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
+        (TCP, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
+        (TCP, opened(TCP), {}, Reach.SILENT, "no answer within 4.0 s"),
+        (TCP, opened(TCP), {"failure": failure(FailureReason.CLOSED)}, Reach.SILENT, "so it is"),
+        (TCP, opened(TCP), {"failure": failure(FailureReason.RESET)}, Reach.SILENT, "so it is"),
+        (TLS, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
+        (TLS, opened(TLS), {}, Reach.TLS_FAILED, f"{TlsProblem.SILENT.text} (no answer within 4.0 s)"),
+        (TLS, opened(TLS, "secured"), {}, Reach.SILENT, "no answer within 4.0 s"),
+        (
+            TLS,
+            opened(TLS, "secured"),
+            {"tls": TlsFacts("TLSv1.3", (EXPIRED,))},
+            Reach.SILENT,
+            "no answer within 4.0 s; the certificate has expired (on 2024-01-01)",
+        ),
+    ],
+)
+def test_silence(hop: Hop, events: tuple[FlowTrace, ...], seen: dict[str, object], reach: Reach, detail: str) -> None:
+    attempt = judged(hop, *events, **seen)
+    assert (attempt.reach, attempt.detail) == (reach, detail)
+    assert attempt.advice
+
+
+def test_silence_of_one_who_wanted_a_certificate() -> None:
+    attempt = judged(TLS, *opened(TLS, "secured"), tls=TlsFacts("TLSv1.3", certificate_requested=True))
+    assert attempt.reach is Reach.SILENT
+    assert "client certificate" in attempt.advice
+
+
+@pytest.mark.parametrize("problem", TlsProblem)
+def test_each_tls_problem_is_told_with_what_to_try(problem: TlsProblem) -> None:
+    attempt = judged(TLS, *opened(TLS), failure=TlsFailure(problem, TLS, "it says so"))
+    assert (attempt.reach, attempt.detail) == (Reach.TLS_FAILED, f"{problem.text} (it says so)")
+    assert attempt.advice == problem.advice
+
+
+def test_an_answer_with_a_bad_certificate_says_what_is_wrong_and_what_to_try() -> None:
+    untrusted = CertificateFault(TlsProblem.UNTRUSTED_ROOT, 1, 19)
+    facts = TlsFacts("TLSv1.3 AES", (EXPIRED, untrusted, EXPIRED))
+    attempt = judged(TLS, response=parse_message(bytes_of("200 OK")), rtt=0.1, tls=facts)
+    told = ("the certificate has expired (on 2024-01-01)", TlsProblem.UNTRUSTED_ROOT.text)
+    assert (attempt.reach, attempt.tls, attempt.tls_problems) == (Reach.ANSWERED, "TLSv1.3 AES", told)
+    assert attempt.detail == "; ".join(told)
+    assert attempt.advice == f"{TlsProblem.EXPIRED.advice}; {TlsProblem.UNTRUSTED_ROOT.advice}"
+
+
+@pytest.mark.parametrize(
+    ("hop", "text"),
+    [(UDP, "udp 192.0.2.1:5060: nothing listens there"), (TCP, "tcp 192.0.2.1:5060: nothing listens there")],
+)
+def test_the_detail_does_not_repeat_the_place(hop: Hop, text: str) -> None:
+    assert judged(hop, failure=failure(FailureReason.REFUSED, text)).detail == "nothing listens there"
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"OPTIONS sip:x SIP/2.0\r\n\r\n", b"\xff" * 20, b""]
+)
+def test_what_is_no_response_is_no_answer(data: bytes) -> None:
+    attempt = judged(UDP, received(UDP, data), failure=failure(FailureReason.GARBAGE, "not SIP"))
+    assert (attempt.reach, attempt.response) == (Reach.NOT_SIP, None)

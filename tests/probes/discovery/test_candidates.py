@@ -1,0 +1,193 @@
+"""Candidates: what DNS is asked, and what is tried because of the answers."""
+
+import pytest
+
+from probes.destination import Destination
+from probes.discovery.candidates import (
+    DEFAULT_PORTS,
+    DEFAULT_TRANSPORTS,
+    MAX_PORTS,
+    MAX_SRV_TARGETS,
+    Candidate,
+    Scope,
+    candidates,
+    further_questions,
+    questions,
+)
+from sipcore.errors import LocalError
+from sipcore.resolve.plan import Address, Answer, LookupFailure, LookupFault, Question, Record, RecordType, Result, Srv
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+
+UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+
+
+def answer(question: str, *records: Record, source: str = "DNS") -> Answer:
+    return Answer(asked(question), records, 60.0, source)
+
+
+def asked(text: str) -> Question:
+    kind, name = text.split()
+    return Question(RecordType[kind], name)
+
+
+def found(text: str, *results: Result, scope: Scope | None = None) -> tuple[Candidate, ...]:
+    destination = Destination.parse(text)
+    known = {result.question: result for result in results}
+    return candidates(destination, scope or Scope.of(destination), known)
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "transports", "expected"),
+    [
+        ("example.com", (), (), Scope()),
+        ("example.com:5070", (), (), Scope((5070,), DEFAULT_TRANSPORTS, follows_srv=False)),
+        ("tcp://example.com", (), (), Scope(DEFAULT_PORTS, (TCP,))),
+        ("tcp://example.com:5070", (5080, 5090, 5080), (UDP,), Scope((5080, 5090), (UDP,), follows_srv=False)),
+        ("sips:example.com", (), (), Scope(DEFAULT_PORTS, (TLS,))),
+        ("sips:example.com", (), (UDP, TLS, TLS), Scope(DEFAULT_PORTS, (TLS,))),
+    ],
+)
+def test_scope(text: str, ports: tuple[int, ...], transports: tuple[Transport, ...], expected: Scope) -> None:
+    assert Scope.of(Destination.parse(text), ports, transports) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "transports"), [("sips:example.com", (), (UDP,)), ("example.com", range(1, MAX_PORTS + 2), ())]
+)
+def test_scope_that_cannot_be(text: str, ports: tuple[int, ...], transports: tuple[Transport, ...]) -> None:
+    with pytest.raises(LocalError):
+        Scope.of(Destination.parse(text), ports, transports)
+
+
+ADDRESSES = ["A example.com", "AAAA example.com"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", []),
+        ("[2001:db8::1]:5060", []),
+        ("sip:example.com;maddr=192.0.2.1", []),
+        (
+            "example.com",
+            ["SRV _sip._udp.example.com", "SRV _sip._tcp.example.com", "SRV _sips._tcp.example.com", *ADDRESSES],
+        ),
+        ("tcp://example.com", ["SRV _sip._tcp.example.com", *ADDRESSES]),
+        ("sips:example.com", ["SRV _sips._tcp.example.com", *ADDRESSES]),
+        ("example.com:5060", ADDRESSES),
+        ("pbx", ["A pbx", "AAAA pbx"]),
+        ("sip.localhost", ["A sip.localhost", "AAAA sip.localhost"]),
+    ],
+)
+def test_first_questions(text: str, expected: list[str]) -> None:
+    destination = Destination.parse(text)
+    assert questions(destination, Scope.of(destination)) == tuple(map(asked, expected))
+
+
+def test_targets_of_srv_are_asked_for() -> None:
+    records = [Srv(10, 5, 5060, "b.example"), Srv(10, 9, 5070, "a.example"), Srv(20, 0, 5080, "a.example")]
+    extra = [Srv(30, 0, 5060, ""), Srv(30, 0, 5060, "192.0.2.1")]
+    results = [answer("SRV _sip._udp.example.com", *records, *extra), answer("A example.com", Address("192.0.2.1"))]
+    expected = ["A a.example", "AAAA a.example", "A b.example", "AAAA b.example"]
+    assert further_questions(results) == tuple(map(asked, expected))
+
+
+def test_srv_targets_are_bounded() -> None:
+    records = [Srv(number, 0, 5060, f"h{number}.example") for number in range(1000)]
+    assert len(further_questions([answer("SRV _sip._udp.example.com", *records)])) == 2 * MAX_SRV_TARGETS
+
+
+def test_an_address_is_tried_on_the_usual_ports() -> None:
+    tried = found("192.0.2.1")
+    expected = [
+        (transport, SocketAddress("192.0.2.1", port)) for port in DEFAULT_PORTS for transport in DEFAULT_TRANSPORTS
+    ]
+    assert [candidate.key for candidate in tried] == expected
+    assert tried[0].hop == Hop(UDP, SocketAddress("192.0.2.1", 5060), why="the address was given, port 5060 is usual")
+    assert [str(candidate.uri) for candidate in tried[:3]] == [
+        "sip:192.0.2.1",
+        "sip:192.0.2.1;transport=tcp",
+        "sip:192.0.2.1:5060;transport=tls",
+    ]
+    assert {candidate.hop.tls_name for candidate in tried} == {None, "192.0.2.1"}
+
+
+def test_what_was_given_is_all_that_is_tried() -> None:
+    (only,) = found("tls://bob@[2001:db8::1]:5070")
+    remote = SocketAddress("2001:db8::1", 5070)
+    assert only.hop == Hop(TLS, remote, tls_name="2001:db8::1", why="the address was given, port 5070 was given")
+    assert str(only.uri) == "sip:bob@[2001:db8::1]:5070;transport=tls"
+
+
+def test_each_address_of_a_name_is_tried() -> None:
+    results = [
+        answer("A pbx", Address("192.0.2.1"), Address("192.0.2.2"), source="hosts"),
+        answer("AAAA pbx", Address("2001:db8::1"), source="system"),
+    ]
+    tried = found("udp://pbx:5060", *results)
+    assert [str(candidate.hop.remote) for candidate in tried] == [
+        "192.0.2.1:5060",
+        "192.0.2.2:5060",
+        "[2001:db8::1]:5060",
+    ]
+    assert tried[0].hop.why == "A pbx (of this host's hosts file), port 5060 was given"
+    assert tried[2].hop.why == "AAAA pbx (of this host's resolver), port 5060 was given"
+
+
+def test_what_dns_names_comes_first_and_keeps_its_request_uri() -> None:
+    tried = found(
+        "bob@example.com",
+        answer("SRV _sip._tcp.example.com", Srv(20, 0, 5070, "b.example"), Srv(10, 0, 5060, "a.example")),
+        answer("A a.example", Address("192.0.2.1")),
+        answer("A b.example", Address("192.0.2.2")),
+        answer("A example.com", Address("192.0.2.1")),
+    )
+    assert [str(candidate.hop) for candidate in tried[:3]] == [
+        "tcp 192.0.2.1:5060",
+        "tcp 192.0.2.2:5070",
+        "udp 192.0.2.1:5060",
+    ]
+    assert [candidate.published for candidate in tried] == [True, True] + [False] * 8
+    assert str(tried[1].uri) == "sip:bob@example.com;transport=tcp"
+    assert tried[1].hop.why == "SRV _sip._tcp.example.com 20 0, b.example"
+
+
+def test_a_place_found_twice_is_tried_once_with_both_reasons() -> None:
+    results = [
+        answer("SRV _sips._tcp.example.com", Srv(1, 0, 5061, "example.com"), Srv(2, 0, 5061, "example.com")),
+        answer("A example.com", Address("192.0.2.1")),
+    ]
+    tried = found("sips:example.com", *results)
+    assert len(tried) == len(DEFAULT_PORTS)
+    assert tried[0].hop == Hop(
+        TLS,
+        SocketAddress("192.0.2.1", 5061),
+        tls_name="example.com",
+        why="SRV _sips._tcp.example.com 1 0, example.com; SRV _sips._tcp.example.com 2 0, example.com; "
+        "A example.com, port 5061 is usual",
+    )
+
+
+@pytest.mark.parametrize("record", [Srv(1, 0, 5060, ""), Srv(1, 0, 0, "a.example"), Srv(1, 0, 5060, "unknown.example")])
+def test_srv_that_leads_nowhere(record: Srv) -> None:
+    results: list[Result] = [
+        answer("SRV _sip._udp.example.com", record),
+        answer("A a.example", Address("192.0.2.1")),
+        LookupFailure(asked("A unknown.example"), LookupFault.NXDOMAIN),
+    ]
+    assert found("example.com", *results) == ()
+
+
+def test_srv_that_names_an_address() -> None:
+    (only,) = found("udp://example.com", answer("SRV _sip._udp.example.com", Srv(1, 0, 5066, "192.0.2.9")))
+    assert str(only.hop) == "udp 192.0.2.9:5066"
+
+
+def test_knowing_more_only_adds() -> None:
+    results = [
+        answer("A example.com", Address("192.0.2.1")),
+        answer("SRV _sip._udp.example.com", Srv(1, 0, 5060, "example.com"), Srv(1, 0, 5099, "example.com")),
+        answer("AAAA example.com", Address("2001:db8::1")),
+    ]
+    keys = [{candidate.key for candidate in found("example.com", *results[:count])} for count in range(4)]
+    assert keys[0] < keys[1] < keys[2] < keys[3]

@@ -1,0 +1,282 @@
+"""Discovery over real sockets: each kind of peer on loopback, none of which is ours."""
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from probes.destination import Destination
+from probes.discovery import run
+from probes.discovery.candidates import Candidate
+from probes.discovery.run import DiscoveryConfig, Progress, discover
+from probes.result import Attempt, Discovery, LookupStep, Reach
+from sipcore.errors import LocalError
+from sipcore.message.message import Request
+from sipcore.message.parser import parse_message
+from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.trace import Direction, MessageTrace
+from sipcore.transports.base import TlsConfig
+from sipcore.transports.lookup import LookupConfig
+from tests.probes.discovery.network import HOST, free_port, hang_up, name_server, ok, saying, silent, tcp, tls, udp
+from tests.sipcore.transports.authority import issue
+
+UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+NO_HOSTS = LookupConfig(hosts_file="")
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """A clock that jumps to the next deadline once nothing happened for 50 ms: no test waits for its timeouts."""
+    return MockClock(autojump_threshold=0.05)
+
+
+async def discovered(text: str, *transports: Transport, **config: object) -> Discovery:
+    settings = DiscoveryConfig(transports=transports, **config)  # type: ignore[arg-type]
+    with trio.fail_after(60):
+        return await discover(Destination.parse(text), settings)
+
+
+async def attempted(port: int, transport: Transport, **config: object) -> Attempt:
+    """The one attempt at a port of this machine."""
+    found = await discovered(f"{HOST}:{port}", transport, **config)
+    (attempt,) = found.attempts
+    assert (attempt.hop.transport, attempt.hop.remote) == (transport, SocketAddress(HOST, port))
+    return attempt
+
+
+async def test_an_answer_over_udp(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes:
+        asked.append(data)
+        return ok(data, "Server: kamailio (5.6.3 (x86_64/linux))", "Allow: INVITE, OPTIONS")
+
+    async with udp(respond) as port:
+        found = await discovered(f"bob@{HOST}:{port}", UDP)
+    (attempt,) = found.attempts
+    assert attempt.reach is Reach.ANSWERED
+    assert attempt.rtt is not None
+    assert 0 <= attempt.rtt < 0.5
+    assert attempt.retransmissions == 0
+    assert found.recommendation is not None
+    assert str(found.recommendation.uri) == f"sip:bob@{HOST}:{port}"
+    assert found.system is not None
+    assert (found.system.product, found.system.version, found.methods) == ("Kamailio", "5.6.3", ("INVITE", "OPTIONS"))
+    directions = [record.direction for record in attempt.records if isinstance(record, MessageTrace)]
+    assert directions == [Direction.SENT, Direction.RECEIVED]
+    request = parse_message(asked[0])
+    assert isinstance(request, Request)
+    assert (request.method, str(request.uri)) == ("OPTIONS", f"sip:bob@{HOST}:{port}")
+    assert request.headers.get("Accept") == "application/sdp"
+    assert request.headers.get("User-Agent") == run.PRODUCT
+
+
+async def test_a_lost_request_is_repeated(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes | None:
+        asked.append(data)
+        return ok(data) if len(asked) == 3 else None
+
+    async with udp(respond) as port:
+        attempt = await attempted(port, UDP)
+    assert attempt.reach is Reach.ANSWERED
+    assert attempt.retransmissions == 2
+    assert attempt.rtt is not None
+    assert attempt.rtt == pytest.approx(1.5, abs=0.1)  # T1, then twice T1: RFC 3261 §17.1.2.1
+    assert len(set(asked)) == 1
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "405 Method Not Allowed", "503 Service Unavailable"])
+async def test_any_status_is_an_answer(status: str, clock: MockClock) -> None:
+    async with udp(lambda data: ok(data, status=status)) as port:
+        attempt = await attempted(port, UDP)
+    assert attempt.reach is Reach.ANSWERED
+    assert attempt.response is not None
+    assert attempt.response.start_line == f"SIP/2.0 {status}"
+
+
+async def test_a_provisional_answer_is_one(clock: MockClock) -> None:
+    async with udp(lambda data: ok(data, status="100 Trying")) as port:
+        attempt = await attempted(port, UDP)
+    assert (attempt.reach, attempt.detail) == (Reach.ANSWERED, "only a provisional answer came")
+
+
+async def test_an_answer_that_breaks_sip_is_one(clock: MockClock) -> None:
+    async with udp(lambda data: b"SIP/2.0 200 OK\r\n\r\n") as port:
+        attempt = await attempted(port, UDP)
+    assert attempt.reach is Reach.ANSWERED
+    assert attempt.detail.startswith("the answer does not fit the request")
+
+
+async def test_silence_over_udp_lasts_as_long_as_it_may(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    async with udp(asked.append) as port:
+        found = await discovered(f"{HOST}:{port}", UDP, timeout=4.0)
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.detail) == (Reach.NO_ANSWER, "no answer within 4.0 s")
+    assert found.advice == attempt.advice
+    assert len(asked) == 4
+    assert found.duration == pytest.approx(4.0, abs=0.2)
+
+
+@pytest.mark.parametrize("transport", [UDP, TCP, TLS])
+async def test_refused(transport: Transport, clock: MockClock) -> None:
+    attempt = await attempted(free_port(), transport)
+    assert attempt.reach is Reach.REFUSED
+    assert "nothing listens there" in attempt.detail
+
+
+async def test_silence_over_tcp(clock: MockClock) -> None:
+    async with tcp(saying(silent)) as port:
+        attempt = await attempted(port, TCP)
+    assert (attempt.reach, attempt.detail) == (Reach.SILENT, "no answer within 4.0 s")
+
+
+async def test_a_connection_that_is_closed_at_once(clock: MockClock) -> None:
+    async with tcp(hang_up) as port:
+        attempt = await attempted(port, TCP)
+    assert (attempt.reach, attempt.detail) == (Reach.SILENT, "the peer closed the connection")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "web server"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+        (b"\x15\x03\x03\x00\x02\x02\x16", "TLS"),
+    ],
+)
+async def test_something_else_on_the_port(said: bytes, told: str, clock: MockClock) -> None:
+    async with tcp(saying(lambda data: said)) as port:
+        attempt = await attempted(port, TCP)
+    assert attempt.reach is Reach.NOT_SIP
+    assert told in attempt.detail
+
+
+async def test_garbage_over_udp(clock: MockClock) -> None:
+    async with udp(lambda data: b"hello?\r\n") as port:
+        attempt = await attempted(port, UDP)
+    assert (attempt.reach, attempt.response) == (Reach.NOT_SIP, None)
+
+
+async def test_a_self_signed_certificate_is_told_and_sip_asked_all_the_same(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(ok), issue("sip.test"), tmp_path) as port:
+        attempt = await attempted(port, TLS)
+    assert attempt.reach is Reach.ANSWERED
+    assert attempt.tls.startswith("TLSv1.3")
+    assert any("self-signed" in problem for problem in attempt.tls_problems)
+    assert "trust it" in attempt.advice
+
+
+async def test_a_certificate_that_proves_the_peer(clock: MockClock, tmp_path: Path) -> None:
+    root = issue("root", ca=True)
+    async with tls(saying(ok), issue("sip.test", root, names=[HOST]), tmp_path) as port:
+        found = await discovered(f"tls://{HOST}:{port}", tls=TlsConfig(ca_data=root.pem))
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.tls_problems, attempt.detail) == (Reach.ANSWERED, (), "")
+    assert found.recommendation is not None
+    assert found.recommendation.why == f"signalling is encrypted, and the certificate proves {HOST}"
+
+
+async def test_silence_behind_tls(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(silent), issue("sip.test", names=[HOST]), tmp_path) as port:
+        attempt = await attempted(port, TLS)
+    assert attempt.reach is Reach.SILENT
+    assert attempt.detail.startswith("no answer within 4.0 s; the certificate is self-signed")
+
+
+async def test_a_peer_that_wants_a_certificate(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(ok), issue("sip.test"), tmp_path, wants_certificate=True) as port:
+        attempt = await attempted(port, TLS)
+    assert attempt.reach is Reach.TLS_FAILED
+    assert "client certificate" in attempt.detail
+
+
+async def test_plain_sip_on_the_tls_port(clock: MockClock) -> None:
+    async with tcp(saying(lambda data: b"SIP/2.0 400 Bad Request\r\n\r\n")) as port:
+        attempt = await attempted(port, TLS)
+    assert attempt.reach is Reach.TLS_FAILED
+    assert "it speaks SIP without TLS" in attempt.detail
+
+
+async def test_no_answer_to_the_handshake(clock: MockClock) -> None:
+    async with tcp(saying(silent)) as port:
+        attempt = await attempted(port, TLS)
+    assert attempt.reach is Reach.TLS_FAILED
+    assert "gets no answer" in attempt.detail
+
+
+async def test_tls_is_not_waited_for_where_plain_tcp_is_spoken(clock: MockClock) -> None:
+    async with tcp(saying(lambda data: ok(data) if data.startswith(b"OPTIONS") else None)) as port:
+        found = await discovered(f"{HOST}:{port}", TCP, TLS)
+    assert [attempt.reach for attempt in found.attempts] == [Reach.ANSWERED, Reach.TLS_FAILED]
+    assert found.duration < 2 * run.GRACE
+
+
+async def test_everything_of_a_domain(clock: MockClock) -> None:
+    """What DNS names is tried first, the usual ports of its addresses too, all side by side."""
+    async with udp(ok) as named, tcp(saying(ok)) as usual:
+        zone = {
+            "SRV _sip._udp.example.test": [f"10 0 {named} sip.example.test."],
+            "SRV _sip._tcp.example.test": ["0 0 0 ."],
+            "A sip.example.test": [HOST],
+            "A example.test": [HOST],
+        }
+        told: list[Progress] = []
+        async with name_server(zone, refused=["AAAA example.test"]) as server:
+            config = DiscoveryConfig(lookup=LookupConfig(nameservers=(server,), hosts_file=""))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("probes.discovery.candidates.DEFAULT_PORTS", (usual,))
+                found = await discover(Destination.parse("example.test"), config, told.append)
+    reached = {str(attempt.hop): attempt.reach for attempt in found.attempts}
+    assert reached == {
+        f"udp {HOST}:{named}": Reach.ANSWERED,
+        f"udp {HOST}:{usual}": Reach.REFUSED,
+        f"tcp {HOST}:{usual}": Reach.ANSWERED,
+        f"tls {HOST}:{usual}": Reach.TLS_FAILED,
+    }
+    assert [attempt.published for attempt in found.attempts] == [True, False, False, False]
+    assert [str(attempt.uri) for attempt in found.attempts][:2] == ["sip:example.test", f"sip:example.test:{usual}"]
+    steps = {step.question: step for step in found.lookups}
+    assert steps["SRV _sip._udp.example.test"].answers == (f"10 0 {named} sip.example.test. (60 s)",)
+    assert steps["SRV _sips._tcp.example.test"].error == "the name does not exist"
+    assert steps["A sip.example.test"].answers == (f"{HOST} (60 s)",)
+    assert steps["AAAA example.test"].error.startswith("no name server answered")
+    assert [type(item) for item in told].count(LookupStep) == len(found.lookups) == 7
+    assert [type(item) for item in told].count(Candidate) == len(found.attempts)
+    assert [type(item) for item in told].count(Attempt) == len(found.attempts)
+
+
+async def test_a_place_that_dns_names_later_is_tried_once(clock: MockClock) -> None:
+    async with udp(ok) as port:
+        zone = {"SRV _sip._udp.example.test": [f"1 0 {port} example.test."], "A example.test": [HOST]}
+        async with name_server(zone) as server:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("probes.discovery.candidates.DEFAULT_PORTS", (port,))
+                config = LookupConfig(nameservers=(server,), hosts_file="")
+                found = await discovered("udp://example.test", lookup=config)
+    (attempt,) = found.attempts
+    assert attempt.published
+    named, usual = "SRV _sip._udp.example.test 1 0, example.test", f"A example.test, port {port} is usual"
+    assert attempt.hop.why == f"{named}; {usual}"
+
+
+async def test_a_name_that_does_not_exist(clock: MockClock) -> None:
+    async with name_server({}) as server:
+        found = await discovered("nowhere.test", lookup=LookupConfig(nameservers=(server,), hosts_file=""))
+    assert found.attempts == ()
+    assert found.failure.startswith("no address for nowhere.test: the name does not exist")
+
+
+async def test_no_more_places_are_tried_than_one_run_may(clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MAX_CANDIDATES", 2)
+    found = await discovered(HOST, ports=(free_port(), free_port()))
+    assert (len(found.attempts), found.omitted) == (2, 4)
+
+
+async def test_what_cannot_be_is_refused_before_anything_is_sent(clock: MockClock) -> None:
+    with pytest.raises(LocalError):
+        await discovered(f"sips:{HOST}", UDP)

@@ -1,0 +1,151 @@
+"""Destinations: every form that people paste, and what is said about those that name none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.destination import Destination, DestinationError
+from sipcore.message.params import Params
+from sipcore.resolve.target import SocketAddress, Target, Transport
+
+UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "canonical"),
+    [
+        ("example.com", Destination("example.com"), "sip:example.com"),
+        ("  example.com.  ", Destination("example.com"), "sip:example.com"),
+        ("example.com:5080", Destination("example.com", 5080), "sip:example.com:5080"),
+        ("pbx", Destination("pbx"), "sip:pbx"),
+        ("sip_proxy", Destination("sip_proxy"), "sip:sip_proxy"),
+        ("alice@example.com", Destination("example.com", user="alice"), "sip:alice@example.com"),
+        ("192.0.2.1", Destination("192.0.2.1"), "sip:192.0.2.1"),
+        ("192.0.2.1:5061", Destination("192.0.2.1", 5061), "sip:192.0.2.1:5061"),
+        ("2001:db8::1", Destination("2001:db8::1"), "sip:[2001:db8::1]"),
+        ("[2001:db8::1]", Destination("2001:db8::1"), "sip:[2001:db8::1]"),
+        ("[2001:db8::1]:5080", Destination("2001:db8::1", 5080), "sip:[2001:db8::1]:5080"),
+        ("fe80::1%eth0", Destination("fe80::1%eth0"), "sip:[fe80::1]"),
+        ("[fe80::1%25eth0]:5080", Destination("fe80::1%eth0", 5080), "sip:[fe80::1]:5080"),
+        ("tls://fe80::1%2", Destination("fe80::1%2", transport=TLS), "sip:[fe80::1];transport=tls"),
+        ("sip:example.com", Destination("example.com"), "sip:example.com"),
+        ("SIP:Bob@Example.COM", Destination("Example.COM", user="Bob"), "sip:Bob@Example.COM"),
+        ("sip:bob:secret@example.com", Destination("example.com", user="bob"), "sip:bob@example.com"),
+        ("sip:example.com;transport=TCP", Destination("example.com", transport=TCP), "sip:example.com;transport=tcp"),
+        (
+            "sip:example.com:5070;lr;transport=udp;user=phone",
+            Destination("example.com", 5070, UDP, params=Params((("lr", None), ("user", "phone")))),
+            "sip:example.com:5070;lr;user=phone;transport=udp",
+        ),
+        ("sips:example.com", Destination("example.com", secure=True), "sips:example.com"),
+        ("sips:example.com;transport=tcp", Destination("example.com", None, TLS, None, True), "sips:example.com"),
+        ("sip://example.com", Destination("example.com"), "sip:example.com"),
+        ("sips://example.com:5061", Destination("example.com", 5061, secure=True), "sips:example.com:5061"),
+        ("udp://example.com", Destination("example.com", transport=UDP), "sip:example.com;transport=udp"),
+        ("tcp://example.com:5080/", Destination("example.com", 5080, TCP), "sip:example.com:5080;transport=tcp"),
+        ("TLS://bob@[::1]", Destination("::1", None, TLS, "bob"), "sip:bob@[::1];transport=tls"),
+        ("tcp://2001:db8::1", Destination("2001:db8::1", transport=TCP), "sip:[2001:db8::1];transport=tcp"),
+        ("<sip:bob@example.com>", Destination("example.com", user="bob"), "sip:bob@example.com"),
+        ('"Bob" <sip:bob@example.com>', Destination("example.com", user="bob"), "sip:bob@example.com"),
+        ("sip:bob@example.com?Subject=x", Destination("example.com", user="bob"), "sip:bob@example.com"),
+    ],
+)
+def test_forms(text: str, expected: Destination, canonical: str) -> None:
+    assert Destination.parse(text) == expected
+    assert str(expected) == canonical
+
+
+@pytest.mark.parametrize("text", ["example.com", "[2001:db8::1]:5080", "tls://bob@example.com", "sips:example.com"])
+def test_the_canonical_form_means_the_same(text: str) -> None:
+    destination = Destination.parse(text)
+    assert Destination.parse(str(destination)) == destination
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "offset"),
+    [
+        ("", "nothing given", 0),
+        ("<>", "nothing given", 0),
+        ("-example", "neither a host name nor an address", 0),
+        ("5060", "neither a host name nor an address", 0),
+        ("256.1.1.1", "neither a host name nor an address", 0),
+        ("user@::1", "neither a host name nor an address at '::1'", 5),
+        ("example.com:sip", "a port is at most 65535 at 'sip'", 12),
+        ("example.com:70000", "a port is at most 65535 at '70000'", 12),
+        ("example.com:0", "port 0 is no port", 12),
+        ("[2001:db8::g]", "not an IPv6 address", 0),
+        ("sip:example.com;transport=carrier", "unknown transport carrier; use udp, tcp, tls", 26),
+        ("ws://example.com", "ws is not supported yet; use udp, tcp or tls", 0),
+        ("sip:example.com;transport=WSS", "wss is not supported yet", 26),
+        ("http://example.com", "http:// is not a SIP transport; use udp://", 0),
+        ("tel:+4930123", "a telephone number names no host; give sip:number@host", 0),
+        ("sips:example.com;transport=udp", "a sips URI cannot go over UDP", 0),
+        ("udp://sips:example.com", "at 'example.com'", 11),
+        ("sip:example.com;maddr=-", "neither a host name nor an address at '-'", 22),
+    ],
+)
+def test_what_names_no_destination(text: str, message: str, offset: int) -> None:
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse(text)
+    assert message in str(caught.value)
+    assert caught.value.text == text
+    assert caught.value.offset == offset
+
+
+def test_a_password_stays_out_of_the_error() -> None:
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse("sip:bob:s3cret@not a host")
+    assert "s3cret" not in str(caught.value)
+    assert "bob" in str(caught.value)
+
+
+@given(st.text())
+def test_any_text_is_a_destination_or_our_error(text: str) -> None:
+    error: DestinationError | None = None
+    try:
+        destination = Destination.parse(text)
+    except DestinationError as caught:
+        error = caught
+    else:
+        assert destination.host
+        assert Destination.parse(str(destination)).server == destination.server.partition("%")[0]
+    assert error is None or ("\n" not in str(error) and 0 <= error.offset <= len(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "remote", "expected"),
+    [
+        ("example.com", UDP, SocketAddress("192.0.2.1", 5060), "sip:example.com"),
+        ("example.com", UDP, SocketAddress("192.0.2.1", 5080), "sip:example.com:5080"),
+        ("example.com", TCP, SocketAddress("192.0.2.1", 5061), "sip:example.com:5061;transport=tcp"),
+        ("example.com", TLS, SocketAddress("192.0.2.1", 5061), "sip:example.com;transport=tls"),
+        ("example.com", TCP, None, "sip:example.com;transport=tcp"),
+        ("sips:example.com", TLS, SocketAddress("192.0.2.1", 5061), "sips:example.com"),
+        ("udp://bob@example.com:5070", UDP, SocketAddress("192.0.2.1", 5070), "sip:bob@example.com:5070"),
+        ("udp://example.com", TCP, None, "sip:example.com;transport=tcp"),
+    ],
+)
+def test_request_uri(text: str, transport: Transport, remote: SocketAddress | None, expected: str) -> None:
+    assert str(Destination.parse(text).uri(transport, remote)) == expected
+
+
+def test_maddr_is_where_to_look() -> None:
+    destination = Destination.parse("sip:example.com;maddr=192.0.2.7")
+    assert (destination.host, destination.server, destination.is_numeric) == ("example.com", "192.0.2.7", True)
+    assert destination.target == Target("192.0.2.7")
+    assert str(destination.uri()) == "sip:example.com;maddr=192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("10.0.0.1", True),
+        ("127.0.0.1", True),
+        ("fe80::1%eth0", True),
+        ("[fd00::1]", True),
+        ("8.8.8.8", False),
+        ("example.com", False),
+    ],
+)
+def test_private(text: str, private: bool) -> None:
+    assert Destination.parse(text).is_private is private
