@@ -23,7 +23,7 @@ def read_route(data: bytes) -> Route:
     message = parse_message(data)
     start = (message.method, message.uri_text) if isinstance(message, Request) else (message.status, message.reason)
     cseq = message.cseq
-    return (*start, message.via.branch, message.from_.tag, message.to.tag, message.call_id, cseq.number, cseq.method)
+    return (*start, message.branch, message.from_tag, message.to_tag, message.call_id, cseq.number, cseq.method)
 
 
 def read_full(data: bytes) -> Full:

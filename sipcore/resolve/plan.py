@@ -186,6 +186,7 @@ class Plan:
         self._unasked: list[Question] = []
         self._results: dict[Question, Result] = {}
         self._hops: list[Hop] | None = None
+        self._found_servers = False
         self._procedure = self._locate(self._stated_transport(), self._default_transport())
         self._advance()
 
@@ -282,19 +283,32 @@ class Plan:
         if not relevant:
             return (yield from self._without_naptr(self._usable, default, "no NAPTR"))
         by_order: dict[int, list[_Service]] = {}
-        for record in sorted(relevant, key=lambda record: (record.order, record.preference)):
+        for record in sorted(relevant, key=self._naptr_rank):
             service = self._naptr_service(record)
             if service is not None:
                 by_order.setdefault(record.order, []).append(service)
         if not by_order:
             self._trail.append(f"NAPTR {self.target.host} offers no transport that is in use here")
+            return []
         for services in by_order.values():
             # RFC 3403 §4.1: once a match is found a different order is not considered. The match this application
             # looks for is an SRV record (RFC 3263 §8), so an order that leads to none is no match.
             hops = yield from self._by_services(services)
             if hops:
                 return hops
-        return []
+        if self._found_servers:
+            return []
+        # RFC 3263 §4.2: without SRV records the domain's own addresses count, over the transport that NAPTR chose.
+        chosen = next(iter(by_order.values()))[0]
+        why = f"{chosen.why}, no SRV, default port"
+        server = _Server(chosen.transport, self.target.host, chosen.transport.default_port, why)
+        return (yield from self._resolve([server]))
+
+    def _naptr_rank(self, record: Naptr) -> tuple[int, int, int]:
+        """RFC 3403 §4.1: order, then preference; what DNS ranks as equal comes as it is preferred here."""
+        transport = _NAPTR_TRANSPORTS.get(record.service.upper())
+        place = self._usable.index(transport) if transport in self._usable else len(self._usable)
+        return record.order, record.preference, place
 
     def _naptr_service(self, record: Naptr) -> _Service | None:
         """What a NAPTR record leads to, or None where RFC 3263 §4.1 has it discarded."""
@@ -313,6 +327,7 @@ class Plan:
         servers: list[_Server] = []
         for service in services:
             if service.terminal:
+                self._found_servers = True
                 servers.append(_Server(service.transport, service.name, service.transport.default_port, service.why))
             else:
                 result = results[Question(RecordType.SRV, service.name)]
@@ -338,6 +353,7 @@ class Plan:
     def _servers(self, service: _Service, result: Result) -> list[_Server]:
         """The servers that SRV records name, in the order of RFC 2782."""
         records = [record for record in _records(result) if isinstance(record, Srv)]
+        self._found_servers |= bool(records)
         servers = []
         for record in order_srv(records, self._chance):
             if not record.target:

@@ -6,11 +6,15 @@ A server that is not installed skips the tests that need it, or, with SIPCORE_IN
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import pytest
 
 from tests.interop import certificates, servers
 from tests.interop.lab import Lab, MissingError, Server
+from tests.interop.nameserver import FIXTURES, Nameserver, nsd
+
+Running = TypeVar("Running")
 
 REQUIRED = os.environ.get("SIPCORE_INTEROP") == "required"
 
@@ -41,6 +45,13 @@ def sipp(lab: Lab) -> Iterator[Server]:
     yield from _provide(servers.sipp, lab)
 
 
+@pytest.fixture(scope="session")
+def nameserver(lab: Lab) -> Iterator[Nameserver]:
+    """One with the zones of `fixtures/zones`."""
+    for running in _provide(nsd, lab, FIXTURES):
+        yield running[0]
+
+
 @pytest.fixture(scope="session", params=["asterisk", "baresip", "kamailio", "sipp"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn."""
@@ -48,7 +59,7 @@ def server(request: pytest.FixtureRequest) -> Server:
     return running
 
 
-def _provide(prepare: Callable[..., AbstractContextManager[Server]], *arguments: Lab | Server) -> Iterator[Server]:
+def _provide(prepare: Callable[..., AbstractContextManager[Running]], *arguments: object) -> Iterator[Running]:
     try:
         running = prepare(*arguments)
     except MissingError as missing:

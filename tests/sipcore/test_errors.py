@@ -1,0 +1,83 @@
+"""Errors say whose fault it is, which rule was broken, and where."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from sipcore.errors import (
+    EXCERPT_CHARACTERS,
+    FailureReason,
+    LimitExceeded,
+    LocalError,
+    ParseError,
+    RemoteError,
+    SipError,
+    TransportFailure,
+    UnsafeValue,
+)
+
+
+def test_whose_fault() -> None:
+    assert issubclass(ParseError, RemoteError)
+    assert issubclass(LimitExceeded, ParseError)
+    assert issubclass(UnsafeValue, LocalError)
+    assert issubclass(TransportFailure, RemoteError)
+    assert not issubclass(LocalError, RemoteError)
+
+
+def test_every_error_names_its_rule() -> None:
+    error = LocalError("no", section="RFC 3261 §1")
+    assert (error.message, error.section, str(error)) == ("no", "RFC 3261 §1", "no [RFC 3261 §1]")
+    failure = TransportFailure(FailureReason.REFUSED, "nobody there")
+    assert (failure.reason, failure.section) == (FailureReason.REFUSED, "RFC 3261 §18.4")
+
+
+def test_a_parse_error_shows_what_offends() -> None:
+    error = ParseError("not a port", section="RFC 3261 §25.1", text="sip:a:b", offset=6)
+    assert (error.excerpt, error.offending_bytes, error.status) == ("b", b"b", 400)
+    assert str(error) == "not a port at 6: 'b' [RFC 3261 §25.1]"
+
+
+def test_the_excerpt_is_short_and_never_empty_while_there_is_text() -> None:
+    assert ParseError("x", section="s", text="a" * 1000).excerpt == "a" * EXCERPT_CHARACTERS
+    assert ParseError("ends too early", section="s", text="abc", offset=3).excerpt == "abc"
+    assert ParseError("missing", section="s").excerpt == ""
+
+
+def test_bytes_that_are_not_utf8_are_shown_as_they_came() -> None:
+    text = b"caf\xe9".decode("utf-8", "surrogateescape")
+    assert ParseError("x", section="s", text=text, offset=3).offending_bytes == b"\xe9"
+
+
+def test_an_error_without_text_shows_none() -> None:
+    assert str(ParseError("missing", section="RFC 3261 §8.1.1", header="Via")) == "Via: missing [RFC 3261 §8.1.1]"
+
+
+def test_within_tells_the_same_error_from_further_out() -> None:
+    inner = LimitExceeded("too much", section="RFC 3261 §8.2.2.1", text="host", offset=1, status=414)
+    outer = inner.within("To", 5, "<sip:host>")
+    assert isinstance(outer, LimitExceeded)
+    assert (outer.header, outer.text, outer.offset, outer.status) == ("To", "<sip:host>", 6, 414)
+    assert outer.excerpt == "ost>"
+    assert str(outer) == "To: too much at 6: 'ost>' [RFC 3261 §8.2.2.1]"
+    outermost = outer.within(position=120)
+    assert (outermost.header, outermost.position) == ("To", 120)
+    assert str(outermost) == "To: too much at byte 120: 'ost>' [RFC 3261 §8.2.2.1]"
+
+
+def test_within_changes_nothing_it_is_not_told() -> None:
+    error = ParseError("x", section="s", text="abc", offset=1, header="Via", position=9, status=505)
+    assert vars(error.within()) == vars(error)
+
+
+@contextlib.contextmanager
+def passing() -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("error", [SipError("x", section="s"), ParseError("x", section="s")])
+def test_errors_pass_through_context_managers(error: SipError) -> None:
+    """A frozen dataclass would fail here: the context manager sets the traceback."""
+    with pytest.raises(type(error)), passing():
+        raise error

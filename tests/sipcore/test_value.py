@@ -1,0 +1,74 @@
+"""`@value`: everything that a frozen dataclass promises, faster."""
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+
+from sipcore.value import value
+
+
+@value
+class Point:
+    """A value with each kind of field."""
+
+    x: int
+    y: int = 2
+    tags: list[str] = dataclasses.field(default_factory=list)
+    note: str = dataclasses.field(default="", compare=False, repr=False)
+
+
+@value
+class Positive:
+    """A value that checks itself."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number < 0:
+            raise ArithmeticError
+
+
+@value
+class Nothing:
+    """A value without fields."""
+
+
+def test_fields_defaults_and_factories() -> None:
+    assert Point(1) == Point(x=1, y=2, tags=[])
+    assert Point(1, 3, ["a"]).tags == ["a"]
+    assert Point(1).tags is not Point(1).tags
+
+
+def test_it_cannot_be_changed() -> None:
+    point = Point(1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        point.x = 2  # type: ignore[misc]  # the point of the test
+    with pytest.raises((AttributeError, TypeError)):
+        point.other = 2  # type: ignore[attr-defined]  # as above
+    assert not hasattr(point, "__dict__")
+
+
+def test_equality_hash_and_repr() -> None:
+    assert Point(1, note="a") == Point(1, note="b")
+    assert repr(Point(1)) == "Point(x=1, y=2, tags=[])"
+    assert hash(Positive(1)) == hash(Positive(1))
+    assert Nothing() == Nothing()
+
+
+def test_replace_copy_and_pickle() -> None:
+    assert dataclasses.replace(Positive(1), number=2) == Positive(2)
+    assert copy.copy(Positive(1)) == pickle.loads(pickle.dumps(Positive(1))) == Positive(1)
+
+
+def test_post_init_is_called() -> None:
+    with pytest.raises(ArithmeticError):
+        Positive(-1)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(TypeError):
+        Point()  # type: ignore[call-arg]  # the point of the test
+    with pytest.raises(TypeError):
+        Point(1, z=1)  # type: ignore[call-arg]  # as above

@@ -1,0 +1,342 @@
+"""Peers that misbehave, and a kernel that refuses: each harms its own connection only, within named limits."""
+
+import errno
+import socket
+from collections.abc import Callable
+
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.framing import MAX_HEAD
+from sipcore.resolve.target import Flow, Hop
+from sipcore.transports import connections, tcp
+from sipcore.transports.base import TransportConfig, socket_address
+from sipcore.transports.connections import Transports, open_transports
+from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
+from tests.sipcore.transports.streams import (
+    LONG,
+    TCP,
+    Peer,
+    connect,
+    flow_to,
+    make_connection,
+    pair,
+    receive_exactly,
+    reset,
+    serving,
+)
+
+
+@pytest.mark.parametrize("begun", [OPTIONS[:-1], b"OPTIONS", OPTIONS.replace(b": 0", b": 9") + b"half"])
+async def test_a_half_message_is_waited_for_so_long(recorder: Recorder, patient_clock: MockClock, begun: bytes) -> None:
+    recorder.patience = LONG
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        await stream.send_all(OPTIONS + begun)
+        begin = trio.current_time()
+        _, failure = await recorder.end()
+        assert failure.reason is FailureReason.TIMED_OUT
+        assert "begun and not ended" in failure.message
+        assert trio.current_time() - begin == pytest.approx(tcp.MESSAGE_TIMEOUT, abs=1)
+
+
+async def test_trickling_does_not_help(recorder: Recorder, patient_clock: MockClock) -> None:
+    recorder.patience = LONG
+
+    async def trickle(stream: trio.SocketStream) -> None:
+        for letter in b"OPTIONS sip:a SIP/2.0\r\n":
+            await stream.send_all(bytes([letter]))
+            await trio.sleep(tcp.MESSAGE_TIMEOUT / 4)
+
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        with pytest.raises(trio.BrokenResourceError):
+            await trickle(stream)
+        assert recorder.ended[0][1].reason is FailureReason.TIMED_OUT
+        assert recorder.messages == []
+
+
+async def test_whole_messages_in_between_do(recorder: Recorder, patient_clock: MockClock) -> None:
+    recorder.patience = LONG
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        await stream.send_all(OPTIONS[:10])
+        for _ in range(4):
+            await trio.sleep(0.75 * tcp.MESSAGE_TIMEOUT)
+            await stream.send_all(OPTIONS[10:] + OPTIONS[:10])
+        await recorder.message(4)
+        assert recorder.ended == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "an HTTP request"),
+        (b"\x16\x03\x01\x00\xf0\x01", "a TLS handshake"),
+        (b"hello\r\n", "not a SIP start line"),
+        (b"OPTIONS sip:a SIP/2.0\r\nX: " + b"y" * MAX_HEAD, "header fields beyond"),
+        (OPTIONS.replace(b": 0", b": 99999999"), "a body beyond"),
+        (OPTIONS.replace(b": 0", b": zero"), "not a number"),
+    ],
+)
+async def test_garbage_ends_the_connection_and_no_other(recorder: Recorder, data: bytes, words: str) -> None:
+    async with serving(recorder) as (_, address), await connect(address) as good, await connect(address) as bad:
+        await good.send_all(OPTIONS)
+        await bad.send_all(data)
+        _, failure = await recorder.end()
+        assert failure.reason is FailureReason.GARBAGE
+        assert words in failure.message
+        assert isinstance(failure.__cause__, ParseError)
+        await good.send_all(OPTIONS)
+        await recorder.message(2)
+        assert len(recorder.ended) == 1
+        assert recorder.events().count("failed") == 1
+
+
+async def test_messages_before_garbage_are_delivered(recorder: Recorder) -> None:
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        await stream.send_all(OPTIONS + b"\x00")
+        await recorder.end()
+        assert [message.data for message in recorder.messages] == [OPTIONS]
+
+
+async def test_the_peer_closes_in_the_middle_of_a_message(recorder: Recorder) -> None:
+    async with serving(recorder) as (_, address):
+        async with await connect(address) as stream:
+            await stream.send_all(OPTIONS[:20])
+        _, failure = await recorder.end()
+        assert "in the middle of a message" in failure.message
+
+
+async def test_the_peer_resets(recorder: Recorder, peer: Peer) -> None:
+    async with open_transports(TransportConfig(), recorder) as client:
+        _, stream = await flow_to(client, peer, recorder)
+        reset(stream)
+        _, failure = await recorder.end()
+        assert failure.reason is FailureReason.RESET
+        assert recorder.events() == ["opened", "failed"]
+
+
+async def test_what_the_peer_said_before_it_reset_is_read(recorder: Recorder, peer: Peer) -> None:
+    async with open_transports(TransportConfig(), recorder) as client:
+        flow, stream = await flow_to(client, peer, recorder)
+        await stream.send_all(OK)
+        reset(stream)
+        client.send(flow, OPTIONS)  # the writer meets the reset first
+        await recorder.end()
+        assert [message.data for message in recorder.messages] == [OPTIONS, OK]
+
+
+async def test_a_peer_that_does_not_read_is_given_up(
+    recorder: Recorder, peer: Peer, patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp, "MAX_QUEUE", 100_000)
+    recorder.patience = LONG
+
+    async def flood(client: Transports, flow: Flow) -> None:
+        while True:
+            client.send(flow, bytes(50_000))
+            await trio.testing.wait_all_tasks_blocked()
+
+    async with open_transports(TransportConfig(), recorder) as client:
+        flow, stream = await flow_to(client, peer, recorder)
+        async with stream:
+            with pytest.raises(TransportFailure, match="too slowly") as caught:
+                await flood(client, flow)
+            assert caught.value.reason is FailureReason.TIMED_OUT
+            assert recorder.ended == []
+            begin = trio.current_time()
+            _, failure = await recorder.end()
+            assert failure.reason is FailureReason.TIMED_OUT
+            assert "reads nothing" in failure.message
+            assert trio.current_time() - begin == pytest.approx(tcp.WRITE_TIMEOUT, abs=1)
+
+
+async def test_a_peer_that_reads_slowly_gets_everything(recorder: Recorder, peer: Peer) -> None:
+    async with open_transports(TransportConfig(), recorder) as client:
+        flow, stream = await flow_to(client, peer, recorder)
+        sent = b""
+        async with stream:
+            for number in range(5000):
+                data = b"%05d" % number * 4000
+                try:
+                    client.send(flow, data)
+                except TransportFailure:
+                    break
+                sent += data
+                await trio.testing.wait_all_tasks_blocked()
+            assert await receive_exactly(stream, len(sent)) == sent
+
+
+async def test_pings_by_the_million_are_bounded(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "MAX_QUEUE", 10)
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        await stream.send_all(b"\r\n\r\n" * 1000)
+        _, failure = await recorder.end()
+        assert "too slowly" in failure.message
+
+
+async def test_refused(recorder: Recorder) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        nowhere = socket_address(sock.getsockname())
+    async with open_transports(TransportConfig(), recorder) as client:
+        with pytest.raises(TransportFailure) as caught:
+            await client.prepare(Hop(TCP, nowhere))
+        assert caught.value.reason is FailureReason.REFUSED
+        with pytest.raises(TransportFailure):
+            await client.prepare(Hop(TCP, nowhere))
+    assert recorder.events() == ["failed", "failed"]
+
+
+async def test_no_answer(recorder: Recorder, patient_clock: MockClock) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        hop = Hop(TCP, socket_address(full.getsockname()))
+        # The queue of those not accepted is full after one; who comes then is not answered at all.
+        with socket.create_connection(full.getsockname()), socket.socket() as second:
+            second.setblocking(False)
+            second.connect_ex(full.getsockname())
+            async with open_transports(TransportConfig(connect_timeout=3.0), recorder) as client:
+                begin = trio.current_time()
+                with pytest.raises(TransportFailure) as caught:
+                    await client.prepare(hop)
+                assert caught.value.reason is FailureReason.TIMED_OUT
+                assert "no answer within 3 s" in caught.value.message
+                assert trio.current_time() - begin == pytest.approx(3.0, abs=0.5)
+
+
+async def test_no_more_than_so_many_connections(recorder: Recorder) -> None:
+    async with serving(recorder, max_connections=1) as (_, address), await connect(address) as first:
+        await first.send_all(OPTIONS)
+        await recorder.message()
+        async with await connect(address) as second:
+            with trio.fail_after(LONG):
+                assert await second.receive_some() == b""
+        await first.send_all(OPTIONS)
+        await recorder.message(2)
+
+
+def failing_once(number: int, real: Callable[..., object]) -> Callable[..., object]:
+    """`real`, but for a first call that fails with an error of the kernel."""
+    failed = False
+
+    def call(*arguments: object) -> object:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise OSError(number, "told to")
+        return real(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ECONNABORTED])
+async def test_accepting_goes_on_after_an_error(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, patient_clock: MockClock, number: int
+) -> None:
+    recorder.patience = LONG
+    monkeypatch.setattr(tcp, "accept", failing_once(number, tcp.accept))
+    begin = trio.current_time()
+    async with serving(recorder) as (_, address), await connect(address) as stream:
+        await stream.send_all(OPTIONS)
+        await recorder.message()
+        paused = trio.current_time() - begin >= connections.ACCEPT_PAUSE
+        assert paused is (number == errno.EMFILE)
+
+
+def test_a_socket_that_cannot_be_prepared_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tcp.listen(LOOPBACK) as listener, socket.create_connection(listener.getsockname()):
+        listener.setblocking(True)
+        monkeypatch.setattr(tcp, "_prepare", failing_once(errno.EINVAL, tcp._prepare))
+        with pytest.raises(OSError, match="told to"):
+            tcp.accept(listener)
+
+
+class Handshake:
+    """An engine whose handshake is a word each way; any other word of the peer fails it."""
+
+    established = False
+    closed = False
+
+    def __init__(self) -> None:
+        self._out = b"hello"
+
+    def receive(self, data: bytes) -> bytes:
+        if data not in (b"", b"hello"):
+            raise TransportFailure(FailureReason.TLS, "not a hello")
+        self.established = data == b"hello"
+        return b""
+
+    def send(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def outgoing(self) -> bytes:
+        data, self._out = self._out, b""
+        return data
+
+    def close(self) -> None:
+        self._out = b""
+
+    def explain(self, failure: TransportFailure) -> TransportFailure:
+        return TransportFailure(FailureReason.TLS, f"explained: {failure.message}")
+
+
+async def test_a_handshake_waits_for_the_socket() -> None:
+    async with pair(recv=[BlockingIOError()], send=[BlockingIOError()]) as (left, right):
+        right.sendall(b"hello")
+        assert await tcp.establish(left, Handshake(), Hop(TCP, LOOPBACK)) == b""
+        assert right.recv(100) == b"hello"
+
+
+async def test_a_handshake_that_fails_is_explained() -> None:
+    async with pair(recv=[ConnectionResetError(errno.ECONNRESET, "reset")]) as (left, right):
+        right.sendall(b"hello")
+        with pytest.raises(TransportFailure, match=r"explained: .* reset"):
+            await tcp.establish(left, Handshake(), Hop(TCP, LOOPBACK))
+
+
+async def test_a_farewell_that_cannot_be_said_is_dropped() -> None:
+    async with pair(send=[BrokenPipeError()]) as (left, _):
+        await tcp._send_farewell(left, b"goodbye")
+
+
+async def test_being_woken_for_nothing_does_no_harm(recorder: Recorder, nursery: trio.Nursery) -> None:
+    async with pair(recv=[BlockingIOError()]) as (left, right):
+        nursery.start_soon(make_connection(left, recorder).run)
+        right.sendall(OPTIONS)
+        await recorder.message()
+        right.shutdown(socket.SHUT_WR)
+        await recorder.end()
+
+
+async def test_a_connection_ends_once(recorder: Recorder, nursery: trio.Nursery) -> None:
+    async with pair() as (left, right):
+        connection = make_connection(left, recorder)
+        nursery.start_soon(connection.run)
+        await trio.testing.wait_all_tasks_blocked()
+        right.shutdown(socket.SHUT_WR)
+        connection.close()
+        with pytest.raises(TransportFailure, match="was closed here"):
+            connection.send(OPTIONS)
+        connection._fail(TransportFailure(FailureReason.RESET, "too late"))
+        await recorder.until(recorder.events)
+        assert recorder.events() == ["closed"]
+        assert recorder.ended == []
+
+
+async def test_a_failed_write_is_left_to_the_reader(recorder: Recorder) -> None:
+    async with pair() as (left, right):
+        connection = make_connection(left, recorder)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.run)
+            await trio.testing.wait_all_tasks_blocked()
+            right.shutdown(socket.SHUT_RD)
+            connection.send(OPTIONS)
+            await trio.testing.wait_all_tasks_blocked()
+            right.sendall(OK)
+            right.shutdown(socket.SHUT_WR)
+            await recorder.end()
+    assert [message.data for message in recorder.messages] == [OK]
+    assert recorder.ended[0][1].reason is FailureReason.CLOSED
