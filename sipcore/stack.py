@@ -12,7 +12,7 @@ bytes.
 
 from sipcore.calls import Calls
 from sipcore.dialogs.session import Effect
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
     GarbageReceived,
     Output,
@@ -36,6 +36,7 @@ from sipcore.trace import Stamp
 from sipcore.transactions import effects
 from sipcore.transactions.key import AnyServerKey, ClientKey, Key
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.transactions.reply import reply_to, stamped
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
 
@@ -132,11 +133,14 @@ class Stack:
     def receive(self, data: bytes, flow: Flow, stamp: Stamp, now: float) -> None:
         """Take one datagram, or one message that was framed on a stream."""
         self._stamp = stamp
+        message = None
         try:
             message = parse_message(data)
             require(message)
         except ParseError as error:
             self._outputs.append(GarbageReceived(data, flow, stamp, error))
+            if isinstance(message, Request):
+                self._refuse_malformed(message, flow, error)
             return
         self._transactions.receive(message, flow, now)
         self._settle(now)
@@ -186,6 +190,26 @@ class Stack:
     def _carry_out(self, call: int, effects: list[Effect], now: float) -> None:
         self._calls.carry_out(call, effects, now)
         self._settle(now)
+
+    def _refuse_malformed(self, request: Request, flow: Flow, error: ParseError) -> None:
+        """Answer a request that cannot be worked with, without keeping state (RFC 3261 §8.2.7, §21.4.1).
+
+        Nothing is sent where that would take what is broken itself; an ACK is never answered.
+        """
+        if request.method == ACK:
+            return
+        try:
+            stamped_request = stamped(request, flow)
+            refusal = build_response(
+                stamped_request,
+                error.status,
+                f"{error.header}: {error.message}" if error.header else "",
+                tag=self._tokens.tag(),
+            )
+            to = reply_to(stamped_request.via, flow)
+        except SipError:
+            return
+        self._outputs.append(Transmit(None, to, bytes(refusal)))
 
     def _settle(self, now: float) -> None:
         """Pass on what the transactions came up with, which may make them come up with more."""

@@ -23,6 +23,7 @@ from sipcore.events import (
     Transmit,
 )
 from sipcore.message.build import response as build_response
+from sipcore.message.build import with_via
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.outgoing import Order
@@ -321,6 +322,34 @@ def test_garbage_is_told_and_changes_nothing() -> None:
     assert isinstance(garbage, GarbageReceived)
     assert isinstance(garbage.error, ParseError)
     assert len(wire.alice.stack) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "answered"),
+    [
+        ({"CSeq": "1 INVITE"}, True),
+        ({"Call-ID": None}, True),
+        ({"From": "<sip:"}, True),
+        ({"Via": ";"}, False),
+        ({"To": "<sip:"}, True),
+    ],
+)
+def test_a_malformed_request_is_answered_400_if_it_can_be(change: dict[str, str | None], answered: bool) -> None:
+    request = with_via(Wire().request("OPTIONS"), "UDP", BOB.host, BOB.port, "z9hG4bK1")
+    for name, text in change.items():
+        request = request.without(name) if text is None else request.with_header(name, text)
+    stack = Wire().alice.stack
+    stack.receive(bytes(request), Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
+    sent = [output for output in stack.drain() if isinstance(output, Transmit)]
+    assert [output.data.startswith(b"SIP/2.0 400 ") for output in sent] == [True] * answered
+    assert len(stack) == 0
+
+
+def test_a_malformed_ack_is_never_answered() -> None:
+    request = with_via(Wire().request("ACK"), "UDP", BOB.host, BOB.port, "z9hG4bK1").without("Call-ID")
+    stack = Wire().alice.stack
+    stack.receive(bytes(request), Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
+    assert not [output for output in stack.drain() if isinstance(output, Transmit)]
 
 
 @pytest.mark.parametrize("method", ["INVITE", "ACK", "CANCEL"])
