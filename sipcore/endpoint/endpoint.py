@@ -174,9 +174,14 @@ class Endpoint:
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere."""
         plan = Plan(target_of(uri), chance=lambda: self.tokens.number(2**32) / 2**32)
+
+        async def ask(question: Question) -> None:
+            plan.answer(await self._ask(question))
+
         while not plan.done:
-            for question in plan.next_questions():
-                plan.answer(await self._ask(question))
+            async with trio.open_nursery() as nursery:
+                for question in plan.next_questions():
+                    nursery.start_soon(ask, question)
         if not plan.hops():
             raise plan.failure()
         return plan.hops()

@@ -35,6 +35,11 @@ class Transport(Enum):
         return self in (Transport.TLS, Transport.WSS)
 
     @property
+    def websocket(self) -> bool:
+        """Whether messages are carried in a WebSocket (RFC 7118)."""
+        return self in (Transport.WS, Transport.WSS)
+
+    @property
     def default_port(self) -> int:
         """The port where none is written (RFC 3261 §19.1.2; RFC 7118 §5.2 for 80 and 443)."""
         return _DEFAULT_PORTS[self]
@@ -75,7 +80,9 @@ class Hop:
     """One place to send to: how, from where, and why it was chosen.
 
     `local` is None until the kernel or the connection has told which local address is used. `tls_name` is the name
-    that the peer's certificate must carry (RFC 5922 §4) and that goes out as SNI. `why` is a sentence for people.
+    that was asked for: the peer's certificate must carry it (RFC 5922 §4), and it goes out as SNI and as the Host of a
+    WebSocket. `why` is a sentence for people. `path` is the one that a WebSocket is opened at (RFC 6455 §3), "" the
+    one that is configured.
     """
 
     transport: Transport
@@ -83,9 +90,10 @@ class Hop:
     local: SocketAddress | None = None
     tls_name: str | None = None
     why: str = ""
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"{self.transport.value.lower()} {self.remote}"
+        return f"{self.transport.value.lower()} {self.remote}{self.path}"
 
 
 @value

@@ -98,6 +98,12 @@ class Lookup:
         )
 
     async def _ask_dns(self, question: Question) -> Result:
+        # dnspython pauses after each round, the last one too: it would take up to two seconds more than it may.
+        with trio.move_on_after(self._config.lifetime):
+            return await self._resolve(question)
+        return self._timed_out(question)
+
+    async def _resolve(self, question: Question) -> Result:
         import dns.asyncbackend
         import dns.exception
         import dns.resolver
@@ -117,10 +123,13 @@ class Lookup:
         except dns.resolver.NoResolverConfiguration:
             return LookupFailure(question, LookupFault.UNREACHABLE, "no name server is configured")
         except dns.exception.Timeout:
-            return LookupFailure(question, LookupFault.TIMED_OUT, f"within {self._config.lifetime:g} s")
+            return self._timed_out(question)
         except (dns.exception.DNSException, UnicodeError) as error:
             return LookupFailure(question, LookupFault.INVALID_NAME, str(error))
         return _read(question, answer)
+
+    def _timed_out(self, question: Question) -> LookupFailure:
+        return LookupFailure(question, LookupFault.TIMED_OUT, f"within {self._config.lifetime:g} s")
 
 
 def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
@@ -142,9 +151,15 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
 
 def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> LookupFailure:
     """Why every name server failed: by the last one that said something."""
+    import dns.message
+
     errors = error.kwargs["errors"]
-    detail = "; ".join(f"{str(server).removeprefix('Do53:')}: {cause}" for server, _, _, cause, _ in errors)
-    said = [str(cause) for _, _, _, cause, response in errors if response is not None]
+    causes = [
+        (str(server).removeprefix("Do53:"), str(cause) or type(cause).__name__) for server, *_, cause, _ in errors
+    ]
+    detail = "; ".join(f"{server}: {cause}" for server, cause in causes)
+    # A truncated answer is an answer, although the rest of it could not be had over TCP (RFC 7766 §5).
+    said = [str(cause) for *_, cause, got in errors if got is not None or isinstance(cause, dns.message.Truncated)]
     if not said:
         return LookupFailure(question, LookupFault.UNREACHABLE, detail)
     return LookupFailure(question, LookupFault.REFUSED if said[-1] == "REFUSED" else LookupFault.SERVFAIL, detail)

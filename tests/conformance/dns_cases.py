@@ -48,10 +48,10 @@ SIPX_TRANSPORTS = {"UDP": Transport.UDP, "TCP": Transport.TCP, "TLS": Transport.
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing to locate. `zone` is the text of a zone file, None for a name server that is silent."""
+    """One thing to locate. `zone` is a zone file or the text of one, None for a name server that is silent."""
 
     id: str
-    zone: str | None
+    zone: Path | str | None
     asked: Target | str
     expected: tuple[str, ...]
     supported: tuple[Transport, ...]
@@ -66,8 +66,8 @@ class Scenario:
 class Zone:
     """A zone that answers as a resolver would: aliases are followed, and what is missing is said to be missing."""
 
-    def __init__(self, text: str | None) -> None:
-        self._zone = None if text is None else read_zone(text)
+    def __init__(self, source: Path | str | None) -> None:
+        self._zone = None if source is None else read_zone(source)
         self._told: dict[Question, Result] = {}
 
     def ask(self, question: Question) -> Result:
@@ -92,8 +92,9 @@ class Zone:
 
 
 @cache
-def read_zone(text: str) -> dns.zone.Zone:
-    """A zone by its text; its name is its first $ORIGIN."""
+def read_zone(source: Path | str) -> dns.zone.Zone:
+    """A zone by its file or its text; its name is its first $ORIGIN."""
+    text = source.read_text() if isinstance(source, Path) else source
     return dns.zone.from_text(text, relativize=False, check_origin=False)
 
 
@@ -119,6 +120,7 @@ def solve(scenario: Scenario, ask: Callable[[Question], Result], seed: int = 0) 
     return tuple(map(str, plan.hops()))
 
 
+@cache
 def orders(scenario: Scenario) -> set[tuple[str, ...]]:
     """Every outcome that chance may come to, as far as `DRAWS` draws find them."""
     zone = Zone(scenario.zone)
@@ -149,17 +151,17 @@ def _as_stated(row: dict[str, Any]) -> Scenario:
     alone = row.get("options") == "options_no_TCP" and transport is None
     supported = (Transport.UDP,) if alone else (*UDP_TCP, Transport.TLS)
     target = Target(row["domain"], row["port"], transport)
-    return Scenario(row["id"], _zone_text(row), target, expected, supported, (RecordType.A,))
+    return Scenario(row["id"], _zone(row), target, expected, supported, (RecordType.A,))
 
 
 def _as_transcribed(row: dict[str, Any], outcomes: Sequence[Outcome]) -> Iterator[Scenario]:
     for number, outcome in enumerate(outcomes, start=1):
         name = row["id"] if len(outcomes) == 1 else f"{row['id']}/{number}"
-        yield Scenario(name, _zone_text(row), outcome.uri, outcome.places, outcome.supported, outcome.families)
+        yield Scenario(name, _zone(row), outcome.uri, outcome.places, outcome.supported, outcome.families)
 
 
-def _zone_text(row: dict[str, Any]) -> str | None:
+def _zone(row: dict[str, Any]) -> Path | str | None:
     if row.get("zone_file"):
-        return (FOLDER / "zones" / Path(row["zone_file"]).name).read_text()
+        return FOLDER / "zones" / str(row["zone_file"])
     records = SERVED.get(row["id"], row.get("records", ()))
     return None if records is None else HEADER.format(origin="example.com.") + "\n".join(records)

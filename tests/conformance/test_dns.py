@@ -64,7 +64,7 @@ def test_what_is_transcribed_agrees_with_what_the_case_states() -> None:
 
 @needs_corpus
 def test_the_weights_of_the_rfcs_own_example() -> None:
-    answer = Zone((FOLDER / "zones" / "rfc2782_foobar.zone").read_text()).ask(FOOBAR)
+    answer = Zone(FOLDER / "zones" / "rfc2782_foobar.zone").ask(FOOBAR)
     assert isinstance(answer, Answer)
     records = [record for record in answer.records if isinstance(record, Srv)]
     source = random.Random(2782)

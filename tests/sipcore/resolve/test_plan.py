@@ -208,6 +208,34 @@ def test_the_next_order_is_taken_when_the_first_leads_to_no_srv() -> None:
     assert "SRV _sip._tcp.gone.test: the name does not exist" in plan.trail
 
 
+def test_naptr_that_lead_to_no_srv_at_all_leave_the_domains_own_addresses() -> None:
+    # RFC 3263 §4.2: at the default port of the transport that NAPTR chose.
+    zone = Zone("""
+        a.test NAPTR 20 10 "s" "SIP+D2U" "" _sip._udp.gone.test.
+        a.test NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.gone.test.
+        a.test A 192.0.2.9
+    """)
+    plan = solve(Target("a.test"), zone)
+    assert places(plan) == ["tls 192.0.2.9:5061"]
+    assert plan.hops()[0].why == "NAPTR 10 10 SIPS+D2T, no SRV, default port"
+
+
+@pytest.mark.parametrize("answer", ["_sip._udp.b.test SRV 0 0 0 .", "_sip._udp.b.test SRV 0 0 5060 gone.test"])
+def test_srv_behind_naptr_that_lead_nowhere_leave_nothing(answer: str) -> None:
+    zone = Zone(f'a.test NAPTR 10 10 "s" "SIP+D2U" "" _sip._udp.b.test.\n{answer}\na.test A 192.0.2.9')
+    assert places(solve(Target("a.test"), zone)) == []
+    assert "A a.test" not in zone.asked
+
+
+@pytest.mark.parametrize("supported", [(UDP, TCP, TLS), (TLS, TCP, UDP)])
+def test_naptr_of_equal_rank_come_in_the_order_preferred_here(supported: tuple[Transport, ...]) -> None:
+    services = {"SIP+D2T": "_sip._tcp", "SIP+D2U": "_sip._udp", "SIPS+D2T": "_sips._tcp"}
+    lines = [f'a.test NAPTR 10 10 "s" "{service}" "" {prefix}.a.test.' for service, prefix in services.items()]
+    lines += [f"{prefix}.a.test SRV 0 0 5060 192.0.2.1" for prefix in services.values()]
+    plan = solve(Target("a.test"), Zone("\n".join(lines)), supported=supported)
+    assert tuple(hop.transport for hop in plan.hops()) == supported
+
+
 def test_two_naptr_may_lead_to_the_same_srv() -> None:
     zone = Zone("""
         a.test NAPTR 10 10 "s" "SIP+D2T" "" _sip._tcp.b.test.
