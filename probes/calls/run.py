@@ -46,7 +46,7 @@ async def place_call(
     for name in script.codecs:
         if name not in CODECS:
             raise LocalError(f"no codec {name}; there are {', '.join(CODECS)}", section="RFC 3551 §4.5")
-    async with open_endpoint(config) as endpoint:
+    async with open_endpoint(replace(config or EndpointConfig(), garbage_fails=True)) as endpoint:
         run = _Run(script, endpoint, on_entry)
         unsubscribe = endpoint.subscribe(run.take)
         try:

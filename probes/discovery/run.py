@@ -65,7 +65,7 @@ async def discover(
     """
     config = config or DiscoveryConfig()
     scope = Scope.of(destination, config.ports, config.transports)
-    if config.tls != TlsConfig() and Transport.TLS in scope.transports:
+    if Transport.TLS in scope.transports:
         _check_tls(config.tls)
     started = trio.current_time()
     async with open_endpoint(_endpoint_config(config)) as endpoint:
@@ -75,7 +75,10 @@ async def discover(
 
 
 def _check_tls(config: TlsConfig) -> None:
-    """Raise LocalError for TLS settings that cannot be used, which each attempt would meet for itself otherwise."""
+    """Raise LocalError for TLS settings that cannot be used, which each attempt would meet for itself otherwise.
+
+    OpenSSL takes a tenth of a second to load, and is loaded here: later it would add to the answers' times.
+    """
     from sipcore.transports.tls import TlsContexts
 
     TlsContexts(config).client(Hop(Transport.TLS, SocketAddress("192.0.2.1", Transport.TLS.default_port)))
@@ -84,7 +87,7 @@ def _check_tls(config: TlsConfig) -> None:
 def _endpoint_config(config: DiscoveryConfig) -> EndpointConfig:
     # An attempt's own time ends before the transport gives its connection up: it is the one that is told.
     transports = TransportConfig(tls=replace(config.tls, verify=False), connect_timeout=config.timeout + 1.0)
-    return EndpointConfig(transports, stack=StackConfig(product=PRODUCT, tracing=False))
+    return EndpointConfig(transports, stack=StackConfig(product=PRODUCT, tracing=False), garbage_fails=True)
 
 
 class _Run:

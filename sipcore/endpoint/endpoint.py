@@ -74,6 +74,9 @@ class EndpointConfig:
     random_bytes: RandomBytes = field(default=secrets.token_bytes, repr=False)
     takes_incoming: bool = False
     """Whether somebody reads `Endpoint.incoming`. If not, OPTIONS is answered 200 and everything else refused."""
+    garbage_fails: bool = False
+    """Whether bytes that are no SIP message fail what is awaited from their sender. A probe wants to know; a service
+    must not let whoever can forge a datagram end its calls."""
 
 
 class IncomingRequest:
@@ -352,7 +355,7 @@ class Endpoint:
             case RequestSent() | ResponseReceived() | RequestFailed():
                 self._tell_waiter(output)
             case GarbageReceived():
-                self._refuse_garbage(output)
+                self._take_garbage(output)
             case _:
                 self._publish(output)
 
@@ -417,15 +420,13 @@ class Endpoint:
             if call.is_over:
                 del self._calls[event.call]
 
-    def _refuse_garbage(self, garbage: GarbageReceived) -> None:
-        """Bytes that are no SIP message from where an answer is awaited: no better answer will come."""
-        text = f"{garbage.flow.remote} answers with something that is not SIP: {garbage.error}"
+    def _take_garbage(self, garbage: GarbageReceived) -> None:
+        if not self.config.garbage_fails:
+            return
+        flow = garbage.flow
+        text = f"{flow.remote} answers with something that is not SIP: {garbage.error}"
         failure = TransportFailure(FailureReason.GARBAGE, text, section=garbage.error.section)
-        for waiter in self._waiters.values():
-            hop = waiter.hop
-            if hop is not None and (hop.transport, hop.remote) == (garbage.flow.transport, garbage.flow.remote):
-                waiter.final = RequestFailed(0, failure)
-                waiter.done.set()
+        self._stack.flow_failed(flow, failure, trio.current_time())
 
     def _take_in(self, event: CallReceived | RequestReceived) -> None:
         incoming: Incoming

@@ -125,6 +125,13 @@ async def test_missing_credentials_are_told(asterisk: Server) -> None:
     assert "--user" in result.advice
 
 
+async def test_a_certificate_that_does_not_verify_is_told(asterisk: Server) -> None:
+    with trio.fail_after(30):
+        result = await place_call(CallScript(destination(asterisk, "echo", Transport.TLS), hold=HOLD))
+    assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.TLS_FAILED)
+    assert "issuer" in result.why or "certificate" in result.why
+
+
 async def test_digest_of_a_proxy(kamailio: Server) -> None:
     where = destination(kamailio, "auth", Transport.UDP)
     caller = Address.parse(f"<sip:alice@{kamailio.host}>")

@@ -1,5 +1,6 @@
 """Test calls against a callee on loopback: what is in the result, whatever the callee does."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -109,6 +110,23 @@ async def test_nothing_listens() -> None:
         result = await place_call(CallScript(Destination("127.0.0.1", 9, Transport.TCP)))
     assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.REFUSED)
     assert result.advice
+
+
+async def test_something_else_listens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.setblocking(False)
+
+        async def answer() -> None:
+            await trio.lowlevel.wait_readable(peer)
+            _, sender = peer.recvfrom(65536)
+            peer.sendto(b"HTTP/1.1 400 Bad Request\r\n\r\n", sender)
+
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(answer)
+                result = await place_call(CallScript(Destination("127.0.0.1", peer.getsockname()[1], Transport.UDP)))
+    assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.NOT_SIP)
 
 
 async def test_a_name_without_an_address() -> None:

@@ -160,7 +160,7 @@ def _closed_port(transport: Transport) -> SocketAddress:
 
 
 async def test_garbage_is_told() -> None:
-    async with open_endpoint() as client, trio.open_nursery() as nursery:
+    async with open_endpoint(EndpointConfig(garbage_fails=True)) as client, trio.open_nursery() as nursery:
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as peer:
             await peer.bind(("127.0.0.1", 0))
 
@@ -173,6 +173,20 @@ async def test_garbage_is_told() -> None:
             with trio.fail_after(5), pytest.raises(TransportFailure) as caught:
                 await client.options(parse_uri("sip:127.0.0.1"), hop=hop)
     assert caught.value.reason is FailureReason.GARBAGE
+
+
+async def test_forged_garbage_ends_nothing() -> None:
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def answer_late() -> None:
+            incoming = await server.incoming().receive()
+            assert isinstance(incoming, IncomingRequest)
+            server.transports.send(incoming.flow, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            incoming.respond(200)
+
+        nursery.start_soon(answer_late)
+        exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+    assert exchange.response.status == 200
 
 
 async def test_the_trace_has_every_message() -> None:
