@@ -69,22 +69,23 @@ class Alarms:
         return self._ticks[0] / PER_SECOND if self._ticks else None
 
     def pop(self, now: float) -> list[Transaction]:
-        """The transactions that wanted to be woken first of all, if that is at `now` or earlier.
+        """The transactions that wanted to be woken first of all, if that is at `now` or earlier; else none.
 
         Each must be given to `schedule` or `forget` afterwards.
         """
-        if not self._ticks or self._ticks[0] / PER_SECOND > now:
-            return []
-        tick = heappop(self._ticks)
-        bucket = self._buckets.pop(tick)
-        woken = []
-        for transaction in bucket:
-            if transaction.wake == tick:
-                transaction.wake = UNSCHEDULED  # a second place of its in this bucket does not count then
-                woken.append(transaction)
-        self._places -= len(bucket)
-        self._stale -= len(bucket) - len(woken)
-        return woken
+        while self._ticks and self._ticks[0] / PER_SECOND <= now:
+            tick = heappop(self._ticks)
+            bucket = self._buckets.pop(tick)
+            woken = []
+            for transaction in bucket:
+                if transaction.wake == tick:
+                    transaction.wake = UNSCHEDULED  # so that a second place of its in this bucket does not count
+                    woken.append(transaction)
+            self._places -= len(bucket)
+            self._stale -= len(bucket) - len(woken)
+            if woken:
+                return woken
+        return []
 
     def _sweep(self) -> None:
         kept = {tick: [one for one in bucket if one.wake == tick] for tick, bucket in self._buckets.items()}

@@ -61,7 +61,7 @@ MACHINE = Machine(
     "RFC 3261 Figure 6",
     START,
     TABLE,
-    ignored=IGNORED,
-    impossible=IMPOSSIBLE,
+    IGNORED,
+    IMPOSSIBLE,
     responses=(R1XX, *(R2XX_6XX,) * 5),
 )

@@ -81,7 +81,7 @@ MACHINE = Machine(
     "RFC 6026 Figure 5",
     START,
     TABLE,
-    ignored=IGNORED,
-    impossible=IMPOSSIBLE,
+    IGNORED,
+    IMPOSSIBLE,
     responses=(R1XX, R2XX, R3XX_6XX, R3XX_6XX, R3XX_6XX, R3XX_6XX),
 )

@@ -81,7 +81,7 @@ MACHINE = Machine(
     "RFC 6026 Figure 7",
     START,
     TABLE,
-    ignored=IGNORED,
-    impossible=IMPOSSIBLE,
+    IGNORED,
+    IMPOSSIBLE,
     responses=(SEND_1XX, SEND_2XX, *(SEND_3XX_6XX,) * 4),
 )

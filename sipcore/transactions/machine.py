@@ -5,10 +5,11 @@ that cannot reach it: a timer that does not run there. Together they are states 
 The tables themselves are one module each; `transaction` carries out what they say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 from enum import Enum, IntEnum
 
 from sipcore.transactions.timers import Timer
+from sipcore.value import value
 
 
 class Action(Enum):
@@ -70,6 +71,7 @@ Transition = tuple[IntEnum, tuple[Action, ...]]
 Table = Mapping[Cell, Transition]
 
 
+@value
 class Machine:
     """One of the four machines: its table, and how messages, timers and failures become its inputs.
 
@@ -77,29 +79,29 @@ class Machine:
     inputs for the six classes of responses, which a client receives and a server is handed.
     """
 
-    __slots__ = ("figure", "ignored", "impossible", "inputs", "name", "responses", "start", "states", "table", "timers")
+    name: str
+    figure: str
+    start: Transition
+    table: Table
+    ignored: Set[Cell]
+    impossible: Set[Cell]
+    responses: tuple[IntEnum, ...]
 
-    def __init__(
-        self,
-        name: str,
-        figure: str,
-        start: Transition,
-        table: Table,
-        *,
-        ignored: Iterable[Cell],
-        impossible: Iterable[Cell],
-        responses: tuple[IntEnum, ...],
-    ) -> None:
-        self.name = name
-        self.figure = figure
-        self.start = start
-        self.table = table
-        self.ignored = frozenset(ignored)
-        self.impossible = frozenset(impossible)
-        self.responses = responses
-        self.states = type(start[0])
-        self.inputs = type(responses[0])
-        self.timers = {Timer[i.name.removeprefix("TIMER_")]: i for i in self.inputs if i.name.startswith("TIMER_")}
+    @property
+    def states(self) -> type[IntEnum]:
+        """All states; the last is TERMINATED."""
+        return type(self.start[0])
+
+    @property
+    def inputs(self) -> type[IntEnum]:
+        """All inputs."""
+        return type(self.responses[0])
+
+    @property
+    def timers(self) -> dict[Timer, IntEnum]:
+        """The input that each timer of this machine is, when it fires."""
+        prefix = "TIMER_"
+        return {Timer[one.name.removeprefix(prefix)]: one for one in self.inputs if one.name.startswith(prefix)}
 
     def __repr__(self) -> str:
         return f"<Machine {self.name}, {self.figure}>"

@@ -65,7 +65,7 @@ MACHINE = Machine(
     "RFC 3261 Figure 8",
     START,
     TABLE,
-    ignored=IGNORED,
-    impossible=IMPOSSIBLE,
+    IGNORED,
+    IMPOSSIBLE,
     responses=(SEND_1XX, *(SEND_2XX_6XX,) * 5),
 )

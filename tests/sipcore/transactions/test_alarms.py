@@ -69,6 +69,14 @@ def test_a_timer_that_is_brought_forward_wakes_once() -> None:
     assert len(alarms) == 0
 
 
+def test_a_millisecond_of_the_forgotten_is_passed_over() -> None:
+    alarms, gone, here = Alarms(), sleeper(1.0), sleeper(2.0)
+    alarms.schedule(gone)
+    alarms.schedule(here)
+    alarms.forget(gone)
+    assert alarms.pop(9.0) == [here]
+
+
 def test_rounding_makes_nothing_a_millisecond_late() -> None:
     alarms = Alarms()
     alarms.schedule(sleeper(0.1 + 0.2))  # a hair above 0.3
@@ -104,6 +112,16 @@ def test_a_sweep_leaves_one_place_to_who_had_two() -> None:
         alarms.schedule(other)
         alarms.forget(other)
     assert alarms.pop(5.0) == [one]
+    assert len(alarms) == 0
+
+
+def test_the_places_of_one_that_was_brought_forward_go_with_it() -> None:
+    alarms, one = Alarms(), sleeper(5.0)
+    alarms.schedule(one)
+    one.expire_at = 1.0
+    alarms.schedule(one)
+    alarms.forget(one)
+    assert (len(alarms), alarms.next_timeout()) == (0, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.one_of(st.none(), st.floats(0, 50))), max_size=60))

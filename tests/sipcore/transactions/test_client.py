@@ -50,7 +50,7 @@ def test_after_a_provisional_response_it_is_sent_every_t2() -> None:
     assert names(rig.receive(answer(OPTIONS, 100))) == ["ResponseReceived"]
     rig.advance(1000)
     assert rig.sent_at() == [0, 0.5, 1.5, *(5.5 + 4 * more for more in range(7))]
-    assert rig.ended_at(KEY) == 32
+    assert [(at, *names([effect])) for at, effect in rig.log[-2:]] == [(32, "TransactionFailed"), (32, "Terminated")]
 
 
 @pytest.mark.parametrize("before", [None, 100])

@@ -144,8 +144,15 @@ def test_the_ack_of_an_old_client_is_told_apart_by_its_to_tag() -> None:
     other = request("ACK", via=OLD_VIA, to_tag="elsewhere")
     assert rig.receive(other) == [AckReceived(other, flow())]
     assert rig.receive(request("ACK", via=OLD_VIA, to_tag="here")) == []
+    assert rig.receive(request("ACK", via=OLD_VIA, to_tag="here")) == []
     rig.advance(1000)
     assert rig.ended_at(key) == 5, "Timer I: the right one has arrived"
+
+
+def test_the_ack_of_an_old_client_before_any_answer_is_ignored() -> None:
+    rig = Rig()
+    rig.receive(request("INVITE", via=OLD_VIA))
+    assert rig.receive(request("ACK", via=OLD_VIA, to_tag="here")) == []
 
 
 def test_an_old_client_is_served() -> None:
@@ -329,7 +336,7 @@ def test_nothing_happens_to_transactions_that_do_not_exist() -> None:
     rig.assert_empty()
 
 
-# Timers and traces
+# Timers, memory and traces
 
 
 def test_thousands_of_transactions_leave_nothing_behind() -> None:
@@ -341,6 +348,24 @@ def test_thousands_of_transactions_leave_nothing_behind() -> None:
         rig.log.clear()
     assert len(rig.layer._alarms) <= 1
     rig.assert_empty()
+
+
+@pytest.mark.parametrize(("method", "statuses"), [("INVITE", [200]), ("INVITE", [180, 200]), ("OPTIONS", [100, 200])])
+def test_a_request_that_was_answered_is_not_kept(method: str, statuses: list[int]) -> None:
+    rig = Rig()
+    rig.send(request(method))
+    for status in statuses:
+        rig.receive(answer(request(method), status))
+    (transaction,) = rig.layer._transactions.values()
+    assert transaction.data == b""
+
+
+def test_a_failure_that_was_acknowledged_is_not_kept() -> None:
+    rig = Rig()
+    key = received(rig.receive(request("INVITE")))
+    rig.respond(key, answer(request("INVITE"), 486))
+    rig.receive(request("ACK", to_tag="t"))
+    assert rig.layer._transactions[key].data == b""
 
 
 def test_all_that_is_due_fires_in_one_call() -> None:

@@ -60,6 +60,8 @@ def test_a_slow_transaction_user_is_covered_by_a_100_when_timer_e_has_reached_t2
     rig.respond(key, answer(OPTIONS, 100))
     rig.respond(key, answer(OPTIONS, 200))
     assert rig.sent() == [(3.5, "100", 0), (7.5, "100", 1), (7.5, "100", 0), (7.5, "200", 0)]
+    rig.advance(1000)
+    assert rig.ended_at(key) == (7.5 + 32 if transport is Transport.UDP else 7.5)
 
 
 def test_a_100_may_come_at_once_over_a_reliable_transport() -> None:
@@ -78,6 +80,12 @@ def test_what_must_not_be_sent_is_refused(status: int, section: str) -> None:
         rig.respond(key, answer(OPTIONS, status))
     assert caught.value.section == section
     assert rig.take() == []
+
+
+def test_nothing_but_100_is_provisional_over_a_reliable_transport_either() -> None:
+    rig, key = trying(Transport.TCP)
+    with pytest.raises(LocalError, match=r"RFC 4320 §4\.1"):
+        rig.respond(key, answer(OPTIONS, 183))
 
 
 @pytest.mark.parametrize("status", [100, 200])
