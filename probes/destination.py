@@ -10,7 +10,7 @@ from dataclasses import replace
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError
 from sipcore.message.params import NO_PARAMS, Params
-from sipcore.message.uri import SipUri, Uri, check_host, parse_uri
+from sipcore.message.uri import SipUri, check_host, parse_uri
 from sipcore.resolve.target import SocketAddress, Target, Transport, is_numeric
 from sipcore.value import value
 
@@ -135,8 +135,6 @@ def _from_uri(uri_text: str, text: str) -> Destination:
         found = _from_uri(uri_text[: zoned.start()] + f"[{zoned[1]}]" + uri_text[zoned.end() :], text)
         return replace(found, host=f"{found.host}%{zoned[2]}")
     uri = _read_uri(uri_text)
-    if not isinstance(uri, SipUri):
-        raise ParseError("not a SIP URI", section=_SECTION, text=uri_text)
     named = (uri.transport or "").upper()
     if named and named not in Transport.__members__:
         known = ", ".join(transport.value.lower() for transport in _SUPPORTED)
@@ -147,13 +145,14 @@ def _from_uri(uri_text: str, text: str) -> Destination:
     return _checked(found, text)
 
 
-def _read_uri(text: str) -> Uri:
-    """Strictly, but for the underscores in host names that container networks are full of."""
+def _read_uri(text: str) -> SipUri:
+    """A URI whose scheme is sip or sips: strictly, but for the underscores that host names of containers have."""
     notes: Notes = []
     uri = parse_uri(text, notes)
-    if not notes or (set(notes) == {Deviation.ODD_HOST} and isinstance(uri, SipUri) and "_" in uri.host):
-        return uri
-    return parse_uri(text)
+    assert isinstance(uri, SipUri)  # noqa: S101  # the scheme says so
+    if notes and not (set(notes) == {Deviation.ODD_HOST} and "_" in uri.host):
+        parse_uri(text)  # which raises, and says what is wrong
+    return uri
 
 
 def _from_transport(scheme: str, rest: str, text: str) -> Destination:

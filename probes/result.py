@@ -107,6 +107,8 @@ class Discovery:
     duration: float = 0.0
     failure: str = ""
     """Why nothing could be tried at all (the name has no address), in a sentence that says what to try."""
+    telling: Attempt | None = None
+    """The attempt that says most about the peer when none was answered."""
     advice: str = ""
     """What to do next when nothing answered, in a sentence."""
     omitted: int = 0

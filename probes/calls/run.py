@@ -192,8 +192,3 @@ def _negotiated(response: Response | None) -> str:
         return audio.codecs[0].encoding if audio and audio.codecs else ""
     except ParseError:
         return ""
-
-
-def target_of_recommendation(destination: Destination, hop: Hop) -> Destination:
-    """The destination with the port and transport of a hop that discovery recommends."""
-    return replace(destination, port=hop.remote.port, transport=hop.transport)

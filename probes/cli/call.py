@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from probes.cli.common import PASSWORD_VARIABLE, read_destination, read_password, stop, tls_config
+from probes.cli.common import PASSWORD_VARIABLE, print_entry, read_destination, read_password, stop, tls_config
 from probes.cli.exit_codes import ExitCode
 from probes.result import CallKind
 
-_EXIT_CODES = {
+EXIT_CODES = {
     CallKind.CONNECTED: ExitCode.OK,
     CallKind.REJECTED: ExitCode.FAILED,
     CallKind.BUSY: ExitCode.BUSY,
@@ -73,7 +73,7 @@ def call(
             tuple(codec or DEFAULT_CODECS),
         )
         config = EndpointConfig(transports=TransportConfig(tls=tls_config(ca_file, insecure=insecure)))
-        show = None if as_json else lambda entry: console.print(entry_line(entry))
+        show = None if as_json else lambda entry: print_entry(console, entry_line(entry))
         result = trio.run(place_call, script, config, show)
     except SipError as error:
         stop(ExitCode.USAGE, error.message)
@@ -82,4 +82,4 @@ def call(
     else:
         for line in result_lines(result):
             console.print(line)
-    raise typer.Exit(_EXIT_CODES[result.kind])
+    raise typer.Exit(EXIT_CODES[result.kind])

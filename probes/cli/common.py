@@ -11,6 +11,9 @@ import typer
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from probes.destination import Destination
     from sipcore.transports.base import TlsConfig
 
@@ -69,3 +72,11 @@ def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
     if ca_file is not None and not ca_file.is_file():
         stop(ExitCode.USAGE, f"cannot read {ca_file}: no such file")
     return TlsConfig(verify=not insecure, ca_file=str(ca_file) if ca_file else None)
+
+
+def print_entry(console: "Console", line: "Text") -> None:
+    """A line of the timeline: cut where a terminal ends, so that the columns stay columns."""
+    if console.is_terminal:
+        console.print(line, no_wrap=True, overflow="ellipsis")  # `print` asks the console, not the text, about both
+    else:
+        console.print(line)

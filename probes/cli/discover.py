@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from probes.destination import Destination
     from probes.discovery.run import DiscoveryConfig
-    from probes.result import Attempt, Discovery
+    from probes.result import Discovery
     from sipcore.resolve.target import SocketAddress
     from sipcore.transports.base import TlsConfig
 
@@ -68,12 +68,9 @@ def discover(
 
     Exit code 0: something answered; 3: no address; 4: refused; 5: no route; 6: silence; 7: TLS failed; 8: not SIP.
     """
-    from rich.console import Console
+    import trio
 
-    from probes.discovery.recommend import most_telling
     from probes.discovery.run import DiscoveryConfig
-    from probes.report.json import discovery_data
-    from probes.report.text import discovery_lines, failure_line
     from sipcore.resolve.target import Transport
     from sipcore.transports.lookup import LookupConfig
 
@@ -85,21 +82,57 @@ def discover(
         tls=_tls(ca_file, certificate, key, tls_minimum),
         lookup=LookupConfig(nameservers=_nameservers(nameserver)),
     )
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-    discovery = _run(destination, config, console if console.is_terminal and not as_json else None)
-    telling = most_telling(discovery.attempts)
+    console = make_console()
+    discovery = trio.run(find_out, destination, config, None if as_json else console)
     if as_json:
-        typer.echo(json.dumps(discovery_data(discovery, telling), ensure_ascii=False, indent=2))
+        _print_data(discovery)
     else:
-        for line in discovery_lines(discovery, telling, console.width):
-            console.print(line)
-    failure = failure_line(discovery, telling)
-    if failure and (as_json or not console.is_terminal):
+        print_result(discovery, console)
+    raise typer.Exit(exit_code(discovery))
+
+
+def make_console() -> "Console":
+    """Standard output. Long lines are wrapped on a terminal and nowhere else; NO_COLOR is obeyed."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+async def find_out(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
+    """Discover; with a console that is a terminal, show a live table on it that is gone in the end."""
+    from probes.discovery.run import discover as carry_out
+
+    if console is None or not console.is_terminal:
+        return await carry_out(destination, config)
+    return await _watch(destination, config, console)
+
+
+def print_result(discovery: "Discovery", console: "Console") -> None:
+    """Print it in words. A failure goes to standard error too, in one line, unless it was just read on the screen."""
+    from probes.report.text import discovery_lines
+
+    for line in discovery_lines(discovery, console.width):
+        console.print(line)
+    if not console.is_terminal:
+        _print_failure(discovery)
+
+
+def _print_data(discovery: "Discovery") -> None:
+    from probes.report.json import discovery_data
+
+    typer.echo(json.dumps(discovery_data(discovery), ensure_ascii=False, indent=2))
+    _print_failure(discovery)
+
+
+def _print_failure(discovery: "Discovery") -> None:
+    from probes.report.text import failure_line
+
+    failure = failure_line(discovery)
+    if failure:
         typer.echo(f"sipprobe: {failure}", err=True)
-    raise typer.Exit(exit_code(discovery, telling))
 
 
-def exit_code(discovery: "Discovery", telling: "Attempt | None") -> ExitCode:
+def exit_code(discovery: "Discovery") -> ExitCode:
     """What a discovery means to a script."""
     from probes.result import Reach
 
@@ -114,18 +147,7 @@ def exit_code(discovery: "Discovery", telling: "Attempt | None") -> ExitCode:
         Reach.NOT_SIP: ExitCode.NOT_SIP,
         Reach.FAILED: ExitCode.FAILED,
     }
-    return codes[telling.reach] if telling is not None else ExitCode.UNRESOLVABLE
-
-
-def _run(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
-    """Carry it out; with a console, show a live table on it that is gone in the end."""
-    import trio
-
-    from probes.discovery.run import discover as carry_out
-
-    if console is None:
-        return trio.run(carry_out, destination, config)
-    return trio.run(_watch, destination, config, console)
+    return codes[discovery.telling.reach] if discovery.telling is not None else ExitCode.UNRESOLVABLE
 
 
 async def _watch(destination: "Destination", config: "DiscoveryConfig", console: "Console") -> "Discovery":

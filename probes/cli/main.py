@@ -4,9 +4,8 @@ That module imports the engine inside its function only, so that `--help` and `-
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, NoReturn
 
 import typer
@@ -17,18 +16,21 @@ from sipcore.errors import SipError
 VERBS = {
     "discover": "probes.cli.discover",
     "call": "probes.cli.call",
+    "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",
+    "demo": "probes.cli.demo",
 }
 """The verbs in the order in which the help shows them."""
 DISTRIBUTION = "sipcore"
 
 
-def main() -> NoReturn:
-    """Run the command line of this process, and exit."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, that of this process where none is given, and exit."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     # What is about to be used is all that is loaded; the whole list is for the help, and for a verb that is misspelt.
-    named = [verb for verb in VERBS if verb in sys.argv[1:2]]
+    named = [verb for verb in VERBS if verb in arguments[:1]]
     try:
-        make_app(named or VERBS)(prog_name="sipprobe")
+        make_app(named or VERBS)(args=arguments, prog_name="sipprobe")
     except SipError as error:
         _refuse(error)
     except KeyboardInterrupt:
@@ -60,13 +62,16 @@ def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
 
 
 def _show_version(wanted: bool) -> None:
-    if wanted:
-        try:
-            number = version(DISTRIBUTION)
-        except PackageNotFoundError:
-            number = "(not installed)"
-        typer.echo(f"sipprobe {number}")
-        raise typer.Exit(ExitCode.OK)
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version(DISTRIBUTION)
+    except PackageNotFoundError:
+        number = "(not installed)"
+    typer.echo(f"sipprobe {number}")
+    raise typer.Exit(ExitCode.OK)
 
 
 def _root(

@@ -22,7 +22,7 @@ DEFAULT_WIDTH = 80
 
 
 def parse(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="File with one SIP message, as captured; - for standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File with one SIP message; - for standard input.")],
     diff: Annotated[str, typer.Option(metavar="FILE", help="Show how this other message differs from it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

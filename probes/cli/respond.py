@@ -29,7 +29,9 @@ def respond(
         float | None, typer.Option(min=0.0, metavar="SECONDS", help="Wait before ringing or answering.")
     ] = None,
     early_media: Annotated[bool, typer.Option("--early-media", help="Send 183 with media first.")] = False,
-    refuse: Annotated[int, typer.Option(metavar="CODE", help="Refuse calls with this status, 300 to 699.")] = 0,
+    refuse: Annotated[
+        int | None, typer.Option(metavar="CODE", help="Refuse calls with this status, 300 to 699.")
+    ] = None,
     redirect: Annotated[str, typer.Option(metavar="URI", help="Send callers elsewhere (302).")] = "",
     busy: Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")] = False,
     silent: Annotated[bool, typer.Option("--silent", help="Never answer anything.")] = False,
@@ -61,7 +63,7 @@ def respond(
     from sipcore.errors import SipError
 
     endings = {"--refuse": refuse, "--redirect": redirect, "--busy": busy, "--silent": silent}
-    given = [name for name, chosen in endings.items() if chosen]
+    given = [name for name, chosen in endings.items() if chosen not in (None, False, "")]
     if len(given) > 1:
         stop(ExitCode.USAGE, f"{' and '.join(given)} exclude each other; give one of them")
     try:
@@ -104,12 +106,14 @@ def _print(line: str) -> None:
         return
 
 
-def _manner(timing: "dict[str, Any]", refuse: int, redirect: str) -> "Manner | None":
+def _manner(timing: "dict[str, Any]", refuse: int | None, redirect: str) -> "Manner | None":
     """How calls are dealt with; None when no option says anything, so that the called user decides."""
     from probes.responder.personas import MOVED_TEMPORARILY, OK, Manner
     from sipcore.errors import ParseError
     from sipcore.message.uri import parse_uri
 
+    if refuse == OK:
+        stop(ExitCode.USAGE, f"{OK} is no refusal; leave --refuse out to have calls answered")
     given = {name: chosen for name, chosen in timing.items() if chosen is not None and chosen is not False}
     if redirect:
         try:
@@ -117,7 +121,7 @@ def _manner(timing: "dict[str, Any]", refuse: int, redirect: str) -> "Manner | N
         except ParseError as error:
             problem = f"cannot read {redirect!r}: {error.message}"
             stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
-    return Manner(status=refuse or OK, **given) if given or refuse else None
+    return Manner(status=OK if refuse is None else refuse, **given) if given or refuse is not None else None
 
 
 def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard":
@@ -131,8 +135,8 @@ def _guard(user: str, password_file: Path | None, realm: str, names: list[str], 
         if found is None:
             known = ", ".join(algorithm.wire_name for algorithm in Algorithm)
             stop(ExitCode.USAGE, f"no digest algorithm {name}; there are {known}")
-    wanted = {"algorithms": tuple(found for found in algorithms if found is not None)} if names else {}
-    policy = ServerPolicy(realm, proxy=proxy, **wanted)
+    wanted = tuple(found for found in algorithms if found is not None)
+    policy = ServerPolicy(realm, wanted, proxy=proxy) if wanted else ServerPolicy(realm, proxy=proxy)
     return Guard(policy, UserTable({user: read_password(user, password_file)}))
 
 

@@ -30,6 +30,7 @@ _PRODUCTS = tuple(
         ("Cisco Unified CM", r"Cisco-CUCM(?P<version>[0-9][^\s()]*+)"),
         ("Microsoft Teams", r"Microsoft\.PSTNHub\.SIPProxy v\.(?P<version>\S++)"),
         ("TANDBERG", r"TANDBERG/[0-9]++ \((?P<version>[^\s()]++)"),  # the number is a model's
+        ("sipprobe", r"sipprobe(?:/(?P<version>\S++))?"),
         ("baresip", rf"baresip v?{_VERSION}(?: \((?P<platform>[^()]*+)\))?"),
     )
 )

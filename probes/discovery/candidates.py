@@ -22,6 +22,8 @@ MAX_PORTS = 16
 """Ports that one run tries on each address: it is no port scanner."""
 MAX_SRV_TARGETS = 8
 """Targets followed of one SRV answer: no carrier publishes more, and a hostile zone may list thousands."""
+MAX_ADDRESSES = 32
+"""Addresses of one family that are looked at of one name: a hostile zone may list thousands of these, too."""
 MAX_CANDIDATES = 96
 """Places that one run tries, all at once: ten addresses with the default ports and transports."""
 
@@ -148,7 +150,8 @@ def _addresses(name: str, results: Results) -> list[tuple[str, str]]:
     for question in (Question(family, name) for family in _FAMILIES):
         result = results.get(question)
         source = f"{question}{_told_by(result)}"
-        found += [(record.host, source) for record in _records(result) if isinstance(record, Address)]
+        records = [record for record in _records(result) if isinstance(record, Address)]
+        found += [(record.host, source) for record in records[:MAX_ADDRESSES]]
     return found
 
 

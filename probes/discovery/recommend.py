@@ -45,7 +45,7 @@ def conclude(
     best = recommendation.hop if recommendation else None
     answered = sorted((one for one in attempts if one.response is not None), key=lambda one: one.hop is not best)
     responses = [one.response for one in answered if one.response is not None]
-    telling = most_telling(attempts)
+    telling = most_telling(attempts) if not responses else None
     return Discovery(
         destination,
         tuple(lookups),
@@ -56,7 +56,8 @@ def conclude(
         codecs=_first(codecs_of, responses) or (),
         duration=duration,
         failure="" if attempts else unresolvable(destination, results),
-        advice=telling.advice if telling is not None and not responses else "",
+        telling=telling,
+        advice=telling.advice if telling is not None else "",
         omitted=omitted,
     )
 

@@ -8,10 +8,10 @@ from sipcore.resolve.target import Hop
 Data = dict[str, object]
 
 
-def discovery_data(discovery: Discovery, telling: Attempt | None = None) -> Data:
-    """The result as what `json.dumps` takes; `telling` is the attempt that says most where none was answered.
+def discovery_data(discovery: Discovery) -> Data:
+    """The result as what `json.dumps` takes. Times are in milliseconds.
 
-    Times are in milliseconds. What a peer wrote is there as it came, bytes that are not UTF-8 as `\\xNN`.
+    What a peer wrote is there as it came, bytes that are not UTF-8 as `\\xNN`.
     """
     destination = discovery.destination
     return {
@@ -20,7 +20,7 @@ def discovery_data(discovery: Discovery, telling: Attempt | None = None) -> Data
         "port": destination.port,
         "transport": destination.transport.value.lower() if destination.transport else None,
         "private": destination.is_private,
-        "outcome": _outcome(discovery, telling),
+        "outcome": _outcome(discovery),
         "failure": discovery.failure,
         "advice": discovery.advice,
         "system": _system(discovery.system) if discovery.system else None,
@@ -34,10 +34,10 @@ def discovery_data(discovery: Discovery, telling: Attempt | None = None) -> Data
     }
 
 
-def _outcome(discovery: Discovery, telling: Attempt | None) -> str:
+def _outcome(discovery: Discovery) -> str:
     if discovery.answered:
         return "answered"
-    return telling.reach.name.lower() if telling is not None else "unresolvable"
+    return discovery.telling.reach.name.lower() if discovery.telling is not None else "unresolvable"
 
 
 def _attempt(attempt: Attempt) -> Data:

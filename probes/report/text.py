@@ -38,9 +38,9 @@ _FAULTY = "!"
 Key = tuple[Transport, SocketAddress]
 
 
-def discovery_lines(discovery: Discovery, telling: Attempt | None = None, width: int = WIDTH) -> list[Text]:
-    """The whole result; `telling` is the attempt that says most where none was answered."""
-    lines = _wrapped_at("", failure_line(discovery, telling) or _verdict(discovery), width, style="bold")
+def discovery_lines(discovery: Discovery, width: int = WIDTH) -> list[Text]:
+    """The whole result, in lines of at most `width` columns."""
+    lines = _wrapped_at("", failure_line(discovery) or _verdict(discovery), width, style="bold")
     lines += _facts(discovery, width)
     attempts = {_key(attempt.hop): attempt for attempt in discovery.attempts}
     lines += grid([attempt.hop for attempt in discovery.attempts], attempts)
@@ -56,8 +56,9 @@ def progress_lines(title: str, hops: Sequence[Hop], attempts: Iterable[Attempt],
     return [Text(f"{printable(title)}: {count}, {elapsed:.1f} s", style="bold"), *grid(hops, done)]
 
 
-def failure_line(discovery: Discovery, telling: Attempt | None) -> str:
+def failure_line(discovery: Discovery) -> str:
     """Why nothing was reached and what to try, in one line; "" when something answered."""
+    telling = discovery.telling
     if discovery.answered:
         return ""
     if telling is None:

@@ -4,6 +4,7 @@ import errno
 import math
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -80,18 +81,20 @@ class Visit:
         self._status: int | None = None
         self._description = b""
         self._nursery: trio.Nursery
+        self._sockets: ExitStack
 
     async def run(self) -> None:
         """Take the steps of the plan until the call is over, and report it."""
-        async with trio.open_nursery() as self._nursery:
-            try:
-                with trio.move_on_after(MAX_CALL_SECONDS):
-                    for step in self._plan.steps:
-                        if not self._call.is_over:
-                            await self._take(step)
-            finally:
-                await self._end()
-                self._nursery.cancel_scope.cancel()
+        with ExitStack() as self._sockets:
+            async with trio.open_nursery() as self._nursery:
+                try:
+                    with trio.move_on_after(MAX_CALL_SECONDS):
+                        for step in self._plan.steps:
+                            if not self._call.is_over:
+                                await self._take(step)
+                finally:
+                    await self._end()
+                    self._nursery.cancel_scope.cancel()
 
     async def _take(self, step: Step) -> None:
         call, host = self._call, self._host
@@ -123,7 +126,7 @@ class Visit:
             return self._description
         plan, address = self._plan, self._call.flow.local.host
         try:
-            echo = await Echo.open(address, sends=plan.choice is None or plan.choice.direction.sends)
+            echo = await Echo.open(address, self._sockets, sends=plan.choice is None or plan.choice.direction.sends)
             place = Place(address.partition("%")[0], echo.port, self._host.endpoint.tokens.number(MAX_SESSION_ID))
             if plan.offer is None or plan.choice is None:
                 description = offer_of(self._host.persona.codecs, place)
@@ -177,30 +180,24 @@ class Echo:
         self.port: int = rtp.getsockname()[1]
 
     @classmethod
-    async def open(cls, host: str, *, sends: bool) -> "Echo":
-        """Bind an even port and the next one (RFC 3550 §11). Raises OSError when there are none."""
+    async def open(cls, host: str, keeper: ExitStack, *, sends: bool) -> "Echo":
+        """Bind an even port and the next one (RFC 3550 §11), until `keeper` closes. Raises OSError without any."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        for attempt in range(1, PORT_ATTEMPTS + 1):
-            rtp, rtcp = (trio.socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
-            try:
+        for _ in range(PORT_ATTEMPTS):
+            with ExitStack() as sockets:
+                rtp, rtcp = (sockets.enter_context(trio.socket.socket(family, socket.SOCK_DGRAM)) for _ in range(2))
                 await rtp.bind((host, 0))
                 port = rtp.getsockname()[1]
-                if port % 2 == 0:
-                    await rtcp.bind((host, port + 1))
+                if port % 2 == 0 and await _is_bound(rtcp, (host, port + 1)):
+                    keeper.enter_context(sockets.pop_all())
                     return cls(rtp, rtcp, sends)
-            except OSError:
-                if attempt == PORT_ATTEMPTS:
-                    raise
-            rtp.close()
-            rtcp.close()
         raise OSError(errno.EADDRINUSE, "no two free ports in a row for media")
 
     async def run(self) -> None:
         """Echo until cancelled."""
-        with self._rtp, self._rtcp:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._swallow)
-                await self._send_back()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._swallow)
+            await self._send_back()
 
     async def _send_back(self) -> None:
         peer = None
@@ -217,3 +214,11 @@ class Echo:
     async def _swallow(self) -> None:
         while True:
             await self._rtcp.recvfrom(MAX_PACKET)
+
+
+async def _is_bound(sock: trio.socket.SocketType, address: tuple[str, int]) -> bool:
+    try:
+        await sock.bind(address)
+    except OSError:
+        return False
+    return True

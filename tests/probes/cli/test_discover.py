@@ -13,15 +13,17 @@ from pathlib import Path
 
 import pytest
 import trio
+from rich.console import Console
 
 from probes.cli import discover as verb
 from probes.cli import main as command
-from probes.cli.discover import exit_code
+from probes.cli.discover import exit_code, find_out
 from probes.cli.exit_codes import ExitCode
 from probes.destination import Destination
 from probes.discovery.recommend import conclude
 from probes.discovery.run import DiscoveryConfig
 from probes.result import Reach
+from sipcore.resolve.target import Transport
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
 from tests.probes.discovery.network import HOST, free_port, ok, saying, silent, tcp, udp
 from tests.probes.report.schemas import load, violations
@@ -129,11 +131,11 @@ def test_a_file_of_roots_that_holds_none(sipprobe: Command, tmp_path: Path) -> N
 def test_a_client_certificate_is_read(monkeypatch: pytest.MonkeyPatch, sipprobe: Command, tmp_path: Path) -> None:
     seen: list[DiscoveryConfig] = []
 
-    def carry_out(destination: Destination, config: DiscoveryConfig, console: object) -> object:
+    async def carry_out(destination: Destination, config: DiscoveryConfig, console: object) -> object:
         seen.append(config)
         return conclude(destination, [], [], [], duration=0.0)
 
-    monkeypatch.setattr(verb, "_run", carry_out)
+    monkeypatch.setattr(verb, "find_out", carry_out)
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
     certificate.write_bytes(b"certificate")
     key.write_bytes(b"key")
@@ -159,13 +161,24 @@ def test_a_client_certificate_is_read(monkeypatch: pytest.MonkeyPatch, sipprobe:
 )
 def test_exit_codes(reach: Reach, code: ExitCode) -> None:
     attempt = failed("tcp 192.0.2.1:5060", reach)
-    assert exit_code(conclude(EXAMPLE, [], [], [attempt], duration=1.0), attempt) == code
+    assert exit_code(conclude(EXAMPLE, [], [], [attempt], duration=1.0)) == code
 
 
 def test_exit_code_of_an_answer_and_of_no_address() -> None:
     found = conclude(EXAMPLE, [], [], [answered("udp 192.0.2.1:5060", 503)], duration=1.0)
-    assert exit_code(found, found.attempts[0]) == ExitCode.OK
-    assert exit_code(conclude(EXAMPLE, [], [], [], duration=1.0), None) == ExitCode.UNRESOLVABLE
+    assert exit_code(found) == ExitCode.OK
+    assert exit_code(conclude(EXAMPLE, [], [], [], duration=1.0)) == ExitCode.UNRESOLVABLE
+
+
+async def test_the_live_table() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, highlight=False)
+    async with tcp(saying(silent)) as port, udp(ok) as other:
+        config = DiscoveryConfig((port, other), (Transport.UDP, Transport.TCP), 0.3)
+        found = await find_out(Destination.parse(HOST), config, console)
+    assert [attempt.reach for attempt in found.answered] == [Reach.ANSWERED]
+    assert "0 of 4 probes done" in file.getvalue()
+    assert "3 of 4 probes done" in file.getvalue()
 
 
 class Terminal:

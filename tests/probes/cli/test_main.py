@@ -47,7 +47,7 @@ def test_each_verb_has_one_line_of_help(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command, "version", lambda name: f"1.2.3 of {name}")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2.3 of {name}")
     assert run(monkeypatch, "--version") == ExitCode.OK
     assert capsys.readouterr().out == "sipprobe 1.2.3 of sipcore\n"
 

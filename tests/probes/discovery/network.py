@@ -86,10 +86,13 @@ def saying(respond: Respond) -> Serve:
     """A stream peer that answers what it receives, each time all of it, and ends with its peer."""
 
     async def serve(stream: trio.abc.Stream) -> None:
-        async for data in stream:
-            answer = respond(bytes(data))
-            if answer is not None:
-                await stream.send_all(answer)
+        try:
+            async for data in stream:
+                answer = respond(bytes(data))
+                if answer is not None:
+                    await stream.send_all(answer)
+        except trio.BrokenResourceError:
+            return  # who has heard enough may reset the connection
 
     return serve
 

@@ -34,6 +34,8 @@ from sipcore.message.message import Response
         ("Microsoft.PSTNHub.SIPProxy v.2020.7.31.1 i.USWE2.3", "Microsoft Teams", "2020.7.31.1", ""),
         ("TANDBERG/4137 (X12.5.2)", "TANDBERG", "X12.5.2", ""),
         ("baresip v1.0.0 (x86_64/Linux)", "baresip", "1.0.0", "x86_64/Linux"),
+        ("sipprobe", "sipprobe", "", ""),
+        ("sipprobe/1.2.0", "sipprobe", "1.2.0", ""),
         ("Twilio Gateway", "", "", ""),
         ("snom370/8.7.3.25", "snom370", "8.7.3.25", ""),
         ("LinphoneiOS/4.5.1 (iPhone) LinphoneSDK/5.0.40", "LinphoneiOS", "4.5.1", "iPhone"),

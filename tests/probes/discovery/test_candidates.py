@@ -6,6 +6,7 @@ from probes.destination import Destination
 from probes.discovery.candidates import (
     DEFAULT_PORTS,
     DEFAULT_TRANSPORTS,
+    MAX_ADDRESSES,
     MAX_PORTS,
     MAX_SRV_TARGETS,
     Candidate,
@@ -121,7 +122,7 @@ def test_what_was_given_is_all_that_is_tried() -> None:
 
 def test_each_address_of_a_name_is_tried() -> None:
     results = [
-        answer("A pbx", Address("192.0.2.1"), Address("192.0.2.2"), source="hosts"),
+        answer("A pbx", Address("192.0.2.1"), Address("192.0.2.2"), Address("192.0.2.1"), source="hosts"),
         answer("AAAA pbx", Address("2001:db8::1"), source="system"),
     ]
     tried = found("udp://pbx:5060", *results)
@@ -132,6 +133,12 @@ def test_each_address_of_a_name_is_tried() -> None:
     ]
     assert tried[0].hop.why == "A pbx (of this host's hosts file), port 5060 was given"
     assert tried[2].hop.why == "AAAA pbx (of this host's resolver), port 5060 was given"
+
+
+def test_the_addresses_of_a_name_are_bounded() -> None:
+    many = [Address(f"192.0.{number >> 8}.{number & 255}") for number in range(1000)]
+    tried = found("udp://pbx:5060", answer("A pbx", *many), answer("AAAA pbx", Address("2001:db8::1")))
+    assert len(tried) == MAX_ADDRESSES + 1
 
 
 def test_what_dns_names_comes_first_and_keeps_its_request_uri() -> None:

@@ -1,5 +1,6 @@
 """Discovery over real sockets: each kind of peer on loopback, none of which is ours."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ async def test_a_provisional_answer_is_one(clock: MockClock) -> None:
     async with udp(lambda data: ok(data, status="100 Trying")) as port:
         attempt = await attempted(port, UDP)
     assert (attempt.reach, attempt.detail) == (Reach.ANSWERED, "only a provisional answer came")
+
+
+async def test_an_answer_from_another_port(clock: MockClock) -> None:
+    other = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    async with trio.open_nursery() as nursery:
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, other:
+            await asked.bind((HOST, 0))
+
+            async def answer_from_elsewhere() -> None:
+                data, remote = await asked.recvfrom(65535)
+                await other.sendto(ok(data), remote)
+
+            nursery.start_soon(answer_from_elsewhere)
+            attempt = await attempted(asked.getsockname()[1], UDP)
+    assert attempt.reach is Reach.ANSWERED
 
 
 async def test_an_answer_that_breaks_sip_is_one(clock: MockClock) -> None:

@@ -40,7 +40,11 @@ def violations(data: object, schema: dict[str, Any], root: dict[str, Any] | None
         matching = [choice for choice in schema["oneOf"] if not violations(data, choice, root, at)]
         found += [] if len(matching) == 1 else [f"{at}: {len(matching)} choices fit {data!r}"]
     if isinstance(data, list) and "items" in schema:
-        found += [text for place, item in enumerate(data) for text in violations(item, schema["items"], root, f"{at}[{place}]")]
+        found += [
+            text
+            for place, item in enumerate(data)
+            for text in violations(item, schema["items"], root, f"{at}[{place}]")
+        ]
     if isinstance(data, dict):
         found += _of_object(data, schema, root, at)
     return found

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from probes.destination import Destination
-from probes.discovery.recommend import conclude, most_telling
+from probes.discovery.recommend import conclude
 from probes.report.json import discovery_data
 from probes.result import Attempt, Discovery, LookupStep, Reach
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
@@ -20,7 +20,7 @@ def concluded(*attempts: Attempt, destination: Destination = EXAMPLE) -> Discove
 
 
 def data_of(discovery: Discovery) -> dict[str, object]:
-    made = discovery_data(discovery, most_telling(discovery.attempts))
+    made = discovery_data(discovery)
     read: dict[str, object] = json.loads(json.dumps(made, allow_nan=False))
     assert violations(read, SCHEMA) == []
     read_again = json.loads(json.dumps(made, ensure_ascii=False).encode())  # nothing in it that is not Unicode

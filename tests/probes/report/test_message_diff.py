@@ -38,9 +38,7 @@ def test_start_line() -> None:
 
 def test_request_and_response() -> None:
     found = diff(OPTIONS, fixture("options_200"))
-    assert found[0] == Difference(
-        Kind.CHANGED, "start line", "OPTIONS sip:trunk.example.net SIP/2.0", "SIP/2.0 200 OK"
-    )
+    assert found[0] == Difference(Kind.CHANGED, "start line", "OPTIONS sip:trunk.example.net SIP/2.0", "SIP/2.0 200 OK")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,12 @@ NAMES = ["options", "options_200", "invite", "invite_407"]
 
 
 def with_body(body: bytes) -> bytes:
-    return fixture("options").replace(
-        b"Content-Length: 0", b"Content-Type: application/sdp\r\nContent-Length: %d" % len(body)
-    ) + body
+    return (
+        fixture("options").replace(
+            b"Content-Length: 0", b"Content-Type: application/sdp\r\nContent-Length: %d" % len(body)
+        )
+        + body
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,7 +24,9 @@ def test_good_message(name: str, kind: str) -> None:
     view = view_of(data)
     assert (view.kind, view.size, view.noted, view.faults) == (kind, len(data), (), ())
     assert not any(field.problem for field in view.fields)
-    assert [f"{field.name}:{field.raw}" for field in view.fields] == data.decode().split("\r\n\r\n")[0].split("\r\n")[1:]
+    assert [f"{field.name}:{field.raw}" for field in view.fields] == data.decode().split("\r\n\r\n")[0].split("\r\n")[
+        1:
+    ]
 
 
 def test_fields_are_read() -> None:
@@ -101,7 +103,9 @@ def test_body_that_is_no_session_description() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"a\0b"])
 def test_body_that_is_no_text(body: bytes) -> None:
-    options = fixture("options").replace(b"Content-Length: 0", b"Content-Type: image/png\r\nContent-Length: %d" % len(body))
+    options = fixture("options").replace(
+        b"Content-Length: 0", b"Content-Type: image/png\r\nContent-Length: %d" % len(body)
+    )
     view = view_of(options + body)
     assert view.body is not None
     assert (view.body.media_type, view.body.lines, view.body.size) == ("image/png", None, len(body))
@@ -115,7 +119,9 @@ def test_body_without_a_readable_type() -> None:
 
 
 def test_message_that_cannot_be_parsed_is_shown_as_far_as_it_goes() -> None:
-    data = fixture("invite").replace(b"Content-Length: 220", b"Content-Length: 999").replace(b"Min-SE: 90", b"Min SE 90")
+    data = (
+        fixture("invite").replace(b"Content-Length: 220", b"Content-Length: 999").replace(b"Min-SE: 90", b"Min SE 90")
+    )
     view = view_of(data)
     assert not view.is_message
     assert view.start_line.startswith("INVITE sip:bob@")
@@ -174,7 +180,10 @@ WHOLE = tuple(
 """What is recognised as a secret; damage to it makes it something else."""
 
 
-@given(st.integers(0, len(WITH_SECRETS)), st.sampled_from([b"\0", b"\r", b"\n", b"x\r\n", b"\r\n\r\n", b"\xff", b",", b" "]))
+@given(
+    st.integers(0, len(WITH_SECRETS)),
+    st.sampled_from([b"\0", b"\r", b"\n", b"x\r\n", b"\r\n\r\n", b"\xff", b",", b" "]),
+)
 def test_secrets_are_not_shown_of_broken_messages(at: int, inserted: bytes) -> None:
     damaged = WITH_SECRETS[:at] + inserted + WITH_SECRETS[at:]
     names = (b"\r\nAuthorization: Digest", b"\r\nProxy-Authorization: ", b"\r\na=crypto:", *WHOLE)

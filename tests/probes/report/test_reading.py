@@ -70,7 +70,9 @@ CASES: list[tuple[str, str, Tree, list[Pair]]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "text", "tree", "pairs"), CASES, ids=lambda case: case if isinstance(case, str) else "")
+@pytest.mark.parametrize(
+    ("key", "text", "tree", "pairs"), CASES, ids=lambda case: case if isinstance(case, str) else ""
+)
 def test_value(key: str, text: str, tree: Tree, pairs: list[Pair]) -> None:
     found = tree_of(ROWS[key].codec(text, None))
     assert found == tree

@@ -60,7 +60,10 @@ def test_covers_each_line_by_its_name() -> None:
     assert cover_lines("a=crypto:1 AES inline:c2Vj|1:1\nk=clear:x\nsip:a:b@c") == (
         "a=crypto** *** ***************\nk=*******\nsip:a:*@c"
     )
-    assert cover_lines(head) == "OPTIONS sip:a SIP/2.0\r\nAuthorization: Basic\r\n ***\r\nSubject: Basic abc\r\n response=**"
+    assert (
+        cover_lines(head)
+        == "OPTIONS sip:a SIP/2.0\r\nAuthorization: Basic\r\n ***\r\nSubject: Basic abc\r\n response=**"
+    )
 
 
 @given(st.sampled_from(["authorization", "authentication-info", "contact", ""]), st.text())

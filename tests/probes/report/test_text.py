@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.text import Text
 
-from probes.discovery.recommend import conclude, most_telling
+from probes.discovery.recommend import conclude
 from probes.report.text import discovery_lines, failure_line, grid, progress_lines
 from probes.result import Attempt, Discovery, LookupStep, Reach
 from sipcore.resolve.target import Hop
@@ -23,7 +23,7 @@ def concluded(attempts: Sequence[Attempt], steps: Sequence[LookupStep] = (), omi
 
 
 def shown(discovery: Discovery) -> str:
-    lines = discovery_lines(discovery, most_telling(discovery.attempts))
+    lines = discovery_lines(discovery)
     assert all(line.cell_len <= 80 for line in lines), [line.plain for line in lines if line.cell_len > 80]
     return "\n".join(line.plain for line in lines)
 
@@ -108,7 +108,7 @@ def test_the_same_trouble_in_several_places_is_told_once() -> None:
 )
 def test_failures_in_one_line(attempt: Attempt, expected: str) -> None:
     discovery = concluded([attempt])
-    assert failure_line(discovery, most_telling(discovery.attempts)) == expected
+    assert failure_line(discovery) == expected
     assert " ".join(shown(discovery).split()).startswith(expected)
 
 

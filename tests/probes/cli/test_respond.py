@@ -1,0 +1,230 @@
+"""`sipprobe respond`: a process that is started, asked and stopped; and every command line that cannot work."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probes.cli import respond as verb
+from probes.cli.exit_codes import ExitCode
+from probes.cli.main import main
+from probes.responder.answer import CODECS
+from probes.responder.happening import Binding
+from probes.responder.personas import Manner, Persona
+from sipcore.auth.digest import Algorithm, Secret
+from sipcore.auth.server import ServerPolicy
+from sipcore.message.uri import parse_uri
+from tests.probes.report import schemas
+
+ROOT = Path(__file__).parents[3]
+HOST = "127.0.0.1"
+TIMEOUT = 20.0
+REQUEST = (
+    "{method} sip:{user}@h SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch=z9hG4bK{number};rport\r\nMax-Forwards: 70\r\n"
+    "From: <sip:a@h>;tag={number}\r\nTo: <sip:{user}@h>\r\nCall-ID: {number}\r\nCSeq: 1 {method}\r\n"
+    "Contact: <sip:a@{host}>\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+@contextmanager
+def responding(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    """A responder in a process of its own, on free ports."""
+    command = [sys.executable, "-m", "probes.cli.main", "respond", "--port", "0", "--tls-port", "0", *options]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line_of(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def data_of(process: "subprocess.Popen[str]") -> Any:  # noqa: ANN401  # what JSON may hold
+    data = json.loads(line_of(process))
+    assert schemas.violations(data, schemas.load("respond")) == []
+    return data
+
+
+def ask(port: int, method: str = "OPTIONS", user: str = "echo", number: int = 1) -> str:
+    """The first response to a request over UDP, 100 left out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(TIMEOUT)
+        sock.connect((HOST, port))
+        local = f"{HOST}:{sock.getsockname()[1]}"
+        sock.send(REQUEST.format(method=method, user=user, host=local, number=number).encode())
+        while (answer := sock.recv(4096).decode()).startswith("SIP/2.0 100"):
+            pass
+        return answer
+
+
+def test_from_start_to_end() -> None:
+    with responding("--server", "Demo/1") as process:
+        head, _, addresses = line_of(process).partition("listening on ")
+        assert head == ""
+        bound = dict(address.split(" ") for address in addresses.split(", "))
+        assert list(bound) == ["udp", "tcp", "tls"]
+        answer = ask(int(bound["udp"].rpartition(":")[2]))
+        assert answer.startswith("SIP/2.0 200 OK\r\n")
+        assert "Server: Demo/1\r\n" in answer
+        line = line_of(process)
+        assert " OPTIONS sip:echo@h from sip:a@h over udp 127.0.0.1:" in line
+        assert line.endswith(": 200 OK")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT) == ExitCode.OK
+        assert process.communicate() == ("", "")
+
+
+def test_for_programs() -> None:
+    """JSON, and that a reader which goes away stops nothing."""
+    with responding("--json", "--no-tls", "--busy") as process:
+        listening = data_of(process)
+        assert [address["transport"] for address in listening["addresses"]] == ["udp", "tcp"]
+        port = listening["addresses"][0]["port"]
+        assert ask(port, "INVITE", number=1).startswith("SIP/2.0 486 ")
+        happening = data_of(process)
+        assert (happening["event"], happening["status"]) == ("call", 486)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert ask(port, "INVITE", number=2).startswith("SIP/2.0 486 ")
+        assert ask(port, "INVITE", number=3).startswith("SIP/2.0 486 ")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == ExitCode.OK
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["respond", *arguments])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+Served = list[tuple[Persona, list[Binding]]]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Served:
+    """What the responder is told to be, in place of its being it."""
+    personas: Served = []
+
+    async def serve(persona: Persona, binds: list[Binding], as_json: bool) -> None:
+        personas.append((persona, binds))
+
+    monkeypatch.setattr(verb, "_serve", serve)
+    return personas
+
+
+@pytest.mark.parametrize(
+    ("arguments", "persona"),
+    [
+        ([], Persona()),
+        (["--silent"], Persona(silent=True)),
+        (["--server", ""], Persona(server="")),
+        (["--codec", "opus", "--codec", "pcma"], Persona(codecs=(CODECS["opus"], CODECS["PCMA"]))),
+        (["--busy"], Persona(Manner(status=486))),
+        (["--refuse", "603"], Persona(Manner(status=603))),
+        (["--refuse", "603", "--ring", "1.5"], Persona(Manner(status=603, ring=1.5))),
+        (["--redirect", "sip:bob@h"], Persona(Manner(status=302, contact=parse_uri("sip:bob@h")))),
+        (["--ring", "0"], Persona(Manner(ring=0.0))),
+        (["--answer-after", "2"], Persona(Manner(delay=2.0))),
+        (["--early-media"], Persona(Manner(early_media=True))),
+        (["--hang-up-after", "3"], Persona(Manner(hang_up_after=3.0))),
+    ],
+)
+def test_options_make_a_persona(arguments: list[str], persona: Persona, served: Served) -> None:
+    assert run(*arguments) == ExitCode.OK
+    assert served == [(persona, verb._binds(HOST, 5060, 5061))]
+
+
+def test_where_to_listen(served: Served) -> None:
+    assert run("--host", "::1", "--port", "0", "--tls-port", "7") == ExitCode.OK
+    assert run("--port", "7", "--no-tls") == ExitCode.OK
+    assert [[f"{transport.value} {address}" for transport, address in binds] for _, binds in served] == [
+        ["UDP [::1]:0", "TCP [::1]:0", "TLS [::1]:7"],
+        ["UDP 127.0.0.1:7", "TCP 127.0.0.1:7"],
+    ]
+
+
+def test_digest(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    options = [
+        "--password-file",
+        str(tmp_path / "password"),
+        "--realm",
+        "demo",
+        "--proxy-auth",
+        "--algorithm",
+        "sha-256",
+    ]
+    assert run("--user", "alice", *options) == ExitCode.OK
+    monkeypatch.setenv("SIPPROBE_PASSWORD", "other")
+    assert run("--user", "alice") == ExitCode.OK
+    guards = [persona.guard for persona, _ in served]
+    assert guards[0] is not None
+    assert guards[1] is not None
+    assert guards[0].policy == ServerPolicy("demo", (Algorithm.SHA_256,), proxy=True)
+    assert guards[1].policy == ServerPolicy("sipprobe")
+    for guard, password in zip(guards, ("secret", "other"), strict=True):
+        secret = guard.users.secret_of("alice") if guard else None
+        assert secret is not None
+        assert secret.ha1(Algorithm.MD5, "alice", "r") == Secret(password).ha1(Algorithm.MD5, "alice", "r")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--busy", "--refuse", "603"], "--refuse and --busy exclude each other"),
+        (["--silent", "--redirect", "sip:a@b"], "--redirect and --silent exclude each other"),
+        (["--refuse", "0"], "300 to 699"),
+        (["--refuse", "200"], "200 is no refusal"),
+        (["--refuse", "700"], "300 to 699"),
+        (["--redirect", "nonsense"], "cannot read 'nonsense': no URI scheme; --redirect takes a URI"),
+        (["--host", "localhost"], "--host takes an IP address of this machine, not localhost"),
+        (["--host", "192.0.2.1"], "it is no address of this machine"),
+        (["--codec", "GSM"], "there is no codec GSM; choose from PCMU"),
+        (["--user", "alice", "--algorithm", "SHA-1"], "no digest algorithm SHA-1; there are MD5"),
+        (["--user", "alice", "--password-file", "nowhere"], "cannot read the password from nowhere"),
+        (["--server", "a\nb"], "the banner holds CR, LF or NUL"),
+    ],
+)
+def test_what_cannot_work(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--port", "0", "--no-tls", *arguments) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.startswith("sipprobe: ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--port", "65536"], ["--tls-port", "-1"], ["--ring", "-1"], ["--ring", "nan"]])
+def test_numbers_out_of_range(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*arguments) == ExitCode.USAGE
+    assert f"Invalid value for '{arguments[0]}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_a_port_in_use(kind: socket.SocketKind, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind((HOST, 0))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        transport = "udp" if kind is socket.SOCK_DGRAM else "tcp"
+        assert run("--port", str(port), "--no-tls") == ExitCode.USAGE
+        said = f"cannot receive at {transport} {HOST}:{port}: Address already in use; stop the program that listens"
+        assert said in capsys.readouterr().err

@@ -1,0 +1,333 @@
+"""The responder at work, on sockets of the loopback. Times are real, and short."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+import trio
+
+from probes.calls.run import place_call
+from probes.calls.script import CallScript
+from probes.destination import Destination
+from probes.responder.happening import Binding, Happening
+from probes.responder.personas import Guard, Manner, Persona
+from probes.responder.run import CannotListenError, Responder, open_responder
+from probes.result import CallResult, CallStatus
+from sipcore.auth.choice import Account
+from sipcore.auth.digest import Algorithm
+from sipcore.auth.server import ServerPolicy, UserTable
+from sipcore.auth.session import AuthSession
+from sipcore.dialogs.session import EndReason
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.errors import LocalError
+from sipcore.events import CallProgress, Exchange
+from sipcore.message.message import Response
+from sipcore.message.registry import ALLOW, AUTHENTICATION_INFO, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.sdp.attributes import G729, PCMU
+from sipcore.sdp.description import SessionDescription
+from sipcore.transports.base import TlsConfig, TransportConfig
+from tests.probes.responder.requests import offer
+
+HOST = "127.0.0.1"
+UDP: list[Binding] = [(Transport.UDP, SocketAddress(HOST, 0))]
+EVERYWHERE = [*UDP, (Transport.TCP, SocketAddress(HOST, 0)), (Transport.TLS, SocketAddress(HOST, 0))]
+QUICK = Manner(ring=0.05)
+MOMENT = 0.2
+"""Seconds in which nothing must happen: long against the loopback, short for a test."""
+
+
+class Told(list[Happening]):
+    """What the responder told so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = trio.Event()
+
+    def append(self, happening: Happening) -> None:
+        super().append(happening)
+        self._more.set()
+        self._more = trio.Event()
+
+    async def reach(self, count: int) -> None:
+        """Wait until it told of so many."""
+        while len(self) < count:
+            await self._more.wait()
+
+
+@asynccontextmanager
+async def responding(persona: Persona, binds: list[Binding] = UDP) -> AsyncIterator[tuple[Responder, Endpoint, Told]]:
+    """A responder, an endpoint to ask it with, and what the responder tells."""
+    told = Told()
+    client = EndpointConfig(transports=TransportConfig(tls=TlsConfig(verify=False)))
+    with trio.fail_after(20):
+        async with open_responder(persona, binds, told.append) as responder, open_endpoint(client) as endpoint:
+            yield responder, endpoint, told
+
+
+async def ask(
+    endpoint: Endpoint,
+    address: SocketAddress,
+    transport: Transport = Transport.UDP,
+    user: str = "echo",
+    auth: AuthSession | None = None,
+) -> Exchange:
+    """Send OPTIONS."""
+    return await endpoint.options(parse_uri(f"sip:{user}@{address};transport={transport.value.lower()}"), auth=auth)
+
+
+async def dial(responder: Responder, user: str, *, hold: float = 0.05, **more: object) -> CallResult:
+    """Place a call."""
+    destination = Destination.parse(f"sip:{user}@{responder.address(Transport.UDP)}")
+    return await place_call(CallScript(destination, hold=hold, **more))  # type: ignore[arg-type]
+
+
+def order_of(
+    endpoint: Endpoint, responder: Responder, user: str, body: bytes, content_type: str = "application/sdp"
+) -> Order:
+    uri = parse_uri(f"sip:{user}@{responder.address(Transport.UDP)}")
+    return Order(endpoint.new_request("INVITE", uri, body=body, content_type=content_type if body else ""), uri, "me")
+
+
+async def test_options_over_every_transport() -> None:
+    async with responding(Persona(server="Demo/1"), EVERYWHERE) as (responder, endpoint, told):
+        assert [transport for transport, _ in responder.addresses] == [Transport.UDP, Transport.TCP, Transport.TLS]
+        for transport, address in responder.addresses:
+            response = (await ask(endpoint, address, transport)).response
+            assert response.status == 200
+            assert response[SERVER] == "Demo/1"
+            assert "INVITE" in response[ALLOW]
+            description = SessionDescription.parse(response.body)
+            assert [codec.encoding for codec in description.media[0].codecs[:2]] == ["PCMU", "PCMA"]
+        assert [(each.method, each.status, each.flow.transport) for each in told] == [
+            ("OPTIONS", 200, transport) for transport, _ in responder.addresses
+        ]
+
+
+async def test_options_without_a_body_where_none_is_accepted() -> None:
+    async with responding(Persona(server="")) as (responder, endpoint, _):
+        uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
+        exchange = await endpoint.send(
+            Order(endpoint.new_request("OPTIONS", uri, fields=[("Accept", "text/plain")]), uri)
+        )
+        assert exchange.response.status == 200
+        assert exchange.response[CONTENT_TYPE] is None
+        assert exchange.response[SERVER] is None
+
+
+async def test_other_requests_are_refused() -> None:
+    async with responding(Persona()) as (responder, endpoint, told):
+        uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
+        exchange = await endpoint.send(Order(endpoint.new_request("MESSAGE", uri), uri))
+        assert (exchange.response.status, "INVITE" in exchange.response[ALLOW]) == (405, True)
+        assert [(each.method, each.status) for each in told] == [("MESSAGE", 405)]
+
+
+async def test_call_is_answered() -> None:
+    async with responding(Persona(QUICK)) as (responder, _, told):
+        result = await dial(responder, "alice")
+        assert (result.status, result.codec) == (CallStatus.CONNECTED, "PCMU")
+        assert [entry.label for entry in result.timeline if entry.label[0].isdigit()][-3:-1] == [
+            "180 Ringing",
+            "200 OK",
+        ]
+        await told.reach(1)
+        assert (told[0].status, told[0].codec) == (200, "PCMU")
+        assert told[0].outcome.startswith("PCMU, hung up there after 0.")
+
+
+@pytest.mark.parametrize(("user", "status"), [("busy", 486), ("404", 404), ("reject", 403)])
+async def test_call_is_refused(user: str, status: int) -> None:
+    async with responding(Persona()) as (responder, _, told):
+        assert (await dial(responder, user)).final_status == status
+        assert [(each.called.split("@")[0], each.status) for each in told] == [(f"sip:{user}", status)]
+
+
+async def test_call_is_sent_elsewhere() -> None:
+    persona = Persona(Manner(status=302, contact=parse_uri("sip:bob@example.com")))
+    async with responding(persona) as (responder, _, _):
+        result = await dial(responder, "alice")
+        assert result.final_status == 302
+        assert "sip:bob@example.com" in result.why
+
+
+async def test_call_is_hung_up_here() -> None:
+    async with responding(Persona(Manner(hang_up_after=0.05))) as (responder, _, told):
+        result = await dial(responder, "alice", hold=10.0)
+        assert result.status is CallStatus.CONNECTED
+        assert "hung up there" in result.why
+        await told.reach(1)
+        assert "hung up here" in told[0].outcome
+
+
+async def test_call_that_nobody_answers_is_cancelled() -> None:
+    async with responding(Persona()) as (responder, _, told):
+        assert (await dial(responder, "ring", ring_timeout=0.1)).status is CallStatus.NO_ANSWER
+        await told.reach(1)
+        assert told[0].status == 487
+        assert told[0].outcome.startswith("cancelled by the caller after 0.")
+
+
+async def test_early_media() -> None:
+    async with responding(Persona(Manner(early_media=True, delay=0.1))) as (responder, endpoint, _):
+        early: list[Response] = []
+        async with endpoint.call(order_of(endpoint, responder, "a", offer())) as call:
+            async for event in call:
+                if isinstance(event, CallProgress):
+                    early.append(event.response)
+                else:
+                    break
+        assert [response.status for response in early if response.body] == [183]
+
+
+async def test_call_without_an_offer_gets_one() -> None:
+    async with responding(Persona()) as (responder, endpoint, _):
+        async with endpoint.call(order_of(endpoint, responder, "a", b"")) as call:
+            answered = await call.answered()
+        assert SessionDescription.parse(answered.body).media[0].is_reachable
+
+
+async def test_no_common_codec() -> None:
+    async with responding(Persona(codecs=(G729,))) as (responder, _, _):
+        result = await dial(responder, "alice")
+        assert result.final_status == 488
+        assert "none of the codecs here: G729" in result.advice
+
+
+async def test_an_offer_that_cannot_be_answered_is_refused() -> None:
+    odd = offer(PCMU) + b"m=x[y 1 RTP/AVP 0\r\n"
+    async with responding(Persona()) as (responder, endpoint, told):
+        async with endpoint.call(order_of(endpoint, responder, "a", odd)) as call:
+            await call.over()
+        assert [each.status for each in told] == [488]
+        assert told[0].outcome
+
+
+async def test_media_goes_back_to_its_sender() -> None:
+    async with responding(Persona()) as (responder, endpoint, _), trio_udp() as (rtp, port), trio_udp() as (other, _):
+        body = offer(PCMU, address=HOST, port=port)
+        async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+            description = SessionDescription.parse((await call.answered()).body)
+            where = (HOST, description.media[0].port)
+            assert where[1] % 2 == 0
+            packet = bytes([0x80, 0]) + bytes(10) + b"sound"
+            await rtp.sendto(b"not RTP, for it has another version", where)
+            await rtp.sendto(packet, where)
+            assert await rtp.recvfrom(100) == (packet, where)
+            await other.sendto(packet, where)  # forged: whoever comes second gets nothing
+            await rtp.sendto(b"RTCP", (HOST, where[1] + 1))
+            await rtp.sendto(packet, where)
+            assert await rtp.recvfrom(100) == (packet, where)
+            with trio.move_on_after(MOMENT) as waiting:
+                await other.recvfrom(100)
+            assert waiting.cancelled_caught
+
+
+async def test_media_stays_away_from_who_wants_none() -> None:
+    async with responding(Persona()) as (responder, endpoint, _), trio_udp() as (rtp, port):
+        body = offer(PCMU, address=HOST, port=port).replace(b"sendrecv", b"sendonly")
+        async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+            description = SessionDescription.parse((await call.answered()).body)
+            await rtp.sendto(bytes([0x80]) + bytes(20), (HOST, description.media[0].port))
+            with trio.move_on_after(MOMENT) as waiting:
+                await rtp.recvfrom(100)
+            assert waiting.cancelled_caught
+
+
+@asynccontextmanager
+async def trio_udp() -> AsyncIterator[tuple[trio.socket.SocketType, int]]:
+    with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        await sock.bind((HOST, 0))
+        yield sock, sock.getsockname()[1]
+
+
+def guarded(*, proxy: bool = False, algorithms: tuple[Algorithm, ...] = (Algorithm.SHA_256, Algorithm.MD5)) -> Persona:
+    return Persona(guard=Guard(ServerPolicy("demo", algorithms, proxy=proxy), UserTable({"alice": "secret"})))
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+@pytest.mark.parametrize("algorithm", [Algorithm.MD5, Algorithm.SHA_256, Algorithm.SHA_512_256])
+async def test_digest(proxy: bool, algorithm: Algorithm) -> None:
+    account = Account("alice", "secret", hosts=[HOST], realm="demo")
+    async with responding(guarded(proxy=proxy, algorithms=(algorithm,))) as (responder, endpoint, told):
+        exchange = await ask(endpoint, responder.address(Transport.UDP), auth=AuthSession(account))
+        assert exchange.response.status == 200
+        assert ("Proxy-Authentication-Info" if proxy else AUTHENTICATION_INFO.name) in exchange.response.headers
+        assert (await dial(responder, "echo", account=account)).status is CallStatus.CONNECTED
+        await told.reach(4)
+        challenge = 407 if proxy else 401
+        assert [each.status for each in told] == [challenge, 200, challenge, 200]
+        assert told[0].outcome == "no credentials for this realm"
+
+
+async def test_digest_with_a_wrong_password() -> None:
+    account = Account("alice", "wrong", hosts=[HOST])
+    async with responding(guarded()) as (responder, endpoint, told):
+        exchange = await ask(endpoint, responder.address(Transport.UDP), auth=AuthSession(account))
+        assert exchange.response.status == 401
+        assert [challenge.algorithm for challenge in exchange.response[WWW_AUTHENTICATE]] == ["SHA-256", "MD5"]
+        assert told[-1].outcome == "the proof is wrong"
+        assert (await dial(responder, "echo", account=account)).status is CallStatus.FAILED
+
+
+async def test_digest_that_cannot_be_read() -> None:
+    async with responding(guarded()) as (responder, endpoint, _):
+        uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
+        odd = endpoint.new_request("OPTIONS", uri, fields=[("Authorization", "???")])
+        assert (await endpoint.send(Order(odd, uri))).response.status == 400
+
+
+async def test_silence() -> None:
+    async with responding(Persona(silent=True), EVERYWHERE) as (responder, endpoint, told):
+        for transport, address in responder.addresses:
+            with trio.move_on_after(MOMENT + 0.3) as waiting:
+                await ask(endpoint, address, transport)
+            assert waiting.cancelled_caught
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+            plain.sendto(b"nonsense", (HOST, responder.address(Transport.UDP).port))
+        assert {each.flow.transport for each in told} == {Transport.UDP, Transport.TCP, Transport.TLS}
+        assert {each.status for each in told} == {None}
+
+
+async def test_calls_are_ended_when_it_stops() -> None:
+    told: list[Happening] = []
+    with trio.fail_after(20):
+        async with open_endpoint() as endpoint, AsyncExitStack() as calls:
+            async with open_responder(Persona(), UDP, told.append) as responder:
+                up = await calls.enter_async_context(endpoint.call(order_of(endpoint, responder, "echo", offer())))
+                await up.answered()
+                ringing = await calls.enter_async_context(endpoint.call(order_of(endpoint, responder, "ring", offer())))
+                async for event in ringing:
+                    if isinstance(event, CallProgress) and event.response.status == 180:
+                        break
+            await up.over()
+            await ringing.over()
+            assert up.end_reason is EndReason.REMOTE_HANG_UP
+    assert sorted((each.status, each.outcome.partition(" after")[0]) for each in told) == [
+        (200, "PCMU, hung up here"),
+        (480, "the responder stopped"),
+    ]
+
+
+async def test_an_address_in_use() -> None:
+    async with open_responder(Persona(), UDP) as responder:
+        taken = responder.address(Transport.UDP)
+        with pytest.raises(CannotListenError, match=rf"udp {taken}: .*; stop the program that listens there"):
+            async with open_responder(Persona(), [(Transport.UDP, taken)]):
+                pytest.fail("it is taken")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_an_address_of_another_machine(silent: bool) -> None:
+    with pytest.raises(CannotListenError, match="no address of this machine"):
+        async with open_responder(Persona(silent=silent), [(Transport.TCP, SocketAddress("192.0.2.1", 0))]):
+            pytest.fail("there is no such address")
+
+
+async def test_a_transport_that_is_not_served() -> None:
+    async with open_responder(Persona(), UDP) as responder:
+        with pytest.raises(LocalError, match="does not listen on tcp"):
+            responder.address(Transport.TCP)
