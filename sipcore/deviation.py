@@ -95,7 +95,10 @@ class Deviation(Enum):
     AUTH_PARAMETER_TWICE = ("RFC 7235 §2.1", "an authentication parameter stands twice, with the same value")
     AUTH_COMBINED = ("RFC 3261 §20.7", "several challenges or credentials share one header field")
     AUTH_CHALLENGE_LACKS = ("RFC 7616 §3.3", "a challenge lacks its realm or its nonce, or has no parameter at all")
-    AUTH_CREDENTIALS_LACK = ("RFC 7616 §3.4", "credentials lack username, realm, nonce, uri or response, or any parameter")
+    AUTH_CREDENTIALS_LACK = (
+        "RFC 7616 §3.4",
+        "credentials lack username, realm, nonce, uri or response, or any parameter",
+    )
     AUTH_NONCE_COUNT = ("RFC 7616 §3.4", "a nonce count is not eight hexadecimal digits")
     AUTH_INFO_SCHEME = ("RFC 3261 §25.1", "Authentication-Info begins with a scheme")
 

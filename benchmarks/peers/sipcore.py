@@ -30,7 +30,7 @@ def read_full(data: bytes) -> Full:
     """Every header field typed, and the message written again."""
     message = parse_message(data)
     headers = message.headers
-    typed = {row.name: headers[row] for row in headers.known_rows()}  # type: ignore[call-overload]  # rows of any kind
+    typed = {row.name: headers[row] for row in headers.known_rows()}
     return typed, bytes(message)
 
 

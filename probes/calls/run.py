@@ -10,7 +10,6 @@ import trio
 from probes.calls import verdict
 from probes.calls.script import CallScript
 from probes.calls.verdict import Verdict
-from probes.destination import Destination
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of, mark
 from sipcore.auth.session import AuthSession

@@ -22,6 +22,9 @@ READING = "    "
 CONTEXT = 32
 """Characters shown before the one at fault; with those after it they fit into a line."""
 
+MAX_SHOWN = 16384
+"""Characters of one line that are shown: all that a header field may have, but not of a body in one line."""
+
 _JOINT = "\N{NO-BREAK SPACE}"
 """Stands for a space at which no line may end; text that is `printable` has none."""
 
@@ -137,7 +140,9 @@ def _count(number: int, what: str) -> str:
 
 def _wrapped(text: str, width: int, style: str) -> Iterator[Text]:
     """`text` in lines of at most `width` characters, those after the first indented a little deeper."""
-    shown = printable(text)
+    shown = printable(text[:MAX_SHOWN])
+    if len(text) > MAX_SHOWN:
+        shown += f" (and {len(text) - MAX_SHOWN} characters more)"
     if len(shown) <= width:
         yield Text(shown, style)
         return

@@ -11,7 +11,7 @@ from sipcore.sdp.fields import HIDDEN, without_secrets
 COVER = "*"
 """What stands in the place of each character that is not to be seen."""
 CREDENTIALS = "authorization"
-"""What stands in the names of header fields that prove who somebody is (RFC 3261 §20.7, §20.28), those of vendors too."""
+"""What stands in the names of header fields that prove an identity (RFC 3261 §20.7, §20.28), those of vendors too."""
 PROOFS = frozenset({"response", "rspauth"})
 """Parameters of Digest that a password could be guessed from (RFC 7616 §5.2)."""
 
