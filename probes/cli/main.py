@@ -6,6 +6,7 @@ That module imports the engine inside its function only, so that `--help` and `-
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
@@ -27,6 +28,9 @@ DISTRIBUTION = "sipcore"
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, that of this process where none is given, and exit."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8 still shows the arrows, if as escapes
+            stream.reconfigure(errors="backslashreplace")
     # What is about to be used is all that is loaded; the whole list is for the help, and for a verb that is misspelt.
     named = [verb for verb in VERBS if verb in arguments[:1]]
     try:

@@ -134,6 +134,13 @@ def test_a_body_that_is_no_text() -> None:
     assert "1 bytes of image/png\n    not text\n" in text(options + b"\xff")
 
 
+def test_a_body_in_one_line_is_cut() -> None:
+    options = fixture("options").replace(b"Content-Length: 0", b"Content-Type: text/plain\r\nContent-Length: 20000")
+    shown = text(options + b"x" * 20000)
+    assert shown.count("x") < 16400
+    assert "(and 3616 characters more)" in shown
+
+
 def test_differences() -> None:
     left = fixture("options")
     right = (

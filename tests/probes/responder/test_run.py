@@ -1,5 +1,6 @@
 """The responder at work, on sockets of the loopback. Times are real, and short."""
 
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,9 +11,11 @@ import trio
 from probes.calls.run import place_call
 from probes.calls.script import CallScript
 from probes.destination import Destination
+from probes.responder import run
 from probes.responder.happening import Binding, Happening
 from probes.responder.personas import Guard, Manner, Persona
 from probes.responder.run import CannotListenError, Responder, open_responder
+from probes.responder.visit import run as visit
 from probes.result import CallResult, CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
@@ -30,6 +33,7 @@ from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import G729, PCMU
 from sipcore.sdp.description import SessionDescription
 from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.connections import Transports
 from tests.probes.responder.requests import offer
 
 HOST = "127.0.0.1"
@@ -325,6 +329,43 @@ async def test_an_address_of_another_machine(silent: bool) -> None:
     with pytest.raises(CannotListenError, match="no address of this machine"):
         async with open_responder(Persona(silent=silent), [(Transport.TCP, SocketAddress("192.0.2.1", 0))]):
             pytest.fail("there is no such address")
+
+
+async def test_a_port_for_the_privileged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(transports: Transports, transport: Transport, address: SocketAddress) -> SocketAddress:
+        cause = PermissionError(errno.EACCES, "Permission denied")
+        raise LocalError(f"cannot receive at {address}: {cause.strerror}", section="RFC 3261 §18.2.1") from cause
+
+    monkeypatch.setattr(Transports, "bind", refuse)
+    with pytest.raises(CannotListenError, match=r"denied; ports below 1024 need privileges"):
+        async with open_responder(Persona(), [(Transport.UDP, SocketAddress(HOST, 80))]):
+            pytest.fail("it is not allowed")
+
+
+async def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MAX_CALLS", 1)
+    async with responding(Persona()) as (responder, endpoint, told):
+        async with endpoint.call(order_of(endpoint, responder, "a", offer())) as call:
+            await call.answered()
+            assert (await dial(responder, "b")).final_status == 503
+        assert (told[0].status, told[0].outcome) == (503, "too many calls at once")
+        await told.reach(2)
+        assert (await dial(responder, "c")).status is CallStatus.CONNECTED
+
+
+async def test_no_call_lasts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visit, "MAX_CALL_SECONDS", 0.05)
+    async with responding(Persona()) as (responder, _, told):
+        assert "hung up there" in (await dial(responder, "a", hold=10.0)).why
+        await told.reach(1)
+        assert "hung up here" in told[0].outcome
+
+
+async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visit, "PORT_ATTEMPTS", 0)
+    async with responding(Persona()) as (responder, _, told):
+        assert (await dial(responder, "a")).final_status == 503
+        assert "no two free ports" in told[0].outcome
 
 
 async def test_a_transport_that_is_not_served() -> None:
