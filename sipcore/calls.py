@@ -126,13 +126,6 @@ class Calls:
         """Whether a request belongs to a call."""
         return ticket in self._by_ticket
 
-    def sent(self, ticket: int, request: Request, hop: Hop) -> None:
-        """A call's request left in its final form."""
-        call = self._by_ticket.get(ticket)
-        if call is not None and ticket == call.invite_ticket and isinstance(call.machine, Caller):
-            call.machine.resent(request)
-            call.hop = hop
-
     def receive_response(
         self, ticket: int, response: Response, flow: Flow, stamp: Stamp, auth: AuthError | None, now: float
     ) -> None:
@@ -141,6 +134,7 @@ class Calls:
         machine = call.machine
         if ticket == call.invite_ticket and isinstance(machine, Caller):
             call.auth_error = auth
+            machine.resent(self._outgoing.request_of(ticket))
             if response.is_success:
                 call.hop = flow
             effects = machine.receive(response)
@@ -275,10 +269,15 @@ def _dialog_of(request: Request) -> DialogId:
 
 
 def _target(call: _Call, next_hop: Uri) -> Uri | Hop:
-    """Where a request inside the dialog goes: along the dialog's own flow when that leads to the next hop anyway."""
+    """Where a request inside the dialog goes: along the dialog's own flow when that leads to the next hop anyway.
+
+    A WebSocket is the only way to and from its client, whatever the next hop is called (RFC 7118 appendix B).
+    """
     along = call.hop
     if along is None or not isinstance(next_hop, SipUri):
         return next_hop
+    if along.transport.websocket:
+        return along if isinstance(along, Hop) else along.hop
     port = next_hop.port or along.transport.default_port
     named = (next_hop.transport or "").upper() or along.transport.value
     if next_hop.address == along.remote.host and port == along.remote.port and named == along.transport.value:

@@ -74,6 +74,7 @@ class Outgoing:
         self._pending: dict[int, _Pending] = {}
         self._tickets: dict[ClientKey, int] = {}
         self._last_ticket = 0
+        self._alias = ""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -112,6 +113,10 @@ class Outgoing:
         """The client transaction that a ticket has at the moment."""
         pending = self._pending.get(ticket)
         return pending.key if pending else None
+
+    def request_of(self, ticket: int) -> Request:
+        """The request of a ticket as it went out last, save for Via: its credentials and CSeq may not be the first."""
+        return self._pending[ticket].request
 
     def take(self, ticket: int, response: Response, now: float) -> tuple[bool, AuthError | None]:
         """Look at a response: (True, None) when it was answered here with credentials or by going to the next hop.
@@ -201,9 +206,10 @@ class Outgoing:
             request = pending.order.auth.prepare(request, self._tokens, address=_where(hop))
         pending.has_credentials = False  # each sending counts the nonce up, so another hop needs them made anew
         if pending.order.contact is not None:
-            request = request.with_header("Contact", contact_for(pending.order.contact, hop))
+            request = request.with_header("Contact", contact_for(pending.order.contact, hop, self._alias_for(hop)))
+        host, port = (self._alias_for(hop), None) if hop.transport.websocket else (hop.local.host, hop.local.port)
         branch = self._tokens.branch()
-        complete = with_via(request, hop.transport.value, hop.local.host, hop.local.port, branch)
+        complete = with_via(request, hop.transport.value, host, port, branch)
         if self._is_too_large(pending, complete, hop):
             pending.too_large_for = hop.remote
             why = f"more than {MAX_DATAGRAM} bytes; {hop.why}"
@@ -221,6 +227,16 @@ class Outgoing:
         self._outputs.append(RequestSent(ticket, complete, hop))
         return None
 
+    def _alias_for(self, hop: Hop) -> str:
+        """The name of the local end of a WebSocket, always the same; empty for other transports.
+
+        Nobody can connect to a client of WebSockets, so its name is one that leads nowhere, and what is for it comes
+        along its connection (RFC 7118 §8.1 and appendix B.1).
+        """
+        if hop.transport.websocket and not self._alias:
+            self._alias = f"{self._tokens.tag()}.invalid"
+        return self._alias if hop.transport.websocket else ""
+
     @staticmethod
     def _is_too_large(pending: _Pending, complete: Request, hop: Hop) -> bool:
         """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""
@@ -233,17 +249,18 @@ def _where(hop: Hop | None) -> str:
     return str(hop.remote) if hop is not None else ""
 
 
-def contact_for(user: str, hop: Hop) -> Address:
-    """The Contact that leads back to the local end of `hop` (RFC 3261 §8.1.1.8).
+def contact_for(user: str, hop: Hop, alias: str = "") -> Address:
+    """The Contact that leads back to the local end of `hop` (RFC 3261 §8.1.1.8), under the name `alias` if it has one.
 
     transport=tls is deprecated (RFC 3261 §26.2.2), but tcp would send the peer to a plain port, and leaving it out to
-    UDP; what peers understand is tls.
+    UDP; what peers understand is tls. WebSockets, secure or not, are ws (RFC 7118 §5.2).
     """
     if hop.local is None:
         raise LocalError("a hop without a local address", section="RFC 3261 §8.1.1.8")
-    host = f"[{hop.local.host}]" if hop.local.is_ipv6 else hop.local.host
-    transport = () if hop.transport is Transport.UDP else (("transport", hop.transport.value.lower()),)
-    return Address(SipUri(host, user or None, hop.local.port, Params(transport)))
+    host, port = (alias, None) if alias else (hop.local.host, hop.local.port)
+    name = Transport.WS if hop.transport.websocket else hop.transport
+    transport = () if name is Transport.UDP else (("transport", name.value.lower()),)
+    return Address(SipUri(f"[{host}]" if ":" in host else host, user or None, port, Params(transport)))
 
 
 def target_of(uri: Uri) -> Target:

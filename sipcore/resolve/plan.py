@@ -120,8 +120,8 @@ Result = Answer | LookupFailure
 Asking = Generator[list[Question], dict[Question, Result], list[Hop]]
 """A part of the procedure: yields questions, is sent the result of each, returns hops in order."""
 
-DEFAULT_SUPPORTED = (Transport.UDP, Transport.TCP, Transport.TLS)
-"""The transports of RFC 3261 §18, in the order in which they are preferred where DNS states no preference."""
+DEFAULT_SUPPORTED = (Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS)
+"""All of them, in the order in which they are preferred where DNS states no preference."""
 DEFAULT_FAMILIES = (RecordType.AAAA, RecordType.A)
 """Both families, IPv6 first (RFC 7984 §4 leaves the order to RFC 6724, whose default policy prefers IPv6)."""
 
@@ -382,7 +382,7 @@ class Plan:
 
     def _hop(self, transport: Transport, host: str, port: int, why: str) -> Hop:
         """A hop; RFC 5922 §7.3: the name to verify is the domain that was asked for, not what DNS led to."""
-        tls_name = self.target.host if transport.secure else None
+        tls_name = self.target.host if transport.secure or transport.websocket else None
         return Hop(transport, SocketAddress(host, port), tls_name=tls_name, why=why)
 
     def _note(self, result: Result) -> None:

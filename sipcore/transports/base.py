@@ -18,7 +18,8 @@ IDLE_TIMEOUT = 300.0
 """Seconds without a message after which a connection is closed here: longer than an INVITE rings without a word
 (RFC 3261 §16.6 step 11 has proxies wait for more than three minutes)."""
 CONNECT_TIMEOUT = 10.0
-"""Seconds for a connection, its TLS handshake included: four SYNs at 0, 1, 3 and 7 s have been sent by then."""
+"""Seconds for a connection, the handshakes of TLS and WebSocket included: four SYNs at 0, 1, 3 and 7 s have been sent
+by then."""
 MAX_CONNECTIONS = 1024
 """Connections that peers may hold open at once: the usual limit of descriptors of one process."""
 
@@ -55,13 +56,28 @@ class TlsConfig:
     minimum_version: TlsVersion = TlsVersion.TLS_1_2
     maximum_version: TlsVersion = TlsVersion.TLS_1_3
     ciphers: str = ""
-    """An OpenSSL cipher list for TLS 1.2 and below; empty for the library's choice. With a minimum below TLS 1.2 and
-    no list, the library's security level is lowered far enough for such peers."""
+    """An OpenSSL cipher list; those of its names that begin with TLS_ are for TLS 1.3. The library chooses for versions
+    that nothing is named for. With a minimum below TLS 1.2, and nothing named for that, its security level is lowered
+    far enough for such peers."""
     group: str = ""
     """The one key exchange group to offer: P-256, P-384 or P-521; empty for the library's choice, whose first flight
     is some 1.2 kB larger than that of P-256 alone, which old peers may fail to put together."""
+    resume: bool = True
+    """Whether a client resumes the session of an earlier connection to the same peer (RFC 8446 §2.2), which spares both
+    sides most of the handshake. What is told of the peer's certificates is then what was found when it showed them."""
     keylog: Callable[[bytes], None] | None = field(default=None, repr=False, compare=False)
     """Called with each line of an NSS key log, which lets a capture be decrypted: treat it as the secret it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class WsConfig:
+    """What a client asks for when it opens a WebSocket (RFC 6455 §4.1)."""
+
+    path: str = "/"
+    """The path, with a query if need be, where a hop has none of its own. RFC 7118 leaves it to the server: `/` is
+    usual, Asterisk has `/ws`."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Further header fields of the HTTP request, such as Origin, Cookie or Authorization (RFC 7118 §7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,7 @@ class TransportConfig:
     connect_timeout: float = CONNECT_TIMEOUT
     max_connections: int = MAX_CONNECTIONS
     tls: TlsConfig = field(default_factory=TlsConfig)
+    ws: WsConfig = field(default_factory=WsConfig)
 
 
 class Sink(Protocol):
@@ -90,8 +107,8 @@ class Sink(Protocol):
         """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""
 
     def trace(self, record: TraceRecord) -> None:
-        """Something happened to a connection: opened, secured, accepted, closed or failed. Messages are not traced
-        here: their owner knows more about them."""
+        """Something happened to a connection: opened, accepted, secured, upgraded, closed or failed. Messages are not
+        traced here: their owner knows more about them."""
 
 
 FAILURES: dict[int, tuple[FailureReason, str]] = {

@@ -1,4 +1,4 @@
-"""What a certificate says of a SIP domain (RFC 5922 §7.1, §7.2), and making one for a run."""
+"""Whom a certificate is for: a SIP domain (RFC 5922 §7), a web server (RFC 9110 §4.3.4); and making one for a run."""
 
 import datetime
 import ipaddress
@@ -39,10 +39,32 @@ def is_for(certificate: x509.Certificate, name: str) -> bool:
 
     Raises ValueError for a certificate that cannot be read.
     """
-    wanted = (
-        str(ipaddress.ip_address(name.partition("%")[0])) if is_numeric(name) else ascii_name(name).rstrip(".").lower()
-    )
+    wanted = _comparable(name)
     return wanted in (identity.rstrip(".") for identity in sip_identities(certificate))
+
+
+def web_identities(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The host names and addresses of a certificate, in lower case: those of subjectAltName alone (RFC 9110 §4.3.4).
+
+    Raises ValueError for a certificate that cannot be read.
+    """
+    names = _alternative_names(certificate)
+    if names is None:
+        return ()
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return tuple(dict.fromkeys(host.lower() for host in [*names.get_values_for_type(x509.DNSName), *addresses]))
+
+
+def is_for_web(certificate: x509.Certificate, name: str) -> bool:
+    """Whether a certificate is for the web server `name`, as WSS has it (RFC 7118 §9.1, RFC 9110 §4.3.4).
+
+    An asterisk stands for the whole leftmost label of a name (RFC 9525 §6.3). Raises ValueError for a certificate that
+    cannot be read.
+    """
+    wanted = _comparable(name)
+    _, dot, parent = wanted.partition(".")
+    accepted = {wanted, f"*.{parent}"} if dot and not is_numeric(name) else {wanted}
+    return any(identity.rstrip(".") in accepted for identity in web_identities(certificate))
 
 
 def is_for_sip(certificate: x509.Certificate) -> bool:
@@ -97,6 +119,13 @@ def _uri_host(uri: str) -> str:
 
 def _general_name(name: str) -> x509.GeneralName:
     return x509.IPAddress(ipaddress.ip_address(name)) if is_numeric(name) else x509.DNSName(ascii_name(name))
+
+
+def _comparable(name: str) -> str:
+    """A name, or address, as it is compared with those of certificates."""
+    return (
+        str(ipaddress.ip_address(name.partition("%")[0])) if is_numeric(name) else ascii_name(name).rstrip(".").lower()
+    )
 
 
 def ascii_name(name: str) -> str:

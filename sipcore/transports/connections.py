@@ -5,6 +5,7 @@ the sink; what has to wait is `prepare`, which finds out, or makes, what a hop n
 """
 
 import errno
+import functools
 import itertools
 import socket
 from collections.abc import AsyncIterator
@@ -27,10 +28,11 @@ from sipcore.transports.base import (
     socket_family,
     socket_name,
 )
+from sipcore.transports.handshake import Handshakes, Layers
+from sipcore.transports.tls_failure import TlsFailure
 from sipcore.transports.udp import UdpSocket
 
 if TYPE_CHECKING:
-    from sipcore.transports.tls import TlsContexts
     from sipcore.transports.tls_engine import TlsSession
 
 ACCEPT_PAUSE = 0.1
@@ -41,7 +43,7 @@ whole transaction, and a route that has changed is noticed soon enough."""
 MAX_ROUTES = 4096
 """Hosts whose local address is remembered; forgotten all at once beyond that."""
 
-_TargetKey = tuple[Transport, SocketAddress, str | None]
+_TargetKey = tuple[Transport, SocketAddress, str | None, str]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
 
 
@@ -83,7 +85,7 @@ class Transports:
         self._openings: dict[_TargetKey, _Opening] = {}
         self._accepted = 0
         self._serials = itertools.count(1)
-        self._contexts: TlsContexts | None = None
+        self._handshakes = Handshakes(config)
 
     # Where to receive
 
@@ -93,9 +95,7 @@ class Transports:
         Returns the address with its real port. Raises LocalError when the kernel does not give it (RFC 3261 §18.2.1),
         or when TLS is to be served without a certificate.
         """
-        _check_available(transport)
-        if transport.secure:
-            self._tls().check_server()
+        self._handshakes.check_server(transport)
         try:
             if transport is Transport.UDP:
                 return self._bind_udp(address).local
@@ -134,16 +134,15 @@ class Transports:
         """Make ready to send to `hop`; returns it with `local`, the address that the kernel sends from.
 
         For UDP that is the address the kernel routes from and the port of the bound socket; a socket is bound where
-        there is none yet. For streams the connection is opened, or the open one to the same transport, address and
-        TLS name reused; when several wait for one connection, one is opened. A `local` that the hop has already is
+        there is none yet. For streams the connection is opened, or the open one to the same transport, address, name
+        and path reused; when several wait for one connection, one is opened. A `local` that the hop has already is
         kept: its host is where datagrams and connections leave from. Raises TransportFailure, and LocalError when the
-        TLS configuration is unusable.
+        configuration of TLS or WebSocket is unusable.
         """
-        _check_available(hop.transport)
         ready = self.prepared(hop)
         if ready is not None:
             return ready
-        key = (hop.transport, hop.remote, hop.tls_name)
+        key = self._key(hop)
         opening = self._openings.get(key)
         if opening is None:
             opening = self._openings[key] = _Opening()
@@ -176,10 +175,10 @@ class Transports:
         """Send the keep-alive of RFC 5626 §4.4.1 on a connection, which fails when it goes unanswered for 10 s."""
         self._connection(flow).ping()
 
-    def close(self, flow: Flow) -> None:
+    def close(self, where: Hop | Flow) -> None:
         """Close a connection in order; nothing for UDP, or when it is gone. The sink is not told."""
-        connection = self._by_addresses.get((flow.transport, flow.local, flow.remote))
-        if connection is not None and connection.flow.serial == flow.serial:
+        connection = self._find(where)
+        if connection is not None:
             connection.close()
 
     def tls_session(self, where: Hop | Flow) -> "TlsSession | None":
@@ -248,13 +247,23 @@ class Transports:
         if isinstance(where, Flow):
             found = connection is not None and connection.flow.serial == where.serial
         else:
-            found = connection is not None and where.tls_name in (None, connection.hop.tls_name)
+            found = connection is not None and self._leads_to(connection, where)
             if not found:
-                connection = self._by_target.get((where.transport, where.remote, where.tls_name))
+                connection = self._by_target.get(self._key(where))
                 found = where.local is None or (
                     connection is not None and connection.flow.local.host == where.local.host
                 )
         return connection if found and connection is not None and connection.usable else None
+
+    def _leads_to(self, connection: tcp.Connection, hop: Hop) -> bool:
+        """Whether a connection between the addresses of a hop is the one that it means."""
+        opened = connection.hop
+        return hop.tls_name in (None, opened.tls_name) and (not hop.path or self._key(hop) == self._key(opened))
+
+    def _key(self, hop: Hop) -> _TargetKey:
+        """What makes one connection do for two hops."""
+        path = hop.path or self.config.ws.path if hop.transport.websocket else ""
+        return hop.transport, hop.remote, hop.tls_name, path
 
     def _connection(self, where: Hop | Flow) -> tcp.Connection:
         connection = self._find(where)
@@ -280,29 +289,42 @@ class Transports:
             await self._work(connection)
 
     async def _connect(self, hop: Hop) -> tcp.Connection:
-        engine = self._tls().client(hop) if hop.transport.secure else None
-        opened = False
-        with trio.move_on_after(self.config.connect_timeout):
-            sock = await tcp.open_socket(hop)
-            opened = True
-            self._trace(hop, "opened")
-            return await self._established(sock, hop, engine)
-        text = f"{hop}: no answer within {self.config.connect_timeout:g} s"
-        failure = TransportFailure(FailureReason.TIMED_OUT, text)
-        raise engine.explain(failure) if engine is not None and opened else failure
+        """Connect, and once more in full where a peer fails a handshake that would have resumed a session."""
+        deadline = trio.current_time() + self.config.connect_timeout
+        layers = self._handshakes.client(hop)
+        try:
+            return await self._connect_with(layers, hop, deadline)
+        except TlsFailure as failure:
+            if not layers.resuming or trio.current_time() >= deadline:
+                raise
+            self._trace(hop, "failed", f"resuming the TLS session: {failure.message}")
+        return await self._connect_with(self._handshakes.client(hop), hop, deadline)
 
-    async def _established(self, sock: socket.socket, hop: Hop, engine: tcp.Engine | None) -> tcp.Connection:
-        """The connection over a socket, after its TLS handshake if it has one. Closes the socket if that fails."""
+    async def _connect_with(self, layers: Layers, hop: Hop, deadline: float) -> tcp.Connection:
+        with trio.move_on_at(deadline):
+            sock = await tcp.open_socket(hop)
+            self._trace(hop, "opened")
+            return await self._established(sock, hop, layers)
+        text = f"{hop}: no answer within {self.config.connect_timeout:g} s"
+        raise layers.explain(TransportFailure(FailureReason.TIMED_OUT, text))
+
+    async def _established(self, sock: socket.socket, hop: Hop, layers: Layers) -> tcp.Connection:
+        """The connection over a socket, after its handshakes if it has any. Closes the socket if they fail."""
         try:
             local = socket_address(sock.getsockname())
             hop = _with_local(hop, local)
-            early = b""
-            if engine is not None:
-                early = await tcp.establish(sock, engine, hop)
-                self._trace(hop, "secured", str(getattr(engine, "session", "")))
+            await layers.establish(sock, hop, functools.partial(self._trace, hop))
             flow = Flow(hop.transport, local, hop.remote, next(self._serials))
-            idle = self.config.idle_timeout
-            return tcp.Connection(sock, flow, hop, self._sink, idle_timeout=idle, engine=engine, early=early)
+            return tcp.Connection(
+                sock,
+                flow,
+                hop,
+                self._sink,
+                layers.framing,
+                idle_timeout=self.config.idle_timeout,
+                engine=layers.engine,
+                early=layers.early,
+            )
         except BaseException:
             sock.close()
             raise
@@ -314,10 +336,11 @@ class Transports:
         try:
             await connection.run()
         finally:
-            hop = connection.hop
+            key = self._key(connection.hop)
             self._by_addresses.pop((flow.transport, flow.local, flow.remote), None)
-            if self._by_target.get((hop.transport, hop.remote, hop.tls_name)) is connection:
-                del self._by_target[hop.transport, hop.remote, hop.tls_name]
+            if self._by_target.get(key) is connection:
+                del self._by_target[key]
+            self._handshakes.keep(connection.engine)
 
     async def _accept(self, transport: Transport, listener: socket.socket) -> None:
         while True:
@@ -339,26 +362,18 @@ class Transports:
         self._accepted += 1
         try:
             connection = None
-            engine = self._tls().server(hop) if transport.secure else None
+            layers = self._handshakes.server(hop)
             with trio.move_on_after(self.config.connect_timeout):
                 self._trace(hop, "accepted")
-                connection = await self._established(sock, hop, engine)
+                connection = await self._established(sock, hop, layers)
             if connection is not None:
                 await self._work(connection)
             else:
-                self._trace(hop, "failed", "the peer did not complete the TLS handshake")
+                self._trace(hop, "failed", f"the peer did not complete the {layers.missing} handshake")
         except TransportFailure as failure:
             self._trace(hop, "failed", failure.message)
         finally:
             self._accepted -= 1
-
-    def _tls(self) -> "TlsContexts":
-        """The TLS contexts, made when the first connection needs one: OpenSSL takes a tenth of a second to load."""
-        if self._contexts is None:
-            from sipcore.transports.tls import TlsContexts
-
-            self._contexts = TlsContexts(self.config.tls)
-        return self._contexts
 
     def _trace(self, hop: Hop, event: str, detail: str = "") -> None:
         self._sink.trace(FlowTrace(trio.current_time(), hop, event, detail))
@@ -387,9 +402,4 @@ def route_host(where: Hop | Flow) -> str:
 
 
 def _with_local(hop: Hop, local: SocketAddress) -> Hop:
-    return Hop(hop.transport, hop.remote, local, hop.tls_name, hop.why)
-
-
-def _check_available(transport: Transport) -> None:
-    if transport in (Transport.WS, Transport.WSS):
-        raise LocalError(f"{transport.value} is not available yet", section="RFC 7118 §5")
+    return Hop(hop.transport, hop.remote, local, hop.tls_name, hop.why, hop.path)

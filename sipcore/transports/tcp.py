@@ -1,4 +1,4 @@
-"""Connections: TCP, and TLS by an engine between the socket and the framing. RFC 3261 §18, RFC 5626 §4.4.1.
+"""Connections: TCP, with TLS and WebSocket by the layers between the socket and the messages. RFC 3261 §18, RFC 5626.
 
 A connection is two tasks, one that reads and one that writes. What is sent is queued and leaves with everything else
 that was queued in the same turn of the scheduler, in one system call and, with TLS, in one record. Nothing that a peer
@@ -7,18 +7,18 @@ does, or fails to do, reaches beyond its own connection: each way of stalling ha
 
 import socket
 from collections import deque
-from typing import Protocol
 
 import trio
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure
-from sipcore.message.framing import MessageFrame, Ping, StreamFramer
+from sipcore.message.framing import MessageFrame, Ping
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
 from sipcore.transports.base import Sink, failure_of, socket_address, socket_family, socket_name
+from sipcore.transports.layers import Engine, Framing
 
 RECEIVE_SIZE = 64 * 1024
-"""Bytes read at once: 150 messages, after which other tasks get their turn."""
+"""Bytes read at once: 150 messages."""
 MAX_QUEUE = 1024 * 1024
 """Bytes that wait for a peer that reads slowly, the kernel's own buffer not counted."""
 MESSAGE_TIMEOUT = 32.0
@@ -30,41 +30,11 @@ PONG_TIMEOUT = 10.0
 BACKLOG = 128
 """Connections that the kernel completes before they are accepted."""
 
-PING = b"\r\n\r\n"
-PONG = b"\r\n"
-
-
-class Engine(Protocol):
-    """What stands between a socket and the framing: bytes of the wire in and out, plain bytes out and in."""
-
-    @property
-    def established(self) -> bool:
-        """Whether the handshake is complete, so that `send` may be used."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the peer has said that it sends no more."""
-
-    def receive(self, data: bytes) -> bytes:
-        """Take bytes of the wire, return plain bytes. Raises TransportFailure."""
-
-    def send(self, data: bytes) -> None:
-        """Take plain bytes, for `outgoing`. Raises TransportFailure."""
-
-    def outgoing(self) -> bytes:
-        """Take the bytes that are to go out on the wire."""
-
-    def close(self) -> None:
-        """Say that nothing more will be sent, in `outgoing`."""
-
-    def explain(self, failure: TransportFailure) -> TransportFailure:
-        """What it really means that the connection under the engine ended with `failure`."""
-
 
 class Connection:
     """An established connection. `run` works it until it ends, `send` and `close` are immediate.
 
-    `early` are plain bytes that came together with the end of the engine's handshake.
+    `early` are plain bytes that came together with the end of the handshakes.
     """
 
     def __init__(
@@ -73,6 +43,7 @@ class Connection:
         flow: Flow,
         hop: Hop,
         sink: Sink,
+        framing: Framing,
         *,
         idle_timeout: float,
         engine: Engine | None = None,
@@ -85,7 +56,7 @@ class Connection:
         self._sink = sink
         self._idle_timeout = idle_timeout
         self._early = early
-        self._framer = StreamFramer()
+        self._framing = framing
         self._scope = trio.CancelScope()
         self._failure: TransportFailure | None = None
         self._closing = False
@@ -104,21 +75,14 @@ class Connection:
         return not self._closing and self._failure is None
 
     def send(self, data: bytes) -> None:
-        """Queue `data`. Raises TransportFailure when the connection is gone, or its peer does not keep up."""
-        if not self.usable:
-            raise self._failure or TransportFailure(FailureReason.CLOSED, f"{self.hop}: the connection was closed here")
-        if self._queued + len(data) > MAX_QUEUE:
-            raise TransportFailure(
-                FailureReason.TIMED_OUT, f"{self.hop}: the peer reads too slowly, {self._queued} bytes wait for it"
-            )
-        self._queue.append(data)
-        self._queued += len(data)
-        self._wake.set()
+        """Queue a message. Raises TransportFailure when the connection is gone, or its peer does not keep up."""
+        self._check()
+        self._enqueue(self._framing.message(data))
 
     def ping(self) -> None:
         """Ask whether the peer is there (RFC 5626 §4.4.1): without an answer in PONG_TIMEOUT the connection fails."""
-        self.send(PING)
-        self._framer.expect_pong()
+        self._check()
+        self._enqueue(self._framing.ping())
         if self._pong_due is None:
             self._pong_due = trio.current_time() + PONG_TIMEOUT
         self._extend()
@@ -142,6 +106,19 @@ class Connection:
         finally:
             self._finish()
 
+    def _check(self) -> None:
+        if not self.usable:
+            raise self._failure or TransportFailure(FailureReason.CLOSED, f"{self.hop}: the connection was closed here")
+
+    def _enqueue(self, data: bytes) -> None:
+        if self._queued + len(data) > MAX_QUEUE:
+            raise TransportFailure(
+                FailureReason.TIMED_OUT, f"{self.hop}: the peer reads too slowly, {self._queued} bytes wait for it"
+            )
+        self._queue.append(data)
+        self._queued += len(data)
+        self._wake.set()
+
     def _finish(self) -> None:
         self._closing = True
         self._flush()
@@ -155,6 +132,7 @@ class Connection:
     def _flush(self) -> None:
         """Hand the kernel what is queued, as far as it takes it at once."""
         try:
+            self._queue.append(self._framing.close())
             data = self._unsent + self._take_queue()
             if self.engine is not None:
                 self.engine.close()
@@ -167,7 +145,7 @@ class Connection:
     async def _read(self) -> None:
         """Read until the connection ends, and keep why it did."""
         try:
-            self._take_untrusted(self._early)
+            await self._take_untrusted(self._early)
             while self.usable:
                 await trio.lowlevel.wait_readable(self._socket)
                 try:
@@ -175,14 +153,15 @@ class Connection:
                 except BlockingIOError:
                     continue
                 if not data:
-                    self._fail(TransportFailure(FailureReason.CLOSED, f"{self.hop}: {self._ending()}"))
+                    self._fail(self._ending())
                 elif self.engine is None:
-                    self._take_untrusted(data)
+                    await self._take_untrusted(data)
                 else:
-                    self._take_untrusted(self.engine.receive(data))
+                    plain = self.engine.receive(data)
                     self._wake.set()
+                    await self._take_untrusted(plain)
                     if self.engine.closed:
-                        self._fail(TransportFailure(FailureReason.CLOSED, f"{self.hop}: {self._ending()}"))
+                        self._fail(self._ending())
         except OSError as error:
             self._fail(failure_of(error, self.hop))
         except ParseError as error:
@@ -192,28 +171,37 @@ class Connection:
         except TransportFailure as failure:
             self._fail(failure)
 
-    def _take_untrusted(self, data: bytes) -> None:
+    async def _take_untrusted(self, data: bytes) -> None:
+        """Take plain bytes, so many at a time that other tasks get their turn in between."""
+        turn = self._framing.turn
+        stamp = Stamp(trio.current_time())
+        self._take_turn_untrusted(data[:turn], stamp)
+        for begin in range(turn, len(data), turn):
+            await trio.lowlevel.checkpoint()
+            self._take_turn_untrusted(data[begin : begin + turn], stamp)
+
+    def _take_turn_untrusted(self, data: bytes, stamp: Stamp) -> None:
         """Cut plain bytes into frames, and hand the messages on."""
-        framer = self._framer
-        framer.receive(data)
-        now = trio.current_time()
-        stamp = Stamp(now)
+        framing = self._framing
+        framing.receive(data)
         while self.usable:
-            frame = framer.next_frame()
+            frame = framing.next_frame()
             if frame is None:
                 break
-            self._partial_since = None
             if isinstance(frame, MessageFrame):
+                self._partial_since = None
                 self._sink.received(frame.data, self.flow, stamp, frame.notes)
             elif isinstance(frame, Ping):
-                self.send(PONG)
+                self._enqueue(framing.pong())
             else:
                 self._pong_due = None
-        if not framer.partial:
+        if not framing.partial:
             self._partial_since = None
         elif self._partial_since is None:
-            self._partial_since = now
+            self._partial_since = stamp.at
         self._extend()
+        if framing.ending:
+            self._fail(self._ending())
 
     async def _write(self) -> None:
         """Send what is queued, all of it at once, each time that something is."""
@@ -258,9 +246,10 @@ class Connection:
             self._failure = self.engine.explain(failure) if self.engine else failure
         self._scope.cancel()
 
-    def _ending(self) -> str:
-        half = " in the middle of a message" if self._framer.partial else ""
-        return f"the peer closed the connection{half}"
+    def _ending(self) -> TransportFailure:
+        how = f" ({self._framing.ending})" if self._framing.ending else ""
+        half = " in the middle of a message" if self._framing.partial else ""
+        return TransportFailure(FailureReason.CLOSED, f"{self.hop}: the peer closed the connection{how}{half}")
 
     def _extend(self) -> None:
         """Move the deadline to when the connection is idle, or a stalled message or a missing pong ends it."""
@@ -343,46 +332,3 @@ def _prepare(sock: socket.socket) -> None:
     """Make a stream socket ready for use: messages are joined here, so the kernel need not wait for more of them."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-async def establish(sock: socket.socket, engine: Engine, hop: Hop) -> bytes:
-    """Drive an engine's handshake over a socket; returns the plain bytes that came with its end.
-
-    Raises TransportFailure. The caller sets the deadline, and closes the socket.
-    """
-    early = engine.receive(b"")
-    try:
-        while True:
-            await _send_all(sock, engine.outgoing())
-            if engine.established:
-                return early
-            await trio.lowlevel.wait_readable(sock)
-            try:
-                data = sock.recv(RECEIVE_SIZE)
-            except BlockingIOError:
-                continue
-            if not data:
-                text = f"{hop}: the peer closed the connection in the middle of the handshake"
-                raise engine.explain(TransportFailure(FailureReason.CLOSED, text))
-            early += engine.receive(data)
-    except OSError as error:
-        raise engine.explain(failure_of(error, hop)) from error
-    except TransportFailure:
-        await _send_farewell(sock, engine.outgoing())
-        raise
-
-
-async def _send_all(sock: socket.socket, data: bytes) -> None:
-    while data:
-        try:
-            data = data[sock.send(data) :]
-        except BlockingIOError:
-            await trio.lowlevel.wait_writable(sock)
-
-
-async def _send_farewell(sock: socket.socket, data: bytes) -> None:
-    """Send the alert that tells the peer why, if it still listens."""
-    try:
-        await _send_all(sock, data)
-    except OSError:
-        return

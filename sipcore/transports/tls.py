@@ -1,5 +1,6 @@
 """TLS contexts from configuration: which roots, versions, ciphers and certificates. RFC 3261 §26.3.1, RFC 5922."""
 
+import time
 from typing import cast
 
 from cryptography import x509
@@ -8,10 +9,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
 from sipcore.errors import LocalError
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TlsVersion
-from sipcore.transports.tls_engine import TlsEngine
+from sipcore.transports.layers import Engine
+from sipcore.transports.tls_engine import Resumption, TlsEngine
 
+MAX_SESSIONS = 256
+"""Peers whose sessions are kept; beyond that, the one that was kept longest is forgotten. Each takes some 10 kB."""
+SESSION_LIFETIME = 3600.0
+"""Seconds after which a peer has to show its certificates again, so that one which has expired is noticed."""
 SECTION = "RFC 3261 §26.3.1"
 _VERSIONS = {
     TlsVersion.TLS_1_0: SSL.TLS1_VERSION,
@@ -22,26 +28,45 @@ _VERSIONS = {
 _OLD = (TlsVersion.TLS_1_0, TlsVersion.TLS_1_1)
 _OLD_CIPHERS = b"DEFAULT:@SECLEVEL=0"
 """TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL allows at its lowest security level only."""
+_SESSION_CONTEXT = b"sipcore"
+"""What tells sessions of this server from those of others; OpenSSL fails to resume one of a verified client without."""
 _NO_AUTO_CHAIN = 8
 """SSL_MODE_NO_AUTO_CHAIN: what is sent is the chain configured, and not what the trusted roots could add to it."""
+_PeerKey = tuple[Transport, SocketAddress, str]
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 _GROUPS: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 
 
 class TlsContexts:
-    """The contexts that a configuration stands for, each made when it is first needed."""
+    """The contexts that a configuration stands for, each made when it is first needed, and the sessions of clients."""
 
     def __init__(self, config: TlsConfig) -> None:
         self._config = config
         self._client: SSL.Context | None = None
         self._server: SSL.Context | None = None
+        self._sessions: dict[_PeerKey, Resumption] = {}
 
     def client(self, hop: Hop) -> TlsEngine:
         """An engine that connects to `hop`, whose certificate is to carry the hop's TLS name. Raises LocalError."""
         if self._client is None:
             self._client = _client_context(self._config)
         name = hop.tls_name or hop.remote.host
-        return TlsEngine(self._client, hop, name=name, verify=self._config.verify, client=True)
+        # Each session is offered once (RFC 8446 appendix C.4), and no more to a peer that cannot cope with it.
+        resume = self._sessions.pop((hop.transport, hop.remote, name), None)
+        if resume is not None and time.monotonic() - resume.since > SESSION_LIFETIME:
+            resume = None
+        return TlsEngine(self._client, hop, name=name, verify=self._config.verify, client=True, resume=resume)
+
+    def keep(self, engine: Engine | None) -> None:
+        """Remember the session of a client's connection that has ended, for the next one to the same peer."""
+        if not isinstance(engine, TlsEngine) or not self._config.resume:
+            return
+        resumption = engine.resumption(time.monotonic())
+        if resumption is None:
+            return
+        if len(self._sessions) >= MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        self._sessions[engine.hop.transport, engine.hop.remote, engine.name] = resumption
 
     def server(self, hop: Hop) -> TlsEngine:
         """An engine for a peer that has connected. Raises LocalError."""
@@ -67,6 +92,7 @@ def _server_context(config: TlsConfig) -> SSL.Context:
         raise LocalError("TLS is not served without a certificate", section=SECTION)
     context = _context(SSL.TLS_SERVER_METHOD, config)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(_SESSION_CONTEXT)
     if config.require_client_certificate:
         _trust(context, config)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _judge)
@@ -82,7 +108,6 @@ def _context(method: int, config: TlsConfig) -> SSL.Context:
     context.set_info_callback(_note)
     if config.minimum_version in _OLD:
         context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
-    ciphers = config.ciphers.encode() or (_OLD_CIPHERS if config.minimum_version in _OLD else b"")
     if config.group:
         if config.group not in _GROUPS:
             raise LocalError(f"no key exchange group is called {config.group!r}", section=SECTION)
@@ -90,17 +115,28 @@ def _context(method: int, config: TlsConfig) -> SSL.Context:
     if config.keylog is not None:
         keylog = config.keylog
         context.set_keylog_callback(lambda _, line: keylog(line))
-    if ciphers:
-        try:
-            context.set_cipher_list(ciphers)
-        except SSL.Error as error:
-            raise LocalError(f"no TLS cipher is selected by {config.ciphers!r}", section=SECTION) from error
+    _choose_ciphers(context, config)
     if config.certificate:
         try:
             _use_certificate(context, config)
         except (SSL.Error, ValueError, TypeError) as error:
             raise LocalError("the TLS certificate and key cannot be used", section=SECTION) from error
     return context
+
+
+def _choose_ciphers(context: SSL.Context, config: TlsConfig) -> None:
+    """Those configured, of TLS 1.3 and of what stands before it; the library's choice where none is named."""
+    names = config.ciphers.split(":") if config.ciphers else []
+    suites = ":".join(name for name in names if name.startswith("TLS_")).encode()
+    older = ":".join(name for name in names if not name.startswith("TLS_")).encode()
+    older = older or (_OLD_CIPHERS if config.minimum_version in _OLD else b"")
+    try:
+        if suites:
+            context.set_tls13_ciphersuites(suites)
+        if older:
+            context.set_cipher_list(older)
+    except SSL.Error as error:
+        raise LocalError(f"no TLS cipher is selected by {config.ciphers!r}", section=SECTION) from error
 
 
 def _use_certificate(context: SSL.Context, config: TlsConfig) -> None:

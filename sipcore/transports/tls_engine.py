@@ -12,8 +12,15 @@ from OpenSSL import SSL
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.framing import foreign_protocol
-from sipcore.resolve.target import Hop, is_numeric
-from sipcore.transports.certificates import ascii_name, is_for, is_for_sip, sip_identities
+from sipcore.resolve.target import Hop, Transport, is_numeric
+from sipcore.transports.certificates import (
+    ascii_name,
+    is_for,
+    is_for_sip,
+    is_for_web,
+    sip_identities,
+    web_identities,
+)
 from sipcore.transports.tls_failure import ALERTS, CertificateFault, TlsFailure, TlsProblem, problem_of, worst
 from sipcore.value import value
 
@@ -50,7 +57,8 @@ class TlsSession:
     """What a handshake agreed on and showed.
 
     `faults` is what is wrong with the peer's chain: with verification off it may well be there. `verified` is whether
-    the peer showed a certificate and nothing is wrong with it.
+    the peer showed a certificate and nothing is wrong with it. A handshake that `resumed` an earlier session shows no
+    certificates: those are the earlier one's, with what was found wrong then.
     """
 
     version: str
@@ -59,6 +67,7 @@ class TlsSession:
     chain: tuple[x509.Certificate, ...]
     faults: tuple[CertificateFault, ...]
     certificate_requested: bool
+    resumed: bool = False
 
     @property
     def verified(self) -> bool:
@@ -66,23 +75,49 @@ class TlsSession:
         return bool(self.chain) and not self.faults
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.version, self.cipher, self.group) if part)
+        resumed = "resumed" if self.resumed else ""
+        return " ".join(part for part in (self.version, self.cipher, self.group, resumed) if part)
+
+
+@value
+class Resumption:
+    """What it takes to resume a session: the library's part, what the full handshake showed, and when that was.
+
+    `since` is in seconds, on the clock of whoever keeps it.
+    """
+
+    session: SSL.Session
+    seen: TlsSession
+    since: float
 
 
 class TlsEngine:
     """One TLS connection: bytes of the wire in and out, plain bytes out and in. See `tcp.Engine`.
 
     `name` is whom the peer's certificate must be for and, unless it is an address, what goes out as SNI; a server has
-    none. `verify` is whether the handshake is refused for what is wrong with the peer's chain.
+    none. `verify` is whether the handshake is refused for what is wrong with the peer's chain. `resume` is a session of
+    the same context and name that is offered to the peer.
     """
 
-    def __init__(self, context: SSL.Context, hop: Hop, *, name: str = "", verify: bool, client: bool) -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        hop: Hop,
+        *,
+        name: str = "",
+        verify: bool,
+        client: bool,
+        resume: Resumption | None = None,
+    ) -> None:
         self.hop = hop
         self.established = False
         self.closed = False
         self._name = name
         self._verify = verify
         self._client = client
+        self._web = hop.transport is Transport.WSS
+        self._resume = resume
+        self._judged = False
         self._faults: list[CertificateFault] = []
         self._alert = 0
         self._certificate_requested = False
@@ -95,22 +130,47 @@ class TlsEngine:
             sni = ascii_name(name).rstrip(".")  # RFC 6066 §3: neither a final dot nor an address
             if sni.isascii() and sni.isprintable() and not is_numeric(name):
                 self._connection.set_tlsext_host_name(sni.encode())
+            if resume is not None:
+                self._connection.set_session(resume.session)
             self._connection.set_connect_state()
         else:
             self._connection.set_accept_state()
 
     @property
+    def name(self) -> str:
+        """Whom the peer's certificate must be for; empty for a server."""
+        return self._name
+
+    @property
+    def resuming(self) -> bool:
+        """Whether an earlier session was offered to the peer."""
+        return self._resume is not None
+
+    @property
     def session(self) -> TlsSession:
         """What the handshake agreed on and showed, as far as it came."""
         connection = self._connection
+        earlier = self._earlier()
         return TlsSession(
             version=connection.get_protocol_version_name(),
             cipher=connection.get_cipher_name() or "",
             group=connection.get_group_name() or "",
-            chain=self._chain(),
-            faults=tuple(self._faults),
-            certificate_requested=self._certificate_requested,
+            chain=earlier.chain if earlier else self._chain(),
+            faults=earlier.faults if earlier else tuple(self._faults),
+            certificate_requested=earlier.certificate_requested if earlier else self._certificate_requested,
+            resumed=earlier is not None,
         )
+
+    def resumption(self, now: float) -> Resumption | None:
+        """What a later connection can go on with, None where there is nothing; best asked for at the end.
+
+        A TLS 1.3 server sends what it takes after the handshake.
+        """
+        session = self._connection.get_session() if self._client and self.established else None
+        if session is None:
+            return None
+        earlier = self._resume if self._earlier() is not None else None
+        return Resumption(session, self.session, earlier.since if earlier is not None else now)
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes of the wire, return plain bytes. Raises TlsFailure."""
@@ -178,14 +238,13 @@ class TlsEngine:
 
     def judge(self, certificate: "crypto.X509", code: int, depth: int, ok: bool) -> bool:
         """Take the library's finding on one certificate of the chain; the last is about the peer's own, and `ok`."""
+        self._judged = True
         try:
             read = certificate.to_cryptography()
             if not ok:
                 self._judge_error(read, code, depth)
-            elif depth == 0 and self._name and not is_for(read, self._name):
-                names = ", ".join(sip_identities(read)) or "no SIP domain"
-                detail = f"it is for {names}, and not for {self._name}"
-                self._faults.append(CertificateFault(TlsProblem.NAME_MISMATCH, 0, 0, detail))
+            elif depth == 0 and self._name:
+                self._judge_name(read)
         except ValueError as error:
             self._faults.append(CertificateFault(TlsProblem.INVALID, depth, 0, f"it cannot be read: {error}"))
         return not (self._verify and self._faults and ok and depth == 0)
@@ -197,6 +256,13 @@ class TlsEngine:
         elif not self._certificate_requested and self._client:
             self._certificate_requested = _CERTIFICATE_REQUEST_READ in self._connection.get_state_string()
 
+    def _earlier(self) -> TlsSession | None:
+        """What the handshake of the session that was resumed showed; None where none was.
+
+        In a full handshake a server shows a certificate, and the library asks here about it.
+        """
+        return self._resume.seen if self._resume is not None and self.established and not self._judged else None
+
     def _shake_hands(self) -> bool:
         try:
             self._connection.do_handshake()
@@ -207,8 +273,16 @@ class TlsEngine:
         self.established = True
         return True
 
+    def _judge_name(self, certificate: x509.Certificate) -> None:
+        # RFC 7118 §9.1: over WSS the rules of the web count, and not those of SIP domains.
+        matches, names_of = (is_for_web, web_identities) if self._web else (is_for, sip_identities)
+        if not matches(certificate, self._name):
+            names = ", ".join(names_of(certificate)) or ("no host name" if self._web else "no SIP domain")
+            detail = f"it is for {names}, and not for {self._name}"
+            self._faults.append(CertificateFault(TlsProblem.NAME_MISMATCH, 0, 0, detail))
+
     def _judge_error(self, certificate: x509.Certificate, code: int, depth: int) -> None:
-        if code == _INVALID_PURPOSE and is_for_sip(certificate):
+        if code == _INVALID_PURPOSE and not self._web and is_for_sip(certificate):
             return  # OpenSSL looks for the purpose of a web server; RFC 5924 §4 has one of SIP's own
         problem = problem_of(code, depth)
         if any(fault.problem is problem and fault.depth == depth for fault in self._faults):
@@ -231,7 +305,9 @@ class TlsEngine:
     def _made(self, problem: TlsProblem, detail: str) -> TlsFailure:
         faults = self._faults if self._verify else []
         alert = ALERTS.get(self._alert, str(self._alert)) if self._alert else ""
-        return TlsFailure(problem, self.hop, detail, faults=faults, chain=self._chain(), alert=alert)
+        section = "RFC 7118 §9.1" if self._web else "RFC 5922 §7.3"
+        chain = self._chain()
+        return TlsFailure(problem, self.hop, detail, faults=faults, chain=chain, alert=alert, section=section)
 
     def _not_tls(self, data: bytes) -> TlsFailure:
         is_sip = data[:4].upper() == b"SIP/" or b" SIP/2.0" in data.partition(b"\n")[0].upper()

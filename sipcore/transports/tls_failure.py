@@ -54,7 +54,8 @@ class TlsProblem(Enum):
     INVALID = ("the certificate chain is not valid", "the peer's operator must have it issued again")
     NAME_MISMATCH = (
         "the certificate is for another name",
-        "use the name that it carries, or have the peer's certificate name the SIP domain; wildcards do not count",
+        "use the name that it carries, or have the peer's certificate name the domain that is asked for; wildcards "
+        "count for WSS only",
     )
     HANDSHAKE = (
         "the TLS handshake failed",
@@ -114,10 +115,11 @@ class TlsFailure(TransportFailure):
         faults: Sequence[CertificateFault] = (),
         chain: "Sequence[Certificate]" = (),
         alert: str = "",
+        section: str = "RFC 5922 §7.3",
     ) -> None:
         text = f"{tls.text} ({detail})" if detail else tls.text
         story = "; ".join(dict.fromkeys(str(fault) for fault in faults)) or text
-        super().__init__(FailureReason.TLS, f"{where}: {story}: {tls.advice}", section="RFC 5922 §7.3")
+        super().__init__(FailureReason.TLS, f"{where}: {story}: {tls.advice}", section=section)
         self.tls = tls
         self.detail = detail
         self.faults = tuple(faults)

@@ -44,7 +44,8 @@ class StartError(Exception):
 class Server:
     """A running server: where it listens, and what is known of it without asking it over SIP.
 
-    `tls_port` and `ca_file` are None where the product has no TLS, `host6` where it does not listen on IPv6.
+    `tls_port` and `ca_file` are None where the product has no TLS, `host6` where it does not listen on IPv6, `ws_port`
+    and `wss_port` where it has no WebSockets.
     """
 
     name: str
@@ -55,13 +56,21 @@ class Server:
     tls_port: int | None = None
     ca_file: Path | None = None
     host6: str | None = None
+    ws_port: int | None = None
+    wss_port: int | None = None
 
     @property
     def listens(self) -> list[tuple[str, int, str]]:
-        """Everything it listens on: host, port, and "udp", "tcp" or "tls"."""
+        """Everything it listens on: host, port, and "udp", "tcp", "tls", "ws" or "wss"."""
         hosts = [self.host] + ([self.host6] if self.host6 else [])
-        ports = [(self.udp_port, "udp"), (self.tcp_port, "tcp")] + ([(self.tls_port, "tls")] if self.tls_port else [])
-        return [(host, port, transport) for host in hosts for port, transport in ports]
+        ports = {
+            "udp": self.udp_port,
+            "tcp": self.tcp_port,
+            "tls": self.tls_port,
+            "ws": self.ws_port,
+            "wss": self.wss_port,
+        }
+        return [(host, port, transport) for host in hosts for transport, port in ports.items() if port]
 
 
 @dataclass(slots=True)

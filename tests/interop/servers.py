@@ -7,6 +7,7 @@ import math
 import struct
 import wave
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from tests.interop import debian
@@ -25,18 +26,26 @@ def asterisk(lab: Lab) -> AbstractContextManager[Server]:
     if unpacked is None:
         raise MissingError(f"Asterisk 22 is not there: python3 tests/interop/debian.py {ASTERISK_SUITE} asterisk")
     command = unpacked.command("usr/sbin/asterisk")
-    port, rtp = lab.ports(2), lab.ports(RTP_PORTS)
+    port, http, rtp = lab.ports(2), lab.ports(2), lab.ports(RTP_PORTS)
     folder = lab.configure(
         "asterisk",
         port=port,
         tls_port=port + 1,
+        http_host="::" if has_ipv6() else HOST,
+        https_host="[::]" if has_ipv6() else HOST,
+        ws_port=http,
+        wss_port=http + 1,
         rtp_first=rtp,
         rtp_last=rtp + RTP_PORTS - 1,
         modules=unpacked.libraries / "asterisk/modules",
         data=unpacked.root / "usr/share/asterisk",
     )
     (folder / "var").mkdir()
-    server = _server("asterisk", version([*command, "-V"]), lab, port, host6=True)
+    server = replace(
+        _server("asterisk", version([*command, "-V"]), lab, port, host6=True),
+        ws_port=http,
+        wss_port=http + 1,
+    )
     foreground = [*command, "-f", "-n", "-C", str(folder / "asterisk.conf")]
     return lab.running(server, foreground)
 
@@ -44,19 +53,27 @@ def asterisk(lab: Lab) -> AbstractContextManager[Server]:
 def baresip(lab: Lab) -> AbstractContextManager[Server]:
     """baresip: a user agent that picks up by itself."""
     command = program("baresip", "baresip-core")
-    modules = next((path for pattern in BARESIP_MODULES for path in Path("/usr").glob(pattern)), None)
     port, rtp = lab.ports(2), lab.ports(RTP_PORTS)
-    folder = lab.configure("baresip", port=port, rtp_first=rtp, rtp_last=rtp + RTP_PORTS - 1, modules=modules)
+    folder = lab.configure("baresip", port=port, rtp_first=rtp, rtp_last=rtp + RTP_PORTS - 1, modules=baresip_modules())
     _write_tone(folder / "tone.wav")
     server = _server("baresip", version([command, "-h"]), lab, port)
     return lab.running(server, [command, "-f", str(folder)])
 
 
-def kamailio(lab: Lab, gateway: Server) -> AbstractContextManager[Server]:
-    """Kamailio: a registrar and proxy; calls to echo, silent, early and, behind digest, auth go on to `gateway`."""
+def baresip_modules() -> Path | None:
+    """The folder of baresip's modules, which depends on its version."""
+    return next((path for pattern in BARESIP_MODULES for path in Path("/usr").glob(pattern)), None)
+
+
+def kamailio(lab: Lab, gateway: Server, algorithm: str = "MD5") -> AbstractContextManager[Server]:
+    """Kamailio: a registrar and proxy; calls to echo, silent, early and, behind digest, auth go on to `gateway`.
+
+    Its challenges ask for `algorithm`, the same one all the time.
+    """
     command = program("kamailio", "kamailio")
     port = lab.ports(2)
-    folder = lab.configure("kamailio", port=port, tls_port=port + 1, gateway_port=gateway.udp_port)
+    names = {"tls_port": port + 1, "gateway_port": gateway.udp_port, "algorithm": algorithm}
+    folder = lab.configure("kamailio", port=port, **names)
     if not any(Path("/usr/lib").glob("*/kamailio/modules/tls.so")):
         raise MissingError("Kamailio has no TLS: apt-get install kamailio-tls-modules")
     server = _server("kamailio", version([command, "-v"]), lab, port, host6=True)

@@ -92,7 +92,7 @@ def places(plan: Plan) -> list[str]:
         (Target("192.0.2.7", 5080, secure=True), "tls 192.0.2.7:5080", "192.0.2.7"),
         (Target("192.0.2.7", transport=TCP, secure=True), "tls 192.0.2.7:5061", "192.0.2.7"),
         (Target("192.0.2.7", transport=WS, secure=True), "wss 192.0.2.7:443", "192.0.2.7"),
-        (Target("192.0.2.7", transport=WS), "ws 192.0.2.7:80", None),
+        (Target("192.0.2.7", transport=WS), "ws 192.0.2.7:80", "192.0.2.7"),
         (Target("2001:db8::7"), "udp [2001:db8::7]:5060", None),
         (Target("fe80::7%eth0", 5062), "udp [fe80::7%eth0]:5062", None),
     ],

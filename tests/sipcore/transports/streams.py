@@ -12,6 +12,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.transports import tcp
 from sipcore.transports.base import TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
+from sipcore.transports.layers import StreamFraming
 from tests.sipcore.transports.recorder import LOOPBACK, OPTIONS, Recorder
 
 TCP = Transport.TCP
@@ -107,4 +108,4 @@ async def pair(**errors: list[OSError]) -> AsyncIterator[tuple[socket.socket, so
 
 def make_connection(sock: socket.socket, recorder: Recorder) -> tcp.Connection:
     flow = Flow(TCP, LOOPBACK, LOOPBACK, 1)
-    return tcp.Connection(sock, flow, flow.hop, recorder, idle_timeout=10)
+    return tcp.Connection(sock, flow, flow.hop, recorder, StreamFraming(), idle_timeout=10)

@@ -1,4 +1,4 @@
-"""RFC 5922 §7.1 and §7.2: whom a certificate is for."""
+"""Whom a certificate is for: RFC 5922 §7.1 and §7.2 for SIP, RFC 9110 §4.3.4 for the web."""
 
 import datetime
 
@@ -10,8 +10,10 @@ from sipcore.transports.certificates import (
     KEY_PURPOSE_SIP_DOMAIN,
     is_for,
     is_for_sip,
+    is_for_web,
     self_signed,
     sip_identities,
+    web_identities,
 )
 from tests.sipcore.transports.authority import issue
 
@@ -64,6 +66,38 @@ def test_comparing(names: list[str], name: str, matches: bool) -> None:
 
 def test_a_name_that_dns_cannot_hold_matches_nothing() -> None:
     assert not is_for(issue("a.example").certificate, "b\u00fc" * 80)
+
+
+@pytest.mark.parametrize(
+    ("names", "identities"),
+    [
+        (["Example.com", "192.0.2.1"], ("example.com", "192.0.2.1")),
+        (["sip:example.com", "host.example.com"], ("host.example.com",)),
+        ([], ()),
+    ],
+)
+def test_identities_of_the_web(names: list[str], identities: tuple[str, ...]) -> None:
+    assert web_identities(issue("common.example", names=names).certificate) == identities
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "matches"),
+    [
+        (["example.com"], "EXAMPLE.com.", True),
+        (["*.example.com"], "sip.example.com", True),
+        (["*.example.com"], "a.sip.example.com", False),
+        (["*.example.com"], "example.com", False),
+        (["*"], "localhost", False),
+        (["s*.example.com"], "sip.example.com", False),
+        (["*.0.2.1"], "192.0.2.1", False),
+        (["192.0.2.1"], "192.0.2.1", True),
+        (["2001:db8::1"], "2001:db8:0:0::1", True),
+        (["xn--bcher-kva.example"], "bücher.example", True),
+        ([], "common.example", False),
+    ],
+)
+def test_comparing_as_the_web_does(names: list[str], name: str, matches: bool) -> None:
+    assert is_for_web(issue("common.example", names=names).certificate, name) is matches
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from trio.testing import MockClock
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.transports import connections
-from sipcore.transports.base import TransportConfig, socket_address
+from sipcore.transports.base import TlsConfig, TransportConfig, socket_address
+from sipcore.transports.certificates import self_signed
 from sipcore.transports.connections import Transports, open_transports
 from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
 
@@ -74,29 +75,24 @@ async def test_an_address_in_use_is_refused(recorder: Recorder, transport: Trans
                 raise AssertionError("not reached")
 
 
-@pytest.mark.parametrize("transport", [Transport.WS, Transport.WSS])
-async def test_websockets_are_yet_to_come(recorder: Recorder, transport: Transport) -> None:
-    async with open_transports(TransportConfig(), recorder) as transports:
-        with pytest.raises(LocalError):
-            transports.bind(transport, LOOPBACK)
-        with pytest.raises(LocalError):
-            await transports.prepare(Hop(transport, LOOPBACK))
-
-
-async def test_tls_is_not_served_without_a_certificate(recorder: Recorder) -> None:
+@pytest.mark.parametrize("transport", [TLS, Transport.WSS])
+async def test_tls_is_not_served_without_a_certificate(recorder: Recorder, transport: Transport) -> None:
     async with open_transports(TransportConfig(), recorder) as transports:
         with pytest.raises(LocalError, match="without a certificate"):
-            transports.bind(TLS, LOOPBACK)
+            transports.bind(transport, LOOPBACK)
 
 
-async def test_ipv6_is_listened_to(recorder: Recorder) -> None:
-    async with open_transports(TransportConfig(), recorder) as transports:
+@pytest.mark.parametrize("transport", [TCP, TLS, Transport.WS, Transport.WSS])
+async def test_ipv6_is_served_and_connected_to(recorder: Recorder, transport: Transport) -> None:
+    certificate, key = self_signed(["::1"])
+    tls = TlsConfig(certificate=certificate, key=key, ca_data=certificate)
+    async with open_transports(TransportConfig(tls=tls), recorder) as transports:
         try:
-            address = transports.bind(TCP, SocketAddress("::1", 0))
+            address = transports.bind(transport, SocketAddress("::1", 0))
         except LocalError:
             pytest.skip("this machine has no IPv6")
-        assert transports.local_address(TCP, ipv6=True) == address
-        hop = await transports.prepare(Hop(TCP, address))
+        assert transports.local_address(transport, ipv6=True) == address
+        hop = await transports.prepare(Hop(transport, address))
         assert hop.local is not None
         assert hop.local.host == "::1"
 
@@ -270,8 +266,9 @@ async def test_who_still_waits_when_it_ends_is_told(recorder: Recorder) -> None:
 def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
     code = """
 import sys
-import sipcore.transports.connections, sipcore.transports.lookup, sipcore.transports.tls_failure
-print(sorted({"OpenSSL", "cryptography", "dns"} & set(sys.modules)))
+import sipcore.transports.connections, sipcore.transports.lookup
+import sipcore.transports.tls_failure, sipcore.transports.ws_failure
+print(sorted({"OpenSSL", "cryptography", "dns", "wsproto", "h11"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

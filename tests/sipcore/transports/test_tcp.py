@@ -183,6 +183,16 @@ async def test_closing_is_silent_here_and_orderly_there(recorder: Recorder, peer
         assert caught.value.reason is FailureReason.CLOSED
 
 
+async def test_a_hop_can_be_closed_too(recorder: Recorder, peer: Peer) -> None:
+    async with open_transports(TransportConfig(), recorder) as client:
+        hop = await client.prepare(peer.hop)
+        client.close(hop)
+        await recorder.until(lambda: recorder.events() == ["opened", "closed"])
+        client.close(hop)
+        assert client.prepared(peer.hop) is None
+    assert recorder.ended == []
+
+
 async def test_nothing_is_taken_from_a_connection_that_was_closed(recorder: Recorder) -> None:
     async with serving(recorder) as (transports, address), await connect(address) as stream:
         recorder.close_over = transports

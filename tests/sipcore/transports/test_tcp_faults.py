@@ -254,54 +254,6 @@ def test_a_socket_that_cannot_be_prepared_is_closed(monkeypatch: pytest.MonkeyPa
             tcp.accept(listener)
 
 
-class Handshake:
-    """An engine whose handshake is a word each way; any other word of the peer fails it."""
-
-    established = False
-    closed = False
-
-    def __init__(self) -> None:
-        self._out = b"hello"
-
-    def receive(self, data: bytes) -> bytes:
-        if data not in (b"", b"hello"):
-            raise TransportFailure(FailureReason.TLS, "not a hello")
-        self.established = data == b"hello"
-        return b""
-
-    def send(self, data: bytes) -> None:
-        raise NotImplementedError
-
-    def outgoing(self) -> bytes:
-        data, self._out = self._out, b""
-        return data
-
-    def close(self) -> None:
-        self._out = b""
-
-    def explain(self, failure: TransportFailure) -> TransportFailure:
-        return TransportFailure(FailureReason.TLS, f"explained: {failure.message}")
-
-
-async def test_a_handshake_waits_for_the_socket() -> None:
-    async with pair(recv=[BlockingIOError()], send=[BlockingIOError()]) as (left, right):
-        right.sendall(b"hello")
-        assert await tcp.establish(left, Handshake(), Hop(TCP, LOOPBACK)) == b""
-        assert right.recv(100) == b"hello"
-
-
-async def test_a_handshake_that_fails_is_explained() -> None:
-    async with pair(recv=[ConnectionResetError(errno.ECONNRESET, "reset")]) as (left, right):
-        right.sendall(b"hello")
-        with pytest.raises(TransportFailure, match=r"explained: .* reset"):
-            await tcp.establish(left, Handshake(), Hop(TCP, LOOPBACK))
-
-
-async def test_a_farewell_that_cannot_be_said_is_dropped() -> None:
-    async with pair(send=[BrokenPipeError()]) as (left, _):
-        await tcp._send_farewell(left, b"goodbye")
-
-
 async def test_being_woken_for_nothing_does_no_harm(recorder: Recorder, nursery: trio.Nursery) -> None:
     async with pair(recv=[BlockingIOError()]) as (left, right):
         nursery.start_soon(make_connection(left, recorder).run)

@@ -120,6 +120,20 @@ def test_ciphers_and_group_can_be_chosen() -> None:
     assert client.session.group in ("prime256v1", "secp256r1", "P-256")
 
 
+@pytest.mark.parametrize(
+    ("ciphers", "version", "agreed"),
+    [
+        ("TLS_CHACHA20_POLY1305_SHA256", TlsVersion.TLS_1_3, "TLS_CHACHA20_POLY1305_SHA256"),
+        ("TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-SHA256", TlsVersion.TLS_1_3, "TLS_AES_128_GCM_SHA256"),
+        ("TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-SHA256", TlsVersion.TLS_1_2, "ECDHE-ECDSA-AES128-SHA256"),
+    ],
+)
+def test_ciphers_of_each_version(ciphers: str, version: TlsVersion, agreed: str) -> None:
+    client, server = engines(replace(TRUSTING, ciphers=ciphers, maximum_version=version))
+    assert join(client, server) == {}
+    assert (client.session.version, client.session.cipher) == (version.value, agreed)
+
+
 def test_a_small_group_makes_a_small_hello() -> None:
     small, large = engines(replace(TRUSTING, group="P-256"))[0], engines()[0]
     for engine in (small, large):
@@ -336,6 +350,7 @@ def test_closing_before_the_handshake_is_no_error() -> None:
         (TlsConfig(certificate=LEAF.pem, key=b"nonsense"), "certificate and key"),
         (TlsConfig(certificate=LEAF.pem, key=DIRECT.key), "certificate and key"),
         (replace(SERVER, ciphers="NO-SUCH-CIPHER"), "no TLS cipher"),
+        (replace(SERVER, ciphers="TLS_NO_SUCH_SUITE"), "no TLS cipher"),
         (replace(SERVER, group="P-42"), "no key exchange group"),
         (TlsConfig(ca_file=os.devnull), "trusted roots"),
         (TlsConfig(ca_file="/nonexistent"), "/nonexistent"),

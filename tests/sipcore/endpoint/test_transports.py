@@ -1,0 +1,128 @@
+"""What the transports add to an endpoint: calls in WebSockets, and the right sent-by behind several addresses."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+
+from sipcore.dialogs.session import EndReason
+from sipcore.endpoint.call import IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.events import Exchange
+from sipcore.message.uri import SipUri, parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.certificates import self_signed
+
+UDP, TCP, WS, WSS = Transport.UDP, Transport.TCP, Transport.WS, Transport.WSS
+ANYWHERE = SocketAddress("0.0.0.0", 0)
+LOOPBACK = SocketAddress("127.0.0.1", 0)
+NAME = "localhost"
+
+CERTIFICATE, KEY = self_signed([NAME])
+
+
+def serving(transport: Transport, address: SocketAddress = LOOPBACK) -> EndpointConfig:
+    tls = TlsConfig(certificate=CERTIFICATE, key=KEY)
+    return EndpointConfig(transports=TransportConfig(bind=((transport, address),), tls=tls), takes_incoming=True)
+
+
+def at(server: Endpoint, transport: Transport, host: str = "127.0.0.1") -> Hop:
+    address = server.transports.local_address(transport)
+    assert address is not None
+    return Hop(transport, replace(address, host=host), tls_name=NAME)
+
+
+async def ask(client: Endpoint, server: Endpoint, hop: Hop) -> tuple[Exchange, IncomingRequest]:
+    """OPTIONS, as the client and as the server sees it."""
+    taken: list[IncomingRequest] = []
+
+    async def answer() -> None:
+        incoming = await server.incoming().receive()
+        assert isinstance(incoming, IncomingRequest)
+        taken.append(incoming)
+        incoming.respond(200)
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+    return exchange, taken[0]
+
+
+@pytest.mark.parametrize("transport", [WS, WSS])
+@pytest.mark.parametrize("hangs_up", ["caller", "callee"])
+async def test_a_call_in_a_websocket(transport: Transport, hangs_up: str) -> None:
+    config = EndpointConfig(transports=TransportConfig(tls=TlsConfig(ca_data=CERTIFICATE)))
+    ended: list[EndReason | None] = []
+    async with open_endpoint(serving(transport)) as server, open_endpoint(config) as client:
+
+        async def answer() -> None:
+            call = await server.incoming().receive()
+            assert isinstance(call, IncomingCall)
+            call.accept(body=b"v=0\r\n", content_type="application/sdp")
+            async for _ in call:
+                if hangs_up == "callee":
+                    await call.hang_up()
+            ended.append(call.end_reason)
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(answer)
+                request = client.new_request("INVITE", SipUri("127.0.0.1", "bob"))
+                async with client.call(Order(request, at(server, transport), "alice")) as call:
+                    await call.answered()
+                    if hangs_up == "callee":
+                        await call.over()
+    expected = [EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP]
+    assert [call.end_reason, *ended] == (expected if hangs_up == "caller" else expected[::-1])
+
+
+@pytest.mark.parametrize("transport", [WS, WSS])
+async def test_a_request_in_a_websocket(transport: Transport) -> None:
+    config = EndpointConfig(transports=TransportConfig(tls=TlsConfig(ca_data=CERTIFICATE)))
+    async with open_endpoint(serving(transport)) as server, open_endpoint(config) as client:
+        exchange, incoming = await ask(client, server, at(server, transport))
+    assert exchange.response.status == 200
+    assert incoming.request.via.transport == transport.value
+    assert incoming.request.via.host.endswith(".invalid")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
+@pytest.mark.parametrize("transport", [UDP, TCP])
+async def test_sent_by_is_the_address_that_it_leaves_from(transport: Transport, host: str) -> None:
+    """A socket bound to no address, on a machine with several: packet, Via and Contact say the same."""
+    binds = TransportConfig(bind=((UDP, ANYWHERE),))
+    async with open_endpoint(serving(transport)) as server, open_endpoint(EndpointConfig(transports=binds)) as client:
+        hop = replace(at(server, transport), local=SocketAddress(host, 0))
+        exchange, incoming = await ask(client, server, hop)
+    assert exchange.hop.local is not None
+    assert exchange.hop.local.host == host
+    via = incoming.request.via
+    assert incoming.flow.remote == SocketAddress(via.host, via.port or 0) == exchange.hop.local
+    assert str(exchange.hop.local) in (incoming.request.headers.get("Contact") or "")
+
+
+async def test_the_kernel_chooses_where_nobody_else_does() -> None:
+    binds = TransportConfig(bind=((UDP, ANYWHERE),))
+    async with (
+        open_endpoint(serving(UDP, ANYWHERE)) as server,
+        open_endpoint(EndpointConfig(transports=binds)) as client,
+    ):
+        for host in ("127.0.0.1", "127.0.0.2"):
+            exchange, incoming = await ask(client, server, at(server, UDP, host))
+            via = incoming.request.via
+            assert incoming.flow.remote == SocketAddress(via.host, via.port or 0)
+            # Answered from where it was sent to, or the client would not take it for an answer.
+            assert incoming.flow.local.host == exchange.flow.remote.host == host
+
+
+async def test_rport_is_asked_for_and_filled_in() -> None:
+    """RFC 3581 §3 and §4."""
+    async with open_endpoint(serving(UDP)) as server, open_endpoint() as client:
+        exchange, incoming = await ask(client, server, at(server, UDP))
+    assert incoming.request.via.wants_rport
+    assert exchange.hop.local is not None
+    assert exchange.response.via.rport == exchange.hop.local.port
+    assert exchange.response.via.received == "127.0.0.1"

@@ -1,0 +1,128 @@
+"""How a request names its sender: sent-by and Contact by transport."""
+
+import pytest
+
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import LocalError
+from sipcore.events import CallEnded, CallReceived, Prepare, RequestReceived, Resolve
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order, contact_for, target_of
+from sipcore.resolve.target import Hop, SocketAddress, Target, Transport
+from sipcore.stack import Stack, StackConfig
+from tests.sipcore.wire import BOB, Wire, seeded
+
+UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
+LOCAL = SocketAddress("192.0.2.1", 40000)
+
+
+def options(transport: Transport, times: int = 1) -> list[Request]:
+    """What Bob gets from Alice."""
+    wire = Wire(transport)
+    for _ in range(times):
+        order = Order(wire.request("OPTIONS"), Hop(transport, BOB), "alice")
+        wire.alice.stack.request(order, wire.now)
+    wire.run(0.1)
+    received = wire.bob.told(RequestReceived)
+    return [event.request for event in received if isinstance(event, RequestReceived)]
+
+
+@pytest.mark.parametrize(
+    ("transport", "contact"),
+    [
+        (UDP, "<sip:alice@192.0.2.1:5060>"),
+        (TCP, "<sip:alice@192.0.2.1:5060;transport=tcp>"),
+        (TLS, "<sip:alice@192.0.2.1:5060;transport=tls>"),
+    ],
+)
+def test_who_can_be_reached_says_where(transport: Transport, contact: str) -> None:
+    (request,) = options(transport)
+    assert request.via.sent_by == "192.0.2.1:5060"
+    assert request.headers.get("Contact") == contact
+
+
+@pytest.mark.parametrize("transport", [WS, WSS])
+def test_a_client_of_websockets_has_a_name_that_leads_nowhere(transport: Transport) -> None:
+    requests = options(transport, times=2)
+    (name,) = {request.via.sent_by for request in requests}
+    assert name.endswith(".invalid")
+    assert requests[0].via.transport == transport.value
+    assert requests[0].via.wants_rport
+    # RFC 7118 §5.2: the parameter is ws for both.
+    assert requests[0].headers.get("Contact") == f"<sip:alice@{name};transport=ws>"
+
+
+def test_the_names_of_two_clients_differ() -> None:
+    first, second = (Stack(StackConfig(), seeded(seed)) for seed in (1, 2))
+    names = set()
+    for stack in (first, second):
+        ticket = stack.request(Order(Wire().request("OPTIONS"), Hop(WS, BOB)), 0.0)
+        stack.resolved(ticket, Hop(WS, BOB, LOCAL), 0.0)
+        data = next(output.data for output in stack.drain() if hasattr(output, "data"))
+        message = parse_message(data)
+        assert isinstance(message, Request)
+        names.add(message.via.sent_by)
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("hangs_up", ["alice", "bob"])
+@pytest.mark.parametrize("transport", [WS, WSS])
+def test_a_dialog_stays_on_its_websocket(transport: Transport, hangs_up: str) -> None:
+    wire = Wire(transport)
+    wire.call()
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[0]
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.accept(received.call, wire.now)
+    wire.run(0.1)
+    answer = parse_message(wire.bob.sent[-1][1])
+    assert isinstance(answer, Response)
+    # Who answers is a server, or was connected to one: the connection's own address says so.
+    assert answer.headers.get("Contact") == "<sip:sipcore@192.0.2.2:5060;transport=ws>"
+    side = wire.alice if hangs_up == "alice" else wire.bob
+    side.stack.hang_up(1, wire.now)
+    wire.run(0.1)
+    reasons = [event.reason for who in (wire.alice, wire.bob) for event in who.events if isinstance(event, CallEnded)]
+    expected = [EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP]
+    assert reasons == (expected if hangs_up == "alice" else expected[::-1])
+
+
+@pytest.mark.parametrize(
+    ("hop", "alias", "contact"),
+    [
+        (Hop(UDP, BOB, LOCAL), "", "<sip:a@192.0.2.1:40000>"),
+        (Hop(TLS, BOB, SocketAddress("2001:db8::1", 5061)), "", "<sip:a@[2001:db8::1]:5061;transport=tls>"),
+        (Hop(WS, BOB, LOCAL), "", "<sip:a@192.0.2.1:40000;transport=ws>"),
+        (Hop(WSS, BOB, LOCAL), "x.invalid", "<sip:a@x.invalid;transport=ws>"),
+    ],
+)
+def test_contacts(hop: Hop, alias: str, contact: str) -> None:
+    assert str(contact_for("a", hop, alias)) == contact
+
+
+def test_a_contact_needs_a_local_address() -> None:
+    with pytest.raises(LocalError):
+        contact_for("a", Hop(UDP, BOB))
+
+
+@pytest.mark.parametrize(
+    ("uri", "target", "hop"),
+    [
+        (
+            "sip:a@192.0.2.2:8088;transport=ws",
+            Target("192.0.2.2", 8088, WS),
+            Hop(WS, SocketAddress("192.0.2.2", 8088), tls_name="192.0.2.2", why="numeric address"),
+        ),
+        (
+            "sips:a@192.0.2.2;transport=ws",
+            Target("192.0.2.2", None, WS, secure=True),
+            Hop(WSS, SocketAddress("192.0.2.2", 443), tls_name="192.0.2.2", why="numeric address"),
+        ),
+    ],
+)
+def test_a_uri_can_ask_for_a_websocket(uri: str, target: Target, hop: Hop) -> None:
+    assert target_of(parse_uri(uri)) == target
+    stack = Stack(StackConfig(), seeded(1))
+    ticket = stack.request(Order(Wire().request("OPTIONS"), parse_uri(uri)), 0.0)
+    assert stack.drain() == [Resolve(ticket, Prepare(hop))]
