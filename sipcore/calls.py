@@ -1,7 +1,7 @@
 """The calls of one stack: their machines, their dialogs, their timers, and the carrying out of what they ask for."""
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.callee import Callee
@@ -17,6 +17,7 @@ from sipcore.dialogs.session import (
     Failed,
     Progress,
     Reply,
+    SendAndForget,
     SendInDialog,
     StartTimer,
 )
@@ -31,6 +32,7 @@ from sipcore.events import (
     Output,
 )
 from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order, Outgoing
 from sipcore.resolve.target import Flow, Hop
@@ -51,6 +53,10 @@ class _Call:
     invite_ticket: int | None = None
     bye_ticket: int | None = None
     hop: Hop | Flow | None = None
+    key: AnyServerKey | None = None
+    dialog_id: DialogId | None = None
+    ack_branches: dict[str, str] = field(default_factory=dict)
+    """The branch of each ACK by the To tag: a repeated ACK is the same ACK (RFC 3261 §13.2.2.4)."""
     auth_error: AuthError | None = None
     over: bool = False
 
@@ -91,10 +97,11 @@ class Calls:
 
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> int:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
-        call = self._add(Callee(key, invite, self._tokens.tag(), self._timers))
-        call.hop = flow
+        callee = Callee(key, invite, self._tokens.tag(), self._timers)
+        call = self._add(callee)
+        call.hop, call.key = flow, key
         self._by_key[key] = call
-        self._by_dialog[call.machine.dialog.id] = call  # type: ignore[union-attr]  # a callee has one from the start
+        self._know(call, callee.dialog.id)
         self._outputs.append(CallReceived(call.number, invite, flow, stamp))
         return call.number
 
@@ -138,8 +145,8 @@ class Calls:
             if response.is_success:
                 call.hop = flow
             effects = machine.receive(response)
-            for dialog_id in (*machine.early, *((machine.dialog.id,) if machine.dialog else ())):
-                self._by_dialog.setdefault(dialog_id, call)
+            if machine.dialog is not None:
+                self._know(call, machine.dialog.id)
             self._carry_out(call, effects, now, stamp)
         elif not response.is_provisional:
             self._bye_done(call, response, now)
@@ -164,9 +171,7 @@ class Calls:
     def receive_bye(self, key: AnyServerKey, request: Request, now: float) -> bool:
         """A BYE inside a dialog; False when there is no such dialog."""
         call = self._by_dialog.get(_dialog_of(request))
-        if call is None or (call.over and isinstance(call.machine, Callee)):
-            return False
-        if isinstance(call.machine, Caller) and not (call.machine.dialog and call.machine.dialog.confirmed):
+        if call is None:
             return False
         self._carry_out(call, call.machine.receive_bye(key, request), now)
         return True
@@ -174,6 +179,19 @@ class Calls:
     def has_dialog(self, request: Request) -> bool:
         """Whether a request belongs to a dialog here."""
         return _dialog_of(request) in self._by_dialog
+
+    def is_in_order(self, request: Request) -> bool:
+        """Whether a request's sequence number is above that of the last one in its dialog (RFC 3261 §12.2.2)."""
+        dialog = self._by_dialog[_dialog_of(request)].machine.dialog
+        if dialog is None or not dialog.accepts(request):
+            return False
+        self._by_dialog[_dialog_of(request)].machine.dialog = dialog.after(request)
+        return True
+
+    def tag_of(self, invite: AnyServerKey) -> str:
+        """The local tag of a call that came in, "" when it is over: the answer to its CANCEL has it, too (§9.2)."""
+        call = self._by_key.get(invite)
+        return call.dialog_id.local_tag if call and call.dialog_id else ""
 
     def receive_ack(self, ack: Request, now: float) -> None:
         """The ACK of a 2xx sent here; one that belongs to nothing is dropped (RFC 3261 §17.2.1 leaves nothing else)."""
@@ -199,6 +217,10 @@ class Calls:
             if call is not None and isinstance(call.machine, Callee):
                 self._carry_out(call, call.machine.wake(now), now)
 
+    def _know(self, call: _Call, dialog_id: DialogId) -> None:
+        call.dialog_id = dialog_id
+        self._by_dialog[dialog_id] = call
+
     def _add(self, machine: Caller | Callee) -> _Call:
         self._last_number += 1
         call = _Call(self._last_number, machine)
@@ -216,13 +238,15 @@ class Calls:
         for effect in effects:
             match effect:
                 case Reply(key, response):
-                    self._transactions.respond(key, response, now)  # type: ignore[arg-type]  # sessions never look at keys
+                    self._transactions.respond(key, response, now)
                 case AckSuccess(request, next_hop):
-                    self._outgoing.send(Order(request, _target(call, next_hop)))
+                    branch = call.ack_branches.setdefault(request.to_tag or "", self._tokens.branch())
+                    self._send(call, request, next_hop, branch)
                 case SendInDialog(request, next_hop):
-                    auth = call.order.auth if call.order else None
-                    call.bye_ticket = self._outgoing.send(Order(request, _target(call, next_hop), auth=auth))
+                    call.bye_ticket = self._send(call, request, next_hop)
                     self._by_ticket[call.bye_ticket] = call
+                case SendAndForget(request, next_hop):
+                    self._send(call, request, next_hop)
                 case CancelInvite():
                     self._cancel(call, now)
                 case StartTimer(after):
@@ -230,6 +254,20 @@ class Calls:
                 case _:
                     self._report(call, effect, stamp or Stamp(now))
         self._remove_if_over(call)
+
+    def _send(self, call: _Call, request: Request, next_hop: Uri, branch: str = "") -> int:
+        """Send a request inside the dialog; a next hop that leads nowhere is replaced by where the dialog came from.
+
+        The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
+        """
+        auth = call.order.auth if call.order and request.method != ACK else None
+        along = call.hop.hop if isinstance(call.hop, Flow) else call.hop
+        try:
+            return self._outgoing.send(Order(request, _target(call, next_hop), auth=auth, branch=branch))
+        except LocalError:
+            if along is None:
+                raise
+            return self._outgoing.send(Order(request, along, auth=auth, branch=branch))
 
     def _cancel(self, call: _Call, now: float) -> None:
         ticket = call.invite_ticket
@@ -259,8 +297,10 @@ class Calls:
         if not call.over or call.invite_ticket is not None or call.bye_ticket is not None:
             return
         self._calls.pop(call.number, None)
-        self._by_dialog = {key: value for key, value in self._by_dialog.items() if value is not call}
-        self._by_key = {key: value for key, value in self._by_key.items() if value is not call}
+        if call.dialog_id is not None:
+            self._by_dialog.pop(call.dialog_id, None)
+        if call.key is not None:
+            self._by_key.pop(call.key, None)
 
 
 def _dialog_of(request: Request) -> DialogId:

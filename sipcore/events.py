@@ -79,12 +79,16 @@ class RequestReceived:
 
 @value
 class GarbageReceived:
-    """Bytes that are not a SIP message, or a message that lacks what every message needs."""
+    """Bytes that are not a SIP message, or a message that lacks what every message needs.
+
+    `is_request` tells that it is a request all the same, which says nothing about what is awaited from its sender.
+    """
 
     data: bytes
     flow: Flow
     stamp: Stamp
     error: ParseError
+    is_request: bool = False
 
 
 @value
@@ -127,13 +131,12 @@ class CallConfirmed:
 class CallFailed:
     """A call placed here did not come about.
 
-    `response` is the final one, None where there was none; `failure` says what went wrong where no final response did:
-    transport, a 2xx that cannot be acknowledged, or credentials.
+    `response` is the final one, None where there was none; `failure` says what went wrong below, or with credentials.
     """
 
     call: int
     response: Response | None
-    failure: TransportFailure | ParseError | AuthError | None
+    failure: TransportFailure | AuthError | None
 
 
 @value

@@ -17,7 +17,7 @@ from sipcore.message.method import ACK
 from sipcore.message.params import Params
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
-from sipcore.resolve.target import Hop, SocketAddress, Target, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
@@ -45,6 +45,8 @@ class Order:
     contact: str | None = None
     auth: AuthSession | None = None
     any_size: bool = False
+    branch: str = ""
+    """The branch of its Via, for an ACK that is sent again; a fresh one if empty."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class _Pending:
     hop: Hop | None = None
     key: ClientKey | None = None
     cancelled: bool = False
+    heard: bool = False
+    """Whether a response has come."""
     has_credentials: bool = False
     """Whether `request` was just made in answer to a challenge."""
     too_large_for: SocketAddress | None = None
@@ -124,6 +128,7 @@ class Outgoing:
         Otherwise the owner must have it, with the reason why its challenge was not answered, if it is one.
         """
         pending = self._pending[ticket]
+        pending.heard = True
         if response.is_success and pending.order.auth is not None:
             pending.order.auth.confirm(pending.request, response)
         if response.status in (401, 407) and pending.order.auth is not None and not pending.cancelled:
@@ -143,12 +148,25 @@ class Outgoing:
             self._forget_key(pending)
             self._prepare(ticket, pending)
             return True, None
+        if response.status > 100:
+            # Somebody is dealing with the request: trying another hop as well would be a second request.
+            pending.hops.clear()
         return False, None
 
     def failed(self, ticket: int, failure: TransportFailure) -> TransportFailure | None:
         """A transaction failed; gives the failure when there is no other hop (RFC 3263 §4.3)."""
         pending = self._pending.get(ticket)
         return self._next_hop(ticket, pending, failure) if pending else None
+
+    def unheard(self, flow: Flow) -> list[ClientKey]:
+        """The transactions that wait for a first response from where `flow` leads."""
+        place = (flow.transport, flow.remote)
+        return [
+            pending.key
+            for pending in self._pending.values()
+            if pending.key and pending.hop and not pending.heard
+            if (pending.hop.transport, pending.hop.remote) == place
+        ]
 
     def cancel(self, ticket: int, now: float) -> bool:
         """Cancel a pending INVITE (RFC 3261 §9.1); False when it was not sent yet: nothing is there to cancel."""
@@ -208,7 +226,7 @@ class Outgoing:
         if pending.order.contact is not None:
             request = request.with_header("Contact", contact_for(pending.order.contact, hop, self._alias_for(hop)))
         host, port = (self._alias_for(hop), None) if hop.transport.websocket else (hop.local.host, hop.local.port)
-        branch = self._tokens.branch()
+        branch = pending.order.branch or self._tokens.branch()
         complete = with_via(request, hop.transport.value, host, port, branch)
         if self._is_too_large(pending, complete, hop):
             pending.too_large_for = hop.remote

@@ -138,7 +138,7 @@ class Stack:
             message = parse_message(data)
             require(message)
         except ParseError as error:
-            self._outputs.append(GarbageReceived(data, flow, stamp, error))
+            self._outputs.append(GarbageReceived(data, flow, stamp, error, isinstance(message, Request)))
             if isinstance(message, Request):
                 self._refuse_malformed(message, flow, error)
             return
@@ -161,6 +161,12 @@ class Stack:
     def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
         """A connection ended: what waits for an answer on it will not get one."""
         self._transactions.unreachable(flow.remote, failure, now, flow.transport)
+        self._settle(now)
+
+    def garbage(self, flow: Flow, failure: TransportFailure, now: float) -> None:
+        """Take what is no SIP for the answer of whoever is at the other end of `flow`, where none has come yet."""
+        for key in self._outgoing.unheard(flow):
+            self._transactions.transport_failed(key, failure, now)
         self._settle(now)
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure, now: float) -> None:
@@ -200,12 +206,8 @@ class Stack:
             return
         try:
             stamped_request = stamped(request, flow)
-            refusal = build_response(
-                stamped_request,
-                error.status,
-                f"{error.header}: {error.message}" if error.header else "",
-                tag=self._tokens.tag(),
-            )
+            tag = self._tokens.tag()
+            refusal = build_response(stamped_request, error.status, _told(error), tag=tag)
             to = reply_to(stamped_request.via, flow)
         except SipError:
             return
@@ -222,7 +224,10 @@ class Stack:
             case effects.Transmit(key, to, data, attempt):
                 self._outputs.append(Transmit(key, to, data, attempt))
             case effects.RequestReceived(key, request, flow):
-                self._take_request(key, request, flow, now)
+                try:
+                    self._take_request(key, request, flow, now)
+                except ParseError as error:
+                    self._reply(key, request, error.status, now, reason=_told(error))
             case effects.ResponseReceived(key, response, flow):
                 self._take_response(key, response, flow, now)
             case effects.AckReceived(request):
@@ -250,26 +255,32 @@ class Stack:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
         elif in_dialog and not self._calls.has_dialog(request):
             self._reply(key, request, 481, now)  # §12.2.2
-        elif request.method == BYE:
-            if not in_dialog or not self._calls.receive_bye(key, request, now):
-                self._reply(key, request, 481, now)  # §15.1.2
         elif in_dialog:
-            # A session is not changed here: the offer is declined, and the session goes on as it was (§14.2).
-            self._reply(key, request, 488 if request.method == INVITE else 200, now, fields=self._abilities())
+            self._take_in_dialog(key, request, now)
+        elif request.method == BYE:
+            self._reply(key, request, 481, now)  # §15.1.2
         elif request.method == INVITE:
-            self._take_invite(key, request, flow, now)
+            self._calls.receive_invite(key, request, flow, self._stamp)
         else:
             self._outputs.append(RequestReceived(key, request, flow, self._stamp))
 
-    def _take_invite(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
-        try:
-            self._calls.receive_invite(key, request, flow, self._stamp)
-        except ParseError:
-            self._reply(key, request, 400, now, reason="Contact is missing or malformed")  # §8.1.1.8, §21.4.1
+    def _take_in_dialog(self, key: AnyServerKey, request: Request, now: float) -> None:
+        """RFC 3261 §12.2.2: what is out of order is an error; BYE ends the session, nothing else changes it."""
+        if not self._calls.is_in_order(request):
+            self._reply(key, request, 500, now, reason="CSeq out of order")
+        elif request.method == BYE:
+            self._calls.receive_bye(key, request, now)
+        elif request.method == INVITE:
+            self._reply(key, request, 488, now)  # §14.2: the offer is declined, the session goes on as it was
+        elif request.method == OPTIONS:
+            self._reply(key, request, 200, now, fields=self._abilities())  # §11
+        else:
+            self._reply(key, request, 405, now, fields=self._abilities())
 
     def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
         """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""
-        self._reply(key, request, 200 if cancelled is not None else 481, now)
+        tag = self._calls.tag_of(cancelled) if cancelled is not None else ""
+        self._reply(key, request, 200 if cancelled is not None else 481, now, tag=tag)
         if cancelled is not None:
             self._calls.receive_cancel(cancelled, now)
 
@@ -307,9 +318,17 @@ class Stack:
             self._calls.transaction_over(ticket)
 
     def _reply(
-        self, key: AnyServerKey, request: Request, status: int, now: float, *, reason: str = "", fields: Fields = ()
+        self,
+        key: AnyServerKey,
+        request: Request,
+        status: int,
+        now: float,
+        *,
+        reason: str = "",
+        fields: Fields = (),
+        tag: str = "",
     ) -> None:
-        tag = self._tokens.tag()
+        tag = tag or self._tokens.tag()
         self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=fields), now)
 
     def _abilities(self) -> list[tuple[str, object]]:
@@ -322,3 +341,8 @@ class Stack:
         if flow is None:
             raise LocalError(f"no call {call}", section="RFC 3261 §12.1.1")
         return ("Contact", contact_for(self.config.user, flow if isinstance(flow, Hop) else flow.hop))
+
+
+def _told(error: ParseError) -> str:
+    """A reason phrase that says what is wrong with a request (RFC 3261 §21.4.1), in our words only."""
+    return f"{error.header}: {error.message}" if error.header else ""

@@ -6,9 +6,11 @@ values, so the parser would otherwise spend most of its time there.
 """
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -39,3 +41,37 @@ def value(cls: type[T]) -> type[T]:
     exec(source, names)  # noqa: S102  # the text is built from this class's own field names, as dataclasses does
     type.__setattr__(made, "__init__", names["__init__"])
     return made
+
+
+def maker(cls: Callable[P, T]) -> Callable[P, T]:
+    """A function that makes values of the `@value` class `cls` as calling it does, `__post_init__` left out.
+
+    It fills the slots of a class that is not frozen, which costs half, and turns the result into one of `cls`. Only
+    parsers need it, for what every message has.
+    """
+    return _maker(cls, "")
+
+
+def lazy_maker(cls: Callable[..., T], empty: str) -> Callable[..., T]:
+    """As `maker`, but the slot of the field `empty` is left empty, and so is the argument for it.
+
+    `cls` fills the slot in its `__getattr__`, which Python calls when it finds one empty.
+    """
+    return _maker(cls, empty)
+
+
+def _maker(cls: Callable[..., T], empty: str) -> Callable[..., T]:
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # a class, which mypy is told to be a function
+    names: dict[str, Any] = {"_new": object.__new__, "_frozen": cls}
+    names["_open"] = type("_open", (), {"__slots__": tuple(field.name for field in fields)})
+    filled = [field for field in fields if field.name != empty]
+    arguments = []
+    for field in filled:
+        default = field.default is not dataclasses.MISSING
+        arguments.append(f"{field.name}=_default_{field.name}" if default else field.name)
+        names[f"_default_{field.name}"] = field.default
+    lines = [f"def make({', '.join(arguments)}):", " made = _new(_open)"]
+    lines += [f" made.{field.name} = {field.name}" for field in filled]
+    lines += [" made.__class__ = _frozen", " return made"]
+    exec("\n".join(lines), names)  # noqa: S102  # the text is built from this class's own field names, as dataclasses does
+    return names["make"]  # type: ignore[no-any-return]  # what `exec` made

@@ -21,6 +21,7 @@ from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE
+from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import Timers
 
 
@@ -119,7 +120,7 @@ class Callee:
 
     __slots__ = ("_deadline", "_interval", "_key", "_response", "_timers", "dialog", "end_reason", "invite", "state")
 
-    def __init__(self, key: object, invite: Request, local_tag: str, timers: Timers) -> None:
+    def __init__(self, key: AnyServerKey, invite: Request, local_tag: str, timers: Timers) -> None:
         """Take the INVITE and its server transaction's key. Raises ParseError when it has no Contact (§8.1.1.8)."""
         self.invite = invite
         self.state = State.INVITED
@@ -132,23 +133,26 @@ class Callee:
         self._deadline = 0.0
 
     def ring(self, status: int, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> list[Effect]:
-        """Send a 1xx. Raises LocalError when the call is answered or over."""
+        """Send a 1xx. Raises LocalError for another status, and when the call is answered or over."""
+        self._require(Input.RING, status, 100, 199)
         self._response = self._build(status, fields, body, content_type)
-        return self._user(Input.RING)
+        return self._move(Input.RING)
 
     def accept(self, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> list[Effect]:
         """Send the 200, and repeat it from T1 up to T2 apart until the ACK comes or 64·T1 have passed (§13.3.1.4)."""
+        self._require(Input.ACCEPT, 200, 200, 299)
         self._response = self._build(200, fields, body, content_type)
         self._deadline = now + 64 * self._timers.t1
-        effects = self._user(Input.ACCEPT)
+        effects = self._move(Input.ACCEPT)
         self.dialog = replace(self.dialog, confirmed=True)
         return [*effects, StartTimer(self._interval)]
 
     def reject(self, status: int, *, reason: str = "", fields: Fields = ()) -> list[Effect]:
-        """Send a 3xx to 6xx. Raises LocalError when the call is answered or over."""
+        """Send a 3xx to 6xx. Raises LocalError for another status, and when the call is answered or over."""
+        self._require(Input.REJECT, status, 300, 699)
         self.end_reason = EndReason.REJECTED
         self._response = build_response(self.invite, status, reason, tag=self.dialog.local.tag or "", fields=fields)
-        return self._user(Input.REJECT)
+        return self._move(Input.REJECT)
 
     def hang_up(self) -> list[Effect]:
         """End the call: 480 while it is not answered, BYE once it is."""
@@ -168,11 +172,10 @@ class Callee:
         """The ACK of the 2xx."""
         return self._move(Input.ACK, ack=ack)
 
-    def receive_bye(self, key: object, bye: Request) -> list[Effect]:
+    def receive_bye(self, key: AnyServerKey, bye: Request) -> list[Effect]:
         """The peer hangs up."""
         if self.state is not State.ENDING:
             self.end_reason = EndReason.REMOTE_HANG_UP
-        self.dialog = self.dialog.after(bye)
         return self._move(Input.REMOTE_BYE, bye=(key, bye))
 
     def bye_done(self, outcome: Response | TransportFailure) -> list[Effect]:
@@ -201,13 +204,16 @@ class Callee:
             self.invite, status, tag=tag, fields=[*routes, *fields], body=body, content_type=content_type
         )
 
-    def _user(self, happening: Input) -> list[Effect]:
+    def _require(self, happening: Input, status: int, lowest: int, highest: int) -> None:
+        """Refuse what the caller of this method must not ask for, before anything is changed by it."""
         if (self.state, happening) not in TABLE:
             raise LocalError(f"a call that is {self.state.value} cannot {happening.value}", section="RFC 3261 §13.3.1")
-        return self._move(happening)
+        if not lowest <= status <= highest:
+            text = f"to {happening.value} takes a status from {lowest} to {highest}, not {status}"
+            raise LocalError(text, section="RFC 3261 §13.3.1")
 
     def _move(
-        self, happening: Input, ack: Request | None = None, bye: tuple[object, Request] | None = None
+        self, happening: Input, ack: Request | None = None, bye: tuple[AnyServerKey, Request] | None = None
     ) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
         if cell is None:

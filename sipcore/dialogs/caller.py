@@ -6,7 +6,7 @@ the effects of `dialogs.session`.
 
 from enum import Enum
 
-from sipcore.dialogs.dialog import Dialog, DialogId, dialog_of_caller
+from sipcore.dialogs.dialog import Dialog, dialog_of_caller
 from sipcore.dialogs.session import (
     AckSuccess,
     Answered,
@@ -17,12 +17,17 @@ from sipcore.dialogs.session import (
     Failed,
     Progress,
     Reply,
+    SendAndForget,
     SendInDialog,
 )
-from sipcore.errors import ParseError, TransportFailure
+from sipcore.errors import TransportFailure
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, BYE
+from sipcore.transactions.key import AnyServerKey
+
+MAX_FORKS = 16
+"""Callees whose 2xx are acknowledged for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
 
 
 class State(Enum):
@@ -83,6 +88,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.ENDING, _I.REMOTE_BYE): (_S.ENDING, (_DO.ACCEPT_BYE,)),  # both hang up at once
     (_S.ENDING, _I.BYE_DONE): (_S.TERMINATED, (_DO.REPORT_END,)),  # 15.1.1: whatever the answer
     (_S.TERMINATED, _I.R2XX): (_S.TERMINATED, (_DO.ACK,)),  # its ACK was lost
+    (_S.TERMINATED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE,)),  # both hung up, and its own BYE was lost
 }
 IGNORED = {
     (_S.CANCELLING, _I.R1XX),
@@ -90,7 +96,7 @@ IGNORED = {
     (_S.CONFIRMED, _I.R1XX),  # overtaken by the 2xx
     (_S.ENDING, _I.R1XX),
     (_S.ENDING, _I.HANG_UP),
-    *((_S.TERMINATED, happening) for happening in Input if happening is not _I.R2XX),
+    *((_S.TERMINATED, happening) for happening in Input if happening not in (_I.R2XX, _I.REMOTE_BYE)),
 }
 IMPOSSIBLE = {
     # There is no confirmed dialog that a BYE could belong to (15: the callee sends none before), and none was sent.
@@ -105,35 +111,31 @@ IMPOSSIBLE = {
 class Caller:
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_ack", "dialog", "early", "end_reason", "invite", "state")
+    __slots__ = ("_acks", "dialog", "end_reason", "invite", "state")
 
     def __init__(self, invite: Request) -> None:
         """Take the INVITE that was sent, without its Via."""
         self.invite = invite
         self.state = State.CALLING
         self.dialog: Dialog | None = None
-        self.early: dict[DialogId, Dialog] = {}
         self.end_reason = EndReason.LOCAL_HANG_UP
-        self._ack: AckSuccess | None = None
+        self._acks: dict[str, AckSuccess] = {}
 
     def resent(self, invite: Request) -> None:
         """The INVITE went out again with credentials or to another hop: this one the ACK must match (§22.2)."""
         self.invite = invite
 
     def receive(self, response: Response) -> list[Effect]:
-        """A response to the INVITE. A 2xx without a usable Contact ends the call as failed: nothing can be ACKed."""
-        happening = Input.R1XX if response.is_provisional else Input.R2XX if response.is_success else Input.R3XX_6XX
-        if happening is Input.R2XX:
-            try:
-                if self.dialog is None:
-                    self.dialog = dialog_of_caller(self.invite, response)
-            except ParseError as error:
-                self.state = State.TERMINATED
-                return [Failed(response, error)]
-        elif happening is Input.R1XX and response.status > 100 and response.to.tag:
-            early = dialog_of_caller(self.invite, response)
-            self.early[early.id] = early
-        return self._move(happening, response)
+        """A response to the INVITE."""
+        if response.is_provisional:
+            return self._move(Input.R1XX, response)
+        if not response.is_success:
+            return self._move(Input.R3XX_6XX, response)
+        if self.dialog is None:
+            self.dialog = dialog_of_caller(self.invite, response)
+        elif (response.to_tag or "") != self.dialog.id.remote_tag:
+            return self._end_fork(response)
+        return self._move(Input.R2XX, response)
 
     def fail(self, failure: TransportFailure) -> list[Effect]:
         """The INVITE got no final response."""
@@ -143,7 +145,7 @@ class Caller:
         """End the call: CANCEL while it is not answered, BYE once it is."""
         return self._move(Input.HANG_UP)
 
-    def receive_bye(self, key: object, bye: Request) -> list[Effect]:
+    def receive_bye(self, key: AnyServerKey, bye: Request) -> list[Effect]:
         """The peer hangs up."""
         self.end_reason = EndReason.REMOTE_HANG_UP if self.state is State.CONFIRMED else self.end_reason
         return self._move(Input.REMOTE_BYE, bye=(key, bye))
@@ -161,7 +163,7 @@ class Caller:
         happening: Input,
         response: Response | None = None,
         failure: TransportFailure | None = None,
-        bye: tuple[object, Request] | None = None,
+        bye: tuple[AnyServerKey, Request] | None = None,
     ) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
         if cell is None:
@@ -177,32 +179,37 @@ class Caller:
                 effects.append(Failed(response, failure))
             elif step is Step.REPORT_END:
                 effects.append(Ended(self.end_reason))
-            elif step is Step.ACK:
-                effects.append(self._acknowledge())
+            elif step is Step.ACK and self.dialog:
+                effects.append(self._acknowledge(self.dialog))
             elif step is Step.CANCEL:
                 effects.append(CancelInvite())
-            elif step is Step.BYE:
-                effects.append(self._bye())
+            elif step is Step.BYE and self.dialog:
+                self.dialog = self.dialog.numbered(max(self.dialog.local_sequence, self.invite.cseq.number) + 1)
+                effects.append(SendInDialog(*self.dialog.request(BYE, self.dialog.local_sequence)))
             elif step is Step.ACCEPT_BYE and bye:
                 effects.append(Reply(bye[0], build_response(bye[1], 200)))
         return effects
 
-    def _acknowledge(self) -> AckSuccess:
-        """The ACK of the 2xx: made once, then repeated (RFC 3261 §13.2.2.4), with the credentials of the INVITE."""
-        if self._ack is None:
-            sequence = self.invite.cseq.number
+    def _acknowledge(self, dialog: Dialog) -> AckSuccess:
+        """The ACK of a 2xx: made once, then repeated (RFC 3261 §13.2.2.4), with the credentials of the INVITE."""
+        tag = dialog.id.remote_tag
+        if tag not in self._acks:
             credentials = [
                 (name, text)
                 for name in ("Authorization", "Proxy-Authorization")
                 for text in self.invite.headers.get_all(name)
             ]
-            assert self.dialog is not None  # the 2xx that leads here has made it  # noqa: S101
-            request, next_hop = self.dialog.request(ACK, sequence, fields=credentials)
-            self._ack = AckSuccess(request, next_hop)
-        return self._ack
+            request, next_hop = dialog.request(ACK, self.invite.cseq.number, fields=credentials)
+            self._acks[tag] = AckSuccess(request, next_hop)
+        return self._acks[tag]
 
-    def _bye(self) -> SendInDialog:
-        assert self.dialog is not None  # as above  # noqa: S101
-        self.dialog = self.dialog.numbered(max(self.dialog.local_sequence, self.invite.cseq.number) + 1)
-        request, next_hop = self.dialog.request(BYE, self.dialog.local_sequence)
-        return SendInDialog(request, next_hop)
+    def _end_fork(self, response: Response) -> list[Effect]:
+        """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
+        known = self._acks.get(response.to_tag or "")
+        if known is not None:
+            return [known]
+        if len(self._acks) >= MAX_FORKS:
+            return []
+        fork = dialog_of_caller(self.invite, response)
+        bye = fork.request(BYE, self.invite.cseq.number + 1)
+        return [self._acknowledge(fork), SendAndForget(*bye)]

@@ -44,15 +44,6 @@ class Dialog:
         """Call-ID and both tags."""
         return DialogId(self.call_id, self.local.tag or "", self.remote.tag or "")
 
-    def with_target(self, message: Request | Response) -> "Dialog":
-        """The dialog after a target refresh (RFC 3261 §12.2.1.2, §12.2.2): the message's Contact, if it has one."""
-        target = contact_of(message)
-        return self if target is None else replace(self, remote_target=target)
-
-    def confirmed_by(self, response: Response) -> "Dialog":
-        """The confirmed dialog of a 2xx: route set and target are taken anew (RFC 3261 §13.2.2.4)."""
-        return replace(self.with_target(response), confirmed=True, route_set=_reversed_route(response))
-
     def numbered(self, sequence: int) -> "Dialog":
         """The dialog whose last local request had this sequence number."""
         return replace(self, local_sequence=sequence)
@@ -84,25 +75,28 @@ class Dialog:
 
 
 def dialog_of_caller(invite: Request, response: Response) -> Dialog:
-    """The caller's dialog out of a 101 to 2xx with a To tag (RFC 3261 §12.1.2).
+    """The caller's dialog out of a 2xx (RFC 3261 §12.1.2).
 
-    Raises ParseError where a 2xx has no Contact, without which nothing can be sent inside the dialog; an early dialog
-    without one uses the Request-URI until the 2xx tells.
+    A peer that gives no usable Contact or Record-Route has picked up all the same, and must be acknowledged and hung up
+    on: without them, the dialog goes where the INVITE went.
     """
-    target = contact_of(response)
-    if target is None:
-        if response.is_success:
-            raise ParseError("missing, so the dialog has no target", section="RFC 3261 §12.1.1", header="Contact")
-        target = invite.uri
+    try:
+        target = contact_of(response)
+    except ParseError:
+        target = None
+    try:
+        route_set = tuple(reversed(response[RECORD_ROUTE]))
+    except ParseError:
+        route_set = ()
     return Dialog(
         call_id=invite.call_id,
         local=invite.from_,
         remote=response.to,
-        remote_target=target,
-        route_set=_reversed_route(response),
+        remote_target=target or invite.uri,
+        route_set=route_set,
         local_sequence=invite.cseq.number,
         remote_sequence=None,
-        confirmed=response.is_success,
+        confirmed=True,
     )
 
 
@@ -127,7 +121,3 @@ def contact_of(message: Request | Response) -> Uri | None:
     """The URI of the first Contact, None where there is none (RFC 3261 §8.1.1.8)."""
     addresses: Iterable[Address] = (item for item in message[CONTACT] if isinstance(item, Address))
     return next((address.uri for address in addresses), None)
-
-
-def _reversed_route(response: Response) -> tuple[Address, ...]:
-    return tuple(reversed(response[RECORD_ROUTE]))

@@ -20,10 +20,16 @@ def routing_for(target: Uri, route_set: tuple[Address, ...]) -> Routing:
     A loose router (lr) leaves the target in the Request-URI. A strict one takes the Request-URI's place, and the
     target goes to the end of Route.
     """
+    shown = _fitted(target)
     if not route_set:
-        return Routing(target, (), target)
+        return Routing(shown, (), shown)
     first = route_set[0].uri
     if not isinstance(first, SipUri) or first.is_loose_router:
-        return Routing(target, route_set, first)
-    shown = first.fitted_to(Place.REQUEST_URI)
-    return Routing(shown, (*route_set[1:], Address(target)), shown)
+        return Routing(shown, route_set, first)
+    router = _fitted(first)
+    return Routing(router, (*route_set[1:], Address(target)), router)
+
+
+def _fitted(uri: Uri) -> Uri:
+    """The URI without what a Request-URI must not have (RFC 3261 §12.2.1.1, §19.1.1)."""
+    return uri.fitted_to(Place.REQUEST_URI) if isinstance(uri, SipUri) else uri

@@ -2,9 +2,10 @@
 
 from enum import Enum
 
-from sipcore.errors import ParseError, TransportFailure
+from sipcore.errors import TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import Uri
+from sipcore.transactions.key import AnyServerKey
 from sipcore.value import value
 
 
@@ -37,6 +38,14 @@ class SendInDialog:
 
 
 @value
+class SendAndForget:
+    """Send this request in a transaction of its own; how it ends does not matter."""
+
+    request: Request
+    next_hop: Uri
+
+
+@value
 class CancelInvite:
     """Cancel the pending INVITE (RFC 3261 §9.1)."""
 
@@ -45,7 +54,7 @@ class CancelInvite:
 class Reply:
     """Answer a request of the peer; `key` is the server transaction's, as the request came with."""
 
-    key: object
+    key: AnyServerKey
     response: Response
 
 
@@ -79,10 +88,10 @@ class Confirmed:
 
 @value
 class Failed:
-    """The call did not come about: by a 3xx to 6xx, by a failure below, or by a 2xx that cannot be acknowledged."""
+    """The call did not come about: by a 3xx to 6xx, or by a failure below."""
 
     response: Response | None
-    failure: TransportFailure | ParseError | None
+    failure: TransportFailure | None
 
 
 @value
@@ -92,6 +101,6 @@ class Ended:
     reason: EndReason
 
 
-Effect = (
-    AckSuccess | SendInDialog | CancelInvite | Reply | StartTimer | Progress | Answered | Confirmed | Failed | Ended
-)
+Report = Progress | Answered | Confirmed | Failed | Ended
+"""What the owner tells on."""
+Effect = AckSuccess | SendInDialog | SendAndForget | CancelInvite | Reply | StartTimer | Report

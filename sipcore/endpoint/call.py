@@ -8,7 +8,7 @@ import trio
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.session import EndReason
-from sipcore.errors import ParseError, RemoteError, TransportFailure
+from sipcore.errors import RemoteError, TransportFailure
 from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, CallProgress, CallReceived
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
@@ -23,7 +23,7 @@ CallEvent = CallProgress | CallAnswered | CallConfirmed | CallFailed | CallEnded
 class CallFailure(RemoteError):
     """A call did not come about. `response` is the final one if there was one, `cause` the error if there was one."""
 
-    def __init__(self, response: Response | None, cause: TransportFailure | ParseError | AuthError | None) -> None:
+    def __init__(self, response: Response | None, cause: TransportFailure | AuthError | None) -> None:
         told = str(cause.message) if cause else f"{response.status} {response.reason}" if response else "no answer"
         super().__init__(told, section=cause.section if cause else "RFC 3261 §13.2.2")
         self.response = response

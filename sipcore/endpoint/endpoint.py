@@ -130,12 +130,19 @@ async def open_endpoint(config: EndpointConfig | None = None) -> AsyncIterator["
     """
     config = config or EndpointConfig()
     endpoint = Endpoint(config)
+    failure: BaseException | None = None
     async with open_transports(config.transports, endpoint) as transports, trio.open_nursery() as nursery:
         endpoint.start(transports, nursery)
         try:
             yield endpoint
+        except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
+            failure = error
         finally:
             nursery.cancel_scope.cancel()
+    if endpoint.broken is not None:
+        raise endpoint.broken
+    if failure is not None:
+        raise failure
 
 
 class Endpoint:
@@ -153,6 +160,8 @@ class Endpoint:
         self._wake = trio.Event()
         self._due: float | None = None
         self._pumping = False
+        self.broken: BaseException | None = None
+        """What a subscriber raised: the block is cancelled then, and raises it when its calls are hung up."""
         self._transports: Transports
         self._nursery: trio.Nursery
 
@@ -421,12 +430,12 @@ class Endpoint:
                 del self._calls[event.call]
 
     def _take_garbage(self, garbage: GarbageReceived) -> None:
-        if not self.config.garbage_fails:
+        if not self.config.garbage_fails or garbage.is_request:
             return
         flow = garbage.flow
         text = f"{flow.remote} answers with something that is not SIP: {garbage.error}"
         failure = TransportFailure(FailureReason.GARBAGE, text, section=garbage.error.section)
-        self._stack.flow_failed(flow, failure, trio.current_time())
+        self._stack.garbage(flow, failure, trio.current_time())
 
     def _take_in(self, event: CallReceived | RequestReceived) -> None:
         incoming: Incoming
@@ -445,7 +454,12 @@ class Endpoint:
 
     def _publish(self, record: TraceRecord) -> None:
         for subscriber in tuple(self._subscribers):
-            subscriber(record)
+            try:
+                subscriber(record)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
+                self._subscribers.remove(subscriber)
+                self.broken = self.broken or error
+                self._nursery.cancel_scope.cancel()
 
 
 def _as_failure(error: SipError) -> TransportFailure:

@@ -39,13 +39,13 @@ def stamped(request: Request, flow: Flow) -> Request:
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:
     """Where the responses to a request go that has `via` on top and came over `flow` (RFC 3261 §18.2.2).
 
-    A `maddr` that is a name is not obeyed, but treated as absent: it would have to be looked up first.
+    A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent.
     """
     if flow.transport.reliable:
         return flow
     maddr = (via.params.get("maddr") or "").strip("[]")
     port = DEFAULT_PORT if via.port is None else via.port
-    if maddr and is_numeric(maddr):
+    if maddr and "%" not in maddr and is_numeric(maddr) and (":" in maddr) == flow.remote.is_ipv6:
         return Hop(flow.transport, SocketAddress(maddr, port), flow.local, why="maddr of the request's Via")
     if via.wants_rport or port == flow.remote.port:
         return flow  # RFC 3581 §4: to the source port, from the address and port that the request was received on

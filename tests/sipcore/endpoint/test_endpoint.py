@@ -1,7 +1,7 @@
 """The awaitable API over real loopback sockets: two endpoints in one process, every transport."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -236,3 +236,35 @@ async def test_what_cannot_be_sent_is_the_callers_mistake() -> None:
     async with open_endpoint() as client:
         with pytest.raises(LocalError):
             await client.options(parse_uri("tel:+15551234"))
+
+
+async def test_what_the_block_raises_comes_out_as_it_is() -> None:
+    with pytest.raises(TransportFailure):
+        async with open_endpoint():
+            raise TransportFailure(FailureReason.CLOSED, "enough")
+
+
+async def test_a_subscriber_that_raises_ends_the_block_and_no_transport() -> None:
+    def broken(record: TraceRecord) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    over = trio.Event()
+
+    async def ring(server: Endpoint) -> None:
+        call = await take_call(server)
+        call.ring()
+        await call.over()
+        over.set()
+
+    async with two() as (_, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(ring, server)
+        with pytest.raises(BrokenPipeError):
+            await _call_with(broken, hop)
+        await over.wait()
+
+
+async def _call_with(subscriber: Callable[[TraceRecord], None], hop: Hop) -> None:
+    async with open_endpoint() as client, client.call(invite(client, hop)) as call:
+        async for _ in call:
+            client.subscribe(subscriber)
+            await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)

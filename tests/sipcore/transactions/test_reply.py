@@ -88,7 +88,7 @@ def test_a_via_that_cannot_be_written_stays_as_it_is() -> None:
         ("192.0.2.9;received=198.51.100.1", SocketAddress("192.0.2.4", 5060)),
         ("192.0.2.9;maddr=198.51.100.1", SocketAddress("198.51.100.1", 5060)),
         ("192.0.2.9:5099;maddr=198.51.100.1;rport", SocketAddress("198.51.100.1", 5099)),
-        ("192.0.2.9:5099;maddr=[2001:db8::1]", SocketAddress("2001:db8::1", 5099)),
+        ("192.0.2.9:5099;maddr=[2001:db8::1]", SocketAddress("192.0.2.4", 5099)),
         ("192.0.2.9:5099;maddr=a.example.com", SocketAddress("192.0.2.4", 5099)),
         ("192.0.2.9:5099;maddr=a.example.com;rport", udp()),
     ],

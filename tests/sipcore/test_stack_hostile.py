@@ -1,0 +1,226 @@
+"""Peers that do what no peer should: the stack answers, or ignores it, and nothing escapes or stays behind."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipcore.dialogs.session import EndReason
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve, Transmit
+from sipcore.message.build import Identity
+from sipcore.message.build import request as build_request
+from sipcore.message.build import response as build_response
+from sipcore.message.build import with_via
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
+from sipcore.message.registry import ROWS
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import Stamp
+from tests.sipcore.wire import ALICE, BOB, Side, Wire
+
+FLOW = Flow(Transport.UDP, ALICE, BOB)
+CAROL = SocketAddress("192.0.2.3", 5060)
+
+
+def sent(side: Side) -> list[Request | Response]:
+    return [parse_message(data) for _, data in side.sent]
+
+
+def from_bob(wire: Wire, status: int, tag: str, *fields: tuple[str, object]) -> None:
+    """A response of Bob's to Alice's INVITE, as he would like it."""
+    invite = next(
+        message for message in sent(wire.alice) if isinstance(message, Request) and message.method == "INVITE"
+    )
+    wire.deliver(wire.alice, bytes(build_response(invite, status, tag=tag, fields=fields)))
+
+
+def placed() -> Wire:
+    """Alice's INVITE is out, and Bob is somebody whom the test plays."""
+    wire = Wire(lose=lambda ordinal, data: True)
+    wire.call()
+    wire.pump()
+    return wire
+
+
+def methods(wire: Wire) -> list[str]:
+    return [message.method for message in sent(wire.alice) if isinstance(message, Request)]
+
+
+@given(name=st.sampled_from(sorted(row.name for row in ROWS.values())), text=st.text(max_size=30))
+def test_no_value_of_any_header_field_escapes(name: str, text: str) -> None:
+    wire = Wire()
+    for method in ("OPTIONS", "INVITE", "BYE"):
+        request = with_via(wire.request(method), "UDP", BOB.host, BOB.port, "z9hG4bK" + method)
+        safe = "".join(character for character in text if character.isprintable())
+        data = bytes(request.with_header(name, safe))
+        wire.alice.stack.receive(data, FLOW, Stamp(0.0), 0.0)
+        wire.alice.stack.handle_timeout(100.0)
+
+
+@given(name=st.sampled_from(["Contact", "Record-Route", "To", "Require", "Via"]), text=st.text(max_size=20))
+def test_no_response_to_an_invite_escapes(name: str, text: str) -> None:
+    safe = "".join(character for character in text if character.isprintable())
+    wire = placed()
+    (invite,) = (message for message in sent(wire.alice) if isinstance(message, Request))
+    for status in (180, 200):
+        answer = build_response(invite, status, tag="b1").with_header(name, safe)
+        wire.alice.stack.receive(bytes(answer), FLOW, Stamp(0.0), 0.0)
+    wire.alice.stack.handle_timeout(100.0)
+
+
+def test_a_malformed_require_is_answered_400() -> None:
+    wire = Wire()
+    request = with_via(wire.request("OPTIONS"), "UDP", BOB.host, BOB.port, "z9hG4bK1").with_header("Require", '"a')
+    wire.alice.stack.receive(bytes(request), FLOW, Stamp(0.0), 0.0)
+    (refusal,) = [output for output in wire.alice.stack.drain() if isinstance(output, Transmit)]
+    assert refusal.data.startswith(b"SIP/2.0 400 Require: ")
+
+
+@pytest.mark.parametrize(
+    "contact", ["tel:+15550100", "http://biloxi.example/", "<sip:bob@biloxi.example;transport=sctp>", "<<<", "*", ""]
+)
+def test_a_contact_that_leads_nowhere_is_acknowledged_and_hung_up_along_the_flow(contact: str) -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", *((("Contact", contact),) if contact else ()))
+    wire.run(0.1)
+    assert wire.alice.told(CallAnswered)
+    wire.alice.stack.hang_up(1, wire.now)
+    wire.pump()
+    assert methods(wire) == ["INVITE", "ACK", "BYE"]
+
+
+def test_another_callee_s_200_is_acknowledged_and_ended() -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    from_bob(wire, 200, "c1", ("Contact", f"<sip:carol@{BOB}>"))
+    from_bob(wire, 200, "c1", ("Contact", f"<sip:carol@{BOB}>"))
+    wire.pump()
+    tags = [(message.method, message.to_tag) for message in sent(wire.alice) if isinstance(message, Request)]
+    assert tags == [("INVITE", None), ("ACK", "b1"), ("ACK", "c1"), ("BYE", "c1"), ("ACK", "c1")]
+    assert not wire.alice.told(CallEnded)
+
+
+def test_a_bye_of_another_dialog_does_not_end_the_call() -> None:
+    wire = placed()
+    from_bob(wire, 180, "c1", ("Contact", f"<sip:carol@{BOB}>"))
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    wire.pump()
+    wire.deliver(wire.alice, in_dialog(wire, "BYE", "c1", 7))
+    assert answers(wire)[-1] == 481
+    assert not wire.alice.told(CallEnded)
+
+
+def in_dialog(wire: Wire, method: str, tag: str, sequence: int) -> bytes:
+    """A request of Bob's inside the dialog that his `tag` made."""
+    invite = next(message for message in sent(wire.alice) if isinstance(message, Request))
+    identity = Identity(invite.to.with_tag(tag), invite.from_, invite.call_id, sequence)
+    made = build_request(method, invite.uri, identity)
+    return bytes(with_via(made, "UDP", BOB.host, BOB.port, f"z9hG4bK{method}{sequence}"))
+
+
+def answers(wire: Wire) -> list[int]:
+    return [message.status for message in sent(wire.alice) if isinstance(message, Response)]
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("OPTIONS", 200), ("INVITE", 488), ("REFER", 405), ("UPDATE", 405), ("BYE", 200)]
+)
+def test_requests_inside_the_dialog(method: str, status: int) -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    wire.deliver(wire.alice, in_dialog(wire, method, "b1", 7))
+    assert answers(wire)[-1] == status
+
+
+def test_a_sequence_number_that_goes_back_is_an_error() -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    wire.deliver(wire.alice, in_dialog(wire, "OPTIONS", "b1", 7))
+    wire.deliver(wire.alice, in_dialog(wire, "BYE", "b1", 6))
+    assert answers(wire) == [200, 500]
+    assert not wire.alice.told(CallEnded)
+
+
+def test_a_bye_after_the_end_is_answered_and_nothing_stays() -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    wire.deliver(wire.alice, in_dialog(wire, "BYE", "b1", 7))
+    wire.deliver(wire.alice, in_dialog(wire, "BYE", "b1", 8))
+    wire.pump()
+    assert answers(wire) == [200, 200]
+    wire.run(200)
+    assert len(wire.alice.stack) == 0
+
+
+def test_an_acknowledgement_is_repeated_byte_by_byte() -> None:
+    wire = placed()
+    for _ in range(3):
+        from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
+    acks = [data for _, data in wire.alice.sent if data.startswith(b"ACK ")]
+    assert len(acks) == 3
+    assert len(set(acks)) == 1
+
+
+def test_parts_that_no_request_uri_may_have_are_left_out() -> None:
+    wire = placed()
+    from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB};method=REFER?Route=%3Csip:x%3E>"))
+    (ack,) = [message for message in sent(wire.alice) if isinstance(message, Request) and message.method == "ACK"]
+    assert ack.uri_text == f"sip:bob@{BOB}"
+
+
+def test_no_other_hop_is_tried_once_somebody_answered() -> None:
+    """A refusal, and then ICMP for its ACK: the second hop must not be called behind the owner's back."""
+    stack = Wire().alice.stack
+    request = Wire().request("INVITE")
+    uri = request.uri.replace(host="biloxi.example", port=None)  # type: ignore[union-attr]  # it is a sip URI
+    number = stack.call(Order(Request("INVITE", uri, request.headers), Hop(Transport.UDP, BOB), "alice"), 0.0)
+    pending = stack._outgoing._pending[1]
+    pending.hops = [Hop(Transport.UDP, CAROL)]
+    stack.drain()
+    stack.resolved(1, Hop(Transport.UDP, BOB, ALICE), 0.0)
+    (out,) = [output for output in stack.drain() if isinstance(output, Transmit)]
+    invite = parse_message(out.data)
+    assert isinstance(invite, Request)
+    stack.receive(bytes(build_response(invite, 486, tag="b1")), FLOW, Stamp(0.1), 0.1)
+    outputs = stack.drain()
+    assert [output.call for output in outputs if isinstance(output, CallFailed)] == [number]
+    stack.unreachable(BOB, TransportFailure(FailureReason.REFUSED, "refused"), 0.2)
+    assert not [
+        output for output in stack.drain() if isinstance(output, Resolve) and isinstance(output.question, Prepare)
+    ]
+
+
+def test_the_callee_s_mistakes_change_nothing() -> None:
+    wire = Wire(lose=lambda ordinal, data: data.startswith(b"ACK"))
+    wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    assert isinstance(received, CallReceived)
+    stack, call = wire.bob.stack, received.call
+    with pytest.raises(LocalError):
+        stack.ring(call, 200, wire.now)
+    for status in (180, 200):
+        with pytest.raises(LocalError):
+            stack.reject(call, status, wire.now)
+    stack.accept(call, wire.now)
+    with pytest.raises(LocalError):
+        stack.reject(call, 486, wire.now)
+    wire.run(1.0)
+    statuses = [message.status for message in sent(wire.bob) if isinstance(message, Response)]
+    assert statuses.count(200) == 2
+
+
+def test_the_answer_to_a_cancel_has_the_tag_of_the_487() -> None:
+    wire = Wire()
+    number = wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    assert isinstance(received, CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    tags = {message.to_tag for message in sent(wire.bob) if isinstance(message, Response)}
+    assert len(tags) == 1
+    assert [event.reason for event in wire.alice.events if isinstance(event, CallEnded)] == [EndReason.LOCAL_HANG_UP]
