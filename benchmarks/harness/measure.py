@@ -9,7 +9,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 ROUNDS = 41
@@ -60,17 +60,26 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median, 10th and 90th percentile of the turns, in microseconds for one input."""
+    """Median, 10th and 90th percentile of the turns, in microseconds for one input; `turns` are they, in order."""
 
     median: float
     p10: float
     p90: float
+    turns: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(cls, samples: Sequence[float]) -> "Spread":
         """The spread of at least two samples."""
         deciles = statistics.quantiles(samples, n=10, method="inclusive")
-        return cls(median=statistics.median(samples), p10=deciles[0], p90=deciles[-1])
+        return cls(median=statistics.median(samples), p10=deciles[0], p90=deciles[-1], turns=tuple(samples))
+
+    def ratio_to(self, other: "Spread") -> float:
+        """This one's time divided by the other's: the median over the rounds, each turn against its neighbour's.
+
+        A machine that slows down halfway through slows both turns of a round, and leaves this ratio alone.
+        """
+        pairs = [mine / theirs for mine, theirs in zip(self.turns, other.turns, strict=True) if theirs]
+        return statistics.median(pairs) if pairs else self.median / other.median
 
 
 def measure(

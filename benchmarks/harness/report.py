@@ -20,9 +20,9 @@ class Result:
     spreads: dict[str, Spread]
 
     def ratio(self, peer: str) -> float | None:
-        """The peer's median divided by the subject's: above 1 the subject is faster. None where one was not timed."""
+        """The peer's time divided by the subject's: above 1 the subject is faster. None where one was not timed."""
         subject, other = self.spreads.get(self.benchmark.subject.name), self.spreads.get(peer)
-        return other.median / subject.median if subject and other else None
+        return other.ratio_to(subject) if subject and other else None
 
     def judged(self, goals: Sequence[Goal] = GOALS) -> Iterator[tuple[Goal, float]]:
         """The goals of this benchmark whose peer was timed, with the ratio that was measured."""

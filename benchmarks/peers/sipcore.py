@@ -29,8 +29,7 @@ def read_route(data: bytes) -> Route:
 def read_full(data: bytes) -> Full:
     """Every header field typed, and the message written again."""
     message = parse_message(data)
-    headers = message.headers
-    typed = {row.name: headers[row] for row in headers.known_rows()}
+    typed = {row.name: value for row, value in message.headers.typed().items()}
     return typed, bytes(message)
 
 

@@ -5,19 +5,20 @@ brackets.
 """
 
 import re
-from typing import Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import QUOTED, TOKEN, match_quoted, quote, require_safe, require_token, unquote
 from sipcore.message.params import GENERIC_PARAMS, NO_PARAMS, Params, checked, matched_params
-from sipcore.message.uri import Uri, parse_uri
-from sipcore.value import value
+from sipcore.message.uri import MAX_URI, PLAIN_SIP_URI, Uri, parse_uri
+from sipcore.value import lazy_maker, value
 
 # Between display name and bracket RFC 3261 §25.1 wants white space after a token, but RFC 4475 §3.1.1.6 has it accepted
 # without.
 _plain = re.compile(
-    rf"({QUOTED}|{TOKEN}++(?:[ \t]++{TOKEN}++)*+)?+[ \t]*+<([^<>\"]*+)>({GENERIC_PARAMS})", re.DOTALL
+    rf"({QUOTED}|{TOKEN}++(?:[ \t]++{TOKEN}++)*+)?+[ \t]*+<({PLAIN_SIP_URI})>({GENERIC_PARAMS})", re.DOTALL
 ).fullmatch
 _is_token_display = re.compile(rf"{TOKEN}++(?:[ \t]++{TOKEN}++)*+").fullmatch
 
@@ -34,19 +35,27 @@ class Address:
     display: str = ""
     params: Params = NO_PARAMS
     bracketed: bool = True
+    spec: str = field(default="", compare=False, repr=False)
+    """How the URI was written, when it was parsed; empty for one that was built."""
+
+    if not TYPE_CHECKING:  # a type checker would take it for leave to ask for anything
+
+        def __getattr__(self, name: str) -> Uri:
+            """Fill the empty slot of `uri`: one that has been checked is taken apart when somebody asks for it."""
+            if name != "uri":
+                raise AttributeError(name)
+            uri = parse_uri(self.spec)
+            object.__setattr__(self, "uri", uri)
+            return uri
 
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Address":
         """Read one address; raises ParseError."""
         match = _plain(text)
-        if not match:
+        if not match or len(text) > MAX_URI:
             return _read_slowly(text, notes)
         display, spec, params = match.groups()
-        try:
-            uri = parse_uri(spec, notes)
-        except ParseError as error:
-            raise error.within(text=text, offset=match.start(2)) from None
-        return cls(uri, display or "", matched_params(params))
+        return _make_lazy(display or "", matched_params(params), True, spec)
 
     @property
     def display_name(self) -> str:
@@ -69,9 +78,13 @@ class Address:
         return self.replace(params=self.params.replace("tag", require_token(tag, "a tag")))
 
     def __str__(self) -> str:
+        spec = self.spec or self.uri
         if not self.bracketed:
-            return f"{self.uri}{self.params}"
-        return f"{self.display} <{self.uri}>{self.params}" if self.display else f"<{self.uri}>{self.params}"
+            return f"{spec}{self.params}"
+        return f"{self.display} <{spec}>{self.params}" if self.display else f"<{spec}>{self.params}"
+
+
+_make_lazy = lazy_maker(Address, "uri")
 
 
 def address_of(uri: Uri | str, name: str = "", params: Params = NO_PARAMS) -> Address:

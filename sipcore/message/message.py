@@ -6,13 +6,14 @@ was changed, but for what it had wrong around its header fields: line ends, empt
 """
 
 import re
+from collections.abc import Callable
 from typing import Self, TypeVar, overload
 
 from sipcore.deviation import Notes
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import QUOTED, TOKEN, require_safe, require_token
+from sipcore.grammar import QUOTED, TOKEN, is_token, require_safe, require_token
 from sipcore.message.address import Address
-from sipcore.message.fields.simple import CSeq
+from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
 from sipcore.message.headers import Headers, Noted, message_start
 from sipcore.message.params import GENERIC_PARAMS
@@ -33,36 +34,37 @@ from sipcore.message.registry import (
     Single,
 )
 from sipcore.message.uri import Uri, parse_uri
+from sipcore.value import maker
 
 T = TypeVar("T")
 VERSION = "SIP/2.0"
 
-# The parameter that is asked for of nearly every message, found in one step where the field has no list, no white space
-# and no fault in its parameters. Where these patterns do not match, the typed value tells.
-_NOT_BRANCH = f"(?:;(?!(?i:branch)[;=]){TOKEN}++(?:={TOKEN}++(?!:)|={QUOTED})?+)*+"
+Envelope = tuple[str, str | None, str | None, str, CSeq]
+"""What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
+
+# The fields of the envelope as most are written. Where one is not, the typed values tell.
 _plain_branch = re.compile(
-    rf'[^;,"<]++{_NOT_BRANCH};(?i:branch)=({TOKEN}++)(?!:)(?:{GENERIC_PARAMS})', re.DOTALL
+    rf' [^;,"<\r\n]++(?:;(?!(?i:branch)[;=]){TOKEN}++(?:={TOKEN}++(?!:)|={QUOTED})?+)*+'
+    rf";(?i:branch)=({TOKEN}++)(?!:){GENERIC_PARAMS}",
+    re.DOTALL,
 ).fullmatch
-_NOT_TAG = f"(?:;(?!(?i:tag)[;=]){TOKEN}++(?:={TOKEN}++(?!:)|={QUOTED})?+)*+"
-_plain_tag = re.compile(
-    rf'(?:{QUOTED}|[^"<,;]*+)[ \t]*+<[^<>"]++>{_NOT_TAG}(?:;(?i:tag)=({TOKEN}++)(?!:)(?:{GENERIC_PARAMS}))?+', re.DOTALL
-).fullmatch
+_make_cseq = maker(CSeq)
+_plain_call_id = re.compile(rf" ({CALL_ID_WORDS})").fullmatch
+_plain_cseq = re.compile(rf" ([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
 
 
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = ("_body", "_headers", "_raw", "_start_line", "_structural", "_via")
+    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_start_line", "_structural", "_via")
 
-    def __init__(
-        self, start_line: str, headers: Headers, body: bytes, raw: bytes | None, structural: tuple[Noted, ...]
-    ) -> None:
-        self._start_line = start_line
-        self._headers = headers
-        self._body = body
-        self._raw = raw
-        self._structural = structural
-        self._via: Via | None = None
+    _start_line: str
+    _headers: Headers
+    _body: bytes
+    _raw: bytes | None
+    _structural: tuple[Noted, ...]
+    _via: Via | None
+    _envelope: "Envelope | None"
 
     @property
     def start_line(self) -> str:
@@ -100,10 +102,15 @@ class Message:
         return self._via
 
     @property
+    def envelope(self) -> "Envelope":
+        """What finds the transaction and the dialog of a message, in one go: the five properties of the same names."""
+        return self._envelope or self._open() or (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
+
+    @property
     def branch(self) -> str:
         """The branch of the topmost Via, "" where it has none (RFC 3261 §8.1.1.7)."""
-        match = _plain_branch(self._headers.get(VIA.name) or "")
-        return match[1] if match else self.via.branch
+        envelope = self._envelope or self._open()
+        return envelope[0] if envelope else self.via.branch
 
     @property
     def from_(self) -> Address:
@@ -112,9 +119,9 @@ class Message:
 
     @property
     def from_tag(self) -> str | None:
-        """The tag of From (RFC 3261 §19.3), None where it has none; its URI is not looked at."""
-        match = _plain_tag(self._headers.get(FROM.name) or "")
-        return match[1] if match else self.from_.tag
+        """The tag of From (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
+        envelope = self._envelope or self._open()
+        return envelope[1] if envelope else self.from_.tag
 
     @property
     def to(self) -> Address:
@@ -123,19 +130,35 @@ class Message:
 
     @property
     def to_tag(self) -> str | None:
-        """The tag of To (RFC 3261 §19.3), None where it has none; its URI is not looked at."""
-        match = _plain_tag(self._headers.get(TO.name) or "")
-        return match[1] if match else self.to.tag
+        """The tag of To (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
+        envelope = self._envelope or self._open()
+        return envelope[2] if envelope else self.to.tag
 
     @property
     def call_id(self) -> str:
         """Call-ID (RFC 3261 §8.1.1.4)."""
-        return self._headers[CALL_ID] or self._missing(CALL_ID)
+        envelope = self._envelope or self._open()
+        return envelope[3] if envelope else self._headers[CALL_ID] or self._missing(CALL_ID)
 
     @property
     def cseq(self) -> CSeq:
         """CSeq (RFC 3261 §8.1.1.5)."""
-        return self._headers[CSEQ] or self._missing(CSEQ)
+        envelope = self._envelope or self._open()
+        return envelope[4] if envelope else self._headers[CSEQ] or self._missing(CSEQ)
+
+    def _open(self) -> "Envelope | None":
+        """Read what finds the transaction and the dialog of a message, where all of it is plain, in one go."""
+        written = self._headers.envelope()
+        if written is None:
+            return None
+        via, from_, to, call_id, cseq = written
+        branch, word, number = _plain_branch(via), _plain_call_id(call_id), _plain_cseq(cseq)
+        from_tag = from_.partition(">;tag=")[2]
+        to_tag = None if to.endswith(">") else to.partition(">;tag=")[2]
+        if branch and word and number and is_token(from_tag) and (to_tag is None or is_token(to_tag)):
+            typed = _make_cseq(int(number[1]), number[2])
+            self._envelope = (branch[1], from_tag, to_tag, word[1], typed)
+        return self._envelope
 
     def _missing(self, row: Row[T]) -> T:
         raise ParseError("missing", section="RFC 3261 §8.1.1", header=row.name)
@@ -228,7 +251,13 @@ class Request(Message):
             require_token(method, "a method")
             require_safe(self._uri_text, "the Request-URI")
             start_line = f"{method} {self._uri_text} {VERSION}"
-        super().__init__(start_line, headers, body, raw, structural)
+        self._start_line = start_line
+        self._headers = headers
+        self._body = body
+        self._raw = raw
+        self._structural = structural
+        self._via = None
+        self._envelope = None
 
     @property
     def method(self) -> str:
@@ -292,8 +321,13 @@ class Response(Message):
         """
         self._status = status
         self._reason = reason
-        start_line = start_line or f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}"
-        super().__init__(start_line, headers, body, raw, structural)
+        self._start_line = start_line or f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}"
+        self._headers = headers
+        self._body = body
+        self._raw = raw
+        self._structural = structural
+        self._via = None
+        self._envelope = None
 
     @property
     def status(self) -> int:
@@ -319,3 +353,42 @@ class Response(Message):
         return Response(
             self._status, self._reason, headers, body, start_line=self._start_line, structural=self._structural
         )
+
+
+def received_request(
+    method: str, uri: str, headers: Headers, body: bytes, start_line: str, raw: bytes, structural: tuple[Noted, ...]
+) -> Request:
+    """A request as the parser makes it: nothing left to check, and half the time."""
+    request = _new_request(Request)
+    request._method = method
+    request._uri = None
+    request._uri_text = uri
+    request._start_line = start_line
+    request._headers = headers
+    request._body = body
+    request._raw = raw
+    request._structural = structural
+    request._via = None
+    request._envelope = None
+    return request
+
+
+def received_response(
+    status: int, reason: str, headers: Headers, body: bytes, start_line: str, raw: bytes, structural: tuple[Noted, ...]
+) -> Response:
+    """A response as the parser makes it."""
+    response = _new_response(Response)
+    response._status = status
+    response._reason = reason
+    response._start_line = start_line
+    response._headers = headers
+    response._body = body
+    response._raw = raw
+    response._structural = structural
+    response._via = None
+    response._envelope = None
+    return response
+
+
+_new_request: Callable[[type[Request]], Request] = object.__new__
+_new_response: Callable[[type[Response]], Response] = object.__new__

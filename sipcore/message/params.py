@@ -5,18 +5,23 @@ Names and values stay as they were written, quotes and escapes included. Names c
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import field
+from typing import TYPE_CHECKING
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import QUOTED, TOKEN, is_quoted, quote, require_safe, require_token, unquote
+from sipcore.value import lazy_maker, value
 
 MAX_PARAMETERS = 64
 """Parameters after one value. Contacts of mobile handsets with all their feature tags have about forty."""
 
 _VALUE = rf"(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++|{QUOTED})"
 # token, IPv6 reference, IPv6 address as Via's received has it, or quoted-string
-GENERIC_PARAMS = rf"(?:;{TOKEN}++(?:={_VALUE})?+){{0,{MAX_PARAMETERS}}}+"
-"""Parameters by generic-param of RFC 3261 §25.1, as a pattern: without white space, without a fault, not too many."""
+GENERIC_PARAM = rf"{TOKEN}++(?:={_VALUE})?+"
+"""A generic-param of RFC 3261 §25.1, as a pattern: without white space and without a fault."""
+GENERIC_PARAMS = rf"(?:;{GENERIC_PARAM}){{0,{MAX_PARAMETERS}}}+"
+"""Parameters, each after its semicolon, as a pattern: not too many."""
 
 _PCHAR = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})++"
 URI_PARAMS = rf"(?:;{_PCHAR}(?:={_PCHAR})?+){{0,{MAX_PARAMETERS}}}+"
@@ -31,18 +36,27 @@ Item = tuple[str, str | None]
 Matcher = Callable[[str], re.Match[str] | None]
 
 
+@value
 class Params:
-    """Parameters in their order: (name, value as written, None for a bare name). An immutable value.
+    """Parameters in their order: (name, value as written, None for a bare name).
 
-    One that was parsed keeps its text, and is taken apart when somebody asks for a part of it: the grammar has been
-    checked by then, and most parameters of a message are never asked for.
+    Those that were parsed are taken apart when somebody asks for a part of them: the grammar has been checked by then,
+    and most parameters of a message are never asked for.
     """
 
-    __slots__ = ("_items", "_text")
+    items: tuple[Item, ...] = ()
+    written: str = field(default="", compare=False, repr=False)
+    """How they were written, when they were parsed; empty for those that were built."""
 
-    def __init__(self, items: tuple[Item, ...] = ()) -> None:
-        self._items: tuple[Item, ...] | None = items
-        self._text: str | None = None
+    if not TYPE_CHECKING:  # a type checker would take it for leave to ask for anything
+
+        def __getattr__(self, name: str) -> tuple[Item, ...]:
+            """Fill the empty slot of `items`."""
+            if name != "items":
+                raise AttributeError(name)
+            items = tuple(_cut(self.written))
+            object.__setattr__(self, "items", items)
+            return items
 
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Params":
@@ -53,14 +67,6 @@ class Params:
     def parse_uri(cls, text: str, notes: Notes | None = None) -> "Params":
         """Read `;a=b;c` by uri-parameter of RFC 3261 §25.1."""
         return _parse(text, notes, _of_uri)
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """All of them as (name, value), the value None for a bare name."""
-        items = self._items
-        if items is None:
-            items = self._items = tuple(_cut(self._text or ""))
-        return items
 
     def get(self, name: str) -> str | None:
         """The first value of `name` (in lower case) as written; None when it is absent, and "" for a bare name."""
@@ -93,25 +99,20 @@ class Params:
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
 
+    def __bool__(self) -> bool:
+        return bool(self.written or self.items)  # so that nothing is taken apart for it
+
     def __len__(self) -> int:
         return len(self.items)
 
-    def __eq__(self, other: object) -> bool:
-        return self.items == other.items if isinstance(other, Params) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.items)
-
-    def __repr__(self) -> str:
-        return f"Params({self.items!r})"
-
     def __str__(self) -> str:
-        if self._text is not None:
-            return self._text
+        if self.written:
+            return self.written
         return "".join([f";{name}" if content is None else f";{name}={content}" for name, content in self.items])
 
 
 NO_PARAMS = Params()
+_make_lazy = lazy_maker(Params, "items")
 
 
 def of(**named: str | int | bool | None) -> Params:
@@ -138,11 +139,7 @@ def checked(params: Params) -> Params:
 
 def matched_params(text: str) -> Params:
     """The parameters of a text that a pattern made with GENERIC_PARAMS or URI_PARAMS has matched already."""
-    if not text:
-        return NO_PARAMS
-    params = Params()
-    params._items, params._text = None, text
-    return params
+    return _make_lazy(text) if text else NO_PARAMS
 
 
 def _parse(text: str, notes: Notes | None, matches: Matcher) -> Params:
@@ -150,9 +147,8 @@ def _parse(text: str, notes: Notes | None, matches: Matcher) -> Params:
         return matched_params(text)
     if text[0] != ";":
         raise ParseError("a parameter must begin with a semicolon", section="RFC 3261 §25.1", text=text)
-    params = Params(tuple(_read_odd(text, notes, matches)))
-    params._text = text
-    return params
+    items = tuple(_read_odd(text, notes, matches))
+    return Params(items, text) if items else NO_PARAMS
 
 
 def _read_odd(text: str, notes: Notes | None, matches: Matcher) -> Iterator[Item]:

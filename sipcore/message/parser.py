@@ -11,7 +11,8 @@ from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import is_token
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
 from sipcore.message.headers import Headers, Noted, Part, field_position, message_start
-from sipcore.message.message import VERSION, Request, Response
+from sipcore.message.message import VERSION, Request, Response, received_request, received_response
+from sipcore.message.method import KNOWN
 from sipcore.message.registry import CONTENT_LENGTH, KNOWN_NAMES, key_of
 
 MAX_MESSAGE = MAX_HEAD + MAX_BODY
@@ -24,14 +25,13 @@ MAX_LINE = 16384
 MAX_START_LINE = 8192
 """Characters in the start line; a URI has its own limit, MAX_URI."""
 
-_PRINTABLE = bytes(range(0x20, 0x7F))
+_LENGTH = CONTENT_LENGTH.key
+_plain_status_line = re.compile(rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) (.*+)", re.DOTALL).fullmatch
 _status_line = re.compile(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL).fullmatch
 _is_version = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
-# Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
+# Behind a backslash a NUL is the second half of a quoted-pair, unless the backslash is one itself.
 _LONELY_NUL = re.compile(r"(?<!\\)(?:\\\\)*+(\0)").search
-_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*+[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 _NOT_UTF8 = re.compile("[\udc80-\udcff]").search
-_odd_empty_line = re.compile(rb"\n\r?\n").search
 
 
 def parse_message(data: bytes) -> Request | Response:
@@ -41,36 +41,48 @@ def parse_message(data: bytes) -> Request | Response:
     that of a header field once the field was read.
     """
     noted: list[Noted] = []
-    start = message_start(data)
+    start = 0 if data[:1] > b"\r" else message_start(data)
     end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
     after = end + 4
     if end < 0 or len(data) > MAX_MESSAGE:
         end, after = _find_end(data, start, noted)
-    octets = data[start:end]
-    head = octets.decode("utf-8", "surrogateescape")
+    head = data[start:end].decode("utf-8", "surrogateescape")
     lines = head.split("\r\n", MAX_LINES)
-    # What is not printable ASCII should be the line ends, and nothing else: one pass in C finds every other octet.
-    if len(octets.translate(None, _PRINTABLE)) != 2 * (len(lines) - 1) or "\r\n " in head:
-        lines = _mend_lines(head, start, noted)
     if len(lines) > MAX_LINES:
         raise LimitExceeded(f"more than {MAX_LINES} lines", section="RFC 3261 §7.3", status=513, position=start)
+    text = "".join(lines)
+    if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
+        lines = _mend_lines(head, start, noted)
     if len(head) > MAX_START_LINE:
         _check_lengths(data, lines)
-    rest = iter(lines)
-    first = next(rest)
-    parts = [line.partition(":") for line in rest]
+    parts = [line.partition(":") for line in lines[1:]]
     try:
         keys = [KNOWN_NAMES[name] for name, colon, _ in parts if colon]
     except KeyError:
         keys = []
-    if len(keys) != len(parts):
+    if len(keys) != len(parts):  # unknown or oddly spelled names, no colon, or lines that continue the one before
+        if any(line[:1] in (" ", "\t") for line in lines):
+            lines = _mend_lines(head, start, noted)
+            parts = [line.partition(":") for line in lines[1:]]
         keys = _read_names(data, parts)
     headers = Headers(parts, keys, data)
-    body = _cut_body(data, after, headers, parts, keys, noted)
+    # A body announced as most are, in the last field and nowhere else, is worth a comparison of its own.
+    if (
+        keys
+        and keys.index(keys[-1]) == len(keys) - 1
+        and keys[-1] == _LENGTH
+        and (parts[-1][2].lstrip(" ") == str(len(data) - after))
+    ):
+        body = data[after:]
+    else:
+        body = _cut_body(data, after, headers, keys, noted)
+    words = lines[0].split(" ")
+    if len(words) == 3 and words[2] == VERSION and words[0] in KNOWN and words[1][:1] not in ("<", ""):
+        return received_request(words[0], words[1], headers, body, lines[0], data, tuple(noted))
     try:
-        return _read_start_line(first, headers, body, data, noted)
+        return _read_start_line(lines[0], headers, body, data, noted)
     except ParseError as error:
-        before = first[: error.offset].encode("utf-8", "surrogateescape")
+        before = lines[0][: error.offset].encode("utf-8", "surrogateescape")
         raise error.within(position=start + len(before)) from None
 
 
@@ -80,9 +92,11 @@ def _find_end(data: bytes, start: int, noted: list[Noted]) -> tuple[int, int]:
         raise ParseError("empty", section="RFC 3261 §7")
     if len(data) > MAX_MESSAGE:
         raise LimitExceeded(f"message beyond {MAX_MESSAGE} bytes", section="RFC 3261 §21.5.7", status=513)
-    match = _odd_empty_line(data, start, start + MAX_HEAD + 4)
-    if match:
-        return match.start() - (data[match.start() - 1] == 13), match.end()
+    # "\n\r\n" is the end of CRLFCRLF too, and of a line that ends in LF before an empty one that does not.
+    ends = [end for end in (data.find(mark, start, start + MAX_HEAD + 4) for mark in (b"\n\r\n", b"\n\n")) if end >= 0]
+    if ends:
+        end = min(ends)
+        return end - (data[end - 1] == 13), end + (2 if data[end + 1] == 10 else 3)
     if len(data) - start > MAX_HEAD:
         raise LimitExceeded(f"header fields beyond {MAX_HEAD} bytes", section="RFC 3261 §7.3", status=513)
     noted.append(Noted(Deviation.NO_BLANK_LINE, "message"))
@@ -91,41 +105,35 @@ def _find_end(data: bytes, start: int, noted: list[Noted]) -> tuple[int, int]:
 
 def _mend_lines(head: str, start: int, noted: list[Noted]) -> list[str]:
     """Split at bare line feeds as well, put folded fields back together (RFC 3261 §7.3.1), look at odd octets."""
-    _look_at_octets(head, start, noted)
     lines = head.split("\n", MAX_LINES)
     if len(lines) > MAX_LINES:
-        return lines
+        raise LimitExceeded(f"more than {MAX_LINES} lines", section="RFC 3261 §7.3", status=513, position=start)
     if any(line[-1:] != "\r" for line in lines[:-1]):
         noted.append(Noted(Deviation.BARE_LF, "message"))
-    position = start
+    if _NOT_UTF8(head):
+        noted.append(Noted(Deviation.NOT_UTF8, "message"))
+    lonely = _LONELY_NUL(head) if "\0" in head else None
+    if lonely:
+        raise _odd_octet("a NUL", head, lonely.start(1), start)
     mended: list[list[str]] = []
-    for line in lines:
-        text = line.removesuffix("\r")
+    for text in [*(line.removesuffix("\r") for line in lines[:-1]), lines[-1]]:
         if "\r" in text:
-            where = position + len(text[: text.index("\r")].encode("utf-8", "surrogateescape"))
-            message = "a carriage return within a line"
-            raise ParseError(message, section="RFC 3261 §25.1", text=text, offset=text.index("\r"), position=where)
-        if mended and text[:1] in (" ", "\t"):
-            if len(mended) == 1:
-                message = "the start line is folded, or white space stands before the first header field"
-                raise ParseError(message, section="RFC 3261 §7.1", text=text, position=position)
+            offset = head.replace("\r\n", "\n\n").index("\r")
+            raise _odd_octet("a carriage return within a line", head, offset, start)
+        if text[:1] not in (" ", "\t") or not mended:
+            mended.append([text])
+        elif len(mended) > 1:
             mended[-1].append(text)
         else:
-            mended.append([text])
-        position += len(line.encode("utf-8", "surrogateescape")) + 1
+            message = "the start line is folded, or white space stands before the first header field"
+            raise _odd_octet(message, head, head.index("\n") + 1, start, "RFC 3261 §7.1")
     return ["\r\n".join(pieces) for pieces in mended]
 
 
-def _look_at_octets(head: str, start: int, noted: list[Noted]) -> None:
-    """Refuse NUL outside of a quoted-pair, the only place for it; note what else is no text (RFC 3261 §25.1)."""
-    lonely = _LONELY_NUL(head)
-    if lonely:
-        position = start + len(head[: lonely.start(1)].encode("utf-8", "surrogateescape"))
-        raise ParseError("a NUL", section="RFC 3261 §25.1", text=head, offset=lonely.start(1), position=position)
-    if _CONTROL(head):
-        noted.append(Noted(Deviation.CONTROL_CHARACTER, "message"))
-    if _NOT_UTF8(head):
-        noted.append(Noted(Deviation.NOT_UTF8, "message"))
+def _odd_octet(message: str, head: str, offset: int, start: int, section: str = "RFC 3261 §25.1") -> ParseError:
+    """What is wrong with the character at `offset` of the start line and header fields, which begin at `start`."""
+    position = start + len(head[:offset].encode("utf-8", "surrogateescape"))
+    return ParseError(message, section=section, text=head, offset=offset, position=position)
 
 
 def _check_lengths(data: bytes, lines: list[str]) -> None:
@@ -158,43 +166,27 @@ def _read_names(data: bytes, parts: list[Part]) -> list[str]:
     return keys
 
 
-def _cut_body(
-    data: bytes, after: int, headers: Headers, parts: list[Part], keys: list[str], noted: list[Noted]
-) -> bytes:
+def _cut_body(data: bytes, after: int, headers: Headers, keys: list[str], noted: list[Noted]) -> bytes:
     """The body by Content-Length (RFC 3261 §18.3): what follows it is ignored, what lacks is an error."""
-    count = keys.count(CONTENT_LENGTH.key)
-    if count == 0:
-        return data[after:]
-    index = keys.index(CONTENT_LENGTH.key)
-    digits = parts[index][2].lstrip(" ")
-    if count == 1 and digits.isdecimal() and digits.isascii() and len(digits) < 8:
-        length = int(digits)
-    else:
-        length = headers[CONTENT_LENGTH] or 0
+    length = headers[CONTENT_LENGTH]
     present = len(data) - after
-    if present == length:
+    if length is None or length == present:
         return data[after:]
-    if present < length:
+    if length > present:
         error = ParseError(f"the body ends after {present} bytes of {length}", section="RFC 3261 §18.3")
-        raise headers.placed(error, CONTENT_LENGTH, index)
+        raise headers.placed(error, CONTENT_LENGTH, keys.index(_LENGTH))
     noted.append(Noted(Deviation.TRAILING_OCTETS, "message"))
     return data[after : after + length]
 
 
 def _read_start_line(line: str, headers: Headers, body: bytes, data: bytes, noted: list[Noted]) -> Request | Response:
-    """Read the start line; an error tells where in it the fault is."""
-    method, _, rest = line.partition(" ")
-    if method == VERSION:
-        code, _, reason = rest.partition(" ")
-        if len(rest) > 3 and len(code) == 3 and code.isdecimal() and code.isascii() and "100" <= code < "700":
-            return Response(int(code), reason, headers, body, start_line=line, raw=data, structural=tuple(noted))
-    elif line[:4].upper() != "SIP/":
-        uri, _, version = rest.partition(" ")
-        if version != VERSION or not uri or uri[0] == "<" or not is_token(method):
-            method, uri = _read_odd_request_line(line, noted)
-        return Request(method, uri, headers, body, start_line=line, raw=data, structural=tuple(noted))
-    status, reason = _read_odd_status_line(line, noted)
-    return Response(status, reason, headers, body, start_line=line, raw=data, structural=tuple(noted))
+    """Read a start line that is not the request line of a known method; an error tells where in it the fault is."""
+    if line[:4].upper() != "SIP/":
+        method, uri = _read_request_line(line, noted)
+        return received_request(method, uri, headers, body, line, data, tuple(noted))
+    match = _plain_status_line(line)
+    status, reason = (int(match[1]), match[2]) if match else _read_odd_status_line(line, noted)
+    return received_response(status, reason, headers, body, line, data, tuple(noted))
 
 
 def _read_odd_status_line(line: str, noted: list[Noted]) -> tuple[int, str]:
@@ -216,7 +208,7 @@ def _read_odd_status_line(line: str, noted: list[Noted]) -> tuple[int, str]:
     return int(code), reason or ""
 
 
-def _read_odd_request_line(line: str, noted: list[Noted]) -> tuple[str, str]:
+def _read_request_line(line: str, noted: list[Noted]) -> tuple[str, str]:
     pieces = line.replace("\t", " ").split(" ")
     words = [piece for piece in pieces if piece]
     if len(words) < 3:

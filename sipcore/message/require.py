@@ -4,6 +4,7 @@
 that is wrong or unusual at once, for people and for the fingerprint.
 """
 
+import re
 from collections.abc import Iterator
 
 from sipcore.deviation import Deviation, Notes
@@ -29,6 +30,8 @@ from sipcore.message.registry import (
 from sipcore.message.uri import Place, SipUri
 from sipcore.value import value
 
+# Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
+_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*+[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 _MANDATORY: tuple[Row[object], ...] = (VIA, FROM, TO, CALL_ID, CSEQ)
 
 
@@ -60,8 +63,21 @@ def inspect(message: Request | Response) -> Inspection:
             message.headers[row]
         except ParseError as error:
             errors.setdefault(error.header, error)
-    noted = (*message.noted, *_unusual(message), *_misplaced(message), *_repeated_parameters(message))
+    noted = (
+        *message.noted,
+        *_controls(message),
+        *_unusual(message),
+        *_misplaced(message),
+        *_repeated_parameters(message),
+    )
     return Inspection(tuple(errors.values()), noted)
+
+
+def _controls(message: Request | Response) -> Iterator[Noted]:
+    """RFC 3261 §25.1 has no control characters in text but behind the backslash of a quoted-pair."""
+    for name, content in message.headers.raw_items():
+        if _CONTROL(content):
+            yield Noted(Deviation.CONTROL_CHARACTER, name.rstrip(" \t"))
 
 
 def _faults(message: Request | Response) -> Iterator[ParseError]:

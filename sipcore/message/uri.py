@@ -13,8 +13,8 @@ from typing import Any
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import require_safe
-from sipcore.message.params import NO_PARAMS, URI_PARAMS, Params, checked
-from sipcore.value import value
+from sipcore.message.params import NO_PARAMS, URI_PARAMS, Params, checked, matched_params
+from sipcore.value import maker, value
 
 MAX_URI = 4096
 """Characters in one URI. The longest in use carry a GRUU or a whole Replaces header field and stay below 1,000."""
@@ -25,25 +25,31 @@ _LABEL = "[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 _TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?:-++[A-Za-z0-9]++)*+"
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _NAME = rf"(?:{_LABEL}\.)*+{_TOP_LABEL}"
-HOST = rf"(?:{_NAME}|{_OCTET}(?:\.{_OCTET}){{3}}|\[[0-9A-Fa-f:.]++\])"
+_NAME_OR_IPV4 = rf"(?:{_NAME}|{_OCTET}(?:\.{_OCTET}){{3}})"
+HOST = rf"(?:{_NAME_OR_IPV4}|\[[0-9A-Fa-f:.]++\])"
 """A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
 which the grammar allows, is left out: `check_host` does both."""
 
 _USER = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|{_ESCAPED})++"
 _PASSWORD = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*+"
+PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})"
+"""A port up to 65535, as a pattern."""
 _HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{_ESCAPED})"
 _HEADER = f"{_HEADER_PART}++={_HEADER_PART}*+"
 _HEADERS = f"{_HEADER}(?:&{_HEADER})*+"
+PLAIN_SIP_URI = (
+    rf"[sS][iI][pP][sS]?:(?:{_USER}(?::{_PASSWORD})?@)?+{_NAME_OR_IPV4}(?::{PORT})?+{URI_PARAMS}(?:\?{_HEADERS})?+"
+)
+"""A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""
 _sip_uri = re.compile(
-    rf"([sS][iI][pP][sS]?):(?:({_USER})(?::({_PASSWORD}))?@)?+({HOST})(?::([0-9]{{1,5}}))?+({URI_PARAMS})"
-    rf"(?:\?({_HEADERS}))?+"
+    rf"([sS][iI][pP][sS]?):(?:({_USER})(?::({_PASSWORD}))?@)?+({HOST})(?::({PORT}))?+({URI_PARAMS})(?:\?({_HEADERS}))?+"
 ).fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
 _is_user = re.compile(_USER).fullmatch
 _is_password = re.compile(_PASSWORD).fullmatch
 _are_headers = re.compile(_HEADERS).fullmatch
 _is_host = re.compile(HOST).fullmatch
-_is_name_with_dot = re.compile(rf"{_NAME}\.").fullmatch
+_is_name = re.compile(_NAME).fullmatch
 _is_port = re.compile("[0-9]{1,5}").fullmatch
 _is_absolute = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})++").fullmatch
 _is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
@@ -211,6 +217,7 @@ class OtherUri:
 
 
 Uri = SipUri | TelUri | OtherUri
+_make_sip_uri = maker(SipUri)
 
 
 def parse_uri(text: str, notes: Notes | None = None) -> Uri:
@@ -221,11 +228,10 @@ def parse_uri(text: str, notes: Notes | None = None) -> Uri:
     if not match:
         return _read_slowly(text, notes)
     scheme, user, password, host, digits, parameters, headers = match.groups()
+    if host[0] == "[":
+        check_host(host, text, notes, match.start(4))
     port = int(digits) if digits else None
-    if host[0] == "[" or (port is not None and port > MAX_PORT):
-        parse_hostport(host if port is None else f"{host}:{digits}", text, notes, match.start(4))
-    params = _checked_params(parameters, text, match.start(6), notes) if parameters else NO_PARAMS
-    return SipUri(host, user, port, params, scheme.lower(), password, headers, text)
+    return _make_sip_uri(host, user, port, matched_params(parameters), scheme.lower(), password, headers, text)
 
 
 def uri_of(
@@ -330,7 +336,7 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
             tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
         if not _read_ipv6(host):
             raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
-    elif not _is_host(host) and not _is_name_with_dot(host):
+    elif not _is_host(host) and not (host[-1:] == "." and _is_name(host[:-1])):
         if not _is_odd_host(host):
             raise ParseError("neither a host name nor an address", section="RFC 3261 §25.1", text=text, offset=offset)
         tolerate(notes, Deviation.ODD_HOST, text, offset)

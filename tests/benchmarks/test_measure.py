@@ -36,6 +36,11 @@ def test_spread() -> None:
     assert Spread.of([2.0, 2.0]) == Spread(median=2.0, p10=2.0, p90=2.0)
 
 
+def test_the_ratio_is_that_of_turns_beside_each_other() -> None:
+    ours, theirs = Spread.of([1.0, 2.0, 2.0]), Spread.of([3.0, 6.0, 30.0])
+    assert theirs.ratio_to(ours) == 3.0
+
+
 def test_measure_gives_microseconds_for_one_input() -> None:
     clock = Clock()
     ours, theirs = clock.contender("ours", 1_000), clock.contender("theirs", 4_000, 6_000)

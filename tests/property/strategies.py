@@ -14,7 +14,7 @@ from sipcore.message.uri import OtherUri, SipUri, TelUri, escape_header, escape_
 TOKEN_CHARACTERS = string.ascii_letters + string.digits + "-.!%*_+`'~"
 
 tokens = st.text(TOKEN_CHARACTERS, min_size=1, max_size=12)
-safe_texts = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",)), max_size=20)
+safe_texts = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=20)
 labels = st.text(string.ascii_letters + string.digits, min_size=1, max_size=8)
 ports = st.none() | st.integers(0, 65535)
 

@@ -51,20 +51,24 @@ near_messages = st.builds(
 )
 
 
+def check_place(error: ParseError, data: bytes) -> None:
+    assert error.section
+    assert error.position is None or 0 <= error.position <= len(data)
+
+
 @given(st.binary() | near_messages)
 def test_any_bytes_are_a_message_that_comes_back_or_our_error(data: bytes) -> None:
     try:
         message = parse_message(data)
     except ParseError as error:
-        assert error.section
-        assert error.position is None or 0 <= error.position <= len(data)
+        check_place(error, data)
         return
     assert bytes(message) == data
     inspection = inspect(message)
     assert bytes(message) == data
     for fault in inspection.errors:
         assert fault.header
-        assert fault.position is None or 0 <= fault.position <= len(data)
+        check_place(fault, data)
         if fault.position is not None and fault.text:
             assert data[fault.position :].startswith(fault.excerpt[:1].encode("utf-8", "surrogateescape"))
 

@@ -36,7 +36,7 @@ def test_what_is_no_token(text: str) -> None:
     assert "a tag" in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["\r", "\n", "\0", "a\r\nEvil: 1", "\ud800", "\udd00"])
+@pytest.mark.parametrize("text", ["\r", "\n", "\0", "a\r\nEvil: 1", chr(0xD800), chr(0xDD00)])
 def test_what_would_end_a_line_or_cannot_be_encoded_is_unsafe(text: str) -> None:
     assert not is_safe(text)
     with pytest.raises(UnsafeValue):
@@ -66,7 +66,7 @@ def test_unquote(written: str, text: str) -> None:
     assert unquote(written) == text
 
 
-@given(st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",))))
+@given(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])))
 def test_quote_is_undone_by_unquote(text: str) -> None:
     quoted = quote(text)
     assert is_quoted(quoted)

@@ -4,10 +4,10 @@ import re
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
-from sipcore.grammar import is_token, parse_number
+from sipcore.grammar import TOKEN, is_token, parse_number
 from sipcore.message.fields.parameterized import MAX_SECONDS
 from sipcore.message.uri import Uri, parse_uri
-from sipcore.value import value
+from sipcore.value import maker, value
 
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 §8.1.1.5: a sequence number is below 2**31."""
@@ -17,7 +17,10 @@ MAX_FORWARDS_LIMIT = 255
 """RFC 3261 §20.22: Max-Forwards is an integer from 0 to 255."""
 
 _WORD = r"[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]++"
-_is_call_id = re.compile(rf"{_WORD}(?:@{_WORD})?+").fullmatch
+CALL_ID_WORDS = rf"{_WORD}(?:@{_WORD})?+"
+"""A Call-ID by RFC 3261 §25.1 callid, as a pattern."""
+_is_call_id = re.compile(CALL_ID_WORDS).fullmatch
+_plain_cseq = re.compile(rf"([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
 _is_few_digits = re.compile(r"[0-9]{1,9}").fullmatch
 _is_digits = re.compile(r"[0-9]++").fullmatch
 _is_hexadecimal = re.compile(r"[0-9A-Fa-f]++").fullmatch
@@ -36,9 +39,9 @@ class CSeq:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "CSeq":
         """Read a CSeq; raises ParseError. Leading zeros are legal and mean nothing."""
-        number, _, method = text.partition(" ")
-        if _is_few_digits(number) and is_token(method):
-            return cls(int(number), method)
+        match = _plain_cseq(text)
+        if match:
+            return _make_cseq(int(match[1]), match[2])
         words = _words(text)
         if len(words) != 2 or not is_token(words[1]):
             raise ParseError("CSeq is a number and a method", section="RFC 3261 §20.16", text=text)
@@ -46,6 +49,9 @@ class CSeq:
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+_make_cseq = maker(CSeq)
 
 
 @value

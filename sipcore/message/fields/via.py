@@ -5,20 +5,24 @@ import re
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN, require_safe
-from sipcore.message.params import GENERIC_PARAMS, NO_PARAMS, Params, matched_params
-from sipcore.message.uri import HOST, MAX_PORT, check_host, parse_hostport
+from sipcore.message.params import GENERIC_PARAM, MAX_PARAMETERS, NO_PARAMS, Params, matched_params
+from sipcore.message.uri import HOST, MAX_PORT, PORT, check_host, parse_hostport
 from sipcore.tokens import MAGIC_COOKIE
-from sipcore.value import value
+from sipcore.value import maker, value
 
 MAX_TTL = 255
 """RFC 3261 §25.1: a ttl is a number from 0 to 255."""
 
+# Parameters whose values are addresses or numbers either are so plainly, or are left to the slow path.
+_PARAMS = (
+    rf"(?:;(?:rport(?:={PORT})?+|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})(?=;|$))"
+    rf"{{0,{MAX_PARAMETERS}}}+"
+)
 _plain = re.compile(
-    rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?::([0-9]{{1,4}}))?+({GENERIC_PARAMS})", re.DOTALL
+    rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?::({PORT}))?+({_PARAMS})", re.DOTALL
 ).fullmatch
 _protocol = re.compile(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++").match
 _sent_by = re.compile(r"(\[[^\]]*+\]|[^ \t:]++)(?:[ \t]*+:[ \t]*+([^ \t]++))?+").fullmatch
-_NUMERIC = re.compile(r"(?i:;[ \t]*+(?:rport|ttl|received)[ \t]*+=)").search
 _is_small_number = re.compile("[0-9]{1,5}").fullmatch
 
 
@@ -42,10 +46,8 @@ class Via:
         name, version, transport, host, port, parameters = match.groups()
         if host[0] == "[":
             check_host(host, text, notes, match.start(4))
-        params = matched_params(parameters)
-        if _NUMERIC(parameters):
-            _check_numbers(params, text, match.start(6), notes)
-        return cls(transport, host, int(port) if port else None, params, name, version)
+        number = int(port) if port else None
+        return _make(transport, host, number, matched_params(parameters), name, version)
 
     @property
     def branch(self) -> str:
@@ -86,6 +88,9 @@ class Via:
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}/{self.transport} {self.sent_by}{self.params}"
+
+
+_make = maker(Via)
 
 
 def via_for(transport: str, host: str, port: int | None, branch: str) -> Via:

@@ -45,7 +45,6 @@ def test_uri_parameters(text: str, items: tuple[tuple[str, str | None], ...]) ->
 @pytest.mark.parametrize(
     ("text", "deviation", "items"),
     [
-        (";", Deviation.EMPTY_PARAMETER, ()),
         (";a;", Deviation.EMPTY_PARAMETER, (("a", None),)),
         (";;a", Deviation.EMPTY_PARAMETER, (("a", None),)),
         (";a=", Deviation.EMPTY_PARAMETER_VALUE, (("a", ""),)),
@@ -65,6 +64,12 @@ def test_tolerated_by_name_and_refused_without_notes(
     with pytest.raises(ParseError) as error:
         Params.parse(text)
     assert error.value.section == deviation.section
+
+
+def test_nothing_but_a_semicolon_is_no_parameter() -> None:
+    notes: Notes = []
+    assert not Params.parse(";", notes)
+    assert notes == [Deviation.EMPTY_PARAMETER]
 
 
 def test_a_quoted_value_in_a_uri_is_tolerated() -> None:
@@ -155,4 +160,4 @@ def test_they_are_values() -> None:
     assert hash(Params.parse(";a=b")) == hash(Params((("a", "b"),)))
     assert Params.parse(";a") != Params.parse(";b")
     assert Params.parse(";a") != ";a"
-    assert repr(Params.parse(";a=b")) == "Params((('a', 'b'),))"
+    assert repr(Params.parse(";a=b")) == "Params(items=(('a', 'b'),))"

@@ -143,6 +143,17 @@ def test_a_contact_of_registrations_and_redirections_may_hold_more(text: str) ->
     assert inspect(message).noted == ()
 
 
+@pytest.mark.parametrize("text", ["a\x07b", '"\\\\\x07"', "\x7f", "\x0b"])
+def test_control_characters(text: str) -> None:
+    message = changed("Call-ID: x", f"Call-ID: x\r\nX-Y :{text}")
+    assert inspect(message).noted == (Noted(Deviation.CONTROL_CHARACTER, "X-Y"),)
+
+
+@pytest.mark.parametrize("text", ["a\tb", '"\\\x07"', "a\r\n b", '"\\\\"', "grün"])
+def test_what_is_no_control_character_or_quoted(text: str) -> None:
+    assert inspect(changed("Call-ID: x", f"Call-ID: x\r\nX-Y: {text}")).noted == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where"),
     [
