@@ -31,7 +31,10 @@ LAYERS = (
     STACK,
     ("sipcore.transports",),
     ("sipcore.endpoint",),
-    ("probes.destination", "probes.result", "probes.findings", "probes.timeline"),
+    (
+        *("probes.destination", "probes.result", "probes.findings", "probes.timeline"),
+        *("probes.codecs", "probes.product"),
+    ),
     ("probes.checks", "probes.trunks"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
@@ -51,7 +54,7 @@ NEVER = (
 )
 """(importer, imported): what the order of the layers alone would allow."""
 WORLD = {
-    *("trio", "anyio", "OpenSSL", "dns"),
+    *("trio", "anyio", "OpenSSL", "dns", "wsproto", "h11"),
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "signal"),
     *("time", "random", "secrets", "uuid", "os", "logging"),
 }
