@@ -23,7 +23,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench soak clean
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench: $(READY)-bench  ## run all benchmarks; bench-NAME runs one
 
 bench-%: $(READY)-bench
 	@$(BIN)/python -m benchmarks $* $(ARGS)
+
+soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as much to do (root, 7 minutes)
+	@SIPCORE_SOAK=1 $(BIN)/python -m pytest -s tests/faults/test_transactions.py $(ARGS)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -478,11 +478,15 @@ def _told(result: Result) -> tuple[tuple[str, ...], str]:
     return (), str(result)
 
 
-def _refuse(incoming: Incoming, status: int = 480) -> None:
-    """Turn away what nobody here wants; OPTIONS is answered all the same, since it asks for nothing (§11.2)."""
+def _refuse(incoming: Incoming, overload: int | None = None) -> None:
+    """Turn away what nobody here wants, or, when too much waits already, all of it with `overload` (§21.5.4).
+
+    OPTIONS is answered even if nobody reads what comes in, since it asks for nothing (RFC 3261 §11.2).
+    """
+    allow = [("Allow", ", ".join(ALLOW))]
     if isinstance(incoming, IncomingCall):
-        incoming.reject(status)
-    elif incoming.request.method == OPTIONS:
-        incoming.respond(200, fields=[("Allow", ", ".join(ALLOW))])
+        incoming.reject(overload or 480)
+    elif overload is not None:
+        incoming.respond(overload)
     else:
-        incoming.respond(405, fields=[("Allow", ", ".join(ALLOW))])
+        incoming.respond(200 if incoming.request.method == OPTIONS else 405, fields=allow)

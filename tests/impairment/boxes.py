@@ -48,6 +48,23 @@ class SizeFilter:
 
 
 @dataclass(slots=True)
+class ContentFilter:
+    """Drops what the site sends with `needle` in it: one message of an exchange that others depend on."""
+
+    needle: bytes
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return ()
+
+    def outbound(self, packet: bytes, now: float) -> bytes | None:
+        return None if self.needle in packet else packet
+
+    def inbound(self, packet: bytes, now: float) -> bytes | None:
+        return packet
+
+
+@dataclass(slots=True)
 class _Mapping:
     inside: Place
     outside: Place
@@ -61,7 +78,7 @@ _MappingKey = tuple[int, Place]
 
 @dataclass(slots=True)
 class Nat:
-    """A translator of addresses and ports for UDP and TCP over IPv4 (RFC 4787); nothing else gets through.
+    """A translator of addresses and ports for UDP and TCP over IPv4 (RFC 4787). IPv6 passes, ICMP does not.
 
     The mapping of a place inside does not depend on the peer, and lets in only the peers that were sent to. With
     `preserves_ports` it keeps the port that is used inside, as long as no other place has it. It is forgotten when it
@@ -84,7 +101,7 @@ class Nat:
         places = ip.ports(packet)
         if places is None:
             known = self._of_first(packet)
-            return ip.readdressed(packet, source=known) if known else None
+            return ip.readdressed(packet, source=known) if known else self._other(packet)
         source, target = places
         mapping = self._mapping(packet[9], source, now)
         mapping.used = now
@@ -96,13 +113,17 @@ class Nat:
         places = ip.ports(packet)
         if places is None:
             known = self._of_first(packet)
-            return ip.readdressed(packet, target=known) if known else None
+            return ip.readdressed(packet, target=known) if known else self._other(packet)
         source, target = places
         mapping = self._by_outside.get((packet[9], target))
         if mapping is None or source not in mapping.peers or now > mapping.used + self.lifetime:
             return None
         self._remember(packet, mapping.inside)
         return ip.readdressed(packet, target=mapping.inside)
+
+    @staticmethod
+    def _other(packet: bytes) -> bytes | None:
+        return None if ip.is_ipv4(packet) else packet
 
     def _mapping(self, protocol: int, inside: Place, now: float) -> _Mapping:
         mapping = self._by_inside.get((protocol, inside))

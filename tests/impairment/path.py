@@ -72,7 +72,7 @@ class Statistics:
         return self.duplicated / passed if passed else 0.0
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Departure:
     """When a packet leaves at the far end. `number` counts those offered from 1; that of a copy is 0."""
 

@@ -1,9 +1,9 @@
 """The relay without its sockets: packets come in from sites, and leave for others when their way lets them.
 
-    Switch.receive(site, packet, now)      next_departure() -> when to come back      drain(now) -> [(site, packet)]
+Switch.receive(site, packet, now)      next_departure() -> when to come back      drain(now) -> [(site, packet)]
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import count
 
@@ -29,13 +29,15 @@ class Report:
     """What happened to the packets so far.
 
     `swallowed` are those of each site that its own boxes dropped, `unroutable` those for no site, such as the
-    multicasts that kernels greet each other with. `overrun` is what the kernel dropped before the relay could read it.
+    multicasts that kernels greet each other with. `overrun` is what the kernel dropped before the relay could read it,
+    and `busy` how many seconds of a processor the relay has used.
     """
 
     ways: dict[Way, Statistics]
     swallowed: dict[str, int] = field(default_factory=dict)
     unroutable: dict[str, int] = field(default_factory=dict)
     overrun: dict[str, int] = field(default_factory=dict)
+    busy: float = 0.0
 
 
 class Switch:
@@ -53,7 +55,7 @@ class Switch:
             for target in range(len(sites))
             if source != target
         }
-        self._under_way: list[tuple[Departure, int, Path, int, bytes]] = []
+        self._under_way: list[tuple[float, int, Departure, Path, int, bytes]] = []
         self._order = count()
         self._swallowed = [0] * len(sites)
         self._unroutable = [0] * len(sites)
@@ -66,7 +68,7 @@ class Switch:
 
     def report(self) -> Report:
         """What happened so far."""
-        ways = {self._names(numbers): path.statistics for numbers, path in self._paths.items()}
+        ways = {self._names(numbers): replace(path.statistics) for numbers, path in self._paths.items()}
         names = [site.name for site in self._sites]
         swallowed = dict(zip(names, self._swallowed, strict=True))
         return Report(ways, swallowed, dict(zip(names, self._unroutable, strict=True)))
@@ -86,17 +88,17 @@ class Switch:
             self._unroutable[source] += 1
             return
         for departure in path.offer(len(packet), now):
-            heappush(self._under_way, (departure, next(self._order), path, target, packet))
+            heappush(self._under_way, (departure.due, next(self._order), departure, path, target, packet))
 
     def next_departure(self) -> float | None:
         """When the next packet leaves."""
-        return self._under_way[0][0].due if self._under_way else None
+        return self._under_way[0][0] if self._under_way else None
 
     def drain(self, now: float) -> list[tuple[int, bytes]]:
         """The packets that have left by now, each with the number of the site that it is for."""
         left = []
-        while self._under_way and self._under_way[0][0].due <= now:
-            departure, _, path, target, packet = heappop(self._under_way)
+        while self._under_way and self._under_way[0][0] <= now:
+            _, _, departure, path, target, packet = heappop(self._under_way)
             path.leave(departure)
             coming = self._let_in(target, packet, now)
             if coming is None:
