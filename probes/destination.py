@@ -21,7 +21,11 @@ _TRANSPORT_SCHEMES = {
     "ws": Transport.WS,
     "wss": Transport.WSS,
 }
-_SUPPORTED = (Transport.UDP, Transport.TCP, Transport.TLS)
+_NAMES = ", ".join(_TRANSPORT_SCHEMES)
+_SCHEMES = ", ".join(f"{name}://" for name in _TRANSPORT_SCHEMES)
+_SECURED = {Transport.TCP: Transport.TLS, Transport.WS: Transport.WSS}
+"""What a transport means in a sips URI (RFC 3261 §26.2.2)."""
+_is_path = re.compile(r"(?:/[!\"$-~]*+)?").fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+)://").match
 _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
@@ -47,7 +51,8 @@ class Destination:
     """Where to probe. `host` is a name or an address without brackets; `user` is for test calls.
 
     `port` and `transport` are None when they are to be found out; `secure` is True for a sips URI. `params` are the
-    URI's parameters, but for its transport.
+    URI's parameters, but for its transport. `path` is the one that a WebSocket is opened at, "" for the usual one; no
+    URI can hold it.
     """
 
     host: str
@@ -56,6 +61,7 @@ class Destination:
     user: str | None = None
     secure: bool = False
     params: Params = NO_PARAMS
+    path: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Destination":
@@ -93,17 +99,30 @@ class Destination:
 
         Without a hop the wishes stand in it, so that whoever locates it obeys them.
         """
-        host = self.host.partition("%")[0]  # a zone means something on this machine only (RFC 4007 §6)
+        host = self.host.partition("%")[0]  # a zone means something on this machine only (RFC 4007 §6): see `target`
         port = self.port
         if port is None and remote is not None and hop_transport and remote.port != hop_transport.default_port:
             port = remote.port
         params = self.params
         transport = hop_transport or self.transport
+        # A URI knows ws only; with sips it means WSS (RFC 7118 §5.2, RFC 3261 §26.2.2).
+        secure = self.secure or (transport is Transport.WSS and hop_transport is None)
         # UDP is what no transport means to a peer (RFC 3261 §19.1.2), and what sips means is not to be said again.
-        implied = self.secure or (transport is Transport.UDP and hop_transport is not None)
-        if transport is not None and not implied:
+        implied = secure or (transport is Transport.UDP and hop_transport is not None)
+        if transport is not None and transport.websocket:
+            params = params.replace("transport", Transport.WS.value.lower())
+        elif transport is not None and not implied:
             params = params.replace("transport", transport.value.lower())
-        return SipUri(f"[{host}]" if ":" in host else host, self.user, port, params, "sips" if self.secure else "sip")
+        return SipUri(f"[{host}]" if ":" in host else host, self.user, port, params, "sips" if secure else "sip")
+
+    def over(self, transport: Transport) -> "Destination":
+        """The same by a transport that is asked for beside it. Raises DestinationError where it wants another one."""
+        text = str(self)
+        found = _checked(replace(self, transport=transport), text)
+        if self.transport not in (None, found.transport):
+            given, asked = self.transport.value.lower(), transport.value.lower()
+            raise DestinationError(f"{text} is for {given}, and {asked} is asked for; leave one of them out", text=text)
+        return found
 
     def __str__(self) -> str:
         """Its canonical form: a SIP URI."""
@@ -137,8 +156,7 @@ def _from_uri(uri_text: str, text: str) -> Destination:
     uri = _read_uri(uri_text)
     named = (uri.transport or "").upper()
     if named and named not in Transport.__members__:
-        known = ", ".join(transport.value.lower() for transport in _SUPPORTED)
-        raise DestinationError(f"unknown transport {named.lower()}; use {known}", text=text, offset=_find(text, named))
+        raise DestinationError(f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=_find(text, named))
     transport = Transport[named] if named else None
     params = uri.params.without("transport")
     found = Destination(uri.address.rstrip("."), uri.port, transport, uri.user, uri.is_secure, params)
@@ -156,13 +174,26 @@ def _read_uri(text: str) -> SipUri:
 
 
 def _from_transport(scheme: str, rest: str, text: str) -> Destination:
-    rest = _bracketed(rest.rstrip("/"))
     if scheme in ("sip", "sips"):
-        return _from_uri(f"{scheme}:{rest}", text)
+        return _from_uri(f"{scheme}:{_bracketed(rest.rstrip('/'))}", text)
     if scheme not in _TRANSPORT_SCHEMES:
-        known = ", ".join(f"{transport.value.lower()}://" for transport in _SUPPORTED)
-        raise DestinationError(f"{scheme}:// is not a SIP transport; use {known} or a sip: URI", text=text)
-    return _checked(replace(_from_uri(f"sip:{rest}", text), transport=_TRANSPORT_SCHEMES[scheme]), text)
+        raise DestinationError(f"{scheme}:// is not a SIP transport; use {_SCHEMES} or a sip: URI", text=text)
+    transport = _TRANSPORT_SCHEMES[scheme]
+    path = ""
+    if transport.websocket:
+        rest, slash, path = rest.partition("/")
+        path = _checked_path(slash + path, text)
+    found = _from_uri(f"sip:{_bracketed(rest.rstrip('/'))}", text)
+    return _checked(replace(found, transport=transport, path=path), text)
+
+
+def _checked_path(path: str, text: str) -> str:
+    """The resource name of a WebSocket: what may stand in a request line, without a fragment (RFC 6455 §3)."""
+    if not _is_path(path):
+        shown = path[:EXCERPT_CHARACTERS]
+        message = f"{shown!a} is no path of a WebSocket; write it as in ws://host/ws, without # or spaces"
+        raise DestinationError(message, text=text, offset=_find(text, path))
+    return path
 
 
 def _bracketed(text: str) -> str:
@@ -176,18 +207,15 @@ def _bracketed(text: str) -> str:
 
 def _checked(destination: Destination, text: str) -> Destination:
     transport = destination.transport
-    if transport is not None and transport not in _SUPPORTED:
-        name = transport.value.lower()
-        raise DestinationError(f"{name} is not supported yet; use udp, tcp or tls", text=text, offset=_find(text, name))
     if destination.port == 0:
         raise DestinationError("port 0 is no port; give one from 1 to 65535", text=text, offset=text.rfind("0"))
     if not destination.is_numeric and destination.server != destination.host:
         check_host(destination.server, destination.server)
     if destination.secure and transport is Transport.UDP:
         raise DestinationError("a sips URI cannot go over UDP; use tls, or a sip URI", text=text)
-    if destination.secure and transport is Transport.TCP:
-        return replace(destination, transport=Transport.TLS)  # RFC 3261 §26.2.2: what it means in a sips URI
-    return destination
+    if destination.secure and transport in _SECURED:
+        return replace(destination, transport=_SECURED[transport])
+    return replace(destination, secure=True) if transport is Transport.WSS else destination
 
 
 def _find(text: str, part: str) -> int:

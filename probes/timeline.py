@@ -8,6 +8,8 @@ from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, Trac
 
 SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
+FAILED = "failed"
+"""The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
 
 
 def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
@@ -20,15 +22,25 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
         case MessageTrace():
             return _message_entry(record, offset)
         case ResolveTrace(question=question, answers=answers, error=error):
-            return TimelineEntry(offset, "DNS", f"{question}: {', '.join(answers) or error}")
-        case FlowTrace(hop=hop, event=event, detail=detail):
-            return TimelineEntry(offset, f"{hop.transport.value} {event}", f"{hop.remote} {detail}".strip())
+            told = ", ".join(answers) or error.removeprefix(f"{question}: ")
+            return TimelineEntry(offset, "DNS", f"{question}: {told}")
+        case FlowTrace():
+            return _flow_entry(record, offset)
     return None
 
 
 def mark(label: str, at: float, start: float, detail: str = "") -> TimelineEntry:
     """A line for something that is no trace record: initiated, completed, given up."""
     return TimelineEntry((at - start) * 1000.0, label, detail)
+
+
+def _flow_entry(record: FlowTrace, offset: float) -> TimelineEntry:
+    """A connection's line. Which layer failed is for the detail to say: nothing may listen where TLS was wanted."""
+    hop, name = record.hop, record.hop.transport.value
+    label = "connection failed" if record.event == FAILED else f"{name} {record.event}"
+    detail = record.detail.removeprefix(f"{hop}: ")
+    where = str(hop) if record.event == FAILED else str(hop.remote)
+    return TimelineEntry(offset, label, f"{where} {detail}".strip())
 
 
 def _message_entry(record: MessageTrace, offset: float) -> TimelineEntry:

@@ -55,13 +55,19 @@ def require_token(text: str, what: str) -> str:
 
 def unfold(text: str) -> str:
     """Replace each fold (line break and the white space around it) by one space (RFC 3261 §7.3.1)."""
-    return _FOLD.sub(" ", text) if "\n" in text else text
+    if "\n" not in text:
+        return text
+    first, *others = text.split("\n")
+    lines = [first, *(line.lstrip(" \t") for line in others)]
+    return " ".join([*(line.removesuffix("\r").rstrip(" \t") for line in lines[:-1]), lines[-1]])
 
 
 def raw_offset(raw: str, offset: int) -> int:
     """Where in a value as written the character stands that is at `offset` in `unfold(raw).strip()`."""
     unfolded = unfold(raw)
     offset += len(unfolded) - len(unfolded.lstrip(" \t"))
+    if "\n" not in raw:
+        return offset
     for fold in _FOLD.finditer(raw):
         if fold.start() >= offset:
             break

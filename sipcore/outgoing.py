@@ -63,7 +63,7 @@ class _Pending:
     heard: bool = False
     """Whether a response has come."""
     has_credentials: bool = False
-    """Whether `request` was just made in answer to a challenge."""
+    """Whether `request` has the credentials that it needs, and was not sent with them yet."""
     too_large_for: SocketAddress | None = None
     """Where TCP was tried since the request is large; if that fails, UDP must do (RFC 3261 §18.1.1)."""
 
@@ -222,18 +222,19 @@ class Outgoing:
         request = pending.request.without("Via")
         if pending.order.auth is not None and not pending.has_credentials:
             request = pending.order.auth.prepare(request, self._tokens, address=_where(hop))
-        pending.has_credentials = False  # each sending counts the nonce up, so another hop needs them made anew
         if pending.order.contact is not None:
             request = request.with_header("Contact", contact_for(pending.order.contact, hop, self._alias_for(hop)))
         host, port = (self._alias_for(hop), None) if hop.transport.websocket else (hop.local.host, hop.local.port)
         branch = pending.order.branch or self._tokens.branch()
         complete = with_via(request, hop.transport.value, host, port, branch)
         if self._is_too_large(pending, complete, hop):
+            pending.request, pending.has_credentials = request, True
             pending.too_large_for = hop.remote
             why = f"more than {MAX_DATAGRAM} bytes; {hop.why}"
             pending.hops[:0] = [Hop(Transport.TCP, hop.remote, tls_name=hop.tls_name, why=why), hop]
             self._prepare(ticket, pending)
             return None
+        pending.has_credentials = False  # each sending counts the nonce up, so another hop needs them made anew
         if complete.method == ACK:
             # RFC 3261 §13.2.2.4: the ACK of a 2xx is no transaction, and nothing is heard of it any more.
             self._outputs += [RequestSent(ticket, complete, hop), Transmit(None, hop, bytes(complete))]

@@ -5,6 +5,7 @@ machine is, because one that is busy with something else is no bug.
 """
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -13,3 +14,6 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("local"), max_examples=300)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# A run in the background of a shell ignores SIGINT, and so would the programs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,28 +10,36 @@ import trio
 from probes.calls import verdict
 from probes.calls.script import CallScript
 from probes.calls.verdict import Verdict
+from probes.codecs import codecs_named
+from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of, mark
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import EndReason
 from sipcore.endpoint.call import Call
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import ParseError, TransportFailure
 from sipcore.events import CallAnswered, CallFailed, CallProgress
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
 from sipcore.outgoing import Order
+from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
-from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.stack import ALLOW, StackConfig
 from sipcore.trace import TraceRecord
+from sipcore.transports.base import TlsConfig, TransportConfig
 
-CODECS: dict[str, Codec] = {"PCMU": PCMU, "PCMA": PCMA, "G722": G722, "G729": G729}
-"""What a call can offer, by the names of RFC 3551."""
 SDP = "application/sdp"
 
 OnEntry = Callable[[TimelineEntry], None]
+
+
+def call_config(tls: TlsConfig | None = None) -> EndpointConfig:
+    """What test calls are placed with, unless told otherwise: as `sipprobe`, with the TLS settings given."""
+    transports = TransportConfig() if tls is None else TransportConfig(tls=tls)
+    return EndpointConfig(transports=transports, stack=StackConfig(product=PRODUCT))
 
 
 async def place_call(
@@ -39,13 +47,11 @@ async def place_call(
 ) -> CallResult:
     """Place the call and give its result; `on_entry` is called with each line of the timeline as it happens.
 
-    A `hop` skips locating the destination. Whatever the network does is in the result; raises LocalError for a script
-    that cannot be carried out.
+    A `hop` skips locating the destination, `config` replaces `call_config`. Whatever the network does is in the result;
+    raises LocalError for a script that cannot be carried out.
     """
-    for name in script.codecs:
-        if name not in CODECS:
-            raise LocalError(f"no codec {name}; there are {', '.join(CODECS)}", section="RFC 3551 §4.5")
-    async with open_endpoint(replace(config or EndpointConfig(), garbage_fails=True)) as endpoint:
+    codecs_named(script.codecs)  # which raises for unknown ones before anything is opened
+    async with open_endpoint(replace(config or call_config(), garbage_fails=True)) as endpoint:
         run = _Run(script, endpoint, on_entry)
         unsubscribe = endpoint.subscribe(run.take)
         try:
@@ -65,6 +71,8 @@ class _Run:
         self._timeline: list[TimelineEntry] = []
         self._first_ring: float | None = None
         self._answered: float | None = None
+        self._ended: float | None = None
+        self._heard = False
         self._final: Response | None = None
 
     def take(self, record: TraceRecord) -> None:
@@ -74,10 +82,13 @@ class _Run:
             self._add(entry)
 
     async def call(self, hop: Hop | None) -> CallResult:
-        """Try the hops in order until one gives an answer, whatever it says (RFC 3263 §4.3)."""
+        """Try the hops in order until one gives an answer, whatever it says, or somebody's phone has rung.
+
+        RFC 3263 §4.3 would have a 503 go on to the next hop, too; to a test of a destination it is the result.
+        """
         self._add(mark("initiated", self._start, self._start, str(self._script.destination)))
         try:
-            hops = [hop] if hop else await self._endpoint.locate(self._script.destination.uri())
+            hops = [hop] if hop else await self._locate()
         except TransportFailure as failure:
             return self._result(verdict.of_failure(failure), None)
         outcome = Verdict(CallStatus.FAILED, CallKind.UNRESOLVABLE, "nowhere to call")
@@ -89,7 +100,19 @@ class _Run:
                 break
             except TransportFailure as failure:
                 outcome = verdict.of_failure(failure)
+                if self._first_ring is not None:
+                    break  # a second call beside one that may still ring would be one too many
         return self._result(outcome, hop)
+
+    async def _locate(self) -> list[Hop]:
+        """Where to call, best first. Raises TransportFailure when nowhere."""
+        destination, endpoint = self._script.destination, self._endpoint
+        if destination.is_numeric:
+            # Nothing is to be asked, and the address may have a zone, which no URI can hold (RFC 4007 §6).
+            hops = Plan(destination.target, chance=lambda: 0.0).hops()
+        else:
+            hops = await endpoint.locate(destination.uri())
+        return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
     async def _try(self, hop: Hop) -> Verdict:
         """Call over one hop. Raises TransportFailure when nothing came back, so that the next one may be tried."""
@@ -100,45 +123,57 @@ class _Run:
             media.bind((hop.local.host, 0))
             order = self._order(hop, media.getsockname()[1])
             async with self._endpoint.call(order) as call:
-                return await self._follow(call)
+                outcome = await self._follow(call)
+            # Leaving the block has hung up, which may have taken its time: how the call ended is known only now.
+            return outcome or verdict.of_ended(call.end_reason or EndReason.BYE_UNANSWERED, self._held or 0.0)
 
     def _order(self, hop: Hop, media_port: int) -> Order:
         assert hop.local is not None  # noqa: S101  # as above
         script, endpoint = self._script, self._endpoint
         offer = audio_description(
-            address=hop.local.host,
+            address=hop.local.host.partition("%")[0],
             port=media_port,
             session_id=endpoint.tokens.number(2**31),
             session_version=1,
-            codecs=[CODECS[name] for name in script.codecs],
+            codecs=codecs_named(script.codecs),
         )
         invite = endpoint.new_request(
-            INVITE, script.destination.uri(), from_=script.caller, fields=_FIELDS, body=bytes(offer), content_type=SDP
+            INVITE,
+            script.destination.uri(hop.transport, hop.remote),
+            from_=script.caller,
+            fields=_FIELDS,
+            body=bytes(offer),
+            content_type=SDP,
         )
         auth = AuthSession(script.account) if script.account else None
         return Order(invite, hop, endpoint.config.stack.user, auth)
 
-    async def _follow(self, call: Call) -> Verdict:
-        """Wait for the answer, hold, hang up."""
+    async def _follow(self, call: Call) -> Verdict | None:
+        """Wait for the answer and hold; None when the call was answered. Hanging up is left to the caller."""
         with trio.move_on_after(self._script.ring_timeout) as ringing:
             outcome = await self._await_answer(call)
             if outcome is not None:
                 return outcome
         if ringing.cancelled_caught:
             self._add(mark("given up", trio.current_time(), self._start, f"after {self._script.ring_timeout:g} s"))
-            await call.hang_up()
-            return verdict.of_silence(self._script.ring_timeout, rang=self._first_ring is not None)
+            rang = self._first_ring is not None
+            return verdict.of_silence(self._script.ring_timeout, heard=self._heard, rang=rang)
         with trio.move_on_after(self._script.hold):
             await call.over()
-        held = trio.current_time() - (self._answered or trio.current_time())
-        await call.hang_up()
-        return verdict.of_ended(call.end_reason or EndReason.BYE_UNANSWERED, held)
+        self._ended = trio.current_time()
+        return None
+
+    @property
+    def _held(self) -> float | None:
+        """Seconds from the answer until somebody hung up."""
+        return None if self._answered is None or self._ended is None else self._ended - self._answered
 
     async def _await_answer(self, call: Call) -> Verdict | None:
         """None once the call is answered; the verdict when it will not be. Raises TransportFailure for no response."""
         async for event in call:
             match event:
                 case CallProgress(response=response, stamp=stamp):
+                    self._heard = True
                     if response.status > 100 and self._first_ring is None:
                         self._first_ring = stamp.at
                 case CallAnswered(response=response, stamp=stamp):
@@ -173,12 +208,12 @@ class _Run:
             timeline=tuple(sorted(self._timeline, key=lambda entry: entry.offset_ms)),
             post_dial_delay=progress - self._start if progress else None,
             answer_time=self._answered - self._start if self._answered else None,
-            duration=trio.current_time() - self._answered if self._answered else None,
+            duration=self._held,
             codec=_negotiated(self._final),
         )
 
 
-_FIELDS = (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS"),)
+_FIELDS = (("Allow", ", ".join(ALLOW)),)
 
 
 def _negotiated(response: Response | None) -> str:

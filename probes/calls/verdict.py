@@ -33,20 +33,20 @@ _ADVICE: dict[int, str] = {
     482: "the call came back to a proxy that had it before: a routing loop",
     483: "too many proxies on the way: a routing loop, as a rule",
     484: "the number is incomplete: check the number format",
-    486: "the called party is busy",
+    486: "call again later, or call another number",
     488: "no codec or media security in common: try other codecs, or SRTP",
     500: "the peer failed; its log says why",
     501: "the peer does not take calls (INVITE)",
     503: "the peer is overloaded, in maintenance, or has no route; try later, or another target",
     504: "a server behind the peer did not answer",
-    600: "the called party is busy everywhere",
+    600: "call again later: no other place of the called party will answer now",
     603: "the called party, or a spam filter, declined the call",
     607: "the called party rejects calls from this caller (RFC 8197)",
     608: "a call filter in the network rejected the call (RFC 8688)",
 }
 _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.UNRESOLVABLE: (CallKind.UNRESOLVABLE, "check the spelling, or give an address"),
-    FailureReason.REFUSED: (CallKind.REFUSED, "nothing listens there: check port and transport, or run discover"),
+    FailureReason.REFUSED: (CallKind.REFUSED, "check port and transport, or run discover"),
     FailureReason.UNREACHABLE: (CallKind.UNREACHABLE, "check the address and the route to it"),
     FailureReason.PROHIBITED: (CallKind.UNREACHABLE, "a firewall forbids it: allow this host"),
     FailureReason.TIMED_OUT: (
@@ -98,8 +98,14 @@ def of_response(response: Response, cause: AuthError | ParseError | TransportFai
     return Verdict(CallStatus.FAILED, CallKind.REJECTED, said, advice)
 
 
-def of_silence(ring_timeout: float, *, rang: bool) -> Verdict:
-    """The verdict of a call that was given up after `ring_timeout` seconds."""
+def of_silence(ring_timeout: float, *, heard: bool, rang: bool) -> Verdict:
+    """The verdict of a call that was given up after `ring_timeout` seconds.
+
+    `heard` is whether any response came, 100 included, `rang` whether one above it did.
+    """
+    if not heard:
+        kind, advice = _FAILURES[FailureReason.TIMED_OUT]
+        return Verdict(CallStatus.FAILED, kind, f"no answer at all within {ring_timeout:g} s", advice)
     why = f"{'it rang, but' if rang else 'the peer is trying, but'} nobody answered within {ring_timeout:g} s"
     return Verdict(
         CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, why, "raise --ring-timeout, or call a number that answers"

@@ -14,6 +14,7 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.trace import Direction, FlowTrace, MessageTrace
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
+from sipcore.transports.ws_failure import WsFailure
 
 OPENED, SECURED = "opened", "secured"
 """The events of `FlowTrace` that tell how far a connection came."""
@@ -99,6 +100,8 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
         detail = detail.removeprefix(prefix)
     if isinstance(failure, TlsFailure):
         return _tls_failed(seen, failure.tls, failure.detail)
+    if isinstance(failure, WsFailure):
+        return _websocket_failed(seen, failure)
     reach = REACH[failure.reason]
     if reach is Reach.NO_ANSWER:
         return _silent(seen, detail)
@@ -121,6 +124,13 @@ def _silent(seen: Observation, detail: str) -> Attempt:
 def _tls_failed(seen: Observation, problem: TlsProblem, detail: str) -> Attempt:
     text = f"{problem.text} ({detail})" if detail else problem.text
     return _attempt(seen, Reach.TLS_FAILED, text, problem.advice)
+
+
+def _websocket_failed(seen: Observation, failure: WsFailure) -> Attempt:
+    """A connection that is open, over which no WebSocket comes about."""
+    reach = REACH[failure.reason]
+    text = f"{failure.ws.text} ({failure.detail})" if failure.detail else failure.ws.text
+    return _attempt(seen, Reach.SILENT if reach is Reach.NO_ANSWER else reach, text, failure.ws.advice)
 
 
 def _tls_remarks(tls: TlsFacts | None) -> tuple[str, ...]:

@@ -1,15 +1,29 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import PASSWORD_VARIABLE, print_entry, read_destination, read_password, stop, tls_config
+from probes.cli.common import (
+    PASSWORD_VARIABLE,
+    Printer,
+    TransportName,
+    make_console,
+    read_destination,
+    read_password,
+    run_to_the_end,
+    stop,
+    tls_config,
+)
 from probes.cli.exit_codes import ExitCode
 from probes.result import CallKind
+
+if TYPE_CHECKING:
+    from probes.result import CallResult
+    from sipcore.message.address import Address
 
 EXIT_CODES = {
     CallKind.CONNECTED: ExitCode.OK,
@@ -34,7 +48,9 @@ def call(
     ] = None,
     realm: Annotated[str, typer.Option(help="The only realm the password may be used for.")] = "",
     caller: Annotated[str, typer.Option("--from", help="Who calls: a SIP URI. Anonymous if not given.")] = "",
-    transport: Annotated[str, typer.Option(help="udp, tcp or tls, whatever DNS says.")] = "",
+    transport: Annotated[
+        TransportName | None, typer.Option(case_sensitive=False, help="Transport to use, whatever DNS says.")
+    ] = None,
     codec: Annotated[list[str] | None, typer.Option(help="Codec to offer, in order; may be repeated.")] = None,
     ring_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for an answer before cancelling.")
@@ -46,40 +62,55 @@ def call(
 ) -> None:
     """Place a real call (INVITE, ACK, a short hold, BYE) and show its timeline."""
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
-    import trio
-    from rich.console import Console
-
-    from probes.calls.run import place_call
+    from probes.calls.run import call_config, place_call
     from probes.calls.script import DEFAULT_CODECS, CallScript
     from probes.report.call_json import call_data
-    from probes.report.call_text import entry_line, result_lines
+    from probes.report.call_text import entry_line
     from sipcore.auth.choice import Account
-    from sipcore.endpoint.endpoint import EndpointConfig
-    from sipcore.errors import SipError
-    from sipcore.message.address import Address
-    from sipcore.transports.base import TransportConfig
 
     destination = read_destination(target, transport)
     hosts = [destination.host]
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    try:
-        account = Account(user, read_password(user, password_file), hosts=hosts, realm=realm or None) if user else None
-        script = CallScript(
-            destination,
-            Address.parse(caller) if caller else None,
-            account,
-            ring_timeout,
-            hold,
-            tuple(codec or DEFAULT_CODECS),
-        )
-        config = EndpointConfig(transports=TransportConfig(tls=tls_config(ca_file, insecure=insecure)))
-        show = None if as_json else lambda entry: print_entry(console, entry_line(entry))
-        result = trio.run(place_call, script, config, show)
-    except SipError as error:
-        stop(ExitCode.USAGE, error.message)
+    sender = _read_caller(caller) if caller else None
+    account = Account(user, read_password(user, password_file), hosts=hosts, realm=realm or None) if user else None
+    script = CallScript(destination, sender, account, ring_timeout, hold, tuple(codec or DEFAULT_CODECS))
+    config = call_config(tls_config(ca_file, insecure=insecure))
+    printer = Printer(make_console())
+    show = None if as_json else lambda entry: printer.line(entry_line(entry))
+    result = run_to_the_end(partial(place_call, script, config, show))
     if as_json:
         typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
+        _print_failure(result)
     else:
-        for line in result_lines(result):
-            console.print(line)
+        print_result(result, printer)
     raise typer.Exit(EXIT_CODES[result.kind])
+
+
+def print_result(result: "CallResult", printer: Printer) -> None:
+    """Print how it ended. A failure goes to standard error too, in one line, unless it was just read on the screen."""
+    from probes.report.call_text import result_lines
+
+    for line in result_lines(result):
+        printer.line(line)
+    printer.close()
+    if not printer.console.is_terminal:
+        _print_failure(result)
+
+
+def _print_failure(result: "CallResult") -> None:
+    from probes.report.call_text import failure_line
+
+    failure = failure_line(result)
+    if failure:
+        typer.echo(f"sipprobe: {failure}", err=True)
+
+
+def _read_caller(text: str) -> "Address":
+    """Who calls; ends the program when it cannot be read."""
+    from sipcore.errors import ParseError
+    from sipcore.message.address import Address
+
+    try:
+        return Address.parse(text)
+    except ParseError as error:
+        problem = f"cannot read {text!r}: {error.message}"
+        stop(ExitCode.USAGE, f"{problem}; --from takes a URI such as sip:alice@example.com")

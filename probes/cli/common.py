@@ -1,25 +1,40 @@
-"""What the verbs share: reading destinations and secrets, and ending with one line and an exit code."""
+"""What the verbs share: reading destinations and secrets, printing as things happen, and ending in order."""
 
 import getpass
 import os
+import signal
 import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+    import trio
+    from rich.console import Console, RenderableType
 
     from probes.destination import Destination
     from sipcore.transports.base import TlsConfig
 
+T = TypeVar("T")
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 MAX_PASSWORD_FILE = 4096
 """Bytes read of a password file: more is some other file."""
+
+
+class TransportName(StrEnum):
+    """What --transport takes."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+    WS = "ws"
+    WSS = "wss"
 
 
 def stop(code: ExitCode, message: str) -> NoReturn:
@@ -28,20 +43,16 @@ def stop(code: ExitCode, message: str) -> NoReturn:
     raise typer.Exit(code)
 
 
-def read_destination(text: str, transport: str = "") -> "Destination":
-    """The destination of a TARGET argument and a --transport option; ends the program when it cannot be read."""
-    from dataclasses import replace
-
+def read_destination(text: str, transport: TransportName | None = None) -> "Destination":
+    """The destination of a TARGET argument and a --transport option; ends the program when they cannot be used."""
     from probes.destination import Destination, DestinationError
+    from sipcore.resolve.target import Transport
 
     try:
         destination = Destination.parse(text)
-        if transport:
-            wanted = Destination.parse(f"{transport.lower()}://{'host'}").transport
-            destination = replace(destination, transport=wanted)
+        return destination.over(Transport[transport.name]) if transport is not None else destination
     except DestinationError as error:
         stop(ExitCode.USAGE, error.message)
-    return destination
 
 
 def read_password(user: str, file: Path | None) -> str:
@@ -74,9 +85,67 @@ def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
     return TlsConfig(verify=not insecure, ca_file=str(ca_file) if ca_file else None)
 
 
-def print_entry(console: "Console", line: "Text") -> None:
-    """A line of the timeline: cut where a terminal ends, so that the columns stay columns."""
-    if console.is_terminal:
-        console.print(line, no_wrap=True, overflow="ellipsis")  # `print` asks the console, not the text, about both
-    else:
-        console.print(line)
+def make_console() -> "Console":
+    """Standard output. Long lines are wrapped on a terminal and nowhere else; NO_COLOR is obeyed."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+
+
+class Printer:
+    """Prints to a console from within what the network does, where nothing may be raised.
+
+    Whoever read the first lines and went away (`| head`), and a full disk, do not stop a call halfway: nothing more is
+    printed then, and `close` tells of it.
+    """
+
+    def __init__(self, console: "Console") -> None:
+        self.console = console
+        self._failure: OSError | None = None
+
+    def line(self, line: "RenderableType") -> None:
+        """A line as it happens: cut where a terminal ends, so that the columns stay columns."""
+        if self._failure is not None:
+            return
+        try:
+            if self.console.is_terminal:
+                # `print` asks the console, not the text, about both.
+                self.console.print(line, no_wrap=True, overflow="ellipsis")
+            else:
+                self.console.print(line)
+        except OSError as error:
+            self._failure = error
+        except SystemExit:  # what rich makes of a broken pipe, whose other end nobody reads any more
+            self._failure = BrokenPipeError()
+
+    def close(self) -> None:
+        """End the program if not everything could be printed, unless nobody wants to read it."""
+        if self._failure is not None and not isinstance(self._failure, BrokenPipeError):
+            stop(ExitCode.FAILED, f"cannot write the result: {self._failure.strerror}")
+
+
+def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
+    """`trio.run`, but SIGTERM cancels it first: calls are hung up properly before the signal ends the program."""
+    import trio
+
+    if threading.current_thread() is not threading.main_thread():
+        return trio.run(function)  # signals are the main thread's
+    results: list[T] = []
+
+    async def watch() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_at_signal, signals, nursery.cancel_scope)
+                results.append(await function())
+                nursery.cancel_scope.cancel()
+
+    trio.run(watch)
+    if not results:
+        signal.raise_signal(signal.SIGTERM)
+        sys.exit(ExitCode.FAILED)  # where the signal is ignored
+    return results[0]
+
+
+async def _cancel_at_signal(signals: AsyncIterator[int], scope: "trio.CancelScope") -> None:
+    async for _ in signals:
+        scope.cancel()

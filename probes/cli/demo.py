@@ -5,13 +5,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probes.cli.call import EXIT_CODES
-from probes.cli.common import print_entry, read_destination
-from probes.cli.discover import exit_code, find_out, make_console, print_result
+from probes.cli.call import print_result as print_call
+from probes.cli.common import Printer, make_console, read_destination, run_to_the_end
+from probes.cli.discover import exit_code, find_out, print_result
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -48,18 +50,14 @@ def demo(
     Without TARGET, a responder is started on free ports of the loopback interface for it. Exit code 0: the call was
     connected.
     """
-    import trio
-
-    console = make_console()
-    code = trio.run(_play_target, target, console) if target else trio.run(_play_responder, console)
-    raise typer.Exit(code)
-
-
-async def _play_target(target: str, console: "Console") -> ExitCode:
     from probes.discovery.run import DiscoveryConfig
     from sipcore.transports.base import TlsConfig
 
-    return await _play(Scene(read_destination(target), DiscoveryConfig(), TlsConfig()), console)
+    console = make_console()
+    if target:
+        scene = Scene(read_destination(target), DiscoveryConfig(), TlsConfig())
+        raise typer.Exit(run_to_the_end(partial(_play, scene, console)))
+    raise typer.Exit(run_to_the_end(partial(_play_responder, console)))
 
 
 async def _play_responder(console: "Console") -> ExitCode:
@@ -87,18 +85,15 @@ async def _play(scene: Scene, console: "Console") -> ExitCode:
 
 async def _call(way: "Recommendation", tls: "TlsConfig", console: "Console") -> "CallResult":
     """Call the way that discovery recommends."""
-    from probes.calls.run import place_call
+    from probes.calls.run import call_config, place_call
     from probes.calls.script import CallScript
     from probes.destination import Destination
-    from probes.report.call_text import entry_line, result_lines
-    from sipcore.endpoint.endpoint import EndpointConfig
-    from sipcore.transports.base import TransportConfig
+    from probes.report.call_text import entry_line
 
     script = CallScript(Destination.parse(str(way.uri)), hold=HOLD)
-    config = EndpointConfig(transports=TransportConfig(tls=tls))
-    result = await place_call(script, config, lambda entry: print_entry(console, entry_line(entry)), way.hop)
-    for line in result_lines(result):
-        console.print(line)
+    printer = Printer(console)
+    result = await place_call(script, call_config(tls), lambda entry: printer.line(entry_line(entry)), way.hop)
+    print_call(result, printer)
     return result
 
 

@@ -1,14 +1,13 @@
 """`sipprobe discover`: what a SIP endpoint is and how to reach it."""
 
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import read_destination, stop, tls_config
+from probes.cli.common import TransportName, make_console, read_destination, stop, tls_config
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
 DNS_PORT = 53
 REFRESH = 0.1
 """Seconds between two pictures of the live table."""
-
-
-class TransportName(StrEnum):
-    """What --transport takes."""
-
-    UDP = "udp"
-    TCP = "tcp"
-    TLS = "tls"
 
 
 class TlsMinimum(StrEnum):
@@ -89,13 +80,6 @@ def discover(
     else:
         print_result(discovery, console)
     raise typer.Exit(exit_code(discovery))
-
-
-def make_console() -> "Console":
-    """Standard output. Long lines are wrapped on a terminal and nowhere else; NO_COLOR is obeyed."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 async def find_out(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":

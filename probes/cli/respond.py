@@ -58,7 +58,7 @@ def respond(
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
     import trio
 
-    from probes.responder.answer import codecs_named
+    from probes.codecs import codecs_named
     from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
     from sipcore.errors import SipError
 

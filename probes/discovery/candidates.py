@@ -18,6 +18,9 @@ from sipcore.value import value
 DEFAULT_PORTS = (DEFAULT_PORT, DEFAULT_TLS_PORT, 5080)
 """The ports of RFC 3261 §19.1.2, and the one where many PBXs listen when a second one stands beside them."""
 DEFAULT_TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
+"""WebSockets are tried where they are asked for: what they are for, browsers, is told where to go."""
+WEBSOCKET_PORTS = {Transport.WS: (80, 8088), Transport.WSS: (443, 8089)}
+"""The ports of RFC 7118 §5.2, and those that Asterisk's documentation made usual."""
 MAX_PORTS = 16
 """Ports that one run tries on each address: it is no port scanner."""
 MAX_SRV_TARGETS = 8
@@ -136,10 +139,20 @@ def _published(destination: Destination, scope: Scope, results: Results) -> Iter
 
 def _usual(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
     for host, source in _addresses(destination.target.host, results):
-        for port, transport in product(scope.ports, scope.transports):
+        for port, transport in _places(scope):
             remote = SocketAddress(host, port)
             why = f"{source}, port {port} {'is usual' if scope.follows_srv else 'was given'}"
             yield Candidate(_hop(destination, transport, remote, why), destination.uri(transport, remote))
+
+
+def _places(scope: Scope) -> Iterable[tuple[int, Transport]]:
+    """The ports and transports to try on each address. WebSockets have usual ports of their own."""
+    for port, transport in product(scope.ports, scope.transports):
+        if not (scope.follows_srv and transport.websocket):
+            yield port, transport
+    for transport in scope.transports if scope.follows_srv else ():
+        for port in WEBSOCKET_PORTS.get(transport, ()):
+            yield port, transport
 
 
 def _addresses(name: str, results: Results) -> list[tuple[str, str]]:
@@ -166,13 +179,16 @@ def _records(result: Result | None) -> tuple[object, ...]:
 
 
 def _hop(destination: Destination, transport: Transport, remote: SocketAddress, why: str) -> Hop:
-    """RFC 5922 §7.3: the certificate is to carry the name that was asked for, whatever DNS led to."""
-    return Hop(transport, remote, tls_name=destination.target.host if transport.secure else None, why=why)
+    """RFC 5922 §7.3: the certificate is to carry the name that was asked for, whatever DNS led to.
+
+    So is the Host that a WebSocket is opened at (RFC 6455 §4.1), and its path is the destination's.
+    """
+    named = transport.secure or transport.websocket
+    path = destination.path if transport.websocket else ""
+    return Hop(transport, remote, tls_name=destination.target.host if named else None, why=why, path=path)
 
 
 def _merged(known: Candidate, other: Candidate) -> Candidate:
     if other.hop.why in known.hop.why:
         return known
-    hop = known.hop
-    why = f"{hop.why}; {other.hop.why}"
-    return replace(known, hop=Hop(hop.transport, hop.remote, hop.local, hop.tls_name, why))
+    return replace(known, hop=replace(known.hop, why=f"{known.hop.why}; {other.hop.why}"))

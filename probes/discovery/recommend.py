@@ -144,6 +144,8 @@ def _main_reason(destination: Destination, best: Attempt, others: Sequence[Attem
         return f"{rival.hop.transport.value} answers {rival.response.status}"
     if best.published and not any(other.published for other in rivals):
         return f"DNS names {transport.value}, although {rival.hop.transport.value} answers too"
+    if rival.hop.transport.websocket:
+        return f"{transport.value} needs no WebSocket around each message"
     # RFC 3261 §18.1.1: what comes within 200 bytes of the path's MTU, or is above 1,300 bytes, must not go by UDP.
     return "TCP carries messages of any size, UDP only up to 1,300 bytes"
 

@@ -14,6 +14,7 @@ from probes.checks.io import Observation, Query, TlsFacts
 from probes.destination import Destination
 from probes.discovery.candidates import MAX_CANDIDATES, Candidate, Key, Scope, candidates, further_questions, questions
 from probes.discovery.recommend import conclude
+from probes.product import PRODUCT
 from probes.result import Attempt, Discovery, LookupStep
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import TransportFailure
@@ -28,9 +29,6 @@ from sipcore.transports.lookup import Lookup, LookupConfig
 
 DEFAULT_TIMEOUT = 4.0
 """Seconds for each answer: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three SYNs over TCP."""
-PRODUCT = "sipprobe"
-"""How the prober names itself, honestly: who filters it does so knowingly."""
-
 GRACE = 0.5
 """Seconds that TLS gets at an address where plain TCP was answered, or the other way round: no server that speaks both
 on one port takes longer to say so, and the others keep silent until the end."""
@@ -65,7 +63,7 @@ async def discover(
     """
     config = config or DiscoveryConfig()
     scope = Scope.of(destination, config.ports, config.transports)
-    if Transport.TLS in scope.transports:
+    if any(transport.secure for transport in scope.transports):
         _check_tls(config.tls)
     started = trio.current_time()
     async with open_endpoint(_endpoint_config(config)) as endpoint:

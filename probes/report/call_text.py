@@ -34,7 +34,8 @@ def result_lines(result: CallResult) -> list[RenderableType]:
     if result.advice:
         lines.append(Text.assemble(("try: ", "bold"), printable(result.advice)))
     if result.hop is not None:
-        lines.append(Text(f"over {result.hop} ({result.hop.why})" if result.hop.why else f"over {result.hop}"))
+        why = f" ({result.hop.why})" if result.hop.why else ""
+        lines.append(Text(printable(f"over {result.hop}{why}")))
     figures = [
         ("post-dial delay", result.post_dial_delay),
         ("answered after", result.answer_time),
@@ -42,10 +43,17 @@ def result_lines(result: CallResult) -> list[RenderableType]:
     ]
     told = [f"{name} {seconds * 1000:.0f} ms" for name, seconds in figures if seconds is not None]
     if result.codec:
-        told.append(f"codec {result.codec}")
+        told.append(f"codec {printable(result.codec)}")
     if told:
         lines.append(Text(", ".join(told)))
     return lines
+
+
+def failure_line(result: CallResult) -> str:
+    """Why there was no call and what to try, in one line; "" for one that was connected."""
+    if result.status is CallStatus.CONNECTED:
+        return ""
+    return printable(f"{result.destination}: {result.why}; {result.advice}".rstrip("; "))
 
 
 def _label_style(entry: TimelineEntry) -> str:

@@ -17,7 +17,8 @@ WIDTH = 80
 """Columns of a terminal that nobody has widened."""
 _LABEL, _PORT, _CELL = 11, 8, 18
 """Columns of a fact's name, of a port, and of one cell of the grid."""
-_COLUMNS = (Transport.UDP, Transport.TCP, Transport.TLS)
+_COLUMNS = ((Transport.UDP, Transport.TCP, Transport.TLS), (Transport.WS, Transport.WSS))
+"""The columns of the grid, in two blocks: WebSockets have ports of their own, and five columns would be too wide."""
 
 _HEADLINES = {
     Reach.SILENT: "a port is open, but nothing answers SIP",
@@ -70,18 +71,25 @@ def failure_line(discovery: Discovery) -> str:
 
 
 def grid(hops: Iterable[Hop], attempts: Mapping[Key, Attempt]) -> list[Text]:
-    """One block for each address: ports down, transports across."""
+    """For each address: ports down, transports across."""
     hops = list(hops)
-    columns = [transport for transport in _COLUMNS if any(hop.transport is transport for hop in hops)]
+    tried = {hop.transport for hop in hops}
     lines: list[Text] = []
     for host in dict.fromkeys(hop.remote.host for hop in hops):
-        here = [hop for hop in hops if hop.remote.host == host]
         lines += [Text(), Text(f"  {host}", style="bold")]
-        names = "".join(transport.value.ljust(_CELL) for transport in columns)
-        lines.append(Text(f"    {'port'.ljust(_PORT)}{names}".rstrip(), style="dim"))
-        for port in sorted({hop.remote.port for hop in here}):
-            known = {hop.transport: attempts.get(_key(hop)) for hop in here if hop.remote.port == port}
-            lines.append(_row(port, columns, known))
+        for block in _COLUMNS:
+            columns = [transport for transport in block if transport in tried]
+            here = [hop for hop in hops if hop.remote.host == host and hop.transport in columns]
+            lines += _block(columns, here, attempts) if here else []
+    return lines
+
+
+def _block(columns: Sequence[Transport], hops: Sequence[Hop], attempts: Mapping[Key, Attempt]) -> list[Text]:
+    names = "".join(transport.value.ljust(_CELL) for transport in columns)
+    lines = [Text(f"    {'port'.ljust(_PORT)}{names}".rstrip(), style="dim")]
+    for port in sorted({hop.remote.port for hop in hops}):
+        known = {hop.transport: attempts.get(_key(hop)) for hop in hops if hop.remote.port == port}
+        lines.append(_row(port, columns, known))
     return lines
 
 
@@ -106,7 +114,7 @@ def _cell(attempt: Attempt | None) -> tuple[str, str]:
 
 def _verdict(discovery: Discovery) -> str:
     spoken = [hop.transport for hop in (attempt.hop for attempt in discovery.answered)]
-    names = [transport.value for transport in _COLUMNS if transport in spoken]
+    names = [transport.value for transport in Transport if transport in spoken]
     return f"{printable(str(discovery.destination))} answers SIP over {_and(names)}"
 
 

@@ -6,8 +6,7 @@ It sends back what it receives, so that it needs no codec: any that it is told o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sipcore.errors import LocalError
-from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import Codec, Direction
 from sipcore.sdp.build import TELEPHONE_EVENT, audio_description
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
@@ -15,14 +14,6 @@ from sipcore.sdp.fields import Attribute, Connection, Origin
 SDP = "application/sdp"
 PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
 """Plain RTP; with keys of its own it would be another matter."""
-CODECS: dict[str, Codec] = {
-    "PCMU": PCMU,
-    "PCMA": PCMA,
-    "G722": G722,
-    "G729": G729,
-    "opus": Codec(96, "opus", 48000, 2),
-}
-"""What can be offered, by name: those of RFC 3551 with a payload type of their own, and opus (RFC 7587 §7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +78,6 @@ def offer_of(codecs: Sequence[Codec], place: Place) -> SessionDescription:
 def capabilities(codecs: Sequence[Codec], place: Place) -> SessionDescription:
     """What the body of an answer to OPTIONS says (RFC 3264 §9): all codecs, and port 0, so that nobody calls it."""
     return offer_of(codecs, Place(place.address, 0, place.session_id))
-
-
-def codecs_named(names: Sequence[str]) -> tuple[Codec, ...]:
-    """The codecs of these names, in any case. Raises LocalError, which says what there is."""
-    known = {name.lower(): codec for name, codec in CODECS.items()}
-    for name in names:
-        if name.lower() not in known:
-            raise LocalError(f"there is no codec {name}; choose from {', '.join(CODECS)}", section="RFC 3551 §6")
-    return tuple(known[name.lower()] for name in names)
 
 
 def _accepted(media: MediaDescription, choice: Choice, port: int) -> MediaDescription:

@@ -148,23 +148,19 @@ class AuthSession:
         """The request with credentials that the server is going to want, so that it need not ask (RFC 7616 §3.6).
 
         For a server that is To the same address (RFC 3261 §22.2), for proxies within the same Call-ID (§22.3), and
-        only for hosts that the account is for. The count of each nonce goes up: send what comes back, once. ACK and
-        CANCEL come back as they are (§22.1).
+        only for hosts that the account is for; what was made for another host is taken out. The count of each nonce
+        goes up: send what comes back, once. ACK and CANCEL come back as they are (§22.1).
         """
         if request.method in UNCHALLENGED:
             return request
         host = _destination(request)
-        wanted = {
-            key: space
-            for key, space in self._spaces.items()
-            if _is_of_use(key, space, request) and self._is_trusted(space.candidate.account, host, address)
-        }
+        of_use = {key: space for key, space in self._spaces.items() if _is_of_use(key, space, request)}
         for row, proxy in ((AUTHORIZATION, False), (PROXY_AUTHORIZATION, True)):
-            spaces = {realm: space for (is_proxy, realm), space in wanted.items() if is_proxy == proxy}
-            if spaces:
-                kept = _others(request, row, spaces)
-                made = [space.credentials(request, tokens) for space in spaces.values()]
-                request = request.with_header(row.name, *kept, *made)
+            spaces = {realm: space for (is_proxy, realm), space in of_use.items() if is_proxy == proxy}
+            trusting = (space for space in spaces.values() if self._is_trusted(space.candidate.account, host, address))
+            made = [space.credentials(request, tokens) for space in trusting]
+            if made or (spaces and row.name in request.headers):
+                request = request.with_header(row.name, *_others(request, row, spaces), *made)
         return request
 
     def confirm(self, request: Request, response: Response) -> tuple[Confirmation, ...]:

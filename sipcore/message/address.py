@@ -38,7 +38,7 @@ class Address:
     spec: str = field(default="", compare=False, repr=False)
     """How the URI was written, when it was parsed; empty for one that was built."""
 
-    if not TYPE_CHECKING:  # a type checker would take it for leave to ask for anything
+    if not TYPE_CHECKING:  # pragma: no branch  # a type checker would take it for leave to ask for anything
 
         def __getattr__(self, name: str) -> Uri:
             """Fill the empty slot of `uri`: one that has been checked is taken apart when somebody asks for it."""

@@ -20,10 +20,16 @@ T = TypeVar("T")
 Part = tuple[str, str, str]
 """A field as written: name, colon, value."""
 
-_FIELD_BEGIN = re.compile(rb"\n(?![ \t])")
+MAX_VALUES = 512
+"""Values in all header fields of a message together. Real ones have about a hundred; each costs a parse, and a datagram
+could hold ten thousand."""
+
 _are_tokens = re.compile(rf"{TOKEN}++(?:[ \t]*+,[ \t]*+{TOKEN}++)*+").fullmatch
 _SEPARATOR = re.compile(r"[ \t]*+,[ \t]*+")
 _UNREAD = object()
+_PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}
+"""What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
+for their attributes is slow in CPython, which prepares for one class at a time."""
 
 
 @value
@@ -37,7 +43,7 @@ class Noted:
 class Headers:
     """An immutable, ordered collection of header fields."""
 
-    __slots__ = ("_keys", "_notes", "_origin", "_parts", "_typed")
+    __slots__ = ("_failed", "_keys", "_notes", "_origin", "_parts", "_room", "_typed")
 
     def __init__(self, parts: list[Part], keys: list[str], origin: bytes | None = None) -> None:
         """Take fields as written and their keys, side by side; both lists belong to the new object from here on.
@@ -49,6 +55,8 @@ class Headers:
         self._origin = origin
         self._typed: dict[Row[object], object] = {}
         self._notes: dict[Row[object], Notes] = {}
+        self._failed: dict[Row[object], ParseError] = {}
+        self._room = MAX_VALUES - len(keys)
 
     @overload
     def __getitem__(self, row: Single[T]) -> T | None: ...
@@ -64,12 +72,18 @@ class Headers:
         typed = self._typed.get(row, _UNREAD)
         if typed is not _UNREAD:
             return typed
+        if row in self._failed:
+            raise self._failed[row].within()
         notes: Notes = []
         places = self._places(row.key)
-        if not row.is_single:
-            typed = self._read_values(row, places, notes)
-        else:
-            typed = self._read_single(row, places, notes) if places else None
+        try:
+            if not isinstance(row, Single):
+                typed = self._read_values(row, places, notes)
+            else:
+                typed = self._read_single(row, places, notes) if places else None
+        except ParseError as error:
+            self._failed[row] = error.within()
+            raise
         self._typed[row] = typed
         if notes:
             self._notes[row] = notes
@@ -81,35 +95,38 @@ class Headers:
         Raises ParseError for the first that cannot be read. It takes half the time of asking for one after the other,
         since it goes through the fields once, and reads one value on one line, as nearly all are, on the spot.
         """
-        if self._typed:
-            return {row: self[row] for row in self.known_rows()}
+        known = self._typed
         found: dict[Row[object], Any] = {}
         notes: Notes = []
         for index, key in enumerate(self._keys):
-            row = ROWS.get(key)
-            if row is None:
+            plan = _PLANS.get(key)
+            if plan is None:
+                continue
+            row, codec, single, listed = plan
+            if row in known:
+                found[row] = known[row]
                 continue
             text = self._parts[index][2].strip(" \t")
-            if text and "\n" not in text and not (row in found if row.is_single else row.is_listed and "," in text):
+            if text and "\n" not in text and not (row in found if single else listed and "," in text):
                 try:
-                    value = row.codec(text, notes)
+                    value = codec(text, notes)
                 except ParseError as error:
                     raise self.placed(error, row, index) from None
-                if row.is_single:
+                if single:
                     found[row] = value
                 else:
                     found[row] = (*found[row], value) if row in found else (value,)
-            elif row.is_single:
-                found[row] = self._read_single(row, self._places(key), notes)
+            elif single:  # known from here on, so that however many lines there are, they are compared once
+                known[row] = found[row] = self._read_single(row, self._places(key), notes)
             else:
                 found[row] = (*found.get(row, ()), *self._read_values(row, (index,), notes))
             if notes:
                 self._notes.setdefault(row, []).extend(notes)
                 notes.clear()
         for row, values in found.items():
-            if not row.is_single and len(values) > MAX_LIST_VALUES:
+            if not isinstance(row, Single) and len(values) > MAX_LIST_VALUES:
                 raise self.placed(_too_many(), row, self._keys.index(row.key))
-        self._typed = found
+        known.update(found)
         return MappingProxyType(found)
 
     def _places(self, key: str) -> Sequence[int]:
@@ -138,15 +155,33 @@ class Headers:
             text = self._text(index)
             before = len(values)
             try:
-                if text and not (row.is_listed and "," in text):
+                if text and not ("," in text and isinstance(row, Listed)):
                     values.append(row.codec(text, notes))
                 else:
-                    _read_line(row, text, values, notes)
+                    self._read_line(row, text, values, notes)
             except ParseError as error:
                 raise self.placed(error, row, index, len(values) - before) from None
             if len(values) > MAX_LIST_VALUES:
                 raise self.placed(_too_many(), row, index)
         return tuple(values)
+
+    def _read_line(self, row: Row[object], text: str, values: list[object], notes: Notes) -> None:
+        """Add to `values` what one line of a list holds: several values, or none at all."""
+        if not text:
+            if not (isinstance(row, Listed) and row.empty):
+                raise ParseError("no value", section=row.section)
+            return
+        plain = row.codec is parse_token and _are_tokens(text)
+        pieces = _SEPARATOR.split(text) if plain else _pieces(row, text, notes)
+        self._room -= len(pieces)
+        if self._room < 0:
+            message = f"more than {MAX_VALUES} values in all header fields"
+            raise LimitExceeded(message, section="RFC 3261 §7.3.1", text=text, status=513)
+        if plain:
+            values += pieces  # as many tokens as Allow and Supported have are cheaper checked at once
+        else:
+            for piece in pieces:
+                values.append(row.codec(piece, notes))  # one by one: an error counts those before it
 
     def _text(self, index: int) -> str:
         """A field's value, folds replaced, white space around it left out."""
@@ -164,7 +199,8 @@ class Headers:
             return error.within(row.name, offset, text)
         begin = field_position(self._origin, index)
         end = field_position(self._origin, index + 1)
-        name, colon, raw = self._origin[begin:end].decode("utf-8", "surrogateescape").partition(":")
+        field = self._origin[begin:end].rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+        name, colon, raw = field.partition(":")
         before = name + colon + raw[: raw_offset(raw, offset + error.offset)]
         return error.within(row.name, offset, text, begin + len(before.encode("utf-8", "surrogateescape")))
 
@@ -252,8 +288,14 @@ class Headers:
         return Headers([*self._parts, _part(name, content)], [*self._keys, key])
 
     def with_suffix(self, name: str, suffix: str) -> "Headers":
-        """The same fields with `suffix` behind the value of the first `name`, which itself stays as it was written."""
-        at = self._keys.index(key_of(name))
+        """The same fields with `suffix` behind the value of the first `name`, which itself stays as it was written.
+
+        Without such a field nothing changes. Raises UnsafeValue on a suffix with CR, LF or NUL.
+        """
+        key = key_of(name)
+        if key not in self._keys:
+            return self
+        at = self._keys.index(key)
         written, colon, content = self._parts[at]
         part = (written, colon, content + require_safe(suffix, name))
         return Headers([*self._parts[:at], part, *self._parts[at + 1 :]], self._keys)
@@ -300,10 +342,14 @@ def message_start(data: bytes) -> int:
 
 def field_position(data: bytes, index: int) -> int:
     """The byte of a message at which the header field `index`, counted from 0, begins, or what follows the last."""
-    for count, match in enumerate(_FIELD_BEGIN.finditer(data, message_start(data))):
-        if count == index:
-            return match.end()
-    return len(data)
+    position = message_start(data)
+    for _ in range(index + 1):
+        position = data.find(b"\n", position) + 1
+        while position and data[position : position + 1] in (b" ", b"\t"):
+            position = data.find(b"\n", position) + 1
+        if not position:
+            return len(data)
+    return position
 
 
 def _too_many() -> LimitExceeded:
@@ -313,18 +359,6 @@ def _too_many() -> LimitExceeded:
 def _part(name: str, content: object) -> Part:
     text = str(content)
     return (name, ":", f" {require_safe(text, name)}" if text else "")
-
-
-def _read_line(row: Row[object], text: str, values: list[object], notes: Notes) -> None:
-    """Add to `values` what one line of a list holds: several values, or none at all."""
-    if not text:
-        if not (isinstance(row, Listed) and row.empty):
-            raise ParseError("no value", section=row.section)
-    elif row.codec is parse_token and _are_tokens(text):
-        values += _SEPARATOR.split(text)  # as many as Allow and Supported have are cheaper checked at once
-    else:
-        for piece in _pieces(row, text, notes):
-            values.append(row.codec(piece, notes))  # one by one: an error counts those before it
 
 
 def _pieces(row: Row[object], text: str, notes: Notes) -> list[str]:

@@ -48,7 +48,7 @@ class Params:
     written: str = field(default="", compare=False, repr=False)
     """How they were written, when they were parsed; empty for those that were built."""
 
-    if not TYPE_CHECKING:  # a type checker would take it for leave to ask for anything
+    if not TYPE_CHECKING:  # pragma: no branch  # a type checker would take it for leave to ask for anything
 
         def __getattr__(self, name: str) -> tuple[Item, ...]:
             """Fill the empty slot of `items`."""

@@ -48,10 +48,10 @@ def parse_message(data: bytes) -> Request | Response:
         end, after = _find_end(data, start, noted)
     head = data[start:end].decode("utf-8", "surrogateescape")
     lines = head.split("\r\n", MAX_LINES)
-    if len(lines) > MAX_LINES:
-        raise LimitExceeded(f"more than {MAX_LINES} lines", section="RFC 3261 §7.3", status=513, position=start)
     text = "".join(lines)
     if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
+        end, after = _find_end(data, start, noted)  # an empty line between bare line feeds may have come earlier
+        head = data[start:end].decode("utf-8", "surrogateescape")
         lines = _mend_lines(head, start, noted)
     if len(head) > MAX_START_LINE:
         _check_lengths(data, lines)
@@ -99,7 +99,8 @@ def _find_end(data: bytes, start: int, noted: list[Noted]) -> tuple[int, int]:
         return end - (data[end - 1] == 13), end + (2 if data[end + 1] == 10 else 3)
     if len(data) - start > MAX_HEAD:
         raise LimitExceeded(f"header fields beyond {MAX_HEAD} bytes", section="RFC 3261 §7.3", status=513)
-    noted.append(Noted(Deviation.NO_BLANK_LINE, "message"))
+    if not noted:
+        noted.append(Noted(Deviation.NO_BLANK_LINE, "message"))
     return start + len(data[start:].rstrip(b"\r\n")), len(data)
 
 
@@ -110,7 +111,7 @@ def _mend_lines(head: str, start: int, noted: list[Noted]) -> list[str]:
         raise LimitExceeded(f"more than {MAX_LINES} lines", section="RFC 3261 §7.3", status=513, position=start)
     if any(line[-1:] != "\r" for line in lines[:-1]):
         noted.append(Noted(Deviation.BARE_LF, "message"))
-    if _NOT_UTF8(head):
+    if not head.isascii() and _NOT_UTF8(head):
         noted.append(Noted(Deviation.NOT_UTF8, "message"))
     lonely = _LONELY_NUL(head) if "\0" in head else None
     if lonely:
@@ -168,7 +169,7 @@ def _read_names(data: bytes, parts: list[Part]) -> list[str]:
 
 def _cut_body(data: bytes, after: int, headers: Headers, keys: list[str], noted: list[Noted]) -> bytes:
     """The body by Content-Length (RFC 3261 §18.3): what follows it is ignored, what lacks is an error."""
-    length = headers[CONTENT_LENGTH]
+    length = headers[CONTENT_LENGTH] if _LENGTH in keys else None
     present = len(data) - after
     if length is None or length == present:
         return data[after:]

@@ -59,11 +59,6 @@ class Row(Generic[T_co]):
 
     __slots__ = ("codec", "compact", "key", "name", "section")
 
-    is_single = False
-    """Whether the field may stand once only."""
-    is_listed = False
-    """Whether commas set values apart."""
-
     def __init__(self, name: str, codec: Codec[T_co], section: str, compact: str = "") -> None:
         self.name = name
         self.key = name.lower()
@@ -80,8 +75,6 @@ class Single(Row[T_co]):
 
     __slots__ = ()
 
-    is_single = True
-
 
 class Listed(Row[T_co]):
     """A header field that may stand several times, or hold several values set apart by commas (RFC 3261 §7.3.1).
@@ -90,8 +83,6 @@ class Listed(Row[T_co]):
     """
 
     __slots__ = ("empty",)
-
-    is_listed = True
 
     def __init__(self, name: str, codec: Codec[T_co], section: str, compact: str = "", *, empty: bool = False) -> None:
         super().__init__(name, codec, section, compact)

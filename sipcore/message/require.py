@@ -76,7 +76,7 @@ def inspect(message: Request | Response) -> Inspection:
 def _controls(message: Request | Response) -> Iterator[Noted]:
     """RFC 3261 §25.1 has no control characters in text but behind the backslash of a quoted-pair."""
     for name, content in message.headers.raw_items():
-        if _CONTROL(content):
+        if not content.isprintable() and _CONTROL(content):  # the former is quick to say that there is none
             yield Noted(Deviation.CONTROL_CHARACTER, name.rstrip(" \t"))
 
 

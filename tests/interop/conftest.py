@@ -6,12 +6,13 @@ A server that is not installed skips the tests that need it, or, with SIPCORE_IN
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from dataclasses import replace
+from typing import NoReturn, TypeVar
 
 import pytest
 
 from tests.interop import certificates, servers
-from tests.interop.lab import Lab, MissingError, Server
+from tests.interop.lab import Lab, MissingError, Server, program
 from tests.interop.nameserver import FIXTURES, Nameserver, nsd
 
 Running = TypeVar("Running")
@@ -41,6 +42,13 @@ def kamailio(lab: Lab, baresip: Server) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def kamailio_sha256(lab: Lab, asterisk: Server) -> Iterator[Server]:
+    """Another one, which asks for SHA-256, in front of a server that asks as well."""
+    (folder := lab.folder / "sha256").mkdir()
+    yield from _provide(servers.kamailio, replace(lab, folder=folder), asterisk, "SHA-256")
+
+
+@pytest.fixture(scope="session")
 def sipp(lab: Lab) -> Iterator[Server]:
     yield from _provide(servers.sipp, lab)
 
@@ -59,12 +67,24 @@ def server(request: pytest.FixtureRequest) -> Server:
     return running
 
 
+def installed(name: str, package: str) -> str:
+    """The path of a program; where it is missing, the test is skipped, or fails where nothing may be missing."""
+    try:
+        return program(name, package)
+    except MissingError as missing:
+        _do_without(missing)
+
+
 def _provide(prepare: Callable[..., AbstractContextManager[Running]], *arguments: object) -> Iterator[Running]:
     try:
         running = prepare(*arguments)
     except MissingError as missing:
-        if REQUIRED:
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+        _do_without(missing)
     with running as server:
         yield server
+
+
+def _do_without(missing: MissingError) -> NoReturn:
+    if REQUIRED:
+        pytest.fail(str(missing), pytrace=False)
+    pytest.skip(str(missing))

@@ -8,7 +8,8 @@ from probes.destination import Destination, DestinationError
 from sipcore.message.params import Params
 from sipcore.resolve.target import SocketAddress, Target, Transport
 
-UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+UDP, TCP, TLS, WS, WSS = Transport
+SECURE_SOCKET = "sips:example.com;transport=ws"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,16 @@ UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
         ("tcp://example.com:5080/", Destination("example.com", 5080, TCP), "sip:example.com:5080;transport=tcp"),
         ("TLS://bob@[::1]", Destination("::1", None, TLS, "bob"), "sip:bob@[::1];transport=tls"),
         ("tcp://2001:db8::1", Destination("2001:db8::1", transport=TCP), "sip:[2001:db8::1];transport=tcp"),
+        ("ws://example.com", Destination("example.com", transport=WS), "sip:example.com;transport=ws"),
+        (
+            "ws://bob@[::1]:8088/ws?a=1",
+            Destination("::1", 8088, WS, "bob", path="/ws?a=1"),
+            "sip:bob@[::1]:8088;transport=ws",
+        ),
+        ("ws://fe80::1%2/", Destination("fe80::1%2", transport=WS, path="/"), "sip:[fe80::1];transport=ws"),
+        ("wss://example.com/ws", Destination("example.com", None, WSS, None, True, path="/ws"), SECURE_SOCKET),
+        ("sips:example.com;transport=ws", Destination("example.com", None, WSS, None, True), SECURE_SOCKET),
+        ("sip:example.com;transport=WSS", Destination("example.com", None, WSS, None, True), SECURE_SOCKET),
         ("<sip:bob@example.com>", Destination("example.com", user="bob"), "sip:bob@example.com"),
         ('"Bob" <sip:bob@example.com>', Destination("example.com", user="bob"), "sip:bob@example.com"),
         ("sip:bob@example.com?Subject=x", Destination("example.com", user="bob"), "sip:bob@example.com"),
@@ -55,7 +66,10 @@ def test_forms(text: str, expected: Destination, canonical: str) -> None:
     assert str(expected) == canonical
 
 
-@pytest.mark.parametrize("text", ["example.com", "[2001:db8::1]:5080", "tls://bob@example.com", "sips:example.com"])
+@pytest.mark.parametrize(
+    "text",
+    ["example.com", "[2001:db8::1]:5080", "tls://bob@example.com", "sips:example.com", "ws://pbx:8088", "wss://pbx"],
+)
 def test_the_canonical_form_means_the_same(text: str) -> None:
     destination = Destination.parse(text)
     assert Destination.parse(str(destination)) == destination
@@ -74,9 +88,10 @@ def test_the_canonical_form_means_the_same(text: str) -> None:
         ("example.com:70000", "a port is at most 65535 at '70000'", 12),
         ("example.com:0", "port 0 is no port", 12),
         ("[2001:db8::g]", "not an IPv6 address", 0),
-        ("sip:example.com;transport=carrier", "unknown transport carrier; use udp, tcp, tls", 26),
-        ("ws://example.com", "ws is not supported yet; use udp, tcp or tls", 0),
-        ("sip:example.com;transport=WSS", "wss is not supported yet", 26),
+        ("sip:example.com;transport=carrier", "unknown transport carrier; use udp, tcp, tls, ws, wss", 26),
+        ("ws://example.com/a b", "'/a b' is no path of a WebSocket", 16),
+        ("wss://example.com/a#b", "'/a#b' is no path of a WebSocket", 17),
+        ("tcp://example.com/ws", "at 'example.com/ws'", 6),
         ("http://example.com", "http:// is not a SIP transport; use udp://", 0),
         ("tel:+4930123", "a telephone number names no host; give sip:number@host", 0),
         ("sips:example.com;transport=udp", "a sips URI cannot go over UDP", 0),
@@ -123,10 +138,40 @@ def test_any_text_is_a_destination_or_our_error(text: str) -> None:
         ("sips:example.com", TLS, SocketAddress("192.0.2.1", 5061), "sips:example.com"),
         ("udp://bob@example.com:5070", UDP, SocketAddress("192.0.2.1", 5070), "sip:bob@example.com:5070"),
         ("udp://example.com", TCP, None, "sip:example.com;transport=tcp"),
+        ("example.com", WS, SocketAddress("192.0.2.1", 80), "sip:example.com;transport=ws"),
+        ("example.com", WSS, SocketAddress("192.0.2.1", 8089), "sip:example.com:8089;transport=ws"),
+        ("wss://example.com", WSS, SocketAddress("192.0.2.1", 443), "sips:example.com;transport=ws"),
     ],
 )
 def test_request_uri(text: str, transport: Transport, remote: SocketAddress | None, expected: str) -> None:
     assert str(Destination.parse(text).uri(transport, remote)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "expected"),
+    [
+        ("example.com", TCP, "tcp://example.com"),
+        ("tcp://example.com", TCP, "tcp://example.com"),
+        ("sips:example.com", TCP, "sips:example.com;transport=tls"),
+        ("sips:example.com;transport=ws", WS, "wss://example.com"),
+        ("example.com", WSS, "wss://example.com"),
+    ],
+)
+def test_a_transport_that_is_asked_for(text: str, transport: Transport, expected: str) -> None:
+    assert Destination.parse(text).over(transport) == Destination.parse(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "told"),
+    [
+        ("sips:example.com", UDP, "a sips URI cannot go over UDP; use tls"),
+        ("tcp://example.com", UDP, "sip:example.com;transport=tcp is for tcp, and udp is asked for"),
+        ("tls://example.com", TCP, "is for tls, and tcp is asked for; leave one of them out"),
+    ],
+)
+def test_transports_that_exclude_each_other(text: str, transport: Transport, told: str) -> None:
+    with pytest.raises(DestinationError, match=told):
+        Destination.parse(text).over(transport)
 
 
 def test_maddr_is_where_to_look() -> None:

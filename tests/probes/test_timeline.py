@@ -52,7 +52,16 @@ def test_lookups_connections_and_transitions() -> None:
     opened = entry_of(FlowTrace(10.1, hop, "secured", "TLSv1.3"), 10.0)
     assert opened
     assert (opened.label, opened.detail) == ("TLS secured", "192.0.2.2:5061 TLSv1.3")
+    refused = entry_of(FlowTrace(10.1, hop, "failed", "tls 192.0.2.2:5061: nothing listens there"), 10.0)
+    assert refused
+    assert (refused.label, refused.detail) == ("connection failed", "tls 192.0.2.2:5061 nothing listens there")
     assert entry_of(TransitionTrace(10.0, "INVITE client", "k", "R1XX", "CALLING", "PROCEEDING"), 10.0) is None
+
+
+def test_a_lookup_that_failed_names_its_question_once() -> None:
+    failed = entry_of(ResolveTrace(10.1, "A nx.invalid", (), "A nx.invalid: the name does not exist"), 10.0)
+    assert failed
+    assert failed.detail == "A nx.invalid: the name does not exist"
 
 
 def test_a_mark() -> None:

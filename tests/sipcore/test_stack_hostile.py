@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from sipcore.dialogs.session import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve, Transmit
-from sipcore.message.build import Identity
+from sipcore.message.build import Identity, with_via
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
-from sipcore.message.build import with_via
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import ROWS

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from sipcore.value import value
+from sipcore.value import lazy_maker, maker, value
 
 
 @value
@@ -65,6 +65,37 @@ def test_replace_copy_and_pickle() -> None:
 def test_post_init_is_called() -> None:
     with pytest.raises(ArithmeticError):
         Positive(-1)
+
+
+@value
+class Lazy:
+    """A value that works one field out when it is first asked for."""
+
+    text: str
+    length: int = 0
+
+    def __getattr__(self, name: str) -> int:
+        if name != "length":
+            raise AttributeError(name)
+        object.__setattr__(self, "length", len(self.text))
+        return len(self.text)
+
+
+def test_a_maker_makes_the_same_values() -> None:
+    make = maker(Point)
+    made = make(1, 3, [], "x")
+    assert made == Point(1, 3)
+    assert (type(made), made.note, repr(made)) == (Point, "x", repr(Point(1, 3)))
+    assert maker(Positive)(-1).number == -1  # nobody checks: that is for what was checked already
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.x = 2  # type: ignore[misc]  # the point of the test
+
+
+def test_a_lazy_maker_leaves_one_slot_empty_until_somebody_asks() -> None:
+    made = lazy_maker(Lazy, "length")("abc")
+    assert made.length == made.length == 3
+    assert made == Lazy("abc", 3)
+    assert pickle.loads(pickle.dumps(lazy_maker(Lazy, "length")("ab"))).length == 2
 
 
 def test_wrong_arguments_are_refused() -> None:

@@ -89,12 +89,19 @@ class Visit:
             async with trio.open_nursery() as self._nursery:
                 try:
                     with trio.move_on_after(MAX_CALL_SECONDS):
-                        for step in self._plan.steps:
-                            if not self._call.is_over:
-                                await self._take(step)
+                        await self._take_steps()
                 finally:
                     await self._end()
                     self._nursery.cancel_scope.cancel()
+
+    async def _take_steps(self) -> None:
+        """A step that this call does not allow ends this call, and no other one."""
+        try:
+            for step in self._plan.steps:
+                if not self._call.is_over:
+                    await self._take(step)
+        except LocalError as error:
+            self._why = str(error)
 
     async def _take(self, step: Step) -> None:
         call, host = self._call, self._host
@@ -111,14 +118,15 @@ class Visit:
             case Accept():
                 body = await self._describe()
                 if not call.is_over:
-                    self._status, self._answered = OK, trio.current_time()
                     call.accept(fields=host.fields((), self._accepted, body), body=body, content_type=SDP)
+                    self._status, self._answered = OK, trio.current_time()
             case HangUp():
                 await call.hang_up()
 
     def _refuse(self, status: int, fields: Sequence[Field]) -> None:
-        self._status = status
-        self._call.reject(status, fields=self._host.fields(fields, None, b""))
+        if not self._call.is_over:  # the caller may have given up while media sockets were being opened
+            self._status = status
+            self._call.reject(status, fields=self._host.fields(fields, None, b""))
 
     async def _describe(self) -> bytes:
         """The session description, made once, with the media sockets behind it. Refuses the call where it cannot be."""
@@ -163,7 +171,7 @@ class Visit:
         if self._status is not None:
             return self._status, self._why, ""
         if reason is EndReason.REJECTED:
-            return TEMPORARILY_UNAVAILABLE, "the responder stopped", ""
+            return TEMPORARILY_UNAVAILABLE, self._why or "the responder stopped", ""
         return REQUEST_TERMINATED, f"{how} after {now - self._began[1]:.1f} s", ""
 
 

@@ -6,20 +6,30 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from probes.calls.run import place_call
 from probes.calls.script import CallScript
 from probes.destination import Destination
+from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
-from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
-from sipcore.errors import LocalError
+from sipcore.endpoint.call import HANG_UP_TIMEOUT, IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
 from sipcore.sdp.build import audio_description
 from sipcore.transports.base import TransportConfig
+from sipcore.transports.connections import Transports
+from tests.probes.discovery.network import HOST, ok, tcp, udp
 
 Answer = Callable[[IncomingCall], Awaitable[None]]
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """A clock that jumps to the next deadline once nothing happened for 50 ms: no test waits for its timeouts."""
+    return MockClock(autojump_threshold=0.05)
 
 
 @asynccontextmanager
@@ -152,5 +162,154 @@ async def test_each_line_is_told_as_it_happens() -> None:
 
 
 async def test_an_unknown_codec_is_the_callers_mistake() -> None:
-    with pytest.raises(LocalError, match="there are PCMU"):
-        await place_call(CallScript(Destination("127.0.0.1"), codecs=("OPUS",)))
+    with pytest.raises(LocalError, match="choose from PCMU"):
+        await place_call(CallScript(Destination("127.0.0.1"), codecs=("MP3",)))
+
+
+async def dialled(respond: Callable[[bytes], bytes | None], **script: float) -> CallResult:
+    """The result of calling somebody at a UDP port who answers each datagram as told."""
+    async with udp(respond) as port:
+        return await place_call(CallScript(Destination(HOST, port, Transport.UDP), **script))  # type: ignore[arg-type]
+
+
+async def test_silence_is_no_ringing(clock: MockClock) -> None:
+    started = trio.current_time()
+    result = await dialled(lambda _: None, ring_timeout=2)
+    assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.NO_ANSWER)
+    assert result.why == "no answer at all within 2 s"
+    assert trio.current_time() - started < 2 + HANG_UP_TIMEOUT + 1, "hanging up was waited for more than once"
+
+
+async def test_trying_is_no_silence(clock: MockClock) -> None:
+    result = await dialled(lambda data: ok(data, status="100 Trying") if data.startswith(b"INVITE") else None)
+    assert (result.status, result.kind) == (CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED)
+    assert "trying" in result.why
+
+
+async def test_a_call_is_held_until_somebody_hangs_up(clock: MockClock) -> None:
+    def respond(data: bytes) -> bytes | None:
+        contact = f"Contact: <sip:{HOST}:9>"
+        return ok(data, contact) if data.startswith(b"INVITE") else None
+
+    started = trio.current_time()
+    result = await dialled(respond, hold=1)
+    assert result.kind is CallKind.CONNECTED
+    assert result.duration == pytest.approx(1, abs=0.5)
+    assert "held for 1.0 s" in result.why
+    assert trio.current_time() - started < 1 + HANG_UP_TIMEOUT + 1
+
+
+MALFORMED: dict[str, Callable[[bytes], bytes]] = {
+    "a provisional response": lambda invite: ok(invite, status="183 X").replace(b"From: ", b"From: <<<", 1),
+    "a request": lambda _: b"NOTIFY sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKa\r\nCSeq: 1 NOTIFY\r\n\r\n",
+    "no SIP": lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+async def test_garbage_does_not_end_a_call_that_rings(kind: str, clock: MockClock) -> None:
+    """Or the phone would ring on: nobody would cancel."""
+    asked: list[bytes] = []
+    with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        await peer.bind((HOST, 0))
+
+        async def answer() -> None:
+            while True:
+                data, sender = await peer.recvfrom(65535)
+                asked.append(data.split()[0])
+                if asked[-1] == b"INVITE":
+                    await peer.sendto(ok(data, status="180 Ringing"), sender)
+                    await peer.sendto(MALFORMED[kind](data), sender)
+                elif asked[-1] == b"CANCEL":
+                    await peer.sendto(ok(data), sender)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            destination = Destination(HOST, peer.getsockname()[1], Transport.UDP)
+            result = await place_call(CallScript(destination, ring_timeout=1))
+            nursery.cancel_scope.cancel()
+    assert (result.status, result.kind) == (CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED)
+    assert "rang" in result.why
+    assert b"CANCEL" in asked
+
+
+async def test_a_call_goes_to_the_next_hop_only_if_nothing_rang(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"rings": 0, "other": 0}
+
+    def answer_as(name: str) -> Callable[[bytes], bytes]:
+        def respond(data: bytes) -> bytes:
+            asked[name] += 1
+            return ok(data, status="404 Not Found")
+
+        return respond
+
+    async def ring_and_vanish(stream: trio.abc.Stream) -> None:
+        asked["rings"] += 1
+        await stream.send_all(ok(bytes(await stream.receive_some()), status="180 Ringing"))
+        await stream.aclose()
+
+    async with tcp(ring_and_vanish) as rings, udp(answer_as("other")) as other:
+        first = Hop(Transport.TCP, SocketAddress(HOST, rings))
+        second = Hop(Transport.UDP, SocketAddress(HOST, other))
+
+        async def locate(*_: object) -> list[Hop]:
+            return [first, second]
+
+        monkeypatch.setattr(Endpoint, "locate", locate)
+        with trio.fail_after(20):
+            result = await place_call(CallScript(Destination("callee.invalid")))
+    assert asked == {"rings": 1, "other": 0}
+    assert result.kind is CallKind.UNREACHABLE
+    assert result.hop
+    assert result.hop.transport is Transport.TCP
+
+
+async def test_a_call_goes_to_the_next_hop_when_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with udp(lambda data: ok(data, status="404 Not Found")) as port:
+        hops = [Hop(Transport.TCP, SocketAddress(HOST, 9)), Hop(Transport.UDP, SocketAddress(HOST, port))]
+
+        async def locate(*_: object) -> list[Hop]:
+            return hops
+
+        monkeypatch.setattr(Endpoint, "locate", locate)
+        with trio.fail_after(20):
+            result = await place_call(CallScript(Destination("callee.invalid")))
+    assert result.final_status == 404
+
+
+async def test_who_calls_names_itself() -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes:
+        asked.append(data)
+        return ok(data, status="486 Busy Here")
+
+    with trio.fail_after(20):
+        await dialled(respond)
+    assert f"User-Agent: {PRODUCT}\r\n".encode() in asked[0]
+
+
+async def test_an_address_with_a_zone_is_called_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[Hop] = []
+
+    async def prepare(_: Transports, hop: Hop) -> Hop:
+        prepared.append(hop)
+        raise TransportFailure(FailureReason.UNREACHABLE, "no such interface")
+
+    monkeypatch.setattr(Transports, "prepare", prepare)
+    result = await place_call(CallScript(Destination.parse("sip:bob@[fe80::1%eth9]:5070")))
+    assert result.kind is CallKind.UNREACHABLE
+    assert [hop.remote for hop in prepared] == [SocketAddress("fe80::1%eth9", 5070)]
+
+
+async def test_a_call_over_a_websocket_goes_to_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    binds = ((Transport.WS, SocketAddress(HOST, 0)),)
+    config = EndpointConfig(transports=TransportConfig(bind=binds))
+    with trio.fail_after(20):
+        async with open_endpoint(config) as endpoint:
+            address = endpoint.transports.local_address(Transport.WS)
+            assert address
+            result = await place_call(CallScript(Destination.parse(f"ws://bob@{address}/sip")))
+    assert result.final_status == 480
+    assert result.hop
+    assert (result.hop.transport, result.hop.path) == (Transport.WS, "/sip")

@@ -73,10 +73,28 @@ def test_every_failure_has_a_kind_and_advice(reason: FailureReason) -> None:
 
 
 @pytest.mark.parametrize(("rang", "word"), [(True, "rang"), (False, "trying")])
-def test_of_silence(rang: bool, word: str) -> None:
-    judged = verdict.of_silence(5, rang=rang)
+def test_of_a_call_that_nobody_took(rang: bool, word: str) -> None:
+    judged = verdict.of_silence(5, heard=True, rang=rang)
     assert (judged.status, judged.kind) == (CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED)
     assert word in judged.why
+    assert "--ring-timeout" in judged.advice
+
+
+def test_of_silence() -> None:
+    judged = verdict.of_silence(5, heard=False, rang=False)
+    assert (judged.status, judged.kind) == (CallStatus.FAILED, CallKind.NO_ANSWER)
+    assert "5 s" in judged.why
+    assert "--ring-timeout" not in judged.advice
+
+
+@pytest.mark.parametrize("status", [486, 600])
+def test_advice_is_more_than_the_answer_again(status: int) -> None:
+    assert "busy" not in verdict.of_response(refusal(status, "Busy")).advice
+
+
+def test_advice_is_more_than_the_failure_again() -> None:
+    judged = verdict.of_failure(TransportFailure(FailureReason.REFUSED, "nothing listens there"))
+    assert judged.why not in judged.advice
 
 
 @pytest.mark.parametrize("reason", list(EndReason))

@@ -11,6 +11,7 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import CertificateFault, TlsFailure, TlsProblem
+from sipcore.transports.ws_failure import WsFailure, WsProblem
 
 LOCAL, REMOTE = SocketAddress("192.0.2.9", 40000), SocketAddress("192.0.2.1", 5060)
 URI = SipUri("example.com")
@@ -165,6 +166,22 @@ def test_each_tls_problem_is_told_with_what_to_try(problem: TlsProblem) -> None:
     attempt = judged(TLS, *opened(TLS), failure=TlsFailure(problem, TLS, "it says so"))
     assert (attempt.reach, attempt.detail) == (Reach.TLS_FAILED, f"{problem.text} (it says so)")
     assert attempt.advice == problem.advice
+
+
+@pytest.mark.parametrize("problem", WsProblem)
+def test_each_problem_of_a_websocket_is_told_with_what_to_try(problem: WsProblem) -> None:
+    hop = HOPS[Transport.WS]
+    attempt = judged(hop, *opened(hop), failure=WsFailure(problem, hop, "HTTP 404 Not Found"))
+    assert (attempt.reach, attempt.detail) == (Reach.NOT_SIP, f"{problem.text} (HTTP 404 Not Found)")
+    assert attempt.advice == problem.advice
+
+
+@pytest.mark.parametrize("reason", [FailureReason.TIMED_OUT, FailureReason.CLOSED, FailureReason.RESET])
+def test_a_websocket_that_is_never_answered(reason: FailureReason) -> None:
+    hop = HOPS[Transport.WSS]
+    attempt = judged(hop, *opened(hop, "secured"), failure=WsFailure(WsProblem.SILENT, hop, reason=reason))
+    assert (attempt.reach, attempt.detail) == (Reach.SILENT, WsProblem.SILENT.text)
+    assert attempt.advice == WsProblem.SILENT.advice
 
 
 def test_an_answer_with_a_bad_certificate_says_what_is_wrong_and_what_to_try() -> None:

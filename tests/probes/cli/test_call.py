@@ -1,19 +1,90 @@
-"""`sipprobe call` as a process: exit codes, one-line errors, and where the password comes from."""
+"""`sipprobe call` as a process: exit codes, one-line errors, where the password comes from, and how it is stopped."""
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from probes.cli.exit_codes import ExitCode
+from tests.probes.discovery.network import HOST, free_port, ok
+
+COMMAND = (sys.executable, "-m", "probes.cli.main", "call")
+Respond = Callable[[bytes], bytes | None]
+
+
+class Peer:
+    """Somebody at a UDP port, with the methods of what was received there."""
+
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((HOST, 0))
+        self._came = threading.Condition()
+        self.asked: list[str] = []
+        self.target = f"sip:bob@{HOST}:{self._socket.getsockname()[1]}"
+
+    def serve(self) -> None:
+        """Answer until an empty datagram comes."""
+        while True:
+            data, sender = self._socket.recvfrom(65535)
+            if not data:
+                return
+            answer = self._respond(data)
+            if answer is not None:
+                self._socket.sendto(answer, sender)
+            with self._came:
+                self.asked.append(data.split()[0].decode())
+                self._came.notify()
+
+    def wait_for(self, method: str) -> None:
+        """Wait until a request with this method was answered."""
+        with self._came:
+            assert self._came.wait_for(lambda: method in self.asked, timeout=20), self.asked
+
+    def stop(self) -> None:
+        """End `serve`."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.sendto(b"", self._socket.getsockname())
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
+@contextmanager
+def peer(respond: Respond) -> Iterator[Peer]:
+    one = Peer(respond)
+    thread = threading.Thread(target=one.serve, daemon=True)
+    thread.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+        thread.join(5)
+        one.close()
+
+
+def accept(data: bytes) -> bytes | None:
+    """Take calls, at the very URI that they are for."""
+    return None if data.startswith(b"ACK") else ok(data, f"Contact: <{data.split()[1].decode()}>")
+
+
+def ring(data: bytes) -> bytes:
+    """Ring until it is cancelled; who acknowledges the 487 is not known here, so none is sent."""
+    return ok(data, status="180 Ringing") if data.startswith(b"INVITE") else ok(data)
 
 
 def sipprobe(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: text for name, text in os.environ.items() if name != "SIPPROBE_PASSWORD"} | variables
-    command = [sys.executable, "-m", "probes.cli.main", *arguments]
+    command = [*COMMAND[:-1], *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env=environment, stdin=subprocess.DEVNULL
     )
@@ -24,6 +95,9 @@ def test_a_closed_port() -> None:
     assert done.returncode == ExitCode.REFUSED
     assert "nothing listens there" in done.stdout
     assert "initiated" in done.stdout
+    assert "TLS failed" not in done.stdout
+    assert done.stderr.startswith("sipprobe: sip:127.0.0.1:9;transport=tcp: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_closed_port_as_data() -> None:
@@ -31,6 +105,7 @@ def test_a_closed_port_as_data() -> None:
     assert done.returncode == ExitCode.REFUSED
     data = json.loads(done.stdout)
     assert (data["status"], data["kind"]) == ("failed", "refused")
+    assert done.stderr.endswith("; check port and transport, or run discover\n")
 
 
 @pytest.mark.parametrize(
@@ -38,12 +113,14 @@ def test_a_closed_port_as_data() -> None:
     [
         (["not a host"], "cannot read 'not a host'"),
         (["http://example.com"], "http:// is not a SIP transport"),
-        (["127.0.0.1", "--transport", "sctp"], "sctp"),
+        (["sips:127.0.0.1", "--transport", "udp"], "a sips URI cannot go over UDP; use tls"),
+        (["tcp://127.0.0.1", "--transport", "udp"], "is for tcp, and udp is asked for"),
         (["127.0.0.1", "--codec", "MP3"], "no codec MP3"),
         (["127.0.0.1", "--user", "alice"], "SIPPROBE_PASSWORD"),
         (["127.0.0.1", "--user", "alice", "--password-file", "/nonexistent"], "/nonexistent"),
         (["127.0.0.1", "--ca-file", "/nonexistent"], "/nonexistent"),
-        (["127.0.0.1", "--from", "not a uri"], "scheme"),
+        (["127.0.0.1", "--from", "al ice"], "cannot read 'al ice'"),
+        (["127.0.0.1", "--from", "*"], "--from takes a URI such as sip:alice@example.com"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], told: str) -> None:
@@ -66,3 +143,67 @@ def test_the_password_of_a_file_is_not_shown(tmp_path: Path) -> None:
     done = sipprobe("call", "tcp://127.0.0.1:9", "--user", "alice", "--password-file", str(file))
     assert done.returncode == ExitCode.REFUSED
     assert "correct horse" not in done.stdout + done.stderr
+
+
+def test_a_closed_port_where_tls_was_wanted() -> None:
+    done = sipprobe("call", f"tls://{HOST}:{free_port()}")
+    assert done.returncode == ExitCode.REFUSED
+    assert "connection failed" in done.stdout
+    assert "TLS failed" not in done.stdout
+
+
+def test_a_transport_nobody_knows() -> None:
+    done = sipprobe("call", HOST, "--transport", "sip")
+    assert done.returncode == ExitCode.USAGE
+    assert "'udp', 'tcp', 'tls', 'ws', 'wss'" in done.stderr
+
+
+def test_a_call() -> None:
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--hold", "0", "--codec", "pcma", "--transport", "UDP")
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    assert bob.asked == ["INVITE", "ACK", "BYE"]
+
+
+def test_silence() -> None:
+    with peer(lambda _: None) as nobody:
+        done = sipprobe("call", nobody.target, "--ring-timeout", "0.2")
+    assert done.returncode == ExitCode.NO_ANSWER
+    assert "no answer at all within 0.2 s" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("respond", "when", "last"), [(accept, "ACK", "BYE"), (ring, "INVITE", "CANCEL")], ids=["answered", "ringing"]
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_stops_it_hangs_up(respond: Respond, when: str, last: str, number: signal.Signals) -> None:
+    with peer(respond) as bob, subprocess.Popen([*COMMAND, bob.target, "--hold", "30"], stdout=subprocess.PIPE) as call:
+        bob.wait_for(when)
+        call.send_signal(number)
+        bob.wait_for(last)
+        code = call.wait(timeout=20)
+    assert code == (ExitCode.INTERRUPTED if number is signal.SIGINT else -number)
+
+
+def test_who_reads_no_further_does_not_leave_the_call_up() -> None:
+    with (
+        peer(accept) as bob,
+        subprocess.Popen(
+            [*COMMAND, bob.target, "--hold", "0.2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as call,
+    ):
+        assert call.stdout
+        assert call.stderr
+        call.stdout.close()
+        assert call.wait(timeout=20) == ExitCode.OK
+        assert call.stderr.read() == b""
+    assert bob.asked == ["INVITE", "ACK", "BYE"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full here")
+def test_a_full_disk_does_not_leave_the_call_up() -> None:
+    with peer(accept) as bob, Path("/dev/full").open("w") as full:
+        call = subprocess.run([*COMMAND, bob.target, "--hold", "0"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert call.returncode != ExitCode.OK
+    assert b"sipprobe: cannot write the result: " in call.stderr
+    assert bob.asked == ["INVITE", "ACK", "BYE"]

@@ -15,7 +15,7 @@ import pytest
 from probes.cli import respond as verb
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from probes.responder.answer import CODECS
+from probes.codecs import CODECS
 from probes.responder.happening import Binding
 from probes.responder.personas import Manner, Persona
 from sipcore.auth.digest import Algorithm, Secret

@@ -19,7 +19,7 @@ from sipcore.errors import LocalError
 from sipcore.resolve.plan import Address, Answer, LookupFailure, LookupFault, Question, Record, RecordType, Result, Srv
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
-UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
+UDP, TCP, TLS, WS, WSS = Transport
 
 
 def answer(question: str, *records: Record, source: str = "DNS") -> Answer:
@@ -46,6 +46,9 @@ def found(text: str, *results: Result, scope: Scope | None = None) -> tuple[Cand
         ("tcp://example.com:5070", (5080, 5090, 5080), (UDP,), Scope((5080, 5090), (UDP,), follows_srv=False)),
         ("sips:example.com", (), (), Scope(DEFAULT_PORTS, (TLS,))),
         ("sips:example.com", (), (UDP, TLS, TLS), Scope(DEFAULT_PORTS, (TLS,))),
+        ("ws://example.com", (), (), Scope(DEFAULT_PORTS, (WS,))),
+        ("wss://example.com", (), (), Scope(DEFAULT_PORTS, (WSS,))),
+        ("example.com:443", (), (WS, WSS), Scope((443,), (WS, WSS), follows_srv=False)),
     ],
 )
 def test_scope(text: str, ports: tuple[int, ...], transports: tuple[Transport, ...], expected: Scope) -> None:
@@ -198,3 +201,32 @@ def test_knowing_more_only_adds() -> None:
     ]
     keys = [{candidate.key for candidate in found("example.com", *results[:count])} for count in range(4)]
     assert keys[0] < keys[1] < keys[2] < keys[3]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ws://192.0.2.1/ws", [(WS, 80), (WS, 8088)]),
+        ("wss://192.0.2.1/ws", [(WSS, 443), (WSS, 8089)]),
+        ("ws://192.0.2.1:5066/ws", [(WS, 5066)]),
+    ],
+)
+def test_websockets_have_ports_of_their_own(text: str, expected: list[tuple[Transport, int]]) -> None:
+    tried = [candidate.hop for candidate in found(text)]
+    assert [(hop.transport, hop.remote.port) for hop in tried] == expected
+    assert {(hop.path, hop.tls_name) for hop in tried} == {("/ws", "192.0.2.1")}
+
+
+def test_websockets_come_after_what_is_asked_for_beside_them() -> None:
+    scope = Scope(transports=(WS, TCP))
+    tried = [(one.hop.transport, one.hop.remote.port, one.hop.path) for one in found("192.0.2.1", scope=scope)]
+    assert tried == [(TCP, 5060, ""), (TCP, 5061, ""), (TCP, 5080, ""), (WS, 80, ""), (WS, 8088, "")]
+
+
+def test_one_place_with_two_reasons_keeps_its_path() -> None:
+    (only,) = found("ws://192.0.2.1:80/ws", scope=Scope((80, 80), (WS,), follows_srv=False))
+    assert only.hop.path == "/ws"
+
+
+def test_the_ports_of_websockets_are_not_tried_unasked() -> None:
+    assert {one.hop.transport for one in found("192.0.2.1")} == {UDP, TCP, TLS}

@@ -11,6 +11,7 @@ from probes.destination import Destination
 from probes.discovery import run
 from probes.discovery.candidates import Candidate
 from probes.discovery.run import DiscoveryConfig, Progress, discover
+from probes.product import PRODUCT
 from probes.result import Attempt, Discovery, LookupStep, Reach
 from sipcore.errors import LocalError
 from sipcore.message.message import Request
@@ -70,7 +71,7 @@ async def test_an_answer_over_udp(clock: MockClock) -> None:
     assert isinstance(request, Request)
     assert (request.method, str(request.uri)) == ("OPTIONS", f"sip:bob@{HOST}:{port}")
     assert request.headers.get("Accept") == "application/sdp"
-    assert request.headers.get("User-Agent") == run.PRODUCT
+    assert request.headers.get("User-Agent") == PRODUCT
 
 
 async def test_a_lost_request_is_repeated(clock: MockClock) -> None:

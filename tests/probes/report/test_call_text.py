@@ -1,13 +1,14 @@
 """A test call in words, and as data."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from probes.destination import Destination
 from probes.report.call_json import call_data
-from probes.report.call_text import entry_line, result_lines
+from probes.report.call_text import entry_line, failure_line, result_lines
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from tests.probes.report import schemas
@@ -29,6 +30,19 @@ RESULT = CallResult(
     reason="Busy Here",
     timeline=TIMELINE,
     post_dial_delay=0.5,
+)
+
+
+EVIL = "\x1b[2J\x9b31m\u202e\udcff"
+"""What a peer may write: escape sequences of terminals, text turned around, a byte that is not UTF-8."""
+HOSTILE = replace(
+    RESULT,
+    hop=replace(HOP, why=EVIL),
+    why=EVIL,
+    advice=EVIL,
+    reason=EVIL,
+    codec=EVIL,
+    timeline=(TimelineEntry(0.0, EVIL, EVIL, "←"),),
 )
 
 
@@ -64,6 +78,25 @@ def test_the_result_says_how_why_and_what_to_try() -> None:
     assert "post-dial delay 500 ms" in text
 
 
+@pytest.mark.parametrize("status", list(CallStatus))
+def test_a_failure_in_one_line(status: CallStatus) -> None:
+    line = failure_line(replace(RESULT, status=status, advice="try\nlater"))
+    connected = status is CallStatus.CONNECTED
+    assert line == ("" if connected else "sip:bob@biloxi.example: 486 Busy Here; try\\x0alater")
+
+
+def test_nothing_that_a_peer_says_reaches_the_terminal_raw() -> None:
+    text = shown(*map(entry_line, HOSTILE.timeline), *result_lines(HOSTILE), failure_line(HOSTILE))
+    assert text.replace("\n", "").isprintable()
+    assert text.count("\\u202e") >= 8
+
+
+def test_everything_that_a_peer_says_can_be_encoded() -> None:
+    data = call_data(HOSTILE)
+    assert "\\xff" in str(data["reason"])
+    json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate would raise
+
+
 def test_as_data() -> None:
     data = json.loads(json.dumps(call_data(RESULT)))
     assert (data["status"], data["kind"], data["final_status"]) == ("busy", "busy", 486)
@@ -71,6 +104,7 @@ def test_as_data() -> None:
         "transport": "tcp",
         "address": "192.0.2.2",
         "port": 5060,
+        "path": None,
         "local": "192.0.2.1:40000",
         "why": "SRV 10 60",
     }

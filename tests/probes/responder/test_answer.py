@@ -2,7 +2,8 @@
 
 import pytest
 
-from probes.responder.answer import CODECS, Choice, Place, answer_to, capabilities, choose, codecs_named, offer_of
+from probes.codecs import CODECS
+from probes.responder.answer import Choice, Place, answer_to, capabilities, choose, offer_of
 from sipcore.errors import LocalError
 from sipcore.sdp.attributes import G722, PCMA, PCMU, Direction
 from sipcore.sdp.description import SessionDescription
@@ -109,9 +110,3 @@ def test_offer_and_capabilities() -> None:
     assert [codec.encoding for codec in told.media[0].codecs] == ["PCMU", "G722", "telephone-event"]
     everything = capabilities(tuple(CODECS.values()), Place("2001:db8::1", 0, 1))
     assert "c=IN IP6 2001:db8::1\r\n" in str(everything)
-
-
-def test_codecs_by_name() -> None:
-    assert codecs_named(["pcma", "PCMU"]) == (PCMA, PCMU)
-    with pytest.raises(LocalError, match="no codec GSM; choose from PCMU"):
-        codecs_named(["GSM"])

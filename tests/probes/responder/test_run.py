@@ -16,12 +16,14 @@ from probes.responder.happening import Binding, Happening
 from probes.responder.personas import Guard, Manner, Persona
 from probes.responder.run import CannotListenError, Responder, open_responder
 from probes.responder.visit import run as visit
+from probes.responder.visit.run import Echo
 from probes.result import CallResult, CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import EndReason
+from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
 from sipcore.events import CallProgress, Exchange
@@ -208,6 +210,41 @@ async def test_an_offer_that_cannot_be_answered_is_refused() -> None:
             await call.over()
         assert [each.status for each in told] == [488]
         assert told[0].outcome
+
+
+async def test_a_call_that_is_given_up_while_its_offer_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over then is not refused, and the next call is served."""
+    opened = Echo.open
+
+    async def open_slowly(*place: object, sends: bool) -> Echo:
+        looking.set()
+        await trio.sleep(MOMENT)
+        return await opened(*place, sends=sends)  # type: ignore[arg-type]
+
+    looking = trio.Event()
+    monkeypatch.setattr(Echo, "open", open_slowly)
+    odd = offer(PCMU) + b"m=x[y 1 RTP/AVP 0\r\n"
+    async with responding(Persona(Manner(ring=0.0))) as (responder, endpoint, told):
+        async with endpoint.call(order_of(endpoint, responder, "a", odd)):
+            await looking.wait()
+        await told.reach(1)
+        assert told[0].status == 487
+        assert (await dial(responder, "b")).status is CallStatus.CONNECTED
+
+
+async def test_a_call_that_cannot_be_served_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = IncomingCall.accept
+
+    def accept_but_once(call: IncomingCall, **parts: object) -> None:
+        monkeypatch.setattr(IncomingCall, "accept", accept)
+        raise LocalError("it cannot be accepted", section="RFC 3261 §13.3.1.4")
+
+    monkeypatch.setattr(IncomingCall, "accept", accept_but_once)
+    async with responding(Persona()) as (responder, _, told):
+        assert (await dial(responder, "a")).status is not CallStatus.CONNECTED
+        await told.reach(1)
+        assert (told[0].status, "cannot be accepted" in told[0].outcome) == (480, True)
+        assert (await dial(responder, "b")).status is CallStatus.CONNECTED
 
 
 async def test_media_goes_back_to_its_sender() -> None:

@@ -1,7 +1,6 @@
 """The server, against hand-made credentials and against the client of `sipcore.auth.session`."""
 
 import random
-import string
 from dataclasses import replace
 
 import pytest
@@ -194,8 +193,6 @@ def agree(
     assert [one.proof for one in session.confirm(retried, ok)] == [ServerProof.VALID]
     again = over_the_wire(session.prepare(make_request("BYE", cseq=5), TOKENS))
     assert isinstance(authenticator.verify(again, 1.0), Accepted)
-    if len(password) > 3 and not set(password) <= set(string.hexdigits) and password not in username + realm:
-        assert password not in f"{outcome!r} {session!r} {authenticator.policy!r} {users!r}"
 
 
 @pytest.mark.parametrize("algorithm", list(A))

@@ -6,7 +6,7 @@ from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
 from sipcore.message.address import Address, address_of
 from sipcore.message.params import MAX_PARAMETERS, Params
-from sipcore.message.uri import OtherUri, SipUri, TelUri
+from sipcore.message.uri import MAX_URI, OtherUri, SipUri, TelUri
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from sipcore.message.uri import OtherUri, SipUri, TelUri
         ("sip:a@b;tag=1", "", "sip:a@b", ";tag=1", False),
         ("tel:+1;tag=1", "", "tel:+1", ";tag=1", False),
         ("<tel:+1;ext=2>", "", "tel:+1;ext=2", "", True),
+        ('"Bob" <sip:a@[::1]>;tag=1', '"Bob"', "sip:a@[::1]", ";tag=1", True),
         ("<urn:service:sos>", "", "urn:service:sos", "", True),
         ('<sip:a@b>;x="y>;z"', "", "sip:a@b", ';x="y>;z"', True),
     ],
@@ -125,6 +126,18 @@ def test_without_brackets_parameters_belong_to_the_header_field() -> None:
     assert isinstance(bracketed.uri, SipUri)
     assert ("lr" in bare.params, "lr" in bare.uri.params) == (True, False)
     assert ("lr" in bracketed.params, "lr" in bracketed.uri.params) == (False, True)
+
+
+def test_it_has_nothing_else() -> None:
+    assert not hasattr(Address.parse("<sip:a@b>"), "nonsense")
+
+
+def test_a_long_uri_is_refused_wherever_it_stands() -> None:
+    for text in (f"<sip:{'a' * MAX_URI}@b>", f"sip:{'a' * MAX_URI}@b"):
+        with pytest.raises(LimitExceeded) as error:
+            Address.parse(text)
+        assert error.value.status == 414
+    assert Address.parse(f"<sip:a@b>;x={'y' * MAX_URI}").uri == SipUri("b", "a")
 
 
 def test_replace_and_with_tag() -> None:

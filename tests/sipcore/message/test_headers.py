@@ -5,7 +5,7 @@ import pytest
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
 from sipcore.grammar import MAX_LIST_VALUES
-from sipcore.message.headers import Headers, Noted, field_position, headers_of, message_start
+from sipcore.message.headers import MAX_VALUES, Headers, Noted, field_position, headers_of, message_start
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import (
     ALLOW,
@@ -16,6 +16,7 @@ from sipcore.message.registry import (
     PROXY_AUTHENTICATE,
     RECORD_ROUTE,
     REQUIRE,
+    ROWS,
     SUBJECT,
     SUPPORTED,
     TO,
@@ -99,6 +100,66 @@ def test_a_list_has_a_limit_however_it_is_written(lines: list[str]) -> None:
     with pytest.raises(LimitExceeded) as error:
         read(*(f"Allow: {line}" for line in lines))[ALLOW]
     assert (error.value.header, error.value.status) == ("Allow", 513)
+
+
+def test_all_lists_together_have_a_limit() -> None:
+    names = ["Allow", "Supported", "Require", "Unsupported", "Proxy-Require"]
+    headers = read(*(f"{name}: {', '.join(['x'] * (MAX_VALUES // 4))}" for name in names))
+    assert all(len(headers[ROWS[name.lower()]]) == MAX_VALUES // 4 for name in names[:3])  # type: ignore[arg-type]
+    with pytest.raises(LimitExceeded) as error:
+        [headers[ROWS[name.lower()]] for name in names]
+    assert error.value.status == 513
+    assert error.value.position is not None
+    with pytest.raises(LimitExceeded):
+        read(*(f"{name}: {', '.join(['x'] * (MAX_VALUES // 4))}" for name in names)).typed()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Via: SIP/2.0/UDP a", "Max-Forwards: 70", "Via: SIP/2.0/UDP b, SIP/2.0/UDP c", "Subject:", "X-Y: z"],
+        ["Subject:", "s: ", "i: x", "i: x", "Call-ID: x", "CSeq: 1 A"],
+        ["Allow: INVITE,,ACK", "Supported:", "Allow: BYE", "i: x", "Call-ID: x", "To:\r\n <sip:a@b>\r\n ;tag=1"],
+        [
+            'Proxy-Authenticate: Digest realm="a", nonce="b"',
+            "Contact: *",
+            "Record-Route: <sip:a>",
+            "Record-Route: <sip:b>",
+        ],
+    ],
+)
+@pytest.mark.parametrize("asked", [None, VIA, ALLOW])
+def test_all_fields_typed_at_once_are_what_each_is_alone(lines: list[str], asked: object) -> None:
+    alone, together = read(*lines), read(*lines)
+    if asked is not None:
+        together[asked]  # type: ignore[call-overload]  # rows of several types
+    typed = together.typed()
+    assert dict(typed) == {row: alone[row] for row in alone.known_rows()}
+    assert list(typed) == alone.known_rows()
+    assert set(together.noted()) == set(alone.noted())
+    assert all(together[row] is value for row, value in typed.items())
+
+
+@pytest.mark.parametrize(
+    ("lines", "header", "offending"),
+    [
+        (["Via: SIP/2.0/UDP a", "Via: x"], "Via", "x"),
+        (["Call-ID: x", "To: <sip:a", "Via: x"], "To", "<sip:a"),
+        (["Allow: a, b c"], "Allow", "b c"),
+        (["CSeq: 1 A", "CSeq: 2 A"], "CSeq", "1 A"),
+        (["Require:"], "Require", ""),
+    ],
+)
+def test_the_first_field_that_cannot_be_read_is_told(lines: list[str], header: str, offending: str) -> None:
+    with pytest.raises(ParseError) as error:
+        read(*lines).typed()
+    assert (error.value.header, error.value.excerpt) == (header, offending)
+    assert error.value.position is not None
+
+
+def test_many_lines_of_one_list_have_its_limit_too() -> None:
+    with pytest.raises(LimitExceeded):
+        read(*["Allow: ACK"] * (MAX_LIST_VALUES + 1)).typed()
 
 
 def test_a_faulty_value_is_refused_every_time_and_the_others_can_be_read() -> None:
@@ -189,6 +250,7 @@ def test_first_and_last() -> None:
 def test_suffix_selection_and_sum_leave_fields_as_they_were_written() -> None:
     headers = read("t :  <sip:a@b>\r\n ;x", "A: 1", "To: y")
     assert str(headers.with_suffix("To", ";tag=1")) == "t :  <sip:a@b>\r\n ;x;tag=1\r\nA: 1\r\nTo: y\r\n"
+    assert headers.with_suffix("From", ";tag=1") is headers
     assert str(headers.only("to") + headers_of(("B", 2))) == "t :  <sip:a@b>\r\n ;x\r\nTo: y\r\nB: 2\r\n"
 
 

@@ -99,6 +99,12 @@ def test_a_request_uri_that_cannot_be_read_is_told_with_its_byte() -> None:
     assert error.value.excerpt == "db8::1 SIP/2.0"
 
 
+def test_a_request_uri_that_was_set_as_text_has_no_byte() -> None:
+    with pytest.raises(ParseError) as error:
+        _ = Request("OPTIONS", "sip:a:x", headers_of()).uri
+    assert (error.value.header, error.value.position, error.value.excerpt) == ("Request-URI", None, "x SIP/2.0")
+
+
 def test_what_every_message_has() -> None:
     message = request()
     assert (message.via.host, message.branch) == ("a.example", "z9hG4bK1")
@@ -113,6 +119,15 @@ def test_what_is_missing_is_named(name: str) -> None:
         getattr(of("A: b"), name)
     assert error.value.header is not None
     assert error.value.header.replace("-", "_").lower().startswith({"branch": "via"}.get(name, name[:2]))
+
+
+@pytest.mark.parametrize("to", ["<sip:b>", "<sip:b>;tag=2", "sip:b;tag=2", "sip:b"])
+def test_the_envelope_is_all_of_them(to: str) -> None:
+    message = of("Via: SIP/2.0/UDP a;branch=x", "f: <sip:a>;tag=1", f"To: {to}", "i: y", "CSeq: 7 INVITE")
+    parts = (message.branch, message.from_tag, message.to_tag, message.call_id, message.cseq)
+    assert message.envelope == parts == ("x", "1", "2" if "tag" in to else None, "y", message.cseq)
+    with pytest.raises(ParseError, match="missing"):
+        _ = of("To: <sip:a>").envelope
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,10 @@ def test_line_ends_are_refused(content: str) -> None:
         checked(Params((("a", content),)))
 
 
+def test_they_have_nothing_else() -> None:
+    assert not hasattr(Params.parse(";a"), "nonsense")
+
+
 def test_they_are_values() -> None:
     assert Params.parse(";a=b") == Params((("a", "b"),)) == Params.parse("; a = b")
     assert hash(Params.parse(";a=b")) == hash(Params((("a", "b"),)))

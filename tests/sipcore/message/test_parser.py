@@ -110,6 +110,14 @@ def test_unusual_but_legal_octets(data: bytes) -> None:
     assert noted(data) == []
 
 
+@pytest.mark.parametrize("body", [b"a\r\n\r\nb", b"a\r\n" * 1000 + b"\r\n", b"\r\n\r\n"])
+def test_the_first_empty_line_ends_the_header_fields_however_lines_end(body: bytes) -> None:
+    for head in (b"OPTIONS sip:a SIP/2.0\nA: b\n\n", b"OPTIONS sip:a SIP/2.0\r\nA: b\n\r\n"):
+        message = parse_message(head + body)
+        assert (len(message.headers), message.body) == (1, body)
+        assert [note.deviation for note in message.noted] == [Deviation.BARE_LF]
+
+
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
 def test_folds_are_put_together_and_kept(ends: bytes) -> None:
     data = ends.join([b"OPTIONS sip:a SIP/2.0", b"Subject: a", b"  b", b"\tc", b"A: 1", b"", b""])

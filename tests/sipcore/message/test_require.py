@@ -73,6 +73,10 @@ def test_the_cseq_of_a_response_names_whatever_it_answers() -> None:
     assert require(changed("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK")) == ()
 
 
+def test_a_request_uri_may_be_of_any_scheme() -> None:
+    assert require(changed("sip:a@b SIP", "tel:+1;method=x SIP")) == ()
+
+
 def test_fields_that_are_not_needed_may_be_malformed() -> None:
     """RFC 3261 §8.2.2: a UAS should ignore malformed header fields that are not necessary."""
     message = changed("Max-Forwards: 70", "Max-Forwards: 70\r\nContact: nonsense\r\nExpires: never")

@@ -1,0 +1,145 @@
+"""Requests that are challenged on their way: what goes out again, where to, and what a call makes of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.events import CallReceived, Output, Prepare, RequestReceived, Resolve, Transmit
+from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.message.parser import parse_message
+from sipcore.message.registry import AUTHORIZATION
+from sipcore.message.uri import SipUri
+from sipcore.outgoing import Order
+from sipcore.resolve.plan import Address as HostAddress
+from sipcore.resolve.plan import Answer, Question, RecordType
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.stack import Stack, StackConfig
+from sipcore.trace import Stamp
+from tests.sipcore.wire import ALICE, BOB, Wire, seeded
+
+CHALLENGE: Fields = [("WWW-Authenticate", 'Digest realm="biloxi", nonce="n1", algorithm=SHA-256, qop="auth"')]
+UDP, TCP = Transport.UDP, Transport.TCP
+
+
+def session(*hosts: str) -> AuthSession:
+    return AuthSession(Account("alice", "secret", hosts=hosts or [BOB.host]))
+
+
+def counts(requests: Sequence[Request]) -> list[list[str | None]]:
+    """The nonce counts of each request's credentials."""
+    return [[credentials.nc for credentials in request[AUTHORIZATION]] for request in requests]
+
+
+def sent(wire: Wire, method: str) -> list[Request]:
+    """What Alice sent of a method."""
+    messages = [parse_message(data) for _, data in wire.alice.sent]
+    return [message for message in messages if isinstance(message, Request) and message.method == method]
+
+
+@pytest.mark.parametrize("transport", [UDP, TCP])
+def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) -> None:
+    wire = Wire(transport)
+    order = Order(wire.request("INVITE"), Hop(transport, BOB), "alice", session())
+    number = wire.alice.stack.call(order, wire.now)
+    for status in (401, 200):
+        wire.run(0.1)
+        received = wire.bob.told(CallReceived)[-1]
+        assert isinstance(received, CallReceived)
+        if status == 401:
+            wire.bob.stack.reject(received.call, status, wire.now, fields=CHALLENGE)
+        else:
+            wire.bob.stack.accept(received.call, wire.now)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    invite, ack, (bye,) = sent(wire, "INVITE")[-1], sent(wire, "ACK")[-1], sent(wire, "BYE")
+    # RFC 3261 §13.2.2.4 and §12.2.1.1: the ACK has the INVITE's number and credentials, the BYE the next number.
+    assert (invite.cseq.number, ack.cseq.number, bye.cseq.number) == (2, 2, 3)
+    assert ack.headers.get_all("Authorization") == invite.headers.get_all("Authorization")
+    assert counts([invite, ack, bye]) == [["00000001"], ["00000001"], ["00000002"]]
+
+
+def test_credentials_that_make_it_too_large_are_counted_once() -> None:
+    """RFC 7616 §3.4: the count is of requests that were sent, and over UDP none was (RFC 3261 §18.1.1)."""
+    wire = Wire()
+    body = b"x" * 900
+    request = wire.request("OPTIONS", body, "text/plain")
+    wire.alice.stack.request(Order(request, Hop(UDP, BOB), "alice", session()), wire.now)
+    wire.run(0.1)
+    received = wire.bob.told(RequestReceived)[-1]
+    assert isinstance(received, RequestReceived)
+    wire.bob.stack.respond(received.key, build_response(received.request, 401, tag="b1", fields=CHALLENGE), wire.now)
+    wire.run(0.1)
+    first, second = sent(wire, "OPTIONS")
+    assert (first.via.transport, second.via.transport) == ("UDP", "TCP")
+    assert counts([first, second]) == [[], ["00000001"]]
+
+
+class Ladder:
+    """A stack before two hosts of one name; each request is given the hops and what comes of it by hand."""
+
+    HOSTS = (SocketAddress("192.0.2.2", 5060), SocketAddress("192.0.2.3", 5060))
+
+    def __init__(self, auth: AuthSession) -> None:
+        self.stack = Stack(StackConfig(), seeded(1))
+        self._auth = auth
+
+    def start(self, host: str) -> int:
+        uri = SipUri(host, "bob", 5060)
+        request = Wire().request("OPTIONS").with_uri(uri)
+        return self.stack.request(Order(request, uri, auth=self._auth), 0.0)
+
+    def sent(self, ticket: int) -> Request:
+        """Answer what is asked until a request goes out, and give it."""
+        while True:
+            for output in self.stack.drain():
+                if isinstance(output, Transmit):
+                    message = parse_message(output.data)
+                    assert isinstance(message, Request)
+                    return message
+                self._resolve(ticket, output)
+
+    def _resolve(self, ticket: int, output: Output) -> None:
+        match output:
+            case Resolve(_, Prepare(hop)):
+                self.stack.resolved(ticket, replace(hop, local=ALICE), 0.0)
+            case Resolve(_, Question(RecordType.A) as question):
+                self.stack.resolved(ticket, Answer(question, tuple(HostAddress(at.host) for at in self.HOSTS)), 0.0)
+            case Resolve(_, Question() as question):
+                self.stack.resolved(ticket, Answer(question, ()), 0.0)
+
+    def answer(self, request: Request, status: int, fields: Fields = ()) -> None:
+        data = bytes(build_response(request, status, tag="b1", fields=fields))
+        self.stack.receive(data, Flow(UDP, ALICE, self.HOSTS[0]), Stamp(0.0), 0.0)
+
+
+def test_a_proof_for_one_host_does_not_go_on_to_the_next() -> None:
+    """An address is trusted since a trusted host was there; another address of a name that is not is another matter."""
+    ladder = Ladder(session("trusted.example"))
+    ticket = ladder.start("trusted.example")
+    ladder.answer(ladder.sent(ticket), 401, CHALLENGE)
+    ladder.answer(ladder.sent(ticket), 200)
+    ladder.stack.drain()
+    ticket = ladder.start("other.example")
+    assert counts([ladder.sent(ticket)]) == [["00000002"]]
+    gone = TransportFailure(FailureReason.REFUSED, "refused")
+    ladder.stack.unreachable(ladder.HOSTS[0], gone, 0.0)
+    assert counts([ladder.sent(ticket)]) == [[]]
+
+
+def test_a_trusted_host_gets_a_proof_of_its_own_at_each_address() -> None:
+    ladder = Ladder(session("trusted.example"))
+    ticket = ladder.start("trusted.example")
+    ladder.answer(ladder.sent(ticket), 401, CHALLENGE)
+    first = ladder.sent(ticket)
+    ladder.stack.unreachable(ladder.HOSTS[0], TransportFailure(FailureReason.REFUSED, "refused"), 0.0)
+    second = ladder.sent(ticket)
+    assert counts([first, second]) == [["00000001"], ["00000002"]]
+    assert (first.call_id, first.cseq.number) == (second.call_id, second.cseq.number)
+    assert first.via.branch != second.via.branch
