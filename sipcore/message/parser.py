@@ -47,12 +47,14 @@ def parse_message(data: bytes) -> Request | Response:
     if end < 0 or len(data) > MAX_MESSAGE:
         end, after = _find_end(data, start, noted)
     head = data[start:end].decode("utf-8", "surrogateescape")
-    lines = head.split("\r\n", MAX_LINES)
+    lines = head.split("\r\n", MAX_LINES - 1)  # more lines than that leave their ends in the last piece
     text = "".join(lines)
     if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
         end, after = _find_end(data, start, noted)  # an empty line between bare line feeds may have come earlier
         head = data[start:end].decode("utf-8", "surrogateescape")
         lines = _mend_lines(head, start, noted)
+        if data[end : end + 1] == b"\n" and not any(note.deviation is Deviation.BARE_LF for note in noted):
+            noted.append(Noted(Deviation.BARE_LF, "message"))
     if len(head) > MAX_START_LINE:
         _check_lengths(data, lines)
     parts = [line.partition(":") for line in lines[1:]]

@@ -110,6 +110,14 @@ def test_unusual_but_legal_octets(data: bytes) -> None:
     assert noted(data) == []
 
 
+def test_faults_are_noted_once_each() -> None:
+    assert noted(b"OPTIONS sip:a SIP/2.0\nA: \xff\nB: c\n d") == [
+        Deviation.NO_BLANK_LINE,
+        Deviation.BARE_LF,
+        Deviation.NOT_UTF8,
+    ]
+
+
 @pytest.mark.parametrize("body", [b"a\r\n\r\nb", b"a\r\n" * 1000 + b"\r\n", b"\r\n\r\n"])
 def test_the_first_empty_line_ends_the_header_fields_however_lines_end(body: bytes) -> None:
     for head in (b"OPTIONS sip:a SIP/2.0\nA: b\n\n", b"OPTIONS sip:a SIP/2.0\r\nA: b\n\r\n"):
