@@ -18,7 +18,7 @@ from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import EndReason
 from sipcore.endpoint.call import Call
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
-from sipcore.errors import ParseError, TransportFailure
+from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.events import CallAnswered, CallFailed, CallProgress
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
@@ -48,16 +48,48 @@ async def place_call(
     """Place the call and give its result; `on_entry` is called with each line of the timeline as it happens.
 
     A `hop` skips locating the destination, `config` replaces `call_config`. Whatever the network does is in the result;
-    raises LocalError for a script that cannot be carried out.
+    raises LocalError for a script that cannot be carried out. Who cancels it has the call hung up properly first.
     """
     codecs_named(script.codecs)  # which raises for unknown ones before anything is opened
-    async with open_endpoint(replace(config or call_config(), garbage_fails=True)) as endpoint:
+    given_up = trio.CancelScope()
+    result: CallResult | None = None
+    failure: LocalError | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_pass_on_cancellation, given_up)
+        with trio.CancelScope(shield=True):
+            try:
+                result = await _place_call(script, config or call_config(), on_entry, hop, given_up)
+            except LocalError as error:
+                failure = error  # raised below, outside of the nursery, which would wrap it in a group
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    assert result is not None  # noqa: S101  # who was cancelled does not come here
+    return result
+
+
+async def _pass_on_cancellation(scope: trio.CancelScope) -> None:
+    """Whatever cancels `place_call` is to end the call and leave the transports, which hanging up needs."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        scope.cancel()
+
+
+async def _place_call(
+    script: CallScript, config: EndpointConfig, on_entry: OnEntry | None, hop: Hop | None, given_up: trio.CancelScope
+) -> CallResult | None:
+    """The call's result; None when it was given up."""
+    result = None
+    async with open_endpoint(replace(config, garbage_fails=True)) as endpoint:
         run = _Run(script, endpoint, on_entry)
         unsubscribe = endpoint.subscribe(run.take)
         try:
-            return await run.call(hop)
+            with given_up:
+                result = await run.call(hop)
         finally:
             unsubscribe()
+    return result
 
 
 class _Run:

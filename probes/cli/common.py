@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -15,7 +15,6 @@ import typer
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    import trio
     from rich.console import Console, RenderableType
 
     from probes.destination import Destination
@@ -125,27 +124,34 @@ class Printer:
 
 
 def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
-    """`trio.run`, but SIGTERM cancels it first: calls are hung up properly before the signal ends the program."""
+    """`trio.run`, but SIGINT and SIGTERM cancel it first: calls are hung up before the signal ends the program.
+
+    Otherwise KeyboardInterrupt could be raised anywhere, in the middle of taking a message too. The second signal has
+    its usual effect at once.
+    """
     import trio
 
     if threading.current_thread() is not threading.main_thread():
         return trio.run(function)  # signals are the main thread's
     results: list[T] = []
+    signals: list[int] = []
+
+    async def cancel_at_signal(
+        scope: trio.CancelScope, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
+            signals.append(await anext(aiter(received)))
+        scope.cancel()
 
     async def watch() -> None:
-        with trio.open_signal_receiver(signal.SIGTERM) as signals:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_at_signal, signals, nursery.cancel_scope)
-                results.append(await function())
-                nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(cancel_at_signal, nursery.cancel_scope)
+            results.append(await function())
+            nursery.cancel_scope.cancel()
 
     trio.run(watch)
     if not results:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signals[0])
         sys.exit(ExitCode.FAILED)  # where the signal is ignored
     return results[0]
-
-
-async def _cancel_at_signal(signals: AsyncIterator[int], scope: "trio.CancelScope") -> None:
-    async for _ in signals:
-        scope.cancel()

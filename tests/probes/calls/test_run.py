@@ -313,3 +313,22 @@ async def test_a_call_over_a_websocket_goes_to_its_path(monkeypatch: pytest.Monk
     assert result.final_status == 480
     assert result.hop
     assert (result.hop.transport, result.hop.path) == (Transport.WS, "/sip")
+
+
+async def test_who_cancels_has_the_call_hung_up() -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes | None:
+        asked.append(data.split()[0])
+        if asked[-1] == b"ACK":
+            scope.cancel()
+            return None
+        return ok(data, f"Contact: <{data.split()[1].decode()}>")
+
+    started = trio.current_time()
+    async with udp(respond) as port:
+        with trio.CancelScope() as scope:
+            await place_call(CallScript(Destination(HOST, port, Transport.UDP), hold=20))
+    assert scope.cancelled_caught
+    assert asked == [b"INVITE", b"ACK", b"BYE"]
+    assert trio.current_time() - started < HANG_UP_TIMEOUT, "the answer to the BYE was not taken"

@@ -13,13 +13,15 @@ from probes.discovery.candidates import Candidate
 from probes.discovery.run import DiscoveryConfig, Progress, discover
 from probes.product import PRODUCT
 from probes.result import Attempt, Discovery, LookupStep, Reach
+from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.trace import Direction, MessageTrace
-from sipcore.transports.base import TlsConfig
+from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.lookup import LookupConfig
+from sipcore.transports.ws_failure import WsProblem
 from tests.probes.discovery.network import HOST, free_port, hang_up, name_server, ok, saying, silent, tcp, tls, udp
 from tests.sipcore.transports.authority import issue
 
@@ -297,3 +299,21 @@ async def test_no_more_places_are_tried_than_one_run_may(clock: MockClock, monke
 async def test_what_cannot_be_is_refused_before_anything_is_sent(clock: MockClock) -> None:
     with pytest.raises(LocalError):
         await discovered(f"sips:{HOST}", UDP)
+
+
+async def test_a_websocket() -> None:
+    binds = ((Transport.WS, SocketAddress(HOST, 0)),)
+    async with open_endpoint(EndpointConfig(transports=TransportConfig(bind=binds))) as endpoint:
+        address = endpoint.transports.local_address(Transport.WS)
+        assert address
+        found = await discovered(f"ws://{address}/sip")
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.hop.transport, attempt.hop.path) == (Reach.ANSWERED, Transport.WS, "/sip")
+    assert str(attempt.uri) == f"sip:{address};transport=ws"
+
+
+async def test_a_web_server_without_the_path() -> None:
+    async with tcp(saying(lambda _: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as port:
+        attempt = await attempted(port, Transport.WS)
+    assert (attempt.reach, attempt.advice) == (Reach.NOT_SIP, WsProblem.NOT_FOUND.advice)
+    assert "HTTP 404 Not Found" in attempt.detail

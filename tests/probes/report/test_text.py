@@ -164,6 +164,20 @@ def test_each_address_has_its_block() -> None:
     )
 
 
+def test_websockets_stand_in_a_block_of_their_own() -> None:
+    hops = [hop(f"{name} 192.0.2.1:{port}") for name in ("udp", "tcp", "tls") for port in (5060, 5061)]
+    hops += [hop("ws 192.0.2.1:80"), hop("wss 192.0.2.1:443")]
+    lines = [line.plain for line in grid(hops, {})]
+    assert lines[2:] == [
+        "    port    UDP               TCP               TLS",
+        "    5060    …                 …                 …",
+        "    5061    …                 …                 …",
+        "    port    WS                WSS",
+        "    80      …",
+        "    443                       …",
+    ]
+
+
 @pytest.mark.parametrize(
     ("hops", "attempts", "first"),
     [
