@@ -43,7 +43,7 @@ class Noted:
 class Headers:
     """An immutable, ordered collection of header fields."""
 
-    __slots__ = ("_failed", "_keys", "_notes", "_origin", "_parts", "_room", "_typed")
+    __slots__ = ("_extra", "_failed", "_keys", "_notes", "_origin", "_parts", "_typed")
 
     def __init__(self, parts: list[Part], keys: list[str], origin: bytes | None = None) -> None:
         """Take fields as written and their keys, side by side; both lists belong to the new object from here on.
@@ -55,8 +55,8 @@ class Headers:
         self._origin = origin
         self._typed: dict[Row[object], object] = {}
         self._notes: dict[Row[object], Notes] = {}
-        self._failed: dict[Row[object], ParseError] = {}
-        self._room = MAX_VALUES - len(keys)
+        self._failed: dict[Row[object], ParseError] | None = None
+        self._extra = 0
 
     @overload
     def __getitem__(self, row: Single[T]) -> T | None: ...
@@ -72,7 +72,7 @@ class Headers:
         typed = self._typed.get(row, _UNREAD)
         if typed is not _UNREAD:
             return typed
-        if row in self._failed:
+        if self._failed and row in self._failed:
             raise self._failed[row].within()
         notes: Notes = []
         places = self._places(row.key)
@@ -82,7 +82,7 @@ class Headers:
             else:
                 typed = self._read_single(row, places, notes) if places else None
         except ParseError as error:
-            self._failed[row] = error.within()
+            self._failed = {**(self._failed or {}), row: error.within()}
             raise
         self._typed[row] = typed
         if notes:
@@ -173,8 +173,8 @@ class Headers:
             return
         plain = row.codec is parse_token and _are_tokens(text)
         pieces = _SEPARATOR.split(text) if plain else _pieces(row, text, notes)
-        self._room -= len(pieces)
-        if self._room < 0:
+        self._extra += len(pieces)
+        if self._extra + len(self._keys) > MAX_VALUES:
             message = f"more than {MAX_VALUES} values in all header fields"
             raise LimitExceeded(message, section="RFC 3261 §7.3.1", text=text, status=513)
         if plain:
@@ -221,19 +221,16 @@ class Headers:
         whole = self[row]
         return whole[0] if whole else None
 
-    def envelope(self) -> tuple[str, str, str, str, str] | None:
-        """What stands first in Via, From, To, Call-ID and CSeq, as it was written; None where one of them is missing.
+    def envelope(self) -> str | None:
+        """What stands first in Via, From, To, Call-ID and CSeq, as written, a line each; None where one is missing.
 
         These five are asked for of every message, before anything else and together.
         """
         parts, index = self._parts, self._keys.index
         try:
             return (
-                parts[index("via")][2],
-                parts[index("from")][2],
-                parts[index("to")][2],
-                parts[index("call-id")][2],
-                parts[index("cseq")][2],
+                f"{parts[index('via')][2]}\n{parts[index('from')][2]}\n{parts[index('to')][2]}\n"
+                f"{parts[index('call-id')][2]}\n{parts[index('cseq')][2]}"
             )
         except ValueError:
             return None

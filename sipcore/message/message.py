@@ -11,12 +11,11 @@ from typing import Self, TypeVar, overload
 
 from sipcore.deviation import Notes
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import QUOTED, TOKEN, is_token, require_safe, require_token
+from sipcore.grammar import TOKEN, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
 from sipcore.message.headers import Headers, Noted, message_start
-from sipcore.message.params import GENERIC_PARAMS
 from sipcore.message.registry import (
     CALL_ID,
     CONTENT_DISPOSITION,
@@ -42,15 +41,17 @@ VERSION = "SIP/2.0"
 Envelope = tuple[str, str | None, str | None, str, CSeq]
 """What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
 
-# The fields of the envelope as most are written. Where one is not, the typed values tell.
-_plain_branch = re.compile(
-    rf' [^;,"<\r\n]++(?:;(?!(?i:branch)[;=]){TOKEN}++(?:={TOKEN}++(?!:)|={QUOTED})?+)*+'
-    rf";(?i:branch)=({TOKEN}++)(?!:){GENERIC_PARAMS}",
-    re.DOTALL,
+# Via, From, To, Call-ID and CSeq as most are written, one below the other; no part of the pattern takes a line end, so
+# that each matches within its own line. One pattern for all is twice as fast as one for each.
+_PARAM = rf"{TOKEN}++(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?+"
+_plain_envelope = re.compile(
+    rf' [^;,"<\r\n]++(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+\n'
+    rf"[^>\r\n]*+>;tag=({TOKEN}++)\n"
+    rf"[^>\r\n]*+>(?:;tag=({TOKEN}++))?+\n"
+    rf" ({CALL_ID_WORDS})\n"
+    rf" ([0-9]{{1,9}}) ({TOKEN}++)"
 ).fullmatch
 _make_cseq = maker(CSeq)
-_plain_call_id = re.compile(rf" ({CALL_ID_WORDS})").fullmatch
-_plain_cseq = re.compile(rf" ([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
 
 
 class Message:
@@ -149,15 +150,10 @@ class Message:
     def _open(self) -> "Envelope | None":
         """Read what finds the transaction and the dialog of a message, where all of it is plain, in one go."""
         written = self._headers.envelope()
-        if written is None:
-            return None
-        via, from_, to, call_id, cseq = written
-        branch, word, number = _plain_branch(via), _plain_call_id(call_id), _plain_cseq(cseq)
-        from_tag = from_.partition(">;tag=")[2]
-        to_tag = None if to.endswith(">") else to.partition(">;tag=")[2]
-        if branch and word and number and is_token(from_tag) and (to_tag is None or is_token(to_tag)):
-            typed = _make_cseq(int(number[1]), number[2])
-            self._envelope = (branch[1], from_tag, to_tag, word[1], typed)
+        plain = _plain_envelope(written) if written is not None else None
+        if plain:
+            branch, from_tag, to_tag, call_id, number, method = plain.groups()
+            self._envelope = (branch, from_tag, to_tag, call_id, _make_cseq(int(number), method))
         return self._envelope
 
     def _missing(self, row: Row[T]) -> T:

@@ -26,6 +26,7 @@ MAX_START_LINE = 8192
 """Characters in the start line; a URI has its own limit, MAX_URI."""
 
 _LENGTH = CONTENT_LENGTH.key
+_METHODS = frozenset(KNOWN)
 _plain_status_line = re.compile(rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) (.*+)", re.DOTALL).fullmatch
 _status_line = re.compile(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL).fullmatch
 _is_version = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
@@ -79,8 +80,8 @@ def parse_message(data: bytes) -> Request | Response:
     else:
         body = _cut_body(data, after, headers, keys, noted)
     words = lines[0].split(" ")
-    if len(words) == 3 and words[2] == VERSION and words[0] in KNOWN and words[1][:1] not in ("<", ""):
-        return received_request(words[0], words[1], headers, body, lines[0], data, tuple(noted))
+    if len(words) == 3 and words[2] == VERSION and words[0] in _METHODS and words[1] and words[1][0] != "<":
+        return received_request(words[0], words[1], headers, body, lines[0], data, tuple(noted) if noted else ())
     try:
         return _read_start_line(lines[0], headers, body, data, noted)
     except ParseError as error:

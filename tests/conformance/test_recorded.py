@@ -3,7 +3,9 @@
 import time
 
 from sipcore.errors import ParseError
+from sipcore.message.message import Message
 from sipcore.message.parser import parse_message
+from sipcore.message.registry import CALL_ID, CSEQ, FROM, TO, VIA
 from sipcore.message.require import inspect
 from tests.conformance.corpus import mutations, needs_corpus, recorded
 
@@ -11,6 +13,16 @@ pytestmark = needs_corpus
 
 SECONDS = 5.0
 """CPU time within which any one mutation must be read: a thousand times what the slowest takes."""
+
+
+def envelope_typed(message: Message) -> tuple[object, ...] | None:
+    """The envelope out of the typed header fields, read whole; None where one of them cannot be read."""
+    try:
+        via, from_, to = message[VIA], message[FROM], message[TO]
+        call_id, cseq = message[CALL_ID], message[CSEQ]
+    except ParseError:
+        return None
+    return (via[0].branch, from_.tag, to.tag, call_id, cseq) if via and from_ and to and call_id and cseq else None
 
 
 def test_every_recorded_server_message_parses_and_comes_back_byte_exact() -> None:
@@ -21,6 +33,8 @@ def test_every_recorded_server_message_parses_and_comes_back_byte_exact() -> Non
         message = parse_message(data)
         inspect(message)
         assert bytes(message) == data, name
+        typed = envelope_typed(message)
+        assert typed is None or message.envelope == typed, name
         count += 1
     assert count > 1500
 
@@ -33,6 +47,8 @@ def test_every_mutation_gives_a_message_or_our_error_in_bounded_time() -> None:
             message = parse_message(data)
             inspect(message)
             assert bytes(message) == data, name
+            typed = envelope_typed(message)
+            assert typed is None or message.envelope == typed, name
         except ParseError:
             pass
         assert time.thread_time() - begin < SECONDS, name
