@@ -325,7 +325,8 @@ def parse_hostport(where: str, text: str, notes: Notes | None = None, offset: in
         return host, None
     if not _is_port(digits) or int(digits) > MAX_PORT:
         where_port = offset + len(host) + 1
-        raise ParseError(f"a port is at most {MAX_PORT}", section="RFC 3261 §25.1", text=text, offset=where_port)
+        message = f"a port is at most {MAX_PORT}" if digits.isdecimal() else "a port is a number"
+        raise ParseError(message, section="RFC 3261 §25.1", text=text, offset=where_port)
     return host, int(digits)
 
 
