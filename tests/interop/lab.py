@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tests.interop import wire
 from tests.interop.certificates import Certificates
+from tests.machine import has_ipv6
 
 HOST = "127.0.0.1"
-HOST6 = "::1"
 PORTS = range(10_000, 30_000)
 """Below the kernel's ephemeral ports (from 32768), so that no client's socket takes one between two steps."""
 START_SECONDS = 20.0
@@ -110,16 +110,6 @@ class Lab:
             processes = [stack.enter_context(process(command, folder)) for command in commands]
             _await_answer(server, processes, folder)
             yield server
-
-
-def has_ipv6() -> bool:
-    """Whether this machine has ::1; containers often have not."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind((HOST6, 0))
-    except OSError:
-        return False
-    return True
 
 
 def program(name: str, package: str) -> str:

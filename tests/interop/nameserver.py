@@ -16,7 +16,8 @@ import dns.message
 import dns.query
 
 from sipcore.resolve.target import SocketAddress
-from tests.interop.lab import HOST, HOST6, POLL_SECONDS, START_SECONDS, Lab, StartError, has_ipv6, process, program
+from tests.interop.lab import HOST, POLL_SECONDS, START_SECONDS, Lab, StartError, process, program
+from tests.machine import HOST6, has_ipv6
 
 Zones = Mapping[str, Path]
 """The name of each zone, and its file."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.interop import debian
-from tests.interop.lab import HOST, HOST6, Lab, MissingError, Server, has_ipv6, program, version
+from tests.interop.lab import HOST, Lab, MissingError, Server, program, version
+from tests.machine import HOST6, has_ipv6
 
 ASTERISK_SUITE = "forky"
 """The Debian suite that Asterisk 22 is taken from; Debian 12 has none."""

@@ -15,6 +15,7 @@ from sipcore.message.address import Address
 from sipcore.resolve.target import Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.interop.lab import Server
+from tests.machine import needs_ipv6
 
 TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 HOLD = 0.3
@@ -22,8 +23,7 @@ HOLD = 0.3
 
 def destination(server: Server, user: str, transport: Transport, host: str = "") -> Destination:
     port = server.tls_port if transport is Transport.TLS else server.udp_port
-    if port is None:
-        pytest.skip(f"{server.name} has no TLS")
+    assert port is not None
     return Destination(host or server.host, port, transport, user)
 
 
@@ -41,7 +41,15 @@ def labels(result: CallResult) -> list[str]:
     return [f"{entry.direction}{entry.label}" for entry in result.timeline if entry.direction]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda transport: transport.name)
+@pytest.fixture(params=TRANSPORTS, ids=lambda transport: transport.name)
+def transport(request: pytest.FixtureRequest, server: Server) -> Transport:
+    """Each transport of each server."""
+    if request.param is Transport.TLS and server.tls_port is None:
+        pytest.skip(f"{server.name} has no TLS")
+    chosen: Transport = request.param
+    return chosen
+
+
 async def test_a_call_is_answered_and_ends_properly(server: Server, transport: Transport) -> None:
     result = await place(server, CallScript(destination(server, "echo", transport), hold=HOLD))
     assert (result.status, result.kind) == (CallStatus.CONNECTED, CallKind.CONNECTED), result.why
@@ -57,9 +65,9 @@ async def test_a_call_is_answered_and_ends_properly(server: Server, transport: T
     assert offsets == sorted(offsets)
 
 
+@needs_ipv6
 async def test_over_ipv6(asterisk: Server) -> None:
-    if asterisk.host6 is None:
-        pytest.skip("this machine has no ::1")
+    assert asterisk.host6 is not None
     result = await place(asterisk, CallScript(destination(asterisk, "echo", Transport.UDP, asterisk.host6), hold=HOLD))
     assert result.kind is CallKind.CONNECTED
 

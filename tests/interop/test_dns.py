@@ -27,6 +27,7 @@ from tests.conformance.corpus import needs_corpus
 from tests.conformance.dns_cases import Scenario, orders, read_zone, scenarios
 from tests.interop.lab import HOST, Lab
 from tests.interop.nameserver import BROKEN, Nameserver, nsd
+from tests.machine import needs_ipv6
 
 A, AAAA, SRV, NAPTR = RecordType.A, RecordType.AAAA, RecordType.SRV, RecordType.NAPTR
 UDP, TCP, TLS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WSS
@@ -210,9 +211,9 @@ async def test_a_lame_and_a_broken_server_are_told_apart(
     assert f"A {host}: {expected.value} (127.0.0.1@{nameserver.address.port}: {expected.name})" in plan.trail
 
 
+@needs_ipv6
 async def test_the_server_is_asked_over_ipv6(nameserver: Nameserver) -> None:
-    if nameserver.address6 is None:
-        pytest.skip("this machine has no ::1")
+    assert nameserver.address6 is not None
     assert isinstance(await looking(nameserver.address6).ask(MANY), Answer)
 
 

@@ -16,6 +16,7 @@ from sipcore.transports import connections
 from sipcore.transports.base import TlsConfig, TransportConfig, socket_address
 from sipcore.transports.certificates import self_signed
 from sipcore.transports.connections import Transports, open_transports
+from tests.machine import needs_ipv6
 from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
 
 UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
@@ -82,15 +83,13 @@ async def test_tls_is_not_served_without_a_certificate(recorder: Recorder, trans
             transports.bind(transport, LOOPBACK)
 
 
+@needs_ipv6
 @pytest.mark.parametrize("transport", [TCP, TLS, Transport.WS, Transport.WSS])
 async def test_ipv6_is_served_and_connected_to(recorder: Recorder, transport: Transport) -> None:
     certificate, key = self_signed(["::1"])
     tls = TlsConfig(certificate=certificate, key=key, ca_data=certificate)
     async with open_transports(TransportConfig(tls=tls), recorder) as transports:
-        try:
-            address = transports.bind(transport, SocketAddress("::1", 0))
-        except LocalError:
-            pytest.skip("this machine has no IPv6")
+        address = transports.bind(transport, SocketAddress("::1", 0))
         assert transports.local_address(transport, ipv6=True) == address
         hop = await transports.prepare(Hop(transport, address))
         assert hop.local is not None

@@ -15,6 +15,7 @@ from sipcore.transports import ancillary as kernel
 from sipcore.transports import udp
 from sipcore.transports.base import socket_name
 from sipcore.transports.udp import UdpSocket
+from tests.machine import needs_ipv6
 from tests.sipcore.transports.recorder import LOOPBACK, OPTIONS, Recorder
 
 linux = pytest.mark.skipif(not kernel.LINUX, reason="Linux gives this, other systems do not")
@@ -106,11 +107,9 @@ async def test_a_wildcard_socket_tells_and_uses_the_real_local_address(
     assert peer.recvfrom(2000) == (b"answer", ("127.0.0.2", sock.local.port))
 
 
+@needs_ipv6
 async def test_ipv6(nursery: trio.Nursery, recorder: Recorder) -> None:
-    try:
-        sock = open_socket(nursery, recorder, SocketAddress("::", 0))
-    except OSError:
-        pytest.skip("this machine has no IPv6")
+    sock = open_socket(nursery, recorder, SocketAddress("::", 0))
     sock.send(OPTIONS, SocketAddress("::1", sock.local.port), SocketAddress("::1", sock.local.port))
     flow = (await recorder.message()).flow
     assert flow.remote == SocketAddress("::1", sock.local.port)
