@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from benchmarks.linear import CASES, SDP_CASES
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -26,5 +28,8 @@ GOALS = (
         for peer in ("sipmessage", "aiosipua", "sippy")
     ),
     *(Goal("parse.full.invite", peer, 2.0) for peer in ("sipmessage", "aiosipua", "sippy")),
+    *(
+        Goal(f"linear.{case}", "ordinary", 0.5) for case in (*CASES, *SDP_CASES)
+    ),  # no byte costs twice as much as an ordinary one
     Goal("template.options", "typed values", 10.0),
 )
