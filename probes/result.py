@@ -154,6 +154,8 @@ class TimelineEntry:
     detail: str = ""
     direction: str = ""
     kernel_stamped: bool = False
+    record: TraceRecord | None = field(default=None, repr=False, compare=False)
+    """The evidence that the line was made of; None where it is no trace record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,3 +175,10 @@ class CallResult:
     answer_time: float | None = None
     duration: float | None = None
     codec: str = ""
+    epoch_ns: int = 0
+    """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
+
+    @property
+    def records(self) -> tuple[TraceRecord, ...]:
+        """The evidence behind the timeline, in its order."""
+        return tuple(entry.record for entry in self.timeline if entry.record is not None)

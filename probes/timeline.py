@@ -23,7 +23,7 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
             return _message_entry(record, offset)
         case ResolveTrace(question=question, answers=answers, error=error):
             told = ", ".join(answers) or error.removeprefix(f"{question}: ")
-            return TimelineEntry(offset, "DNS", f"{question}: {told}")
+            return TimelineEntry(offset, "DNS", f"{question}: {told}", record=record)
         case FlowTrace():
             return _flow_entry(record, offset)
     return None
@@ -40,7 +40,7 @@ def _flow_entry(record: FlowTrace, offset: float) -> TimelineEntry:
     label = "connection failed" if record.event == FAILED else f"{name} {record.event}"
     detail = record.detail.removeprefix(f"{hop}: ")
     where = str(hop) if record.event == FAILED else str(hop.remote)
-    return TimelineEntry(offset, label, f"{where} {detail}".strip())
+    return TimelineEntry(offset, label, f"{where} {detail}".strip(), record=record)
 
 
 def _message_entry(record: MessageTrace, offset: float) -> TimelineEntry:
@@ -55,4 +55,4 @@ def _message_entry(record: MessageTrace, offset: float) -> TimelineEntry:
     except ParseError as error:
         label, detail = "not SIP", str(error)
     detail = f"{detail} ({again})" if again else detail
-    return TimelineEntry(offset, label, detail, arrow, record.kernel)
+    return TimelineEntry(offset, label, detail, arrow, record.kernel, record)

@@ -1,6 +1,7 @@
 """Placing a test call: the edge that carries out a `CallScript` and collects what happens."""
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -100,6 +101,7 @@ class _Run:
         self._endpoint = endpoint
         self._on_entry = on_entry
         self._start = trio.current_time()
+        self._epoch_ns = time.time_ns() - round(self._start * 1e9)
         self._timeline: list[TimelineEntry] = []
         self._first_ring: float | None = None
         self._answered: float | None = None
@@ -242,6 +244,7 @@ class _Run:
             answer_time=self._answered - self._start if self._answered else None,
             duration=self._held,
             codec=_negotiated(self._final),
+            epoch_ns=self._epoch_ns,
         )
 
 

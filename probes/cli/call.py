@@ -19,6 +19,7 @@ from probes.cli.common import (
     tls_config,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.saving import check_files, save
 from probes.result import CallKind
 
 if TYPE_CHECKING:
@@ -58,6 +59,15 @@ def call(
     hold: Annotated[float, typer.Option(min=0.0, help="Seconds to hold the answered call.")] = 2.0,
     ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")] = None,
     insecure: Annotated[bool, typer.Option(help="Accept any TLS certificate.")] = False,
+    save_to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--save",
+            metavar="FILE",
+            help="Write the call to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
+            "result; may be repeated.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Place a real call (INVITE, ACK, a short hold, BYE) and show its timeline."""
@@ -68,6 +78,7 @@ def call(
     from probes.report.call_text import entry_line
     from sipcore.auth.choice import Account
 
+    check_files(files := save_to or [])
     destination = read_destination(target, transport)
     hosts = [destination.host]
     sender = _read_caller(caller) if caller else None
@@ -82,6 +93,7 @@ def call(
         _print_failure(result)
     else:
         print_result(result, printer)
+    save(result, files)
     raise typer.Exit(EXIT_CODES[result.kind])
 
 

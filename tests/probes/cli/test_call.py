@@ -15,6 +15,7 @@ import pytest
 
 from probes.cli.call import EXIT_CODES
 from probes.cli.exit_codes import ExitCode
+from probes.cli.saving import WRITERS
 from probes.result import CallKind
 from tests.probes.discovery.network import HOST, free_port, ok
 
@@ -167,6 +168,36 @@ def test_a_call() -> None:
         done = sipprobe("call", bob.target, "--hold", "0", "--codec", "pcma", "--transport", "UDP")
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
     assert bob.asked == ["INVITE", "ACK", "BYE"]
+
+
+def test_a_call_is_saved(tmp_path: Path) -> None:
+    files = [tmp_path / f"call{end}" for end in WRITERS]
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--hold", "0", *(part for file in files for part in ("--save", str(file))))
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    begins = {".pcapng": b"\n\r\r\n", ".svg": b"<svg ", ".mmd": b"sequenceDiagram\n", ".json": b"{\n"}
+    assert {file.suffix: file.read_bytes().startswith(begins[file.suffix]) for file in files} == dict.fromkeys(
+        WRITERS, True
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "told"), [("call.txt", "has to end in .pcapng, .svg, .mmd, .json"), ("no/call.svg", "no directory")]
+)
+def test_what_cannot_be_saved_is_told_before_anybody_is_called(tmp_path: Path, file: str, told: str) -> None:
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--save", str(tmp_path / file))
+    assert (done.returncode, bob.asked) == (ExitCode.USAGE, [])
+    assert told in done.stderr
+
+
+def test_a_file_that_fails_after_all_is_told(tmp_path: Path) -> None:
+    (tmp_path / "call.svg").mkdir()
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--hold", "0", "--save", str(tmp_path / "call.svg"))
+    assert "connected" in done.stdout
+    assert done.returncode == ExitCode.USAGE
+    assert "Is a directory" in done.stderr
 
 
 def test_every_kind_of_ending_has_an_exit_code() -> None:

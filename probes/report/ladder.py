@@ -1,0 +1,86 @@
+"""A call as a ladder: who took part, and what passed between them in which order. Pictures are drawn from it."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from probes.report.packets import covered
+from probes.report.safe_text import encodable, printable
+from probes.result import TimelineEntry
+from sipcore.trace import Direction, MessageTrace
+from sipcore.value import value
+
+HERE = "sipprobe"
+"""The name of this end, which stands on the left."""
+
+
+class Tone(Enum):
+    """What kind of line it is, which is its colour."""
+
+    REQUEST = "request"
+    PROVISIONAL = "provisional"
+    SUCCESS = "success"
+    REDIRECTION = "redirection"
+    FAILURE = "failure"
+    ODD = "odd"
+    """Neither a request nor a response that can be read."""
+
+
+@value
+class Note:
+    """Something that happened at this end alone: DNS, a connection, the call's beginning and end."""
+
+    offset_ms: float
+    label: str
+    detail: str
+
+
+@value
+class Arrow:
+    """A message: `lane` is the place among the participants that it came from or went to, this end being 0."""
+
+    offset_ms: float
+    label: str
+    detail: str
+    lane: int
+    sent: bool
+    tone: Tone
+    again: bool
+    """Whether it is a retransmission."""
+    text: str
+    """The message, credentials covered, fit to be shown."""
+
+
+@value
+class Ladder:
+    """The participants, this end first, and the lines between them in the order of time."""
+
+    participants: tuple[str, ...]
+    lines: tuple[Note | Arrow, ...]
+
+
+def ladder_of(timeline: Sequence[TimelineEntry]) -> Ladder:
+    """The ladder of a timeline."""
+    remotes: dict[str, int] = {}
+    lines: list[Note | Arrow] = []
+    for entry in timeline:
+        label, detail = _fit(entry.label), _fit(entry.detail)
+        if not isinstance(entry.record, MessageTrace):
+            lines.append(Note(entry.offset_ms, label, detail))
+            continue
+        record = entry.record
+        lane = remotes.setdefault(f"{record.flow.transport.value.lower()} {record.flow.remote}", len(remotes) + 1)
+        sent = record.direction is Direction.SENT
+        text = "\n".join([_fit(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()])
+        lines.append(Arrow(entry.offset_ms, label, detail, lane, sent, _tone(label), record.attempt > 0, text))
+    return Ladder((HERE, *remotes), tuple(lines))
+
+
+def _fit(text: str) -> str:
+    return printable(encodable(text))
+
+
+def _tone(label: str) -> Tone:
+    code = label[:3]
+    if code.isdecimal():
+        return (Tone.PROVISIONAL, Tone.SUCCESS, Tone.REDIRECTION)[int(code[0]) - 1] if code < "400" else Tone.FAILURE
+    return Tone.ODD if label == "not SIP" else Tone.REQUEST

@@ -1,0 +1,25 @@
+"""A ladder as a Mermaid sequence diagram, for documents and tickets that draw it."""
+
+from probes.report.ladder import Arrow, Ladder
+
+_SPECIAL = str.maketrans({character: f"#{ord(character)};" for character in '#;<>{}"%:&\\`'})
+"""What has a meaning in the language, as its entity codes."""
+
+
+def mermaid(ladder: Ladder) -> str:
+    """The diagram's source; participants are P0, P1, … and this end is the first."""
+    lines = ["sequenceDiagram"]
+    lines += [f"    participant P{lane} as {_text(name)}" for lane, name in enumerate(ladder.participants)]
+    for line in ladder.lines:
+        told = _text(f"{line.label} {line.detail}".strip())
+        if isinstance(line, Arrow):
+            here, there = ("P0", f"P{line.lane}") if line.sent else (f"P{line.lane}", "P0")
+            arrow = "-->>" if line.again else "->>"
+            lines.append(f"    {here}{arrow}{there}: {told} ({line.offset_ms:.1f} ms)")
+        else:
+            lines.append(f"    Note over P0: {told} ({line.offset_ms:.1f} ms)")
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    return text.translate(_SPECIAL)

@@ -1,0 +1,97 @@
+"""A ladder and the pictures of it."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from probes.report.ladder import Arrow, Note, Tone, ladder_of
+from probes.report.mermaid import mermaid
+from probes.report.svg import svg
+from probes.result import TimelineEntry
+from sipcore.trace import TraceRecord
+from tests.probes.report.recorded import RECORDS, SECRET, received, sent, timeline
+
+LADDER = ladder_of(timeline(*RECORDS))
+EVIL = b"SIP/2.0 200 \x1b]0;x\x07\xff<script>;--&\r\nCSeq: 1 INVITE\r\n\r\n"
+
+
+def test_who_took_part_and_what_passed_between_them() -> None:
+    assert LADDER.participants == ("sipprobe", "udp 192.0.2.2:5060")
+    assert [(line.label, line.offset_ms) for line in LADDER.lines] == [
+        ("initiated", 0.0),
+        ("DNS", pytest.approx(1.0)),
+        ("INVITE", pytest.approx(2.0)),
+        ("INVITE", pytest.approx(502.0)),
+        ("486 Busy <Here> & there", pytest.approx(510.0)),
+        ("connection failed", pytest.approx(520.0)),
+        ("completed", 1000.0),
+    ]
+    arrows = [line for line in LADDER.lines if isinstance(line, Arrow)]
+    assert [(line.lane, line.sent, line.again, line.tone) for line in arrows] == [
+        (1, True, False, Tone.REQUEST),
+        (1, True, True, Tone.REQUEST),
+        (1, False, False, Tone.FAILURE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "tone"),
+    [
+        ("BYE", Tone.REQUEST),
+        ("100 Trying", Tone.PROVISIONAL),
+        ("200 OK", Tone.SUCCESS),
+        ("302", Tone.REDIRECTION),
+        ("404 Not Found", Tone.FAILURE),
+        ("603", Tone.FAILURE),
+        ("not SIP", Tone.ODD),
+    ],
+)
+def test_the_tone_of_an_arrow(label: str, tone: Tone) -> None:
+    (line,) = ladder_of([TimelineEntry(0.0, label, record=received(0.0))]).lines
+    assert isinstance(line, Arrow)
+    assert line.tone is tone
+
+
+def test_nothing_at_all() -> None:
+    assert ladder_of([]).participants == ("sipprobe",)
+    ElementTree.fromstring(svg(ladder_of([]), "nothing"))
+
+
+@pytest.mark.parametrize("records", [RECORDS, (sent(0.0), received(0.1, EVIL)), ()], ids=["call", "hostile", "none"])
+def test_the_picture_is_well_formed_and_secret_free(records: tuple[TraceRecord, ...]) -> None:
+    text = svg(ladder_of(timeline(*records)), 'call to "<x>"')
+    root = ElementTree.fromstring(text)
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == 'call to "<x>"'
+    arrows = [path for path in root.iter("{http://www.w3.org/2000/svg}path") if "arrow" in path.get("class", "")]
+    assert len(arrows) == sum(isinstance(line, Arrow) for line in ladder_of(timeline(*records)).lines)
+    assert SECRET not in text
+    assert "<script" not in text
+    assert "\x1b" not in text
+
+
+def test_a_long_detail_is_cut_and_whole_when_pointed_at() -> None:
+    note = Note(0.0, "DNS", "x" * 200)
+    text = svg(ladder_of([TimelineEntry(0.0, note.label, note.detail)]), "t")
+    assert "…" in text
+    assert "x" * 200 in text
+
+
+def test_the_diagram() -> None:
+    assert mermaid(LADDER) == (
+        "sequenceDiagram\n"
+        "    participant P0 as sipprobe\n"
+        "    participant P1 as udp 192.0.2.2#58;5060\n"
+        "    Note over P0: initiated sip#58;bob@biloxi.example (0.0 ms)\n"
+        "    Note over P0: DNS A biloxi.example#58; 192.0.2.2 (TTL 60) (1.0 ms)\n"
+        "    P0->>P1: INVITE sip#58;bob@biloxi.example (2.0 ms)\n"
+        "    P0-->>P1: INVITE sip#58;bob@biloxi.example (retransmission 1) (502.0 ms)\n"
+        "    P1->>P0: 486 Busy #60;Here#62; #38; there to 1 INVITE (510.0 ms)\n"
+        "    Note over P0: connection failed tcp 192.0.2.3#58;5060 nothing listens there (520.0 ms)\n"
+        "    Note over P0: completed (1000.0 ms)\n"
+    )
+
+
+def test_nobody_writes_commands_into_a_diagram() -> None:
+    text = mermaid(ladder_of(timeline(received(0.0, EVIL))))
+    assert text.count("\n") == 6
+    assert "<script>" not in text
