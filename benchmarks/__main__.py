@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.harness.measure import ROUNDS, Benchmark, Excluded, measure
+from benchmarks.harness.measure import Benchmark, Excluded, measure
 from benchmarks.harness.report import Result, summary, write
 
 FOLDER = Path(__file__).parent
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, write results.json; returns the exit code."""
     options = parse_arguments(arguments)
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
-    print(f"CPU time for one input, median of {ROUNDS} turns; ratio: the peer's time divided by ours\n")
+    print("CPU time for one input, median of all turns; ratio: the peer's time divided by ours\n")
     results = []
     for benchmark in select(options.names):
         result = Result(benchmark, measure(benchmark))

@@ -1,4 +1,5 @@
-"""What the figures have to reach: ratios to a peer in the same run, since absolute times belong to a machine."""
+"""What the figures have to reach: ratios to a peer in the same run. Absolute figures belong to a machine, and are told
+beside the ratio that says what this one can give."""
 
 from dataclasses import dataclass
 
@@ -18,6 +19,14 @@ class Goal:
         return ratio >= self.ratio
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The figure of the benchmark `name` is to be at most `most`, in its unit."""
+
+    name: str
+    most: float
+
+
 GOALS = (
     Goal("parse.route.invite", "sippy", 5.0),
     Goal("parse.route.invite", "aiosipua", 7.0),
@@ -32,4 +41,16 @@ GOALS = (
         Goal(f"linear.{case}", "ordinary", 0.5) for case in (*CASES, *SDP_CASES)
     ),  # no byte costs twice as much as an ordinary one
     Goal("template.options", "typed values", 10.0),
+    Goal("options.tcp.coalesced", "C client", 0.3),
+)
+
+LIMITS = (
+    Limit("transaction.client.udp", 3.0),
+    Limit("transaction.client.tcp", 3.0),
+    Limit("transaction.client.memory", 1200.0),
+    Limit("options.udp.awaited", 1e6 / 30_000),
+    Limit("options.tls.handshake", 1e6 / 600),
+    Limit("timers.t1.lateness", 3000.0),
+    Limit("rtt.accuracy.idle", 20.0),
+    Limit("rtt.accuracy.loaded", 20.0),
 )

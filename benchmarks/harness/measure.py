@@ -15,6 +15,9 @@ from typing import Any
 ROUNDS = 41
 """Turns for each contender: odd, so that the median is a turn that happened, and enough for deciles."""
 
+SAMPLES = 9
+"""Turns for each contender that measures itself: such a turn takes a second, not milliseconds."""
+
 TURN_NS = 5_000_000
 """How long a turn should be: far above the cost of reading the clock, below the scheduler's slice under light load."""
 
@@ -28,6 +31,15 @@ class Contender:
 
     name: str
     call: Callable[[Any], object]
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Something that measures itself: each call of `sample` is one turn, and gives the figure of it."""
+
+    name: str
+    sample: Callable[[], float]
     remark: str = ""
 
 
@@ -47,15 +59,17 @@ class Benchmark:
     """
 
     name: str
-    subject: Contender | Excluded
-    peers: tuple[Contender | Excluded, ...]
-    inputs: Sequence[object]
+    subject: Contender | Sampled | Excluded
+    peers: tuple[Contender | Sampled | Excluded, ...]
+    inputs: Sequence[object] = ()
     unit: str = "us"
+    turns: int = 0
+    """Turns for each contender; 0: as many as usual."""
 
     @property
-    def contenders(self) -> Iterator[Contender]:
+    def contenders(self) -> Iterator[Contender | Sampled]:
         """The subject and the peers that can be timed, in the order of their turns."""
-        return (each for each in (self.subject, *self.peers) if isinstance(each, Contender))
+        return (each for each in (self.subject, *self.peers) if not isinstance(each, Excluded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +102,14 @@ def measure(
     """Time every contender of `benchmark` in turns; `clock` counts nanoseconds."""
     gc.collect()
     contenders = tuple(benchmark.contenders)
-    passes = {each.name: calibrate(each, benchmark.inputs, clock) for each in contenders}
+    timed = [each for each in contenders if isinstance(each, Contender)]
+    passes = {each.name: calibrate(each, benchmark.inputs, clock) for each in timed}
     samples: dict[str, list[float]] = {each.name: [] for each in contenders}
-    for _ in range(rounds):
+    for _ in range(min(rounds, benchmark.turns or (ROUNDS if timed else SAMPLES))):
         for each in contenders:
+            if isinstance(each, Sampled):
+                samples[each.name].append(each.sample())
+                continue
             taken = turn(each, benchmark.inputs, passes[each.name], clock)
             samples[each.name].append(taken / (passes[each.name] * len(benchmark.inputs)) / 1000)
     return {name: Spread.of(taken) for name, taken in samples.items()}

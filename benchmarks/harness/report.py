@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.harness.goals import GOALS, Goal
-from benchmarks.harness.measure import Benchmark, Contender, Excluded, Spread
+from benchmarks.harness.goals import GOALS, LIMITS, Goal, Limit
+from benchmarks.harness.measure import Benchmark, Contender, Excluded, Sampled, Spread
 
 Entry: TypeAlias = "dict[str, object]"
 
@@ -31,6 +31,13 @@ class Result:
             if goal.name == self.benchmark.name and ratio is not None:
                 yield goal, ratio
 
+    def limited(self, limits: Sequence[Limit] = LIMITS) -> Iterator[tuple[Limit, float]]:
+        """The limits of this benchmark, with the figure that was measured."""
+        spread = self.spreads.get(self.benchmark.subject.name)
+        for limit in limits:
+            if limit.name == self.benchmark.name and spread is not None:
+                yield limit, spread.median
+
     def entry(self) -> Entry:
         """The result as it stands in the JSON file; figures of what was not timed are null, beside the reason."""
         subject = self.benchmark.subject
@@ -44,13 +51,14 @@ class Result:
             **_reason(subject),
         }
 
-    def _figures(self, contender: Contender | Excluded, *names: str) -> Entry:
+    def _figures(self, contender: Contender | Sampled | Excluded, *names: str) -> Entry:
         spread = self.spreads.get(contender.name)
         return {name: _rounded(getattr(spread, name, None)) for name in names}
 
     def lines(self, goals: Sequence[Goal] = GOALS) -> Iterator[str]:
         """The result as lines of a table: the subject first, then its peers."""
         judged = {goal.peer: goal for goal, _ in self.judged(goals)}
+        limits = list(self.limited())
         yield f"{self.benchmark.name:<24}{self.benchmark.unit:>9}{'p10':>9}{'p90':>9}{'ratio':>9}  goal"
         for each in (self.benchmark.subject, *self.benchmark.peers):
             if isinstance(each, Excluded):
@@ -59,7 +67,10 @@ class Result:
             spread, ratio = self.spreads[each.name], self.ratio(each.name)
             figures = f"  {each.name:<22}{spread.median:9.2f}{spread.p10:9.2f}{spread.p90:9.2f}"
             if each is self.benchmark.subject or ratio is None:
-                yield f"{figures}{'':>23}{each.remark}".rstrip()
+                told = [
+                    f"at most {limit.most:.4g} {'met' if found <= limit.most else 'MISSED'}" for limit, found in limits
+                ]
+                yield f"{figures}{'':>9}  {' '.join(told):<12}{each.remark}".rstrip()
             else:
                 yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}{each.remark}".rstrip()
 
@@ -70,7 +81,7 @@ def _verdict(goal: Goal | None, ratio: float) -> str:
     return f"{goal.ratio:g} {'met' if goal.is_met(ratio) else 'MISSED'}"
 
 
-def _reason(contender: Contender | Excluded) -> Entry:
+def _reason(contender: Contender | Sampled | Excluded) -> Entry:
     return {"excluded": contender.reason} if isinstance(contender, Excluded) else {}
 
 
@@ -89,6 +100,10 @@ def summary(results: Sequence[Result], goals: Sequence[Goal] = GOALS) -> tuple[l
     """Lines that count the goals of the run and name the missed ones, and whether all were met."""
     judged = [pair for result in results for pair in result.judged(goals)]
     missed = [(goal, ratio) for goal, ratio in judged if not goal.is_met(ratio)]
-    lines = [f"{len(judged) - len(missed)} of {len(judged)} goals met"]
+    limited = [pair for result in results for pair in result.limited()]
+    over = [(limit, figure) for limit, figure in limited if figure > limit.most]
+    count = len(judged) + len(limited)
+    lines = [f"{count - len(missed) - len(over)} of {count} goals met"]
     lines += [f"missed: {goal.name} {ratio:.2f} x {goal.peer}, goal {goal.ratio:g}" for goal, ratio in missed]
+    lines += [f"missed on this machine: {limit.name} {figure:.1f}, at most {limit.most:.4g}" for limit, figure in over]
     return lines, not missed
