@@ -11,7 +11,9 @@ import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.measure import Benchmark, Sampled
+from benchmarks.harness.measure import Benchmark, Excluded, Sampled
+from benchmarks.harness.program import NotBuiltError, program
+from benchmarks.harness.program import asked as asked_in_c
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
@@ -20,7 +22,7 @@ from sipcore.transactions.layer import TransactionLayer
 
 COUNT, ROUNDS = 64, 40
 """Different requests, and how often they are sent: the messages stay as warm as those just parsed are."""
-OUTSTANDING = 10_000
+OUTSTANDING, PEER_COUNT = 10_000, 100_000
 LOCAL, REMOTE = SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 5060)
 PAUSE = 60.0
 """Seconds that pass between two rounds, so that every timer is over."""
@@ -95,5 +97,11 @@ def benchmarks() -> Iterator[Benchmark]:
     answers = [answered(request) for request in asked]
     for transport in (Transport.UDP, Transport.TCP):
         name = f"transaction.client.{transport.value.lower()}"
-        yield Benchmark(name, Sampled("sipcore", partial(spent, transport, asked, answers)), ())
+        linger = int(not transport.reliable)
+        peer: Sampled | Excluded = Sampled("C client", partial(asked_in_c, "transactions", PEER_COUNT, linger))
+        try:
+            program("transactions")
+        except NotBuiltError as error:
+            peer = Excluded("C client", str(error))
+        yield Benchmark(name, Sampled("sipcore", partial(spent, transport, asked, answers)), (peer,))
     yield Benchmark("transaction.client.memory", Sampled("sipcore", held), (), unit="B", turns=3)

@@ -85,7 +85,7 @@ UNUSED static double cpu_seconds(void) {
     return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-static struct sockaddr_in loopback(int port) {
+UNUSED static struct sockaddr_in loopback(int port) {
     return (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
@@ -105,7 +105,7 @@ UNUSED static int bound(int kind) {
     return sock;
 }
 
-static int connected(int kind, int port) {
+UNUSED static int connected(int kind, int port) {
     int one = 1, size = 8 << 20, sock = socket(AF_INET, kind, 0);
     struct sockaddr_in address = loopback(port);
     setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
