@@ -19,7 +19,7 @@ from probes.cli.common import (
     tls_config,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.saving import check_files, save
+from probes.cli.saving import Collector, SaveTo, check_files, read_collector, save, send_to_collector
 from probes.result import CallKind
 
 if TYPE_CHECKING:
@@ -59,15 +59,8 @@ def call(
     hold: Annotated[float, typer.Option(min=0.0, help="Seconds to hold the answered call.")] = 2.0,
     ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")] = None,
     insecure: Annotated[bool, typer.Option(help="Accept any TLS certificate.")] = False,
-    save_to: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--save",
-            metavar="FILE",
-            help="Write the call to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
-            "result; may be repeated.",
-        ),
-    ] = None,
+    save_to: SaveTo = None,
+    collector: Collector = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Place a real call (INVITE, ACK, a short hold, BYE) and show its timeline."""
@@ -79,6 +72,7 @@ def call(
     from sipcore.auth.choice import Account
 
     check_files(files := save_to or [])
+    hep_to = read_collector(collector) if collector else None
     destination = read_destination(target, transport)
     hosts = [destination.host]
     sender = _read_caller(caller) if caller else None
@@ -94,6 +88,8 @@ def call(
     else:
         print_result(result, printer)
     save(result, files)
+    if hep_to:
+        send_to_collector(result, hep_to)
     raise typer.Exit(EXIT_CODES[result.kind])
 
 

@@ -1,8 +1,13 @@
-"""`--save FILE`: the result of a test call as a file, in the format that the end of its name says."""
+"""`--save FILE`: the result of a test call as a file, in the format that the end of its name says; `--hep` sends it."""
 
+import os
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from probes.cli.common import stop
 from probes.cli.exit_codes import ExitCode
@@ -44,6 +49,29 @@ def _data(result: "CallResult") -> bytes:
     return json.dumps(call_data(result), ensure_ascii=False, indent=2).encode() + b"\n"
 
 
+HEP_KEY_VARIABLE = "SIPPROBE_HEP_KEY"
+"""What a collector wants as authentication: never an argument, which anybody on the machine can read."""
+HEP_AGENT = 5060
+"""The number that collectors show for this prober."""
+HEP_PAUSE = 0.001
+"""Seconds between two packets, so that no small receive buffer overflows."""
+
+SaveTo = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the call to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
+        "result; may be repeated.",
+    ),
+]
+Collector = Annotated[
+    str,
+    typer.Option(
+        "--hep", metavar="HOST:PORT", help=f"Send the messages to a HEP collector; its key in ${HEP_KEY_VARIABLE}."
+    ),
+]
+
 WRITERS: dict[str, Writer] = {".pcapng": _capture, ".svg": _picture, ".mmd": _diagram, ".json": _data}
 """How a result is written, by the end of the file's name."""
 
@@ -67,3 +95,32 @@ def save(result: "CallResult", files: list[Path]) -> None:
             failures.append(f"--save {file}: {error.strerror}")
     if failures:
         stop(ExitCode.USAGE, "; ".join(failures))
+
+
+def read_collector(text: str) -> tuple[str, int]:
+    """Host and port of a collector; ends the program when they cannot be read."""
+    from sipcore.errors import ParseError
+    from sipcore.message.uri import parse_hostport
+
+    try:
+        host, port = parse_hostport(text, text)
+    except ParseError as error:
+        stop(ExitCode.USAGE, f"--hep {text}: {error.message}; give host:port")
+    if port is None:
+        stop(ExitCode.USAGE, f"--hep {text}: no port; collectors often listen on 9060")
+    return host.strip("[]"), port
+
+
+def send_to_collector(result: "CallResult", collector: tuple[str, int]) -> None:
+    """Send the messages of a call. Ends the program when they cannot even be sent; nobody confirms them."""
+    from probes.report.hep import hep
+
+    key = os.environ.get(HEP_KEY_VARIABLE, "")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(*collector, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as sock:
+            for packet in hep(result.records, epoch_ns=result.epoch_ns, agent=HEP_AGENT, key=key):
+                sock.sendto(packet, address)
+                time.sleep(HEP_PAUSE)
+    except OSError as error:
+        stop(ExitCode.USAGE, f"--hep {collector[0]}:{collector[1]}: {error.strerror}")

@@ -1,7 +1,9 @@
 """What we write as a capture, read by Wireshark's own dissectors."""
 
 import json
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,16 +12,19 @@ import trio
 from probes.calls.run import place_call
 from probes.calls.script import CallScript
 from probes.destination import Destination
+from probes.report.hep import hep
 from probes.report.packets import packets
 from probes.report.pcapng import pcapng
 from probes.responder.personas import Persona
 from probes.responder.run import open_responder
 from probes.result import CallResult
 from sipcore.endpoint.endpoint import EndpointConfig
+from sipcore.message.parser import parse_message
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.trace import MessageTrace
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.interop.conftest import installed
+from tests.interop.lab import POLL_SECONDS, START_SECONDS, Lab
 
 FIELDS = ("sip.Method", "sip.Status-Code", "sip.Call-ID", "frame.time_epoch", "_ws.malformed", "sdp.media")
 CHECKSUMS = ("ip", "udp", "tcp")
@@ -48,6 +53,38 @@ async def called(transport: Transport) -> CallResult:
             address = responder.address(transport)
             destination = Destination("127.0.0.1", address.port, transport, "ringecho")
             return await place_call(CallScript(destination, hold=0.1), config)
+
+
+def test_sngrep_takes_what_is_sent_to_collectors(tmp_path: Path, lab: Lab) -> None:
+    result = trio.run(called, Transport.TLS)
+    file, port = tmp_path / "hep.pcap", lab.ports(1)
+    command = [installed("sngrep", "sngrep"), "-N", "-L", f"udp:127.0.0.1:{port}", "-O", str(file)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL) as collecting,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+    ):
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not file.exists() or not _calls(file):
+                assert time.monotonic() < deadline
+                for packet in hep(result.records, epoch_ns=result.epoch_ns, agent=1):
+                    sock.sendto(packet, ("127.0.0.1", port))
+                time.sleep(POLL_SECONDS)
+        finally:
+            collecting.terminate()
+    assert _calls(file) == {record_call_id(result)}
+
+
+def _calls(file: Path) -> set[str]:
+    """The Call-IDs in a capture file, which may be half written."""
+    command = [installed("tshark", "tshark"), "-r", str(file), "-T", "fields", "-e", "sip.Call-ID"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return set(done.stdout.split())
+
+
+def record_call_id(result: CallResult) -> str:
+    first = next(record for record in result.records if isinstance(record, MessageTrace))
+    return parse_message(first.data).call_id
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP, Transport.TLS], ids=lambda each: each.name)

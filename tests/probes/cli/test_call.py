@@ -191,6 +191,28 @@ def test_what_cannot_be_saved_is_told_before_anybody_is_called(tmp_path: Path, f
     assert told in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("collector", "told"), [("127.0.0.1", "no port"), ("a b:9060", "neither a host"), ("[::1]:x", "a port is a number")]
+)
+def test_a_collector_that_cannot_be_is_told_before_anybody_is_called(collector: str, told: str) -> None:
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--hep", collector)
+    assert (done.returncode, bob.asked) == (ExitCode.USAGE, [])
+    assert told in done.stderr
+
+
+def test_the_messages_go_to_a_collector() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector, peer(accept) as bob:
+        collector.bind((HOST, 0))
+        collector.settimeout(20)
+        where = f"{HOST}:{collector.getsockname()[1]}"
+        done = sipprobe("call", bob.target, "--hold", "0", "--hep", where, SIPPROBE_HEP_KEY="s3cret")
+        packets = [collector.recv(65536) for _ in range(5)]
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    assert all(packet.startswith(b"HEP3") and b"s3cret" in packet for packet in packets)
+    assert "s3cret" not in done.stdout
+
+
 def test_a_file_that_fails_after_all_is_told(tmp_path: Path) -> None:
     (tmp_path / "call.svg").mkdir()
     with peer(accept) as bob:
