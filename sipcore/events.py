@@ -7,7 +7,8 @@ from sipcore.message.message import Request, Response
 from sipcore.resolve.plan import Question
 from sipcore.resolve.target import Flow, Hop
 from sipcore.trace import Stamp, TraceRecord
-from sipcore.transactions.key import AnyServerKey, Key
+from sipcore.transactions.effects import Transmit
+from sipcore.transactions.key import AnyServerKey
 from sipcore.value import value
 
 
@@ -24,19 +25,6 @@ class Resolve:
 
     ticket: int
     question: Question | Prepare
-
-
-@value
-class Transmit:
-    """Send these bytes to a hop or back along a flow; a failure goes to `Stack.transport_failed(key, ...)`.
-
-    `key` is None for an ACK, which no transaction waits for. `attempt` is above 0 for a retransmission.
-    """
-
-    key: Key | None
-    to: Hop | Flow
-    data: bytes
-    attempt: int = 0
 
 
 @value

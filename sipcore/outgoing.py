@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.events import Output, Prepare, RequestSent, Resolve, Transmit
+from sipcore.events import Output, Prepare, RequestSent, Resolve
 from sipcore.message.address import Address
-from sipcore.message.build import with_via
+from sipcore.message.build import Ends
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK
+from sipcore.message.method import ACK, INVITE
 from sipcore.message.params import Params
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.tokens import Tokens
+from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
-from sipcore.value import value
+from sipcore.value import maker, value
 
 SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
@@ -29,6 +30,10 @@ SERVICE_UNAVAILABLE = 503
 
 MAX_DATAGRAM = 1300
 """Bytes of a request that may go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
+MAX_ENDS = 256
+"""Local addresses whose Via and Contact are remembered; each connection has one of its own. Forgotten all at once."""
+
+_make_resolve, _make_prepare, _make_sent = maker(Resolve), maker(Prepare), maker(RequestSent)
 
 
 @value
@@ -79,6 +84,7 @@ class Outgoing:
         self._tickets: dict[ClientKey, int] = {}
         self._last_ticket = 0
         self._alias = ""
+        self._known_ends: dict[tuple[Transport, str, int, str | None], Ends] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -87,7 +93,8 @@ class Outgoing:
         """Start on an order; gives its ticket. Raises LocalError for a target that no transport here can reach."""
         self._last_ticket += 1
         ticket = self._last_ticket
-        pending = _Pending(order, order.request)
+        request = order.request
+        pending = _Pending(order, request.without("Via") if "Via" in request.headers else request)
         if isinstance(order.target, Hop):
             pending.hops = [order.target]
         else:
@@ -205,7 +212,7 @@ class Outgoing:
 
     def _prepare(self, ticket: int, pending: _Pending) -> None:
         pending.hop = None
-        self._outputs.append(Resolve(ticket, Prepare(pending.hops.pop(0))))
+        self._outputs.append(_make_resolve(ticket, _make_prepare(pending.hops.pop(0))))
 
     def _next_hop(self, ticket: int, pending: _Pending, failure: TransportFailure) -> TransportFailure | None:
         self._forget_key(pending)
@@ -219,14 +226,12 @@ class Outgoing:
         if hop.local is None:
             raise LocalError("a prepared hop must tell its local address", section="RFC 3261 §18.1.1")
         pending.hop = hop
-        request = pending.request.without("Via")
+        request = pending.request
         if pending.order.auth is not None and not pending.has_credentials:
             request = pending.order.auth.prepare(request, self._tokens, address=_where(hop))
-        if pending.order.contact is not None:
-            request = request.with_header("Contact", contact_for(pending.order.contact, hop, self._alias_for(hop)))
-        host, port = (self._alias_for(hop), None) if hop.transport.websocket else (hop.local.host, hop.local.port)
+        ends = self._ends(hop, hop.local, pending.order.contact)
         branch = pending.order.branch or self._tokens.branch()
-        complete = with_via(request, hop.transport.value, host, port, branch)
+        complete = ends.around(request, branch)
         if self._is_too_large(pending, complete, hop):
             pending.request, pending.has_credentials = request, True
             pending.too_large_for = hop.remote
@@ -241,10 +246,27 @@ class Outgoing:
             self.forget(ticket)
             return None
         pending.request = request
-        pending.key = self._transactions.send_request(complete, hop, now)
+        if complete.method == INVITE:
+            pending.key = self._transactions.send_request(complete, hop, now)
+        else:
+            pending.key = ClientKey(branch.lower(), complete.method)
+            self._transactions.send_rendered(pending.key, bytes(complete), hop, now, ends.sent_by)
         self._tickets[pending.key] = ticket
-        self._outputs.append(RequestSent(ticket, complete, hop))
+        self._outputs.append(_make_sent(ticket, complete, hop))
         return None
+
+    def _ends(self, hop: Hop, local: SocketAddress, contact: str | None) -> Ends:
+        """How to name the local end of a hop: made once for an address, and then remembered."""
+        place = (hop.transport, local.host, local.port, contact)
+        ends = self._known_ends.get(place)
+        if ends is None:
+            alias = self._alias_for(hop)
+            address = None if contact is None else contact_for(contact, hop, alias)
+            host, port = (alias, None) if alias else (local.host, local.port)
+            if len(self._known_ends) >= MAX_ENDS:
+                self._known_ends.clear()
+            ends = self._known_ends[place] = Ends(hop.transport.value, host, port, address)
+        return ends
 
     def _alias_for(self, hop: Hop) -> str:
         """The name of the local end of a WebSocket, always the same; empty for other transports.
@@ -259,9 +281,9 @@ class Outgoing:
     @staticmethod
     def _is_too_large(pending: _Pending, complete: Request, hop: Hop) -> bool:
         """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""
-        if hop.transport is not Transport.UDP or pending.order.any_size or pending.too_large_for == hop.remote:
+        if len(bytes(complete)) <= MAX_DATAGRAM:
             return False
-        return len(bytes(complete)) > MAX_DATAGRAM
+        return hop.transport is Transport.UDP and not pending.order.any_size and pending.too_large_for != hop.remote
 
 
 def _where(hop: Hop | None) -> str:

@@ -19,7 +19,6 @@ from sipcore.events import (
     RequestFailed,
     RequestReceived,
     ResponseReceived,
-    Transmit,
 )
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
@@ -28,20 +27,24 @@ from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
+from sipcore.message.uri import OtherUri
 from sipcore.outgoing import Order, Outgoing, contact_for
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.tokens import Tokens
-from sipcore.trace import Stamp
+from sipcore.trace import DiscardTrace, Stamp, TransitionTrace
 from sipcore.transactions import effects
-from sipcore.transactions.key import AnyServerKey, ClientKey, Key
+from sipcore.transactions.effects import Transmit
+from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.transactions.reply import reply_to, stamped
 from sipcore.transactions.timers import Timers
-from sipcore.value import value
+from sipcore.value import maker, value
 
 ALLOW = (INVITE, ACK, CANCEL, BYE, OPTIONS)
 """The methods that are understood, as Allow names them (RFC 3261 §20.5)."""
+
+_make_received = maker(ResponseReceived)
 
 
 @value
@@ -55,6 +58,7 @@ class StackConfig:
     passes_unknown: bool = False
     """Whether requests with other methods than ALLOW go to the owner; they are answered 405 if not."""
     tracing: bool = True
+    """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
 
 
 class Stack:
@@ -68,6 +72,15 @@ class Stack:
         self._outgoing = Outgoing(self._transactions, tokens, self._outputs)
         self._calls = Calls(self._transactions, self._outgoing, tokens, config.timers, self._outputs)
         self._stamp = Stamp(0.0)
+
+    @property
+    def tracing(self) -> bool:
+        """Whether TraceRecords are made, which nobody should pay for who does not look at them."""
+        return self._transactions.tracing
+
+    @tracing.setter
+    def tracing(self, on: bool) -> None:
+        self._transactions.tracing = on
 
     def __len__(self) -> int:
         """How much is still going on: transactions, requests and calls; 0 when nothing is left over."""
@@ -108,20 +121,23 @@ class Stack:
         """Send a 1xx to a call that came in. Raises LocalError when it is answered or over."""
         contact = () if status == 100 else (self._contact(call),)
         effects = self._calls.callee(call).ring(
-            status, fields=[*contact, *fields], body=body, content_type=content_type
+            status, fields=self._signed([*contact, *fields]), body=body, content_type=content_type
         )
         self._carry_out(call, effects, now)
 
     def accept(self, call: int, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> None:
         """Answer a call that came in. Raises LocalError when it is answered or over."""
         effects = self._calls.callee(call).accept(
-            now, fields=[self._contact(call), *self._abilities(), *fields], body=body, content_type=content_type
+            now,
+            fields=self._signed([self._contact(call), *self._abilities(), *fields]),
+            body=body,
+            content_type=content_type,
         )
         self._carry_out(call, effects, now)
 
     def reject(self, call: int, status: int, now: float, *, reason: str = "", fields: Fields = ()) -> None:
         """Refuse a call that came in. Raises LocalError when it is answered or over."""
-        self._carry_out(call, self._calls.callee(call).reject(status, reason=reason, fields=fields), now)
+        self._carry_out(call, self._calls.callee(call).reject(status, reason=reason, fields=self._signed(fields)), now)
 
     def hang_up(self, call: int, now: float) -> None:
         """End a call in the way its state asks for; one that is over is left alone."""
@@ -176,8 +192,10 @@ class Stack:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due; None when nothing waits."""
-        due = [when for when in (self._transactions.next_timeout(), self._calls.next_timeout()) if when is not None]
-        return min(due) if due else None
+        transactions, calls = self._transactions.next_timeout(), self._calls.next_timeout()
+        if transactions is None or calls is None:
+            return calls if transactions is None else transactions
+        return min(transactions, calls)
 
     def handle_timeout(self, now: float) -> None:
         """Fire what is due by now."""
@@ -188,7 +206,7 @@ class Stack:
     def drain(self) -> list[Output]:
         """What is to be done and told since the last time, in order."""
         outputs = self._outputs[:]
-        self._outputs.clear()
+        self._outputs.clear()  # one list for good: requests and calls append to it as well
         return outputs
 
     # Inside
@@ -207,7 +225,7 @@ class Stack:
         try:
             stamped_request = stamped(request, flow)
             tag = self._tokens.tag()
-            refusal = build_response(stamped_request, error.status, _told(error), tag=tag)
+            refusal = build_response(stamped_request, error.status, _told(error), tag=tag, fields=self._signed(()))
             to = reply_to(stamped_request.via, flow)
         except SipError:
             return
@@ -220,16 +238,18 @@ class Stack:
                 self._take(effect, now)
 
     def _take(self, effect: effects.Effect, now: float) -> None:
-        match effect:
-            case effects.Transmit(key, to, data, attempt):
-                self._outputs.append(Transmit(key, to, data, attempt))
+        match effect:  # the first three are all that a request which is answered comes to
+            case effects.Transmit() | TransitionTrace():
+                self._outputs.append(effect)
+            case effects.ResponseReceived():
+                self._take_response(effect.key, effect.response, effect.flow, now)
+            case effects.Terminated():
+                self._terminated(effect.key)
             case effects.RequestReceived(key, request, flow):
                 try:
                     self._take_request(key, request, flow, now)
                 except ParseError as error:
                     self._reply(key, request, error.status, now, reason=_told(error))
-            case effects.ResponseReceived(key, response, flow):
-                self._take_response(key, response, flow, now)
             case effects.AckReceived(request):
                 self._calls.receive_ack(request, now)
             case effects.CancelReceived(key, request, _, cancelled):
@@ -238,12 +258,10 @@ class Stack:
                 self._reply(key, request, 482, now)
             case effects.TransactionFailed(key, failure):
                 self._transaction_failed(key, failure, now)
-            case effects.Terminated(key):
-                self._terminated(key)
-            case effects.StrayResponse() | effects.Overloaded():
-                pass  # RFC 3261 §18.1.2 drops the one; RFC 3261 §21.5.4 lets a server ignore the other
-            case _:
-                self._outputs.append(effect)
+            case effects.StrayResponse(response, flow):  # RFC 3261 §18.1.2: discarded, and nobody is told
+                if self.tracing:
+                    self._outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response))))
+            # Left over is what there was no room for: RFC 3261 §21.5.4 lets a server ignore it.
 
     def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
         """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
@@ -251,6 +269,8 @@ class Stack:
         in_dialog = request.to.tag is not None
         if request.method not in ALLOW and not self.config.passes_unknown:
             self._reply(key, request, 405, now, fields=self._abilities())  # §8.2.1
+        elif isinstance(request.uri, OtherUri):
+            self._reply(key, request, 416, now)  # §8.2.2.1
         elif unknown:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
         elif in_dialog and not self._calls.has_dialog(request):
@@ -294,7 +314,7 @@ class Stack:
         if self._calls.owns(ticket):
             self._calls.receive_response(ticket, response, flow, self._stamp, auth_error, now)
         else:
-            self._outputs.append(ResponseReceived(ticket, response, flow, self._stamp, auth_error))
+            self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
             if not response.is_provisional:
                 self._outgoing.forget(ticket)
 
@@ -329,7 +349,15 @@ class Stack:
         tag: str = "",
     ) -> None:
         tag = tag or self._tokens.tag()
-        self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=fields), now)
+        told = self._signed(fields)
+        self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=told), now)
+
+    def _signed(self, fields: Fields) -> list[tuple[str, object]]:
+        """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""
+        told = list(fields)
+        if self.config.product and not any(name.lower() == "server" for name, _ in told):
+            told.append(("Server", self.config.product))
+        return told
 
     def _abilities(self) -> list[tuple[str, object]]:
         """Allow and Supported, which every 2xx to INVITE and OPTIONS should carry (RFC 3261 §13.3.1.4, §11.2)."""

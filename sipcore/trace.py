@@ -73,4 +73,17 @@ class FlowTrace:
     detail: str = ""
 
 
-TraceRecord = MessageTrace | TransitionTrace | ResolveTrace | FlowTrace
+@value
+class DiscardTrace:
+    """A response was discarded that belongs to no request sent here (RFC 3261 §18.1.2, §17.1.3): it is late or forged.
+
+    `key` is that of the transaction which it would belong to.
+    """
+
+    at: float
+    flow: Flow
+    start_line: str
+    key: str
+
+
+TraceRecord = MessageTrace | TransitionTrace | ResolveTrace | FlowTrace | DiscardTrace

@@ -18,6 +18,7 @@ import trio
 from sipcore.auth.session import AuthSession
 from sipcore.deviation import Deviation
 from sipcore.endpoint.call import Call, CallEvent, IncomingCall
+from sipcore.endpoint.waiter import Waiter
 from sipcore.errors import FailureReason, SipError, TransportFailure
 from sipcore.events import (
     CallAnswered,
@@ -35,10 +36,9 @@ from sipcore.events import (
     RequestSent,
     Resolve,
     ResponseReceived,
-    Transmit,
 )
 from sipcore.message.address import Address
-from sipcore.message.build import Fields, Identity
+from sipcore.message.build import Draft, Fields, Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
@@ -48,8 +48,9 @@ from sipcore.outgoing import Order, target_of
 from sipcore.resolve.plan import Answer, Plan, Question, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack import ALLOW, Stack, StackConfig
-from sipcore.tokens import RandomBytes, Tokens
+from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import Direction, MessageTrace, ResolveTrace, Stamp, TraceRecord
+from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
@@ -61,6 +62,9 @@ UNKNOWN = SocketAddress("0.0.0.0", 0)  # noqa: S104  # a value to show, nothing 
 """The local address in the trace of a message whose hop was not prepared."""
 INCOMING_BACKLOG = 128
 """Incoming requests and calls that wait to be taken; the next one is answered 503 (RFC 3261 §21.5.4)."""
+
+MAX_ASKED = 1024
+"""URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +112,6 @@ class IncomingRequest:
 Incoming = IncomingCall | IncomingRequest
 
 
-class _Waiter:
-    """One awaited request: what came for it so far."""
-
-    __slots__ = ("done", "final", "hop", "provisional", "request", "sent_at")
-
-    def __init__(self) -> None:
-        self.done = trio.Event()
-        self.final: ResponseReceived | RequestFailed | None = None
-        self.provisional: list[Response] = []
-        self.request: Request | None = None
-        self.hop: Hop | None = None
-        self.sent_at = 0.0
-
-
 @asynccontextmanager
 async def open_endpoint(config: EndpointConfig | None = None) -> AsyncIterator["Endpoint"]:
     """Open an endpoint for the length of the block; everything it started is over when the block ends.
@@ -150,10 +140,12 @@ class Endpoint:
 
     def __init__(self, config: EndpointConfig) -> None:
         self.config = config
-        self.tokens = Tokens(config.random_bytes)
+        self.tokens = Tokens(pooled(config.random_bytes))
         self._stack = Stack(config.stack, self.tokens)
+        self._stack.tracing = False  # until somebody subscribes
         self._lookup = Lookup(config.lookup)
-        self._waiters: dict[int, _Waiter] = {}
+        self._waiters: dict[int, Waiter] = {}
+        self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](INCOMING_BACKLOG)
         self._subscribers: list[Callable[[TraceRecord], None]] = []
@@ -181,7 +173,12 @@ class Endpoint:
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it."""
         self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
+        self._stack.tracing = self.config.stack.tracing
+        return lambda: self._unsubscribe(subscriber)
+
+    def _unsubscribe(self, subscriber: Callable[[TraceRecord], None]) -> None:
+        self._subscribers.remove(subscriber)
+        self._stack.tracing = self.config.stack.tracing and bool(self._subscribers)
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere."""
@@ -221,37 +218,35 @@ class Endpoint:
 
         Raises TransportFailure when no hop gave one, with the last hop's reason. Cancelling it gives the request up.
         """
-        waiter = _Waiter()
-        ticket = self._stack.request(order, trio.current_time())
+        now = trio.current_time()
+        waiter = Waiter()
+        ticket = self._stack.request(order, now)
         self._waiters[ticket] = waiter
-        self._pump()
+        self._pump(now)
         try:
-            await waiter.done.wait()
+            await waiter.wait()
         finally:
-            del self._waiters[ticket]
-            self._stack.abandon(ticket, trio.current_time())
-            self._pump()
-        final = waiter.final
-        if isinstance(final, RequestFailed):
-            raise final.failure
-        assert final is not None and waiter.request is not None and waiter.hop is not None  # noqa: S101, PT018  # done is set with all of them
-        return Exchange(
-            waiter.request,
-            final.response,
-            tuple(waiter.provisional),
-            waiter.hop,
-            final.flow,
-            waiter.sent_at,
-            final.stamp,
-            final.auth,
-        )
+            if waiter.final is None:
+                del self._waiters[ticket]
+                self._stack.abandon(ticket, trio.current_time())
+                self._pump()
+        return waiter.exchange()
 
     async def options(self, uri: Uri, *, hop: Hop | None = None, auth: AuthSession | None = None) -> Exchange:
         """Ask what a peer can do (RFC 3261 §11). Raises as `send` does."""
-        fields = [("Accept", "application/sdp")]
-        return await self.send(
-            Order(self.new_request(OPTIONS, uri, fields=fields), hop or uri, self.config.stack.user, auth)
-        )
+        return await self.send(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
+
+    def _options(self, uri: Uri) -> Request:
+        """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""
+        name = str(uri)
+        known = self._asked.get(name)
+        if isinstance(known, Draft):
+            return known.request(self.tokens.tag(), self.tokens.call_id())
+        request = self.new_request(OPTIONS, uri, fields=[("Accept", "application/sdp")])
+        if len(self._asked) >= MAX_ASKED:
+            self._asked.clear()
+        self._asked[name] = request if known is None else Draft(request)
+        return request
 
     @asynccontextmanager
     async def call(self, order: Order) -> AsyncIterator[Call]:
@@ -303,8 +298,9 @@ class Endpoint:
         """One message came in."""
         if self._subscribers:
             self._publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
-        self._stack.receive(data, flow, stamp, trio.current_time())
-        self._pump()
+        now = trio.current_time()
+        self._stack.receive(data, flow, stamp, now)
+        self._pump(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """A connection ended."""
@@ -333,61 +329,66 @@ class Endpoint:
                 self._stack.handle_timeout(now)
                 self._pump()
 
-    def _pump(self) -> None:
-        """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on."""
+    def _pump(self, now: float | None = None) -> None:
+        """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on.
+
+        `now` spares a look at the clock where the caller has just had one.
+        """
         if self._pumping:
             return
         self._pumping = True
         try:
             while outputs := self._stack.drain():
+                if now is None:
+                    now = trio.current_time()
                 for output in outputs:
-                    self._carry_out(output)
+                    self._carry_out(output, now)
         finally:
             self._pumping = False
         due = self._stack.next_timeout()
         if due is not None and (self._due is None or due < self._due):
             self._wake.set()
 
-    def _carry_out(self, output: Output) -> None:
-        match output:
+    def _carry_out(self, output: Output, now: float) -> None:
+        match output:  # the first three are all that a request which is answered comes to
             case Transmit():
                 self._transmit(output)
+            case RequestSent() | ResponseReceived() | RequestFailed():
+                self._tell_waiter(output)
             case Resolve(ticket, question):
                 if isinstance(question, Prepare):
-                    self._prepare(ticket, question.hop)
+                    self._prepare(ticket, question.hop, now)
                 else:
                     self._nursery.start_soon(self._look_up, ticket, question)
             case CallProgress() | CallAnswered() | CallConfirmed() | CallFailed() | CallEnded():
                 self._tell_call(output)
             case CallReceived() | RequestReceived():
                 self._take_in(output)
-            case RequestSent() | ResponseReceived() | RequestFailed():
-                self._tell_waiter(output)
             case GarbageReceived():
                 self._take_garbage(output)
             case _:
                 self._publish(output)
 
     def _transmit(self, output: Transmit) -> None:
-        now = trio.current_time()
+        key, to, data, attempt = output
+        now = trio.current_time() if self._subscribers else 0.0
         try:
-            self._transports.send(output.to, output.data)
+            self._transports.send(to, data)
         except TransportFailure as failure:
-            self._stack.transport_failed(output.key, failure, now)
+            self._stack.transport_failed(key, failure, trio.current_time())
             return
         if self._subscribers:
-            to = output.to
             flow = to if isinstance(to, Flow) else Flow(to.transport, to.local or UNKNOWN, to.remote)
-            self._publish(MessageTrace(now, Direction.SENT, flow, output.data, attempt=output.attempt))
+            self._publish(MessageTrace(now, Direction.SENT, flow, data, attempt=attempt))
 
-    def _prepare(self, ticket: int, hop: Hop) -> None:
+    def _prepare(self, ticket: int, hop: Hop, now: float) -> None:
         try:
             prepared = self._transports.prepared(hop)
         except SipError as error:
-            self._stack.resolved(ticket, _as_failure(error), trio.current_time())
+            self._stack.resolved(ticket, _as_failure(error), now)
             return
         if prepared is not None:
-            self._stack.resolved(ticket, prepared, trio.current_time())
+            self._stack.resolved(ticket, prepared, now)
         else:
             self._nursery.start_soon(self._prepare_slowly, ticket, hop)
 
@@ -419,8 +420,8 @@ class Endpoint:
         elif isinstance(output, ResponseReceived) and output.response.is_provisional:
             waiter.provisional.append(output.response)
         else:
-            waiter.final = output
-            waiter.done.set()
+            del self._waiters[output.ticket]
+            waiter.finish(output)
 
     def _tell_call(self, event: CallEvent) -> None:
         call = self._calls.get(event.call)
@@ -445,19 +446,19 @@ class Endpoint:
         else:
             incoming = IncomingRequest(self, event)
         if not self.config.takes_incoming:
-            _refuse(incoming)
+            _refuse(incoming, self.config.stack.product)
             return
         try:
             self._incoming_send.send_nowait(incoming)
         except trio.WouldBlock:
-            _refuse(incoming, 503)
+            _refuse(incoming, self.config.stack.product, 503)
 
     def _publish(self, record: TraceRecord) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(record)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
-                self._subscribers.remove(subscriber)
+                self._unsubscribe(subscriber)
                 self.broken = self.broken or error
                 self._nursery.cancel_scope.cancel()
 
@@ -478,15 +479,16 @@ def _told(result: Result) -> tuple[tuple[str, ...], str]:
     return (), str(result)
 
 
-def _refuse(incoming: Incoming, overload: int | None = None) -> None:
+def _refuse(incoming: Incoming, product: str, overload: int | None = None) -> None:
     """Turn away what nobody here wants, or, when too much waits already, all of it with `overload` (§21.5.4).
 
     OPTIONS is answered even if nobody reads what comes in, since it asks for nothing (RFC 3261 §11.2).
     """
-    allow = [("Allow", ", ".join(ALLOW))]
+    server = [("Server", product)] if product else []
     if isinstance(incoming, IncomingCall):
         incoming.reject(overload or 480)
     elif overload is not None:
-        incoming.respond(overload)
+        incoming.respond(overload, fields=server)
     else:
-        incoming.respond(200 if incoming.request.method == OPTIONS else 405, fields=allow)
+        allow = ("Allow", ", ".join(ALLOW))
+        incoming.respond(200 if incoming.request.method == OPTIONS else 405, fields=[allow, *server])

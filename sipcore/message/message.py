@@ -33,6 +33,7 @@ from sipcore.message.registry import (
     Single,
 )
 from sipcore.message.uri import Uri, parse_uri
+from sipcore.tokens import MAGIC_COOKIE
 from sipcore.value import maker
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ Envelope = tuple[str, str | None, str | None, str, CSeq]
 # that each matches within its own line. One pattern for all is twice as fast as one for each.
 _PARAM = rf"{TOKEN}++(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?+"
 _plain_envelope = re.compile(
-    rf' [^;,"<\r\n]++(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+\n'
+    rf' [^;,"<\r\n ]++ ([^;,"<\r\n ]++)(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+\n'
     rf"[^>\r\n]*+>;tag=({TOKEN}++)\n"
     rf"[^>\r\n]*+>(?:;tag=({TOKEN}++))?+\n"
     rf" ({CALL_ID_WORDS})\n"
@@ -57,12 +58,14 @@ _make_cseq = maker(CSeq)
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_start_line", "_structural", "_via")
+    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_sent_by", "_start_line", "_structural", "_via")
 
     _start_line: str
     _headers: Headers
     _body: bytes
     _raw: bytes | None
+    _sent_by: str
+    """Unset until `_envelope` is there; only then is it looked at."""
     _structural: tuple[Noted, ...]
     _via: Via | None
     _envelope: "Envelope | None"
@@ -108,10 +111,21 @@ class Message:
         return self._envelope or self._open() or (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the envelope could be read in one go: all of it is there, and the branch is one of RFC 3261."""
+        envelope = self._envelope or self._open()
+        return envelope is not None and envelope[0][:7] == MAGIC_COOKIE
+
+    @property
     def branch(self) -> str:
         """The branch of the topmost Via, "" where it has none (RFC 3261 §8.1.1.7)."""
         envelope = self._envelope or self._open()
         return envelope[0] if envelope else self.via.branch
+
+    @property
+    def sent_by(self) -> str:
+        """The sent-by of the topmost Via as written (RFC 3261 §18.1.1)."""
+        return self._sent_by if self._envelope or self._open() else self.via.sent_by
 
     @property
     def from_(self) -> Address:
@@ -152,7 +166,7 @@ class Message:
         written = self._headers.envelope()
         plain = _plain_envelope(written) if written is not None else None
         if plain:
-            branch, from_tag, to_tag, call_id, number, method = plain.groups()
+            self._sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
             self._envelope = (branch, from_tag, to_tag, call_id, _make_cseq(int(number), method))
         return self._envelope
 
@@ -183,6 +197,10 @@ class Message:
         """The same message with one more `name` at the end."""
         return self._changed(self._headers.with_last(name, content), self._body)
 
+    def with_headers(self, headers: Headers) -> Self:
+        """The same message with these header fields."""
+        return self._changed(headers, self._body)
+
     def with_body(self, body: bytes, content_type: str = "") -> Self:
         """The same message with another body, its Content-Length, and its Content-Type (kept when none is given).
 
@@ -203,10 +221,10 @@ class Message:
 
     def __bytes__(self) -> bytes:
         """The message as it goes on the wire."""
-        if self._raw is not None:
-            return self._raw
-        head = f"{self._start_line}\r\n{self._headers}\r\n"
-        return head.encode("utf-8", "surrogateescape") + self._body
+        if self._raw is None:
+            head = f"{self._start_line}\r\n{self._headers}\r\n"
+            self._raw = head.encode("utf-8", "surrogateescape") + self._body
+        return self._raw
 
     def __eq__(self, other: object) -> bool:
         return bytes(self) == bytes(other) if isinstance(other, Message) else NotImplemented
@@ -291,8 +309,11 @@ class Request(Message):
         return Request(self._method, uri, self._headers, self._body, structural=self._structural)
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
-        uri = self._uri or self._uri_text
-        return Request(self._method, uri, headers, body, start_line=self._start_line, structural=self._structural)
+        changed = received_request(
+            self._method, self._uri_text, headers, body, self._start_line, None, self._structural
+        )
+        changed._uri = self._uri
+        return changed
 
 
 class Response(Message):
@@ -352,7 +373,13 @@ class Response(Message):
 
 
 def received_request(
-    method: str, uri: str, headers: Headers, body: bytes, start_line: str, raw: bytes, structural: tuple[Noted, ...]
+    method: str,
+    uri: str,
+    headers: Headers,
+    body: bytes,
+    start_line: str,
+    raw: bytes | None,
+    structural: tuple[Noted, ...],
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time."""
     request = _new_request(Request)

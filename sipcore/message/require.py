@@ -49,7 +49,12 @@ def require(message: Request | Response) -> tuple[Noted, ...]:
     Raises ParseError for a header field that is missing (RFC 3261 §8.1.1) or malformed, for a Request-URI that cannot
     be read, and for a CSeq whose method is not the request's (§8.1.1.5). Other fields may be malformed: a UAS should
     ignore those that it does not need (§8.2.2).
+
+    Of a response that has all of them plainly, no more is asked: a client goes by what finds its transaction, and has
+    written the rest itself (§8.2.6.2).
     """
+    if isinstance(message, Response) and message.is_plain:
+        return ()
     for error in _faults(message):
         raise error
     return tuple(_unusual(message))

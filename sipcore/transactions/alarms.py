@@ -10,12 +10,13 @@ from heapq import heapify, heappop, heappush
 from math import ceil
 
 from sipcore.transactions.timers import NEVER
-from sipcore.transactions.transaction import UNSCHEDULED, Transaction
+from sipcore.transactions.transaction import Transaction
 
 PER_SECOND = 1000
 """Ticks of the heap in a second. Timers are late by one at most, and the shortest that the RFC has is 200 ms."""
 LEEWAY = 1e-6
 """Seconds by which a timer may be early, so that no rounding makes it a whole tick late."""
+_ROUNDING = LEEWAY / 2 * PER_SECOND
 MIN_STALE = 1024
 """Below this many places that do not count, sweeping them out would cost more than it saves."""
 
@@ -26,8 +27,8 @@ class Alarms:
     __slots__ = ("_buckets", "_places", "_stale", "_ticks")
 
     def __init__(self) -> None:
-        self._ticks: list[int] = []  # a heap
-        self._buckets: dict[int, list[Transaction]] = {}
+        self._ticks: list[float] = []  # a heap of times, each a whole number of ticks
+        self._buckets: dict[float, list[Transaction]] = {}
         self._places = 0
         self._stale = 0
 
@@ -40,46 +41,45 @@ class Alarms:
         due = transaction.resend_at
         if transaction.expire_at < due:
             due = transaction.expire_at
-        if due == NEVER:
+        if due >= transaction.wake:  # it is looked at early enough; also when neither of the two ever is
             return
-        tick = ceil((due - LEEWAY / 2) * PER_SECOND)
-        if tick >= transaction.wake:
-            return
-        if transaction.wake != UNSCHEDULED:
+        tick = ceil(due * PER_SECOND - _ROUNDING) / PER_SECOND
+        if transaction.wake != NEVER:
+            if tick >= transaction.wake:
+                return
             self._stale += 1
         transaction.wake = tick
         self._places += 1
-        bucket = self._buckets.get(tick)
-        if bucket is None:
+        try:
+            self._buckets[tick].append(transaction)
+        except KeyError:
             self._buckets[tick] = [transaction]
             heappush(self._ticks, tick)
-        else:
-            bucket.append(transaction)
 
     def forget(self, transaction: Transaction) -> None:
         """Wake the transaction no more."""
-        if transaction.wake != UNSCHEDULED:
-            transaction.wake = UNSCHEDULED
+        if transaction.wake != NEVER:
+            transaction.wake = NEVER
             self._stale += 1
             if self._stale == self._places or (self._stale > MIN_STALE and 2 * self._stale > self._places):
                 self._sweep()
 
     def next_timeout(self) -> float | None:
         """When to look again, or None when nobody waits. It may turn out that no timer fires then."""
-        return self._ticks[0] / PER_SECOND if self._ticks else None
+        return self._ticks[0] if self._ticks else None
 
     def pop(self, now: float) -> list[Transaction]:
         """The transactions that wanted to be woken first of all, if that is at `now` or earlier; else none.
 
         Each must be given to `schedule` or `forget` afterwards.
         """
-        while self._ticks and self._ticks[0] / PER_SECOND <= now:
+        while self._ticks and self._ticks[0] <= now:
             tick = heappop(self._ticks)
             bucket = self._buckets.pop(tick)
             woken = []
             for transaction in bucket:
                 if transaction.wake == tick:
-                    transaction.wake = UNSCHEDULED  # so that a second place of its in this bucket does not count
+                    transaction.wake = NEVER  # so that a second place of its in this bucket does not count
                     woken.append(transaction)
             self._places -= len(bucket)
             self._stale -= len(bucket) - len(woken)

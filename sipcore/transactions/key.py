@@ -9,9 +9,12 @@ from typing import NamedTuple
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE, KNOWN
+from sipcore.resolve.target import DEFAULT_PORT, Transport
 from sipcore.tokens import MAGIC_COOKIE
 
 _COOKIE = MAGIC_COOKIE.lower()
+_new = tuple.__new__  # half the time of calling the class
+_DEFAULT_PORTS = {transport.value: transport.default_port for transport in Transport}
 
 
 class ClientKey(NamedTuple):
@@ -70,7 +73,21 @@ def client_key(message: Request | Response) -> ClientKey:
 
     Raises ParseError where the topmost Via or CSeq cannot be read.
     """
-    return ClientKey(message.branch.lower(), message.cseq.method)
+    envelope = message.envelope
+    return _new(ClientKey, (envelope[0].lower(), envelope[4].method))
+
+
+def is_sent_by(response: Response, sent_by: str) -> bool:
+    """Whether a response is to a request that was sent with `sent_by`, which is in lower case (RFC 3261 §18.1.2).
+
+    A port that is not written is the transport's own (§18.1.1). With an empty `sent_by` nothing is known, nor asked.
+    """
+    found = response.sent_by
+    if found == sent_by or not sent_by:
+        return True
+    found = found.lower()
+    default = f":{_DEFAULT_PORTS.get(response.via.transport.upper(), DEFAULT_PORT)}"
+    return found.removesuffix(default) == sent_by.removesuffix(default)
 
 
 def server_key(request: Request) -> AnyServerKey:

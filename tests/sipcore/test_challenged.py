@@ -8,7 +8,7 @@ import pytest
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallReceived, Output, Prepare, RequestReceived, Resolve, Transmit
+from sipcore.events import CallReceived, Output, Prepare, RequestReceived, Resolve
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -21,6 +21,7 @@ from sipcore.resolve.plan import Answer, Question, RecordType
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack, StackConfig
 from sipcore.trace import Stamp
+from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, Wire, seeded
 
 CHALLENGE: Fields = [("WWW-Authenticate", 'Digest realm="biloxi", nonce="n1", algorithm=SHA-256, qop="auth"')]

@@ -20,17 +20,18 @@ from sipcore.events import (
     RequestReceived,
     Resolve,
     ResponseReceived,
-    Transmit,
 )
+from sipcore.message.build import Ends
 from sipcore.message.build import response as build_response
-from sipcore.message.build import with_via
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
+from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
-from sipcore.stack import Stack
-from sipcore.trace import Stamp
-from tests.sipcore.wire import ALICE, BOB, Wire
+from sipcore.stack import Stack, StackConfig
+from sipcore.trace import DiscardTrace, Stamp
+from sipcore.transactions.effects import Transmit
+from tests.sipcore.wire import ALICE, BOB, Wire, seeded
 
 SDP = "application/sdp"
 STREAMS = [Transport.UDP, Transport.TCP]
@@ -335,7 +336,7 @@ def test_garbage_is_told_and_changes_nothing() -> None:
     ],
 )
 def test_a_malformed_request_is_answered_400_if_it_can_be(change: dict[str, str | None], answered: bool) -> None:
-    request = with_via(Wire().request("OPTIONS"), "UDP", BOB.host, BOB.port, "z9hG4bK1")
+    request = Ends("UDP", BOB.host, BOB.port).around(Wire().request("OPTIONS"), "z9hG4bK1")
     for name, text in change.items():
         request = request.without(name) if text is None else request.with_header(name, text)
     stack = Wire().alice.stack
@@ -346,7 +347,7 @@ def test_a_malformed_request_is_answered_400_if_it_can_be(change: dict[str, str 
 
 
 def test_a_malformed_ack_is_never_answered() -> None:
-    request = with_via(Wire().request("ACK"), "UDP", BOB.host, BOB.port, "z9hG4bK1").without("Call-ID")
+    request = Ends("UDP", BOB.host, BOB.port).around(Wire().request("ACK"), "z9hG4bK1").without("Call-ID")
     stack = Wire().alice.stack
     stack.receive(bytes(request), Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
     assert not [output for output in stack.drain() if isinstance(output, Transmit)]
@@ -391,3 +392,55 @@ def test_the_golden_ladder() -> None:
     wire.run(1)
     golden = Path(__file__).parents[2] / "fixtures" / "golden" / "call.ladder"
     assert wire.ladder() == golden.read_bytes().decode()
+
+
+def answer_to(uri: str, config: StackConfig, *, method: str = "OPTIONS", **change: str) -> Response | None:
+    """What Alice's stack itself answers a request with."""
+    request = Ends("UDP", BOB.host, BOB.port).around(Wire().request(method).with_uri(parse_uri(uri)), "z9hG4bK1")
+    for name, text in change.items():
+        request = request.with_header(name, text)
+    stack = Stack(config, seeded(1))
+    stack.receive(bytes(request), Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
+    sent = [parse_message(output.data) for output in stack.drain() if isinstance(output, Transmit)]
+    return next((message for message in sent if isinstance(message, Response)), None)
+
+
+@pytest.mark.parametrize(
+    ("uri", "status"),
+    [("sip:bob@b.example", None), ("sips:bob@b.example", None), ("tel:+15551234", None), ("nobodyknows:bob", 416)],
+)
+def test_a_scheme_that_nobody_knows_is_answered_416(uri: str, status: int | None) -> None:
+    """RFC 3261 §8.2.2.1."""
+    answer = answer_to(uri, StackConfig())
+    assert (answer and answer.status) == status
+
+
+@pytest.mark.parametrize("product", ["thing/1.0", ""])
+@pytest.mark.parametrize(
+    ("method", "change", "status"),
+    [
+        ("UPDATE", {}, 405),
+        ("OPTIONS", {"Require": "nothing-we-know"}, 420),
+        ("CANCEL", {}, 481),
+        ("OPTIONS", {"From": "<sip:"}, 400),
+    ],
+)
+def test_what_the_stack_answers_itself_names_the_product(
+    method: str, change: dict[str, str], status: int, product: str
+) -> None:
+    answer = answer_to("sip:bob@b.example", StackConfig(product=product), method=method, **change)
+    assert answer is not None
+    assert answer.status == status
+    assert answer.headers.get_all("Server") == ([product] if product else [])
+
+
+@pytest.mark.parametrize("tracing", [True, False])
+def test_a_response_to_nothing_that_was_sent_is_discarded_and_traced(tracing: bool) -> None:
+    """RFC 3261 §18.1.2."""
+    wire = Wire()
+    wire.alice.stack.tracing = tracing
+    request = Ends("UDP", ALICE.host, ALICE.port).around(wire.request("OPTIONS"), "z9hG4bK1")
+    flow = Flow(Transport.UDP, ALICE, BOB)
+    wire.alice.stack.receive(bytes(build_response(request, 200, tag="t")), flow, Stamp(1.0), 1.0)
+    told = [DiscardTrace(1.0, flow, "SIP/2.0 200 OK", "z9hg4bk1 OPTIONS")]
+    assert wire.alice.stack.drain() == (told if tracing else [])

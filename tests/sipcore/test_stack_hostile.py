@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from sipcore.dialogs.session import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve, Transmit
-from sipcore.message.build import Identity, with_via
+from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve
+from sipcore.message.build import Ends, Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
@@ -16,6 +16,7 @@ from sipcore.message.registry import ROWS
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Stamp
+from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, Side, Wire
 
 FLOW = Flow(Transport.UDP, ALICE, BOB)
@@ -50,7 +51,7 @@ def methods(wire: Wire) -> list[str]:
 def test_no_value_of_any_header_field_escapes(name: str, text: str) -> None:
     wire = Wire()
     for method in ("OPTIONS", "INVITE", "BYE"):
-        request = with_via(wire.request(method), "UDP", BOB.host, BOB.port, "z9hG4bK" + method)
+        request = Ends("UDP", BOB.host, BOB.port).around(wire.request(method), "z9hG4bK" + method)
         safe = "".join(character for character in text if character.isprintable())
         data = bytes(request.with_header(name, safe))
         wire.alice.stack.receive(data, FLOW, Stamp(0.0), 0.0)
@@ -70,7 +71,7 @@ def test_no_response_to_an_invite_escapes(name: str, text: str) -> None:
 
 def test_a_malformed_require_is_answered_400() -> None:
     wire = Wire()
-    request = with_via(wire.request("OPTIONS"), "UDP", BOB.host, BOB.port, "z9hG4bK1").with_header("Require", '"a')
+    request = Ends("UDP", BOB.host, BOB.port).around(wire.request("OPTIONS"), "z9hG4bK1").with_header("Require", '"a')
     wire.alice.stack.receive(bytes(request), FLOW, Stamp(0.0), 0.0)
     (refusal,) = [output for output in wire.alice.stack.drain() if isinstance(output, Transmit)]
     assert refusal.data.startswith(b"SIP/2.0 400 Require: ")
@@ -115,7 +116,7 @@ def in_dialog(wire: Wire, method: str, tag: str, sequence: int) -> bytes:
     invite = next(message for message in sent(wire.alice) if isinstance(message, Request))
     identity = Identity(invite.to.with_tag(tag), invite.from_, invite.call_id, sequence)
     made = build_request(method, invite.uri, identity)
-    return bytes(with_via(made, "UDP", BOB.host, BOB.port, f"z9hG4bK{method}{sequence}"))
+    return bytes(Ends("UDP", BOB.host, BOB.port).around(made, f"z9hG4bK{method}{sequence}"))
 
 
 def answers(wire: Wire) -> list[int]:

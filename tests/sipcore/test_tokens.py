@@ -3,7 +3,7 @@
 import random
 
 from sipcore.grammar import is_token
-from sipcore.tokens import MAGIC_COOKIE, Tokens
+from sipcore.tokens import MAGIC_COOKIE, POOL, Tokens, pooled
 
 
 def seeded(seed: int) -> Tokens:
@@ -41,3 +41,23 @@ def test_nothing_comes_twice() -> None:
 def test_numbers_stay_below_their_bound_and_reach_it() -> None:
     tokens = seeded(1)
     assert {tokens.number(3) for _ in range(100)} == {0, 1, 2}
+
+
+def test_a_pool_asks_seldom_and_gives_nothing_twice() -> None:
+    asked: list[int] = []
+    source = random.Random(1).randbytes
+
+    def counted(count: int) -> bytes:
+        asked.append(count)
+        return source(count)
+
+    take = pooled(counted)
+    taken = [take(12) for _ in range(POOL // 12 + 1)]
+    assert asked == [POOL, POOL]
+    assert len(set(taken)) == len(taken)
+    assert {len(piece) for piece in taken} == {12}
+
+
+def test_a_pool_gives_more_than_it_holds() -> None:
+    take = pooled(random.Random(1).randbytes)
+    assert [len(take(count)) for count in (1, POOL + 1, POOL, 0)] == [1, POOL + 1, POOL, 0]

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sipcore.events import Output, Prepare, Resolve, Transmit
+from sipcore.events import Output, Prepare, Resolve
 from sipcore.message.address import Address
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
@@ -15,6 +15,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack, StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
+from sipcore.transactions.effects import Transmit
 
 ALICE = SocketAddress("192.0.2.1", 5060)
 BOB = SocketAddress("192.0.2.2", 5060)

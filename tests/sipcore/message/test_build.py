@@ -5,6 +5,8 @@ import pytest
 from sipcore.errors import LocalError, UnsafeValue
 from sipcore.message.address import Address, address_of
 from sipcore.message.build import (
+    Draft,
+    Ends,
     Identity,
     Target,
     Template,
@@ -12,12 +14,11 @@ from sipcore.message.build import (
     cancel_for,
     request,
     response,
-    with_via,
 )
 from sipcore.message.fields.via import via_for
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
-from sipcore.message.uri import parse_uri
+from sipcore.message.uri import SipUri, parse_uri
 
 BOB = parse_uri("sip:bob@b.example")
 IDENTITY = Identity(address_of("sip:alice@a.example", "Alice").with_tag("1"), Address(BOB), "x", 7)
@@ -83,7 +84,7 @@ def test_without_via_and_body() -> None:
 
 
 def test_the_via_of_the_hop_comes_on_top() -> None:
-    message = with_via(invite(), "TLS", "2001:db8::1", 5061, "z9hG4bK2")
+    message = Ends("TLS", "2001:db8::1", 5061).around(invite(), "z9hG4bK2")
     assert bytes(message) == INVITE.replace(
         b"Via:", b"Via: SIP/2.0/TLS [2001:db8::1]:5061;branch=z9hG4bK2;rport\r\nVia:", 1
     )
@@ -155,7 +156,7 @@ def test_a_body_has_a_type() -> None:
 
 def test_the_ack_of_a_failure() -> None:
     """RFC 3261 §17.1.1.3: Request-URI, Call-ID, From, top Via, Route of the INVITE; To of the response."""
-    ack = ack_for_failure(with_via(invite(), "UDP", "p", None, "z9hG4bK2"), answer(486))
+    ack = ack_for_failure(Ends("UDP", "p", None).around(invite(), "z9hG4bK2"), answer(486))
     assert bytes(ack) == (
         b"ACK sip:bob@b.example SIP/2.0\r\n"
         b"Via: SIP/2.0/UDP p;branch=z9hG4bK2;rport\r\n"
@@ -203,10 +204,47 @@ def test_nothing_can_begin_a_line_of_its_own(text: str) -> None:
         lambda: response(received(RECEIVED), 200, text),
         lambda: response(received(RECEIVED), 200, tag=text),
         lambda: response(received(RECEIVED), 200, fields=[("Subject", text)]),
-        lambda: with_via(invite(), "UDP", text, None, "z9hG4bK2"),
+        lambda: Ends("UDP", text, None).around(invite(), "z9hG4bK2"),
+        lambda: Ends("UDP", "a", None).around(invite(), text),
+        lambda: Draft(invite()).request(text, "x"),
+        lambda: Draft(invite()).request("9", text),
     ):
         with pytest.raises(UnsafeValue):
             attempt()
+
+
+@pytest.mark.parametrize(
+    "fields", [[], [("Contact", "<sip:old@a.example>")], [("m", "<sip:1>"), ("Contact", "<sip:2>")]]
+)
+def test_the_contact_of_the_local_end_is_the_only_one(fields: list[tuple[str, object]]) -> None:
+    contact = Address(SipUri("192.0.2.1", "alice", 5060))
+    message = Ends("UDP", "192.0.2.1", 5060, contact).around(
+        request("OPTIONS", BOB, IDENTITY, fields=fields, body=b"hi", content_type="text/plain"), "z9hG4bK2"
+    )
+    read = parse_message(bytes(message))
+    assert read.headers.get_all("Contact") == ["<sip:alice@192.0.2.1:5060>"]
+    assert (read.via.sent_by, read.branch, read.via.wants_rport, read.body) == (
+        "192.0.2.1:5060",
+        "z9hG4bK2",
+        True,
+        b"hi",
+    )
+
+
+def test_the_sent_by_of_an_end_is_told_as_responses_are_compared_with_it() -> None:
+    assert Ends("TLS", "Host.Example", None).sent_by == "host.example"
+    assert Ends("TLS", "2001:DB8::1", 5061).sent_by == "[2001:db8::1]:5061"
+
+
+def test_a_draft_is_the_model_with_another_tag_and_call_id() -> None:
+    model = request("OPTIONS", BOB, IDENTITY, fields=[("User-Agent", "100% s")], body=b"hi", content_type="text/plain")
+    draft = Draft(model)
+    for number in ("8", "9"):
+        copy = draft.request(number, f"y{number}")
+        expected = bytes(model).replace(b"tag=1", b"tag=" + number.encode())
+        assert bytes(copy) == expected.replace(b"Call-ID: x", b"Call-ID: y" + number.encode())
+        assert (copy.from_tag, copy.call_id, copy.uri) == (number, f"y{number}", BOB)
+    assert (model.from_tag, model.call_id) == ("1", "x")
 
 
 TARGET = Target("sip:carol@c.example", "<sip:carol@c.example>", "z9hG4bK9", "9", "y")

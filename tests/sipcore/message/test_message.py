@@ -131,6 +131,24 @@ def test_the_envelope_is_all_of_them(to: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("via", "sent_by", "is_plain"),
+    [
+        ("SIP/2.0/UDP a.example:5060;branch=z9hG4bK1", "a.example:5060", True),
+        ("SIP/2.0/UDP A;rport;branch=z9hG4bK1", "A", True),
+        ("SIP/2.0/UDP [::1]:5060;branch=z9hG4bK1", "[::1]:5060", True),
+        ("SIP/2.0/UDP  a : 5060;branch=z9hG4bK1", "a:5060", False),
+        ("SIP / 2.0 / UDP a;branch=z9hG4bK1", "a", False),
+        ("SIP/2.0/UDP a;branch=1", "a", False),
+        ("SIP/2.0/UDP a", "a", False),
+    ],
+)
+def test_sent_by_is_read_with_the_envelope_where_that_is_plain(via: str, sent_by: str, is_plain: bool) -> None:
+    message = of(f"Via: {via}", "f: <sip:a>;tag=1", "To: <sip:b>", "i: y", "CSeq: 7 INVITE")
+    assert message.is_plain == is_plain
+    assert message.sent_by == message.via.sent_by == sent_by
+
+
+@pytest.mark.parametrize(
     ("line", "branch"),
     [
         ("SIP/2.0/UDP a;branch=z9hG4bK1", "z9hG4bK1"),

@@ -100,6 +100,39 @@ def test_a_stray_response_is_handed_up_as_such(other: Request) -> None:
     assert rig.receive(response) == [StrayResponse(response, flow())]
 
 
+@pytest.mark.parametrize(
+    ("sent", "came", "is_taken"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.1:5060", True),
+        ("192.0.2.1:5060", "192.0.2.1", True),
+        ("Host.example", "hOST.EXAMPLE:5060", True),
+        ("[2001:db8::1]", "[2001:DB8::1]:5060", True),
+        ("192.0.2.1", "192.0.2.1:5061", False),
+        ("192.0.2.1:5080", "192.0.2.1", False),
+        ("192.0.2.1", "192.0.2.9", False),
+    ],
+)
+def test_a_response_to_what_somebody_else_sent_is_discarded(sent: str, came: str, is_taken: bool) -> None:
+    """RFC 3261 §18.1.2; nothing becomes of it, and the right one is still taken."""
+    rig = Rig()
+    rig.send(request(via=f"SIP/2.0/UDP {sent};branch={BRANCH}"))
+    response = answer(request(via=f"SIP/2.0/UDP {came};branch={BRANCH}"), 200)
+    assert names(rig.receive(response)) == (["ResponseReceived"] if is_taken else ["StrayResponse"])
+    right = answer(request(via=f"SIP/2.0/UDP {sent};branch={BRANCH}"), 200)
+    assert names(rig.receive(right)) == ([] if is_taken else ["ResponseReceived"])
+
+
+def test_over_tls_the_port_that_is_not_written_is_another_one() -> None:
+    rig = Rig(transport=Transport.TLS)
+    rig.send(request(via=f"SIP/2.0/TLS a.example;branch={BRANCH}"))
+    assert names(rig.receive(answer(request(via=f"SIP/2.0/TLS a.example:5060;branch={BRANCH}"), 200))) == [
+        "StrayResponse"
+    ]
+    right = answer(request(via=f"SIP/2.0/TLS a.example:5061;branch={BRANCH}"), 200)
+    assert names(rig.receive(right)) == ["ResponseReceived", "Terminated"]
+
+
 def test_a_response_after_the_end_is_stray() -> None:
     rig = Rig()
     rig.send(request())

@@ -1,0 +1,65 @@
+"""What stands between an awaited request and the loop that hears of it."""
+
+from collections.abc import Callable
+
+import trio
+
+from sipcore.events import Exchange, RequestFailed, ResponseReceived
+from sipcore.message.message import Request, Response
+from sipcore.resolve.target import Hop
+from sipcore.value import maker
+
+_make_exchange = maker(Exchange)
+
+
+class Waiter:
+    """One awaited request: what came for it so far, and the task that sleeps until the last of it.
+
+    The task is parked by hand. Nothing else needs to be set up for a request: its timeout is its transaction's.
+    """
+
+    __slots__ = ("_task", "final", "hop", "provisional", "request", "sent_at")
+
+    def __init__(self) -> None:
+        self._task: trio.lowlevel.Task | None = None
+        self.final: ResponseReceived | RequestFailed | None = None
+        self.provisional: list[Response] = []
+        self.request: Request | None = None
+        self.hop: Hop | None = None
+        self.sent_at = 0.0
+
+    async def wait(self) -> None:
+        """Sleep until `finish` is called."""
+        if self.final is not None:
+            await trio.lowlevel.checkpoint()
+            return
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._give_up)
+
+    def finish(self, final: ResponseReceived | RequestFailed) -> None:
+        """Wake the task with what its request came to."""
+        self.final = final
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    def exchange(self) -> Exchange:
+        """What the request came to. Raises TransportFailure when that is no response."""
+        final = self.final
+        if isinstance(final, RequestFailed):
+            raise final.failure
+        assert final is not None and self.request is not None and self.hop is not None  # noqa: S101, PT018  # a final response comes after all of them
+        return _make_exchange(
+            self.request,
+            final.response,
+            tuple(self.provisional),
+            self.hop,
+            final.flow,
+            self.sent_at,
+            final.stamp,
+            final.auth,
+        )
+
+    def _give_up(self, _: Callable[[], None]) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
