@@ -33,9 +33,9 @@ LAYERS = (
     ("sipcore.endpoint",),
     (
         *("probes.destination", "probes.result", "probes.findings", "probes.timeline"),
-        *("probes.codecs", "probes.product"),
+        "probes.product",
     ),
-    ("probes.checks", "probes.trunks"),
+    ("probes.checks", "probes.trunks", "probes.capture"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
         "probes.report",

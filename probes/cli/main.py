@@ -19,6 +19,7 @@ VERBS = {
     "call": "probes.cli.call",
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",
+    "replay": "probes.cli.replay",
     "demo": "probes.cli.demo",
 }
 """The verbs in the order in which the help shows them."""

@@ -36,13 +36,13 @@ class Note:
 
 @value
 class Arrow:
-    """A message: `lane` is the place among the participants that it came from or went to, this end being 0."""
+    """A message: `source` and `target` are places among the participants."""
 
     offset_ms: float
     label: str
     detail: str
-    lane: int
-    sent: bool
+    source: int
+    target: int
     tone: Tone
     again: bool
     """Whether it is a retransmission."""
@@ -52,15 +52,15 @@ class Arrow:
 
 @value
 class Ladder:
-    """The participants, this end first, and the lines between them in the order of time."""
+    """The participants, from left to right, and the lines between them in the order of time."""
 
     participants: tuple[str, ...]
     lines: tuple[Note | Arrow, ...]
 
 
-def ladder_of(timeline: Sequence[TimelineEntry]) -> Ladder:
-    """The ladder of a timeline."""
-    remotes: dict[str, int] = {}
+def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE) -> Ladder:
+    """The ladder of a timeline. `here` is the name of this end; empty, the timeline was seen from outside."""
+    lanes = {here: 0} if here else {}
     lines: list[Note | Arrow] = []
     for entry in timeline:
         label, detail = _fit(entry.label), _fit(entry.detail)
@@ -68,11 +68,22 @@ def ladder_of(timeline: Sequence[TimelineEntry]) -> Ladder:
             lines.append(Note(entry.offset_ms, label, detail))
             continue
         record = entry.record
-        lane = remotes.setdefault(f"{record.flow.transport.value.lower()} {record.flow.remote}", len(remotes) + 1)
-        sent = record.direction is Direction.SENT
+        ends = (here, _hop(record)) if here else _hosts(record)
+        source, target = ends if record.direction is Direction.SENT else ends[::-1]
+        places = lanes.setdefault(source, len(lanes)), lanes.setdefault(target, len(lanes))
         text = "\n".join([_fit(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()])
-        lines.append(Arrow(entry.offset_ms, label, detail, lane, sent, _tone(label), record.attempt > 0, text))
-    return Ladder((HERE, *remotes), tuple(lines))
+        lines.append(Arrow(entry.offset_ms, label, detail, *places, _tone(label), record.attempt > 0, text))
+    return Ladder(tuple(lanes), tuple(lines))
+
+
+def _hop(record: MessageTrace) -> str:
+    return f"{record.flow.transport.value.lower()} {record.flow.remote}"
+
+
+def _hosts(record: MessageTrace) -> tuple[str, str]:
+    """How both ends are called where neither is this one: by their hosts, unless it is the same."""
+    local, remote = record.flow.local, record.flow.remote
+    return (local.host, remote.host) if local.host != remote.host else (str(local), str(remote))
 
 
 def _fit(text: str) -> str:

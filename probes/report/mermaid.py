@@ -13,9 +13,8 @@ def mermaid(ladder: Ladder) -> str:
     for line in ladder.lines:
         told = _text(f"{line.label} {line.detail}".strip())
         if isinstance(line, Arrow):
-            here, there = ("P0", f"P{line.lane}") if line.sent else (f"P{line.lane}", "P0")
             arrow = "-->>" if line.again else "->>"
-            lines.append(f"    {here}{arrow}{there}: {told} ({line.offset_ms:.1f} ms)")
+            lines.append(f"    P{line.source}{arrow}P{line.target}: {told} ({line.offset_ms:.1f} ms)")
         else:
             lines.append(f"    Note over P0: {told} ({line.offset_ms:.1f} ms)")
     return "\n".join(lines) + "\n"

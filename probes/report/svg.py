@@ -80,7 +80,7 @@ def _head(tone: Tone) -> str:
 
 
 def _arrow(line: Arrow, y: int) -> str:
-    begin, end = (_x(0), _x(line.lane)) if line.sent else (_x(line.lane), _x(0))
+    begin, end = _x(line.source), _x(line.target)
     again = " again" if line.again else ""
     shown = _cut(line.detail, DETAIL - len(line.label))
     detail = f'<tspan class="detail" dx="8">{escape(shown)}</tspan>' if shown else ""

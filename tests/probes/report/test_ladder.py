@@ -27,10 +27,10 @@ def test_who_took_part_and_what_passed_between_them() -> None:
         ("completed", 1000.0),
     ]
     arrows = [line for line in LADDER.lines if isinstance(line, Arrow)]
-    assert [(line.lane, line.sent, line.again, line.tone) for line in arrows] == [
-        (1, True, False, Tone.REQUEST),
-        (1, True, True, Tone.REQUEST),
-        (1, False, False, Tone.FAILURE),
+    assert [(line.source, line.target, line.again, line.tone) for line in arrows] == [
+        (0, 1, False, Tone.REQUEST),
+        (0, 1, True, Tone.REQUEST),
+        (1, 0, False, Tone.FAILURE),
     ]
 
 

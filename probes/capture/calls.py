@@ -1,0 +1,105 @@
+"""The SIP messages of a capture, and the calls that they belong to."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from probes.capture.files import CapturedPacket
+from probes.capture.network import Datagram, Segment, read_payloads
+from probes.result import TimelineEntry
+from probes.timeline import entry_of
+from sipcore.errors import ParseError
+from sipcore.message.framing import MessageFrame, StreamFramer
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.trace import Direction, MessageTrace
+
+MAX_CALLS = 100_000
+"""Calls that are told apart; messages of others are left out."""
+
+_is_start = re.compile(
+    rb"[\r\n]*(?:SIP/2\.0 [1-6]\d\d |[A-Za-z0-9\-.!%*_+`'~]{1,32} [^ \r\n]{1,8192} SIP/2\.0\r?\n)"
+).match
+"""How SIP begins: other protocols are not looked at any further."""
+
+
+@dataclass(slots=True)
+class CapturedCall:
+    """What was captured with one Call-ID. `at_ns` of the first message is where its timeline begins."""
+
+    call_id: str
+    began_ns: int
+    records: list[MessageTrace] = field(default_factory=list)
+    first: Request | None = None
+    """The first request, if it was captured."""
+    answer: Response | None = None
+    """The first final response to it, or to the same request with credentials."""
+    sent_before: dict[tuple[Flow, bytes], int] = field(default_factory=dict, repr=False)
+    """How often each message was captured on its way: what is sent again is a retransmission."""
+
+    def timeline(self) -> list[TimelineEntry]:
+        """The messages as lines of a timeline."""
+        entries = (entry_of(record, 0.0) for record in self.records)
+        return [entry for entry in entries if entry is not None]
+
+
+def read_calls(packets: Iterable[CapturedPacket]) -> list[CapturedCall]:
+    """The calls, registrations and other exchanges of a capture, in the order in which they begin."""
+    calls: dict[str, CapturedCall] = {}
+    streams: dict[tuple[SocketAddress, SocketAddress], StreamFramer] = {}
+    for payload in read_payloads(packets):
+        transport = Transport.UDP if isinstance(payload, Datagram) else Transport.TCP
+        flow = Flow(transport, payload.source, payload.destination)
+        messages = [payload.data] if isinstance(payload, Datagram) else _framed(payload, streams)
+        for data in messages:
+            if _is_start(data):
+                _sort(data, payload.at_ns, flow, calls)
+    return list(calls.values())
+
+
+def _framed(segment: Segment, streams: dict[tuple[SocketAddress, SocketAddress], StreamFramer]) -> Sequence[bytes]:
+    """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found."""
+    key = (segment.source, segment.destination)
+    framer = streams.get(key)
+    if framer is None or segment.gap:
+        if not _is_start(segment.data):
+            streams.pop(key, None)
+            return []
+        framer = streams[key] = StreamFramer()
+    framer.receive(segment.data)
+    messages = []
+    try:
+        while (frame := framer.next_frame()) is not None:
+            if isinstance(frame, MessageFrame):
+                messages.append(frame.data)
+    except ParseError:
+        del streams[key]
+    return messages
+
+
+def _sort(data: bytes, at_ns: int, flow: Flow, calls: dict[str, CapturedCall]) -> None:
+    """Add a message to its call."""
+    try:
+        message = parse_message(data)
+        call_id, cseq = message.call_id, message.cseq
+    except ParseError:
+        return
+    call = calls.get(call_id)
+    if call is None:
+        if len(calls) >= MAX_CALLS:
+            return
+        call = calls[call_id] = CapturedCall(call_id, at_ns)
+    again = call.sent_before.get((flow, data), 0)
+    call.sent_before[flow, data] = again + 1
+    at = (at_ns - call.began_ns) / 10**9
+    call.records.append(MessageTrace(at, Direction.SENT, flow, data, kernel=True, attempt=again))
+    if isinstance(message, Request):
+        call.first = call.first or message
+    elif (
+        call.first
+        and cseq.method == call.first.method
+        and not message.is_provisional
+        and (call.answer is None or call.answer.status in (401, 407))
+    ):
+        call.answer = message

@@ -1,0 +1,116 @@
+"""Capture files, packet by packet: pcap of either precision and byte order, and pcapng.
+
+Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. What a file says of lengths is not believed beyond the
+bytes that are there, and a file that ends in the middle of a packet is read as far as it goes.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from sipcore.errors import LocalError
+from sipcore.value import value
+
+MAX_PACKET = 1 << 18
+"""Bytes of a packet: what capture programs take at most. A length beyond it is none, and what follows is lost."""
+_PCAP = {b"\xa1\xb2\xc3\xd4": 1000, b"\xa1\xb2\x3c\x4d": 1}
+"""The magic number, and the nanoseconds that the fraction of a time counts."""
+_SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
+_SECTION_BYTES = b"\x0a\x0d\x0d\x0a"
+_BYTE_ORDER = 0x1A2B3C4D
+_OPTION_END, _RESOLUTION, _OFFSET = 0, 9, 14
+
+
+@value
+class CapturedPacket:
+    """A packet: nanoseconds since 1970, UTC, the kind of its link layer (LINKTYPE_…), and its bytes."""
+
+    at_ns: int
+    link: int
+    data: bytes
+
+
+class CaptureError(LocalError):
+    """A file is no capture."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, section="draft-ietf-opsawg-pcapng §4.1")
+
+
+def read_packets(data: bytes) -> Iterator[CapturedPacket]:
+    """Every packet of a capture file. Raises CaptureError when it is none."""
+    if data[:4] in _PCAP:
+        return _read_pcap(data, ">", _PCAP[data[:4]])
+    if data[3::-1] in _PCAP:
+        return _read_pcap(data, "<", _PCAP[data[3::-1]])
+    if data[:4] == _SECTION_BYTES:
+        return _read_pcapng(data)
+    if data[:2] == b"\x1f\x8b":
+        raise CaptureError("compressed; unpack it with gunzip")
+    raise CaptureError("neither a pcap nor a pcapng file")
+
+
+def _read_pcap(data: bytes, order: str, unit: int) -> Iterator[CapturedPacket]:
+    if len(data) < 24:
+        return
+    link = struct.unpack_from(f"{order}I", data, 20)[0] & 0xFFFF
+    head = struct.Struct(f"{order}IIII")
+    at = 24
+    while at + head.size <= len(data):
+        seconds, fraction, captured, _ = head.unpack_from(data, at)
+        at += head.size
+        if captured > MAX_PACKET or at + captured > len(data):
+            return
+        yield CapturedPacket(seconds * 10**9 + fraction * unit, link, data[at : at + captured])
+        at += captured
+
+
+def _read_pcapng(data: bytes) -> Iterator[CapturedPacket]:
+    order, interfaces = "<", list[_Interface]()
+    at = 0
+    while at + 12 <= len(data):
+        if data[at : at + 4] == _SECTION_BYTES:  # the same bytes in either order; what follows tells which it is
+            order = "<" if struct.unpack_from("<I", data, at + 8)[0] == _BYTE_ORDER else ">"
+            interfaces = []
+        kind, length = struct.unpack_from(f"{order}II", data, at)
+        if length < 12 or length % 4 or at + length > len(data):
+            return
+        body = data[at + 8 : at + length - 4]
+        at += length
+        if kind == _INTERFACE and len(body) >= 8:
+            interfaces.append(_Interface.parse(body, order))
+        elif kind == _ENHANCED and len(body) >= 20:
+            number, high, low, captured, _ = struct.unpack_from(f"{order}5I", body)
+            if number < len(interfaces) and captured <= len(body) - 20:
+                interface = interfaces[number]
+                yield CapturedPacket(interface.time(high << 32 | low), interface.link, body[20 : 20 + captured])
+
+
+@value
+class _Interface:
+    """Where packets were captured: its link layer, units of time in a second, and seconds to be added."""
+
+    link: int
+    units: int = 10**6
+    offset: int = 0
+
+    @classmethod
+    def parse(cls, body: bytes, order: str) -> "_Interface":
+        (link,) = struct.unpack_from(f"{order}H", body)
+        units, offset = 10**6, 0
+        at = 8
+        while at + 4 <= len(body):
+            code, length = struct.unpack_from(f"{order}HH", body, at)
+            content = body[at + 4 : at + 4 + length]
+            if code == _OPTION_END:
+                break
+            if code == _RESOLUTION and len(content) == 1:
+                exponent = content[0] & 0x7F
+                units = 2**exponent if content[0] & 0x80 else 10 ** min(exponent, 18)
+            elif code == _OFFSET and len(content) == 8:
+                (offset,) = struct.unpack(f"{order}q", content)
+            at += 4 + (length + 3) // 4 * 4
+        return cls(link, units, offset)
+
+    def time(self, count: int) -> int:
+        """Nanoseconds since 1970 of a time as the interface counts it."""
+        return count * 10**9 // self.units + self.offset * 10**9

@@ -1,0 +1,239 @@
+"""From captured packets to what applications sent: datagrams, and the bytes of connections in their order.
+
+Link layers (https://www.tcpdump.org/linktypes.html), IPv4 (RFC 791) and IPv6 (RFC 8200) with their fragments, UDP
+(RFC 768) and TCP (RFC 9293). What is cut off, or lacks a fragment, is left out. Everything kept for later has a limit.
+"""
+
+import ipaddress
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from probes.capture.files import CapturedPacket
+from sipcore.resolve.target import SocketAddress
+from sipcore.value import value
+
+MAX_FRAGMENTED = 1024
+"""Packets that wait for fragments; beyond it the oldest is given up."""
+MAX_CONNECTIONS = 65_536
+"""Directions of connections that are followed; beyond it the oldest is forgotten."""
+MAX_AHEAD = 256
+"""Segments that wait for one which was sent before them; beyond it that one counts as not captured."""
+NULL, ETHERNET, RAW, SLL, LOOP, IPV4, IPV6, SLL2 = 0, 1, 101, 113, 108, 228, 229, 276
+_ETHERTYPES = frozenset({0x0800, 0x86DD})
+_TAGS = frozenset({0x8100, 0x88A8, 0x9100})
+"""EtherTypes of VLAN tags, behind which the next one stands (IEEE 802.1Q)."""
+_UDP, _TCP = 17, 6
+_EXTENSIONS = frozenset({0, 43, 60})
+"""Extension headers of IPv6 that are skipped: hop-by-hop, routing, destination (RFC 8200 §4.1)."""
+_FRAGMENT = 44
+_SYN = 0x02
+
+
+@value
+class Datagram:
+    """What one UDP datagram carried."""
+
+    at_ns: int
+    source: SocketAddress
+    destination: SocketAddress
+    data: bytes
+
+
+@value
+class Segment:
+    """The next bytes of one direction of a connection. With `gap`, bytes before them were not captured."""
+
+    at_ns: int
+    source: SocketAddress
+    destination: SocketAddress
+    data: bytes
+    gap: bool = False
+
+
+def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segment]:
+    """What applications sent, in the order of capture."""
+    fragments, connections = _Fragments(), _Connections()
+    for packet in packets:
+        content = _network_layer(packet)
+        found = fragments.take(content) if content else None
+        if found is None:
+            continue
+        protocol, source, destination, payload = found
+        if protocol == _UDP and len(payload) >= 8:
+            ports = struct.unpack_from("!HHH", payload)
+            yield Datagram(
+                packet.at_ns,
+                SocketAddress(source, ports[0]),
+                SocketAddress(destination, ports[1]),
+                payload[8 : max(ports[2], 8)],
+            )
+        elif protocol == _TCP and len(payload) >= 20:
+            yield from connections.take(packet.at_ns, source, destination, payload)
+
+
+def _network_layer(packet: CapturedPacket) -> bytes:
+    """The IP packet in a captured one; empty where there is none."""
+    data = packet.data
+    match packet.link:
+        case 0 | 108:  # NULL, LOOP: the address family, in an order that does not matter here
+            return data[4:]
+        case 12 | 14 | 101 | 228 | 229:  # RAW, as some systems number it too, and IP alone
+            return data
+        case 1:
+            at, kind = 12, int.from_bytes(data[12:14])
+            while kind in _TAGS and at < len(data):
+                at += 4
+                kind = int.from_bytes(data[at : at + 2])
+            return data[at + 2 :] if kind in _ETHERTYPES else b""
+        case 113:
+            return data[16:] if int.from_bytes(data[14:16]) in _ETHERTYPES else b""
+        case 276:
+            return data[20:] if int.from_bytes(data[0:2]) in _ETHERTYPES else b""
+    return b""
+
+
+_Packet = tuple[int, str, str, bytes]
+"""Protocol, source and destination host, and content of an IP packet."""
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """The fragments of one packet so far, by their offset; `size` is known once the last has come."""
+
+    parts: dict[int, bytes] = field(default_factory=dict)
+    size: int | None = None
+    protocol: int = 0
+
+    def whole(self) -> bytes | None:
+        """The content, once nothing lacks of it."""
+        content = bytearray()
+        for offset in sorted(self.parts):
+            if offset > len(content):
+                return None
+            content[offset : offset + len(self.parts[offset])] = self.parts[offset]
+        return bytes(content) if self.size is not None and len(content) >= self.size else None
+
+
+class _Fragments:
+    """Puts fragmented packets together (RFC 791 §3.2, RFC 8200 §4.5)."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[object, ...], _Pieces] = {}
+
+    def take(self, data: bytes) -> _Packet | None:
+        """The packet that is whole with `data`; None where there is none yet, or it cannot be read."""
+        if len(data) >= 20 and data[0] >> 4 == 4:
+            return self._take_v4(data)
+        if len(data) >= 40 and data[0] >> 4 == 6:
+            return self._take_v6(data)
+        return None
+
+    def _take_v4(self, data: bytes) -> _Packet | None:
+        head = (data[0] & 15) * 4
+        # The length is 0 where the network card was to cut the packet into segments.
+        length = int.from_bytes(data[2:4]) or len(data)
+        if head < 20 or length < head or length > len(data):
+            return None
+        source, destination = (str(ipaddress.IPv4Address(data[at : at + 4])) for at in (12, 16))
+        flags = int.from_bytes(data[6:8])
+        offset, more = (flags & 0x1FFF) * 8, bool(flags & 0x2000)
+        content = data[head:length]
+        if not offset and not more:
+            return data[9], source, destination, content
+        key = (source, destination, data[9], data[4:6])
+        return self._piece(key, data[9], offset, content, more=more, hosts=(source, destination))
+
+    def _take_v6(self, data: bytes) -> _Packet | None:
+        source, destination = (str(ipaddress.IPv6Address(data[at : at + 16])) for at in (8, 24))
+        kind, at = data[6], 40
+        end = 40 + int.from_bytes(data[4:6]) if data[4:6] != b"\0\0" else len(data)
+        if end > len(data):
+            return None
+        while kind in _EXTENSIONS and at + 8 <= end:
+            kind, at = data[at], at + 8 + data[at + 1] * 8
+        if kind != _FRAGMENT:
+            return kind, source, destination, data[at:end]
+        if at + 8 > end:
+            return None
+        flags = int.from_bytes(data[at + 2 : at + 4])
+        key = (source, destination, data[at + 4 : at + 8])
+        content = data[at + 8 : end]
+        return self._piece(key, data[at], flags & 0xFFF8, content, more=bool(flags & 1), hosts=(source, destination))
+
+    def _piece(
+        self, key: tuple[object, ...], protocol: int, offset: int, content: bytes, *, more: bool, hosts: tuple[str, str]
+    ) -> _Packet | None:
+        pieces = self._waiting.get(key)
+        if pieces is None:
+            if len(self._waiting) >= MAX_FRAGMENTED:
+                del self._waiting[next(iter(self._waiting))]
+            pieces = self._waiting[key] = _Pieces(protocol=protocol)
+        pieces.parts[offset] = content
+        if not more:
+            pieces.size = offset + len(content)
+        whole = pieces.whole()
+        if whole is None:
+            return None
+        del self._waiting[key]
+        return pieces.protocol, *hosts, whole
+
+
+@dataclass(slots=True)
+class _Direction:
+    """One direction of a connection: the sequence number that is next, and what came before its turn."""
+
+    following: int
+    ahead: dict[int, bytes] = field(default_factory=dict)
+
+
+class _Connections:
+    """Puts the segments of connections into their order (RFC 9293 §3.4); what was sent again is taken once."""
+
+    def __init__(self) -> None:
+        self._directions: dict[tuple[SocketAddress, SocketAddress], _Direction] = {}
+
+    def take(self, at_ns: int, source_host: str, destination_host: str, payload: bytes) -> Iterator[Segment]:
+        """The bytes whose turn it is with this segment."""
+        source_port, destination_port, sequence = struct.unpack_from("!HHI", payload)
+        head, flags = (payload[12] >> 4) * 4, payload[13]
+        data = payload[head:] if head >= 20 else b""
+        source, destination = SocketAddress(source_host, source_port), SocketAddress(destination_host, destination_port)
+        key = (source, destination)
+        if flags & _SYN:
+            self._follow(key, (sequence + 1) % 2**32)
+            return
+        if not data:
+            return
+        direction = self._directions.get(key) or self._follow(key, sequence)
+        direction.ahead.setdefault(sequence, data)
+        gap = False
+        while True:
+            piece = self._next_piece(direction)
+            if piece is not None:
+                yield Segment(at_ns, source, destination, piece, gap)
+                gap = False
+            elif len(direction.ahead) > MAX_AHEAD:
+                direction.following = min(direction.ahead, key=lambda at: (at - direction.following) % 2**32)
+                gap = True
+            else:
+                return
+
+    def _follow(self, key: tuple[SocketAddress, SocketAddress], sequence: int) -> _Direction:
+        if len(self._directions) >= MAX_CONNECTIONS and key not in self._directions:
+            del self._directions[next(iter(self._directions))]
+        direction = self._directions[key] = _Direction(sequence)
+        return direction
+
+    @staticmethod
+    def _next_piece(direction: _Direction) -> bytes | None:
+        """The bytes at `following`, without those that were there before; None while they lack."""
+        for sequence in sorted(direction.ahead, key=lambda at: (direction.following - at) % 2**32):
+            behind = (direction.following - sequence) % 2**32
+            if behind > 2**31:
+                return None
+            data = direction.ahead.pop(sequence)
+            if behind < len(data):
+                direction.following = (sequence + len(data)) % 2**32
+                return data[behind:]
+        return None

@@ -1,0 +1,80 @@
+"""`sipprobe replay`: the calls in somebody's capture file, as timelines and pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probes.cli.common import Printer, make_console, stop
+from probes.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from probes.capture.calls import CapturedCall
+
+ENDS = (".svg", ".mmd", ".pcapng")
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture: pcap or pcapng.")],
+    call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Show this call only, with its messages.")] = 0,
+    save_to: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write that call to FILE, .svg, .mmd (Mermaid) or .pcapng."),
+    ] = None,
+) -> None:
+    """List the calls of a capture file, and show one of them message by message.
+
+    Exit code 0: there is SIP in it; 1: there is none, or no call of that number; 2: the file cannot be read.
+    """
+    from probes.report.replay_text import call_lines
+
+    if save_to is not None and save_to.suffix.lower() not in ENDS:
+        stop(ExitCode.USAGE, f"--save {save_to}: the name has to end in {', '.join(ENDS)}")
+    calls = _read(file)
+    if not calls:
+        stop(ExitCode.FAILED, f"{file}: no SIP messages; encrypted ones (TLS, WSS) cannot be read")
+    if call > len(calls):
+        stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(calls)}")
+    if save_to is not None and not call and len(calls) > 1:
+        stop(ExitCode.USAGE, f"--save writes one call, and {file} has {len(calls)}: choose it with --call NUMBER")
+    chosen = [(call, calls[call - 1])] if call else list(enumerate(calls, 1))
+    printer = Printer(make_console())
+    for number, each in chosen:
+        for line in call_lines(number, each, whole=len(chosen) == 1):
+            printer.line(line)
+    printer.close()
+    if save_to is not None:
+        _save(chosen[0][1], save_to)
+
+
+def _read(file: Path) -> "list[CapturedCall]":
+    from probes.capture.calls import read_calls
+    from probes.capture.files import CaptureError, read_packets
+
+    try:
+        return read_calls(read_packets(file.read_bytes()))
+    except OSError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
+    except CaptureError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
+
+
+def _save(call: "CapturedCall", file: Path) -> None:
+    from probes.product import PRODUCT
+    from probes.report.ladder import ladder_of
+    from probes.report.mermaid import mermaid
+    from probes.report.packets import packets
+    from probes.report.pcapng import pcapng
+    from probes.report.safe_text import encodable
+    from probes.report.svg import svg
+
+    ladder = ladder_of(call.timeline(), here="")
+    written = {
+        ".svg": lambda: svg(ladder, encodable(f"Call-ID {call.call_id}")).encode(),
+        ".mmd": lambda: mermaid(ladder).encode(),
+        ".pcapng": lambda: pcapng(packets(call.records), epoch_ns=call.began_ns, application=PRODUCT),
+    }
+    try:
+        file.write_bytes(written[file.suffix.lower()]())
+    except OSError as error:
+        stop(ExitCode.USAGE, f"--save {file}: {error.strerror}")

@@ -1,0 +1,53 @@
+"""The calls of a capture in words."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from probes.capture.calls import CapturedCall
+from probes.report.call_text import LABEL_WIDTH
+from probes.report.ladder import Arrow, ladder_of
+from probes.report.safe_text import cover_uris, printable
+from sipcore.errors import ParseError
+
+
+def call_lines(number: int, call: CapturedCall, *, whole: bool) -> list[Text]:
+    """A call: who asked whom for what, how it ended, and with `whole` each of its messages."""
+    lines = [Text.assemble((f"{number:>4}  ", "dim"), (printable(_title(call)), "bold"))]
+    lines.append(Text(f"      {printable(ending(call))}", style="dim"))
+    if whole:
+        ladder = ladder_of(call.timeline(), here="")
+        lines += [_arrow_line(line, ladder.participants) for line in ladder.lines if isinstance(line, Arrow)]
+    return lines
+
+
+def _title(call: CapturedCall) -> str:
+    request = call.first
+    if request is None:
+        return f"(its beginning was not captured) Call-ID {call.call_id}"
+    try:
+        caller = f" from {request.from_.uri}"
+    except ParseError:
+        caller = ""
+    return cover_uris(f"{request.method} {request.uri_text}{caller}")
+
+
+def ending(call: CapturedCall) -> str:
+    """How it ended, and how long that took."""
+    if call.answer is None:
+        told = "no final response was captured"
+    else:
+        at = next((record.at for record in call.records if record.data == bytes(call.answer)), 0.0)
+        told = f"{call.answer.status} {call.answer.reason} after {at * 1000:.0f} ms"
+    repeated = sum(record.attempt > 0 for record in call.records)
+    count = f"{len(call.records)} messages in {call.records[-1].at:.3f} s"
+    return f"{told}; {count}" + (f", {repeated} of them repeated" if repeated else "")
+
+
+def _arrow_line(line: Arrow, participants: Sequence[str]) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{line.offset_ms:10.1f} ms  ", style="dim")
+    text.append(f"{participants[line.source]} → {participants[line.target]}  ", style="cyan")
+    text.append(line.label.ljust(LABEL_WIDTH if line.detail else 0))
+    text.append(f" {line.detail}", style="dim")
+    return text

@@ -1,0 +1,68 @@
+"""The calls of a capture."""
+
+from probes.capture.calls import CapturedCall, read_calls
+from probes.capture.files import CapturedPacket
+from probes.report.packets import packets
+from sipcore.resolve.target import Flow, Transport
+from sipcore.trace import TraceRecord
+from tests.probes.capture.captures import ipv4, tcp, udp
+from tests.probes.report.recorded import BUSY, INVITE, LOCAL, REMOTE, received, sent
+
+CHALLENGE = BUSY.replace(b"486 Busy <Here> & there", b"401 Unauthorized")
+TRYING = BUSY.replace(b"486 Busy <Here> & there", b"100 Trying")
+
+
+def read(*records: TraceRecord) -> list[CapturedCall]:
+    return read_calls(CapturedPacket(round(packet.at * 10**9), 101, packet.data) for packet in packets(records))
+
+
+def raw(*data: bytes) -> list[CapturedCall]:
+    return read_calls(CapturedPacket(number, 101, packet) for number, packet in enumerate(data))
+
+
+def test_a_call_over_udp() -> None:
+    (call,) = read(sent(0.0), sent(0.5, attempt=1), received(0.6, TRYING), received(0.75))
+    assert call.call_id == "a@192.0.2.1"
+    assert call.first is not None
+    assert call.answer is not None
+    assert (call.first.method, call.answer.status) == ("INVITE", 486)
+    assert [(entry.offset_ms, entry.label) for entry in call.timeline()] == [
+        (0.0, "INVITE"),
+        (500.0, "INVITE"),
+        (600.0, "100 Trying"),
+        (750.0, "486 Busy <Here> & there"),
+    ]
+    assert [record.attempt for record in call.records] == [0, 1, 0, 0]
+
+
+def test_the_answer_to_credentials_counts() -> None:
+    (call,) = read(sent(0.0), received(0.1, CHALLENGE), sent(0.2), received(0.3))
+    assert call.answer is not None
+    assert call.answer.status == 486
+
+
+def test_messages_over_tcp_are_framed() -> None:
+    flow = Flow(Transport.TCP, LOCAL, REMOTE, 1)
+    both = INVITE + INVITE.replace(b"a@192.0.2.1", b"b@192.0.2.1")
+    calls = read(sent(0.0, both[:100], flow), sent(0.1, both[100:], flow), received(0.2, BUSY, flow))
+    assert [(call.call_id, len(call.records)) for call in calls] == [("a@192.0.2.1", 2), ("b@192.0.2.1", 1)]
+
+
+def test_a_connection_in_its_middle_is_read_from_the_next_message() -> None:
+    assert raw(ipv4(6, tcp(1, INVITE[50:]))) == []
+    assert len(raw(ipv4(6, tcp(1, INVITE[50:])), ipv4(6, tcp(len(INVITE) - 49, INVITE)))) == 1
+
+
+def test_what_is_not_sip_is_left_out() -> None:
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x80\x00", b"\x16\x03\x01", b"INVITE sip:a SIP/2.0\r\nVia: x\r\n\r\n"):
+        assert raw(ipv4(17, udp(data)), ipv4(6, tcp(1, data))) == []
+
+
+def test_a_call_without_its_beginning() -> None:
+    (call,) = read(received(0.0))
+    assert (call.first, call.answer) == (None, None)
+
+
+def test_keep_alives_do_not_hide_a_message() -> None:
+    (call,) = raw(ipv4(17, udp(b"\r\n\r\n" + INVITE)))
+    assert call.first is not None

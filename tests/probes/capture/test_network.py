@@ -1,0 +1,147 @@
+"""Packets of every link layer, fragments, and connections whose segments come in any order."""
+
+import random
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.capture import network
+from probes.capture.files import CapturedPacket
+from probes.capture.network import Datagram, Segment, read_payloads
+from sipcore.resolve.target import SocketAddress
+from tests.probes.capture.captures import A, B, ipv4, ipv6, tcp, udp
+
+
+def payloads(*packets: bytes, link: int = 101) -> list[Datagram | Segment]:
+    return list(read_payloads(CapturedPacket(number, link, data) for number, data in enumerate(packets)))
+
+
+def streamed(*segments: bytes) -> list[tuple[bytes, bool]]:
+    found = payloads(*(ipv4(6, segment) for segment in segments))
+    assert all(isinstance(each, Segment) and (each.source, each.destination) == (A, B) for each in found)
+    return [(each.data, isinstance(each, Segment) and each.gap) for each in found]
+
+
+MACS = b"\x02" * 12
+PACKET = ipv4(17, udp(b"hello"))
+
+
+@pytest.mark.parametrize(
+    ("link", "before"),
+    [
+        (0, b"\x02\0\0\0"),
+        (1, MACS + b"\x08\x00"),
+        (1, MACS + b"\x81\x00\x00\x05\x08\x00"),
+        (1, MACS + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00"),
+        (12, b""),
+        (101, b""),
+        (113, b"\0" * 14 + b"\x08\x00"),
+        (228, b""),
+        (276, b"\x08\x00" + b"\0" * 18),
+    ],
+)
+def test_every_link_layer(link: int, before: bytes) -> None:
+    assert payloads(before + PACKET, link=link) == [Datagram(0, A, B, b"hello")]
+
+
+@pytest.mark.parametrize(
+    ("link", "packet"),
+    [
+        (1, MACS + b"\x08\x06" + PACKET),  # ARP
+        (113, b"\0" * 16 + PACKET),
+        (276, b"\0" * 20 + PACKET),
+        (147, PACKET),
+        (101, b""),
+        (101, PACKET[:19]),
+        (101, PACKET[:-1]),
+        (101, ipv4(1, b"x" * 20)),
+        (101, b"\x75" + PACKET[1:]),
+        (101, b"\x44" + PACKET[1:]),
+    ],
+)
+def test_what_cannot_be_read_is_left_out(link: int, packet: bytes) -> None:
+    assert payloads(packet, link=link) == []
+
+
+def test_what_follows_a_packet_is_no_part_of_it() -> None:
+    assert payloads(PACKET + b"\0" * 9) == [Datagram(0, A, B, b"hello")]  # Ethernet pads short frames
+
+
+def test_ipv6_with_extension_headers() -> None:
+    hop_by_hop = bytes([17, 0]) + b"\0" * 6
+    (found,) = payloads(ipv6(0, hop_by_hop + udp(b"hello")))
+    assert (found.source, found.data) == (SocketAddress("2001:db8::1", 5060), b"hello")
+
+
+def test_fragments_in_any_order() -> None:
+    data = bytes(range(256)) * 8
+    whole = udp(data)
+    pieces = [
+        ipv4(17, whole[at : at + 512], mark=7, flags=at // 8 | (0x2000 if at + 512 < len(whole) else 0))
+        for at in range(0, len(whole), 512)
+    ]
+    random.Random(1).shuffle(pieces)
+    other = ipv4(17, whole[:512], mark=8, flags=0x2000)
+    (found,) = payloads(other, *pieces)
+    assert found.data == data
+
+
+def test_fragments_of_ipv6() -> None:
+    whole = udp(b"x" * 100)
+    pieces = [struct.pack("!BBHI", 17, 0, at | (at + 64 < len(whole)), 9) + whole[at : at + 64] for at in (64, 0)]
+    (found,) = payloads(*(ipv6(44, piece) for piece in pieces))
+    assert found.data == b"x" * 100
+
+
+def test_no_more_packets_wait_for_fragments_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "MAX_FRAGMENTED", 2)
+    whole = udp(b"x" * 8)
+    first = [ipv4(17, whole[:8], mark=mark, flags=0x2000) for mark in (1, 2, 3)]
+    rest = [ipv4(17, whole[8:], mark=mark, flags=1) for mark in (3, 2)]
+    assert len(payloads(*first, *rest)) == 2
+    assert payloads(*first, ipv4(17, whole[8:], mark=1, flags=1)) == []
+
+
+def test_segments_in_order_out_of_order_and_again() -> None:
+    assert streamed(tcp(99, flags=2), tcp(100, b"abc"), tcp(103, b"de")) == [(b"abc", False), (b"de", False)]
+    assert streamed(tcp(99, flags=2), tcp(103, b"de"), tcp(100, b"abc")) == [(b"abc", False), (b"de", False)]
+    assert streamed(tcp(99, flags=2), tcp(100, b"abc"), tcp(100, b"abcd")) == [(b"abc", False), (b"d", False)]
+    assert streamed(tcp(7, b"abc"), tcp(10, b"de"), tcp(7, b"abc")) == [(b"abc", False), (b"de", False)]
+
+
+def test_sequence_numbers_begin_again_at_zero() -> None:
+    first = 2**32 - 2
+    assert streamed(tcp(first - 1, flags=2), tcp(first + 3, b"de"), tcp(first, b"abc")) == [
+        (b"abc", False),
+        (b"de", False),
+    ]
+
+
+def test_what_was_not_captured_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "MAX_AHEAD", 2)
+    found = streamed(tcp(99, flags=2), tcp(105, b"f"), tcp(106, b"g"), tcp(107, b"h"))
+    assert found == [(b"f", True), (b"g", False), (b"h", False)]
+
+
+def test_the_oldest_connection_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "MAX_CONNECTIONS", 1)
+    other = ipv4(6, tcp(5, b"x"), source="192.0.2.9")
+    assert len(payloads(ipv4(6, tcp(1, b"a")), other, ipv4(6, tcp(9, b"b")))) == 3
+
+
+@given(st.binary(min_size=1, max_size=60), st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
+def test_a_stream_comes_out_as_it_was(data: bytes, begin: int, chance: random.Random) -> None:
+    cuts = sorted(chance.choices(range(len(data) + 1), k=5))
+    pieces = [(at, data[at:end]) for at, end in zip([0, *cuts], [*cuts, len(data)], strict=True) if end > at]
+    sent = [tcp(begin + at, piece) for at, piece in pieces + chance.sample(pieces, len(pieces) // 2)]
+    chance.shuffle(sent)
+    assert b"".join(piece for piece, _ in streamed(tcp(begin - 1, flags=2), *sent)) == data
+
+
+@given(st.binary(max_size=80), st.sampled_from([0, 1, 101, 113, 276]), st.sampled_from([b"\x45", b"\x60", b""]))
+def test_any_bytes_are_read(data: bytes, link: int, begin: bytes) -> None:
+    for packet in (data, begin + data, ipv4(6, data), ipv4(17, data), ipv6(44, data), ipv6(0, data)):
+        payloads(packet, link=link)
+        payloads(packet)

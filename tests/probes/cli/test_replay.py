@@ -1,0 +1,83 @@
+"""`sipprobe replay`, as a program."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from probes.cli.exit_codes import ExitCode
+from probes.report.packets import packets
+from probes.report.pcapng import pcapng
+from tests.probes.report.recorded import BUSY, INVITE, SECRET, received, sent
+
+
+def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "probes.cli.main", "replay", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    file = tmp_path / "one.pcapng"
+    file.write_bytes(pcapng(packets([sent(0.0), sent(0.5, attempt=1), received(0.75)]), epoch_ns=10**18))
+    return file
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    file = tmp_path / "two.pcapng"
+    other = INVITE.replace(b"a@192.0.2.1", b"b@192.0.2.1")
+    file.write_bytes(pcapng(packets([sent(0.0), received(0.1), sent(1.0, other)]), epoch_ns=10**18))
+    return file
+
+
+def test_one_call_is_shown_whole(one: Path) -> None:
+    done = replay(one)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    assert done.stdout == (
+        "   1  INVITE sip:bob@biloxi.example from sip:alice@atlanta.example\n"
+        "      486 Busy <Here> & there after 750 ms; 3 messages in 0.750 s, 1 of them repeated\n"
+        "       0.0 ms  192.0.2.1 → 192.0.2.2  INVITE                 sip:bob@biloxi.example\n"
+        "     500.0 ms  192.0.2.1 → 192.0.2.2  INVITE                 sip:bob@biloxi.example (retransmission 1)\n"
+        "     750.0 ms  192.0.2.2 → 192.0.2.1  486 Busy <Here> & there to 1 INVITE\n"
+    )
+
+
+def test_several_are_listed_and_one_is_chosen(two: Path) -> None:
+    listed = replay(two).stdout
+    assert [line[:4].strip() for line in listed.splitlines()] == ["1", "", "2", ""]
+    assert "no final response was captured; 1 messages" in listed
+    assert "→" in replay(two, "--call", 2).stdout
+
+
+@pytest.mark.parametrize("end", [".svg", ".mmd", ".pcapng"])
+def test_a_call_is_saved(two: Path, tmp_path: Path, end: str) -> None:
+    file = tmp_path / f"call{end}"
+    assert replay(two, "--call", 1, "--save", file).returncode == ExitCode.OK
+    data = file.read_bytes()
+    assert data.startswith((b"<svg ", b"sequenceDiagram", b"\n\r\r\n"))
+    assert SECRET.encode() not in data
+    assert end != ".pcapng" or BUSY in data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["{two}", "--save", "x.svg"], ExitCode.USAGE, "choose it with --call"),
+        (["{two}", "--call", "3"], ExitCode.FAILED, "there is no call 3; it has 2"),
+        (["{two}", "--call", "1", "--save", "x.txt"], ExitCode.USAGE, "has to end in .svg"),
+        (["{two}", "--call", "1", "--save", "no/such/x.svg"], ExitCode.USAGE, "No such file"),
+        (["/nowhere.pcap"], ExitCode.USAGE, "No such file"),
+        ([__file__], ExitCode.USAGE, "neither a pcap nor a pcapng"),
+        (["{empty}"], ExitCode.FAILED, "no SIP messages"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    two: Path, tmp_path: Path, arguments: list[str], code: ExitCode, told: str
+) -> None:
+    empty = tmp_path / "empty.pcapng"
+    empty.write_bytes(pcapng([], epoch_ns=0))
+    done = replay(*(argument.format(two=two, empty=empty) for argument in arguments))
+    assert done.returncode == code
+    assert told in done.stderr
