@@ -422,7 +422,7 @@ def parse_secret(text: str, notes: Notes | None = None) -> str:
     return stripped
 
 
-@value
+@dataclasses.dataclass(frozen=True, slots=True)
 class AttributeType(Generic[T_co]):
     """One row of what is known about attributes: the name, how its value is read, and whether it may stand twice."""
 
