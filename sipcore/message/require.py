@@ -13,7 +13,7 @@ from sipcore.message.address import Address
 from sipcore.message.fields.via import tolerate_missing_branch
 from sipcore.message.headers import Noted
 from sipcore.message.message import Request, Response
-from sipcore.message.method import KNOWN, REGISTER
+from sipcore.message.method import INVITE, KNOWN, REGISTER
 from sipcore.message.params import Params
 from sipcore.message.registry import (
     CALL_ID,
@@ -51,9 +51,9 @@ def require(message: Request | Response) -> tuple[Noted, ...]:
     ignore those that it does not need (§8.2.2).
 
     Of a response that has all of them plainly, no more is asked: a client goes by what finds its transaction, and has
-    written the rest itself (§8.2.6.2).
+    written the rest itself (§8.2.6.2). One to an INVITE makes a dialog, out of the whole of To (§12.1.2).
     """
-    if isinstance(message, Response) and message.is_plain:
+    if isinstance(message, Response) and message.is_plain and message.cseq.method != INVITE:
         return ()
     for error in _faults(message):
         raise error

@@ -23,6 +23,9 @@ from sipcore.transactions.key import Key, LegacyKey, MergeKey
 from sipcore.transactions.machine import Action, Machine
 from sipcore.transactions.timers import NEVER, RETRANSMISSION, Timer, Timers
 
+MAX_CATCH_UP = 0.04
+"""The part of an interval by which a late retransmission lets the next one come early: 20 ms of T1, more than a loop
+that is not overloaded is late by, and too little for a stall to be followed by a burst."""
 TIMEOUTS = {
     Timer.B: ("no response to the INVITE", "RFC 3261 §17.1.1.2"),
     Timer.F: ("no final response", "RFC 3261 §17.1.2.2"),
@@ -214,11 +217,11 @@ def _refuse(t: Transaction, _: Moment) -> None:
 def _repeat_after(t: Transaction, at: Moment, interval: float) -> None:
     """Count from when the timer was to fire, so that waking late delays one retransmission and not all that follow.
 
-    One that is later than half an interval counts anew, so that a stall is not made up for by a burst.
+    One that is later than MAX_CATCH_UP counts anew, so that a stall is not made up for by a burst.
     """
     t.interval = interval
-    due = t.resend_at + interval
-    t.resend_at = due if due - at.now > interval / 2 else at.now + interval
+    late = at.now - t.resend_at
+    t.resend_at = (t.resend_at if late <= MAX_CATCH_UP * interval else at.now) + interval
 
 
 _STATEMENTS: dict[Action, str] = {
