@@ -11,7 +11,6 @@ import trio
 from probes.calls import verdict
 from probes.calls.script import CallScript
 from probes.calls.verdict import Verdict
-from probes.codecs import codecs_named
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of, mark
@@ -26,13 +25,12 @@ from sipcore.message.method import INVITE
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
-from sipcore.sdp.build import audio_description
+from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import ALLOW, StackConfig
 from sipcore.trace import TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
-
-SDP = "application/sdp"
 
 OnEntry = Callable[[TimelineEntry], None]
 

@@ -58,9 +58,9 @@ def respond(
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
     import trio
 
-    from probes.codecs import codecs_named
     from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
     from sipcore.errors import SipError
+    from sipcore.sdp.codecs import codecs_named
 
     endings = {"--refuse": refuse, "--redirect": redirect, "--busy": busy, "--silent": silent}
     given = [name for name, chosen in endings.items() if chosen not in (None, False, "")]

@@ -7,7 +7,6 @@ phone can then try every ending of a call by dialling it.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from probes.responder.answer import SDP, Choice, choose
 from sipcore.auth.server import ServerPolicy, Users
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_safe
@@ -17,7 +16,9 @@ from sipcore.message.message import Request
 from sipcore.message.registry import ACCEPT, CONTENT_TYPE
 from sipcore.message.uri import SipUri, Uri
 from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
+from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.negotiation import Capability, Choice, choose
 
 RINGING, SESSION_PROGRESS, OK, MOVED_TEMPORARILY = 180, 183, 200, 302
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, PROXY_AUTHENTICATION_REQUIRED = 401, 403, 404, 405, 407
@@ -236,9 +237,9 @@ def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescriptio
         offer = SessionDescription.parse(invite.body, [])
     except ParseError as error:
         return None, None, Reply(error.status)
-    choice = choose(offer, persona.codecs)
-    if choice is None:
+    choices = choose(offer, [Capability(persona.codecs, single=True)])
+    if not choices:
         names = ", ".join(codec.encoding for codec in persona.codecs)
         warning = warning_of(INCOMPATIBLE_FORMAT, DEFAULT_SERVER, f"none of the codecs here: {names}")
         return None, None, Reply(NOT_ACCEPTABLE, (("Warning", warning),))
-    return offer, choice, None
+    return offer, choices[0], None

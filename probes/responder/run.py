@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 import trio
 
-from probes.responder.answer import SDP, Place, capabilities
 from probes.responder.happening import Binding, Happening, parties
 from probes.responder.personas import (
     OK,
@@ -32,12 +31,14 @@ from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.deviation import Deviation
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request
 from sipcore.message.method import OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.sdp.build import SDP, audio_description
 from sipcore.stack import ALLOW, StackConfig
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -98,7 +99,8 @@ async def open_responder(
         else:
             if not persona.silent:
                 nursery = await stack.enter_async_context(trio.open_nursery())
-                nursery.start_soon(_Desk(persona, endpoint, told).run)
+                media = await stack.enter_async_context(open_media())
+                nursery.start_soon(_Desk(persona, endpoint, media, told).run)
                 stack.callback(nursery.cancel_scope.cancel)
             yield responder
     if failure is not None:
@@ -140,9 +142,10 @@ _ADVICE = {
 class _Desk:
     """Takes in what comes, one task for each call."""
 
-    def __init__(self, persona: Persona, endpoint: Endpoint, report: Report) -> None:
+    def __init__(self, persona: Persona, endpoint: Endpoint, media: Media, report: Report) -> None:
         self.persona = persona
         self.endpoint = endpoint
+        self.media = media
         self.report = report
         self._calls = 0
         self._authenticator: Authenticator | None = None
@@ -214,8 +217,15 @@ class _Desk:
         return [*told, (name, self._authenticator.info(accepted, trio.current_time(), body))]
 
     def _capabilities(self, flow: Flow) -> bytes:
-        place = Place(flow.local.host, 0, self.endpoint.tokens.number(MAX_SESSION_ID))
-        return bytes(capabilities(self.persona.codecs, place))
+        """What the body of an answer to OPTIONS says (RFC 3264 §9): all codecs, and port 0, so that nobody calls it."""
+        told = audio_description(
+            address=flow.local.host,
+            port=0,
+            session_id=self.endpoint.tokens.number(MAX_SESSION_ID),
+            session_version=1,
+            codecs=self.persona.codecs,
+        )
+        return bytes(told)
 
 
 class _Silence:

@@ -8,6 +8,8 @@ from sipcore.sdp.attributes import Codec, Direction
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
 
+SDP = "application/sdp"
+"""The media type of a session description (RFC 8866 §8.1)."""
 TELEPHONE_EVENT = "telephone-event"
 DTMF_EVENTS = "0-15"
 """The sixteen keys of DTMF (RFC 4733 §3.2)."""
@@ -37,21 +39,47 @@ def audio_description(
     Raises LocalError when `address` is no IP address, there is no codec, or two formats share a payload type.
     """
     connection = _connection(address)
+    media = media_description(
+        codecs,
+        port,
+        direction=direction,
+        ptime=ptime,
+        telephone_event=telephone_event,
+        protocol=protocol,
+        attributes=attributes,
+    )
+    return SessionDescription(origin_of(address, session_id, session_version), connection=connection, media=(media,))
+
+
+def origin_of(address: str, session_id: int, session_version: int = 1) -> Origin:
+    """An o= line without a user name (RFC 8866 §5.2)."""
+    where = Connection.of(address)
+    return Origin("-", session_id, session_version, where.network_type, where.address_type, where.address)
+
+
+def media_description(
+    codecs: Sequence[Codec],
+    port: int,
+    *,
+    media: str = "audio",
+    direction: Direction = Direction.SENDRECV,
+    ptime: float | None = 20,
+    telephone_event: int | None = 101,
+    protocol: str = "RTP/AVP",
+    attributes: Sequence[Attribute] = (),
+) -> MediaDescription:
+    """One RTP stream of an offer; the arguments are those of `audio_description`.
+
+    Raises LocalError when there is no codec, or two formats share a payload type.
+    """
     formats = list(codecs)
     if telephone_event is not None:
         formats.append(telephone_event_codec(telephone_event, codecs))
     numbers = tuple(str(codec.payload_type) for codec in formats)
     if not codecs or len(set(numbers)) < len(numbers):
         raise LocalError("there must be a codec, and each needs a payload type of its own", section="RFC 8866 §5.14")
-    media = MediaDescription(
-        "audio",
-        port,
-        protocol,
-        numbers,
-        attributes=(*_format_attributes(formats), *_timing(ptime), Attribute(direction.value), *attributes),
-    )
-    origin = Origin("-", session_id, session_version, connection.network_type, connection.address_type, address)
-    return SessionDescription(origin, connection=connection, media=(media,))
+    told = (*format_attributes(formats), *timing(ptime), Attribute(direction.value), *attributes)
+    return MediaDescription(media, port, protocol, numbers, attributes=told)
 
 
 def telephone_event_codec(payload_type: int, codecs: Sequence[Codec]) -> Codec:
@@ -69,7 +97,7 @@ def _connection(address: str) -> Connection:
     return Connection("IN", f"IP{version}", address)
 
 
-def _format_attributes(codecs: Sequence[Codec]) -> list[Attribute]:
+def format_attributes(codecs: Sequence[Codec]) -> list[Attribute]:
     """An rtpmap for each codec, static or not (RFC 3264 §5.1), and an fmtp where there is something to say."""
     attributes = []
     for codec in codecs:
@@ -79,5 +107,6 @@ def _format_attributes(codecs: Sequence[Codec]) -> list[Attribute]:
     return attributes
 
 
-def _timing(ptime: float | None) -> list[Attribute]:
+def timing(ptime: float | None) -> list[Attribute]:
+    """A ptime, in milliseconds, where there is one to tell (RFC 8866 §6.4)."""
     return [] if ptime is None else [Attribute("ptime", f"{ptime:g}")]

@@ -15,12 +15,12 @@ import pytest
 from probes.cli import respond as verb
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from probes.codecs import CODECS
 from probes.responder.happening import Binding
 from probes.responder.personas import Manner, Persona
 from sipcore.auth.digest import Algorithm, Secret
 from sipcore.auth.server import ServerPolicy
 from sipcore.message.uri import parse_uri
+from sipcore.sdp.codecs import CODECS
 from tests.probes.report import schemas
 
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,6 @@ from probes.responder.happening import Binding, Happening
 from probes.responder.personas import Guard, Manner, Persona
 from probes.responder.run import CannotListenError, Responder, open_responder
 from probes.responder.visit import run as visit
-from probes.responder.visit.run import Echo
 from probes.result import CallResult, CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
@@ -25,14 +24,19 @@ from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.media import media
+from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError
 from sipcore.events import CallProgress, Exchange
+from sipcore.media.rtp import RtpPacket, pack
+from sipcore.media.session import MediaPlan
 from sipcore.message.message import Response
 from sipcore.message.registry import ALLOW, AUTHENTICATION_INFO, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import G729, PCMU
+from sipcore.sdp.build import audio_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.connections import Transports
@@ -212,24 +216,28 @@ async def test_an_offer_that_cannot_be_answered_is_refused() -> None:
         assert told[0].outcome
 
 
-async def test_a_call_that_is_given_up_while_its_offer_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is over then is not refused, and the next call is served."""
-    opened = Echo.open
+@pytest.mark.parametrize("offers", [True, False])
+async def test_media_is_sent_back(offers: bool) -> None:
+    """By the offer, and, where there is none, to wherever it comes from."""
+    async with responding(Persona()) as (responder, endpoint, _), open_media() as lines:
+        with lines.open(HOST) as line:
+            body = described(line.address) if offers else b""
+            async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+                answer = SessionDescription.parse((await call.answered()).body)
+                line.start(
+                    MediaPlan(SocketAddress(HOST, answer.media[0].port), PCMU, telephone_event_codec(101, [PCMU]))
+                )
+                line.press("5")
+                while not line.result().keys:  # noqa: ASYNC110  # a line tells of few things as they happen
+                    await trio.sleep(0.01)
+                assert line.result().codec in ("PCMU", "")
+                await call.hang_up()
 
-    async def open_slowly(*place: object, sends: bool) -> Echo:
-        looking.set()
-        await trio.sleep(MOMENT)
-        return await opened(*place, sends=sends)  # type: ignore[arg-type]
 
-    looking = trio.Event()
-    monkeypatch.setattr(Echo, "open", open_slowly)
-    odd = offer(PCMU) + b"m=x[y 1 RTP/AVP 0\r\n"
-    async with responding(Persona(Manner(ring=0.0))) as (responder, endpoint, told):
-        async with endpoint.call(order_of(endpoint, responder, "a", odd)):
-            await looking.wait()
-        await told.reach(1)
-        assert told[0].status == 487
-        assert (await dial(responder, "b")).status is CallStatus.CONNECTED
+def described(address: SocketAddress) -> bytes:
+    return bytes(
+        audio_description(address=address.host, port=address.port, session_id=1, session_version=1, codecs=[PCMU])
+    )
 
 
 async def test_a_call_that_cannot_be_served_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,14 +262,19 @@ async def test_media_goes_back_to_its_sender() -> None:
             description = SessionDescription.parse((await call.answered()).body)
             where = (HOST, description.media[0].port)
             assert where[1] % 2 == 0
-            packet = bytes([0x80, 0]) + bytes(10) + b"sound"
+            packet = pack(0, 7, 160, 1, b"sound")
             await rtp.sendto(b"not RTP, for it has another version", where)
             await rtp.sendto(packet, where)
-            assert await rtp.recvfrom(100) == (packet, where)
+            data, sender = await rtp.recvfrom(100)
+            first = RtpPacket.parse(data)
+            assert (first.payload, sender) == (b"sound", where)
+            assert first.ssrc != 1, "it is another stream, and counted apart"
             await other.sendto(packet, where)  # forged: whoever comes second gets nothing
             await rtp.sendto(b"RTCP", (HOST, where[1] + 1))
-            await rtp.sendto(packet, where)
-            assert await rtp.recvfrom(100) == (packet, where)
+            await rtp.sendto(pack(0, 9, 480, 1, b"more"), where)
+            second = RtpPacket.parse((await rtp.recvfrom(100))[0])
+            assert (second.payload, (second.timestamp - first.timestamp) % 2**32) == (b"more", 320)
+            assert (second.sequence - first.sequence) % 2**16 == 1
             with trio.move_on_after(MOMENT) as waiting:
                 await other.recvfrom(100)
             assert waiting.cancelled_caught
@@ -399,7 +412,7 @@ async def test_no_call_lasts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visit, "PORT_ATTEMPTS", 0)
+    monkeypatch.setattr(media, "PORT_ATTEMPTS", 0)
     async with responding(Persona()) as (responder, _, told):
         assert (await dial(responder, "a")).final_status == 503
         assert "no two free ports" in told[0].outcome

@@ -2,9 +2,9 @@
 
 import pytest
 
-from probes.codecs import CODECS, codecs_named
 from sipcore.errors import LocalError
 from sipcore.sdp.attributes import PCMA, PCMU
+from sipcore.sdp.codecs import CODECS, codecs_named
 
 
 def test_in_any_case_and_each_once() -> None:

@@ -1,4 +1,4 @@
-"""The codecs that can be offered and accepted, by name. None of them is decoded here, so a name is all it takes."""
+"""The codecs that can be offered and accepted, by name."""
 
 from collections.abc import Sequence
 

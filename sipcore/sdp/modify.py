@@ -1,0 +1,101 @@
+"""Offers that change a session: RFC 3264 §8. Each function makes a new description of the last one that was sent.
+
+`next_offer` comes last, and gives the new one its version. Of a stream that is no longer wanted the place stays, with
+port 0, until another stream is put there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sipcore.errors import LocalError
+from sipcore.sdp.attributes import MAX_PAYLOAD_TYPE, Codec, Direction
+from sipcore.sdp.description import MediaDescription, SessionDescription
+from sipcore.sdp.negotiation import allowed, refused
+
+FIRST_DYNAMIC = 96
+"""RFC 3551 §3: from here on payload types have no meaning of their own."""
+
+
+def revised(previous: SessionDescription, wanted: SessionDescription) -> SessionDescription:
+    """`wanted`, an offer or an answer, as it follows `previous`, the last description that was sent (RFC 3264 §8).
+
+    The o= line is that of `previous`; its version goes up by one exactly when something else is different.
+    """
+    if bytes(wanted.replace(origin=previous.origin)) == bytes(previous):
+        return previous
+    return wanted.replace(origin=replace(previous.origin, session_version=previous.origin.session_version + 1))
+
+
+def next_offer(previous: SessionDescription, wanted: SessionDescription) -> SessionDescription:
+    """`wanted` as an offer that follows `previous`: `revised`, and what else RFC 3264 §8 demands of an offer.
+
+    Raises LocalError when it has fewer streams, or when a dynamic payload type would change its meaning (§8.3.2).
+    """
+    if len(wanted.media) < len(previous.media):
+        text = f"{len(previous.media)} streams cannot become {len(wanted.media)}; refuse what is no longer wanted"
+        raise LocalError(text, section="RFC 3264 §8")
+    for before, after in zip(previous.media, wanted.media, strict=False):
+        _require_same_numbers(before, after)
+    return revised(previous, wanted)
+
+
+def held(description: SessionDescription, wanted: Direction = Direction.SENDRECV) -> SessionDescription:
+    """With every stream on hold: sendonly, or inactive where `wanted` sends nothing either (RFC 3264 §8.4)."""
+    return directed(description, allowed(wanted.sends, receives=False))
+
+
+def resumed(description: SessionDescription, wanted: Direction = Direction.SENDRECV) -> SessionDescription:
+    """With no stream on hold. What this side wants counts, and not what its last answer had to say (RFC 6337 §5.3)."""
+    return directed(description, wanted)
+
+
+def directed(description: SessionDescription, direction: Direction) -> SessionDescription:
+    """With every stream that is not refused going in `direction`, and no direction for the session as a whole."""
+    media = tuple(stream if stream.is_rejected else stream.with_direction(direction) for stream in description.media)
+    for name in Direction:
+        description = description.without_attribute(name.value) if description.has(name.value) else description
+    return description.replace(media=media)
+
+
+def with_stream(description: SessionDescription, media: MediaDescription) -> SessionDescription:
+    """With one more stream: in the first place that a refused one has left, else at the end (RFC 3264 §8.1)."""
+    free = (index for index, stream in enumerate(description.media) if stream.is_rejected)
+    return description.with_media(next(free, len(description.media)), media)
+
+
+def without_stream(description: SessionDescription, index: int) -> SessionDescription:
+    """With one stream removed, which leaves its place behind with port 0 (RFC 3264 §8.2)."""
+    return description.with_media(index, refused(description.media[index]))
+
+
+def renumbered(codecs: Sequence[Codec], previous: MediaDescription) -> tuple[Codec, ...]:
+    """Codecs with the payload types that they had in `previous`, and fresh ones for those that had none (§8.3.2)."""
+    known = previous.codecs
+    used = {codec.payload_type for codec in known}
+    numbers = []
+    for codec in codecs:
+        before = next((old for old in known if old.matches(codec)), None)
+        number = before.payload_type if before else codec.payload_type
+        if before is None and number in used:
+            number = _free_number(used)
+        used.add(number)
+        numbers.append(replace(codec, payload_type=number))
+    return tuple(numbers)
+
+
+def _free_number(used: set[int]) -> int:
+    free = (number for number in range(FIRST_DYNAMIC, MAX_PAYLOAD_TYPE + 1) if number not in used)
+    number = next(free, None)
+    if number is None:
+        raise LocalError("no payload type is left", section="RFC 3551 §3")
+    return number
+
+
+def _require_same_numbers(before: MediaDescription, after: MediaDescription) -> None:
+    if before.is_rejected or before.media != after.media:
+        return  # another stream in the same place
+    known = {codec.payload_type: codec for codec in before.codecs if codec.payload_type >= FIRST_DYNAMIC}
+    for codec in after.codecs:
+        old = known.get(codec.payload_type)
+        if old is not None and not old.matches(codec):
+            raise LocalError(f"payload type {old} cannot become {codec}", section="RFC 3264 §8.3.2")

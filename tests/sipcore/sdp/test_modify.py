@@ -1,0 +1,109 @@
+"""Offers that change a session."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipcore.errors import LocalError
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.build import audio_description, media_description
+from sipcore.sdp.codecs import CODECS
+from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.modify import held, next_offer, renumbered, resumed, revised, with_stream, without_stream
+
+OPUS = CODECS["opus"]
+SENDRECV, SENDONLY, RECVONLY, INACTIVE = Direction
+VIDEO = media_description([Codec(97, "H264", 90000)], 4002, media="video", ptime=None, telephone_event=None)
+
+
+def session(codecs: list[Codec] | None = None) -> SessionDescription:
+    return audio_description(
+        address="192.0.2.1", port=4000, session_id=3, session_version=5, codecs=codecs or [OPUS, PCMA]
+    )
+
+
+def version(description: SessionDescription) -> int:
+    return description.origin.session_version
+
+
+def test_the_version_goes_up_exactly_when_the_text_changes() -> None:
+    first = session()
+    assert revised(first, session()) is first
+    on_hold = next_offer(first, held(first))
+    assert version(on_hold) == 6
+    again = next_offer(on_hold, held(on_hold))
+    assert again is on_hold
+    back = next_offer(on_hold, resumed(on_hold))
+    assert version(back) == 7
+    assert str(back).replace("3 7", "3 5") == str(first)
+
+
+def test_the_origin_stays_whatever_was_wanted() -> None:
+    first = session()
+    other = audio_description(address="192.0.2.9", port=6000, session_id=99, session_version=1, codecs=[PCMU])
+    changed = next_offer(first, other)
+    assert str(changed.origin) == "- 3 6 IN IP4 192.0.2.1"
+    assert changed.media == other.media
+
+
+@pytest.mark.parametrize(
+    ("wanted", "on_hold"),
+    [(SENDRECV, SENDONLY), (SENDONLY, SENDONLY), (RECVONLY, INACTIVE), (INACTIVE, INACTIVE)],
+)
+def test_hold(wanted: Direction, on_hold: Direction) -> None:
+    first = session()
+    assert held(first, wanted).media[0].direction is on_hold
+    assert resumed(held(first, wanted), wanted).media[0].direction is wanted
+
+
+def test_hold_of_all_streams_but_the_refused_ones() -> None:
+    first = with_stream(with_stream(session(), VIDEO), VIDEO)
+    on_hold = held(without_stream(first, 1).replace(attributes=first.media[0].attributes[-1:]))
+    assert [stream.direction for stream in on_hold.media] == [SENDONLY, None, SENDONLY]
+    assert on_hold.direction is None  # what was said for the session as a whole
+
+
+def test_a_removed_stream_leaves_its_place_to_another() -> None:
+    two = with_stream(session(), VIDEO)
+    assert [stream.media for stream in two.media] == ["audio", "video"]
+    one = without_stream(two, 0)
+    assert str(one.media[0]) == "m=audio 0 RTP/AVP 96\r\n"
+    again = with_stream(one, media_description([PCMU], 4004))
+    assert [(stream.media, stream.port) for stream in again.media] == [("audio", 4004), ("video", 4002)]
+    assert [stream.port for stream in with_stream(again, VIDEO).media] == [4004, 4002, 4002]
+
+
+def test_streams_do_not_get_fewer() -> None:
+    with pytest.raises(LocalError, match="2 streams cannot become 1"):
+        next_offer(with_stream(session(), VIDEO), session())
+
+
+def test_payload_types_keep_their_meaning() -> None:
+    other = Codec(96, "iLBC", 8000)
+    with pytest.raises(LocalError, match="payload type 96 opus/48000/2 cannot become 96 iLBC/8000"):
+        next_offer(session(), session([other]))
+    first = session()
+    numbered = renumbered([other, Codec(98, "opus", 48000, 2), PCMU], first.media[0])
+    assert [codec.payload_type for codec in numbered] == [97, 96, 0]
+    next_offer(first, session(list(numbered)))
+    next_offer(without_stream(first, 0), session([other]))  # the place was free: it is another stream
+    next_offer(first, first.with_media(0, VIDEO))
+
+
+def test_payload_types_run_out() -> None:
+    many = media_description(
+        [Codec(number, f"x{number}", 8000) for number in range(96, 128)], 4000, telephone_event=None
+    )
+    with pytest.raises(LocalError, match="no payload type is left"):
+        renumbered([Codec(96, "y", 8000)], many)
+
+
+@given(st.lists(st.lists(st.sampled_from([PCMU, PCMA, G722, OPUS]), min_size=1, unique=True), max_size=8))
+def test_versions_over_a_session(changes: list[list[Codec]]) -> None:
+    """One version, one text."""
+    seen: dict[int, bytes] = {}
+    current = session([PCMU])
+    for codecs in changes:
+        current = next_offer(current, current.with_media(0, media_description(codecs, 4000, telephone_event=None)))
+        assert seen.setdefault(version(current), bytes(current)) == bytes(current)
+    assert list(seen) == sorted(seen)
