@@ -88,6 +88,10 @@ class Deviation(Enum):
     SDP_ATTRIBUTE_TWICE = ("RFC 8866 §6", "an attribute that may stand once stands twice in one section")
     SDP_NO_RTPMAP = ("RFC 8866 §6.6", "a dynamic payload type has no rtpmap attribute")
 
+    # Media
+    RTCP_WITHOUT_REPORT = ("RFC 3550 §6.1", "an RTCP datagram does not begin with a report")
+    RTCP_TRAILING_OCTETS = ("RFC 3550 §6.1", "an RTCP datagram does not end where its last packet does")
+
     # Authentication
     AUTH_NEEDS_QUOTES = ("RFC 7616 §3.3", "an authentication parameter that must be quoted is not")
     AUTH_NEEDS_NO_QUOTES = ("RFC 7616 §3.3", "an authentication parameter that must not be quoted is")

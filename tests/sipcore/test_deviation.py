@@ -24,7 +24,7 @@ MESSAGE = (
     b"CSeq: 1 OPTIONS\r\n"
     b"Content-Length: 0\r\n\r\n"
 )
-ELSEWHERE = ("SDP_", "AUTH_")
+ELSEWHERE = ("SDP_", "AUTH_", "RTCP_")
 
 CHANGED: dict[Deviation, tuple[bytes, bytes]] = {
     Deviation.BARE_LF: (b"Call-ID: x\r\n", b"Call-ID: x\n"),

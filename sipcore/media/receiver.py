@@ -1,0 +1,178 @@
+"""What comes in: packets by source and payload type, keys, silence, and the sound that is kept to be listened to."""
+
+from collections.abc import Sequence
+
+from sipcore.errors import ParseError
+from sipcore.media.dtmf import EventReceiver, ReceivedKey
+from sipcore.media.g711 import RATE, Law
+from sipcore.media.listen import Recording
+from sipcore.media.reception import Reception
+from sipcore.media.report import MediaEvent, MediaEventKind
+from sipcore.media.rtp import RtpPacket
+from sipcore.sdp.attributes import STATIC_CODECS, Codec
+from sipcore.sdp.build import TELEPHONE_EVENT
+
+MAX_SOURCES = 8
+"""SSRCs that are counted apart. A call has one or two, and another after each transfer; a liar may have any number."""
+MAX_KEYS = 256
+"""Keys that are kept: more than anybody dials."""
+SILENCE_SECONDS = 1.0
+"""Without sound, from when on there is silence: longer than the pauses in speech."""
+STALL_SECONDS = 1.0
+"""Without packets, from when on the stream has stopped."""
+COMFORT_NOISE = 13
+"""RFC 3389: what tells that silence follows."""
+
+
+class Receiver:
+    """One inbound stream, of one source at a time."""
+
+    def __init__(self, codec: Codec, events: Codec | None, others: tuple[Codec, ...]) -> None:
+        self._codecs = {each.payload_type: each for each in (*others, codec)}
+        self._events = events.payload_type if events else None
+        self._receptions: dict[int, Reception] = {}
+        self._rate = codec.clock_rate
+        self._keys = EventReceiver(events.clock_rate if events else RATE)
+        self.keys: list[ReceivedKey] = []
+        self.payload_types: dict[int, int] = {}
+        self.wrong_type = 0
+        self._codec_now: int | None = None
+        self._source_now: int | None = None
+        self._laws = {number: law for number, each in self._codecs.items() if (law := law_of(each))}
+        self.recordings: dict[Law, Recording] = {}
+        self._last_at: float | None = None
+        self._stalled = False
+        self._quiet_since: float | None = None
+        self._in_silence = False
+        self._silent_seconds = 0.0
+
+    def add(self, packet: RtpPacket, at: float) -> Sequence[MediaEvent]:
+        """Take a packet that came `at`; gives what it changes."""
+        events: list[MediaEvent] = []
+        reception = self._receptions.get(packet.ssrc)
+        if reception is None:
+            if len(self._receptions) >= MAX_SOURCES:
+                self.wrong_type += 1
+                return ()
+            reception = self._receptions[packet.ssrc] = Reception(packet.ssrc, self._rate)
+        if packet.ssrc != self._source_now:
+            if self._source_now is not None:
+                events.append(MediaEvent(at, MediaEventKind.SOURCE_CHANGED, f"SSRC {packet.ssrc:08x}"))
+            self._source_now = packet.ssrc
+        number = packet.payload_type
+        self.payload_types[number] = self.payload_types.get(number, 0) + 1
+        is_audio = number in self._codecs
+        if not is_audio:
+            reception.pause()
+        size, begins = len(packet.payload), is_audio and packet.marker
+        if not reception.add(packet.sequence, packet.timestamp, size, at, timed=is_audio, begins=begins):
+            return events
+        if self._last_at is None:
+            events.append(MediaEvent(at, MediaEventKind.FIRST_RECEIVED, self._name(number)))
+        elif self._stalled:
+            self._stalled = False
+            events.append(MediaEvent(at, MediaEventKind.RESUMED, f"after {at - self._last_at:.1f} s"))
+        self._last_at = at
+        if is_audio:
+            self._hear(packet, number, at, events)
+        elif number == self._events:
+            self._take_event(packet, at, events)
+        elif number != COMFORT_NOISE:
+            self.wrong_type += 1
+        return events
+
+    def watch(self, now: float) -> Sequence[MediaEvent]:
+        """Tell what has not come. To be called now and then."""
+        if self._last_at is None or self._stalled or now - self._last_at <= STALL_SECONDS:
+            return ()
+        self._stalled = True
+        stalled = MediaEvent(now, MediaEventKind.STALLED, f"for {now - self._last_at:.1f} s")
+        return [stalled, *self._finish_key(now)]
+
+    def finish(self, now: float) -> Sequence[MediaEvent]:
+        """The stream is over."""
+        if self._in_silence and self._quiet_since is not None and self._last_at is not None:
+            self._silent_seconds += self._last_at - self._quiet_since
+            self._in_silence = False
+        return self._finish_key(now)
+
+    def silent_seconds(self, now: float) -> float:
+        """For how long there was silence in what came, pauses of speech left out."""
+        going = now - self._quiet_since if self._in_silence and self._quiet_since is not None else 0.0
+        return self._silent_seconds + going
+
+    @property
+    def receptions(self) -> list[Reception]:
+        """The sources, the latest first."""
+        return list(reversed(self._receptions.values()))
+
+    def reception(self, ssrc: int) -> Reception | None:
+        """The source of that number."""
+        return self._receptions.get(ssrc)
+
+    @property
+    def current(self) -> Reception | None:
+        """The source that sent last."""
+        return None if self._source_now is None else self._receptions[self._source_now]
+
+    @property
+    def codec(self) -> str:
+        """The encoding met in most packets; empty before any came."""
+        audio = {number: count for number, count in self.payload_types.items() if number in self._codecs}
+        return self._codecs[max(audio, key=audio.__getitem__)].encoding if audio else ""
+
+    def _name(self, number: int) -> str:
+        if number == self._events:
+            return TELEPHONE_EVENT
+        codec = self._codecs.get(number) or STATIC_CODECS.get(number)
+        return codec.encoding if codec else f"payload type {number}"
+
+    def _hear(self, packet: RtpPacket, number: int, at: float, events: list[MediaEvent]) -> None:
+        if number != self._codec_now:
+            if self._codec_now is not None:
+                events.append(MediaEvent(at, MediaEventKind.CODEC_CHANGED, self._name(number)))
+            self._codec_now = number
+        law = self._laws.get(number)
+        if law is None or not packet.payload:
+            return
+        recording = self.recordings.get(law)
+        if recording is None:
+            recording = self.recordings[law] = Recording(law)
+        recording.add(packet.timestamp, packet.payload, at)
+        if not law.is_silent(packet.payload):
+            if self._in_silence and self._quiet_since is not None:
+                self._silent_seconds += at - self._quiet_since
+                events.append(MediaEvent(at, MediaEventKind.SILENCE_ENDED, f"after {at - self._quiet_since:.1f} s"))
+            self._quiet_since, self._in_silence = None, False
+        elif self._quiet_since is None:
+            self._quiet_since = at
+        elif not self._in_silence and at - self._quiet_since > SILENCE_SECONDS:
+            self._in_silence = True
+            events.append(MediaEvent(at, MediaEventKind.SILENCE_BEGAN, f"for {at - self._quiet_since:.1f} s"))
+
+    def _take_event(self, packet: RtpPacket, at: float, events: list[MediaEvent]) -> None:
+        try:
+            before = self._keys.add(packet.payload, packet.timestamp, packet.marker, at)
+        except ParseError:
+            self.wrong_type += 1
+            return
+        if before is not None:
+            events.extend(self._keep_key(before, at))
+        if self._keys.is_over:
+            events.extend(self._finish_key(at))
+
+    def _finish_key(self, at: float) -> Sequence[MediaEvent]:
+        key = self._keys.finish()
+        return () if key is None else self._keep_key(key, at)
+
+    def _keep_key(self, key: ReceivedKey, at: float) -> Sequence[MediaEvent]:
+        if len(self.keys) >= MAX_KEYS:
+            return ()
+        self.keys.append(key)
+        return (MediaEvent(at, MediaEventKind.KEY_RECEIVED, f"{key.key}, {1000 * key.duration:.0f} ms"),)
+
+
+def law_of(codec: Codec) -> Law | None:
+    """The law of a codec, where it is G.711."""
+    name = codec.encoding.upper()
+    return Law[name] if name in Law.__members__ and codec.clock_rate == RATE and codec.channels == 1 else None

@@ -1,0 +1,438 @@
+"""The media of one call, without its sockets: datagrams and times go in; datagrams, events and measures come out.
+
+session.receive_untrusted(Component.RTP, data, remote, at, now)      session.handle_timeout(now)
+session.drain() -> [Datagram | MediaEvent]                           session.result(now)
+
+`now` and `at`, the time at which a datagram came, are on one monotonic clock.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from sipcore.errors import LocalError, ParseError
+from sipcore.media.control import INTERVAL, Controller
+from sipcore.media.emodel import estimate
+from sipcore.media.ice import CheckOutcome, IceCredentials, LiteAgent
+from sipcore.media.keys import SrtpKeys
+from sipcore.media.listen import Heard, listen
+from sipcore.media.receiver import Receiver, law_of
+from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult, Unexpected
+from sipcore.media.rtp import Kind, RtpPacket, kind_of
+from sipcore.media.sender import Sender
+from sipcore.media.sound import Frames, signal_frames
+from sipcore.media.srtp import SrtpSession
+from sipcore.resolve.target import SocketAddress, is_numeric
+from sipcore.sdp.attributes import Codec
+from sipcore.sdp.negotiation import Stream
+from sipcore.tokens import RandomBytes
+from sipcore.value import value
+
+DEFAULT_PTIME = 0.02
+"""Seconds of sound in a packet where nobody says otherwise (RFC 3551 §4.2)."""
+LEAST_PTIME, MOST_PTIME = 0.01, 0.1
+"""Whatever a peer wishes for: a hundred packets a second at most, and no call that is mostly delay."""
+WATCH_SECONDS = 0.5
+"""How often it is looked whether packets still come."""
+MAX_ELSEWHERE = 16
+"""Addresses that are told of, from which datagrams came that are not the peer's."""
+FORGET_SECONDS = 1.0
+"""Without a packet, after which the peer may send from another address than before."""
+
+
+class Component(Enum):
+    """One of the two ports of a stream (RFC 3550 §11)."""
+
+    RTP = 1
+    RTCP = 2
+
+
+@value
+class Datagram:
+    """To be sent from a component's port."""
+
+    component: Component
+    data: bytes
+    remote: SocketAddress
+
+
+Output = Datagram | MediaEvent
+
+
+class Handshake(Protocol):
+    """A DTLS handshake in progress: who makes it lives where OpenSSL may be loaded."""
+
+    keys: tuple[SrtpKeys, SrtpKeys] | None
+    """Local and remote ones, once it is done."""
+    failure: str
+    """Why it failed; empty while it has not."""
+
+    def receive_untrusted(self, data: bytes, now: float) -> None:
+        """Take a datagram."""
+
+    def next_timeout(self) -> float | None:
+        """When to come back."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Begin, or send again what got no answer."""
+
+    def drain(self) -> list[bytes]:
+        """The datagrams to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlan:
+    """What two descriptions agreed on: where to, which codec, how protected; and what is to be sent.
+
+    `remote` is where the peer's description wants RTP; with port 0 that is not known yet, and nothing is sent before
+    something has come. RTCP goes to `remote_rtcp`, by default the port behind it, or,
+    with `rtcp_mux`, along with RTP. `codec` is sent, `others` may come as well, `events` is the payload type of keys.
+    `ptime` is in seconds. `keys` are the local and the remote ones of SDES, `handshake` is DTLS's; with neither, RTP is
+    plain. `ice` are the local credentials, where the peer does ICE. With `symmetric`, media is sent to where it comes
+    from, whatever was announced.
+
+    What is sent: back what comes, with `echo`; else `frames`; else the known signal, where the codec is G.711.
+    """
+
+    remote: SocketAddress
+    codec: Codec
+    events: Codec | None = None
+    others: tuple[Codec, ...] = ()
+    remote_rtcp: SocketAddress | None = None
+    rtcp_mux: bool = False
+    ptime: float = DEFAULT_PTIME
+    sends: bool = True
+    symmetric: bool = True
+    echo: bool = False
+    frames: Frames | None = None
+    keys: tuple[SrtpKeys, SrtpKeys] | None = None
+    handshake: Handshake | None = field(default=None, compare=False)
+    ice: IceCredentials | None = None
+    rtcp_interval: float = INTERVAL
+    cname: str = "sipcore"
+
+    @classmethod
+    def of(cls, stream: Stream, *, ptime: float | None = None) -> "MediaPlan":
+        """What a stream of two descriptions calls for; `ptime`, in seconds, is for a peer that has no wish of its own.
+
+        Raises ParseError for one that is not to IP addresses, or has no codec; keys and ICE are the caller's to add.
+        """
+        if not is_numeric(stream.connection.address) or not stream.codecs:
+            raise ParseError("there is no address, or no codec, to send with", section="RFC 3264 §6", status=488)
+        rtcp = None
+        if stream.rtcp is not None and is_numeric(stream.rtcp[0].address):
+            rtcp = SocketAddress(stream.rtcp[0].address, stream.rtcp[1])
+        wished = stream.ptime / 1000 if stream.ptime is not None else ptime
+        return cls(
+            SocketAddress(stream.connection.address, stream.port),
+            stream.codecs[0],
+            stream.events,
+            others=(*stream.codecs[1:], *stream.receives),
+            remote_rtcp=rtcp,
+            rtcp_mux=stream.rtcp_mux,
+            ptime=min(max(wished or DEFAULT_PTIME, LEAST_PTIME), MOST_PTIME),
+            sends=stream.direction.sends and not stream.held,
+        )
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.ptime <= 1.0:
+            raise LocalError("a packet lasts a millisecond to a second", section="RFC 3551 §4.2")
+
+
+def prepare(plan: MediaPlan) -> None:
+    """Make now what is made once and takes long: the tables of the codec, the known signal, the library for SRTP.
+
+    A session that has to make them makes its first packets late.
+    """
+    law = law_of(plan.codec)
+    if law is not None:
+        law.is_silent(signal_frames(law, plan.ptime).payloads[0])
+    if plan.keys is not None:
+        SrtpSession(*plan.keys)
+
+
+class MediaSession:
+    """The media of one call, from `now` on. `epoch` is the time of day at 0 of the clock that `now` is on."""
+
+    def __init__(self, plan: MediaPlan, random_bytes: RandomBytes, now: float, epoch: float) -> None:
+        self.plan = plan
+        self._law = law_of(plan.codec)
+        self._output: list[Output] = []
+        self._sender = Sender(plan.codec, plan.events, plan.ptime, random_bytes)
+        self._receiver = Receiver(plan.codec, plan.events, plan.others)
+        self._control = Controller(
+            self._sender,
+            self._receiver,
+            plan.codec.clock_rate,
+            epoch,
+            plan.rtcp_interval,
+            plan.cname,
+            random_bytes,
+            now,
+        )
+        self._agent = LiteAgent(plan.ice) if plan.ice else None
+        self._srtp = SrtpSession(*plan.keys) if plan.keys else None
+        self._handshake = plan.handshake
+        self._security_failure = ""
+        self.remote = plan.remote
+        """Where media is sent, as of now."""
+        self._remote_rtcp = self._control_address(plan)
+        self._heard_from: SocketAddress | None = None
+        self._heard_at = 0.0
+        self._elsewhere: dict[SocketAddress, int] = {}
+        self._malformed = self._unready = self._after_end = 0
+        self._watch_at = now + WATCH_SECONDS
+        self._ended = False
+        if self._is_ready:
+            self._begin(now)
+
+    def receive_untrusted(
+        self, component: Component, data: bytes, remote: SocketAddress, at: float, now: float
+    ) -> None:
+        """Take a datagram that came `at` from `remote`."""
+        kind = kind_of(data)
+        if kind is Kind.RTP:
+            self._receive_rtp(data, remote, at, now)
+        elif kind is Kind.RTCP:
+            self._receive_rtcp(data, remote, at)
+        elif kind is Kind.STUN:
+            self._answer_check(component, data, remote, at)
+        elif kind is Kind.DTLS and self._handshake is not None and component is Component.RTP:
+            self._handshake.receive_untrusted(data, now)
+            self._follow_handshake(now)
+        else:
+            self._malformed += 1
+
+    def next_timeout(self) -> float | None:
+        """When to call `handle_timeout` next; None once there is nothing left to do."""
+        if self._ended:
+            return None
+        soonest = self._watch_at
+        if self._sender.due < soonest:
+            soonest = self._sender.due
+        if self._control.next_timeout < soonest and self._is_ready:
+            soonest = self._control.next_timeout
+        if self._handshake is not None and (at := self._handshake.next_timeout()) is not None and at < soonest:
+            soonest = at
+        return soonest
+
+    def handle_timeout(self, now: float) -> None:
+        """Send what is due."""
+        if self._ended:
+            return
+        if self._handshake is not None:
+            self._handshake.handle_timeout(now)
+            self._follow_handshake(now)
+        for data in self._sender.take_due(now):
+            self._send(data, now)
+        if now >= self._watch_at:
+            self._watch_at = now + WATCH_SECONDS
+            self._output.extend(self._receiver.watch(now))
+        if self._is_ready and (report := self._control.take_due(now)) is not None:
+            self._send_control(report)
+
+    def drain(self) -> list[Output]:
+        """What is to be sent and told, in order; each once."""
+        output, self._output = self._output, []
+        return output
+
+    def press(self, keys: str) -> None:
+        """Send keys, as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
+        self._sender.press(keys)
+
+    def finish(self, now: float) -> None:
+        """The call is over: say goodbye. What comes from now on came too late."""
+        if self._ended:
+            return
+        self._ended = True
+        self._output.extend(self._receiver.finish(now))
+        if self._is_ready:
+            self._send_control(self._control.goodbye_now(now))
+
+    def unreachable(self, why: str, now: float) -> None:
+        """The network, or the kernel, has refused a datagram."""
+        self._sender.refused += 1
+        if self._sender.refused == 1:
+            self._output.append(MediaEvent(now, MediaEventKind.UNREACHABLE, why))
+
+    def listen(self) -> Heard | None:
+        """What the last seconds of sound hold; None when none that can be heard came. Takes up to 0.3 s."""
+        recordings = list(self._receiver.recordings.values())
+        if not recordings:
+            return None
+        plays = self._law if not self.plan.echo and self.plan.frames is None else None
+        longest = max(recordings, key=lambda recording: recording.size)
+        return listen(longest, plays, self._sender.began or 0.0)
+
+    def result(self, now: float, heard: Heard | None = None) -> MediaResult:
+        """The measures, so far or altogether, with what was `heard`."""
+        sources = sorted((each.result() for each in self._receiver.receptions), key=lambda each: -each.packets)
+        control = self._control.result()
+        codec = self._receiver.codec
+        opinion = None
+        if sources:
+            main = sources[0]
+            delay = (control.round_trip or 0.0) / 2
+            opinion = estimate(codec, loss=main.loss, delay=delay, jitter=main.jitter)
+        return MediaResult(
+            self._sender.result(),
+            tuple(sources),
+            control,
+            Unexpected(
+                self._malformed,
+                self._receiver.wrong_type,
+                tuple(self._elsewhere.items()),
+                self._after_end,
+                self._unready,
+            ),
+            tuple(self._receiver.keys),
+            tuple(sorted(self._receiver.payload_types.items())),
+            codec,
+            self._srtp.suite.name if self._srtp else "",
+            self._security_failure,
+            self._srtp.failures if self._srtp else None,
+            self._receiver.silent_seconds(now),
+            self.remote,
+            self.plan.remote,
+            opinion,
+            heard,
+        )
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._handshake is None or self._srtp is not None
+
+    def _begin(self, now: float) -> None:
+        plan = self.plan
+        if plan.sends and not plan.echo:
+            frames = plan.frames
+            if frames is None and self._law is not None:
+                frames = signal_frames(self._law, plan.ptime)
+            self._sender.begin(now, frames)
+
+    def _follow_handshake(self, now: float) -> None:
+        handshake = self._handshake
+        if handshake is None:
+            return
+        self._output.extend(Datagram(Component.RTP, data, self.remote) for data in handshake.drain())
+        if handshake.failure and not self._security_failure:
+            self._security_failure = handshake.failure
+            self._output.append(MediaEvent(now, MediaEventKind.SECURITY_FAILED, handshake.failure))
+        elif handshake.keys is not None and self._srtp is None:
+            self._srtp = SrtpSession(*handshake.keys)
+            self._output.append(MediaEvent(now, MediaEventKind.SECURED, self._srtp.suite.name))
+            self._begin(now)
+
+    def _control_address(self, plan: MediaPlan) -> SocketAddress:
+        if plan.rtcp_mux:
+            return plan.remote
+        return plan.remote_rtcp or SocketAddress(plan.remote.host, plan.remote.port + 1)
+
+    def _receive_rtp(self, data: bytes, remote: SocketAddress, at: float, now: float) -> None:
+        if not self._is_expected(remote, at):
+            self._note_elsewhere(remote)
+            return
+        if self._ended:
+            self._after_end += 1
+            return
+        plain = data
+        if self._srtp is not None:
+            unprotected = self._srtp.unprotect_untrusted(data)
+            if unprotected is None:
+                if self._srtp.failures.total == 1:
+                    self._output.append(MediaEvent(at, MediaEventKind.SECURITY_FAILED, "a packet was refused"))
+                return
+            plain = unprotected
+        elif self._handshake is not None:
+            self._unready += 1
+            return
+        try:
+            packet = RtpPacket.parse(plain)
+        except ParseError:
+            self._malformed += 1
+            return
+        self._follow(remote, at)
+        events = self._receiver.add(packet, at)
+        if events:
+            self._output.extend(events)
+        if self.plan.echo and self.plan.sends:
+            self._send_back(packet, now)
+
+    def _is_expected(self, remote: SocketAddress, at: float) -> bool:
+        """Whether a datagram may be the peer's: from where it sends, or said that it would, or anywhere to begin with.
+
+        Who forges packets must not be able to take over a stream that flows.
+        """
+        if remote in (self._heard_from, self.plan.remote):
+            return True
+        return self.plan.symmetric and (self._heard_from is None or at - self._heard_at > FORGET_SECONDS)
+
+    def _follow(self, remote: SocketAddress, at: float) -> None:
+        """Symmetric RTP: media is sent to where it comes from (RFC 4961)."""
+        self._heard_at = at
+        if remote == self._heard_from:
+            return
+        if self.plan.remote.port and (remote != self.plan.remote or self._heard_from is not None):
+            self._output.append(MediaEvent(at, MediaEventKind.REMOTE_MOVED, str(remote)))
+        self._heard_from = remote
+        if self.plan.symmetric:
+            if self.plan.rtcp_mux:
+                self._remote_rtcp = remote
+            elif self._remote_rtcp == SocketAddress(self.remote.host, self.remote.port + 1):
+                self._remote_rtcp = SocketAddress(remote.host, remote.port + 1)
+            self.remote = remote
+
+    def _receive_rtcp(self, data: bytes, remote: SocketAddress, at: float) -> None:
+        known = remote.host in (self.remote.host, self.plan.remote.host, self._remote_rtcp.host)
+        if not known and not (self.plan.symmetric and self._heard_from is None):
+            self._note_elsewhere(remote)
+            return
+        if self._ended:
+            return  # its reports, and its goodbye, may well come after ours
+        plain: bytes | None = data
+        if self._srtp is not None:
+            plain = self._srtp.unprotect_untrusted(data, rtcp=True)
+        elif self._handshake is not None:
+            self._unready += 1
+            return
+        if plain is None:
+            return
+        if self.plan.symmetric and not self.plan.rtcp_mux:
+            self._remote_rtcp = remote
+        if self._control.receive_untrusted(plain, at):
+            self._output.append(MediaEvent(at, MediaEventKind.GOODBYE, ""))
+
+    def _answer_check(self, component: Component, data: bytes, remote: SocketAddress, at: float) -> None:
+        if self._agent is None:
+            return  # a keep-alive, or a peer that has not read that there is no ICE here
+        answer = self._agent.answer_untrusted(data, remote)
+        if answer.data:
+            self._output.append(Datagram(component, answer.data, remote))
+        if answer.outcome is CheckOutcome.NOMINATED and component is Component.RTP and remote != self.remote:
+            self.remote = self._heard_from = remote
+            self._heard_at = at
+            self._output.append(MediaEvent(at, MediaEventKind.NOMINATED, str(remote)))
+
+    def _note_elsewhere(self, remote: SocketAddress) -> None:
+        if remote in self._elsewhere or len(self._elsewhere) < MAX_ELSEWHERE:
+            self._elsewhere[remote] = self._elsewhere.get(remote, 0) + 1
+
+    def _send_back(self, packet: RtpPacket, now: float) -> None:
+        self._send(self._sender.echo(packet, now), now)
+
+    def _send(self, plain: bytes, now: float) -> None:
+        if not self.remote.port:
+            return
+        if self._sender.first_at is None:
+            self._output.append(MediaEvent(now, MediaEventKind.FIRST_SENT, str(self.remote)))
+        data = plain if self._srtp is None else self._srtp.protect(plain)
+        self._output.append(Datagram(Component.RTP, data, self.remote))
+        self._sender.note_sent(plain, now)
+
+    def _send_control(self, data: bytes) -> None:
+        if not self.remote.port:
+            return
+        if self._srtp is not None:
+            data = self._srtp.protect_rtcp(data)
+        component = Component.RTP if self.plan.rtcp_mux else Component.RTCP
+        self._output.append(Datagram(component, data, self._remote_rtcp))

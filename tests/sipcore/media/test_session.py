@@ -1,0 +1,390 @@
+"""Whole sessions: what each side measures of what the other sends, without sockets and without waiting."""
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sipcore.errors import LocalError, ParseError
+from sipcore.media.g711 import Law
+from sipcore.media.ice import IceCredentials
+from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SUITES, SrtpKeys, Suite, keys_of, new_crypto
+from sipcore.media.report import MediaEventKind
+from sipcore.media.rtp import RtpPacket, pack
+from sipcore.media.session import Component, Datagram, MediaPlan, MediaSession
+from sipcore.media.sound import frames, tone
+from sipcore.media.stun import Attr, StunMessage, StunType
+from sipcore.resolve.target import SocketAddress
+from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.negotiation import agree
+from tests.sipcore.media.talk import ALICE, BOB, EPOCH, EVENTS, Talk, lossy, wire
+
+CALLS = MediaPlan(BOB, PCMU, EVENTS, rtcp_interval=1.0, cname="alice")
+ECHOES = MediaPlan(ALICE, PCMU, EVENTS, rtcp_interval=1.0, cname="bob", echo=True)
+STRANGER = SocketAddress("203.0.113.9", 1234)
+
+
+def keys(suite: Suite, seed: int) -> SrtpKeys:
+    return keys_of(new_crypto(suite, 1, random.Random(seed).randbytes))
+
+
+def test_a_call_that_is_echoed() -> None:
+    talk = Talk(CALLS, ECHOES, wire(0.03), wire(0.05))
+    talk.run(5)
+    heard = talk.alice.session.listen()
+    talk.finish()
+    talk.run(1)
+    result = talk.alice.session.result(talk.now, heard)
+    assert result.sent.packets == 251
+    assert result.received is not None
+    assert (result.received.packets, result.received.lost, result.received.ptime) == (246 + 1, 0, 0.02)
+    assert result.received.jitter == pytest.approx(0, abs=1e-9)
+    assert (result.codec, result.suite, result.one_way) == ("PCMU", "", False)
+    assert result.control.round_trip == pytest.approx(0.08, abs=0.001)
+    assert (result.control.cname, result.control.goodbye) == ("bob", False)
+    assert result.control.remote is not None
+    assert result.control.remote.lost == 0
+    assert result.heard is not None
+    assert result.heard.echo is not None
+    assert result.heard.echo.delay == pytest.approx(0.08, abs=0.001)
+    assert result.opinion == pytest.approx(4.41, abs=0.01)
+    assert talk.alice.kinds == [MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED]
+    assert talk.alice.events[1].at == pytest.approx(100.08)
+    assert result.unexpected.after_end > 0
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_with_keys(suite: Suite) -> None:
+    one, other = keys(suite, 1), keys(suite, 2)
+    talk = Talk(replace(CALLS, keys=(one, other)), replace(ECHOES, keys=(other, one)))
+    talk.run(3)
+    talk.finish()
+    talk.run(1)
+    result = talk.alice.session.result(talk.now)
+    assert result.suite == suite.name
+    assert result.received is not None
+    assert result.received.packets > 140
+    assert result.control.round_trip == pytest.approx(0.02, abs=0.001)
+    assert result.srtp is not None
+    assert result.srtp.total == 0
+
+
+def test_the_wrong_keys() -> None:
+    one, other = keys(AES_CM_128_HMAC_SHA1_80, 1), keys(AES_CM_128_HMAC_SHA1_80, 2)
+    talk = Talk(replace(CALLS, keys=(one, other)), replace(ECHOES, echo=False, keys=(one, other)))
+    talk.run(1)
+    result = talk.alice.session.result(talk.now)
+    assert result.one_way
+    assert result.srtp is not None
+    assert result.srtp.authentication == 51
+    assert talk.alice.kinds.count(MediaEventKind.SECURITY_FAILED) == 1
+
+
+def test_plain_packets_where_keys_were_agreed_on() -> None:
+    pair = keys(AES_CM_128_HMAC_SHA1_80, 1), keys(AES_CM_128_HMAC_SHA1_80, 2)
+    talk = Talk(replace(CALLS, keys=pair), replace(ECHOES, echo=False))
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).one_way
+    assert talk.bob.session.result(talk.now).received is not None  # which takes the cipher for sound
+
+
+def test_rtcp_along_with_rtp() -> None:
+    talk = Talk(replace(CALLS, rtcp_mux=True), replace(ECHOES, rtcp_mux=True))
+    talk.run(3)
+    result = talk.alice.session.result(talk.now)
+    assert result.control.round_trip == pytest.approx(0.02, abs=0.001)
+    assert {datagram.component for datagram in talk.alice.sent} == {Component.RTP}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_loss_each_way_is_told_apart(share: float) -> None:
+    talk = Talk(CALLS, ECHOES, wire(), lossy(share))
+    talk.run(20)
+    result, other = talk.alice.session.result(talk.now), talk.bob.session.result(talk.now)
+    assert result.received is not None
+    assert other.received is not None
+    assert other.received.lost == 0
+    missing = other.sent.packets - result.received.packets
+    assert result.received.lost == pytest.approx(missing, abs=2)  # the last ones may be lost, or under way
+    assert result.received.loss == pytest.approx(share, abs=0.03)
+    assert other.control.remote is not None
+    assert 0.7 * result.received.lost < other.control.remote.lost <= result.received.lost
+
+
+def test_keys_are_echoed() -> None:
+    talk = Talk(CALLS, ECHOES)
+    talk.alice.session.press("15*#A")
+    talk.run(3)
+    talk.finish()
+    for side in (talk.alice, talk.bob):
+        received = side.session.result(talk.now).keys
+        assert "".join(key.key for key in received) == "15*#A"
+        assert {(key.duration, key.ends, key.marked) for key in received} == {(0.1, 3, True)}
+        assert side.kinds.count(MediaEventKind.KEY_RECEIVED) == 5
+    result = talk.alice.session.result(talk.now)
+    assert result.sent.keys == "15*#A"
+    assert result.received is not None
+    assert result.received.ptime == 0.02
+    assert dict(result.payload_types)[101] == 35
+
+
+def test_keys_that_cannot_be_sent() -> None:
+    talk = Talk(replace(CALLS, events=None), ECHOES)
+    with pytest.raises(LocalError):
+        talk.alice.session.press("1")
+    with pytest.raises(LocalError):
+        Talk(CALLS, ECHOES).alice.session.press("1x")
+
+
+def test_silence_and_stalls() -> None:
+    sound = tone([1004], 1.0) + [0] * 24_000
+    talk = Talk(CALLS, replace(ECHOES, echo=False, frames=frames(Law.PCMU.encode(sound), 160)))
+    talk.run(5)
+    talk.bob.session.finish(talk.now)
+    talk.run(3)
+    assert talk.alice.kinds[1:] == [
+        MediaEventKind.FIRST_RECEIVED,
+        MediaEventKind.SILENCE_BEGAN,
+        MediaEventKind.SILENCE_ENDED,
+        MediaEventKind.GOODBYE,
+        MediaEventKind.STALLED,
+    ]
+    talk.alice.session.finish(talk.now)
+    assert talk.alice.session.result(talk.now).silent_seconds == pytest.approx(3.0, abs=0.05)
+
+
+def test_silence_to_the_end() -> None:
+    talk = Talk(CALLS, replace(ECHOES, echo=False, frames=frames(bytes([255]) * 160, 160)))
+    talk.run(4)
+    going = talk.alice.session.result(talk.now).silent_seconds
+    talk.finish()
+    assert going == pytest.approx(4.0, abs=0.05)
+    assert talk.alice.session.result(talk.now).silent_seconds == pytest.approx(4.0, abs=0.05)
+
+
+def test_a_stall_that_ends() -> None:
+    silent = [False]
+    talk = Talk(CALLS, ECHOES, back=lambda _, now: [] if silent[0] else [now + 0.01])
+    for quiet in (False, True, False):
+        silent[0] = quiet
+        talk.run(2)
+    assert talk.alice.kinds == [
+        MediaEventKind.FIRST_SENT,
+        MediaEventKind.FIRST_RECEIVED,
+        MediaEventKind.STALLED,
+        MediaEventKind.RESUMED,
+    ]
+    received = talk.alice.session.result(talk.now).received
+    assert received is not None
+    assert received.gaps == 1
+    assert received.longest_gap == pytest.approx(2.02, abs=0.03)
+
+
+def test_nothing_comes_back() -> None:
+    talk = Talk(CALLS, ECHOES, back=lambda _, now: [])
+    talk.run(2)
+    result = talk.alice.session.result(talk.now)
+    assert result.one_way
+    assert (result.received, result.opinion, result.codec) == (None, None, "")
+    assert talk.alice.session.listen() is None
+
+
+def test_media_from_behind_a_translator_is_followed() -> None:
+    public = SocketAddress("203.0.113.254", 61000)
+    talk = Talk(CALLS, replace(ECHOES, remote=SocketAddress("10.0.0.1", 40000)))
+    talk.translated[ALICE] = public
+    talk.run(1)
+    assert MediaEventKind.REMOTE_MOVED in talk.bob.kinds
+    assert talk.bob.session.remote == public
+    result = talk.bob.session.result(talk.now)
+    assert (result.remote, result.announced) == (public, SocketAddress("10.0.0.1", 40000))
+    assert talk.bob.session._remote_rtcp == SocketAddress(public.host, public.port + 1)
+
+
+def test_media_that_is_not_symmetric_stays_where_it_was_told_to_go() -> None:
+    talk = Talk(CALLS, replace(ECHOES, remote=STRANGER, symmetric=False))
+    talk.run(1)
+    result = talk.bob.session.result(talk.now)
+    assert (result.remote, result.received) == (STRANGER, None)
+    assert dict(result.unexpected.elsewhere)[ALICE] == 50
+
+
+def test_who_forges_packets_takes_nothing_over() -> None:
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    forged = pack(0, 1, 1, 99, bytes(160))
+    for port in range(100):
+        remote = SocketAddress(STRANGER.host, port)
+        talk.alice.session.receive_untrusted(Component.RTP, forged, remote, talk.now, talk.now)
+    talk.alice.session.receive_untrusted(
+        Component.RTCP, bytes.fromhex("80c9000100000001"), STRANGER, talk.now, talk.now
+    )
+    result = talk.alice.session.result(talk.now)
+    assert (result.remote, len(result.sources)) == (BOB, 1)
+    assert sum(count for _, count in result.unexpected.elsewhere) == 16
+
+
+def test_another_source_and_another_codec() -> None:
+    talk = Talk(replace(CALLS, others=(PCMA,)), ECHOES)
+    talk.run(1)
+    session = talk.alice.session
+    for ssrc in range(20):
+        packet = pack(8, 1, 1, ssrc, bytes(160))
+        session.receive_untrusted(Component.RTP, packet, BOB, talk.now, talk.now)
+    session.receive_untrusted(Component.RTP, pack(13, 2, 1, 1, b"\x40"), BOB, talk.now, talk.now)
+    session.receive_untrusted(Component.RTP, pack(77, 3, 1, 1, b"?"), BOB, talk.now, talk.now)
+    session.receive_untrusted(Component.RTP, pack(101, 4, 1, 1, b"?"), BOB, talk.now, talk.now)
+    talk.run(0.01)
+    assert MediaEventKind.SOURCE_CHANGED in talk.alice.kinds
+    assert next(event.detail for event in talk.alice.events if event.kind is MediaEventKind.CODEC_CHANGED) == "PCMA"
+    result = session.result(talk.now)
+    assert len(result.sources) == 8
+    assert result.unexpected.wrong_type == 20 - 7 + 2
+
+
+def test_codecs_that_are_not_known_here() -> None:
+    talk = Talk(replace(CALLS, codec=G729), replace(ECHOES, codec=G729))
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).sent.packets == 0
+    talk = Talk(replace(CALLS, codec=G722, frames=frames(bytes(320), 160)), replace(ECHOES, codec=G722))
+    talk.run(1)
+    result = talk.alice.session.result(talk.now)
+    assert (result.codec, result.opinion) == ("G722", None)
+    assert talk.alice.session.listen() is None
+
+
+def test_one_that_only_receives() -> None:
+    talk = Talk(replace(CALLS, sends=False), replace(ECHOES, echo=False))
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).sent.packets == 0
+    assert talk.bob.session.result(talk.now).one_way
+
+
+def test_checks_of_ice_are_answered() -> None:
+    credentials = IceCredentials("ufrag", "password")
+    talk = Talk(replace(CALLS, ice=credentials), ECHOES)
+    request = StunMessage(StunType.REQUEST, bytes(12), ((Attr.USERNAME, b"ufrag:x"), (Attr.USE_CANDIDATE, b"")))
+    session = talk.alice.session
+    session.receive_untrusted(Component.RTP, request.encode("password"), STRANGER, talk.now, talk.now)
+    sent = [output for output in session.drain() if isinstance(output, Datagram)]
+    assert [(datagram.component, datagram.remote) for datagram in sent] == [(Component.RTP, STRANGER)]
+    assert session.remote == STRANGER
+    session.receive_untrusted(Component.RTCP, request.encode("wrong"), BOB, talk.now, talk.now)
+    assert [output.remote for output in session.drain() if isinstance(output, Datagram)] == [BOB]
+    talk.bob.session.receive_untrusted(Component.RTP, request.encode("password"), STRANGER, talk.now, talk.now)
+    assert talk.bob.session.drain() == []  # where there is no ICE
+
+
+def test_a_late_pacer_skips_what_has_gone_by() -> None:
+    session = MediaSession(replace(CALLS, rtcp_interval=60), random.Random(1).randbytes, 10.0, EPOCH)
+    session.handle_timeout(10.0)
+    session.handle_timeout(10.0415)
+    session.handle_timeout(11.0)
+    sent = session.result(11.0).sent
+    assert (sent.packets, sent.skipped) == (5, 46)
+    assert sent.latest == pytest.approx(0.0215)
+    packets = [RtpPacket.parse(output.data) for output in session.drain() if isinstance(output, Datagram)]
+    assert [(each.sequence - packets[0].sequence) % 2**16 for each in packets] == [0, 1, 2, 3, 4]
+    assert [(each.timestamp - packets[0].timestamp) % 2**32 for each in packets] == [0, 160, 320, 7840, 8000]
+    assert [each.marker for each in packets] == [True, False, False, False, False]
+
+
+def test_nothing_more_after_the_end() -> None:
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    talk.finish()
+    session = talk.alice.session
+    count = len(talk.alice.sent)
+    session.finish(talk.now)
+    session.handle_timeout(talk.now + 1)
+    assert session.next_timeout() is None
+    assert session.drain() == []
+    assert count == len(talk.alice.sent)
+    talk.run(1)
+    assert session.result(talk.now).unexpected.after_end > 0
+
+
+def test_what_the_kernel_refuses() -> None:
+    session = MediaSession(CALLS, random.Random(1).randbytes, 10.0, EPOCH)
+    session.unreachable("nothing listens there", 10.0)
+    session.unreachable("nothing listens there", 10.1)
+    assert [event.kind for event in session.drain() if not isinstance(event, Datagram)] == [MediaEventKind.UNREACHABLE]
+    assert session.result(11.0).sent.refused == 2
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    def sent(seed: int) -> list[bytes]:
+        talk = Talk(CALLS, ECHOES, seed=seed)
+        talk.run(2)
+        return [datagram.data for datagram in talk.alice.sent]
+
+    assert sent(1) == sent(1)
+    assert sent(1) != sent(2)
+
+
+@pytest.mark.parametrize("ptime", [0.0, 2.0])
+def test_a_packet_time_that_is_none(ptime: float) -> None:
+    with pytest.raises(LocalError):
+        MediaPlan(BOB, PCMU, ptime=ptime)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from(Component), st.binary(max_size=40)), max_size=20), st.booleans())
+def test_any_bytes(datagrams: list[tuple[Component, bytes]], protected: bool) -> None:
+    pair = (keys(AES_CM_128_HMAC_SHA1_80, 1), keys(AES_CM_128_HMAC_SHA1_80, 2)) if protected else None
+    session = MediaSession(replace(ECHOES, keys=pair), random.Random(1).randbytes, 10.0, EPOCH)
+    for number, (component, data) in enumerate(datagrams):
+        session.receive_untrusted(component, data, ALICE, 10.0 + number, 10.0 + number)
+    session.finish(100.0)
+    session.result(100.0, session.listen())
+
+
+@given(st.lists(st.sampled_from((0.0, 0.05, 0.1, 0.2, 0.4, 0.8)), min_size=2, max_size=4, unique=True).map(sorted))
+@settings(max_examples=10, deadline=None)
+def test_opinions_fall_with_loss(shares: list[float]) -> None:
+    opinions = []
+    for share in shares:
+        talk = Talk(CALLS, ECHOES, wire(), lossy(share))
+        talk.run(3)
+        opinions.append(talk.alice.session.result(talk.now).opinion or 1.0)
+    assert opinions == sorted(opinions, reverse=True)
+
+
+def test_a_codec_by_another_name() -> None:
+    plan = replace(CALLS, codec=Codec(96, "pcmu", 8000))
+    talk = Talk(plan, replace(ECHOES, codec=Codec(96, "pcmu", 8000)))
+    talk.run(1)
+    assert talk.alice.session.listen() is not None
+
+
+def test_a_plan_of_two_descriptions() -> None:
+    there = SessionDescription.parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+        "m=audio 4000 RTP/AVP 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:30\r\na=rtcp:4321\r\n"
+    )
+    here = audio_description(address="192.0.2.1", port=5000, session_id=1, session_version=1, codecs=[PCMU, PCMA])
+    (stream,) = agree(here, there)
+    assert stream is not None
+    plan = MediaPlan.of(stream)
+    assert (plan.remote, plan.remote_rtcp) == (SocketAddress("192.0.2.9", 4000), SocketAddress("192.0.2.9", 4321))
+    assert (plan.codec, plan.ptime, plan.sends, plan.rtcp_mux) == (PCMA, 0.03, True, False)
+    assert plan.events is not None
+    assert plan.events.payload_type == 96
+    with pytest.raises(ParseError):
+        MediaPlan.of(replace(stream, codecs=()))
+
+
+def test_where_media_goes_is_not_known_yet() -> None:
+    talk = Talk(CALLS, replace(ECHOES, remote=SocketAddress("192.0.2.1", 0), echo=False))
+    assert [datagram.component for datagram in talk.bob.sent] == []
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).received is not None
+    assert MediaEventKind.REMOTE_MOVED not in talk.bob.kinds
+    silent = Talk(replace(CALLS, sends=False), replace(ECHOES, remote=SocketAddress("192.0.2.1", 0), echo=False))
+    silent.run(1)
+    silent.finish()
+    assert [datagram.component for datagram in silent.bob.sent] == []
