@@ -51,7 +51,7 @@ from sipcore.stack import ALLOW, Stack, StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import Direction, MessageTrace, ResolveTrace, Stamp, TraceRecord
 from sipcore.transactions.effects import Transmit
-from sipcore.transactions.key import AnyServerKey
+from sipcore.transactions.key import AnyServerKey, ClientKey
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
@@ -145,6 +145,8 @@ class Endpoint:
         self._stack.tracing = False  # until somebody subscribes
         self._lookup = Lookup(config.lookup)
         self._waiters: dict[int, Waiter] = {}
+        self._beginning: dict[str, Waiter] = {}
+        """Who waits for an answer to what is about to be sent, by branch."""
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](INCOMING_BACKLOG)
@@ -371,15 +373,17 @@ class Endpoint:
 
     def _transmit(self, output: Transmit) -> None:
         key, to, data, attempt = output
-        now = trio.current_time() if self._subscribers else 0.0
+        beginning = self._beginning.pop(key.branch, None) if isinstance(key, ClientKey) else None
         try:
-            self._transports.send(to, data)
+            at = self._transports.send(to, data)
         except TransportFailure as failure:
             self._stack.transport_failed(key, failure, trio.current_time())
             return
+        if beginning is not None:
+            beginning.sent_at = at
         if self._subscribers:
             flow = to if isinstance(to, Flow) else Flow(to.transport, to.local or UNKNOWN, to.remote)
-            self._publish(MessageTrace(now, Direction.SENT, flow, data, attempt=attempt))
+            self._publish(MessageTrace(at, Direction.SENT, flow, data, attempt=attempt))
 
     def _prepare(self, ticket: int, hop: Hop, now: float) -> None:
         try:
@@ -416,7 +420,8 @@ class Endpoint:
         if waiter is None:
             return
         if isinstance(output, RequestSent):
-            waiter.request, waiter.hop, waiter.sent_at = output.request, output.hop, trio.current_time()
+            waiter.request, waiter.hop = output.request, output.hop
+            self._beginning[output.request.branch.lower()] = waiter
         elif isinstance(output, ResponseReceived) and output.response.is_provisional:
             waiter.provisional.append(output.response)
         else:

@@ -47,7 +47,8 @@ class Waiter:
         """What the request came to. Raises TransportFailure when that is no response."""
         final = self.final
         if isinstance(final, RequestFailed):
-            raise final.failure
+            # One failure may be told to thousands, and a traceback grows wherever its exception is raised.
+            raise final.failure.with_traceback(None)
         assert final is not None and self.request is not None and self.hop is not None  # noqa: S101, PT018  # a final response comes after all of them
         return _make_exchange(
             self.request,

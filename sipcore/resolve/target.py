@@ -6,6 +6,7 @@ addresses, exists and can be sent on).
 
 import ipaddress
 from enum import Enum
+from functools import lru_cache
 
 from sipcore.value import value
 
@@ -13,6 +14,9 @@ DEFAULT_PORT = 5060
 """RFC 3261 §19.1.2: UDP, TCP, and SCTP."""
 DEFAULT_TLS_PORT = 5061
 """RFC 3261 §19.1.2: TLS over TCP."""
+MAX_KNOWN = 4096
+"""Hosts of which it is remembered whether they are addresses, and how IPv6 addresses are spelled: finding out takes
+longer than sending a datagram."""
 
 
 class Transport(Enum):
@@ -56,10 +60,17 @@ _DEFAULT_PORTS = {
 
 @value
 class SocketAddress:
-    """An IP address in text form, without brackets, and a port."""
+    """An IP address in text form, without brackets, and a port.
+
+    However an IPv6 address is given, it is spelled as RFC 5952 §4 recommends, so that one address equals itself.
+    """
 
     host: str
     port: int
+
+    def __post_init__(self) -> None:
+        if ":" in self.host:
+            object.__setattr__(self, "host", _recommended(self.host))
 
     @property
     def is_ipv6(self) -> bool:
@@ -100,18 +111,21 @@ class Hop:
 class Flow:
     """A connection, or a pair of datagram addresses, that messages arrive on and can be sent back over.
 
-    `serial` tells two connections between the same addresses apart; it is 0 for UDP.
+    `serial` tells two connections between the same addresses apart; it is 0 for UDP. `tls_name` and `path` are those of
+    the hop that the connection was opened to; one that the peer opened has neither.
     """
 
     transport: Transport
     local: SocketAddress
     remote: SocketAddress
     serial: int = 0
+    tls_name: str | None = None
+    path: str = ""
 
     @property
     def hop(self) -> Hop:
-        """The hop that leads back along this flow."""
-        return Hop(self.transport, self.remote, self.local, why="the flow that it came on")
+        """The hop that leads back along this flow, and once it is gone, to the same peer by a new one."""
+        return Hop(self.transport, self.remote, self.local, self.tls_name, "the flow that it came on", self.path)
 
 
 @value
@@ -140,6 +154,7 @@ class Target:
         return f"{scheme}:{host}{port}{transport}"
 
 
+@lru_cache(MAX_KNOWN)
 def is_numeric(host: str) -> bool:
     """Whether `host` is an IP address (with a zone after `%` at most) and not a name."""
     try:
@@ -147,3 +162,13 @@ def is_numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(MAX_KNOWN)
+def _recommended(host: str) -> str:
+    """An IPv6 address in its one spelling, with its zone as it is; anything else unchanged."""
+    address, percent, zone = host.partition("%")
+    try:
+        return f"{ipaddress.IPv6Address(address)}{percent}{zone}"
+    except ValueError:
+        return host

@@ -1,8 +1,8 @@
-"""What the kernel tells beside a datagram: when it came, to which address, how many were lost, and ICMP errors.
+"""What the kernel tells beside a datagram: when it came or left, to which address, how many were lost, ICMP errors.
 
 Linux gives all of it as ancillary data of `recvmsg`; elsewhere the options are refused and datagrams come alone.
 Python's `socket` lacks most of the constants, which are those of Linux's <asm-generic/socket.h>, <linux/in.h>,
-<linux/in6.h>, <linux/socket.h> and <linux/errqueue.h>.
+<linux/in6.h>, <linux/socket.h>, <linux/net_tstamp.h> and <linux/errqueue.h>.
 """
 
 import os
@@ -19,6 +19,7 @@ from sipcore.transports.base import failure_of
 LINUX = sys.platform.startswith("linux")
 
 SO_TIMESTAMPNS = 35
+SO_TIMESTAMPING = 37
 SO_RXQ_OVFL = 40
 IP_PKTINFO = 8
 IP_RECVERR = 11
@@ -38,8 +39,16 @@ _PKTINFO6 = struct.Struct("@16sI")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")
 """struct sock_extended_err: errno, origin, type, code, padding, info, data; then the address of who sent the error."""
 
-_ICMP, _ICMP6 = 2, 3
+_SOFTWARE, _STAMP_ONLY, _NOT_RECEIVED = 1 << 4, 1 << 11, 1 << 17
+"""SOF_TIMESTAMPING flags of a socket: the kernel's stamps, of what is sent without its bytes, not of what is received,
+which SO_TIMESTAMPNS gives; older kernels do not know the last, and tell a stamp twice."""
+STAMPED = (socket.SOL_SOCKET, SO_TIMESTAMPING, struct.pack("@I", 1 << 1))
+"""Ancillary data that has the kernel stamp a datagram when it hands it to the device (SOF_TIMESTAMPING_TX_SOFTWARE)."""
+
+_ICMP, _ICMP6, _STAMP = 2, 3, 4
 """Origins of an extended error."""
+_EXTENDED = ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR))
+"""How the ancillary data that holds one is marked."""
 _PARAMETER_PROBLEM = {_ICMP: 12, _ICMP6: 4}
 _SENTENCES: dict[tuple[int, int, int], tuple[FailureReason, str]] = {
     (_ICMP, 3, 0): (FailureReason.UNREACHABLE, "network unreachable"),
@@ -83,11 +92,24 @@ def enable(sock: socket.socket, *, wildcard: bool) -> None:
         options.append((socket.IPPROTO_IP, IP_RECVERR))
         options += [(socket.IPPROTO_IP, IP_PKTINFO)] if wildcard else []
     for level, option in options:
-        try:
-            sock.setsockopt(level, option, 1)
-        except OSError:
-            # An old or emulated kernel: what it cannot tell is done without, as on other systems.
-            continue
+        _try(sock, level, option, 1)
+
+
+def enable_sent_stamps(sock: socket.socket) -> bool:
+    """Have datagrams that are sent with STAMPED put their stamps into the error queue; False where that cannot be."""
+    flags = _SOFTWARE | _STAMP_ONLY
+    return LINUX and any(
+        _try(sock, socket.SOL_SOCKET, SO_TIMESTAMPING, each) for each in (flags | _NOT_RECEIVED, flags)
+    )
+
+
+def _try(sock: socket.socket, level: int, option: int, setting: int) -> bool:
+    """Set an option. What an old or emulated kernel cannot tell is done without, as on other systems."""
+    try:
+        sock.setsockopt(level, option, setting)
+    except OSError:
+        return False
+    return True
 
 
 def local_host(packet_info: bytes) -> str:
@@ -118,10 +140,25 @@ def interface_index(zone: str) -> int:
     return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
 
 
+def sent_stamp(ancillary: Iterable[tuple[int, int, bytes]]) -> int | None:
+    """When a datagram left, in nanoseconds of the wall clock; None where an entry of the error queue is no such stamp.
+
+    Entries that tell of an error are stamped as well, with the time at which it came.
+    """
+    at, is_stamp = None, False
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING):
+            seconds, nanoseconds = TIMESPEC.unpack_from(data)
+            at = int(seconds * 1_000_000_000 + nanoseconds)
+        elif (level, kind) in _EXTENDED:
+            is_stamp = _EXTENDED_ERROR.unpack_from(data)[1] == _STAMP
+    return at if is_stamp else None
+
+
 def queued_failure(ancillary: Iterable[tuple[int, int, bytes]], remote: SocketAddress) -> TransportFailure | None:
     """The failure that an entry of a socket's error queue tells of, None for one that is to be ignored."""
     for level, kind, data in ancillary:
-        if (level, kind) in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
+        if (level, kind) in _EXTENDED:
             number, origin, type_, code, *_ = _EXTENDED_ERROR.unpack_from(data)
             if origin in (_ICMP, _ICMP6):
                 return _icmp_failure(origin, type_, code, _reporter(data[_EXTENDED_ERROR.size :]), remote)

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +14,9 @@ from sipcore.resolve.target import is_numeric
 
 KEY_PURPOSE_SIP_DOMAIN = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.20")
 """id-kp-sipDomain (RFC 5924 §3)."""
+MAX_KNOWN = 128
+"""Certificates, of some 3 kB each, of which it is remembered whether they are for a name: a peer shows the same ones
+again and again, and looking takes a tenth of a handshake."""
 BACKDATED = datetime.timedelta(hours=1)
 """How long ago a certificate made here became valid: clocks differ."""
 
@@ -34,6 +38,7 @@ def sip_identities(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host.lower() for host in [*hosts, *addresses]))
 
 
+@lru_cache(MAX_KNOWN)
 def is_for(certificate: x509.Certificate, name: str) -> bool:
     """Whether a certificate is for the SIP domain, or address, `name` (RFC 5922 §7.2): whole names, no wildcards.
 
@@ -55,6 +60,7 @@ def web_identities(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host.lower() for host in [*names.get_values_for_type(x509.DNSName), *addresses]))
 
 
+@lru_cache(MAX_KNOWN)
 def is_for_web(certificate: x509.Certificate, name: str) -> bool:
     """Whether a certificate is for the web server `name`, as WSS has it (RFC 7118 §9.1, RFC 9110 §4.3.4).
 

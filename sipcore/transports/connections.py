@@ -43,6 +43,9 @@ whole transaction, and a route that has changed is noticed soon enough."""
 MAX_ROUTES = 4096
 """Hosts whose local address is remembered; forgotten all at once beyond that."""
 
+MAX_ENDED = 256
+"""TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
+
 _TargetKey = tuple[Transport, SocketAddress, str | None, str]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
 
@@ -83,6 +86,7 @@ class Transports:
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
         self._openings: dict[_TargetKey, _Opening] = {}
+        self._ended: dict[Flow, TlsSession] = {}
         self._accepted = 0
         self._serials = itertools.count(1)
         self._handshakes = Handshakes(config)
@@ -154,8 +158,8 @@ class Transports:
 
     # Sending
 
-    def send(self, where: Hop | Flow, data: bytes) -> None:
-        """Send one message, now or as soon as the connection takes it.
+    def send(self, where: Hop | Flow, data: bytes) -> float:
+        """Send one message, now or as soon as the connection takes it; returns the time of a datagram, or of queueing.
 
         A hop is to be prepared first; a flow is sent back over. Raises TransportFailure at once when the connection
         is gone or the kernel refuses; what fails later is told to the sink. The sink's `unreachable` may be called from
@@ -167,9 +171,9 @@ class Transports:
             if sock is None:
                 local = self._udp_local(where)
                 sock = self._udp_by_local[local]
-            sock.send(data, where.remote, local)
-        else:
-            self._connection(where).send(data)
+            return sock.send(data, where.remote, local)
+        self._connection(where).send(data)
+        return trio.current_time()
 
     def ping(self, flow: Flow) -> None:
         """Send the keep-alive of RFC 5626 §4.4.1 on a connection, which fails when it goes unanswered for 10 s."""
@@ -182,9 +186,18 @@ class Transports:
             connection.close()
 
     def tls_session(self, where: Hop | Flow) -> "TlsSession | None":
-        """What the TLS handshake of a connection agreed on and showed; None without TLS, or when it is gone."""
+        """What the TLS handshake of a connection agreed on and showed; None without TLS.
+
+        When the connection has ended it is still known, until MAX_ENDED others have: a peer that closes in place of
+        answering has shown who it is all the same.
+        """
         connection = self._find(where)
-        return getattr(connection.engine, "session", None) if connection is not None else None
+        if connection is not None:
+            return _session_of(connection)
+        if isinstance(where, Flow):
+            return self._ended.get(where)
+        wanted = self._key(where)
+        return next((self._ended[flow] for flow in reversed(self._ended) if self._key(flow.hop) == wanted), None)
 
     # UDP
 
@@ -314,7 +327,7 @@ class Transports:
             local = socket_address(sock.getsockname())
             hop = _with_local(hop, local)
             await layers.establish(sock, hop, functools.partial(self._trace, hop))
-            flow = Flow(hop.transport, local, hop.remote, next(self._serials))
+            flow = Flow(hop.transport, local, hop.remote, next(self._serials), hop.tls_name, hop.path)
             return tcp.Connection(
                 sock,
                 flow,
@@ -341,6 +354,11 @@ class Transports:
             if self._by_target.get(key) is connection:
                 del self._by_target[key]
             self._handshakes.keep(connection.engine)
+            session = _session_of(connection)
+            if session is not None:
+                if len(self._ended) >= MAX_ENDED:
+                    del self._ended[next(iter(self._ended))]
+                self._ended[flow] = session
 
     async def _accept(self, transport: Transport, listener: socket.socket) -> None:
         while True:
@@ -399,6 +417,10 @@ def route_host(where: Hop | Flow) -> str:
             return socket_address(sock.getsockname()).host
     except OSError as error:
         raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
+
+
+def _session_of(connection: tcp.Connection) -> "TlsSession | None":
+    return getattr(connection.engine, "session", None)
 
 
 def _with_local(hop: Hop, local: SocketAddress) -> Hop:

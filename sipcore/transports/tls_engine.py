@@ -124,6 +124,7 @@ class TlsEngine:
         self._heard = False
         self._heard_plain = False
         self._deferred: TlsFailure | None = None
+        self._agreed: TlsSession | None = None
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(self)
         if client:
@@ -149,9 +150,11 @@ class TlsEngine:
     @property
     def session(self) -> TlsSession:
         """What the handshake agreed on and showed, as far as it came."""
+        if self._agreed is not None:
+            return self._agreed
         connection = self._connection
         earlier = self._earlier()
-        return TlsSession(
+        session = TlsSession(
             version=connection.get_protocol_version_name(),
             cipher=connection.get_cipher_name() or "",
             group=connection.get_group_name() or "",
@@ -160,6 +163,9 @@ class TlsEngine:
             certificate_requested=earlier.certificate_requested if earlier else self._certificate_requested,
             resumed=earlier is not None,
         )
+        if self.established:
+            self._agreed = session
+        return session
 
     def resumption(self, now: float) -> Resumption | None:
         """What a later connection can go on with, None where there is nothing; best asked for at the end.

@@ -2,7 +2,9 @@
 
 Neither trio's sockets nor a task for each datagram stand between the kernel and the sink: they would cost four times
 what the system calls do. Datagrams are stamped by the kernel as they arrive; the stamps, which are wall-clock time,
-are moved onto trio's clock. ICMP errors are read from the socket's error queue the moment they come.
+are moved onto trio's clock. Asking for the stamp of one that is sent costs as much as sending it, so the kernel tells
+it of one in a millisecond; between them, the time is the one before the system call and what lay between the two of
+late. ICMP errors are read from the socket's error queue the moment they come.
 """
 
 import errno
@@ -29,10 +31,16 @@ MAX_REMOTES = 4096
 """Flows remembered so as not to be made again for each datagram; forgotten all at once beyond that."""
 MAX_KEEP_ALIVE = 4
 """Bytes of the keep-alives that NAT traversal sends over UDP: CRLFCRLF, CRLF, or zeros."""
-CLOCK_READING = 20e-6
-"""Seconds that two readings of clocks may lie apart: ten times what they take undisturbed."""
-CLOCK_READINGS = 3
-"""How often the clocks are read again when something came between."""
+CLOCK_READING = 5e-6
+"""Seconds that reading the clocks may take: three times what it takes undisturbed."""
+CLOCK_READINGS = 4
+"""How often the clocks are read at most, when something comes between."""
+STAMP_PAUSE = 1e-3
+"""Seconds between two datagrams whose stamps the kernel is asked for: at most 0.5 % of the time is spent on it."""
+SMOOTHING = 1 / 8
+"""Weight of the latest in the mean of how long after the clock was read a datagram left, as RFC 6298 §2 has it."""
+MAX_DELAY = 50e-6
+"""Seconds: what left later had another process's turn in between, which is not to be expected of the next."""
 MAX_STAMP_AGE = 10.0
 """Seconds. A kernel stamp that is older, or from the future, tells that the wall clock was set in between."""
 
@@ -57,11 +65,13 @@ class UdpSocket:
             self.local = socket_address(self._socket.getsockname())
             self.wildcard = self.local.host in (WILDCARD_IPV4, WILDCARD_IPV6)
             kernel.enable(self._socket, wildcard=self.wildcard)
+            self._stamp_next = 0.0 if kernel.enable_sent_stamps(self._socket) else float("inf")
         except BaseException:
             self._socket.close()
             raise
         self.dropped = 0
         self.unsent = 0
+        self._delay = 0.0
         self._flows: dict[tuple[Any, bytes], Flow] = {}
         self._queue: deque[tuple[bytes, SocketAddress, SocketAddress | None]] = deque()
         self._queued = trio.Event()
@@ -78,16 +88,18 @@ class UdpSocket:
         """Close the socket, once `run` has ended."""
         self._socket.close()
 
-    def send(self, data: bytes, remote: SocketAddress, local: SocketAddress | None = None) -> None:
-        """Send one datagram, from `local` where the socket is bound to no address of its own.
+    def send(self, data: bytes, remote: SocketAddress, local: SocketAddress | None = None) -> float:
+        """Send one datagram, from `local` where the socket is bound to no address of its own; returns when it left.
 
         Raises TransportFailure when the kernel refuses it.
         """
+        now = trio.current_time()
+        stamped = now >= self._stamp_next
         if self._queue:
             self._enqueue(data, remote, local)
-            return
+            return now
         try:
-            self._send_now(data, remote, local)
+            self._send_now(data, remote, local, (kernel.STAMPED,) if stamped else ())
         except BlockingIOError:
             self._enqueue(data, remote, local)
         except OSError:
@@ -95,12 +107,36 @@ class UdpSocket:
             # are in the error queue, and this datagram was not looked at.
             self._drain_errors()
             self._send_again(data, remote, local)
-
-    def _send_now(self, data: bytes, remote: SocketAddress, local: SocketAddress | None) -> None:
-        if local is None or not self.wildcard or local.host == self.local.host:
-            self._socket.sendto(data, socket_name(remote))
         else:
-            self._socket.sendmsg((data,), kernel.sent_from(local.host), 0, socket_name(remote))
+            if stamped:
+                return self._left_at(now)
+        return now + self._delay
+
+    def _left_at(self, begin: float) -> float:
+        """When the datagram left that was begun to be sent at `begin`: by the kernel's stamp, if it gives one."""
+        stamp = self._drain_errors()
+        now, wall = _both_clocks()
+        self._stamp_next = now + STAMP_PAUSE
+        left = now - (wall - stamp) * 1e-9 if stamp is not None else 0.0
+        if not begin <= left <= now:  # another one's, or the wall clock was set
+            return begin + self._delay
+        if left - begin <= MAX_DELAY:
+            self._delay += (left - begin - self._delay) * SMOOTHING
+        return left
+
+    def _send_now(
+        self,
+        data: bytes,
+        remote: SocketAddress,
+        local: SocketAddress | None,
+        ancillary: tuple[tuple[int, int, bytes], ...] = (),
+    ) -> None:
+        if local is not None and self.wildcard and local.host != self.local.host:
+            ancillary += kernel.sent_from(local.host)
+        if ancillary:
+            self._socket.sendmsg((data,), ancillary, 0, socket_name(remote))
+        else:
+            self._socket.sendto(data, socket_name(remote))
 
     def _send_again(self, data: bytes, remote: SocketAddress, local: SocketAddress | None) -> None:
         try:
@@ -154,7 +190,7 @@ class UdpSocket:
                     stamp = _mapped(wall - seconds * 1_000_000_000 - nanoseconds, now)
                 elif kind == kernel.SO_RXQ_OVFL and level == socket.SOL_SOCKET:
                     (self.dropped,) = kernel.DROP_COUNT.unpack(value)
-                else:
+                elif level != socket.SOL_SOCKET:
                     packet_info = value
             if len(data) <= MAX_KEEP_ALIVE and not data.strip(b"\r\n\0"):
                 continue
@@ -170,32 +206,38 @@ class UdpSocket:
         flow = self._flows[name, packet_info] = Flow(Transport.UDP, local, socket_address(name))
         return flow
 
-    def _drain_errors(self) -> None:
-        """Report what the error queue holds (RFC 3261 §18.4)."""
-        if not kernel.LINUX:
-            return
-        for _ in range(BATCH):
+    def _drain_errors(self) -> int | None:
+        """Report what the error queue holds (RFC 3261 §18.4); returns the last stamp of a datagram that was sent."""
+        stamp = None
+        for _ in range(BATCH if kernel.LINUX else 0):
             try:
                 _, ancillary, _, name = self._socket.recvmsg(0, kernel.ANCILLARY_SIZE, kernel.MSG_ERRQUEUE)
             except OSError:
-                return
+                break
+            sent = kernel.sent_stamp(ancillary)
+            if sent is not None:
+                stamp = sent
+                continue
             remote = socket_address(name)
             failure = kernel.queued_failure(ancillary, remote)
             if failure is not None:
                 self._sink.unreachable(remote, failure)
+        return stamp
 
 
 def _both_clocks() -> tuple[float, int]:
     """The same moment on trio's clock (seconds) and on the wall clock (nanoseconds).
 
-    Another process may get the processor between the two readings, and every stamp mapped with such a pair would be
-    off by its turn: a pair is taken only when trio's clock hardly moved around the reading of the other.
+    Another process may get the processor between two readings, and every stamp mapped with such a pair would be off by
+    its turn: of several pairs that one is taken which took least.
     """
-    before, wall, now = trio.current_time(), time.time_ns(), trio.current_time()
+    least, now, wall = float("inf"), 0.0, 0
     for _ in range(CLOCK_READINGS):
-        if now - before <= CLOCK_READING:
+        before, read, after = trio.current_time(), time.time_ns(), trio.current_time()
+        if after - before < least:
+            least, now, wall = after - before, (before + after) / 2, read
+        if least <= CLOCK_READING:
             break
-        before, wall, now = trio.current_time(), time.time_ns(), trio.current_time()
     return now, wall
 
 

@@ -43,7 +43,7 @@ DISAGREEMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "dns-sofia-found_a": (UDP_FOR_A_SIP_URI, ("udp 192.0.2.1:5060",)),
     "dns-sofia-found_ip/1": (UDP_FOR_A_SIP_URI, ("udp 127.21.50.37:5060",)),
     "dns-sofia-found_ip/2": (PORT_HAS_DIGITS, ()),
-    "dns-sofia-found_ip/3": (UDP_FOR_A_SIP_URI, ("udp [3ff0:0010:3012:c000:02c0:95ff:fee2:4b78]:5060",)),
+    "dns-sofia-found_ip/3": (UDP_FOR_A_SIP_URI, ("udp [3ff0:10:3012:c000:2c0:95ff:fee2:4b78]:5060",)),
     "dns-sofia-found_maddr_a": (UDP_FOR_A_SIP_URI, ("udp 11.12.13.14:5060",)),
     "dns-sofia-found_cname": (UDP_FOR_A_SIP_URI, ("udp 11.12.13.14:5060",)),
     "dns-sofia-found_maddr_ip/1": (UDP_FOR_A_SIP_URI, ("udp 127.21.50.37:5060",)),

@@ -38,7 +38,7 @@ def _sofia(uri: str, *places: str) -> Outcome:
     return Outcome(uri, places)
 
 
-_NUMERIC6 = "[3ff0:0010:3012:c000:02c0:95ff:fee2:4b78]:5060"
+_NUMERIC6 = "[3ff0:10:3012:c000:2c0:95ff:fee2:4b78]:5060"
 
 OUTCOMES: dict[str, tuple[Outcome, ...]] = {
     "dns-ast-resolver_aaaa": (_asterisk("sip:pbx.example.com:5061", "udp [::1]:5061", supported=UDP, families=IPV6),),
@@ -92,7 +92,7 @@ OUTCOMES: dict[str, tuple[Outcome, ...]] = {
     "dns-sofia-found_ip": (
         _sofia("sip:127.21.50.37", "udp 127.21.50.37:5060", "tcp 127.21.50.37:5060"),
         _sofia("sip:127.21.50.37:", "udp 127.21.50.37:5060", "tcp 127.21.50.37:5060"),
-        _sofia("sip:[3ff0:0010:3012:c000:02c0:95ff:fee2:4b78]", f"udp {_NUMERIC6}", f"tcp {_NUMERIC6}"),
+        _sofia("sip:[3ff0:10:3012:c000:2c0:95ff:fee2:4b78]", f"udp {_NUMERIC6}", f"tcp {_NUMERIC6}"),
     ),
     "dns-sofia-found_maddr_a": (
         _sofia(
@@ -108,7 +108,7 @@ OUTCOMES: dict[str, tuple[Outcome, ...]] = {
             f"tcp {_NUMERIC6}",
         ),
         _sofia(
-            "sip:test.example.com:;maddr=[3ff0:0010:3012:c000:02c0:95ff:fee2:4b78]",
+            "sip:test.example.com:;maddr=[3ff0:10:3012:c000:2c0:95ff:fee2:4b78]",
             f"udp {_NUMERIC6}",
             f"tcp {_NUMERIC6}",
         ),

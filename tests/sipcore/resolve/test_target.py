@@ -33,12 +33,36 @@ def test_a_socket_address(host: str, text: str, ipv6: bool, loopback: bool) -> N
     assert (str(address), address.is_ipv6, address.is_loopback) == (text, ipv6, loopback)
 
 
+@pytest.mark.parametrize(
+    ("host", "recommended"),
+    [
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1"),
+        ("FE80::0:1%Eth0", "fe80::1%Eth0"),
+        ("no:address", "no:address"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_one_address_has_one_spelling(host: str, recommended: str) -> None:
+    address = SocketAddress(host, 5060)
+    assert address.host == recommended
+    assert address == SocketAddress(recommended, 5060)
+    assert hash(address) == hash(SocketAddress(recommended, 5060))
+
+
 def test_a_flow_leads_back() -> None:
     local, remote = SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 49152)
     hop = Flow(Transport.TCP, local, remote, 7).hop
     assert (hop.transport, hop.local, hop.remote) == (Transport.TCP, local, remote)
     assert str(hop) == "tcp 192.0.2.2:49152"
+    assert (hop.tls_name, hop.path) == (None, "")
     assert Hop(Transport.UDP, remote).local is None
+
+
+def test_a_flow_leads_to_the_same_peer_again() -> None:
+    local, remote = SocketAddress("192.0.2.1", 40000), SocketAddress("192.0.2.2", 443)
+    hop = Flow(Transport.WSS, local, remote, 7, "sip.example.com", "/ws").hop
+    assert (hop.tls_name, hop.path) == ("sip.example.com", "/ws")
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,42 @@ def test_an_option_that_the_kernel_lacks_is_done_without(monkeypatch: pytest.Mon
     monkeypatch.setattr(kernel, "SO_TIMESTAMPNS", 9999)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         kernel.enable(sock, wildcard=False)
+
+
+STAMP = (socket.SOL_SOCKET, kernel.SO_TIMESTAMPING, struct.pack("@llllll", 1_700_000_000, 5, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("ancillary", "stamp"),
+    [
+        ([STAMP, entry(errno.ENOMSG, 4, 0, 0)], 1_700_000_000_000_000_005),
+        ([entry(errno.ENOMSG, 4, 0, 0), STAMP], 1_700_000_000_000_000_005),
+        ([STAMP, entry(errno.ECONNREFUSED, 2, 3, 3)], None),
+        ([STAMP], None),
+        ([entry(errno.ENOMSG, 4, 0, 0)], None),
+        ([], None),
+    ],
+)
+def test_the_stamp_of_what_was_sent(ancillary: list[tuple[int, int, bytes]], stamp: int | None) -> None:
+    assert kernel.sent_stamp(ancillary) == stamp
+
+
+@linux
+def test_stamps_are_done_without_where_the_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Refusing:
+        def setsockopt(self, level: int, option: int, setting: int) -> None:
+            asked.append(setting)
+            if setting in refused:
+                raise OSError(errno.EINVAL, "unknown flags")
+
+    refused: tuple[int, ...] = ()
+    assert kernel.enable_sent_stamps(Refusing())  # type: ignore[arg-type]
+    refused = tuple(asked)
+    assert kernel.enable_sent_stamps(Refusing())  # type: ignore[arg-type]
+    refused = tuple(asked)
+    assert not kernel.enable_sent_stamps(Refusing())  # type: ignore[arg-type]
+    monkeypatch.setattr(kernel, "LINUX", False)
+    refused = ()
+    assert not kernel.enable_sent_stamps(Refusing())  # type: ignore[arg-type]

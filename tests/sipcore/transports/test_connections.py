@@ -96,6 +96,17 @@ async def test_ipv6_is_served_and_connected_to(recorder: Recorder, transport: Tr
         assert hop.local.host == "::1"
 
 
+@needs_ipv6
+async def test_an_address_that_is_spelled_otherwise_is_the_same(recorder: Recorder, server: Recorder) -> None:
+    async with (
+        open_transports(TransportConfig(), server) as serving,
+        open_transports(TransportConfig(), recorder) as client,
+    ):
+        address = serving.bind(TCP, SocketAddress("::1", 0))
+        first = await client.prepare(Hop(TCP, address))
+        assert client.prepared(Hop(TCP, SocketAddress("0:0::0:1", address.port))) == first
+
+
 async def test_udp_is_prepared_at_once_and_bound_when_first_needed(recorder: Recorder) -> None:
     async with open_transports(TransportConfig(), recorder) as transports:
         assert transports.local_address(UDP) is None

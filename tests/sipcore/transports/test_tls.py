@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.transports import connections
 from sipcore.transports.base import TlsConfig, TlsVersion, TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
@@ -75,6 +76,47 @@ async def test_a_connection_is_reused_for_its_name_only(recorder: Recorder, serv
         assert caught.value.tls is TlsProblem.NAME_MISMATCH
         with pytest.raises(TlsFailure):
             await client.prepare(replace(first, tls_name="other.example.com"))
+
+
+async def test_a_lost_connection_is_opened_again_by_its_name(recorder: Recorder, server: Recorder) -> None:
+    async with serving(server) as (_, there), open_transports(TRUSTING, recorder) as client:
+        client.send(await client.prepare(there), OPTIONS)
+        flow = (await recorder.message()).flow
+        client.close(flow)
+        await recorder.until(lambda: recorder.events()[-1] == "closed")
+        again = await client.prepare(flow.hop)
+        assert again.tls_name == NAME
+        assert client.tls_session(again) is not None
+
+
+async def test_what_a_peer_showed_outlives_its_connection(recorder: Recorder, server: Recorder) -> None:
+    async with serving(server) as (serving_transports, there), open_transports(TRUSTING, recorder) as client:
+        server.answer_over, server.close_over = None, serving_transports
+        assert client.tls_session(there) is None
+        client.send(await client.prepare(there), OPTIONS)
+        flow, _ = await recorder.end()
+        session = client.tls_session(there)
+        assert session is not None
+        assert session.verified
+        assert client.tls_session(flow) == session
+        assert client.tls_session(replace(there, tls_name="other.example.com")) is None
+        assert client.tls_session(replace(flow, serial=flow.serial + 1)) is None
+
+
+async def test_what_peers_showed_is_kept_within_a_limit(
+    recorder: Recorder, server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_ENDED", 2)
+    async with serving(server) as (_, there), open_transports(TRUSTING, recorder) as client:
+        flows = []
+        for number in range(3):
+            client.send(await client.prepare(there), OPTIONS)
+            flows.append((await recorder.message(number + 1)).flow)
+            client.close(flows[-1])
+            await recorder.until(lambda: recorder.events()[-1] == "closed")
+        assert [client.tls_session(flow) is not None for flow in flows] == [False, True, True]
+        session = client.tls_session(there)
+        assert session is client.tls_session(flows[2])
 
 
 async def test_leaving_says_so(recorder: Recorder, server: Recorder) -> None:

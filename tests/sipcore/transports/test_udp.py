@@ -139,6 +139,56 @@ async def test_keep_alives_are_no_messages(
 
 
 @linux
+async def test_the_kernel_tells_when_a_datagram_left(
+    nursery: trio.Nursery, recorder: Recorder, peer: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(udp, "MAX_DELAY", float("inf"))  # a busy machine counts as well
+    sock = open_socket(nursery, recorder)
+    remote = SocketAddress(*peer.getsockname())
+    before = trio.current_time()
+    left = sock.send(OPTIONS, remote)
+    after = trio.current_time()
+    assert before < left < after
+    assert sock._delay > 0
+    sock._stamp_next = float("inf")
+    between = trio.current_time()
+    assert sock.send(OPTIONS, remote) >= between + sock._delay
+    await trio.testing.wait_all_tasks_blocked()
+    assert recorder.lost == []
+
+
+@pytest.mark.parametrize(
+    ("age", "left", "delay"),
+    [
+        (30_000, 99.99997, 10e-6 / 8),  # of what began 40 us ago
+        (None, 99.99996, 0.0),
+        (50_000, 99.99996, 0.0),  # before it began: another one's
+        (-1, 99.99996, 0.0),
+    ],
+)
+def test_a_stamp_is_taken_for_the_datagram_that_it_is_of(
+    recorder: Recorder, age: int | None, left: float, delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock = UdpSocket(LOOPBACK, BUFFER, recorder)
+    wall = 1_700_000_000 * 10**9
+    monkeypatch.setattr(udp, "_both_clocks", lambda: (100.0, wall))
+    monkeypatch.setattr(sock, "_drain_errors", lambda: None if age is None else wall - age)
+    assert sock._left_at(100.0 - 40e-6) == pytest.approx(left, abs=1e-9)
+    assert sock._delay == pytest.approx(delay, abs=1e-9)
+    assert sock._stamp_next > 100.0
+    sock.close()
+
+
+def test_another_process_in_between_is_not_expected_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    sock = UdpSocket(LOOPBACK, BUFFER, recorder)
+    monkeypatch.setattr(udp, "_both_clocks", lambda: (100.0, 0))
+    monkeypatch.setattr(sock, "_drain_errors", lambda: 0)
+    assert sock._left_at(99.0) == 100.0
+    assert sock._delay == 0.0
+    sock.close()
+
+
+@linux
 async def test_icmp_is_told_at_once_by_destination(
     nursery: trio.Nursery, recorder: Recorder, peer: socket.socket
 ) -> None:
@@ -243,10 +293,16 @@ class Stubborn:
         return self._sock.fileno()
 
     def sendto(self, data: bytes, name: tuple[object, ...]) -> int:
-        if self._errors:
-            number = self._errors.pop(0)
-            raise OSError(number, "told to")
+        self._refuse()
         return self._sock.sendto(data, name)
+
+    def sendmsg(self, *message: object) -> int:
+        self._refuse()
+        return self._sock.sendmsg(*message)  # type: ignore[arg-type]
+
+    def _refuse(self) -> None:
+        if self._errors:
+            raise OSError(self._errors.pop(0), "told to")
 
 
 def make_stubborn(sock: UdpSocket, *errors: int) -> None:
