@@ -51,7 +51,7 @@ from sipcore.stack import ALLOW, Stack, StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import Direction, MessageTrace, ResolveTrace, Stamp, TraceRecord
 from sipcore.transactions.effects import Transmit
-from sipcore.transactions.key import AnyServerKey, ClientKey
+from sipcore.transactions.key import AnyServerKey
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
@@ -145,8 +145,8 @@ class Endpoint:
         self._stack.tracing = False  # until somebody subscribes
         self._lookup = Lookup(config.lookup)
         self._waiters: dict[int, Waiter] = {}
-        self._beginning: dict[str, Waiter] = {}
-        """Who waits for an answer to what is about to be sent, by branch."""
+        self._beginning: dict[bytes, Waiter] = {}
+        """Who waits for an answer to what is about to be sent."""
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](INCOMING_BACKLOG)
@@ -373,7 +373,7 @@ class Endpoint:
 
     def _transmit(self, output: Transmit) -> None:
         key, to, data, attempt = output
-        beginning = self._beginning.pop(key.branch, None) if isinstance(key, ClientKey) else None
+        beginning = self._beginning.pop(data, None) if self._beginning else None
         try:
             at = self._transports.send(to, data)
         except TransportFailure as failure:
@@ -421,7 +421,7 @@ class Endpoint:
             return
         if isinstance(output, RequestSent):
             waiter.request, waiter.hop = output.request, output.hop
-            self._beginning[output.request.branch.lower()] = waiter
+            self._beginning[bytes(output.request)] = waiter
         elif isinstance(output, ResponseReceived) and output.response.is_provisional:
             waiter.provisional.append(output.response)
         else:
