@@ -1,12 +1,9 @@
 """Digest as server: what real clients make of the challenges from here, and what is made of their credentials."""
 
-import os
 import secrets
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,15 +15,24 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest,
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.stack import StackConfig
 from sipcore.transports.base import TransportConfig
+from tests.interop.clients import (
+    EXPIRES,
+    PASSWORD,
+    PROGRAMS,
+    REALM,
+    USER,
+    Client,
+    Desk,
+    baresip,
+    linphone,
+    sipp,
+    sipsak,
+    sipsak_asking,
+)
 from tests.interop.conftest import installed
-from tests.interop.lab import HOST, POLL_SECONDS, Lab
-from tests.interop.servers import baresip_modules
+from tests.interop.lab import HOST, Lab
 
-USER, PASSWORD, REALM = "alice", "secret", "lab"
 MD5, MD5_SESS, SHA_256 = Algorithm.MD5, Algorithm.MD5_SESS, Algorithm.SHA_256
-EXPIRES = 60
-BARESIP_SECONDS = 1
-"""How long baresip runs before it takes its registration back and ends."""
 
 
 @dataclass(slots=True)
@@ -82,106 +88,16 @@ async def registrar(policy: ServerPolicy) -> AsyncIterator[Registrar]:
             nursery.cancel_scope.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where a client is started: its program, the registrar it goes to, and who it says it is."""
-
-    program: str
-    lab: Lab
-    registrar: Registrar
-    user: str = USER
-    password: str = PASSWORD
-
-    @property
-    def where(self) -> str:
-        return f"{HOST}:{self.registrar.port}"
-
-    def configure(self, name: str, **values: object) -> Path:
-        """The folder with the configuration of a client."""
-        known = {"user": self.user, "password": self.password, "realm": REALM, "registrar_port": self.registrar.port}
-        return self.lab.configure(name, port=self.lab.ports(2), **known, **values)
-
-    async def run(self, *options: str) -> tuple[int, str]:
-        """The exit code and the output of a client that ends by itself."""
-        run = partial(trio.run_process, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
-        done = await run([self.program, *options], cwd=self.lab.folder)
-        return done.returncode, done.stdout.decode()
-
-
-async def sipsak(desk: Desk) -> bool:
-    return await _sipsak(desk, "-U", "-i", "-C", f"sip:{desk.user}@{HOST}:9", "-x", str(EXPIRES))
-
-
-async def sipsak_asking(desk: Desk) -> bool:
-    """OPTIONS."""
-    return await _sipsak(desk)
-
-
-async def _sipsak(desk: Desk, *options: str) -> bool:
-    code, _ = await desk.run("-s", f"sip:{desk.user}@{desk.where}", "-u", desk.user, "-a", desk.password, *options)
-    return code == 0
-
-
-async def sipp(desk: Desk) -> bool:
-    challenge = 407 if desk.registrar.authenticator.policy.proxy else 401
-    scenario = desk.configure("callers", challenge=challenge) / "register.xml"
-    limits = ["-m", "1", "-timeout", "5", "-nostdin"]
-    code, _ = await desk.run("-sf", str(scenario), "-i", HOST, "-p", str(desk.lab.ports(1)), *limits, desk.where)
-    return code == 0
-
-
-async def baresip(desk: Desk) -> bool:
-    folder = desk.configure("baresip-client", modules=baresip_modules())
-    _, output = await desk.run("-f", str(folder), "-t", str(BARESIP_SECONDS))
-    return "200 OK () [1 binding]" in output
-
-
-async def linphone(desk: Desk) -> bool:
-    folder = desk.configure("linphone")
-    (folder / ".local/share/linphone").mkdir(parents=True)  # without it, linphone opens no port
-    command = [desk.program, "-c", str(folder / "linphonerc")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    run = partial(trio.run_process, command, env=os.environ | {"HOME": str(folder)}, **pipes)
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(run)
-        await _typed(process, "")
-        await desk.registrar.accepted.wait()
-        # It looks at its network only while nobody types.
-        while "registered, identity=" not in await _typed(process, "status register\n"):  # noqa: ASYNC110
-            await trio.sleep(POLL_SECONDS)
-        await _typed(process, "quit\n")
-    return True
-
-
-async def _typed(process: trio.Process, line: str) -> str:
-    """What linphonec says to a line, up to its next prompt or its end."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    await process.stdin.send_all(line.encode())
-    output = ""
-    async for data in process.stdout:
-        output += data.decode()
-        if output.endswith("linphonec> "):
-            break
-    return output
-
-
-Client = Callable[[Desk], Awaitable[bool]]
-"""Runs a client to its end, and tells whether it says that it is registered, or answered."""
-PROGRAMS: dict[Client, tuple[str, str]] = {
-    sipsak: ("sipsak", "sipsak"),
-    sipsak_asking: ("sipsak", "sipsak"),
-    sipp: ("sipp", "sip-tester"),
-    baresip: ("baresip", "baresip-core"),
-    linphone: ("linphonec", "linphone-cli"),
-}
-"""The program behind each, and the Debian package that it comes with."""
-
-
 @pytest.fixture
 def desk(client: Client, lab: Lab, tmp_path: Path) -> Callable[..., Desk]:
     """The client's desk before a registrar; its folder is the test's own."""
-    return partial(Desk, installed(*PROGRAMS[client]), replace(lab, folder=tmp_path))
+    program, own = installed(*PROGRAMS[client]), replace(lab, folder=tmp_path)
+
+    def before(running: Registrar, **changed: str) -> Desk:
+        policy = running.authenticator.policy
+        return Desk(program, own, running.port, running.accepted, policy.proxy, **changed)
+
+    return before
 
 
 @pytest.mark.parametrize(

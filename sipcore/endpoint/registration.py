@@ -1,0 +1,308 @@
+"""Registrations as objects to await: `keep_registered` for a client; `answer_register` for a server.
+
+    async with keep_registered(endpoint, Registration(alice), auth=AuthSession(account)) as registered:
+        binding = await registered.binding()
+        ...
+
+The binding is refreshed while the block lasts and taken back when it ends, which takes UNREGISTER_TIMEOUT at most.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import trio
+
+from sipcore.auth.server import Accepted, Authenticator, Refused
+from sipcore.auth.session import AuthError, AuthSession
+from sipcore.errors import FailureReason, RemoteError, SipError, TransportFailure
+from sipcore.events import Exchange
+from sipcore.message.build import Fields
+from sipcore.message.message import Request, Response
+from sipcore.message.uri import Uri
+from sipcore.outgoing import Order, contact_for
+from sipcore.registration.binding import Binding, Registration
+from sipcore.registration.keeper import (
+    Effect,
+    Keeper,
+    Registered,
+    RegistrationEnded,
+    RegistrationFailed,
+    Send,
+)
+from sipcore.registration.registrar import Answer, Registrar
+from sipcore.registration.waits import ping_after
+from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.tokens import Tokens
+from sipcore.transports.connections import Transports
+
+UNREGISTER_TIMEOUT = 8.0
+"""Seconds that leaving a registration waits for the answer to the REGISTER that takes it back."""
+BACKLOG = 64
+"""Events that wait to be read; the oldest one is dropped for the next: a registration may last for years."""
+OK, UNAVAILABLE = 200, 503
+
+RegistrationEvent = Registered | RegistrationFailed | RegistrationEnded
+
+
+class RegistrationFailure(RemoteError):
+    """A registration will not come about. `response` is the one that refused it, `cause` the error if there was one."""
+
+    def __init__(self, response: Response | None, cause: TransportFailure | AuthError | None) -> None:
+        told = cause.message if cause else f"{response.status} {response.reason}" if response else "stopped"
+        super().__init__(told, section=cause.section if cause else "RFC 3261 §10.2")
+        self.response = response
+        self.cause = cause
+
+
+class Driver(Protocol):
+    """What a registration needs of its endpoint."""
+
+    tokens: Tokens
+
+    @property
+    def transports(self) -> Transports:
+        """The sockets."""
+
+    async def send(self, order: Order) -> Exchange:
+        """Send a request and wait for its final response."""
+
+    async def locate(self, uri: Uri) -> list[Hop]:
+        """Where a request for `uri` would go, best first."""
+
+
+@asynccontextmanager
+async def keep_registered(
+    driver: Driver,
+    registration: Registration,
+    *,
+    auth: AuthSession | None = None,
+    user: str = "sipcore",
+    hop: Hop | None = None,
+    fields: Fields = (),
+) -> AsyncIterator["Registering"]:
+    """Register, and stay registered until the block ends; the binding is taken back then.
+
+    `auth` answers challenges, `user` is the user part of the contact, a `hop` skips locating the registrar, `fields`
+    are added to each request.
+    """
+    registering = Registering(driver, Keeper(registration, driver.tokens), auth, user, hop, tuple(fields))
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(registering.run)
+        try:
+            yield registering
+        except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
+            failure = error
+        finally:
+            await registering.stop()
+            registering.abandon()
+    if failure is not None:
+        raise failure
+
+
+class Registering:
+    """A registration that is kept up. Iterate over it for its events: registered or failed, again and again, ended."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        keeper: Keeper,
+        auth: AuthSession | None,
+        user: str,
+        hop: Hop | None,
+        fields: tuple[tuple[str, object], ...],
+    ) -> None:
+        self.keeper = keeper
+        self._driver = driver
+        self._auth = auth
+        self._user = user
+        self._given = hop
+        self._fields = fields
+        self._hop: Hop | None = None
+        self._flow: Flow | None = None
+        self._ping_at: float | None = None
+        self._pending: list[Effect] = []
+        self._wake = trio.Event()
+        self._over = trio.Event()
+        self._changed = trio.Event()
+        self._failed: RegistrationFailed | None = None
+        self._send, self._receive = trio.open_memory_channel[RegistrationEvent](BACKLOG)
+        self._alias = f"{driver.tokens.tag()}.invalid"
+        # What takes the binding back is to go out while everything around is cancelled already.
+        self._scope = trio.CancelScope(shield=True)
+
+    def __aiter__(self) -> AsyncIterator[RegistrationEvent]:
+        return self._receive.__aiter__()
+
+    async def binding(self) -> Binding:
+        """Wait until there is a binding, and give it. Raises RegistrationFailure when there will be none."""
+        while True:
+            binding = self.keeper.binding
+            if binding is not None and binding.until > trio.current_time():
+                return binding
+            if self._over.is_set():
+                failed = self._failed
+                raise RegistrationFailure(failed.response if failed else None, failed.failure if failed else None)
+            await self._changed.wait()
+
+    async def refresh(self) -> Binding:
+        """Refresh the binding now, or try again now, and wait for it. Raises RegistrationFailure as `binding` does.
+
+        One that is being refreshed already is waited for.
+        """
+        before = self.keeper.binding
+        self._pending += self.keeper.refresh(trio.current_time())
+        self._wake.set()
+        while self.keeper.binding is before and not self._over.is_set():
+            await self._changed.wait()
+        return await self.binding()
+
+    async def stop(self, *, everything: bool = False) -> None:
+        """Take the binding back, and wait for it, UNREGISTER_TIMEOUT at most, whatever is cancelled around it.
+
+        With `everything`, all bindings of the address of record are removed, whoever made them (RFC 3261 §10.2.2).
+        """
+        self._pending += self.keeper.stop(trio.current_time(), everything=everything)
+        self._wake.set()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + UNREGISTER_TIMEOUT):
+            await self._over.wait()
+
+    async def run(self) -> None:
+        """Keep the registration up until it has ended, or is abandoned; `keep_registered` calls it."""
+        with self._scope:
+            self._pending += self.keeper.start(trio.current_time())
+            while not self._over.is_set():
+                while self._pending:
+                    await self._carry_out(self._pending.pop(0))
+                if not self._over.is_set():
+                    await self._wait()
+
+    def abandon(self) -> None:
+        """Stop at once, and leave the binding to run out."""
+        self._scope.cancel()
+
+    async def _wait(self) -> None:
+        """Sleep until the keeper's time, the next keep-alive, or a stop."""
+        due = [when for when in (self.keeper.next_timeout(), self._ping_at) if when is not None]
+        with trio.move_on_at(min(due, default=float("inf"))):
+            await self._wake.wait()
+        self._wake = trio.Event()
+        now = trio.current_time()
+        if self._ping_at is not None and self._ping_at <= now:
+            self._pending += self._keep_alive(now)
+        self._pending += self.keeper.handle_timeout(now)
+
+    async def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self._pending += await self._register(effect)
+            return
+        if isinstance(effect, Registered):
+            self._plan_keep_alive(effect.binding)
+        self._tell(effect)
+
+    async def _register(self, send: Send) -> list[Effect]:
+        """Send the REGISTER that the keeper wants, to one hop after the other until one answers (RFC 3263 §4.3)."""
+        outcome: Exchange | TransportFailure | None = None
+        try:
+            hops = await self._hops(send)
+        except TransportFailure as failure:
+            return self.keeper.fail(failure, trio.current_time())
+        for hop in hops:
+            outcome = await self._try(hop)
+            if isinstance(outcome, Exchange) and outcome.response.status != UNAVAILABLE:
+                break
+        now = trio.current_time()
+        if isinstance(outcome, Exchange):
+            return self.keeper.receive(outcome.request, outcome.response, now, outcome.auth_error)
+        assert outcome is not None  # there is a hop, or locating fails  # noqa: S101
+        return self.keeper.fail(outcome, now)
+
+    async def _hops(self, send: Send) -> list[Hop]:
+        """The hop of the last REGISTER that was answered (RFC 5626 §4.2.2), or those that are found now."""
+        if self._hop is not None and not send.anew:
+            return [self._hop]
+        return [self._given] if self._given is not None else await self._driver.locate(send.next_hop)
+
+    async def _try(self, hop: Hop) -> Exchange | TransportFailure:
+        try:
+            prepared = await self._driver.transports.prepare(hop)
+            contact = contact_for(self._user, prepared, self._alias if hop.transport.websocket else "")
+            request = self.keeper.request(contact.uri, fields=self._fields)
+            exchange = await self._driver.send(Order(request, prepared, auth=self._auth))
+        except TransportFailure as failure:
+            return failure
+        except SipError as error:  # the configuration cannot be used for this hop
+            return TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
+        self._hop, self._flow = exchange.hop, exchange.flow
+        return exchange
+
+    def _plan_keep_alive(self, binding: Binding) -> None:
+        """RFC 5626 §4.4.1, for connections: STUN would be needed to do the same over UDP (§4.4.2)."""
+        chance = self._driver.tokens.number(2**32) / 2**32
+        over_stream = self._flow is not None and self._flow.transport is not Transport.UDP
+        self._ping_at = trio.current_time() + ping_after(binding.flow_timer, chance) if over_stream else None
+
+    def _keep_alive(self, now: float) -> list[Effect]:
+        """Ask whether the flow still works, where the registrar said that it answers; else look whether it is open."""
+        self._ping_at = None
+        binding, flow = self.keeper.binding, self._flow
+        if binding is None or flow is None:
+            return []
+        try:
+            if binding.outbound:
+                self._driver.transports.ping(flow)
+            elif self._driver.transports.prepared(flow.hop) is None:
+                return self.keeper.flow_failed(now)
+        except TransportFailure:
+            return self.keeper.flow_failed(now)
+        self._plan_keep_alive(binding)
+        return []
+
+    def _tell(self, event: RegistrationEvent) -> None:
+        if isinstance(event, RegistrationFailed):
+            self._failed = event
+        try:
+            self._send.send_nowait(event)
+        except trio.WouldBlock:
+            self._receive.receive_nowait()
+            self._send.send_nowait(event)
+        if isinstance(event, RegistrationEnded):
+            self._send.close()
+            self._ping_at = None
+            self._over.set()
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+class Responding(Protocol):
+    """A request that came in, and the way to answer it."""
+
+    request: Request
+
+    def respond(
+        self, status: int, *, reason: str = "", fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> None:
+        """Send a response."""
+
+
+def answer_register(
+    registrar: Registrar, incoming: Responding, now: float, authenticator: Authenticator | None = None
+) -> Answer | Refused:
+    """Answer a REGISTER that came in: challenge it, or carry it out (RFC 3261 §10.3). Gives what came of it."""
+    accepted: Accepted | None = None
+    if authenticator is not None:
+        outcome = authenticator.verify(incoming.request, now)
+        if isinstance(outcome, Refused):
+            refusal = authenticator.refusal(incoming.request, outcome, now)
+            challenges = [(name, text) for name, text in refusal.headers if name.endswith("-Authenticate")]
+            incoming.respond(refusal.status, fields=challenges)
+            return outcome
+        accepted = outcome if isinstance(outcome, Accepted) else None
+    answer = registrar.process(incoming.request, now, username=accepted.username if accepted else None)
+    fields = list(answer.fields)
+    if accepted is not None and authenticator is not None and answer.status == OK:
+        prefix = "Proxy-" if authenticator.policy.proxy else ""
+        fields.append((f"{prefix}Authentication-Info", authenticator.info(accepted, now)))
+    incoming.respond(answer.status, reason=answer.reason, fields=fields)
+    return answer

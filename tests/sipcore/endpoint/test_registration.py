@@ -1,0 +1,323 @@
+"""Registrations that are kept up: over real sockets, and, where time matters, at a registrar without any."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+import trio
+
+from sipcore.auth.choice import Account
+from sipcore.auth.digest import Algorithm
+from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
+from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
+from sipcore.endpoint.endpoint import EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.registration import (
+    BACKLOG,
+    UNREGISTER_TIMEOUT,
+    RegistrationFailure,
+    answer_register,
+    keep_registered,
+)
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import Exchange
+from sipcore.message.address import Address
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.message.uri import SipUri, Uri
+from sipcore.outgoing import Order
+from sipcore.registration.binding import Registration
+from sipcore.registration.keeper import Registered, RegistrationEnded, RegistrationFailed
+from sipcore.registration.registrar import Answer, Change, Registrar, RegistrarPolicy
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.stack import StackConfig
+from sipcore.tokens import Tokens
+from sipcore.trace import Stamp
+from sipcore.transports.base import TransportConfig
+from sipcore.transports.connections import Transports
+
+AOR = Address(SipUri("127.0.0.1", "alice"))
+URN = "urn:uuid:00000000-0000-1000-8000-000A95A0E128"
+HOP = Hop(Transport.UDP, SocketAddress("192.0.2.9", 5060))
+SILENCE = TransportFailure(FailureReason.TIMED_OUT, "no answer")
+
+
+# Over real sockets
+
+
+@dataclass(slots=True)
+class Desk:
+    """A registrar behind an endpoint."""
+
+    hop: Hop
+    registrar: Registrar = field(default_factory=Registrar)
+    outcomes: list[Answer | Refused] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def desk(transport: Transport) -> AsyncIterator[Desk]:
+    binds = ((transport, SocketAddress("127.0.0.1", 0)),)
+    config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
+    users = UserTable({"alice": "secret"})
+    policy = ServerPolicy("test", (Algorithm.MD5,))
+    authenticator = Authenticator(policy, users, secrets.token_bytes(32), secrets.token_bytes)
+    with trio.fail_after(10):
+        async with open_endpoint(config) as server, trio.open_nursery() as nursery:
+            address = server.transports.local_address(transport)
+            assert address is not None
+            running = Desk(Hop(transport, address))
+
+            async def work() -> None:
+                async for incoming in server.incoming():
+                    assert isinstance(incoming, IncomingRequest)
+                    now = trio.current_time()
+                    running.outcomes.append(answer_register(running.registrar, incoming, now, authenticator))
+
+            nursery.start_soon(work)
+            yield running
+            nursery.cancel_scope.cancel()
+
+
+def changes(running: Desk) -> list[Change]:
+    answers = [outcome for outcome in running.outcomes if isinstance(outcome, Answer)]
+    return [change for answer in answers for change, _ in answer.changes]
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_registered_for_the_length_of_a_block(transport: Transport) -> None:
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    async with desk(transport) as running, open_endpoint() as client:
+        async with keep_registered(client, Registration(AOR), auth=auth, user="alice", hop=running.hop) as registered:
+            binding = await registered.binding()
+            (record,) = running.registrar.bindings(AOR.uri, trio.current_time())
+            assert binding.listed
+            assert binding.granted == 3600
+            assert isinstance(record.contact.uri, SipUri)
+            assert (record.contact.uri.user, record.contact.uri.host) == ("alice", "127.0.0.1")
+        assert changes(running) == [Change.ADDED, Change.REMOVED]
+        assert [type(event) async for event in registered] == [Registered, RegistrationEnded]
+        assert sum(isinstance(outcome, Refused) for outcome in running.outcomes) == 1  # the nonce is used again
+
+
+async def test_a_wrong_password() -> None:
+    auth = AuthSession(Account("alice", "wrong", hosts=["127.0.0.1"]))
+    async with desk(Transport.UDP) as running, open_endpoint() as client:
+        async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
+            with pytest.raises(RegistrationFailure, match="does not accept the credentials") as caught:
+                await registered.binding()
+        assert isinstance(caught.value.cause, AuthError)
+        assert caught.value.cause.reason is AuthRefusal.REJECTED
+        assert changes(running) == []
+
+
+async def test_what_the_block_raises_comes_out_as_it_is() -> None:
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    async with desk(Transport.UDP) as running, open_endpoint() as client:
+        with pytest.raises(KeyError):  # noqa: PT012  # the block is what is tested
+            async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
+                await registered.binding()
+                raise KeyError
+        assert changes(running) == [Change.ADDED, Change.REMOVED]
+
+
+async def test_a_cancelled_block_takes_its_binding_back() -> None:
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    async with desk(Transport.UDP) as running, open_endpoint() as client:
+        with trio.CancelScope() as scope:
+            async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
+                await registered.binding()
+                scope.cancel()
+                await trio.sleep_forever()
+        assert changes(running) == [Change.ADDED, Change.REMOVED]
+
+
+# Without sockets, so that time can fly
+
+
+class FakeTransports:
+    """Hops that are ready, and flows that can be cut."""
+
+    def __init__(self) -> None:
+        self.port = 5060
+        self.open = True
+        self.pings: list[float] = []
+
+    async def prepare(self, hop: Hop) -> Hop:
+        if hop.remote.port == 1:
+            raise LocalError("unusable", section="RFC 3261 §26.2")
+        return replace(hop, local=SocketAddress("192.0.2.1", self.port))
+
+    def prepared(self, hop: Hop) -> Hop | None:
+        return hop if self.open else None
+
+    def ping(self, flow: Flow) -> None:
+        if not self.open:
+            raise TransportFailure(FailureReason.CLOSED, "gone")
+        self.pings.append(trio.current_time())
+
+
+Script = Callable[[Request], int | TransportFailure | None]
+
+
+class FakeEndpoint:
+    """An endpoint whose requests a registrar answers at once; `script` says where a request fares otherwise."""
+
+    def __init__(self, policy: RegistrarPolicy | None = None, script: Script = lambda request: None) -> None:
+        self.tokens = Tokens(secrets.token_bytes)
+        self.fake = FakeTransports()
+        self.registrar = Registrar(policy)
+        self.script = script
+        self.hops = [HOP]
+        self.requests: list[tuple[float, Request, Hop]] = []
+
+    @property
+    def transports(self) -> Transports:
+        return cast("Transports", self.fake)
+
+    async def locate(self, uri: Uri) -> list[Hop]:
+        if not self.hops:
+            raise TransportFailure(FailureReason.UNRESOLVABLE, f"no address for {uri}")
+        return self.hops
+
+    async def send(self, order: Order) -> Exchange:
+        await trio.lowlevel.checkpoint()
+        hop, now = order.target, trio.current_time()
+        assert isinstance(hop, Hop)
+        assert hop.local is not None
+        request = order.request.with_first("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")
+        self.requests.append((now, request, hop))
+        outcome = self.script(request)
+        if isinstance(outcome, TransportFailure):
+            raise outcome
+        if outcome is None:
+            answer = self.registrar.process(request, now)
+            response = build_response(request, answer.status, fields=answer.fields)
+        else:
+            response = build_response(request, outcome)
+        flow = Flow(hop.transport, hop.local, hop.remote)
+        return Exchange(request, response, (), hop, flow, now, Stamp(now))
+
+    @property
+    def times(self) -> list[float]:
+        return [time - self.requests[0][0] for time, _, _ in self.requests]
+
+
+async def test_refreshed_as_long_as_it_lasts(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint(RegistrarPolicy(maximum=300, default=300))
+    async with keep_registered(fake, Registration(AOR), fields=[("User-Agent", "test")]) as registered:
+        for _ in range(20):
+            await trio.sleep(60)
+            assert fake.registrar.bindings(AOR.uri, trio.current_time())
+        assert (await registered.binding()).granted == 300
+    assert 5 <= len(fake.requests) <= 8
+    assert len({request.call_id for _, request, _ in fake.requests}) == 1
+    assert [request.cseq.number for _, request, _ in fake.requests] == list(range(1, len(fake.requests) + 1))
+    assert fake.requests[0][1].headers.get("User-Agent") == "test"
+    assert not fake.registrar.bindings(AOR.uri, trio.current_time())
+
+
+async def test_an_interval_that_is_too_brief(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint(RegistrarPolicy(minimum=120))
+    async with keep_registered(fake, Registration(AOR, expires=30)) as registered:
+        assert (await registered.binding()).granted == 120
+    assert [request.headers.get("Expires") for _, request, _ in fake.requests] == ["30", "120", "0"]
+
+
+async def test_tried_again_until_it_works(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint(script=lambda request: 503 if request.cseq.number < 3 else None)
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        await registered.binding()
+        first, second = fake.times[1], fake.times[2] - fake.times[1]
+        assert 30 <= first <= 60 <= second <= 120
+    assert [type(event) async for event in registered] == [
+        RegistrationFailed,
+        RegistrationFailed,
+        Registered,
+        RegistrationEnded,
+    ]
+
+
+async def test_one_hop_after_the_other(autojump_clock: trio.testing.MockClock) -> None:
+    outcomes: dict[int, int | TransportFailure] = {1: SILENCE, 2: 503}
+    fake = FakeEndpoint(script=lambda request: outcomes.get(request.cseq.number))
+    places = [SocketAddress(f"192.0.2.{number}", 5060) for number in (9, 10, 11)]
+    unusable = replace(HOP, remote=SocketAddress("192.0.2.8", 1))
+    fake.hops = [unusable, *(replace(HOP, remote=place) for place in places)]
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        await registered.binding()
+    assert [hop.remote for _, _, hop in fake.requests] == [*places, places[-1]]
+
+
+async def test_nowhere_to_go(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint()
+    fake.hops = []
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        event = await anext(aiter(registered))
+        assert isinstance(event, RegistrationFailed)
+        assert isinstance(event.failure, TransportFailure)
+        fake.hops = [HOP]
+        await registered.binding()
+    assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+async def test_a_flow_that_ends(autojump_clock: trio.testing.MockClock, outbound: bool) -> None:
+    fake = FakeEndpoint(RegistrarPolicy(outbound=outbound))
+    fake.hops = [replace(HOP, transport=Transport.TCP)]
+    registration = Registration(AOR, instance=URN, reg_id=1)
+    async with keep_registered(fake, registration) as registered:
+        await registered.binding()
+        await trio.sleep(500)
+        assert len(fake.requests) == 1
+        assert (len(fake.fake.pings) >= 4) is outbound
+        fake.fake.open, fake.fake.port = False, 5062
+        await trio.sleep(121)
+        fake.fake.open = True
+        (record,) = fake.registrar.bindings(AOR.uri, trio.current_time())
+        assert str(record.contact.uri) == "sip:sipcore@192.0.2.1:5062;transport=tcp"
+
+
+async def test_over_a_websocket(autojump_clock: trio.testing.MockClock) -> None:
+    """RFC 7118 §8.1: nobody can connect to a client, so its contact names no place."""
+    fake = FakeEndpoint()
+    fake.hops = [replace(HOP, transport=Transport.WS)]
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        (contact,) = (await registered.binding()).contacts
+    assert isinstance(contact.uri, SipUri)
+    assert contact.uri.host.endswith(".invalid")
+
+
+async def test_no_answer_to_the_removal(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint()
+
+    async def never(order: Order) -> Exchange:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        await registered.binding()
+        fake.send = never  # type: ignore[method-assign]
+        before = trio.current_time()
+    assert trio.current_time() - before == UNREGISTER_TIMEOUT
+
+
+async def test_everything_is_removed(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint()
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        await registered.binding()
+        await registered.stop(everything=True)
+        with pytest.raises(RegistrationFailure, match="stopped"):
+            await registered.binding()
+    assert fake.requests[-1][1].headers.get("Contact") == "*"
+    assert len(fake.requests) == 2
+
+
+async def test_events_that_nobody_reads(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint(RegistrarPolicy(maximum=60, default=60))
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        await trio.sleep(60 * 2 * BACKLOG)
+    events = [event async for event in registered]
+    assert len(events) == BACKLOG
+    assert isinstance(events[-1], RegistrationEnded)
