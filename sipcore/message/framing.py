@@ -8,12 +8,14 @@ import re
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.value import value
+from sipcore.value import maker, value
 
 MAX_HEAD = 64 * 1024
 """Bytes of start line and header fields: what a UDP datagram can carry at most, and the parser's own limit."""
 MAX_BODY = 1024 * 1024
 """Bytes of body: presence lists and pictures in MESSAGE stay below; it bounds what a peer can make us hold."""
+MAX_USUAL = 4096
+"""Bytes of a head that is looked at before it is known to begin as one: few are longer."""
 MAX_LENGTH_DIGITS = 10
 """Digits of a Content-Length after leading zeros, so that a number is never made of a megabyte of digits."""
 
@@ -53,6 +55,7 @@ class Pong:
 
 
 Frame = MessageFrame | Ping | Pong
+_make_frame = maker(MessageFrame)
 
 
 def foreign_protocol(data: bytes) -> str | None:
@@ -118,6 +121,10 @@ class StreamFramer:
     def _next_frame(self) -> Frame | None:
         buffer = self._buffer
         if not self._size:
+            if not self._started and not self._scanned:
+                usual = self._usual_frame()
+                if usual is not None:
+                    return usual
             if not self._started and buffer[:1].isspace():
                 keep_alive = self._between_messages()
                 if keep_alive is not None:
@@ -126,10 +133,30 @@ class StreamFramer:
                 return None
         if len(buffer) < self._size:
             return None
-        frame = MessageFrame(bytes(buffer[: self._size]), self._notes)
+        frame = _make_frame(bytes(buffer[: self._size]), self._notes)
         del buffer[: self._size]
         self._size = self._scanned = 0
         self._started = self._half_ping = False
+        return frame
+
+    def _usual_frame(self) -> Frame | None:
+        """The message at the front of the buffer if it is there as a whole, with nothing odd about its head.
+
+        What it finds is what the rest would find, in a third of the time; None leaves everything to it.
+        """
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n", 0, MAX_USUAL) + 4
+        if end < 4 or buffer[0] not in TOKEN_BYTES:
+            return None
+        head = bytes(buffer[: end - 2])
+        if b"\n\n" in head or b"\n\r\n" in head or head.find(b"SIP/", 0, head.find(b"\n")) < 0:
+            return None
+        length = _plain_length(head)
+        if length is None or len(buffer) < end + length:
+            return None
+        frame = _make_frame(bytes(buffer[: end + length]) if length else head + b"\r\n")
+        del buffer[: end + length]
+        self._half_ping = False
         return frame
 
     def _between_messages(self) -> Frame | None:
@@ -201,10 +228,10 @@ def _not_sip(data: bytes) -> ParseError:
 def _plain_length(head: bytes) -> int | None:
     """The Content-Length that a head states once, in full and on one line: the usual case in a quarter of the time."""
     lowered = head.lower()
-    begin = lowered.find(b"\ncontent-length:")
-    if begin < 0 or lowered.count(b"\ncontent-length") > 1 or b"\nl" in lowered:
+    begin = lowered.find(b"\ncontent-length") + len(b"\ncontent-length")
+    if lowered[begin : begin + 1] != b":" or b"\nl" in lowered or lowered.find(b"\ncontent-length", begin) >= 0:
         return None
-    digits, _, following = head[begin + 16 :].partition(b"\n")
+    digits, _, following = head[begin + 1 :].partition(b"\n")
     digits = digits.strip(b" \t\r")
     if following[:1].isspace() or not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS or int(digits) > MAX_BODY:
         return None
