@@ -66,16 +66,21 @@ async def test_loss_and_what_it_would_sound_like() -> None:
     assert opinions == sorted(set(opinions), reverse=True)
 
 
-async def test_duplicates_and_late_packets() -> None:
+@pytest.mark.parametrize(
+    ("impairment", "name"),
+    [(Impairment(duplication=0.1), "duplicates"), (Impairment(reordering=0.1, held_back=0.015), "late")],
+)
+async def test_duplicates_and_late_packets(impairment: Impairment, name: str) -> None:
     async with open_network(seed=SEED) as network, calls(network, 1) as pairs:
-        await network.impair(Impairment(duplication=0.1, reordering=0.1, held_back=0.015), way=OUT)
-        (result,) = await talk(pairs, 3.0, 0.01, 60.0)
+        await network.impair(impairment, way=OUT)
+        (result,) = await talk(pairs, 2.0, 0.01, 60.0)
         way = (await network.report()).ways[OUT]
     received = result.received
     assert received is not None
     assert received.lost == 0
-    assert received.duplicates == pytest.approx(way.duplicated, abs=2)  # of which RTCP may have had some
-    assert received.late == pytest.approx(way.reordered, abs=2)  # of a packet and its copy, either may be overtaken
+    happened = way.duplicated + way.reordered
+    assert happened > 10
+    assert getattr(received, name) == pytest.approx(happened, abs=2)  # of which RTCP may have had some
 
 
 async def test_jitter() -> None:

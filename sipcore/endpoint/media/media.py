@@ -36,7 +36,7 @@ RECEIVE_BUFFER = 256 * 1024
 """Bytes of kernel buffer for each port: a second of voice ten times over."""
 MAX_EARLY = 256
 """Datagrams kept that come before the peer's description has been read: five seconds of early media."""
-GRAIN = 0.001
+GRAIN = 0.0005
 """Seconds between two wake-ups: what is due in between leaves together, so that many streams cost few of them."""
 
 OnEvent = Callable[[MediaEvent], None]
