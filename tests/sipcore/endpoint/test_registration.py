@@ -218,6 +218,18 @@ async def test_refreshed_as_long_as_it_lasts(autojump_clock: trio.testing.MockCl
     assert not fake.registrar.bindings(AOR.uri, trio.current_time())
 
 
+async def test_refreshed_on_demand(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint()
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        first = await registered.binding()
+        await trio.sleep(10)
+        assert (await registered.refresh()).until == first.until + 10
+        fake.script = lambda request: 403
+        with pytest.raises(RegistrationFailure, match="403 Forbidden"):
+            await registered.refresh()
+    assert fake.times == [0, 10, 10]
+
+
 async def test_an_interval_that_is_too_brief(autojump_clock: trio.testing.MockClock) -> None:
     fake = FakeEndpoint(RegistrarPolicy(minimum=120))
     async with keep_registered(fake, Registration(AOR, expires=30)) as registered:

@@ -1,6 +1,8 @@
 """What is registered, and what a registrar made of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipcore.errors import LocalError, UnsafeValue
 from sipcore.message.address import Address
@@ -151,3 +153,13 @@ def test_ob() -> None:
     once = with_ob(SipUri("192.0.2.1", "alice"))
     assert str(once) == "sip:alice@192.0.2.1;ob"
     assert with_ob(once) is once
+
+
+PIECES = st.sampled_from(["<sip:a@b>", "<sip:[>", "*", ";expires=", "0", "9" * 12, ", ", ";reg-id=", '"', "lr", "\xff"])
+NAMES = st.sampled_from(["Contact", "Expires", "Path", "Service-Route", "Require", "Flow-Timer"])
+
+
+@given(st.lists(st.tuples(NAMES, st.lists(PIECES, max_size=6).map("".join)), max_size=6))
+def test_whatever_a_registrar_says_is_read(fields: list[tuple[str, str]]) -> None:
+    binding = read_binding(answer(*fields), (contact(f"<{HERE}>"),), 3600, 0.0)
+    assert 0 <= binding.granted < 2**32

@@ -137,6 +137,15 @@ def test_registered_refreshed_and_removed() -> None:
     assert desk.keeper.next_timeout() is None
 
 
+def test_refreshed_before_it_is_time() -> None:
+    desk = Desk().start()
+    assert desk.keeper.refresh(1) == []  # a request is under way
+    desk.accept().take(desk.keeper.refresh(2))
+    assert desk.state is State.REFRESHING
+    desk.answer(503).take(desk.keeper.refresh(3))
+    assert len(desk.requests) == 3
+
+
 def test_the_sequence_goes_on_after_challenges() -> None:
     """What went out last counts, and not what was asked for."""
     desk = Desk().start()

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from sipcore.errors import LocalError
 from sipcore.message.address import Address
+from sipcore.message.build import response as build_response
+from sipcore.message.headers import headers_of
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
@@ -277,3 +279,34 @@ def test_what_is_told_is_what_is_kept(requests: list[tuple[list[str], int, str, 
             )
         else:
             assert after == before
+
+
+PIECES = st.sampled_from(
+    [
+        "<sip:a@b>",
+        "<sip:[>",
+        "*",
+        ";expires=",
+        "0",
+        "99999999999",
+        ";q=x",
+        ", ",
+        ";reg-id=",
+        ";+sip.instance=",
+        '"',
+        "\xff",
+    ]
+)
+NAMES = st.sampled_from(["Contact", "Expires", "Path", "Supported", "m", "To", "CSeq"])
+
+
+@given(st.lists(st.tuples(NAMES, st.lists(PIECES, max_size=6).map("".join)), max_size=4))
+def test_whatever_comes_is_answered(fields: list[tuple[str, str]]) -> None:
+    request = register(f"Contact: {HERE}")
+    for name, text in fields:
+        request = request.with_headers(request.headers + headers_of((name, text)))
+    desk = Registrar()
+    answer = desk.process(request, 0)
+    assert 200 <= answer.status < 600
+    bytes(build_response(request, answer.status, answer.reason, fields=answer.fields))
+    assert (answer.status == 200) or not len(desk)
