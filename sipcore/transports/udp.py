@@ -52,8 +52,12 @@ class UdpSocket:
     `unsent` those that were dropped here because its send buffer stayed full.
     """
 
-    def __init__(self, address: SocketAddress, receive_buffer: int, sink: Sink) -> None:
-        """Bind. Raises OSError as the kernel does."""
+    def __init__(self, address: SocketAddress, receive_buffer: int, sink: Sink, *, sent_stamps: bool = True) -> None:
+        """Bind. Raises OSError as the kernel does.
+
+        Without `sent_stamps` the kernel is never asked when a datagram left: media goes out so evenly that it would be
+        asked for each, and nobody needs to know.
+        """
         self._sink = sink
         self._socket = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -65,7 +69,8 @@ class UdpSocket:
             self.local = socket_address(self._socket.getsockname())
             self.wildcard = self.local.host in (WILDCARD_IPV4, WILDCARD_IPV6)
             kernel.enable(self._socket, wildcard=self.wildcard)
-            self._stamp_next = 0.0 if kernel.enable_sent_stamps(self._socket) else float("inf")
+            stamps = sent_stamps and kernel.enable_sent_stamps(self._socket)
+            self._stamp_next = 0.0 if stamps else float("inf")
         except BaseException:
             self._socket.close()
             raise

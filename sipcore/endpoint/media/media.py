@@ -237,13 +237,13 @@ def _bind(host: str, line: Line) -> dict[Component, UdpSocket]:
     """An even port and the next one."""
     for _ in range(PORT_ATTEMPTS):
         with ExitStack() as bound:
-            rtp = UdpSocket(SocketAddress(host, 0), RECEIVE_BUFFER, _Port(line, Component.RTP))
+            rtp = UdpSocket(SocketAddress(host, 0), RECEIVE_BUFFER, _Port(line, Component.RTP), sent_stamps=False)
             bound.callback(rtp.close)
             if rtp.local.port % 2:
                 continue
             try:
                 above = SocketAddress(host, rtp.local.port + 1)
-                rtcp = UdpSocket(above, RECEIVE_BUFFER, _Port(line, Component.RTCP))
+                rtcp = UdpSocket(above, RECEIVE_BUFFER, _Port(line, Component.RTCP), sent_stamps=False)
             except OSError:
                 continue
             bound.pop_all()
