@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from probes.report.packets import covered
-from probes.report.safe_text import encodable, printable
+from probes.report.safe_text import cover_uris, encodable, printable
 from probes.result import TimelineEntry
 from sipcore.trace import Direction, MessageTrace
 from sipcore.value import value
@@ -63,7 +63,7 @@ def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE) -> Ladder:
     lanes = {here: 0} if here else {}
     lines: list[Note | Arrow] = []
     for entry in timeline:
-        label, detail = _fit(entry.label), _fit(entry.detail)
+        label, detail = _fit(entry.label), _fit(cover_uris(entry.detail))
         if not isinstance(entry.record, MessageTrace):
             lines.append(Note(entry.offset_ms, label, detail))
             continue

@@ -52,6 +52,12 @@ def test_the_tone_of_an_arrow(label: str, tone: Tone) -> None:
     assert line.tone is tone
 
 
+def test_a_password_in_a_uri_is_covered() -> None:
+    (line,) = ladder_of([TimelineEntry(0.0, "INVITE", "sip:bob:s3cret@biloxi.example", "→", record=sent(0.0))]).lines
+    assert isinstance(line, Arrow)
+    assert line.detail == "sip:bob:******@biloxi.example"
+
+
 def test_nothing_at_all() -> None:
     assert ladder_of([]).participants == ("sipprobe",)
     ElementTree.fromstring(svg(ladder_of([]), "nothing"))
