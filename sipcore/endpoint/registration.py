@@ -142,8 +142,7 @@ class Registering:
             if binding is not None and binding.until > trio.current_time():
                 return binding
             if self._over.is_set():
-                failed = self._failed
-                raise RegistrationFailure(failed.response if failed else None, failed.failure if failed else None)
+                raise self._failure()
             await self._changed.wait()
 
     async def refresh(self) -> Binding:
@@ -156,7 +155,13 @@ class Registering:
         self._wake.set()
         while self.keeper.binding is before and not self._over.is_set():
             await self._changed.wait()
+        if self._over.is_set():
+            raise self._failure()  # an older binding may hold for a while, but this one did not come about
         return await self.binding()
+
+    def _failure(self) -> RegistrationFailure:
+        failed = self._failed
+        return RegistrationFailure(failed.response if failed else None, failed.failure if failed else None)
 
     async def stop(self, *, everything: bool = False) -> None:
         """Take the binding back, and wait for it, UNREGISTER_TIMEOUT at most, whatever is cancelled around it.

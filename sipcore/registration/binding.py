@@ -149,7 +149,11 @@ def without_expires(contacts: Iterable[Address]) -> tuple[Address, ...]:
 
 def _readable(text: str) -> Iterable[Address]:
     """The contacts of one line, without those that cannot be read: one of somebody else's must not cost the binding."""
-    for piece in split_list(text):
+    try:
+        pieces = split_list(text)
+    except ParseError:
+        return
+    for piece in pieces:
         try:
             contact = parse_contact(piece.strip(" \t"), [])
         except ParseError:
