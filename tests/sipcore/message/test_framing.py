@@ -25,6 +25,10 @@ WITH_BODY = START + b"Call-ID: 1\r\nl: 5\r\nCSeq: 1 OPTIONS\r\n\r\nhello"
 RESPONSE = b"SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
 NO_LENGTH = START + b"Call-ID: 1\r\n\r\n"
 
+TEN = START.replace(b"\r", b"") + b"Content-Length: 10\n\nabcdefghij"
+TALKATIVE = b"SIP/2.0 200 OK:5\r\nCall-ID: 1\r\n\r\n"
+"""A response without a length, whose reason phrase ends as a field with one would."""
+
 
 def frames(framer: StreamFramer) -> list[Frame]:
     taken = []
@@ -63,6 +67,8 @@ def cut(data: bytes, *sizes: int) -> list[Frame]:
         (b"\r\n\r\n\r\n" + EMPTY + b"\r\n\r\n", [Ping(), MessageFrame(EMPTY), Ping()]),
         (b"\n\n" + EMPTY, [MessageFrame(EMPTY)]),
         (EMPTY.replace(b"\r\n", b"\n"), [MessageFrame(EMPTY.replace(b"\r\n", b"\n"))]),
+        (TEN, [MessageFrame(TEN)]),
+        (TALKATIVE + EMPTY, [MessageFrame(TALKATIVE, (Deviation.WITHOUT_LENGTH,)), MessageFrame(EMPTY)]),
     ],
 )
 def test_cuts_whatever_the_chunks(data: bytes, expected: list[Frame], size: int) -> None:
@@ -85,6 +91,8 @@ def test_cuts_whatever_the_chunks(data: bytes, expected: list[Frame], size: int)
         (b"Content-Lengthy: 9\r\nContent-Length: 3", b"abc"),
         (b"Content-Language: en\r\nContent-Length: 3", b"abc"),
         (b"Content-Length: 3\r\nSubject: Content-Length: 9", b"abc"),
+        (b"Content-Length : 3\r\nContent-Length: 3", b"abc"),
+        (b"Content-Length: 10", b"abcdefghij"),
     ],
 )
 def test_reads_the_length_however_it_is_written(header: bytes, body: bytes) -> None:
@@ -97,6 +105,7 @@ def test_reads_the_length_however_it_is_written(header: bytes, body: bytes) -> N
     [
         (b"Content-Length: 3\r\nContent-Length: 4", 400, "3, then 4"),
         (b"l: 3\r\nContent-Length: 4", 400, "3, then 4"),
+        (b"Content-Length : 3\r\nContent-Length: 4", 400, "3, then 4"),
         (b"Content-Length: -1", 400, "-1"),
         (b"Content-Length: +1", 400, "+1"),
         (b"Content-Length: 1 2", 400, "1 2"),
