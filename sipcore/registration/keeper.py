@@ -245,11 +245,12 @@ class Keeper:
     def request(self, contact: Uri, *, fields: Fields = ()) -> Request:
         """The REGISTER that a `Send` asks for, from where this side is reached at `contact`; Via is put on later."""
         self._sequence += 1
+        own = self.registration.contact(contact, outbound=self._outbound)
         if self.state is State.REMOVING:
-            contacts: tuple[object, ...] = (WILDCARD,) if self._removes_all else self._sent
+            bound = self._sent or (own,)
+            contacts: tuple[object, ...] = (WILDCARD,) if self._removes_all else (*bound, *self._left_behind(bound[0]))
             expires = 0
         else:
-            own = self.registration.contact(contact, outbound=self._outbound)
             contacts = (own, *self._more(), *self._left_behind(own))
             expires = self._expires
             self._sent = (own, *without_expires(self.registration.contacts))
@@ -318,13 +319,14 @@ class Keeper:
         ]
 
     def _left_behind(self, own: Address) -> list[Address]:
-        """The contact of the last time, to be removed, where this side has moved and is bound at the old one still.
+        """The contact that is bound, to be removed, where this side has moved away from it.
 
         A registrar that knows flows replaces it by itself (RFC 5626 §6).
         """
-        if self.binding is None or self.binding.outbound or equivalent(self._sent[0].uri, own.uri):
+        if self.binding is None or self.binding.outbound:
             return []
-        return [_for_seconds(self._sent[0], 0)]
+        bound = self.binding.contacts[0]
+        return [] if equivalent(bound.uri, own.uri) else [_for_seconds(bound, 0)]
 
     def _chance(self) -> float:
         return self._tokens.number(2**32) / 2**32

@@ -262,6 +262,15 @@ async def test_one_hop_after_the_other(autojump_clock: trio.testing.MockClock) -
     assert [hop.remote for _, _, hop in fake.requests] == [*places, places[-1]]
 
 
+async def test_silence(autojump_clock: trio.testing.MockClock) -> None:
+    fake = FakeEndpoint(script=lambda request: SILENCE if request.cseq.number == 1 else None)
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        event = await anext(aiter(registered))
+        assert isinstance(event, RegistrationFailed)
+        assert event.failure is SILENCE
+        assert (await registered.binding()).listed
+
+
 async def test_nowhere_to_go(autojump_clock: trio.testing.MockClock) -> None:
     fake = FakeEndpoint()
     fake.hops = []

@@ -226,6 +226,26 @@ def test_a_flow_that_failed() -> None:
     assert desk.last.headers.get_all("Contact") == [f"<{THERE}>"]
 
 
+def test_what_was_bound_is_not_forgotten_when_the_move_fails() -> None:
+    desk = Desk().start().accept()
+    desk.contact = THERE
+    desk.take(desk.keeper.flow_failed(10)).answer(503).wait()
+    assert desk.last.headers.get_all("Contact") == [f"<{THERE}>", f"<{HERE}>;expires=0"]
+    desk.answer(503)
+    stop(desk)
+    assert desk.last.headers.get_all("Contact") == [f"<{THERE}>", f"<{HERE}>;expires=0"]
+    assert desk.last.headers.get("Expires") == "0"
+
+
+def test_stopped_before_anything_could_be_sent() -> None:
+    keeper = Keeper(Registration(AOR), Tokens(random.Random(1).randbytes))
+    keeper.start(0)
+    keeper.stop(0)
+    (send,) = keeper.fail(SILENCE, 0)
+    assert isinstance(send, Send)
+    assert keeper.request(HERE).headers.get_all("Contact") == [f"<{HERE}>"]
+
+
 @pytest.mark.parametrize(("fields", "contacts"), [([("Require", "outbound")], 1), ([], 2)])
 def test_a_registrar_that_knows_flows_leaves_nothing_behind(fields: list[tuple[str, str]], contacts: int) -> None:
     desk = Desk(Registration(AOR, instance=URN, reg_id=1)).start().answer(200, *fields)
