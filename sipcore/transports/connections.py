@@ -81,7 +81,7 @@ class Transports:
         self._sockets = sockets
         self._udp: list[UdpSocket] = []
         self._udp_by_local: dict[SocketAddress, UdpSocket] = {}
-        self._routes: dict[str, tuple[str, float]] = {}
+        self._routes: dict[str, tuple[SocketAddress, float]] = {}
         self._listeners: list[tuple[Transport, SocketAddress]] = []
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
@@ -206,31 +206,32 @@ class Transports:
         self._sockets.callback(sock.close)
         self._udp.append(sock)
         self._udp_by_local[sock.local] = sock
+        self._routes.clear()  # the new one may be better than what was chosen
         self._nursery.start_soon(sock.run)
         return sock
 
     def _udp_local(self, where: Hop | Flow) -> SocketAddress:
         """The local address to send a datagram from; it leads to its socket in `_udp_by_local`."""
-        if where.local is not None and where.local in self._udp_by_local:
-            return where.local
-        wanted = where.local.host if where.local is not None else self._route(where)
-        sock = self._udp_socket(wanted, where.local.port if where.local is not None else 0)
-        local = sock.local
-        if sock.wildcard:
-            local = SocketAddress(wanted, local.port)
-            self._udp_by_local[local] = sock
-        return local
-
-    def _route(self, where: Hop | Flow) -> str:
-        """The local address that leads to a remote host."""
-        now = trio.current_time()
-        host, until = self._routes.get(where.remote.host, ("", 0.0))
-        if now >= until:
-            host = route_host(where)
+        local = where.local
+        if local is not None:
+            return local if local in self._udp_by_local else self._udp_from(local.host, local.port)
+        now, remote = trio.current_time(), where.remote.host
+        known = self._routes.get(remote)
+        if known is None or now >= known[1]:
+            route = self._udp_from(route_host(where), 0)
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
-            self._routes[where.remote.host] = (host, now + ROUTE_LIFETIME)
-        return host
+            known = self._routes[remote] = (route, now + ROUTE_LIFETIME)
+        return known[0]
+
+    def _udp_from(self, host: str, port: int) -> SocketAddress:
+        """The address, with the port of its socket, that datagrams are sent from when they are to leave from `host`."""
+        sock = self._udp_socket(host, port)
+        if not sock.wildcard:
+            return sock.local
+        local = SocketAddress(host, sock.local.port)
+        self._udp_by_local[local] = sock
+        return local
 
     def _udp_socket(self, host: str, port: int) -> UdpSocket:
         """The socket that sends from `host`: one bound to it, to no address, to another one, or a new one."""

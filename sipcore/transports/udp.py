@@ -20,6 +20,7 @@ from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Stamp
 from sipcore.transports import ancillary as kernel
 from sipcore.transports.base import WILDCARD_IPV4, WILDCARD_IPV6, Sink, failure_of, socket_address, socket_name
+from sipcore.value import maker
 
 MAX_DATAGRAM = 65535
 """Bytes: no UDP datagram is larger."""
@@ -43,6 +44,8 @@ MAX_DELAY = 50e-6
 """Seconds: what left later had another process's turn in between, which is not to be expected of the next."""
 MAX_STAMP_AGE = 10.0
 """Seconds. A kernel stamp that is older, or from the future, tells that the wall clock was set in between."""
+
+_make_stamp = maker(Stamp)
 
 
 class UdpSocket:
@@ -249,4 +252,4 @@ def _both_clocks() -> tuple[float, int]:
 def _mapped(age: int, now: float) -> Stamp | None:
     """A kernel stamp on trio's clock: `age` nanoseconds before `now`; None where the wall clock cannot be trusted."""
     seconds = age * 1e-9
-    return Stamp(now - seconds, kernel=True) if -MAX_STAMP_AGE < seconds < MAX_STAMP_AGE else None
+    return _make_stamp(now - seconds, True) if -MAX_STAMP_AGE < seconds < MAX_STAMP_AGE else None

@@ -188,6 +188,15 @@ async def test_a_route_is_remembered_for_a_while(
             assert len(transports._routes) <= 3
 
 
+async def test_a_better_socket_is_taken_at_once(recorder: Recorder) -> None:
+    async with open_transports(TransportConfig(bind=((UDP, ANY),)), recorder) as transports:
+        hop = Hop(UDP, SocketAddress("127.0.0.1", 5060))
+        first = await transports.prepare(hop)
+        better = transports.bind(UDP, LOOPBACK)
+        assert transports.prepared(hop) != first
+        assert (await transports.prepare(hop)).local == better
+
+
 async def test_a_flow_finds_its_own_socket(recorder: Recorder, server: Recorder) -> None:
     config = TransportConfig(bind=((UDP, ANY), (UDP, ANY)))
     async with open_transports(config, server) as serving, open_transports(TransportConfig(), recorder) as client:
