@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import trio
 
-from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import NotBuiltError, asked, program, responder
+from benchmarks.harness.measure import Benchmark, Sampled
+from benchmarks.harness.program import asked, lacking, responder
 from benchmarks.options_udp import HOST, PEER_COUNT, WINDOW
 from sipcore.deviation import Deviation
 from sipcore.errors import TransportFailure
@@ -92,10 +92,9 @@ def coalesced(port: int) -> float:
 def benchmarks() -> Iterator[Benchmark]:
     """One, against the C client."""
     name = "options.tcp.coalesced"
-    try:
-        program("tcp")
-    except NotBuiltError as error:
-        yield Benchmark(name, Excluded("sipcore", str(error)), ())
+    lack = lacking("tcp")
+    if lack is not None:
+        yield Benchmark(name, lack, ())
         return
     with responder("tcp") as port:
         yield Benchmark(

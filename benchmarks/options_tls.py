@@ -11,8 +11,8 @@ from pathlib import Path
 
 import trio
 
-from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import NotBuiltError, asked, program, responder
+from benchmarks.harness.measure import Benchmark, Sampled
+from benchmarks.harness.program import asked, lacking, responder
 from benchmarks.options_udp import HOST
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.message.uri import parse_uri
@@ -46,10 +46,9 @@ def handshakes(port: int, ca_file: str) -> float:
 def benchmarks() -> Iterator[Benchmark]:
     """One, against the C client."""
     name = "options.tls.handshake"
-    try:
-        program("tls")
-    except NotBuiltError as error:
-        yield Benchmark(name, Excluded("sipcore", str(error)), ())
+    lack = lacking("tls")
+    if lack is not None:
+        yield Benchmark(name, lack, ())
         return
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = (Path(folder, file) for file in ("certificate.pem", "key.pem"))

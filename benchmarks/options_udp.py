@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import trio
 
-from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import NotBuiltError, asked, program, responder
+from benchmarks.harness.measure import Benchmark, Sampled
+from benchmarks.harness.program import asked, lacking, responder
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -55,10 +55,9 @@ def awaited(port: int, transport: Transport) -> float:
 def benchmarks() -> Iterator[Benchmark]:
     """One: awaited, against the C client."""
     name = "options.udp.awaited"
-    try:
-        program("udp")
-    except NotBuiltError as error:
-        yield Benchmark(name, Excluded("sipcore", str(error)), ())
+    lack = lacking("udp")
+    if lack is not None:
+        yield Benchmark(name, lack, ())
         return
     with responder("udp") as port:
         yield Benchmark(

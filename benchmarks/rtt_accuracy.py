@@ -5,6 +5,7 @@ answer arrive. The figure is the 99th percentile of the difference. `idle` asks 
 once as keep a processor busy; the peer is a C client that asks one after the other.
 """
 
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +13,7 @@ from functools import partial
 import trio
 
 from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import NotBuiltError, program, responder
+from benchmarks.harness.program import lacking, program, responder
 from benchmarks.options_udp import HOST, WINDOW
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.message.uri import parse_uri
@@ -20,6 +21,8 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
 
 COUNT = 2000
+LOADS = {"idle": 1, "loaded": WINDOW}
+"""How many requests are outstanding at once."""
 Times = dict[str, float]
 """Microseconds, by branch."""
 
@@ -74,15 +77,23 @@ def by_ours(port: int, at_once: int) -> Times:
     return found
 
 
+def _without_packets() -> Excluded | None:
+    """Why the kernel's stamps cannot be had, None where they can."""
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM).close()
+    except (AttributeError, OSError):
+        return Excluded("sipcore", "packet sockets need Linux and CAP_NET_RAW", lacking=True)
+    return None
+
+
 def benchmarks() -> Iterator[Benchmark]:
     """One without load and one with."""
-    try:
-        program("rtt")
-    except NotBuiltError as error:
-        yield Benchmark("rtt.accuracy", Excluded("sipcore", str(error)), ())
+    lack = lacking("rtt") or lacking("udp") or _without_packets()
+    if lack is not None:
+        yield from (Benchmark(f"rtt.accuracy.{name}", lack, ()) for name in LOADS)
         return
     with responder("udp") as port:
-        for name, at_once in (("idle", 1), ("loaded", WINDOW)):
+        for name, at_once in LOADS.items():
             yield Benchmark(
                 f"rtt.accuracy.{name}",
                 Sampled("sipcore", partial(difference, port, partial(by_ours, at_once=at_once))),

@@ -14,8 +14,8 @@ from functools import partial
 
 import trio
 
-from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import PROCESSOR, NotBuiltError, program
+from benchmarks.harness.measure import Benchmark, Sampled
+from benchmarks.harness.program import PROCESSOR, lacking, program
 from benchmarks.options_tcp import Client
 from benchmarks.options_udp import HOST
 from benchmarks.transaction_client import requests
@@ -105,15 +105,7 @@ def send_peers(port: int) -> None:
 
 def benchmarks() -> Iterator[Benchmark]:
     """Each way of waiting, against the C client."""
-    try:
-        program("timers")
-    except NotBuiltError as error:
-        yield Benchmark("timers.t1.lateness", Excluded("sipcore", str(error)), ())
-        return
+    lack = lacking("timers")
     for name, send in (("lateness", send_by_layer), ("awaited", send_awaited), ("frozen", send_frozen)):
-        yield Benchmark(
-            f"timers.t1.{name}",
-            Sampled("sipcore", partial(watched, send)),
-            (Sampled("C client", lambda: watched(send_peers)),),
-            turns=TURNS,
-        )
+        subject, peer = Sampled("sipcore", partial(watched, send)), Sampled("C client", partial(watched, send_peers))
+        yield Benchmark(f"timers.t1.{name}", lack or subject, () if lack else (peer,), turns=TURNS)

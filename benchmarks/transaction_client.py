@@ -11,9 +11,9 @@ import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.harness.measure import Benchmark, Excluded, Sampled
-from benchmarks.harness.program import NotBuiltError, program
+from benchmarks.harness.measure import Benchmark, Sampled
 from benchmarks.harness.program import asked as asked_in_c
+from benchmarks.harness.program import lacking
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
@@ -98,10 +98,7 @@ def benchmarks() -> Iterator[Benchmark]:
     for transport in (Transport.UDP, Transport.TCP):
         name = f"transaction.client.{transport.value.lower()}"
         linger = int(not transport.reliable)
-        peer: Sampled | Excluded = Sampled("C client", partial(asked_in_c, "transactions", PEER_COUNT, linger))
-        try:
-            program("transactions")
-        except NotBuiltError as error:
-            peer = Excluded("C client", str(error))
-        yield Benchmark(name, Sampled("sipcore", partial(spent, transport, asked, answers)), (peer,))
+        peer = Sampled("C client", partial(asked_in_c, "transactions", PEER_COUNT, linger))
+        lack = lacking("transactions", peer.name)
+        yield Benchmark(name, Sampled("sipcore", partial(spent, transport, asked, answers)), (lack or peer,))
     yield Benchmark("transaction.client.memory", Sampled("sipcore", held), (), unit="B", turns=3)

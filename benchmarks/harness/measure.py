@@ -45,10 +45,14 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """A contender that is named but not timed, because `reason`: not there, or wrong."""
+    """A contender that is named but not timed, because `reason`: not there, or wrong.
+
+    `lacking` is whether nothing is wrong with it, and only this machine has not what measuring it takes.
+    """
 
     name: str
     reason: str
+    lacking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.harness.measure import Excluded
+
 FOLDER = Path(__file__).parents[1]
 BUILD = FOLDER / "build"
 LIBRARIES = {"tls": ("-lssl", "-lcrypto")}
@@ -30,8 +32,18 @@ def program(name: str) -> Path:
         except FileNotFoundError:
             raise NotBuiltError("no C compiler (Debian: gcc libc6-dev)") from None
         except subprocess.CalledProcessError as error:
-            raise NotBuiltError(f"{name}.c: {error.stderr.strip().splitlines()[0]} (Debian: libssl-dev)") from None
+            needed = " (Debian: libssl-dev)" if name in LIBRARIES else ""
+            raise NotBuiltError(f"{name}.c: {error.stderr.strip().splitlines()[0]}{needed}") from None
     return built
+
+
+def lacking(name: str, subject: str = "sipcore") -> Excluded | None:
+    """Why `subject` is not run where the program `name` cannot be; None where it can."""
+    try:
+        program(name)
+    except NotBuiltError as error:
+        return Excluded(subject, str(error), lacking=True)
+    return None
 
 
 @contextmanager

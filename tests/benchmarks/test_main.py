@@ -48,6 +48,7 @@ def test_an_unknown_name_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixtu
         (Contender("ours", lambda _: None), [], 0),
         (Contender("ours", lambda _: None), ["--strict"], 1),
         (Excluded("ours", "wrong"), [], 1),
+        (Excluded("ours", "no C compiler", lacking=True), ["--strict"], 0),
     ],
 )
 def test_exit_code(

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from benchmarks import options_tcp, options_tls, options_udp, rtt_accuracy, timers_t1, transaction_client
-from benchmarks.harness.measure import Benchmark, Sampled, measure
+from benchmarks.harness import program as harness
+from benchmarks.harness.measure import Benchmark, Excluded, Sampled, measure
 from benchmarks.harness.program import NotBuiltError, asked, program, responder
 from benchmarks.harness.report import Result
 from sipcore.resolve.target import Transport
@@ -27,6 +29,18 @@ def test_a_turn_measures_itself() -> None:
     spreads = measure(benchmark)
     assert spreads["ours"].turns == (3.0, 1.0, 2.0)
     assert "2.00" in list(Result(benchmark, spreads).lines())[1]
+
+
+def test_without_a_compiler_all_are_listed_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "BUILD", tmp_path / "build")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for module in (options_tcp, options_tls, options_udp, rtt_accuracy, timers_t1):
+        for benchmark in module.benchmarks():
+            assert benchmark.subject == Excluded("sipcore", "no C compiler (Debian: gcc libc6-dev)", lacking=True)
+            assert list(Result(benchmark, measure(benchmark)).lines())[1].split()[2:5] == ["no", "C", "compiler"]
+    udp, tcp, memory = transaction_client.benchmarks()
+    assert [type(peer) for benchmark in (udp, tcp) for peer in benchmark.peers] == [Excluded, Excluded]
+    assert memory.peers == ()
 
 
 @pytest.mark.parametrize(("name", "transport"), [("udp", Transport.UDP), ("tcp", Transport.TCP)])
