@@ -31,6 +31,7 @@ from sipcore.transports.base import (
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.tls_failure import TlsFailure
 from sipcore.transports.udp import UdpSocket
+from sipcore.value import maker
 
 if TYPE_CHECKING:
     from sipcore.transports.tls_engine import TlsSession
@@ -46,6 +47,7 @@ MAX_ROUTES = 4096
 MAX_ENDED = 256
 """TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
 
+_make_hop = maker(Hop)
 _TargetKey = tuple[Transport, SocketAddress, str | None, str]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
 
@@ -425,4 +427,4 @@ def _session_of(connection: tcp.Connection) -> "TlsSession | None":
 
 
 def _with_local(hop: Hop, local: SocketAddress) -> Hop:
-    return Hop(hop.transport, hop.remote, local, hop.tls_name, hop.why, hop.path)
+    return _make_hop(hop.transport, hop.remote, local, hop.tls_name, hop.why, hop.path)
