@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from probes.destination import Destination
+    from sipcore.resolve.target import SocketAddress
     from sipcore.transports.base import TlsConfig
 
 T = TypeVar("T")
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
+DNS_PORT = 53
 MAX_PASSWORD_FILE = 4096
 """Bytes read of a password file: more is some other file."""
 
@@ -82,6 +85,34 @@ def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
     if ca_file is not None and not ca_file.is_file():
         stop(ExitCode.USAGE, f"cannot read {ca_file}: no such file")
     return TlsConfig(verify=not insecure, ca_file=str(ca_file) if ca_file else None)
+
+
+def with_client_certificate(config: "TlsConfig", certificate: Path | None, key: Path | None) -> "TlsConfig":
+    """The same configuration with the --certificate and --key options."""
+    if (certificate is None) != (key is None):
+        stop(ExitCode.USAGE, "a client certificate needs both --certificate and --key")
+    if certificate is None or key is None:
+        return config
+    return replace(config, certificate=_read(certificate), key=_read(key))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
+
+
+def nameservers(text: str) -> "tuple[SocketAddress, ...]":
+    """The DNS servers of the --nameserver option: none for an empty one."""
+    from sipcore.resolve.target import SocketAddress
+
+    if not text:
+        return ()
+    server = read_destination(text)
+    if not server.is_numeric:
+        stop(ExitCode.USAGE, f"--nameserver takes an address, and {text} is none")
+    return (SocketAddress(server.host, server.port or DNS_PORT),)
 
 
 def make_console() -> "Console":

@@ -1,13 +1,21 @@
 """`sipprobe discover`: what a SIP endpoint is and how to reach it."""
 
 import json
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import TransportName, make_console, read_destination, stop, tls_config
+from probes.cli.common import (
+    TransportName,
+    make_console,
+    nameservers,
+    read_destination,
+    tls_config,
+    with_client_certificate,
+)
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -16,10 +24,7 @@ if TYPE_CHECKING:
     from probes.destination import Destination
     from probes.discovery.run import DiscoveryConfig
     from probes.result import Discovery
-    from sipcore.resolve.target import SocketAddress
-    from sipcore.transports.base import TlsConfig
 
-DNS_PORT = 53
 REFRESH = 0.1
 """Seconds between two pictures of the live table."""
 
@@ -63,15 +68,17 @@ def discover(
 
     from probes.discovery.run import DiscoveryConfig
     from sipcore.resolve.target import Transport
+    from sipcore.transports.base import TlsVersion
     from sipcore.transports.lookup import LookupConfig
 
     destination = read_destination(target)
+    tls = with_client_certificate(tls_config(ca_file, insecure=True), certificate, key)
     config = DiscoveryConfig(
         ports=tuple(port or ()),
         transports=tuple(Transport[wanted.name] for wanted in transport or ()),
         timeout=timeout,
-        tls=_tls(ca_file, certificate, key, tls_minimum),
-        lookup=LookupConfig(nameservers=_nameservers(nameserver)),
+        tls=replace(tls, minimum_version=TlsVersion[tls_minimum.name]),
+        lookup=LookupConfig(nameservers=nameservers(nameserver)),
     )
     console = make_console()
     discovery = trio.run(find_out, destination, config, None if as_json else console)
@@ -168,35 +175,3 @@ async def _watch(destination: "Destination", config: "DiscoveryConfig", console:
             discovery = await carry_out(destination, config, take)
             nursery.cancel_scope.cancel()
     return discovery
-
-
-def _tls(ca_file: Path | None, certificate: Path | None, key: Path | None, minimum: TlsMinimum) -> "TlsConfig":
-    from dataclasses import replace
-
-    from sipcore.transports.base import TlsVersion
-
-    if (certificate is None) != (key is None):
-        stop(ExitCode.USAGE, "a client certificate needs both --certificate and --key")
-    config = replace(tls_config(ca_file, insecure=True), minimum_version=TlsVersion[minimum.name])
-    if certificate is None or key is None:
-        return config
-    return replace(config, certificate=_read(certificate), key=_read(key))
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
-
-
-def _nameservers(text: str) -> "tuple[SocketAddress, ...]":
-    from probes.destination import Destination
-    from sipcore.resolve.target import SocketAddress
-
-    if not text:
-        return ()
-    server: Destination = read_destination(text)
-    if not server.is_numeric:
-        stop(ExitCode.USAGE, f"--nameserver takes an address, and {text} is none")
-    return (SocketAddress(server.host, server.port or DNS_PORT),)

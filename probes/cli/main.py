@@ -16,6 +16,7 @@ from sipcore.errors import SipError
 
 VERBS = {
     "discover": "probes.cli.discover",
+    "tls": "probes.cli.tls",
     "call": "probes.cli.call",
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",

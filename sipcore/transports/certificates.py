@@ -17,6 +17,8 @@ KEY_PURPOSE_SIP_DOMAIN = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.20")
 MAX_KNOWN = 128
 """Certificates, of some 3 kB each, of which it is remembered whether they are for a name: a peer shows the same ones
 again and again, and looking takes a tenth of a handshake."""
+UNREADABLE = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the library raises for a certificate, or an extension of it, that cannot be read."""
 BACKDATED = datetime.timedelta(hours=1)
 """How long ago a certificate made here became valid: clocks differ."""
 
@@ -77,7 +79,7 @@ def is_for_sip(certificate: x509.Certificate) -> bool:
     """Whether the extended key usage of a certificate names SIP, or any usage (RFC 5924 §4)."""
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return False
     return KEY_PURPOSE_SIP_DOMAIN in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 
@@ -110,6 +112,8 @@ def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternative
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
+    except UNREADABLE as error:
+        raise ValueError(f"its alternative names cannot be read: {error}") from error
 
 
 def _uri_host(uri: str) -> str:

@@ -38,10 +38,16 @@ _GROUPS: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SEC
 
 
 class TlsContexts:
-    """The contexts that a configuration stands for, each made when it is first needed, and the sessions of clients."""
+    """The contexts that a configuration stands for, each made when it is first needed, and the sessions of clients.
 
-    def __init__(self, config: TlsConfig) -> None:
+    `trust` is whether a client loads its trusted roots, which takes ten times as long as the rest of a context: who is
+    not interested in certificates can do without. `staple` is whether a client asks for an OCSP response.
+    """
+
+    def __init__(self, config: TlsConfig, *, trust: bool = True, staple: bool = False) -> None:
         self._config = config
+        self._trust = trust
+        self._staple = staple
         self._client: SSL.Context | None = None
         self._server: SSL.Context | None = None
         self._sessions: dict[_PeerKey, Resumption] = {}
@@ -49,13 +55,16 @@ class TlsContexts:
     def client(self, hop: Hop) -> TlsEngine:
         """An engine that connects to `hop`, whose certificate is to carry the hop's TLS name. Raises LocalError."""
         if self._client is None:
-            self._client = _client_context(self._config)
+            self._client = _client_context(self._config, trust=self._trust)
+            if self._staple:
+                self._client.set_ocsp_client_callback(_take_staple)
         name = hop.tls_name or hop.remote.host
         # Each session is offered once (RFC 8446 appendix C.4), and no more to a peer that cannot cope with it.
         resume = self._sessions.pop((hop.transport, hop.remote, name), None)
         if resume is not None and time.monotonic() - resume.since > SESSION_LIFETIME:
             resume = None
-        return TlsEngine(self._client, hop, name=name, verify=self._config.verify, client=True, resume=resume)
+        verify = self._config.verify
+        return TlsEngine(self._client, hop, name=name, verify=verify, client=True, resume=resume, staple=self._staple)
 
     def keep(self, engine: Engine | None) -> None:
         """Remember the session of a client's connection that has ended, for the next one to the same peer."""
@@ -80,9 +89,10 @@ class TlsContexts:
             self._server = _server_context(self._config)
 
 
-def _client_context(config: TlsConfig) -> SSL.Context:
+def _client_context(config: TlsConfig, *, trust: bool) -> SSL.Context:
     context = _context(SSL.TLS_CLIENT_METHOD, config)
-    _trust(context, config)
+    if trust:
+        _trust(context, config)
     context.set_verify(SSL.VERIFY_PEER, _judge)
     return context
 
@@ -175,3 +185,8 @@ def _judge(connection: SSL.Connection, certificate: crypto.X509, code: int, dept
 def _note(connection: SSL.Connection, where: int, code: int) -> None:
     engine: TlsEngine = connection.get_app_data()
     engine.note(where, code)
+
+
+def _take_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
+    engine: TlsEngine = connection.get_app_data()
+    return engine.take_staple(data)

@@ -14,6 +14,7 @@ from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.framing import foreign_protocol
 from sipcore.resolve.target import Hop, Transport, is_numeric
 from sipcore.transports.certificates import (
+    UNREADABLE,
     ascii_name,
     is_for,
     is_for_sip,
@@ -80,6 +81,20 @@ class TlsSession:
 
 
 @value
+class TlsEvidence:
+    """What a server showed beyond what its session tells, for those who inspect it.
+
+    `verified` is the chain as the library put it together, from the peer's own certificate as far up as it came.
+    `authorities` are the names of the CAs whose certificates the server would accept, as it listed them. `staple` is
+    the OCSP response that came with the certificate (RFC 6066 §8), DER; empty for none.
+    """
+
+    verified: tuple[x509.Certificate, ...] = ()
+    authorities: tuple[str, ...] = ()
+    staple: bytes = b""
+
+
+@value
 class Resumption:
     """What it takes to resume a session: the library's part, what the full handshake showed, and when that was.
 
@@ -96,7 +111,8 @@ class TlsEngine:
 
     `name` is whom the peer's certificate must be for and, unless it is an address, what goes out as SNI; a server has
     none. `verify` is whether the handshake is refused for what is wrong with the peer's chain. `resume` is a session of
-    the same context and name that is offered to the peer.
+    the same context and name that is offered to the peer. `staple` is whether a client asks for an OCSP response, which
+    the context is to hand to `take_staple`.
     """
 
     def __init__(
@@ -108,6 +124,7 @@ class TlsEngine:
         verify: bool,
         client: bool,
         resume: Resumption | None = None,
+        staple: bool = False,
     ) -> None:
         self.hop = hop
         self.established = False
@@ -121,6 +138,7 @@ class TlsEngine:
         self._faults: list[CertificateFault] = []
         self._alert = 0
         self._certificate_requested = False
+        self._staple = b""
         self._heard = False
         self._heard_plain = False
         self._deferred: TlsFailure | None = None
@@ -133,6 +151,8 @@ class TlsEngine:
                 self._connection.set_tlsext_host_name(sni.encode())
             if resume is not None:
                 self._connection.set_session(resume.session)
+            if staple:
+                self._connection.request_ocsp()
             self._connection.set_connect_state()
         else:
             self._connection.set_accept_state()
@@ -166,6 +186,16 @@ class TlsEngine:
         if self.established:
             self._agreed = session
         return session
+
+    @property
+    def evidence(self) -> TlsEvidence:
+        """What the server showed to a client, as far as it came."""
+        try:
+            verified = tuple(self._connection.get_verified_chain(as_cryptography=True) or ())
+        except UNREADABLE:
+            verified = ()  # a certificate that cannot be read
+        names = self._connection.get_client_ca_list() if self._certificate_requested else []
+        return TlsEvidence(verified, tuple(_written(name) for name in names), self._staple)
 
     def resumption(self, now: float) -> Resumption | None:
         """What a later connection can go on with, None where there is nothing; best asked for at the end.
@@ -251,9 +281,14 @@ class TlsEngine:
                 self._judge_error(read, code, depth)
             elif depth == 0 and self._name:
                 self._judge_name(read)
-        except ValueError as error:
+        except UNREADABLE as error:
             self._faults.append(CertificateFault(TlsProblem.INVALID, depth, 0, f"it cannot be read: {error}"))
         return not (self._verify and self._faults and ok and depth == 0)
+
+    def take_staple(self, data: bytes) -> bool:
+        """Take the OCSP response that came with the peer's certificate, empty for none; whoever asked judges it."""
+        self._staple = data
+        return True
 
     def note(self, where: int, code: int) -> None:
         """Take what the library tells of the handshake's course."""
@@ -327,9 +362,15 @@ class TlsEngine:
                 # To a server, the library counts the peer's own certificate not among the chain.
                 own = self._connection.get_peer_certificate(as_cryptography=True)
                 chain = [own, *chain] if own is not None else chain
-        except ValueError:
+        except UNREADABLE:
             return ()
         return tuple(chain)
+
+
+def _written(name: "crypto.X509Name") -> str:
+    """A name as `rfc4514_string` writes those of certificates, the most specific part first."""
+    parts = [(kind.decode("ascii", "replace"), text.decode("utf-8", "replace")) for kind, text in name.get_components()]
+    return ",".join(f"{kind}={text}" for kind, text in reversed(parts))
 
 
 def _detail(problem: TlsProblem, certificate: x509.Certificate, code: int) -> str:

@@ -4,7 +4,10 @@ import datetime
 
 import pytest
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sipcore.transports.certificates import (
     KEY_PURPOSE_SIP_DOMAIN,
@@ -112,6 +115,42 @@ def test_comparing_as_the_web_does(names: list[str], name: str, matches: bool) -
 )
 def test_key_usage_of_sip(usages: list[x509.ObjectIdentifier], expected: bool) -> None:
     assert is_for_sip(issue("a.example", usages=usages).certificate) is expected
+
+
+SAN = x509.SubjectAlternativeName.oid
+NAMES = x509.SubjectAlternativeName([x509.DNSName("a.example")])
+PLACEHOLDER = x509.ObjectIdentifier("2.5.29.99")
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        (x509.UnrecognizedExtension(SAN, b"\x00"),),
+        (x509.UnrecognizedExtension(SAN, b"\x30\x02\xa3\x00"),),  # an X.400 address
+        (NAMES, x509.UnrecognizedExtension(PLACEHOLDER, NAMES.public_bytes())),
+    ],
+    ids=["no names", "a kind of name that is not supported", "names twice"],
+)
+def test_names_that_cannot_be_read(extensions: tuple[x509.ExtensionType, ...]) -> None:
+    """Whatever the library makes of them, it is one error."""
+    certificate = with_extensions(*extensions)
+    for read in (sip_identities, web_identities):
+        with pytest.raises(ValueError, match="cannot be read"):
+            read(certificate)
+    assert not is_for_sip(certificate)
+
+
+def with_extensions(*extensions: x509.ExtensionType) -> x509.Certificate:
+    """A certificate with these, the placeholder's identifier replaced by that of the alternative names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    now = datetime.datetime.now(datetime.UTC)
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    made = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return x509.load_der_x509_certificate(made.replace(b"\x55\x1d\x63", b"\x55\x1d\x11"))
 
 
 def test_one_made_for_a_run() -> None:

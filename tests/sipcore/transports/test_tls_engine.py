@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
@@ -14,7 +15,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TlsVersion
 from sipcore.transports.certificates import KEY_PURPOSE_SIP_DOMAIN
 from sipcore.transports.tls import TlsContexts
-from sipcore.transports.tls_engine import TlsEngine
+from sipcore.transports.tls_engine import TlsEngine, TlsEvidence
 from sipcore.transports.tls_failure import CERTIFICATE_PROBLEMS, TlsFailure, TlsProblem
 from tests.sipcore.transports.authority import Identity, issue
 
@@ -404,26 +405,48 @@ def test_a_name_goes_out_as_sni(name: str, sent: bytes) -> None:
 class Unreadable:
     """A certificate that the library cannot take apart."""
 
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
     def to_cryptography(self) -> None:
-        raise ValueError("odd bytes")
+        raise self.error
 
 
-def test_a_certificate_that_cannot_be_read_is_a_fault() -> None:
+UNREADABLE = [ValueError("odd bytes"), x509.InvalidVersion("odd bytes", 1)]
+
+
+@pytest.mark.parametrize("error", UNREADABLE, ids=repr)
+def test_a_certificate_that_cannot_be_read_is_a_fault(error: Exception) -> None:
     client, _ = engines()
-    assert not client.judge(Unreadable(), 0, 0, True)  # type: ignore[arg-type]
+    assert not client.judge(Unreadable(error), 0, 0, True)  # type: ignore[arg-type]
     (fault,) = client.session.faults
     assert (fault.problem, fault.detail) == (TlsProblem.INVALID, "it cannot be read: odd bytes")
 
 
-def test_a_chain_that_cannot_be_read_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", UNREADABLE, ids=repr)
+def test_a_chain_that_cannot_be_read_is_left_out(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     client, server = engines()
     join(client, server)
 
     def fail(**options: object) -> None:
-        raise ValueError("odd bytes")
+        raise error
 
     monkeypatch.setattr(client._connection, "get_peer_cert_chain", fail)
+    monkeypatch.setattr(client._connection, "get_verified_chain", fail)
     assert client.session.chain == ()
+    assert client.evidence == TlsEvidence()
+
+
+def test_what_a_server_shows_is_evidence() -> None:
+    client, server = engines()
+    join(client, server)
+    assert client.evidence == TlsEvidence((LEAF.certificate, INTERMEDIATE.certificate, ROOT.certificate))
+
+
+def test_without_trust_no_root_is_known() -> None:
+    client, server = TlsContexts(replace(TRUSTING, verify=False), trust=False).client(HOP), engines()[1]
+    assert join(client, server) == {}
+    assert [fault.problem for fault in client.session.faults] == [TlsProblem.UNTRUSTED_ROOT]
 
 
 CONTEXTS = TlsContexts(TRUSTING)

@@ -1,0 +1,151 @@
+"""Checks carried out that need no SIP: the network as `checks.tls` sees it, and a TLS report from a destination."""
+
+import time
+from dataclasses import dataclass, field, replace
+from random import SystemRandom
+
+import trio
+
+from probes.checks.tls import (
+    DEFAULT_DEADLINE,
+    DEFAULT_TIMEOUT,
+    SHOW,
+    Handshake,
+    Plan,
+    Purpose,
+    Shown,
+    TlsQuestion,
+    Trial,
+    act,
+    terms,
+)
+from probes.checks.tls_judge import TlsReport, judge
+from probes.destination import Destination
+from sipcore.errors import FailureReason, LocalError
+from sipcore.resolve.plan import Plan as LookupPlan
+from sipcore.resolve.target import Hop, Transport
+from sipcore.transports.base import TlsConfig
+from sipcore.transports.lookup import Lookup, LookupConfig
+from sipcore.transports.tls import TlsContexts
+from sipcore.transports.tls_engine import TlsEvidence, TlsSession
+from sipcore.transports.tls_trial import try_tls
+
+MAX_PLACES = 4
+"""Addresses that are tried one after the other until somebody listens."""
+_NOBODY = frozenset(
+    {FailureReason.REFUSED, FailureReason.UNREACHABLE, FailureReason.PROHIBITED, FailureReason.TIMED_OUT}
+)
+"""How connections fail that did not come to TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsReportConfig:
+    """How to make a TLS report. `timeout` is for one handshake, `deadline` for all of them, both in seconds.
+
+    Of `tls`, the trusted roots and the client's certificate count; what to offer is the report's to vary. `name` is
+    whom the certificate must be for, empty for the host that is asked for.
+    """
+
+    timeout: float = DEFAULT_TIMEOUT
+    deadline: float = DEFAULT_DEADLINE
+    name: str = ""
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    lookup: LookupConfig = field(default_factory=LookupConfig)
+
+
+async def report_tls(destination: Destination, config: TlsReportConfig | None = None) -> TlsReport:
+    """Find out all about the TLS server of a destination, at the first place that DNS leads to (RFC 3263) where anybody
+    listens.
+
+    Raises TransportFailure when there is no address, LocalError when the destination is one without TLS, or the
+    configuration cannot be used.
+    """
+    config = config or TlsReportConfig()
+    io = TlsSockets(config.tls)
+    missed: list[str] = []
+    hops = await locate(destination, config)
+    for place, hop in enumerate(hops, 1):
+        handshakes = await act(io, TlsQuestion(hop, config.timeout, config.deadline))
+        report = judge(replace(hop, why="; ".join([hop.why, *missed])), handshakes, time.time())
+        failure = report.failure
+        if place == len(hops) or failure is None or failure.reason not in _NOBODY:
+            return report
+        missed.append(f"not {hop.remote} ({failure.reason.value})")
+    raise AssertionError("a plan without hops has failed")
+
+
+async def locate(destination: Destination, config: TlsReportConfig) -> list[Hop]:
+    """The places where the TLS server of a destination may be, best first. Raises TransportFailure, LocalError."""
+    transport = destination.transport or Transport.TLS
+    if not transport.secure:
+        raise LocalError(f"there is no TLS over {transport.value.lower()}; use tls or wss", section="RFC 3261 §26.2.1")
+    plan = LookupPlan(replace(destination.target, transport=transport), chance=SystemRandom().random)
+    lookup = Lookup(config.lookup)
+    while not plan.done:
+        for question in plan.next_questions():
+            plan.answer(await lookup.ask(question))
+    if not plan.hops():
+        raise plan.failure()
+    return [replace(hop, tls_name=config.name or hop.tls_name) for hop in plan.hops()[:MAX_PLACES]]
+
+
+class TlsSockets:
+    """`TlsIO` over sockets. Of the configuration it uses the trusted roots and the client's certificate."""
+
+    def __init__(self, config: TlsConfig) -> None:
+        self._config = config
+        self._inspecting: dict[TlsConfig, TlsContexts] = {}
+
+    async def carry_out(self, question: TlsQuestion, plan: Plan) -> tuple[Handshake, ...]:
+        """Make each trial that `plan` names, given the handshakes so far, once; side by side, until it names no more
+        or the deadline is there. Whatever happens is a value. Raises LocalError for a configuration without use.
+        """
+        self._contexts(SHOW).client(question.hop)  # so that the configuration is refused here, and OpenSSL is loaded
+        seen: dict[Trial, Handshake | None] = {}
+        end = trio.current_time() + question.deadline
+
+        async def make(trial: Trial) -> None:
+            seen[trial] = await self._make(trial, question.hop, min(question.timeout, end - trio.current_time()))
+            start()
+
+        def start() -> None:
+            known = [handshake for handshake in seen.values() if handshake is not None]
+            for trial in plan(known):
+                if trial not in seen and trio.current_time() < end:
+                    seen[trial] = None
+                    nursery.start_soon(make, trial)
+
+        async with trio.open_nursery() as nursery:
+            start()
+        return tuple(handshake for handshake in seen.values() if handshake is not None)
+
+    async def _make(self, trial: Trial, hop: Hop, seconds: float) -> Handshake:
+        inspects = trial.purpose is not Purpose.CIPHERS
+        contexts = self._contexts(trial) if inspects else TlsContexts(terms(trial, self._config), trust=False)
+        seen = await try_tls(contexts, hop, seconds=seconds, linger=inspects)
+        handshake = Handshake(trial, seen.took, established=seen.established, failure=seen.failure)
+        session = seen.session
+        if session is None:
+            return handshake
+        handshake = replace(
+            handshake, version=session.version, cipher=session.cipher, group=session.group, resumed=session.resumed
+        )
+        return replace(handshake, shown=_shown(session, seen.evidence)) if inspects else handshake
+
+    def _contexts(self, trial: Trial) -> TlsContexts:
+        """Those that the session to resume is kept in."""
+        config = terms(trial, self._config)
+        if config not in self._inspecting:
+            self._inspecting[config] = TlsContexts(config, staple=True)
+        return self._inspecting[config]
+
+
+def _shown(session: TlsSession, evidence: TlsEvidence) -> Shown:
+    return Shown(
+        session.chain,
+        evidence.verified,
+        session.faults,
+        session.certificate_requested,
+        evidence.authorities,
+        evidence.staple,
+    )

@@ -1,0 +1,87 @@
+"""`sipprobe tls`: what a TLS server accepts, what it shows, and whether its certificate is good for SIP."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probes.cli.common import make_console, nameservers, read_destination, stop, tls_config, with_client_certificate
+from probes.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from probes.checks.tls_judge import TlsReport
+
+
+def tls(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, tls://host or wss://host.")
+    ],
+    name: Annotated[str, typer.Option(help="Whom the certificate must be for.", show_default="the target's host")] = "",
+    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each handshake.")] = 4.0,
+    deadline: Annotated[float, typer.Option(min=0.1, max=600.0, help="Seconds for all of them.")] = 20.0,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
+    nameserver: Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Report on a TLS server: versions, ciphers, certificate chain, identity.
+
+    Several dozen handshakes are made, each with another offer; no SIP is sent.
+
+    Exit code 0: its certificate is valid; 3: no address; 4: refused; 5: no route; 6: silence; 7: TLS or the
+    certificate fails.
+    """
+    import trio
+
+    from probes.checks.run import TlsReportConfig, report_tls
+    from sipcore.errors import TransportFailure
+    from sipcore.transports.lookup import LookupConfig
+
+    destination = read_destination(target)
+    config = TlsReportConfig(
+        timeout=timeout,
+        deadline=deadline,
+        name=name,
+        tls=with_client_certificate(tls_config(ca_file, insecure=True), certificate, key),
+        lookup=LookupConfig(nameservers=nameservers(nameserver)),
+    )
+    try:
+        report = trio.run(report_tls, destination, config)
+    except TransportFailure as failure:
+        stop(ExitCode.UNRESOLVABLE, failure.message)
+    _show(report, None if as_json else make_console())
+    raise typer.Exit(exit_code(report))
+
+
+def exit_code(report: "TlsReport") -> ExitCode:
+    """What a report means to a script."""
+    from sipcore.errors import FailureReason
+
+    if report.works:
+        return ExitCode.OK
+    codes = {
+        FailureReason.REFUSED: ExitCode.REFUSED,
+        FailureReason.UNREACHABLE: ExitCode.UNREACHABLE,
+        FailureReason.PROHIBITED: ExitCode.UNREACHABLE,
+        FailureReason.TIMED_OUT: ExitCode.NO_ANSWER,
+    }
+    return codes.get(report.failure.reason, ExitCode.TLS_FAILED) if report.failure else ExitCode.TLS_FAILED
+
+
+def _show(report: "TlsReport", console: "Console | None") -> None:
+    """Print it. A failure goes to standard error too, in one line, unless it was just read on the screen."""
+    from probes.report.tls_json import tls_data
+    from probes.report.tls_text import tls_failure_line, tls_lines
+
+    if console is None:
+        typer.echo(json.dumps(tls_data(report), ensure_ascii=False, indent=2))
+    else:
+        for line in tls_lines(report, console.width):
+            console.print(line)
+    failure = tls_failure_line(report)
+    if failure and (console is None or not console.is_terminal):
+        typer.echo(f"sipprobe: {failure}", err=True)
