@@ -62,16 +62,40 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class System:
-    """What the banner says the endpoint is: the raw text, and what is read out of it ("" if unknown).
+class Candidate:
+    """A product that the endpoint may be: how sure that is, from 0 to 1, and what speaks for it, strongest first."""
 
-    `platform` is what the product runs on: an operating system, or the engine under a distribution.
+    product: str
+    confidence: float
+    vendor: str = ""
+    kind: str = ""
+    variant: str = ""
+    """Which of the product's SIP stacks, where it has several."""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What the endpoint is: the raw banner, and what is read out of it and out of the answer ("" if unknown).
+
+    `platform` is what the product runs on: an operating system, the engine under a distribution, or which of its SIP
+    stacks answered.
     """
 
     banner: str
     product: str = ""
     version: str = ""
     platform: str = ""
+    vendor: str = ""
+    kind: str = ""
+    model: str = ""
+    """The device, where the banner tells it."""
+    confidence: float = 0.0
+    """In `product`, from 0 to 1."""
+    candidates: tuple[Candidate, ...] = ()
+    """All that come into question, the likeliest first; where none is likely enough, `product` is empty."""
+    disagreement: str = ""
+    """That banner and answer do not go together, in a sentence; empty where they do."""
 
 
 @dataclass(frozen=True, slots=True)

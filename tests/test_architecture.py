@@ -35,7 +35,7 @@ LAYERS = (
         *("probes.destination", "probes.result", "probes.findings", "probes.timeline"),
         "probes.product",
     ),
-    ("probes.checks", "probes.trunks", "probes.capture"),
+    ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
         "probes.report",

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from probes.destination import Destination
-from probes.discovery.banner import system_of
 from probes.discovery.capabilities import codecs_of, methods_of
-from probes.result import Attempt, Discovery, LookupStep, Reach, Recommendation
+from probes.fingerprint.identify import system_of
+from probes.result import Attempt, Discovery, LookupStep, Reach, Recommendation, System
 from sipcore.message.message import Response
 from sipcore.resolve.plan import LookupFailure, LookupFault, RecordType, Result
 from sipcore.resolve.target import Transport
@@ -51,7 +51,7 @@ def conclude(
         tuple(lookups),
         tuple(attempts),
         recommendation,
-        system=_first(system_of, responses),
+        system=_most_telling_system(answered),
         methods=_first(methods_of, responses) or (),
         codecs=_first(codecs_of, responses) or (),
         duration=duration,
@@ -79,6 +79,14 @@ def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
     """The attempt that says most about the peer when none was answered: silence of an open port beats a refusal."""
     ranked = [(_tellingness(attempt), index, attempt) for index, attempt in enumerate(attempts)]
     return min(ranked)[2] if ranked else None
+
+
+def _most_telling_system(answered: Iterable[Attempt]) -> System | None:
+    """What the first answer that shows its product shows, or else the first that shows anything."""
+    pairs = ((one.response, one.hop.remote) for one in answered)
+    systems = [system_of(response, remote) for response, remote in pairs if response is not None]
+    shown = [system for system in systems if system is not None]
+    return next((system for system in shown if system.product), shown[0] if shown else None)
 
 
 def unresolvable(destination: Destination, results: Iterable[Result]) -> str:

@@ -1,7 +1,7 @@
 """A discovery as data. Fields are only ever added; `discovery.schema.json` beside this file describes them."""
 
 from probes.report.safe_text import encodable
-from probes.result import Attempt, Discovery, LookupStep, Recommendation, System
+from probes.result import Attempt, Candidate, Discovery, LookupStep, Recommendation, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop
 
@@ -71,6 +71,23 @@ def _system(system: System) -> Data:
         "product": encodable(system.product) or None,
         "version": encodable(system.version) or None,
         "platform": encodable(system.platform) or None,
+        "vendor": encodable(system.vendor) or None,
+        "kind": encodable(system.kind) or None,
+        "model": encodable(system.model) or None,
+        "confidence": round(system.confidence, 4),
+        "candidates": [_candidate(candidate) for candidate in system.candidates],
+        "disagreement": encodable(system.disagreement) or None,
+    }
+
+
+def _candidate(candidate: Candidate) -> Data:
+    return {
+        "product": encodable(candidate.product),
+        "vendor": encodable(candidate.vendor) or None,
+        "kind": encodable(candidate.kind) or None,
+        "variant": encodable(candidate.variant) or None,
+        "confidence": round(candidate.confidence, 4),
+        "evidence": [encodable(told) for told in candidate.evidence],
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.text import Text
 
 from probes.report.safe_text import printable
-from probes.result import Attempt, Discovery, LookupStep, Reach
+from probes.result import Attempt, Discovery, LookupStep, Reach, System
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
 WIDTH = 80
@@ -34,6 +34,8 @@ _CELLS = {Reach.SILENT: "silent", Reach.TLS_FAILED: "no TLS", Reach.NOT_SIP: "no
 _STYLES = {Reach.ANSWERED: "green", Reach.SILENT: "yellow", Reach.TLS_FAILED: "red", Reach.NOT_SIP: "red"}
 _PENDING = "…"
 _FAULTY = "!"
+_EVIDENCE = 3
+"""Pieces of evidence that are told; the strongest come first."""
 """Marks an answer that came although something is wrong, which a note below tells."""
 
 Key = tuple[Transport, SocketAddress]
@@ -125,11 +127,7 @@ def _and(names: Sequence[str]) -> str:
 def _facts(discovery: Discovery, width: int) -> list[Text]:
     facts: list[tuple[str, str]] = []
     if discovery.system is not None:
-        system = discovery.system
-        named = f"{system.product} {system.version}".strip()
-        platform = f" on {system.platform}" if system.platform else ""
-        facts.append(("system", f"{named}{platform}" if named else "unknown"))
-        facts.append(("banner", system.banner))
+        facts += _system(discovery.system)
     recommended = discovery.recommendation
     if recommended is not None:
         best = next(attempt for attempt in discovery.answered if attempt.hop == recommended.hop)
@@ -141,6 +139,22 @@ def _facts(discovery: Discovery, width: int) -> list[Text]:
         facts.append(("left out", f"{discovery.omitted} more places: narrow it with --port and --transport"))
     lines = [line for name, text in facts if text for line in _wrapped(name, text, width)]
     return [Text(), *lines] if lines else []
+
+
+def _system(system: System) -> list[tuple[str, str]]:
+    """What it is; why, where no banner says so; what it may be, where nothing is sure."""
+    model = "" if system.model in system.product else f", {system.model}"
+    platform = f" on {system.platform}" if system.platform else ""
+    named = (
+        f"{' '.join(filter(None, [system.product, system.version]))}{model}{platform}" if system.product else "unknown"
+    )
+    facts = [("system", named), ("banner", system.banner)]
+    if system.product and not system.banner:
+        evidence = "; ".join(system.candidates[0].evidence[:_EVIDENCE])
+        facts.append(("known by", f"{evidence} ({system.confidence:.0%} sure)"))
+    elif not system.product and system.candidates:
+        facts.append(("perhaps", ", ".join(f"{one.product} ({one.confidence:.0%})" for one in system.candidates)))
+    return [*facts, ("but", system.disagreement)]
 
 
 def _answer(attempt: Attempt) -> str:

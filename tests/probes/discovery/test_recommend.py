@@ -132,6 +132,16 @@ def test_why_srv_leads_nowhere(results: list[Result], expected: str) -> None:
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
 
 
+def test_the_system_is_told_by_an_answer_that_shows_it() -> None:
+    hidden = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
+    found = conclude(EXAMPLE, [], [], [answered(TCP, 200, ("Server", "x")), answered(UDP, 200, hidden)], duration=0.5)
+    assert found.system is not None
+    assert (found.system.banner, found.system.product) == ("", "SIPp")
+    unsure = conclude(EXAMPLE, [], [], [answered(TCP), answered(UDP, 200, ("Server", "x"))], duration=0.5)
+    assert unsure.system is not None
+    assert (unsure.system.banner, unsure.system.product) == ("x", "")
+
+
 def test_the_conclusion_is_drawn_from_the_best_answer_first() -> None:
     attempts = [
         answered(

@@ -33,7 +33,12 @@ def test_what_was_found() -> None:
     attempt = answered(
         "tls 192.0.2.1:5061", 200, banner, ("Allow", "INVITE, ACK"), tls_problems=("expired",), published=True
     )
-    assert data_of(concluded(attempt)) == {
+    data = data_of(concluded(attempt))
+    system = data["system"]
+    assert isinstance(system, dict)
+    confidence = system["confidence"]
+    assert 0.8 < confidence < 1
+    assert data == {
         "target": "sip:example.com",
         "host": "example.com",
         "port": None,
@@ -47,6 +52,21 @@ def test_what_was_found() -> None:
             "product": "FreePBX",
             "version": "16.0.40",
             "platform": "Asterisk 18.9",
+            "vendor": "Sangoma",
+            "kind": "PBX",
+            "model": None,
+            "confidence": confidence,
+            "candidates": [
+                {
+                    "product": "FreePBX",
+                    "vendor": "Sangoma",
+                    "kind": "PBX",
+                    "variant": None,
+                    "confidence": confidence,
+                    "evidence": ["banner 'FPBX-16.0.40(18.9)'"],
+                }
+            ],
+            "disagreement": None,
         },
         "methods": ["INVITE", "ACK"],
         "codecs": [],
@@ -108,7 +128,20 @@ def test_no_address() -> None:
 def test_what_is_not_unicode_is_written_in_escapes() -> None:
     attempt = answered("udp 192.0.2.1:5060", 200, ("Server", "x\udcff/1.2"))
     data = data_of(concluded(attempt))
-    assert data["system"] == {"banner": r"x\xff/1.2", "product": r"x\xff", "version": "1.2", "platform": None}
+    system = data["system"]
+    assert isinstance(system, dict)
+    assert (system["banner"], system["product"], system["version"]) == (r"x\xff/1.2", r"x\xff", "1.2")
+    assert system["candidates"][0]["evidence"] == [r"banner 'x\udcff/1.2'"]
+
+
+def test_a_system_without_a_banner() -> None:
+    tag = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
+    data = data_of(concluded(answered("udp 192.0.2.1:5060", 200, tag)))
+    system = data["system"]
+    assert isinstance(system, dict)
+    assert (system["banner"], system["product"], system["version"]) == ("", "SIPp", None)
+    assert system["confidence"] > 0.99
+    assert system["candidates"][0]["evidence"] == ["to-tag '4242SIPpTag011'"]
 
 
 def test_every_outcome_is_in_the_schema() -> None:

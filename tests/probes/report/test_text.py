@@ -122,6 +122,32 @@ def test_what_was_left_out_is_told() -> None:
     assert "left out   7 more places" in shown(concluded([answered("udp 192.0.2.1:5060")], omitted=7))
 
 
+def test_a_system_that_hides_its_banner() -> None:
+    tag = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
+    text = shown(concluded([answered("udp 192.0.2.1:5060", 200, tag)]))
+    assert "  system     SIPp\n" in text
+    assert "  known by   to-tag '4242SIPpTag011' (100% sure)\n" in text
+    assert "banner" not in text
+
+
+def test_a_system_that_may_be_this_or_that() -> None:
+    tag = ("To", "<sip:192.0.2.1>;tag=0123456789ABCDEF")
+    text = shown(concluded([answered("udp 192.0.2.1:5060", 200, tag)]))
+    assert "  system     unknown\n" in text
+    assert "  perhaps    FRITZ!Box (" in text
+
+
+def test_a_banner_that_does_not_go_with_its_answer() -> None:
+    tag = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
+    text = shown(concluded([answered("udp 192.0.2.1:5060", 200, tag, ("Server", "Asterisk PBX 22.1.0"))]))
+    assert "but        the banner says Asterisk, but the answer has the shape of SIPp" in text
+
+
+def test_a_device() -> None:
+    text = shown(concluded([answered("udp 192.0.2.1:5060", 200, ("Server", "Yealink SIP-T46S 66.85.0.5"))]))
+    assert "  system     Yealink phone 66.85.0.5, SIP-T46S\n" in text
+
+
 def test_an_unknown_system_and_its_abilities() -> None:
     sdp = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8 0\r\n"
     fields = [("Server", "thing"), ("Content-Type", "application/sdp")]

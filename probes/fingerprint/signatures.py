@@ -1,0 +1,162 @@
+"""What is known of products, as data: one table each in `signatures.toml`, loaded and checked once.
+
+A product is known by its banner, by its shape, or by both. A shape is a list of traits; each says of one feature of a
+message what it looks like, and how many bits that speaks for the product: 3 bits make it eight times as likely as any
+other product, -3 an eighth. Bits of independent features add up.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from sipcore.errors import LocalError
+
+FEATURES = frozenset(
+    {
+        *("status-line", "order", "spacing", "via", "to-tag", "tag-is", "address-tag", "contact"),
+        *("allow", "supported", "accept", "allow-events", "challenge", "nonce", "realm"),
+        *("sdp-origin", "sdp-session", "sdp-tool"),
+    }
+)
+"""What `probes.fingerprint.evidence` observes, and signatures speak of."""
+MAX_BITS = 40.0
+"""No trait says more: at that, one in a million million others looks the same."""
+_GROUPS = {"version", "model", "platform"}
+_NEEDED = {"product", "vendor", "kind", "source"}
+_KEYS = _NEEDED | {"banners", "engine", "shapes"}
+_NEEDED_OF_TRAIT = {"see", "like", "bits"}
+_TRAIT_KEYS = _NEEDED_OF_TRAIT | {"against"}
+
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """What one feature of a message looks like. `bits` speak for the product where it matches, `against` where not."""
+
+    feature: str
+    pattern: re.Pattern[str]
+    bits: float
+    against: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How messages of a product look, without their banner. `variant` tells one of its SIP stacks from another."""
+
+    variant: str
+    source: str
+    traits: tuple[Trait, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One product. `banners` match where a banner begins, and tell version, model and platform by those names."""
+
+    key: str
+    product: str
+    vendor: str
+    kind: str
+    source: str
+    banners: tuple[re.Pattern[str], ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    engine: str = ""
+    """The key of the product whose SIP stack it is built on: its messages have that one's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """All that is known: the signatures by key, in the order in which banners are tried."""
+
+    by_key: Mapping[str, Signature]
+    unsupported: tuple[str, ...] = ()
+    """Products that are told by their banner only, or not at all, since no source shows the shape of their messages."""
+
+
+@cache
+def signatures() -> Signatures:
+    """The signatures of `signatures.toml`, read when they are first asked for."""
+    return read(files("probes.fingerprint").joinpath("signatures.toml").read_text("utf-8"))
+
+
+def read(text: str) -> Signatures:
+    """Signatures out of a TOML text. Raises LocalError on whatever is wrong with it."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(f"the signatures are no TOML: {error}") from None
+    unsupported = data.pop("unsupported", [])
+    by_key = {key: _signature(key, table) for key, table in data.items()}
+    for one in by_key.values():
+        if one.engine and (one.engine not in by_key or by_key[one.engine].engine):
+            raise _wrong(f"{one.key}: no product {one.engine} to be built on that has its own stack")
+    return Signatures(by_key, tuple(unsupported))
+
+
+def _signature(key: str, table: Table) -> Signature:
+    if not isinstance(table, dict) or table.keys() - _KEYS or not table.keys() >= _NEEDED:
+        raise _wrong(f"{key}: needs {', '.join(sorted(_NEEDED))}, and may have no more than {', '.join(sorted(_KEYS))}")
+    return Signature(
+        key,
+        table["product"],
+        table["vendor"],
+        table["kind"],
+        table["source"],
+        tuple(_banner(key, pattern) for pattern in table.get("banners", ())),
+        tuple(_shape(key, shape) for shape in table.get("shapes", ())),
+        table.get("engine", ""),
+    )
+
+
+def _banner(key: str, pattern: str) -> re.Pattern[str]:
+    compiled = _compiled(key, pattern, re.IGNORECASE)
+    if compiled.groupindex.keys() - _GROUPS:
+        raise _wrong(f"{key}: a banner tells {', '.join(sorted(_GROUPS))}, nothing else: {pattern}")
+    return compiled
+
+
+def _shape(key: str, table: Table) -> Shape:
+    traits = tuple(_trait(key, trait) for trait in table.get("traits", ()))
+    if not traits or not table.get("source"):
+        raise _wrong(f"{key}: a shape needs traits and a source")
+    return Shape(table.get("variant", ""), table["source"], traits)
+
+
+def _trait(key: str, table: Table) -> Trait:
+    if table.keys() - _TRAIT_KEYS or not table.keys() >= _NEEDED_OF_TRAIT or table["see"] not in FEATURES:
+        raise _wrong(f"{key}: not a trait: {dict(table)}")
+    bits, against = table["bits"], table.get("against", 0)
+    if not all(isinstance(one, int | float) and 0 <= one <= MAX_BITS for one in (bits, against)):
+        raise _wrong(f"{key}: bits are from 0 to {MAX_BITS:g}: {dict(table)}")
+    return Trait(table["see"], _compiled(key, table["like"]), bits, against)
+
+
+def _compiled(key: str, pattern: str, flags: int = 0) -> re.Pattern[str]:
+    if not is_linear(pattern):
+        raise _wrong(f"{key}: an unbounded repetition that is not possessive: {pattern}")
+    try:
+        return re.compile(pattern, flags)
+    except re.error as error:
+        raise _wrong(f"{key}: {error}: {pattern}") from None
+
+
+_LITERAL = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]")
+_POSSESSIVE = re.compile(r"(?:[*+?]|\{\d*+(?:,\d*+)?\})\+")
+_UNBOUNDED = re.compile(r"[*+]|\{\d*+,\}")
+
+
+def is_linear(pattern: str) -> bool:
+    """Whether matching a pattern takes time linear in the text: all its unbounded repetitions are possessive.
+
+    What such a repetition took it never gives back, so that the ways to match do not multiply with the length.
+    """
+    without_literals = _LITERAL.sub("x", pattern)
+    return _UNBOUNDED.search(_POSSESSIVE.sub("", without_literals)) is None
+
+
+def _wrong(message: str) -> LocalError:
+    return LocalError(message, section="RFC 3261 §20.35")

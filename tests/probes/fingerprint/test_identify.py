@@ -1,0 +1,116 @@
+"""Which product answered: by shape alone, by banner alone, by both, and what is told when they do not go together."""
+
+from hashlib import md5
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.fingerprint.evidence import observe
+from probes.fingerprint.identify import HIGH, LEAST, MAX_CANDIDATES, identify, shares, system_of
+from probes.fingerprint.signatures import signatures
+from sipcore.message.headers import headers_of
+from sipcore.message.message import Response
+from sipcore.resolve.target import SocketAddress
+from tests.probes.fingerprint.samples import answers, banners, key_of
+
+ANSWERS = answers()
+REMOTE = SocketAddress("192.0.2.9", 5060)
+AMBIGUOUS = {"fritzbox", "baresip-404"}
+"""Answers that say too little: their product comes first, and is not sure."""
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_product_by_the_shape_of_its_answer(name: str) -> None:
+    system = identify(observe(ANSWERS[name]))
+    first = system.candidates[0]
+    assert first.product == signatures().by_key[key_of(name)].product
+    assert (first.confidence >= HIGH) == (name not in AMBIGUOUS), first
+    assert first.evidence
+    assert (system.banner, system.version, system.disagreement) == ("", "", "")
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_banner_and_shape_confirm_each_other(name: str) -> None:
+    key = key_of(name)
+    banner = banners()[key][0]["banner"]
+    system = identify(observe(ANSWERS[name]), banner)
+    assert system.product == signatures().by_key[key].product
+    assert system.confidence > identify({}, banner).confidence - 0.01
+    assert not system.disagreement
+    assert system.candidates[0].evidence[0] == f"banner {banner!r}"
+
+
+def test_banner_alone() -> None:
+    system = identify({}, "Yealink SIP-T46S 66.85.0.5")
+    told = (system.vendor, system.product, system.model, system.version, system.kind)
+    assert told == ("Yealink", "Yealink phone", "SIP-T46S", "66.85.0.5", "VoIP phone")
+    assert system.confidence >= HIGH
+
+
+def test_banner_of_an_unknown_product() -> None:
+    system = identify({}, "KPhone/4.2")
+    assert (system.product, system.version, system.vendor) == ("KPhone", "4.2", "")
+    assert system.candidates[0].evidence == ("banner 'KPhone/4.2'",)
+
+
+def test_stack_under_a_distribution_is_no_disagreement() -> None:
+    system = identify(observe(ANSWERS["asterisk-chan_sip"]), "FPBX-16.0.40(18.9)")
+    assert (system.product, system.platform, system.disagreement) == ("FreePBX", "Asterisk 18.9", "")
+    assert "Asterisk" not in [one.product for one in system.candidates]
+
+
+def test_which_stack_of_the_product_answered() -> None:
+    assert identify(observe(ANSWERS["asterisk-chan_pjsip"])).platform == "chan_pjsip"
+    assert identify(observe(ANSWERS["asterisk-chan_sip"])).platform == "chan_sip"
+
+
+def test_banner_and_shape_that_do_not_go_together() -> None:
+    system = identify(observe(ANSWERS["kamailio"]), "Asterisk PBX 20.1.0")
+    assert system.disagreement.startswith("the banner says Asterisk, but the answer has the shape of Kamailio: to-tag ")
+    assert {"Asterisk", "Kamailio"} <= {one.product for one in system.candidates}
+
+
+def test_banner_that_hides_the_product() -> None:
+    system = identify(observe(ANSWERS["freeswitch"]), "MyPBX/1.0")
+    assert (system.product, system.version) == ("FreeSWITCH", "")
+    assert "MyPBX" in system.disagreement
+
+
+def test_address_proves_kamailio() -> None:
+    digest = md5(b"KAMAILIO-stateless192.0.2.95060", usedforsecurity=False).hexdigest()
+    response = Response(200, "OK", headers_of(("To", f"<sip:a@b>;tag={digest}.0a1b2c3d")))
+    system = system_of(response, REMOTE)
+    assert system is not None
+    assert system.product == "Kamailio"
+    assert system.confidence > 0.999999
+    assert system.candidates[0].evidence[0] == "address-tag 'KAMAILIO-stateless'"
+
+
+def test_unknown_rather_than_guessed() -> None:
+    response = Response(200, "OK", headers_of(("Via", "SIP/2.0/UDP a;branch=z9hG4bKx"), ("To", "<sip:a@b>;tag=42")))
+    system = identify(observe(response))
+    assert (system.product, system.confidence) == ("", 0.0)
+    assert system_of(Response(200, "OK", headers_of(("To", "<sip:a@b>")))) is None
+
+
+def test_a_banner_without_a_product_is_told_all_the_same() -> None:
+    system = system_of(Response(200, "OK", headers_of(("Server", "x"))))
+    assert system is not None
+    assert (system.banner, system.product, system.candidates) == ("x", "", ())
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.floats(-60, 60)))
+def test_shares_add_up_to_at_most_one(bits: dict[str, float]) -> None:
+    made = shares(bits)
+    assert sum(made.values()) <= 1.0000001
+    ranked = sorted(bits, key=lambda key: bits[key])
+    assert [made[key] for key in ranked] == sorted(made.values())
+
+
+@given(st.text(max_size=60), st.sampled_from(sorted(ANSWERS)))
+def test_any_banner_over_any_shape(banner: str, name: str) -> None:
+    system = identify(observe(ANSWERS[name]), banner)
+    assert system.banner == banner
+    assert len(system.candidates) <= MAX_CANDIDATES
+    assert all(LEAST <= one.confidence <= 1 for one in system.candidates)
