@@ -113,3 +113,12 @@ UNUSED static int connected(int kind, int port) {
     if (kind == SOCK_STREAM) setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return sock;
 }
+
+UNUSED static void put(int sock, const char *data, size_t size) {
+    while (size) {
+        ssize_t n = write(sock, data, size);
+        if (n <= 0) fail("write");
+        data += n;
+        size -= n;
+    }
+}

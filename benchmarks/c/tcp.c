@@ -12,15 +12,6 @@ static size_t framed(const char *data, size_t size) {
     return end ? end + 4 - data : 0;
 }
 
-static void put(int sock, const char *data, size_t size) {
-    while (size) {
-        ssize_t n = write(sock, data, size);
-        if (n <= 0) fail("write");
-        data += n;
-        size -= n;
-    }
-}
-
 static void respond(void) {
     int listening = bound(SOCK_STREAM);
     for (int sock; (sock = accept(listening, NULL, NULL)) >= 0; close(sock)) {

@@ -23,7 +23,7 @@ class NotBuiltError(Exception):
 def program(name: str) -> Path:
     """The compiled program `name`. Raises NotBuiltError."""
     source, built = FOLDER / "c" / f"{name}.c", BUILD / name
-    newest = max(source.stat().st_mtime, (FOLDER / "c" / "sip.h").stat().st_mtime)
+    newest = max(path.stat().st_mtime for path in (source, *source.parent.glob("*.h")))
     if not built.exists() or built.stat().st_mtime < newest:
         BUILD.mkdir(exist_ok=True)
         command = ["cc", "-O2", "-std=gnu17", "-o", str(built), str(source), *LIBRARIES.get(name, ())]

@@ -13,7 +13,7 @@ from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import MAX_LIST_VALUES, TOKEN, raw_offset, require_safe, require_token, split_list, unfold
 from sipcore.message.fields.simple import parse_token
-from sipcore.message.registry import ROWS, Listed, Repeated, Row, Single, key_of
+from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
 from sipcore.value import value
 
 T = TypeVar("T")
@@ -327,6 +327,21 @@ def headers_of(*items: tuple[str, object]) -> Headers:
         [_part(require_token(name, "a header field's name"), content) for name, content in items],
         [key_of(name) for name, _ in items],
     )
+
+
+def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], object]) -> Headers:
+    """Header fields out of lines that are known to have a name, a colon and no folds, with CRLF in between.
+
+    `typed` are those that were read already, and that are there just once.
+    """
+    parts = [line.partition(":") for line in written.split("\r\n")]
+    try:
+        keys = [KNOWN_NAMES[part[0]] for part in parts]
+    except KeyError:
+        keys = [key_of(part[0]) for part in parts]
+    headers = Headers(parts, keys, origin)
+    headers._typed = typed
+    return headers
 
 
 def message_start(data: bytes) -> int:

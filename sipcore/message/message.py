@@ -7,6 +7,7 @@ was changed, but for what it had wrong around its header fields: line ends, empt
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Self, TypeVar, overload
 
 from sipcore.deviation import Notes
@@ -15,7 +16,7 @@ from sipcore.grammar import TOKEN, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
-from sipcore.message.headers import Headers, Noted, message_start
+from sipcore.message.headers import Headers, Noted, message_start, plain_headers
 from sipcore.message.registry import (
     CALL_ID,
     CONTENT_DISPOSITION,
@@ -34,34 +35,45 @@ from sipcore.message.registry import (
 )
 from sipcore.message.uri import Uri, parse_uri
 from sipcore.tokens import MAGIC_COOKIE
-from sipcore.value import maker
 
 T = TypeVar("T")
 VERSION = "SIP/2.0"
+MAX_CSEQS = 1024
+"""CSeqs that are remembered: nearly all are a small number and one of few methods, and a look-up is a third of one."""
 
 Envelope = tuple[str, str | None, str | None, str, CSeq]
 """What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
 
-# Via, From, To, Call-ID and CSeq as most are written, one below the other; no part of the pattern takes a line end, so
-# that each matches within its own line. One pattern for all is twice as fast as one for each.
 _PARAM = rf"{TOKEN}++(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?+"
-_plain_envelope = re.compile(
-    rf' [^;,"<\r\n ]++ ([^;,"<\r\n ]++)(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+\n'
-    rf"[^>\r\n]*+>;tag=({TOKEN}++)\n"
-    rf"[^>\r\n]*+>(?:;tag=({TOKEN}++))?+\n"
-    rf" ({CALL_ID_WORDS})\n"
-    rf" ([0-9]{{1,9}}) ({TOKEN}++)"
-).fullmatch
-_make_cseq = maker(CSeq)
+PLAIN_ENVELOPE = (
+    rf' [^;,"<\r\n\0 ]++ ([^;,"<\r\n\0 ]++)'
+    rf"(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+",
+    rf"[^>\r\n\0]*+>;tag=({TOKEN}++)",
+    rf"[^>\r\n\0]*+>(?:;tag=({TOKEN}++))?+",
+    rf" ({CALL_ID_WORDS})",
+    rf" ([0-9]{{1,9}}) ({TOKEN}++)",
+)
+"""Via, From, To, Call-ID and CSeq as most are written, each a pattern for what follows the colon, without line ends.
+
+Their groups are the sent-by and what an envelope holds. One pattern made of all is twice as fast as one for each."""
+_plain_envelope = re.compile("\n".join(PLAIN_ENVELOPE)).fullmatch
+
+
+@lru_cache(MAX_CSEQS)
+def known_cseq(number: str, method: str) -> CSeq:
+    """The CSeq of two texts that are of its grammar."""
+    return CSeq(int(number), method)
 
 
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_sent_by", "_start_line", "_structural", "_via")
+    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_sent_by", "_start_line", "_structural", "_via", "_written")
 
     _start_line: str
-    _headers: Headers
+    _headers: Headers | None
+    _written: str
+    """The lines of a plain head, which are cut apart when `_headers` is None and somebody asks; unset otherwise."""
     _body: bytes
     _raw: bytes | None
     _sent_by: str
@@ -78,6 +90,9 @@ class Message:
     @property
     def headers(self) -> Headers:
         """The header fields, verbatim and in order."""
+        if self._headers is None:
+            _, _, _, call_id, cseq = self.envelope
+            self._headers = plain_headers(self._written, self._raw, {CALL_ID: call_id, CSEQ: cseq})
         return self._headers
 
     @property
@@ -93,7 +108,7 @@ class Message:
     def __getitem__(self, row: Row[object]) -> object: ...
     def __getitem__(self, row: Row[object]) -> object:
         """The typed value of a header field, as `Headers.__getitem__` gives it; raises ParseError."""
-        return self._headers[row]
+        return self.headers[row]
 
     @property
     def via(self) -> Via:
@@ -102,7 +117,7 @@ class Message:
         Raises ParseError when there is none, or it cannot be read, as all below do with their header fields.
         """
         if self._via is None:
-            self._via = self._headers.first(VIA) or self._missing(VIA)
+            self._via = self.headers.first(VIA) or self._missing(VIA)
         return self._via
 
     @property
@@ -130,7 +145,7 @@ class Message:
     @property
     def from_(self) -> Address:
         """From (RFC 3261 §8.1.1.3)."""
-        return self._headers[FROM] or self._missing(FROM)
+        return self.headers[FROM] or self._missing(FROM)
 
     @property
     def from_tag(self) -> str | None:
@@ -141,7 +156,7 @@ class Message:
     @property
     def to(self) -> Address:
         """To (RFC 3261 §8.1.1.2)."""
-        return self._headers[TO] or self._missing(TO)
+        return self.headers[TO] or self._missing(TO)
 
     @property
     def to_tag(self) -> str | None:
@@ -153,21 +168,21 @@ class Message:
     def call_id(self) -> str:
         """Call-ID (RFC 3261 §8.1.1.4)."""
         envelope = self._envelope or self._open()
-        return envelope[3] if envelope else self._headers[CALL_ID] or self._missing(CALL_ID)
+        return envelope[3] if envelope else self.headers[CALL_ID] or self._missing(CALL_ID)
 
     @property
     def cseq(self) -> CSeq:
         """CSeq (RFC 3261 §8.1.1.5)."""
         envelope = self._envelope or self._open()
-        return envelope[4] if envelope else self._headers[CSEQ] or self._missing(CSEQ)
+        return envelope[4] if envelope else self.headers[CSEQ] or self._missing(CSEQ)
 
     def _open(self) -> "Envelope | None":
         """Read what finds the transaction and the dialog of a message, where all of it is plain, in one go."""
-        written = self._headers.envelope()
+        written = self.headers.envelope()
         plain = _plain_envelope(written) if written is not None else None
         if plain:
             self._sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
-            self._envelope = (branch, from_tag, to_tag, call_id, _make_cseq(int(number), method))
+            self._envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, method))
         return self._envelope
 
     def _missing(self, row: Row[T]) -> T:
@@ -176,26 +191,26 @@ class Message:
     @property
     def noted(self) -> tuple[Noted, ...]:
         """The deviations met so far: in the message's structure, and in each header field that was read."""
-        return self._structural + self._headers.noted()
+        return self._structural + (self._headers.noted() if self._headers is not None else ())
 
     def with_header(self, name: str, *values: object) -> Self:
         """The same message with `name` having just `values`, in its place or at the end.
 
         Raises UnsafeValue on a name that is not a token, or a value with CR, LF or NUL.
         """
-        return self._changed(self._headers.replaced(name, *values), self._body)
+        return self._changed(self.headers.replaced(name, *values), self._body)
 
     def without(self, name: str) -> Self:
         """The same message without any `name`."""
-        return self._changed(self._headers.replaced(name), self._body)
+        return self._changed(self.headers.replaced(name), self._body)
 
     def with_first(self, name: str, content: object) -> Self:
         """The same message with one more `name` above the others of that name (Via, Record-Route), or on top."""
-        return self._changed(self._headers.with_first(name, content), self._body)
+        return self._changed(self.headers.with_first(name, content), self._body)
 
     def with_last(self, name: str, content: object) -> Self:
         """The same message with one more `name` at the end."""
-        return self._changed(self._headers.with_last(name, content), self._body)
+        return self._changed(self.headers.with_last(name, content), self._body)
 
     def with_headers(self, headers: Headers) -> Self:
         """The same message with these header fields."""
@@ -207,7 +222,7 @@ class Message:
         What else describes the old body goes where there is no new one, or one of another type. Raises LocalError for
         a body without any Content-Type (RFC 3261 §20.15).
         """
-        headers = self._headers
+        headers = self.headers
         if not body or content_type:
             for row in (CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE):
                 headers = headers.replaced(row.name)
@@ -222,7 +237,7 @@ class Message:
     def __bytes__(self) -> bytes:
         """The message as it goes on the wire."""
         if self._raw is None:
-            head = f"{self._start_line}\r\n{self._headers}\r\n"
+            head = f"{self._start_line}\r\n{self.headers}\r\n"
             self._raw = head.encode("utf-8", "surrogateescape") + self._body
         return self._raw
 
@@ -234,7 +249,7 @@ class Message:
 
     def __repr__(self) -> str:
         return (
-            f"<{type(self).__name__} {self._start_line!r}, {len(self._headers)} header fields, {len(self._body)} bytes>"
+            f"<{type(self).__name__} {self._start_line!r}, {len(self.headers)} header fields, {len(self._body)} bytes>"
         )
 
 
@@ -306,7 +321,7 @@ class Request(Message):
 
     def with_uri(self, uri: Uri) -> "Request":
         """The same request for another Request-URI."""
-        return Request(self._method, uri, self._headers, self._body, structural=self._structural)
+        return Request(self._method, uri, self.headers, self._body, structural=self._structural)
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
         changed = received_request(
@@ -375,7 +390,7 @@ class Response(Message):
 def received_request(
     method: str,
     uri: str,
-    headers: Headers,
+    headers: Headers | None,
     body: bytes,
     start_line: str,
     raw: bytes | None,
@@ -397,7 +412,13 @@ def received_request(
 
 
 def received_response(
-    status: int, reason: str, headers: Headers, body: bytes, start_line: str, raw: bytes, structural: tuple[Noted, ...]
+    status: int,
+    reason: str,
+    headers: Headers | None,
+    body: bytes,
+    start_line: str,
+    raw: bytes,
+    structural: tuple[Noted, ...],
 ) -> Response:
     """A response as the parser makes it."""
     response = _new_response(Response)
@@ -411,6 +432,13 @@ def received_response(
     response._via = None
     response._envelope = None
     return response
+
+
+def opened(message: Message, written: str, sent_by: str, envelope: Envelope) -> None:
+    """Let a message have what the parser has read of a plain head: its envelope, and its lines in place of headers."""
+    message._written = written
+    message._sent_by = sent_by
+    message._envelope = envelope
 
 
 _new_request: Callable[[type[Request]], Request] = object.__new__

@@ -186,9 +186,9 @@ class TransactionLayer:
         if isinstance(message, Request):
             self._receive_request(message, flow, now)
             return
-        envelope = message.envelope
+        branch, _, _, _, cseq = message.envelope
         # A plain tuple equals the key and is made in a sixth of its time.
-        transaction = self._transactions.get((envelope[0].lower(), envelope[4].method))  # type: ignore[call-overload]
+        transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
         if transaction is None or not is_sent_by(message, transaction.sent_by):
             self._moment.out.append(StrayResponse(message, flow))
         else:
@@ -266,20 +266,22 @@ class TransactionLayer:
         moment.now = now
         moment.offered = offered
         moment.data = data
-        if self.tracing:
-            self._trace(transaction, input_.name, transaction.state.name, transaction.after(input_).name)
         program = transaction.program
-        cell = program.rows[transaction.state][input_]
+        before = transaction.state
+        cell = program.rows[before][input_]
+        if self.tracing:
+            self._trace_path(transaction, program.path(before, input_)[:1] or [(input_, before)], before)
         if cell is None:
             return
         cell[1](transaction, moment)
+        if self.tracing:
+            (_, first), *others = program.path(before, input_)
+            self._trace_path(transaction, others, first)
         if transaction.cancel is CANCEL_DUE:
             transaction.cancel = Cancel.SENT
             self._send_cancel(transaction, now)
         if transaction.state is program.final:
             self._remove(transaction)
-        elif transaction.expire_at <= now:  # zero seconds, as over a reliable transport
-            self._step(transaction, transaction.take_due(now), now)
         else:
             self._alarms.schedule(transaction)
 
@@ -304,6 +306,11 @@ class TransactionLayer:
             if transaction.merge is not None:
                 del self._merged[transaction.merge]
         self._moment.out.append(new_effect(Terminated, (key,)))
+
+    def _trace_path(self, transaction: Transaction, path: list[tuple[IntEnum, IntEnum]], before: IntEnum) -> None:
+        for input_, after in path:
+            self._trace(transaction, input_.name, before.name, after.name)
+            before = after
 
     def _trace(self, transaction: Transaction, input_: str, before: str, after: str) -> None:
         name, moment = transaction.program.machine.name, self._moment

@@ -7,7 +7,7 @@ Each cell of a table is compiled into one function. A transaction is little more
 function for each of them would make it a tenth slower.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, IntEnum
 from functools import cache
 from types import CodeType
@@ -52,9 +52,10 @@ class Program:
     """A machine made ready to run over one kind of transport: its timers in seconds, its actions as functions.
 
     `rows[state][input]` is the state that follows and the function that goes there, or None where the input is ignored.
+    A timer of zero seconds, as there are over reliable transports, does not run: what it would lead to follows at once.
     """
 
-    __slots__ = ("durations", "final", "machine", "responses", "rows", "start", "t2", "transport_error")
+    __slots__ = ("_zero", "durations", "final", "machine", "responses", "rows", "start", "t2", "transport_error")
 
     def __init__(self, machine: Machine, timers: Timers, *, reliable: bool) -> None:
         self.machine = machine
@@ -63,11 +64,12 @@ class Program:
         self.final = machine.states["TERMINATED"]
         self.responses = machine.responses
         self.transport_error = machine.inputs["TRANSPORT_ERROR"]
+        self._zero = {timer: input_ for timer, input_ in machine.timers.items() if not self.durations[timer]}
         names = dict(_NAMES)
         names |= {f"TO_{state.name}": state for state in machine.states}
         names |= {f"INPUT_{timer.name}": input_ for timer, input_ in machine.timers.items()}
         names |= {f"SECONDS_{timer.name}": self.durations[timer] for timer in machine.timers}
-        exec(_compiled(_source(machine)), names)  # noqa: S102  # made of the machine's table, and of nothing else
+        exec(_compiled(self._source()), names)  # noqa: S102  # made of the machine's table, and of nothing else
         self.start: Cell = (machine.start[0], names["start"])
         self.rows = [[self._cell(state, input_, names) for input_ in machine.inputs] for state in machine.states]
 
@@ -76,7 +78,38 @@ class Program:
             return None
         if (state, input_) in self.machine.impossible:
             return (state, _refuse)
-        return (self.machine.table[state, input_][0], names[f"on_{state}_{input_}"])
+        return (self.path(state, input_)[-1][1], names[f"on_{state}_{input_}"])
+
+    def path(self, state: IntEnum, input_: IntEnum) -> list[tuple[IntEnum, IntEnum]]:
+        """The inputs that are taken when one is, and the state that each leads to: those of timers of zero seconds too.
+
+        Empty where the input is ignored.
+        """
+        taken = []
+        following: IntEnum | None = input_
+        while following is not None and (state, following) in self.machine.table:
+            input_ = following
+            state, actions = self.machine.table[state, input_]
+            taken.append((input_, state))
+            following = next((self._zero[timer] for timer in map(_STARTED.get, actions) if timer in self._zero), None)
+        return taken
+
+    def _source(self) -> str:
+        """The text of the machine's functions: `start`, and `on_<state>_<input>` for each transition of its table."""
+        table = self.machine.table
+        first = {**_STATEMENTS, Action.SEND: _SEND_FIRST}
+        lines = _lines("start", self.machine.start[0], self.machine.start[1], first)
+        for state, input_ in table:
+            path = self.path(state, input_)
+            befores = [state, *(after for _, after in path)]
+            actions = [
+                action
+                for before, (taken, _) in zip(befores, path, strict=False)
+                for action in table[before, taken][1]
+                if _STARTED.get(action) not in self._zero
+            ]
+            lines += _lines(f"on_{state}_{input_}", path[-1][1], actions)
+        return "\n".join(lines)
 
 
 class Transaction:
@@ -132,11 +165,6 @@ class Transaction:
         transition = self.program.rows[self.state][input_]
         if transition is not None:
             transition[1](self, at)
-
-    def after(self, input_: IntEnum) -> IntEnum:
-        """The state that an input would lead to."""
-        transition = self.program.rows[self.state][input_]
-        return self.state if transition is None else transition[0]
 
     def send_again(self, at: "Moment") -> None:
         """Send the last message once more, if there was one that is still kept."""
@@ -254,6 +282,8 @@ _NAMES: dict[str, Any] = {
     "CANCEL_REMEMBERED": Cancel.REMEMBERED,
     "CANCEL_DUE": CANCEL_DUE,
     "NEVER": NEVER,
+    "Transmit": Transmit,
+    "new_effect": new_effect,
 }
 """What the statements name, but for what differs between machines and transports."""
 
@@ -266,17 +296,17 @@ def _starting(timer: Timer) -> str:
 
 
 _STATEMENTS |= {Action[f"START_{timer.name}"]: _starting(timer) for timer in Timer}
+_SEND_FIRST = "t.data = data = at.data; at.out.append(new_effect(Transmit, (t.key, t.to, data, 0)))"
+"""What SEND does where nothing can have been sent before."""
+_STARTED = {Action[f"START_{timer.name}"]: timer for timer in Timer}
+"""The timer that an action starts."""
 
 
-def _source(machine: Machine) -> str:
-    """The text of a machine's functions: `start`, and `on_<state>_<input>` for each transition of its table."""
-    named = {"start": machine.start}
-    named |= {f"on_{state}_{input_}": transition for (state, input_), transition in machine.table.items()}
-    lines = []
-    for name, (state, actions) in named.items():
-        lines += [f"def {name}(t, at):", f" t.state = TO_{state.name}"]
-        lines += [f" {_STATEMENTS[action]}" for action in actions]
-    return "\n".join(lines)
+def _lines(
+    name: str, state: IntEnum, actions: Iterable[Action], statements: Mapping[Action, str] = _STATEMENTS
+) -> list[str]:
+    """The lines of a function that goes to a state and carries out actions on the way."""
+    return [f"def {name}(t, at):", f" t.state = TO_{state.name}", *(f" {statements[action]}" for action in actions)]
 
 
 @cache

@@ -60,6 +60,8 @@ class Connection:
         self._scope = trio.CancelScope()
         self._failure: TransportFailure | None = None
         self._closing = False
+        self.usable = True
+        """Whether something can still be sent on it."""
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._unsent = b""
@@ -68,11 +70,6 @@ class Connection:
         self._pong_due: float | None = None
         self._bounded = False
         """Whether the deadline is that of a message or a pong, not of being idle."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether something can still be sent on it."""
-        return not self._closing and self._failure is None
 
     def send(self, data: bytes) -> None:
         """Queue a message. Raises TransportFailure when the connection is gone, or its peer does not keep up."""
@@ -90,6 +87,7 @@ class Connection:
     def close(self) -> None:
         """End the connection in order, without a report to the sink; what is queued leaves if the kernel has room."""
         self._closing = True
+        self.usable = False
         self._scope.cancel()
 
     async def run(self) -> None:
@@ -120,7 +118,7 @@ class Connection:
         self._wake.set()
 
     def _finish(self) -> None:
-        self._closing = True
+        self.usable = False
         self._flush()
         self._socket.close()
         failure = self._failure
@@ -182,15 +180,12 @@ class Connection:
 
     def _take_turn_untrusted(self, data: bytes, stamp: Stamp) -> None:
         """Cut plain bytes into frames, and hand the messages on."""
-        framing = self._framing
+        framing, received = self._framing, self._sink.received
         framing.receive(data)
-        while self.usable:
-            frame = framing.next_frame()
-            if frame is None:
-                break
+        while self.usable and (frame := framing.next_frame()) is not None:
             if isinstance(frame, MessageFrame):
                 self._partial_since = None
-                self._sink.received(frame.data, self.flow, stamp, frame.notes)
+                received(frame.data, self.flow, stamp, frame.notes)
             elif isinstance(frame, Ping):
                 self._enqueue(framing.pong())
             else:
@@ -244,6 +239,7 @@ class Connection:
         """End the connection; the first failure is the one that counts."""
         if self.usable:
             self._failure = self.engine.explain(failure) if self.engine else failure
+        self.usable = False
         self._scope.cancel()
 
     def _ending(self) -> TransportFailure:

@@ -54,10 +54,14 @@ def test_options_are_asked_and_answered(name: str, transport: Transport, monkeyp
 
 
 def test_responses_are_coalesced(monkeypatch: pytest.MonkeyPatch) -> None:
-    built("tcp")
+    for name in ("coalesced", "tcp"):
+        built(name)
     monkeypatch.setattr(options_tcp, "ROUNDS", 2)
-    with responder("tcp") as port:
+    with responder("coalesced", str(options_tcp.BATCH)) as port:
         assert options_tcp.coalesced(port) > 0
+        assert asked("coalesced", port, options_tcp.BATCH, options_tcp.BATCH) > 0
+    with responder("tcp") as port:
+        assert options_tcp.end_to_end(port) > 0
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
 """Bytes to messages: what is read, what is tolerated by name, what is refused and where."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
+from sipcore.message import parser
 from sipcore.message.framing import MAX_HEAD
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import (
@@ -227,3 +232,94 @@ def test_header_values_are_read_when_asked_for() -> None:
     message = parse_message(b"OPTIONS sip:a SIP/2.0\r\nMax-Forwards: many\r\n\r\n")
     with pytest.raises(ParseError):
         message[MAX_FORWARDS]
+
+
+ENVELOPE = [
+    "Via: SIP/2.0/TCP 192.0.2.1:5060;rport;branch=z9hG4bK1;received=192.0.2.2",
+    'From: "A" <sip:a@b>;tag=1',
+    "To: <sip:c@d>",
+    "Call-ID: x@y",
+    "CSeq: 1 OPTIONS",
+    "Content-Length: 0",
+]
+ODD = [
+    "Via: SIP/2.0/UDP other;branch=z9hG4bK2",
+    "v: SIP/2.0/UDP other;branch=z9hG4bK2",
+    "via : SIP/2.0/UDP other;branch=z9hG4bK2",
+    'From: "caf\u00e9" <sip:a@b>;tag=1',
+    "From: <sip:a@b>",
+    "To: <sip:c@d>;tag=2",
+    "To: c@d;tag=2",
+    't: <sip:c@d>;tag=3;x="y"',
+    "Call-ID: z",
+    "i: z",
+    "CSeq: 2 INVITE",
+    "CSeq: 02 OPTIONS",
+    "Content-Length:  0",
+    "Content-Length: 2",
+    "Content-Type: application/sdp",
+    "Contact: <sip:c@d>",
+    "Max-Forwards: 70",
+    "Subject: caf\u00e9",
+    "Subject: \r",
+    "Subject: \0",
+    'Subject: "\\\0"',
+    " folded",
+    "Timestamp: 1",
+    "Allow: INVITE,, ACK",
+    "no colon",
+    ": no name",
+]
+STARTS = ["SIP/2.0 200 OK", "SIP/2.0 100 ", "sip/2.0 200 OK", "OPTIONS sip:a@b SIP/2.0", "OPTIONS <sip:a> SIP/2.0"]
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    """Messages that are plain, or nearly so."""
+    lines = ENVELOPE.copy()
+    for odd in draw(st.lists(st.sampled_from(ODD), max_size=3)):
+        lines.insert(draw(st.integers(min_value=0, max_value=len(lines))), odd)
+    if draw(st.booleans()):
+        del lines[draw(st.integers(min_value=0, max_value=len(lines) - 1))]
+    if draw(st.booleans()):
+        lines.insert(1, lines.pop(draw(st.integers(min_value=0, max_value=len(lines) - 1))))
+    end = draw(st.sampled_from(["\r\n", "\r\n", "\n"]))
+    head = end.join([draw(st.sampled_from(STARTS)), *lines, "", ""])
+    return (head + draw(st.sampled_from(["", "", "ab", "\0"]))).encode()
+
+
+def reading(read: Callable[[bytes], Request | Response], data: bytes) -> list[object]:
+    """All that can be seen of a message, or of what is wrong with it."""
+
+    def told(ask: Callable[[], object]) -> object:
+        try:
+            return ask()
+        except ParseError as error:
+            return str(error), error.section, error.header, error.status, error.offset, error.position
+
+    message = told(lambda: read(data))
+    if not isinstance(message, Request | Response):
+        return [message]
+    start = (message.method, message.uri_text) if isinstance(message, Request) else (message.status, message.reason)
+    headers = message.headers
+    return [
+        *(type(message), start, message.start_line, message.body, bytes(message), message.noted),
+        *(told(lambda: message.envelope), told(lambda: message.sent_by), headers.raw_items(), headers.envelope()),
+        *(told(lambda row=row: message[row]) for row in headers.known_rows()),  # type: ignore[misc]
+        *(message.noted, bytes(message.with_header("Subject", "x"))),
+    ]
+
+
+@given(messages())
+def test_a_plain_message_reads_as_any_other(data: bytes) -> None:
+    plain = reading(parse_message, data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parser, "_plain_head", lambda _: None)
+        assert plain == reading(parse_message, data)
+
+
+@pytest.mark.parametrize("name", ["Call-ID", "Subject"])
+def test_messages_of_most_stacks_are_plain(name: str) -> None:
+    lines = ["SIP/2.0 200 OK", *ENVELOPE[:1], f"{name}: x@y", *ENVELOPE[1:3]]
+    lines += [*ENVELOPE[3 + (name == "Call-ID") :], "Contact: <sip:c@d>", "", ""]
+    assert parser._read_plain("\r\n".join(lines).encode()) is not None  # no other way shows which it took
