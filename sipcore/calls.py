@@ -1,63 +1,96 @@
 """The calls of one stack: their machines, their dialogs, their timers, and the carrying out of what they ask for."""
 
 import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
-from sipcore.dialogs.session import (
+from sipcore.dialogs.effects import (
     AckSuccess,
     Answered,
     CancelInvite,
+    Changed,
     Confirmed,
     Effect,
     Ended,
+    EndReason,
     Failed,
+    Offered,
     Progress,
+    Purpose,
+    Redirected,
     Reply,
     SendAndForget,
     SendInDialog,
-    StartTimer,
+    SendInvite,
+    Unchanged,
 )
+from sipcore.dialogs.expiry import TOO_SMALL, Expiry
+from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.replaces import dialog_id_of, refusal_of
+from sipcore.dialogs.side import Side
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallAnswered,
+    CallChanged,
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallOffered,
     CallProgress,
     CallReceived,
+    CallRedirected,
+    CallUnchanged,
     Output,
 )
+from sipcore.message.build import Fields
+from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK
-from sipcore.message.uri import SipUri, Uri
-from sipcore.outgoing import Order, Outgoing
+from sipcore.message.method import ACK, INVITE, REFER
+from sipcore.message.registry import REPLACES
+from sipcore.message.uri import Uri
+from sipcore.outgoing import Order, Outgoing, contact_for, target_along
 from sipcore.resolve.target import Flow, Hop
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.layer import TransactionLayer
-from sipcore.transactions.timers import Timers
+from sipcore.transactions.timers import NEVER
+
+_KEPT = (INVITE,)
+"""Methods whose 2xx may come again, so that its ticket is kept until the transaction is over."""
+MAX_STALE = 64
+"""Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
+
+
+class _Invite(Enum):
+    """What a ticket is for that is no request inside a dialog."""
+
+    INVITE = "the INVITE of a call"
 
 
 @dataclass(slots=True)
 class _Call:
-    """One call. `hop` is where its dialog goes, `invite_ticket` lives as long as the INVITE's transaction."""
+    """One call. `hop` is where its dialog goes; `tickets` are the requests of it that still have a transaction."""
 
     number: int
     machine: Caller | Callee
     order: Order | None = None
     invite_ticket: int | None = None
-    bye_ticket: int | None = None
+    tickets: set[int] = field(default_factory=set)
     hop: Hop | Flow | None = None
-    key: AnyServerKey | None = None
-    dialog_id: DialogId | None = None
-    ack_branches: dict[str, str] = field(default_factory=dict)
-    """The branch of each ACK by the To tag: a repeated ACK is the same ACK (RFC 3261 §13.2.2.4)."""
+    keys: list[AnyServerKey] = field(default_factory=list)
+    """The server transactions that a CANCEL may be for."""
+    dialog_ids: list[DialogId] = field(default_factory=list)
+    ack_branches: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The branch of each ACK by To tag and CSeq: a repeated ACK is the same ACK (RFC 3261 §13.2.2.4)."""
     auth_error: AuthError | None = None
+    replaces: int | None = None
+    referring: bool = False
+    due: float = NEVER
     over: bool = False
 
 
@@ -69,16 +102,20 @@ class Calls:
         transactions: TransactionLayer,
         outgoing: Outgoing,
         tokens: Tokens,
-        timers: Timers,
+        manner: Manner,
+        user: str,
         outputs: list[Output],
     ) -> None:
+        """Take the layers below; `user` is the user part of Contact."""
         self._transactions = transactions
         self._outgoing = outgoing
         self._tokens = tokens
-        self._timers = timers
+        self._manner = manner
+        self._abilities = headers_of(*manner.abilities())
+        self._user = user
         self._outputs = outputs
         self._calls: dict[int, _Call] = {}
-        self._by_ticket: dict[int, _Call] = {}
+        self._by_ticket: dict[int, tuple[_Call, _Invite | Purpose]] = {}
         self._by_dialog: dict[DialogId, _Call] = {}
         self._by_key: dict[AnyServerKey, _Call] = {}
         self._heap: list[tuple[float, int]] = []
@@ -87,23 +124,22 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def place(self, order: Order) -> int:
+    # What the owner asks for
+
+    def place(self, order: Order, redirects: int) -> int:
         """Send an INVITE; gives the call's number. Raises LocalError as `Outgoing.send` does."""
+        order = replace(order, request=self._dressed(order.request))
+        machine = Caller(order.request, self._manner, self._tokens, redirects)
+        order = replace(order, numbers=machine.numbers)
         ticket = self._outgoing.send(order)
-        call = self._add(Caller(order.request))
-        call.order, call.invite_ticket = order, ticket
-        self._by_ticket[ticket] = call
+        call = self._add(machine)
+        call.order = order
+        self._invited(call, ticket)
         return call.number
 
-    def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> int:
-        """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
-        callee = Callee(key, invite, self._tokens.tag(), self._timers)
-        call = self._add(callee)
-        call.hop, call.key = flow, key
-        self._by_key[key] = call
-        self._know(call, callee.dialog.id)
-        self._outputs.append(CallReceived(call.number, invite, flow, stamp))
-        return call.number
+    def machine(self, number: int) -> Caller | Callee:
+        """The machine of a call. Raises LocalError when there is no such call any more."""
+        return self._call(number).machine
 
     def callee(self, number: int) -> Callee:
         """The machine of a call that came in. Raises LocalError for one that did not, or is over."""
@@ -112,22 +148,29 @@ class Calls:
             raise LocalError(f"no incoming call {number}", section="RFC 3261 §13.3.1")
         return call.machine
 
-    def flow_of(self, number: int) -> Flow | Hop | None:
-        """Where a call's dialog goes."""
-        call = self._calls.get(number)
-        return call.hop if call else None
-
     def carry_out(self, number: int, effects: list[Effect], now: float) -> None:
         """Do what a machine asked for."""
         call = self._calls.get(number)
         if call is not None:
             self._carry_out(call, effects, now)
 
-    def hang_up(self, number: int, now: float) -> None:
+    def request(self, number: int, method: str, fields: Fields, body: bytes, content_type: str) -> int:
+        """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
+        call = self._call(number)
+        request, next_hop = call.machine.request(method, fields, body, content_type)
+        ticket = self._send(call, request, next_hop, contact=self._user)
+        self._watch(call, ticket, Purpose.OTHER)
+        call.referring = call.referring or method == REFER
+        return ticket
+
+    def hang_up(self, number: int, now: float, fields: Fields = ()) -> None:
         """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone."""
         call = self._calls.get(number)
         if call is not None:
-            self._carry_out(call, call.machine.hang_up(), now)
+            call.machine.parting = fields
+            self._carry_out(call, call.machine.hang_up(now), now)
+
+    # What comes for a request that was sent
 
     def owns(self, ticket: int) -> bool:
         """Whether a request belongs to a call."""
@@ -135,91 +178,182 @@ class Calls:
 
     def receive_response(
         self, ticket: int, response: Response, flow: Flow, stamp: Stamp, auth: AuthError | None, now: float
-    ) -> None:
-        """A response to a call's INVITE or BYE that was not dealt with on the way."""
-        call = self._by_ticket[ticket]
-        machine = call.machine
-        if ticket == call.invite_ticket and isinstance(machine, Caller):
-            call.auth_error = auth
-            machine.resent(self._outgoing.request_of(ticket))
-            if response.is_success:
-                call.hop = flow
-            effects = machine.receive(response)
-            if machine.dialog is not None:
-                self._know(call, machine.dialog.id)
-            self._carry_out(call, effects, now, stamp)
-        elif not response.is_provisional:
-            self._bye_done(call, response, now)
-
-    def fail(self, ticket: int, failure: TransportFailure, now: float) -> None:
-        """A call's request got no final response."""
-        call = self._by_ticket[ticket]
-        if ticket == call.invite_ticket and isinstance(call.machine, Caller):
-            self._carry_out(call, call.machine.fail(failure), now)
+    ) -> bool:
+        """A response to a request of a call that was not dealt with on the way; False if the owner wants it, too."""
+        call, purpose = self._by_ticket[ticket]
+        sent = self._outgoing.request_of(ticket)
+        if isinstance(purpose, _Invite):
+            if ticket == call.invite_ticket and isinstance(call.machine, Caller):
+                self._receive_answer(call, call.machine, sent, response, flow, stamp, auth, now)
+            return True
+        self._carry_out(call, call.machine.receive_within(purpose, sent, response, now), now, stamp)
+        if not response.is_provisional and sent.method not in _KEPT:
             self.transaction_over(ticket)
+        return purpose is not Purpose.OTHER
+
+    def fail(self, ticket: int, failure: TransportFailure, now: float) -> bool:
+        """A call's request got no final response; False if the owner wants to know, too."""
+        call, purpose = self._by_ticket[ticket]
+        if isinstance(purpose, _Invite):
+            effects = call.machine.fail(failure, now) if isinstance(call.machine, Caller) else []
         else:
-            self._bye_done(call, failure, now)
+            effects = call.machine.fail_within(purpose, self._outgoing.request_of(ticket), failure, now)
+        if ticket == call.invite_ticket:
+            call.invite_ticket = None  # before the next one is sent, if there is one
+        self._carry_out(call, effects, now)
+        self.transaction_over(ticket)
+        return purpose is not Purpose.OTHER
 
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
-        call = self._by_ticket.pop(ticket, None)
+        call, _ = self._by_ticket.pop(ticket, (None, None))
         self._outgoing.forget(ticket)
-        if call is not None and ticket == call.invite_ticket:
-            call.invite_ticket = None
+        if call is not None:
+            call.tickets.discard(ticket)
+            if ticket == call.invite_ticket:
+                call.invite_ticket = None
             self._remove_if_over(call)
 
-    def receive_bye(self, key: AnyServerKey, request: Request, now: float) -> bool:
-        """A BYE inside a dialog; False when there is no such dialog."""
-        call = self._by_dialog.get(_dialog_of(request))
-        if call is None:
-            return False
-        self._carry_out(call, call.machine.receive_bye(key, request), now)
-        return True
+    # What the peer sends
 
-    def has_dialog(self, request: Request) -> bool:
-        """Whether a request belongs to a dialog here."""
-        return _dialog_of(request) in self._by_dialog
+    def refusal_of(self, invite: Request) -> tuple[int, Fields] | None:
+        """What an INVITE outside of any dialog is refused with that asks for something impossible. Raises ParseError.
 
-    def is_in_order(self, request: Request) -> bool:
+        That is a session too short (RFC 4028 §9), or the place of a call that cannot be taken (RFC 3891 §3).
+        """
+        shortest = Expiry().refusal(invite, self._manner)
+        if shortest is not None:
+            return TOO_SMALL, [("Min-SE", shortest)]
+        replaces = invite[REPLACES] if self._manner.supports("replaces") else None
+        status = refusal_of(replaces, self._side_of) if replaces else 0
+        return (status, ()) if status else None
+
+    def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
+        """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
+        contact = contact_for(self._user, flow.hop)
+        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
+        call = self._add(callee)
+        call.hop = flow
+        call.keys.append(key)
+        self._by_key[key] = call
+        self._know(call, callee.usage.dialog.id)
+        replaces = invite[REPLACES] if self._manner.supports("replaces") else None
+        replaced = self._by_dialog.get(dialog_id_of(replaces)) if replaces else None
+        call.replaces = replaced.number if replaced else None
+        self._schedule(call)
+        self._outputs.append(CallReceived(call.number, invite, flow, stamp, call.replaces))
+
+    def number_of(self, request: Request) -> int | None:
+        """The call whose dialog a request belongs to; None for no dialog here."""
+        dialog_id = DialogId.named_by(request)
+        call = self._by_dialog.get(dialog_id)
+        if call is None or call.machine.usage_of(dialog_id.local_tag, dialog_id.remote_tag) is None:
+            return None  # or an early dialog that was forked, and has lost to another one
+        return call.number
+
+    def is_in_order(self, number: int, request: Request) -> bool:
         """Whether a request's sequence number is above that of the last one in its dialog (RFC 3261 §12.2.2)."""
-        dialog = self._by_dialog[_dialog_of(request)].machine.dialog
-        if dialog is None or not dialog.accepts(request):
+        usage = self._calls[number].machine.usage_of(request.to_tag or "", request.from_tag or "")
+        if usage is None or not usage.dialog.accepts(request):
             return False
-        self._by_dialog[_dialog_of(request)].machine.dialog = dialog.after(request)
+        usage.dialog = usage.dialog.after(request)
         return True
+
+    def receive_bye(self, number: int, key: AnyServerKey, request: Request, now: float) -> None:
+        """A BYE inside a call."""
+        call = self._calls[number]
+        self._carry_out(call, call.machine.receive_bye(key, request, now), now)
+
+    def receive_change(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
+        """A re-INVITE or UPDATE inside a call. Raises ParseError."""
+        call = self._calls[number]
+        self._by_key[key] = call
+        call.keys.append(key)
+        for old in call.keys[1:-1]:  # the first INVITE's, and the last one's
+            self._by_key.pop(old, None)
+        del call.keys[1:-1]
+        self._carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
+
+    def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float) -> bool:
+        """A PRACK inside a call; False for a call placed here, which has nothing to acknowledge. Raises ParseError."""
+        call = self._calls[number]
+        if not isinstance(call.machine, Callee):
+            return False
+        self._carry_out(call, call.machine.receive_prack(key, request, now), now)
+        return True
+
+    def is_referring(self, number: int) -> bool:
+        """Whether a REFER was sent in a call, so that it may get notifications."""
+        return self._calls[number].referring
 
     def tag_of(self, invite: AnyServerKey) -> str:
         """The local tag of a call that came in, "" when it is over: the answer to its CANCEL has it, too (§9.2)."""
         call = self._by_key.get(invite)
-        return call.dialog_id.local_tag if call and call.dialog_id else ""
+        return call.dialog_ids[0].local_tag if call and call.dialog_ids else ""
 
-    def receive_ack(self, ack: Request, now: float) -> None:
+    def receive_ack(self, ack: Request, now: float, stamp: Stamp) -> None:
         """The ACK of a 2xx sent here; one that belongs to nothing is dropped (RFC 3261 §17.2.1 leaves nothing else)."""
-        call = self._by_dialog.get(_dialog_of(ack))
-        if call is not None and isinstance(call.machine, Callee):
-            self._carry_out(call, call.machine.receive_ack(ack), now)
+        call = self._by_dialog.get(DialogId.named_by(ack))
+        if call is not None:
+            self._carry_out(call, call.machine.receive_ack(ack, now), now, stamp)
 
-    def receive_cancel(self, invite: AnyServerKey, now: float) -> None:
-        """A CANCEL for a call that came in."""
+    def receive_cancel(self, invite: AnyServerKey, cancel: Request, now: float) -> None:
+        """A CANCEL for a call that came in, or for a re-INVITE."""
         call = self._by_key.get(invite)
-        if call is not None and isinstance(call.machine, Callee):
-            self._carry_out(call, call.machine.receive_cancel(), now)
+        if call is not None:
+            self._carry_out(call, call.machine.receive_cancel(invite, cancel, now), now)
+
+    # Time
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
         return self._heap[0][0] if self._heap else None
 
     def handle_timeout(self, now: float) -> None:
-        """Wake the callees whose timers have run out."""
+        """Wake the calls that something is due in."""
         while self._heap and self._heap[0][0] <= now:
             _, number = heapq.heappop(self._heap)
             call = self._calls.get(number)
-            if call is not None and isinstance(call.machine, Callee):
+            if call is not None and call.due <= now:
+                call.due = NEVER
                 self._carry_out(call, call.machine.wake(now), now)
 
+    def _schedule(self, call: _Call) -> None:
+        due = call.machine.next_timeout()
+        if due >= call.due:
+            return
+        call.due = due
+        heapq.heappush(self._heap, (due, call.number))
+        if len(self._heap) > 2 * len(self._calls) + MAX_STALE:
+            self._heap = [(each.due, each.number) for each in self._calls.values() if each.due < NEVER]
+            heapq.heapify(self._heap)
+
+    # Inside
+
+    def _dressed(self, invite: Request) -> Request:
+        """The INVITE with what it should tell of this side: Allow, Supported, and how long the session is to last."""
+        headers = invite.headers
+        missing = self._abilities
+        if "Allow" in headers or "Supported" in headers:
+            missing = missing.only(*(name for name in ("Allow", "Supported") if name not in headers))
+        if self._manner.interval and "Session-Expires" not in headers:
+            missing = missing + headers_of(*Expiry(self._manner.interval).asked())
+        return invite.with_headers(headers.before_body(missing))
+
+    def _call(self, number: int) -> _Call:
+        call = self._calls.get(number)
+        if call is None:
+            raise LocalError(f"call {number} is over", section="RFC 3261 §12.3")
+        return call
+
+    def _side_of(self, dialog_id: DialogId) -> Side | None:
+        call = self._by_dialog.get(dialog_id)
+        return call.machine if call else None
+
     def _know(self, call: _Call, dialog_id: DialogId) -> None:
-        call.dialog_id = dialog_id
-        self._by_dialog[dialog_id] = call
+        if self._by_dialog.get(dialog_id) is not call:
+            call.dialog_ids.append(dialog_id)
+            self._by_dialog[dialog_id] = call
 
     def _add(self, machine: Caller | Callee) -> _Call:
         self._last_number += 1
@@ -227,12 +361,35 @@ class Calls:
         self._calls[call.number] = call
         return call
 
-    def _bye_done(self, call: _Call, outcome: Response | TransportFailure, now: float) -> None:
-        if call.bye_ticket is not None:
-            self._by_ticket.pop(call.bye_ticket, None)
-            self._outgoing.forget(call.bye_ticket)
-            call.bye_ticket = None
-        self._carry_out(call, call.machine.bye_done(outcome), now)
+    def _watch(self, call: _Call, ticket: int, purpose: _Invite | Purpose) -> None:
+        self._by_ticket[ticket] = (call, purpose)
+        call.tickets.add(ticket)
+
+    def _invited(self, call: _Call, ticket: int) -> None:
+        call.invite_ticket = ticket
+        self._watch(call, ticket, _Invite.INVITE)
+
+    def _receive_answer(
+        self,
+        call: _Call,
+        machine: Caller,
+        sent: Request,
+        response: Response,
+        flow: Flow,
+        stamp: Stamp,
+        auth: AuthError | None,
+        now: float,
+    ) -> None:
+        call.auth_error = auth
+        machine.resent(sent)
+        if response.is_success or (response.to_tag and call.hop is None):
+            call.hop = flow
+            machine.reached_at(contact_for(self._user, flow.hop))
+        effects = machine.receive(response, now)
+        tag = response.to_tag or ""
+        if machine.usage_of(sent.from_tag or "", tag) is not None:
+            self._know(call, DialogId(sent.call_id, sent.from_tag or "", tag))
+        self._carry_out(call, effects, now, stamp)
 
     def _carry_out(self, call: _Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
         for effect in effects:
@@ -240,86 +397,99 @@ class Calls:
                 case Reply(key, response):
                     self._transactions.respond(key, response, now)
                 case AckSuccess(request, next_hop):
-                    branch = call.ack_branches.setdefault(request.to_tag or "", self._tokens.branch())
+                    which = (request.to_tag or "", request.cseq.number)
+                    branch = call.ack_branches.setdefault(which, self._tokens.branch())
                     self._send(call, request, next_hop, branch)
-                case SendInDialog(request, next_hop):
-                    call.bye_ticket = self._send(call, request, next_hop)
-                    self._by_ticket[call.bye_ticket] = call
+                case SendInDialog(purpose, request, next_hop):
+                    contact = self._user if purpose is Purpose.CHANGE else None
+                    self._watch(call, self._send(call, request, next_hop, contact=contact), purpose)
                 case SendAndForget(request, next_hop):
                     self._send(call, request, next_hop)
+                case SendInvite(invite, target):
+                    self._invite_again(call, invite, target, now)
                 case CancelInvite():
                     self._cancel(call, now)
-                case StartTimer(after):
-                    heapq.heappush(self._heap, (now + after, call.number))
                 case _:
-                    self._report(call, effect, stamp or Stamp(now))
+                    self._report(call, effect, stamp or Stamp(now), now)
+        if not call.over:
+            self._schedule(call)
         self._remove_if_over(call)
 
-    def _send(self, call: _Call, request: Request, next_hop: Uri, branch: str = "") -> int:
+    def _send(self, call: _Call, request: Request, next_hop: Uri, branch: str = "", contact: str | None = None) -> int:
         """Send a request inside the dialog; a next hop that leads nowhere is replaced by where the dialog came from.
 
         The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
         """
         auth = call.order.auth if call.order and request.method != ACK else None
         along = call.hop.hop if isinstance(call.hop, Flow) else call.hop
+        order = Order(request, next_hop, contact, auth, branch=branch, numbers=call.machine.numbers)
         try:
-            return self._outgoing.send(Order(request, _target(call, next_hop), auth=auth, branch=branch))
+            return self._outgoing.send(replace(order, target=target_along(call.hop, next_hop)))
         except LocalError:
             if along is None:
                 raise
-            return self._outgoing.send(Order(request, along, auth=auth, branch=branch))
+            return self._outgoing.send(replace(order, target=along))
+
+    def _invite_again(self, call: _Call, invite: Request, target: Uri | None, now: float) -> None:
+        if call.order is None:
+            return
+        call.order = replace(call.order, request=invite, target=target or call.order.target)
+        call.hop = None
+        try:
+            self._invited(call, self._outgoing.send(call.order))
+        except LocalError as error:
+            nowhere = TransportFailure(FailureReason.UNRESOLVABLE, error.message, section=error.section)
+            call.invite_ticket = None
+            if isinstance(call.machine, Caller):
+                self._carry_out(call, call.machine.fail(nowhere, now), now)
 
     def _cancel(self, call: _Call, now: float) -> None:
         ticket = call.invite_ticket
         if ticket is not None and not self._outgoing.cancel(ticket, now) and isinstance(call.machine, Caller):
             # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
             nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
-            self._carry_out(call, call.machine.fail(nothing_sent), now)
+            self._carry_out(call, call.machine.fail(nothing_sent, now), now)
             self.transaction_over(ticket)
 
-    def _report(self, call: _Call, effect: Effect, stamp: Stamp) -> None:
+    def _report(self, call: _Call, effect: Effect, stamp: Stamp, now: float) -> None:
+        number, outputs = call.number, self._outputs
         match effect:
             case Progress(response):
-                self._outputs.append(CallProgress(call.number, response, stamp))
+                outputs.append(CallProgress(number, response, stamp))
             case Answered(response):
-                self._outputs.append(CallAnswered(call.number, response, stamp))
+                outputs.append(CallAnswered(number, response, stamp))
+            case Redirected(response, target):
+                outputs.append(CallRedirected(number, response, target, stamp))
             case Confirmed(ack):
-                self._outputs.append(CallConfirmed(call.number, ack))
+                outputs.append(CallConfirmed(number, ack, stamp))
+                self._replace(call, now)
+            case Offered(message):
+                outputs.append(CallOffered(number, message, stamp))
+            case Changed(message, local):
+                outputs.append(CallChanged(number, message, local, stamp))
+            case Unchanged(response, failure):
+                outputs.append(CallUnchanged(number, response, failure))
             case Failed(response, failure):
-                self._outputs.append(CallFailed(call.number, response, call.auth_error or failure))
+                outputs.append(CallFailed(number, response, call.auth_error or failure))
                 call.over = True
-            case Ended(reason):
-                self._outputs.append(CallEnded(call.number, reason))
+            case Ended(reason, request):
+                outputs.append(CallEnded(number, reason, request))
                 call.over = True
+
+    def _replace(self, call: _Call, now: float) -> None:
+        """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""
+        replaced = self._calls.get(call.replaces) if call.replaces is not None else None
+        if replaced is not None and not replaced.over:
+            ending = replaced.machine.hang_up(now)
+            replaced.machine.end_reason = EndReason.REPLACED
+            self._carry_out(replaced, ending, now)
 
     def _remove_if_over(self, call: _Call) -> None:
         """Forget a call once it is over and no repeated 2xx can ask for its ACK any more (RFC 6026 §7.2)."""
-        if not call.over or call.invite_ticket is not None or call.bye_ticket is not None:
+        if not call.over or call.tickets:
             return
         self._calls.pop(call.number, None)
-        if call.dialog_id is not None:
-            self._by_dialog.pop(call.dialog_id, None)
-        if call.key is not None:
-            self._by_key.pop(call.key, None)
-
-
-def _dialog_of(request: Request) -> DialogId:
-    """The dialog that a received request names: To carries the local tag (RFC 3261 §12.2.2)."""
-    return DialogId(request.call_id, request.to.tag or "", request.from_.tag or "")
-
-
-def _target(call: _Call, next_hop: Uri) -> Uri | Hop:
-    """Where a request inside the dialog goes: along the dialog's own flow when that leads to the next hop anyway.
-
-    A WebSocket is the only way to and from its client, whatever the next hop is called (RFC 7118 appendix B).
-    """
-    along = call.hop
-    if along is None or not isinstance(next_hop, SipUri):
-        return next_hop
-    if along.transport.websocket:
-        return along if isinstance(along, Hop) else along.hop
-    port = next_hop.port or along.transport.default_port
-    named = (next_hop.transport or "").upper() or along.transport.value
-    if next_hop.address == along.remote.host and port == along.remote.port and named == along.transport.value:
-        return along if isinstance(along, Hop) else along.hop
-    return next_hop
+        for dialog_id in call.dialog_ids:
+            self._by_dialog.pop(dialog_id, None)
+        for key in call.keys:
+            self._by_key.pop(key, None)

@@ -1,9 +1,10 @@
 """What a stack asks of its owner, and what it tells: the values that `Stack.drain` gives. See `sipcore.stack`."""
 
 from sipcore.auth.session import AuthError
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import ParseError, TransportFailure
 from sipcore.message.message import Request, Response
+from sipcore.message.uri import Uri
 from sipcore.resolve.plan import Question
 from sipcore.resolve.target import Flow, Hop
 from sipcore.trace import Stamp, TraceRecord
@@ -81,12 +82,17 @@ class GarbageReceived:
 
 @value
 class CallReceived:
-    """Somebody calls. Go on with `Stack.ring`, `accept` or `reject`."""
+    """Somebody calls. Go on with `Stack.ring`, `accept` or `reject`.
+
+    `replaces` is the call that this one takes the place of once it is accepted, as its Replaces asks (RFC 3891).
+    Whether its sender may do that is for the owner to judge.
+    """
 
     call: int
     invite: Request
     flow: Flow
     stamp: Stamp
+    replaces: int | None = None
 
 
 @value
@@ -108,11 +114,73 @@ class CallAnswered:
 
 
 @value
+class CallRedirected:
+    """A call placed here goes on elsewhere: because of this 3xx, or, if None, since the last place failed."""
+
+    call: int
+    response: Response | None
+    target: Uri
+    stamp: Stamp
+
+
+@value
 class CallConfirmed:
     """A call answered here is up: its ACK came."""
 
     call: int
     ack: Request
+    stamp: Stamp
+
+
+@value
+class CallOffered:
+    """The peer offers a session in this message; go on with `Stack.answer` or `decline`.
+
+    The message is a 2xx or reliable 1xx to an INVITE that made no offer, or, where the stack is told not to answer
+    those by itself, a re-INVITE or an UPDATE.
+    """
+
+    call: int
+    message: Request | Response
+    stamp: Stamp
+
+
+@value
+class CallChanged:
+    """A re-INVITE or UPDATE went through, which `local` tells whose it was; `Stack.session` tells what is in force."""
+
+    call: int
+    message: Request | Response
+    local: bool
+    stamp: Stamp
+
+
+@value
+class CallUnchanged:
+    """A re-INVITE or UPDATE that was sent from here failed; the session is as it was."""
+
+    call: int
+    response: Response | None
+    failure: TransportFailure | None
+
+
+@value
+class CallRequested:
+    """A request inside a call that is for its owner, such as INFO or REFER: `Stack.respond(key, response)`."""
+
+    call: int
+    key: AnyServerKey
+    request: Request
+    stamp: Stamp
+
+
+@value
+class CallNotified:
+    """A NOTIFY about a REFER that was sent in this call; it is answered already (RFC 3515 §2.4.4)."""
+
+    call: int
+    request: Request
+    stamp: Stamp
 
 
 @value
@@ -129,10 +197,11 @@ class CallFailed:
 
 @value
 class CallEnded:
-    """A call is over that had come about, or that one side gave up."""
+    """A call is over that had come about, or that one side gave up; `request` is the peer's BYE or CANCEL, if any."""
 
     call: int
     reason: EndReason
+    request: Request | None = None
 
 
 @value
@@ -154,17 +223,19 @@ class Exchange:
         return max(self.stamp.at - self.sent_at, 0.0)
 
 
-Event = (
-    RequestSent
-    | ResponseReceived
-    | RequestFailed
-    | RequestReceived
-    | GarbageReceived
-    | CallReceived
-    | CallProgress
+CallEvent = (
+    CallProgress
+    | CallRedirected
     | CallAnswered
     | CallConfirmed
+    | CallOffered
+    | CallChanged
+    | CallUnchanged
+    | CallRequested
+    | CallNotified
     | CallFailed
     | CallEnded
 )
+"""What is told of a call after it has begun."""
+Event = RequestSent | ResponseReceived | RequestFailed | RequestReceived | GarbageReceived | CallReceived | CallEvent
 Output = Resolve | Transmit | Event | TraceRecord

@@ -8,10 +8,12 @@ what is to be done comes back as outputs.
 from dataclasses import dataclass, field
 
 from sipcore.auth.session import AuthError, AuthSession
+from sipcore.dialogs.dialog import Numbers
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Output, Prepare, RequestSent, Resolve
 from sipcore.message.address import Address
 from sipcore.message.build import Ends
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE
 from sipcore.message.params import Params
@@ -52,6 +54,8 @@ class Order:
     any_size: bool = False
     branch: str = ""
     """The branch of its Via, for an ACK that is sent again; a fresh one if empty."""
+    numbers: Numbers | None = None
+    """What numbers the request anew when it is sent again with credentials; None where nobody else counts."""
 
 
 @dataclass(slots=True)
@@ -146,6 +150,9 @@ class Outgoing:
             except AuthError as error:
                 return False, error
             self._forget_key(pending)
+            numbers = pending.order.numbers
+            if numbers is not None:
+                request = request.with_header("CSeq", CSeq(numbers.next(), request.method))
             pending.request, pending.has_credentials = request, True
             hop = pending.hop
             if hop is not None:
@@ -318,3 +325,19 @@ def target_of(uri: Uri) -> Target:
         raise LocalError(f"transport {name.lower()} is not supported", section="RFC 3263 §4.1")
     host = (uri.params.get("maddr") or uri.host).strip("[]").replace(":::", "::")
     return Target(host.rstrip("."), uri.port, Transport[name] if name else None, uri.is_secure)
+
+
+def target_along(way: Hop | Flow | None, next_hop: Uri) -> Uri | Hop:
+    """Where a request inside a dialog goes: along the dialog's own way when that leads to the next hop anyway.
+
+    A WebSocket is the only way to and from its client, whatever the next hop is called (RFC 7118 appendix B).
+    """
+    if way is None or not isinstance(next_hop, SipUri):
+        return next_hop
+    hop = way if isinstance(way, Hop) else way.hop
+    if hop.transport.websocket:
+        return hop
+    port = next_hop.port or hop.transport.default_port
+    named = (next_hop.transport or "").upper() or hop.transport.value
+    is_there = next_hop.address == hop.remote.host and port == hop.remote.port and named == hop.transport.value
+    return hop if is_there else next_hop

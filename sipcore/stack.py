@@ -4,16 +4,22 @@
     DNS     -> resolved(ticket, result, now)                      Resolve(ticket, question)
     clock   -> handle_timeout(now)                                Event: what the owner of the stack learns
     failure -> transport_failed, unreachable                      TraceRecord: what happened inside
-    owner   -> request, respond, call, ring, accept, reject, hang_up
+    owner   -> request, respond, call, ring, accept, reject, change, answer, request_within, hang_up, ...
 
 `next_timeout()` tells when to come back. Time and chance are arguments: the same calls with the same seed give the same
 bytes.
 """
 
 from sipcore.calls import Calls
-from sipcore.dialogs.session import Effect
+from sipcore.dialogs.effects import Effect
+from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
+from sipcore.dialogs.refer import is_refer_notification
+from sipcore.dialogs.replaces import replaces_for
+from sipcore.dialogs.session import Session
 from sipcore.errors import LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
+    CallNotified,
+    CallRequested,
     GarbageReceived,
     Output,
     RequestFailed,
@@ -23,12 +29,12 @@ from sipcore.events import (
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS
+from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, UPDATE
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
-from sipcore.message.uri import OtherUri
-from sipcore.outgoing import Order, Outgoing, contact_for
+from sipcore.message.uri import OtherUri, Uri
+from sipcore.outgoing import Order, Outgoing
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.tokens import Tokens
@@ -41,24 +47,43 @@ from sipcore.transactions.reply import reply_to, stamped
 from sipcore.transactions.timers import Timers
 from sipcore.value import maker, value
 
-ALLOW = (INVITE, ACK, CANCEL, BYE, OPTIONS)
-"""The methods that are understood, as Allow names them (RFC 3261 §20.5)."""
-
 _make_received = maker(ResponseReceived)
 
 
 @value
 class StackConfig:
-    """What a stack is told once: the user part of its Contact, its product name, the option tags that it supports."""
+    """What a stack is told once: the user part of its Contact, its product name, and what it can do."""
 
     timers: Timers = Timers()
     user: str = "sipcore"
     product: str = "sipcore"
-    extensions: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ("100rel", "replaces", "timer")
+    """The option tags that are told to be supported (RFC 3261 §20.37), and accepted in Require."""
+    methods: tuple[str, ...] = ()
+    """Methods that the owner answers, besides those of `METHODS`: Allow names them all (RFC 3261 §20.5)."""
     passes_unknown: bool = False
-    """Whether requests with other methods than ALLOW go to the owner; they are answered 405 if not."""
+    """Whether requests with other methods go to the owner all the same; they are answered 405 if not."""
+    session_interval: int = 0
+    """Seconds for which the session of a call lasts without a refresh (RFC 4028); 0 leaves it to the peer to ask."""
+    min_session_interval: int = MIN_INTERVAL
+    """Seconds: calls that ask for a shorter session interval are refused with a 422."""
+    answers_offers: bool = True
+    """Whether an offer in a running call is answered out of what was agreed before; `CallOffered` tells it if not."""
     tracing: bool = True
     """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
+
+    @property
+    def manner(self) -> Manner:
+        """What calls need of this."""
+        return Manner(
+            timers=self.timers,
+            methods=(*METHODS, *(method for method in self.methods if method not in METHODS)),
+            extensions=self.extensions,
+            product=self.product,
+            interval=self.session_interval,
+            min_interval=self.min_session_interval,
+            answers_offers=self.answers_offers,
+        )
 
 
 class Stack:
@@ -70,7 +95,8 @@ class Stack:
         self._outputs: list[Output] = []
         self._transactions = TransactionLayer(config.timers, tracing=config.tracing)
         self._outgoing = Outgoing(self._transactions, tokens, self._outputs)
-        self._calls = Calls(self._transactions, self._outgoing, tokens, config.timers, self._outputs)
+        self.manner = config.manner
+        self._calls = Calls(self._transactions, self._outgoing, tokens, self.manner, config.user, self._outputs)
         self._stamp = Stamp(0.0)
 
     @property
@@ -109,39 +135,86 @@ class Stack:
         self._transactions.respond(key, response, now)
         self._settle(now)
 
-    def call(self, order: Order, now: float) -> int:
-        """Place a call with an INVITE; gives its number. Raises LocalError where it cannot be sent at all."""
-        number = self._calls.place(order)
+    def call(self, order: Order, now: float, *, redirects: int = 0) -> int:
+        """Place a call with an INVITE; gives its number. Raises LocalError where it cannot be sent at all.
+
+        `redirects` is how many other places the call may be sent on to by a 3xx: anywhere the callee names.
+        """
+        number = self._calls.place(order, redirects)
         self._settle(now)
         return number
 
     def ring(
-        self, call: int, status: int, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+        self,
+        call: int,
+        status: int,
+        now: float,
+        *,
+        reliably: bool | None = None,
+        fields: Fields = (),
+        body: bytes = b"",
+        content_type: str = "",
     ) -> None:
-        """Send a 1xx to a call that came in. Raises LocalError when it is answered or over."""
-        contact = () if status == 100 else (self._contact(call),)
+        """Send a 1xx to a call that came in; see `Callee.ring`. Raises LocalError when it is answered or over."""
         effects = self._calls.callee(call).ring(
-            status, fields=self._signed([*contact, *fields]), body=body, content_type=content_type
+            status, now, reliably=reliably, fields=fields, body=body, content_type=content_type
         )
         self._carry_out(call, effects, now)
 
     def accept(self, call: int, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> None:
         """Answer a call that came in. Raises LocalError when it is answered or over."""
-        effects = self._calls.callee(call).accept(
-            now,
-            fields=self._signed([self._contact(call), *self._abilities(), *fields]),
-            body=body,
-            content_type=content_type,
-        )
+        effects = self._calls.callee(call).accept(now, fields=fields, body=body, content_type=content_type)
         self._carry_out(call, effects, now)
 
     def reject(self, call: int, status: int, now: float, *, reason: str = "", fields: Fields = ()) -> None:
         """Refuse a call that came in. Raises LocalError when it is answered or over."""
-        self._carry_out(call, self._calls.callee(call).reject(status, reason=reason, fields=self._signed(fields)), now)
+        self._carry_out(call, self._calls.callee(call).reject(status, now, reason=reason, fields=fields), now)
 
-    def hang_up(self, call: int, now: float) -> None:
-        """End a call in the way its state asks for; one that is over is left alone."""
-        self._calls.hang_up(call, now)
+    def session(self, call: int) -> Session:
+        """What a call has offered and agreed on. Raises LocalError when it is over, or has no dialog yet."""
+        return self._calls.machine(call).require_usage().session
+
+    def replaces(self, call: int) -> str:
+        """The value of a Replaces by which another call takes the place of this one at its peer. Raises LocalError."""
+        return replaces_for(self._calls.machine(call).require_usage().dialog)
+
+    def peer(self, call: int) -> Uri:
+        """Where the peer of a call can be reached: its remote target. Raises LocalError."""
+        return self._calls.machine(call).require_usage().dialog.remote_target
+
+    def change(self, call: int, body: bytes, now: float, *, method: str = "") -> None:
+        """Send a re-INVITE with an offer, or without one; before the call is answered, an UPDATE.
+
+        It comes to `CallChanged` or `CallUnchanged`. Raises LocalError where none may be sent now.
+        """
+        machine = self._calls.machine(call)
+        method = method or (INVITE if machine.require_usage().dialog.confirmed else UPDATE)
+        self._carry_out(call, machine.change(method, body, now), now)
+
+    def answer(self, call: int, body: bytes, now: float) -> None:
+        """Answer a `CallOffered`. Raises LocalError where there is no offer."""
+        self._carry_out(call, self._calls.machine(call).answer(body, now), now)
+
+    def decline(self, call: int, now: float, *, status: int = 488) -> None:
+        """Refuse a `CallOffered`; the call ends where the offer came with its 2xx. Raises LocalError."""
+        self._carry_out(call, self._calls.machine(call).decline(status, now), now)
+
+    def request_within(
+        self, call: int, method: str, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> int:
+        """Send a request inside a call; gives its ticket, as `request` does. Raises LocalError.
+
+        It must be none that changes the session or the call: those have methods of their own.
+        """
+        if method in METHODS and method != OPTIONS:
+            raise LocalError(f"{method} changes the call; it has a method of its own", section="RFC 3261 §12.2")
+        ticket = self._calls.request(call, method, fields, body, content_type)
+        self._settle(now)
+        return ticket
+
+    def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
+        """End a call in the way its state asks for; one that is over is left alone. A BYE carries `fields`."""
+        self._calls.hang_up(call, now, fields)
         self._settle(now)
 
     # What happens to it
@@ -225,7 +298,9 @@ class Stack:
         try:
             stamped_request = stamped(request, flow)
             tag = self._tokens.tag()
-            refusal = build_response(stamped_request, error.status, _told(error), tag=tag, fields=self._signed(()))
+            refusal = build_response(
+                stamped_request, error.status, _told(error), tag=tag, fields=self.manner.signed(())
+            )
             to = reply_to(stamped_request.via, flow)
         except SipError:
             return
@@ -251,7 +326,7 @@ class Stack:
                 except ParseError as error:
                     self._reply(key, request, error.status, now, reason=_told(error))
             case effects.AckReceived(request):
-                self._calls.receive_ack(request, now)
+                self._calls.receive_ack(request, now, self._stamp)
             case effects.CancelReceived(key, request, _, cancelled):
                 self._take_cancel(key, request, cancelled, now)
             case effects.MergedRequest(key, request):
@@ -266,43 +341,59 @@ class Stack:
     def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
         """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
         unknown = [tag for tag in request[REQUIRE] if tag not in self.config.extensions]
-        in_dialog = request.to.tag is not None
-        if request.method not in ALLOW and not self.config.passes_unknown:
-            self._reply(key, request, 405, now, fields=self._abilities())  # §8.2.1
+        call = self._calls.number_of(request) if request.to.tag is not None else None
+        if request.method not in self.manner.methods and not self._passes(call, request):
+            self._reply(key, request, 405, now, fields=self.manner.abilities())  # §8.2.1
         elif isinstance(request.uri, OtherUri):
             self._reply(key, request, 416, now)  # §8.2.2.1
         elif unknown:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
-        elif in_dialog and not self._calls.has_dialog(request):
-            self._reply(key, request, 481, now)  # §12.2.2
-        elif in_dialog:
-            self._take_in_dialog(key, request, now)
-        elif request.method == BYE:
-            self._reply(key, request, 481, now)  # §15.1.2
+        elif call is not None:
+            self._take_within(call, key, request, now)
+        elif request.to.tag is not None or request.method in (BYE, PRACK, UPDATE):
+            self._reply(key, request, 481, now)  # §12.2.2, §15.1.2, RFC 3262 §3
         elif request.method == INVITE:
-            self._calls.receive_invite(key, request, flow, self._stamp)
+            refusal = self._calls.refusal_of(request)
+            if refusal is not None:
+                self._reply(key, request, refusal[0], now, fields=refusal[1])
+            else:
+                self._calls.receive_invite(key, request, flow, self._stamp)
         else:
             self._outputs.append(RequestReceived(key, request, flow, self._stamp))
 
-    def _take_in_dialog(self, key: AnyServerKey, request: Request, now: float) -> None:
-        """RFC 3261 §12.2.2: what is out of order is an error; BYE ends the session, nothing else changes it."""
-        if not self._calls.is_in_order(request):
+    def _passes(self, call: int | None, request: Request) -> bool:
+        """Whether a request is dealt with although its method is not among those that Allow names."""
+        return self.config.passes_unknown or (call is not None and self._is_notification(call, request))
+
+    def _is_notification(self, call: int, request: Request) -> bool:
+        """Whether a NOTIFY is what a REFER of this call has subscribed to (RFC 3515 §2.4.4)."""
+        return request.method == NOTIFY and self._calls.is_referring(call) and is_refer_notification(request)
+
+    def _take_within(self, call: int, key: AnyServerKey, request: Request, now: float) -> None:
+        """RFC 3261 §12.2.2: what is out of order is an error; the rest is the call's business, or its owner's."""
+        if not self._calls.is_in_order(call, request):
             self._reply(key, request, 500, now, reason="CSeq out of order")
         elif request.method == BYE:
-            self._calls.receive_bye(key, request, now)
-        elif request.method == INVITE:
-            self._reply(key, request, 488, now)  # §14.2: the offer is declined, the session goes on as it was
+            self._calls.receive_bye(call, key, request, now)
+        elif request.method in (INVITE, UPDATE):
+            self._calls.receive_change(call, key, request, now, self._stamp)
+        elif request.method == PRACK:
+            if not self._calls.receive_prack(call, key, request, now):
+                self._reply(key, request, 481, now)
         elif request.method == OPTIONS:
-            self._reply(key, request, 200, now, fields=self._abilities())  # §11
+            self._reply(key, request, 200, now, fields=self.manner.abilities())  # §11
+        elif self._is_notification(call, request):
+            self._reply(key, request, 200, now)
+            self._outputs.append(CallNotified(call, request, self._stamp))
         else:
-            self._reply(key, request, 405, now, fields=self._abilities())
+            self._outputs.append(CallRequested(call, key, request, self._stamp))
 
     def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
         """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""
         tag = self._calls.tag_of(cancelled) if cancelled is not None else ""
         self._reply(key, request, 200 if cancelled is not None else 481, now, tag=tag)
         if cancelled is not None:
-            self._calls.receive_cancel(cancelled, now)
+            self._calls.receive_cancel(cancelled, request, now)
 
     def _take_response(self, key: ClientKey, response: Response, flow: Flow, now: float) -> None:
         ticket = self._outgoing.ticket_of(key)
@@ -311,12 +402,13 @@ class Stack:
         dealt_with, auth_error = self._outgoing.take(ticket, response, now)
         if dealt_with:
             return
-        if self._calls.owns(ticket):
-            self._calls.receive_response(ticket, response, flow, self._stamp, auth_error, now)
-        else:
-            self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
-            if not response.is_provisional:
-                self._outgoing.forget(ticket)
+        if self._calls.owns(ticket) and self._calls.receive_response(
+            ticket, response, flow, self._stamp, auth_error, now
+        ):
+            return
+        self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
+        if not response.is_provisional:
+            self._outgoing.forget(ticket)
 
     def _transaction_failed(self, key: Key, failure: TransportFailure, now: float) -> None:
         ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
@@ -326,11 +418,10 @@ class Stack:
                 self._request_failed(ticket, last, now)
 
     def _request_failed(self, ticket: int, failure: TransportFailure, now: float) -> None:
-        if self._calls.owns(ticket):
-            self._calls.fail(ticket, failure, now)
-        else:
-            self._outgoing.forget(ticket)
-            self._outputs.append(RequestFailed(ticket, failure))
+        if self._calls.owns(ticket) and self._calls.fail(ticket, failure, now):
+            return
+        self._outgoing.forget(ticket)
+        self._outputs.append(RequestFailed(ticket, failure))
 
     def _terminated(self, key: Key) -> None:
         ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
@@ -349,26 +440,8 @@ class Stack:
         tag: str = "",
     ) -> None:
         tag = tag or self._tokens.tag()
-        told = self._signed(fields)
+        told = self.manner.signed(fields)
         self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=told), now)
-
-    def _signed(self, fields: Fields) -> list[tuple[str, object]]:
-        """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""
-        told = list(fields)
-        if self.config.product and not any(name.lower() == "server" for name, _ in told):
-            told.append(("Server", self.config.product))
-        return told
-
-    def _abilities(self) -> list[tuple[str, object]]:
-        """Allow and Supported, which every 2xx to INVITE and OPTIONS should carry (RFC 3261 §13.3.1.4, §11.2)."""
-        supported = [("Supported", ", ".join(self.config.extensions))] if self.config.extensions else []
-        return [("Allow", ", ".join(ALLOW)), *supported]
-
-    def _contact(self, call: int) -> tuple[str, object]:
-        flow = self._calls.flow_of(call)
-        if flow is None:
-            raise LocalError(f"no call {call}", section="RFC 3261 §12.1.1")
-        return ("Contact", contact_for(self.config.user, flow if isinstance(flow, Hop) else flow.hop))
 
 
 def _told(error: ParseError) -> str:

@@ -15,7 +15,7 @@ from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of, mark
 from sipcore.auth.session import AuthSession
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import Call
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import LocalError, ParseError, TransportFailure
@@ -28,7 +28,7 @@ from sipcore.resolve.target import Hop
 from sipcore.sdp.build import SDP, audio_description
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import ALLOW, StackConfig
+from sipcore.stack import StackConfig
 from sipcore.trace import TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 
@@ -173,7 +173,6 @@ class _Run:
             INVITE,
             script.destination.uri(hop.transport, hop.remote),
             from_=script.caller,
-            fields=_FIELDS,
             body=bytes(offer),
             content_type=SDP,
         )
@@ -244,9 +243,6 @@ class _Run:
             codec=_negotiated(self._final),
             epoch_ns=self._epoch_ns,
         )
-
-
-_FIELDS = (("Allow", ", ".join(ALLOW)),)
 
 
 def _negotiated(response: Response | None) -> str:

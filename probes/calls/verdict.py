@@ -2,7 +2,7 @@
 
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.message import Response
 from sipcore.value import value

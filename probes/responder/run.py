@@ -29,8 +29,10 @@ from probes.responder.personas import (
 from probes.responder.visit.run import MAX_SESSION_ID, Visit
 from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.deviation import Deviation
+from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request
@@ -39,7 +41,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.build import SDP, audio_description
-from sipcore.stack import ALLOW, StackConfig
+from sipcore.stack import StackConfig
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
@@ -49,7 +51,7 @@ MAX_CALLS = 200
 """Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
 NONCE_SECRET_BYTES = 32
 CONTACT_USER = "sipprobe"
-ALLOWED = ", ".join(ALLOW)
+ALLOWED = ", ".join(METHODS)
 
 Report = Callable[[Happening], None]
 

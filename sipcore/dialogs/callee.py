@@ -1,28 +1,41 @@
-"""The callee's side of a call as a table: RFC 3261 §13.3, §9.2 (CANCEL), §15.1.2 (BYE).
+"""The callee's side of a call as a table: RFC 3261 §13.3, §9.2 (CANCEL), §15.1.2 (BYE), RFC 3262 §3 (reliable 1xx).
 
 The 2xx is repeated here until the ACK comes, since the transaction is over with it (§13.3.1.4, RFC 6026 §7.1).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 
-from sipcore.dialogs.dialog import Dialog, dialog_of_callee
-from sipcore.dialogs.session import (
+from sipcore.dialogs.dialog import Numbers, dialog_of_callee
+from sipcore.dialogs.effects import (
     Confirmed,
     Effect,
     Ended,
     EndReason,
     Reply,
-    SendInDialog,
-    StartTimer,
 )
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.provisional import MAX_FIRST, ReliableProvisionals
+from sipcore.dialogs.repeat import Repeat
+from sipcore.dialogs.session import Session, description_of
+from sipcore.dialogs.side import Side
+from sipcore.dialogs.usage import RELIABLE, InviteUsage
+from sipcore.errors import LocalError
+from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import BYE
+from sipcore.message.registry import RACK, REQUIRE, SUPPORTED
+from sipcore.sdp.build import SDP
+from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier, Meaning
+from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
-from sipcore.transactions.timers import Timers
+from sipcore.transactions.timers import NEVER
+
+TRYING = 100
+NO_PRACK_STATUS = 504
+"""To an INVITE whose reliable 1xx nobody acknowledges (RFC 3262 §3: a 5xx): the caller did not react in time."""
 
 
 class State(Enum):
@@ -30,6 +43,8 @@ class State(Enum):
 
     INVITED = "invited"
     RINGING = "ringing"
+    ACCEPTING = "accepting"
+    """Accepted here while a reliable 1xx with a session description waits for its PRACK (RFC 3262 §3)."""
     ANSWERED = "answered"
     LEAVING = "leaving"
     """Answered and hung up here before the ACK: the BYE must wait for it (§15)."""
@@ -43,9 +58,12 @@ class Input(Enum):
 
     RING = "ring"
     ACCEPT = "accept"
+    ACCEPT_LATER = "accept after the PRACK"
     REJECT = "reject"
     HANG_UP = "hang up"
     CANCEL = "CANCEL"
+    PRACKED = "PRACK of what waited"
+    NO_PRACK = "no PRACK"
     ACK = "ACK"
     REMOTE_BYE = "remote BYE"
     REPEAT = "repeat the 2xx"
@@ -60,6 +78,7 @@ class Step(Enum):
     SUCCESS = "2xx"
     REPEAT = "2xx again"
     FAILURE = "3xx-6xx"
+    TIMED_OUT = "504"
     TERMINATED = "487"
     ACCEPT_BYE = "200 to BYE"
     BYE = "BYE"
@@ -75,11 +94,21 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
         for cell, target in (
             ((state, _I.RING), (_S.RINGING, (_DO.PROVISIONAL,))),  # 13.3.1.1
             ((state, _I.ACCEPT), (_S.ANSWERED, (_DO.SUCCESS,))),  # 13.3.1.4
+        )
+    },
+    **{
+        cell: target
+        for state in (_S.INVITED, _S.RINGING, _S.ACCEPTING)
+        for cell, target in (
             ((state, _I.REJECT), (_S.TERMINATED, (_DO.FAILURE, _DO.REPORT_END))),  # 13.3.1.3
             ((state, _I.CANCEL), (_S.TERMINATED, (_DO.TERMINATED, _DO.REPORT_END))),  # 9.2
             ((state, _I.REMOTE_BYE), (_S.TERMINATED, (_DO.ACCEPT_BYE, _DO.TERMINATED, _DO.REPORT_END))),  # 15.1.2
         )
     },
+    (_S.RINGING, _I.ACCEPT_LATER): (_S.ACCEPTING, ()),
+    (_S.ACCEPTING, _I.PRACKED): (_S.ANSWERED, (_DO.SUCCESS,)),
+    (_S.RINGING, _I.NO_PRACK): (_S.TERMINATED, (_DO.TIMED_OUT, _DO.REPORT_END)),
+    (_S.ACCEPTING, _I.NO_PRACK): (_S.TERMINATED, (_DO.TIMED_OUT, _DO.REPORT_END)),
     (_S.ANSWERED, _I.ACK): (_S.CONFIRMED, (_DO.REPORT_CONFIRMED,)),
     (_S.ANSWERED, _I.REPEAT): (_S.ANSWERED, (_DO.REPEAT,)),
     (_S.ANSWERED, _I.NO_ACK): (_S.ENDING, (_DO.BYE,)),  # 13.3.1.4
@@ -94,6 +123,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.ENDING, _I.REMOTE_BYE): (_S.ENDING, (_DO.ACCEPT_BYE,)),
     (_S.ENDING, _I.BYE_DONE): (_S.TERMINATED, (_DO.REPORT_END,)),
 }
+_EARLY = (_S.INVITED, _S.RINGING, _S.ACCEPTING)
 _UP = (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED, _S.ENDING)
 IGNORED = {
     *((state, _I.CANCEL) for state in _UP),  # 9.2: it has no effect after a final response
@@ -101,108 +131,213 @@ IGNORED = {
     *((state, _I.HANG_UP) for state in (_S.LEAVING, _S.ENDING)),
     *((state, _I.REPEAT) for state in (_S.CONFIRMED, _S.ENDING)),  # a timer that was set before
     *((state, _I.NO_ACK) for state in (_S.CONFIRMED, _S.ENDING)),
+    (_S.RINGING, _I.PRACKED),
     *((_S.TERMINATED, happening) for happening in Input),
 }
 IMPOSSIBLE = {
-    *((state, happening) for state in (_S.INVITED, _S.RINGING) for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
+    *((state, happening) for state in _EARLY for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
     # An ACK of a final response that was not a 2xx ends in its transaction; without any there is none to match.
-    *((state, _I.ACK) for state in (_S.INVITED, _S.RINGING)),
+    *((state, _I.ACK) for state in _EARLY),
     # `Callee.hang_up` rejects a call that is not answered yet.
-    *((state, _I.HANG_UP) for state in (_S.INVITED, _S.RINGING)),
+    *((state, _I.HANG_UP) for state in _EARLY),
     # `Callee` refuses these as the caller's mistake.
-    *((state, happening) for state in _UP for happening in (_I.RING, _I.ACCEPT, _I.REJECT)),
+    *((state, happening) for state in (_S.ACCEPTING, *_UP) for happening in (_I.RING, _I.ACCEPT, _I.ACCEPT_LATER)),
+    *((state, _I.REJECT) for state in _UP),
+    # Nothing reliable was sent yet, or `ReliableProvisionals` has stopped with the final response.
+    *((state, happening) for state in (_S.INVITED, *_UP) for happening in (_I.PRACKED, _I.NO_PRACK)),
+    (_S.INVITED, _I.ACCEPT_LATER),
     *((state, _I.BYE_DONE) for state in (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED)),
 }
+_OVER = (State.ENDING, State.TERMINATED)
 
 
-class Callee:
+class Callee(Side):
     """One incoming call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_deadline", "_interval", "_key", "_response", "_timers", "dialog", "end_reason", "invite", "state")
+    __slots__ = ("_accept", "_key", "_refusal", "_reliable", "_repeat", "_success", "invite", "state")
 
-    def __init__(self, key: AnyServerKey, invite: Request, local_tag: str, timers: Timers) -> None:
+    def __init__(
+        self, key: AnyServerKey, invite: Request, local_tag: str, contact: Address, manner: Manner, tokens: Tokens
+    ) -> None:
         """Take the INVITE and its server transaction's key. Raises ParseError when it has no Contact (§8.1.1.8)."""
+        super().__init__(manner, tokens, Numbers(), EndReason.REMOTE_HANG_UP)
+        self.contact = contact
         self.invite = invite
         self.state = State.INVITED
-        self.dialog: Dialog = dialog_of_callee(invite, local_tag)
-        self.end_reason = EndReason.REMOTE_HANG_UP
+        self.usage: InviteUsage = self.new_usage(dialog_of_callee(invite, local_tag), Session(), owner=False)
+        self.usage.hear(invite)
+        self.usage.session.received(Carrier.INVITE, description_of(invite))
         self._key = key
-        self._timers = timers
-        self._response: Response | None = None
-        self._interval = timers.t1
-        self._deadline = 0.0
+        self._reliable: ReliableProvisionals | None = None
+        self._accept: Callable[[float], Response] | None = None
+        self._success: Response | None = None
+        self._refusal: Response | None = None
+        self._repeat: Repeat | None = None
 
-    def ring(self, status: int, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> list[Effect]:
-        """Send a 1xx. Raises LocalError for another status, and when the call is answered or over."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the call is over."""
+        return self.state in _OVER
+
+    # What the owner asks for
+
+    def ring(
+        self,
+        status: int,
+        now: float,
+        *,
+        reliably: bool | None = None,
+        fields: Fields = (),
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> list[Effect]:
+        """Send a 1xx; `reliably` by default where the caller requires it, or supports it and there is a body.
+
+        Raises LocalError for another status, when the call is answered or over, for a session description that may
+        not stand there, and when it is to be reliable for a caller that does not know how.
+        """
         self._require(Input.RING, status, 100, 199)
-        self._response = self._build(status, fields, body, content_type)
-        return self._move(Input.RING)
+        reliable = self._is_reliable(status, bool(body), reliably)
+        if status != TRYING:
+            description = body if content_type == SDP else b""
+            self.usage.session.sent(Carrier.RELIABLE if reliable else Carrier.PROVISIONAL, description)
+        if not reliable:
+            return self._move(
+                Input.RING, now, replies=[Reply(self._key, self._built(status, fields, body, content_type))]
+            )
+        if self._reliable is None:
+            first = 1 + self.tokens.number(MAX_FIRST)
+            self._reliable = ReliableProvisionals(self._key, self.manner.timers, first)
+        numbered = [("Require", RELIABLE), ("RSeq", self._reliable.next_number()), *fields]
+        response = self._built(status, numbered, body, content_type)
+        return self._move(Input.RING, now, replies=self._reliable.send(response, now))
 
     def accept(self, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> list[Effect]:
-        """Send the 200, and repeat it from T1 up to T2 apart until the ACK comes or 64·T1 have passed (§13.3.1.4)."""
-        self._require(Input.ACCEPT, 200, 200, 299)
-        self._response = self._build(200, fields, body, content_type)
-        self._deadline = now + 64 * self._timers.t1
-        effects = self._move(Input.ACCEPT)
-        self.dialog = replace(self.dialog, confirmed=True)
-        return [*effects, StartTimer(self._interval)]
+        """Send the 200, and repeat it from T1 up to T2 apart until the ACK comes or 64·T1 have passed (§13.3.1.4).
 
-    def reject(self, status: int, *, reason: str = "", fields: Fields = ()) -> list[Effect]:
+        It waits for the PRACK of a 1xx with a session description (RFC 3262 §3). Raises LocalError when the call is
+        answered or over, and for a session description that is missing or too much.
+        """
+        self._require(Input.ACCEPT, 200, 200, 299)
+        told = list(fields)
+
+        def success(at: float) -> Response:
+            self.usage.session.sent(Carrier.SUCCESS, body if content_type == SDP else b"")
+            expiry = self.usage.expiry.accept(self.invite, self.manner, at)
+            return self._built(200, [*expiry, *told], body, content_type, able=True)
+
+        if self._reliable is not None and self._reliable.has_session:
+            self._accept = success
+            return self._move(Input.ACCEPT_LATER, now)
+        self._success = success(now)
+        return self._move(Input.ACCEPT, now)
+
+    def reject(self, status: int, now: float, *, reason: str = "", fields: Fields = ()) -> list[Effect]:
         """Send a 3xx to 6xx. Raises LocalError for another status, and when the call is answered or over."""
         self._require(Input.REJECT, status, 300, 699)
         self.end_reason = EndReason.REJECTED
-        self._response = build_response(self.invite, status, reason, tag=self.dialog.local.tag or "", fields=fields)
-        return self._move(Input.REJECT)
+        self._refusal = self._refused(status, reason, fields)
+        return self._move(Input.REJECT, now)
 
-    def hang_up(self) -> list[Effect]:
+    def hang_up(self, now: float) -> list[Effect]:
         """End the call: 480 while it is not answered, BYE once it is."""
-        if self.state in (State.INVITED, State.RINGING):
-            return self.reject(480)
-        if self.state is not State.TERMINATED:
+        if self.state in _EARLY:
+            return self.reject(480, now, fields=self.parting)
+        if self.state not in (State.ENDING, State.TERMINATED):
             self.end_reason = EndReason.LOCAL_HANG_UP
-        return self._move(Input.HANG_UP)
+        return self._move(Input.HANG_UP, now)
 
-    def receive_cancel(self) -> list[Effect]:
-        """The caller gives up; the CANCEL itself is answered by the owner (§9.2)."""
-        if self.state in (State.INVITED, State.RINGING):
-            self.end_reason = EndReason.CANCELLED
-        return self._move(Input.CANCEL)
+    # What comes
 
-    def receive_ack(self, ack: Request) -> list[Effect]:
-        """The ACK of the 2xx."""
-        return self._move(Input.ACK, ack=ack)
+    def receive_prack(self, key: AnyServerKey, prack: Request, now: float) -> list[Effect]:
+        """A PRACK inside the dialog (RFC 3262 §3). Raises ParseError when its RAck cannot be read."""
+        rack = prack[RACK]
+        if rack is None or self._reliable is None:
+            return [self._answer_to(key, prack, 481)]
+        replies = self._reliable.acknowledge(rack, self.invite.cseq.number, now)
+        if replies is None:
+            return [self._answer_to(key, prack, 481)]
+        session, body = self.usage.session, description_of(prack)
+        verdict = session.received(Carrier.PRACK, body)
+        answer = session.answer_to(body) if verdict.meaning is Meaning.OFFER else b""
+        if verdict.status is not None or (verdict.meaning is Meaning.OFFER and not answer):
+            session.sent(Carrier.PRACK_FAILURE, b"")
+            effects: list[Effect] = [self._answer_to(key, prack, verdict.status or NOT_ACCEPTABLE)]
+        else:
+            session.sent(Carrier.PRACK_SUCCESS, answer)
+            effects = [self._answer_to(key, prack, 200, answer)]
+        effects += replies
+        return effects if self._reliable.has_session else [*effects, *self._move(Input.PRACKED, now)]
 
-    def receive_bye(self, key: AnyServerKey, bye: Request) -> list[Effect]:
+    def receive_cancel(self, key: AnyServerKey, cancel: Request, now: float) -> list[Effect]:
+        """The caller gives up its INVITE or re-INVITE; the CANCEL itself is answered by the owner (§9.2)."""
+        if key != self._key:
+            return self.usage.receive_cancel(key, now)
+        if self.state in _EARLY:
+            self.end_reason, self.ended_by = EndReason.CANCELLED, cancel
+        return self._move(Input.CANCEL, now)
+
+    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
+        """The ACK of a 2xx."""
+        if ack.cseq.number != self.invite.cseq.number:
+            return self._settle(self.usage.receive_ack(ack, now), now)
+        return self._move(Input.ACK, now, ack=ack)
+
+    def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
         """The peer hangs up."""
-        if self.state is not State.ENDING:
-            self.end_reason = EndReason.REMOTE_HANG_UP
-        return self._move(Input.REMOTE_BYE, bye=(key, bye))
+        if self.state not in (State.ENDING, State.TERMINATED):
+            self.end_reason, self.ended_by = EndReason.REMOTE_HANG_UP, bye
+        return self._move(Input.REMOTE_BYE, now, bye=(key, bye))
 
-    def bye_done(self, outcome: Response | TransportFailure) -> list[Effect]:
-        """The BYE was answered, or was not. That the ACK never came stays the reason if it was one."""
-        if self.end_reason is not EndReason.NO_ACK:
-            if isinstance(outcome, TransportFailure):
-                self.end_reason = EndReason.BYE_UNANSWERED
-            elif not outcome.is_success:
-                self.end_reason = EndReason.BYE_REFUSED
-        return self._move(Input.BYE_DONE)
+    def bye_done(self, now: float) -> list[Effect]:
+        """The BYE was answered, or was not."""
+        return self._move(Input.BYE_DONE, now)
+
+    # Time
+
+    def next_timeout(self) -> float:
+        """When `wake` is due."""
+        provisional = self._reliable.due if self._reliable else NEVER
+        return min(self._repeat.due if self._repeat else NEVER, provisional, self.usage.next_timeout())
 
     def wake(self, now: float) -> list[Effect]:
-        """The timer has run out: repeat the 2xx, or give up on the ACK."""
-        if self.state not in (State.ANSWERED, State.LEAVING):
-            return []
-        if now >= self._deadline:
-            self.end_reason = EndReason.NO_ACK
-            return self._move(Input.NO_ACK)
-        self._interval = min(2 * self._interval, self._timers.t2)
-        return [*self._move(Input.REPEAT), StartTimer(min(self._interval, self._deadline - now))]
+        """Repeat what is not acknowledged yet, or give up on it; and what else is due."""
+        effects: list[Effect] = []
+        if self._repeat is not None and now >= self._repeat.due:
+            again = self._repeat.wake(now)
+            effects += self._move(Input.REPEAT if again else Input.NO_ACK, now, replies=[again] if again else [])
+        if self._reliable is not None and now >= self._reliable.due:
+            again = self._reliable.wake(now)
+            effects += [again] if again else self._move(Input.NO_PRACK, now)
+        return [*effects, *self._settle(self.usage.wake(now), now)]
 
-    def _build(self, status: int, fields: Fields, body: bytes, content_type: str) -> Response:
+    # Inside
+
+    def _is_reliable(self, status: int, has_body: bool, wanted: bool | None) -> bool:
+        required, supported = RELIABLE in self.invite[REQUIRE], RELIABLE in self.invite[SUPPORTED]
+        if status == TRYING or wanted is False:
+            return False
+        if wanted and not (required or supported):
+            raise LocalError("the caller does not support reliable 1xx", section="RFC 3262 §3")
+        return bool(wanted) or required or (supported and has_body and self.manner.supports(RELIABLE))
+
+    def _built(self, status: int, fields: Fields, body: bytes, content_type: str, *, able: bool = False) -> Response:
         routes = [("Record-Route", text) for text in self.invite.headers.get_all("Record-Route")]  # §12.1.1
-        tag = "" if status == 100 else self.dialog.local.tag or ""
-        return build_response(
-            self.invite, status, tag=tag, fields=[*routes, *fields], body=body, content_type=content_type
-        )
+        contact = None if status == TRYING else self.contact
+        told = self.manner.dialog_fields(contact, [*routes, *fields], able=able)
+        tag = "" if status == TRYING else self._tag
+        return build_response(self.invite, status, tag=tag, fields=told, body=body, content_type=content_type)
+
+    def _refused(self, status: int, reason: str = "", fields: Fields = ()) -> Response:
+        return build_response(self.invite, status, reason, tag=self._tag, fields=self.manner.signed(fields))
+
+    @property
+    def _tag(self) -> str:
+        return self.usage.dialog.id.local_tag
+
+    def _answer_to(self, key: AnyServerKey, request: Request, status: int, body: bytes = b"") -> Reply:
+        fields = self.manner.signed(())
+        return Reply(key, build_response(request, status, fields=fields, body=body, content_type=SDP if body else ""))
 
     def _require(self, happening: Input, status: int, lowest: int, highest: int) -> None:
         """Refuse what the caller of this method must not ask for, before anything is changed by it."""
@@ -213,30 +348,65 @@ class Callee:
             raise LocalError(text, section="RFC 3261 §13.3.1")
 
     def _move(
-        self, happening: Input, ack: Request | None = None, bye: tuple[AnyServerKey, Request] | None = None
+        self,
+        happening: Input,
+        now: float,
+        ack: Request | None = None,
+        bye: tuple[AnyServerKey, Request] | None = None,
+        replies: list[Reply] | None = None,
     ) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
         if cell is None:
             return []
-        self.state = cell[0]
         effects: list[Effect] = []
+        if cell[0] in _OVER and self.state not in _OVER:
+            effects += self.usage.over(now)
+        self.state = cell[0]
         for step in cell[1]:
-            if step in (Step.PROVISIONAL, Step.SUCCESS, Step.REPEAT, Step.FAILURE) and self._response:
-                effects.append(Reply(self._key, self._response))
-            elif step is Step.TERMINATED:
-                refusal = build_response(self.invite, 487, tag=self.dialog.local.tag or "")
-                effects.append(Reply(self._key, refusal))
-            elif step is Step.ACCEPT_BYE and bye:
-                effects.append(Reply(bye[0], build_response(bye[1], 200)))
-            elif step is Step.BYE:
-                effects.append(self._bye())
-            elif step is Step.REPORT_CONFIRMED and ack:
-                effects.append(Confirmed(ack))
-            elif step is Step.REPORT_END:
-                effects.append(Ended(self.end_reason))
+            match step:
+                case Step.PROVISIONAL | Step.REPEAT:
+                    effects += replies or ()
+                case Step.ACCEPT_BYE if bye:
+                    effects.append(self._accepted_bye(*bye))
+                case Step.BYE:
+                    effects.append(self._part(happening))
+                case Step.REPORT_CONFIRMED if ack:
+                    self._repeat = None
+                    self.usage.session.received(Carrier.ACK, description_of(ack))
+                    effects.append(Confirmed(ack))
+                case Step.REPORT_END:
+                    effects.append(Ended(self.end_reason, self.ended_by))
+                case _:
+                    effects.append(Reply(self._key, self._final(step, now)))
+        if self.state is State.TERMINATED:
+            self._stop()
         return effects
 
-    def _bye(self) -> SendInDialog:
-        self.dialog = self.dialog.numbered(self.dialog.local_sequence + 1)
-        request, next_hop = self.dialog.request(BYE, self.dialog.local_sequence)
-        return SendInDialog(request, next_hop)
+    def _final(self, step: Step, now: float) -> Response:
+        if step is Step.SUCCESS:
+            return self._succeed(now)
+        if step is Step.TIMED_OUT:
+            self.end_reason = EndReason.NO_PRACK
+            return self._refused(NO_PRACK_STATUS)
+        return self._refusal if step is Step.FAILURE and self._refusal else self._refused(487)
+
+    def _succeed(self, now: float) -> Response:
+        if self._accept is not None:
+            self._success, self._accept = self._accept(now), None
+        if self._reliable is not None:
+            self._reliable.stop()
+        assert self._success is not None  # noqa: S101  # `accept` has made it, or made how to make it
+        self._repeat = Repeat(self._key, self._success, now, self.manner.timers, longest=self.manner.timers.t2)
+        self.usage.dialog = replace(self.usage.dialog, confirmed=True)
+        return self._success
+
+    def _part(self, happening: Input) -> Effect:
+        if happening is Input.NO_ACK:
+            self.end_reason = EndReason.NO_ACK
+        self._repeat = None
+        return self._bye()
+
+    def _stop(self) -> None:
+        self._repeat = None
+        if self._reliable is not None:
+            self._reliable.stop()

@@ -1,13 +1,14 @@
 """The caller's side of a call as a table: RFC 3261 §13.2, §9.1 (CANCEL and its races), §15.1 (BYE).
 
-The machine says what to do next; it sends nothing. `Caller` keeps the state and the dialog, and turns each step into
-the effects of `dialogs.session`.
+The machine says what to do next; it sends nothing. `Caller` keeps the state and the dialogs: as many early ones as a
+proxy has forked the INVITE to, of which the first that answers becomes the call, and the others are ended.
 """
 
+from dataclasses import replace
 from enum import Enum
 
-from sipcore.dialogs.dialog import Dialog, dialog_of_caller
-from sipcore.dialogs.session import (
+from sipcore.dialogs.dialog import Numbers, dialog_of_caller
+from sipcore.dialogs.effects import (
     AckSuccess,
     Answered,
     CancelInvite,
@@ -15,19 +16,35 @@ from sipcore.dialogs.session import (
     Ended,
     EndReason,
     Failed,
+    Offered,
     Progress,
-    Reply,
+    Redirected,
     SendAndForget,
-    SendInDialog,
+    SendInvite,
 )
+from sipcore.dialogs.expiry import TOO_SMALL, Expiry
+from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.redirect import Redirects
+from sipcore.dialogs.session import Session, description_of
+from sipcore.dialogs.side import Side
+from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import TransportFailure
-from sipcore.message.build import response as build_response
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE
+from sipcore.message.method import BYE, INVITE
+from sipcore.message.registry import SESSION_EXPIRES
+from sipcore.message.uri import SipUri
+from sipcore.sdp.offer_answer import Carrier, Meaning
+from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
+from sipcore.transactions.timers import NEVER
 
 MAX_FORKS = 16
-"""Callees whose 2xx are acknowledged for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
+"""Callees whose dialogs are kept for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
+TRYING = 100
+REDIRECTIONS_END = 400
+GLOBAL_FAILURE = 600
+"""From here on a refusal holds for every place the callee could be at (RFC 3261 §21.6)."""
 
 
 class State(Enum):
@@ -36,6 +53,8 @@ class State(Enum):
     CALLING = "calling"
     PROCEEDING = "proceeding"
     CANCELLING = "cancelling"
+    OFFERED = "offered"
+    """Answered with an offer, which the owner has to answer in the ACK (RFC 3261 §13.2.2.4)."""
     CONFIRMED = "confirmed"
     ENDING = "ending"
     TERMINATED = "terminated"
@@ -46,8 +65,12 @@ class Input(Enum):
 
     R1XX = "1xx"
     R2XX = "2xx"
+    R2XX_OFFER = "2xx with an offer"
     R3XX_6XX = "3xx-6xx"
+    MOVED = "3xx that leads on"
+    ADJUSTED = "refusal that another INVITE avoids"
     FAILED = "failed"
+    ANSWER = "answer"
     HANG_UP = "hang up"
     REMOTE_BYE = "remote BYE"
     BYE_DONE = "BYE done"
@@ -57,10 +80,14 @@ class Step(Enum):
     """What to do on the way to the next state."""
 
     REPORT_PROGRESS = "report progress"
+    REPORT_REDIRECTION = "report redirection"
     REPORT_ANSWER = "report answer"
+    REPORT_OFFER = "report offer"
     REPORT_FAILURE = "report failure"
     REPORT_END = "report end"
+    INVITE = "INVITE"
     ACK = "ACK"
+    REFUSING_ACK = "ACK that refuses the offer"
     CANCEL = "CANCEL"
     BYE = "BYE"
     ACCEPT_BYE = "200 to BYE"
@@ -68,19 +95,27 @@ class Step(Enum):
 
 _S, _I, _DO = State, Input, Step
 TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
-    (_S.CALLING, _I.R1XX): (_S.PROCEEDING, (_DO.REPORT_PROGRESS,)),  # 13.2.2.1
-    (_S.CALLING, _I.R2XX): (_S.CONFIRMED, (_DO.ACK, _DO.REPORT_ANSWER)),  # 13.2.2.4
-    (_S.CALLING, _I.R3XX_6XX): (_S.TERMINATED, (_DO.REPORT_FAILURE,)),  # 13.2.2.2, 13.2.2.3
-    (_S.CALLING, _I.FAILED): (_S.TERMINATED, (_DO.REPORT_FAILURE,)),  # 8.1.3.1
-    (_S.CALLING, _I.HANG_UP): (_S.CANCELLING, (_DO.CANCEL,)),  # 9.1: it waits for the first 1xx
-    (_S.PROCEEDING, _I.R1XX): (_S.PROCEEDING, (_DO.REPORT_PROGRESS,)),
-    (_S.PROCEEDING, _I.R2XX): (_S.CONFIRMED, (_DO.ACK, _DO.REPORT_ANSWER)),
-    (_S.PROCEEDING, _I.R3XX_6XX): (_S.TERMINATED, (_DO.REPORT_FAILURE,)),
-    (_S.PROCEEDING, _I.FAILED): (_S.TERMINATED, (_DO.REPORT_FAILURE,)),
-    (_S.PROCEEDING, _I.HANG_UP): (_S.CANCELLING, (_DO.CANCEL,)),
+    **{
+        cell: target
+        for state in (_S.CALLING, _S.PROCEEDING)
+        for cell, target in (
+            ((state, _I.R1XX), (_S.PROCEEDING, (_DO.REPORT_PROGRESS,))),  # 13.2.2.1
+            ((state, _I.R2XX), (_S.CONFIRMED, (_DO.ACK, _DO.REPORT_ANSWER))),  # 13.2.2.4
+            ((state, _I.R2XX_OFFER), (_S.OFFERED, (_DO.REPORT_ANSWER, _DO.REPORT_OFFER))),  # 13.2.2.4
+            ((state, _I.R3XX_6XX), (_S.TERMINATED, (_DO.REPORT_FAILURE,))),  # 13.2.2.2, 13.2.2.3
+            ((state, _I.MOVED), (_S.CALLING, (_DO.REPORT_REDIRECTION, _DO.INVITE))),  # 8.1.3.4
+            ((state, _I.ADJUSTED), (_S.CALLING, (_DO.INVITE,))),  # 8.1.3.5, RFC 4028 7.3
+            ((state, _I.FAILED), (_S.TERMINATED, (_DO.REPORT_FAILURE,))),  # 8.1.3.1
+            ((state, _I.HANG_UP), (_S.CANCELLING, (_DO.CANCEL,))),  # 9.1: it waits for the first 1xx
+        )
+    },
     (_S.CANCELLING, _I.R2XX): (_S.ENDING, (_DO.ACK, _DO.BYE)),  # 9.1: the 2xx won the race
+    (_S.CANCELLING, _I.R2XX_OFFER): (_S.ENDING, (_DO.REFUSING_ACK, _DO.BYE)),  # 13.2.2.4
     (_S.CANCELLING, _I.R3XX_6XX): (_S.TERMINATED, (_DO.REPORT_END,)),  # 487, as a rule
     (_S.CANCELLING, _I.FAILED): (_S.TERMINATED, (_DO.REPORT_END,)),
+    (_S.OFFERED, _I.ANSWER): (_S.CONFIRMED, (_DO.ACK,)),  # 13.2.2.4
+    (_S.OFFERED, _I.HANG_UP): (_S.ENDING, (_DO.REFUSING_ACK, _DO.BYE)),  # 13.2.2.4
+    (_S.OFFERED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE, _DO.REPORT_END)),
     (_S.CONFIRMED, _I.R2XX): (_S.CONFIRMED, (_DO.ACK,)),  # 13.2.2.4: an ACK for each retransmission
     (_S.CONFIRMED, _I.HANG_UP): (_S.ENDING, (_DO.BYE,)),  # 15.1.1
     (_S.CONFIRMED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE, _DO.REPORT_END)),  # 15.1.2
@@ -89,78 +124,194 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.ENDING, _I.BYE_DONE): (_S.TERMINATED, (_DO.REPORT_END,)),  # 15.1.1: whatever the answer
     (_S.TERMINATED, _I.R2XX): (_S.TERMINATED, (_DO.ACK,)),  # its ACK was lost
     (_S.TERMINATED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE,)),  # both hung up, and its own BYE was lost
+    **{
+        # 15: a callee must not send one in an early dialog. It gets an answer; the INVITE's is still to come.
+        (state, _I.REMOTE_BYE): (state, (_DO.ACCEPT_BYE,))
+        for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING)
+    },
 }
+_ANSWERED = (_S.OFFERED, _S.CONFIRMED, _S.ENDING)
 IGNORED = {
     (_S.CANCELLING, _I.R1XX),
     (_S.CANCELLING, _I.HANG_UP),
-    (_S.CONFIRMED, _I.R1XX),  # overtaken by the 2xx
-    (_S.ENDING, _I.R1XX),
+    *((state, _I.R1XX) for state in _ANSWERED),  # overtaken by the 2xx
+    (_S.OFFERED, _I.R2XX),  # a retransmission, while the owner still thinks
     (_S.ENDING, _I.HANG_UP),
     *((_S.TERMINATED, happening) for happening in Input if happening not in (_I.R2XX, _I.REMOTE_BYE)),
 }
 IMPOSSIBLE = {
-    # There is no confirmed dialog that a BYE could belong to (15: the callee sends none before), and none was sent.
-    *((state, _I.REMOTE_BYE) for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING)),
-    *((state, _I.BYE_DONE) for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING, _S.CONFIRMED)),
-    # The INVITE transaction delivers nothing else once it has delivered a 2xx (RFC 6026 §7.2).
-    *((state, _I.R3XX_6XX) for state in (_S.CONFIRMED, _S.ENDING)),
-    *((state, _I.FAILED) for state in (_S.CONFIRMED, _S.ENDING)),
+    *((state, _I.BYE_DONE) for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING, _S.OFFERED, _S.CONFIRMED)),
+    # The INVITE transaction delivers nothing else once it has delivered a 2xx (RFC 6026 §7.2), and that the same
+    # once more is a retransmission, `Caller` knows.
+    *((state, _I.R3XX_6XX) for state in _ANSWERED),
+    *((state, _I.FAILED) for state in _ANSWERED),
+    *((state, _I.R2XX_OFFER) for state in _ANSWERED),
+    # A call that is given up, or answered, is not tried elsewhere.
+    *((state, happening) for state in (_S.CANCELLING, *_ANSWERED) for happening in (_I.MOVED, _I.ADJUSTED)),
+    # `Caller` refuses it as the owner's mistake.
+    *((state, _I.ANSWER) for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING, _S.CONFIRMED, _S.ENDING)),
 }
 
 
-class Caller:
+_TRYING = (State.CALLING, State.PROCEEDING)
+_OVER = (State.ENDING, State.TERMINATED)
+
+
+class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_acks", "dialog", "end_reason", "invite", "state")
+    __slots__ = (
+        "_ack",
+        "_answer",
+        "_early",
+        "_expiry",
+        "_forks",
+        "_redirects",
+        "_session",
+        "_target",
+        "invite",
+        "state",
+    )
 
-    def __init__(self, invite: Request) -> None:
-        """Take the INVITE that was sent, without its Via."""
+    def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
+        """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
+        super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
         self.invite = invite
         self.state = State.CALLING
-        self.dialog: Dialog | None = None
-        self.end_reason = EndReason.LOCAL_HANG_UP
-        self._acks: dict[str, AckSuccess] = {}
+        self._session = Session()
+        self._session.sent(Carrier.INVITE, description_of(invite))
+        asked = invite[SESSION_EXPIRES]
+        self._expiry = Expiry(asked.seconds if asked else 0)
+        self._redirects = Redirects(invite.uri, redirects)
+        self._target: SipUri | None = None
+        self._early: dict[str, InviteUsage] = {}
+        self._forks: dict[str, AckSuccess] = {}
+        self._ack: AckSuccess | None = None
+        self._answer = b""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call is over."""
+        return self.state in _OVER
 
     def resent(self, invite: Request) -> None:
         """The INVITE went out again with credentials or to another hop: this one the ACK must match (§22.2)."""
         self.invite = invite
 
-    def receive(self, response: Response) -> list[Effect]:
+    def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
+        """The dialog of these tags: the call's, or one of the early ones."""
+        if self._early:
+            return self._early.get(remote_tag)
+        return super().usage_of(local_tag, remote_tag)
+
+    def receive(self, response: Response, now: float) -> list[Effect]:
         """A response to the INVITE."""
         if response.is_provisional:
-            return self._move(Input.R1XX, response)
-        if not response.is_success:
-            return self._move(Input.R3XX_6XX, response)
-        if self.dialog is None:
-            self.dialog = dialog_of_caller(self.invite, response)
-        elif (response.to_tag or "") != self.dialog.id.remote_tag:
-            return self._end_fork(response)
-        return self._move(Input.R2XX, response)
+            return self._receive_provisional(response, now)
+        if response.is_success:
+            return self._receive_success(response, now)
+        if self.state not in _TRYING:
+            return self._move(Input.R3XX_6XX, now, response)
+        if response.status == TOO_SMALL and self._expiry.too_small(response):
+            self._target = None
+            return self._move(Input.ADJUSTED, now, response)
+        if response.status < REDIRECTIONS_END:
+            self._redirects.take(response)
+        self._target = self._redirects.next() if response.status < GLOBAL_FAILURE else None
+        return self._move(Input.MOVED if self._target else Input.R3XX_6XX, now, response)
 
-    def fail(self, failure: TransportFailure) -> list[Effect]:
+    def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
-        return self._move(Input.FAILED, failure=failure)
+        self._target = self._redirects.next() if self.state in _TRYING else None
+        return self._move(Input.MOVED if self._target else Input.FAILED, now, failure=failure)
 
-    def hang_up(self) -> list[Effect]:
+    def answer(self, body: bytes, now: float) -> list[Effect]:
+        """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""
+        if self.state is not State.OFFERED:
+            return super().answer(body, now)
+        self.require_usage().session.sent(Carrier.ACK, body)
+        self._answer = body
+        return self._move(Input.ANSWER, now)
+
+    def decline(self, status: int, now: float) -> list[Effect]:
+        """Refuse the peer's offer; that of a 2xx ends the call (RFC 3261 §13.2.2.4). Raises LocalError."""
+        return self.hang_up(now) if self.state is State.OFFERED else super().decline(status, now)
+
+    def hang_up(self, now: float) -> list[Effect]:
         """End the call: CANCEL while it is not answered, BYE once it is."""
-        return self._move(Input.HANG_UP)
+        return self._move(Input.HANG_UP, now)
 
-    def receive_bye(self, key: AnyServerKey, bye: Request) -> list[Effect]:
+    def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
         """The peer hangs up."""
-        self.end_reason = EndReason.REMOTE_HANG_UP if self.state is State.CONFIRMED else self.end_reason
-        return self._move(Input.REMOTE_BYE, bye=(key, bye))
+        if self.state in (State.OFFERED, State.CONFIRMED):
+            self.end_reason, self.ended_by = EndReason.REMOTE_HANG_UP, bye
+        return self._move(Input.REMOTE_BYE, now, bye=(key, bye))
 
-    def bye_done(self, outcome: Response | TransportFailure) -> list[Effect]:
+    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
+        """The ACK of the 2xx to a re-INVITE."""
+        usage = self.usage_of(ack.to_tag or "", ack.from_tag or "")
+        return self._settle(usage.receive_ack(ack, now), now) if usage else []
+
+    def receive_cancel(self, key: AnyServerKey, _cancel: Request, now: float) -> list[Effect]:
+        """The peer gives up its re-INVITE."""
+        return self.usage.receive_cancel(key, now) if self.usage else []
+
+    def bye_done(self, now: float) -> list[Effect]:
         """The BYE was answered, or was not."""
-        if isinstance(outcome, TransportFailure):
-            self.end_reason = EndReason.BYE_UNANSWERED
-        elif not outcome.is_success:
-            self.end_reason = EndReason.BYE_REFUSED
-        return self._move(Input.BYE_DONE)
+        return self._move(Input.BYE_DONE, now)
+
+    def next_timeout(self) -> float:
+        """When `wake` is due."""
+        return min((usage.next_timeout() for usage in self._usages()), default=NEVER)
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due by now."""
+        return [effect for usage in self._usages() for effect in self._settle(usage.wake(now), now)]
+
+    # Inside
+
+    def _usages(self) -> list[InviteUsage]:
+        return list(self._early.values()) or ([self.usage] if self.usage is not None else [])
+
+    def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
+        tag = response.to_tag
+        if self.state not in _TRYING or not tag or response.status == TRYING:
+            return self._move(Input.R1XX, now, response)
+        usage = self._early.get(tag)
+        if usage is None and len(self._early) >= MAX_FORKS:
+            return self._move(Input.R1XX, now, response)
+        if usage is None:
+            dialog = dialog_of_caller(self.invite, response)
+            usage = self._early[tag] = self.new_usage(dialog, self._session.fork(), owner=True)
+        self.usage = usage
+        effects = usage.progress(response)
+        return [] if effects is None else [*self._move(Input.R1XX, now, response), *effects]
+
+    def _receive_success(self, response: Response, now: float) -> list[Effect]:
+        tag = response.to_tag or ""
+        if self.state in (*_TRYING, State.CANCELLING):
+            return self._receive_answer(tag, response, now)
+        if self.usage is not None and tag != self.usage.dialog.id.remote_tag:
+            return self._end_fork(tag, response)
+        return self._move(Input.R2XX, now, response)
+
+    def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
+        """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
+        dialog = dialog_of_caller(self.invite, response)
+        usage = self._early.pop(tag, None) or self.new_usage(dialog, self._session.fork(), owner=True)
+        ended = [effect for other in self._early.values() for effect in other.over(now)]
+        self.usage, self._early = usage, {}
+        usage.dialog = replace(dialog, remote_sequence=usage.dialog.remote_sequence)
+        usage.hear(response)
+        usage.expiry.agreed(response, now)
+        meaning = usage.session.received(Carrier.SUCCESS, description_of(response)).meaning
+        happening = Input.R2XX_OFFER if meaning is Meaning.OFFER else Input.R2XX
+        return [*ended, *self._move(happening, now, response)]
 
     def _move(
         self,
         happening: Input,
+        now: float,
         response: Response | None = None,
         failure: TransportFailure | None = None,
         bye: tuple[AnyServerKey, Request] | None = None,
@@ -168,48 +319,63 @@ class Caller:
         cell = TABLE.get((self.state, happening))
         if cell is None:
             return []
-        self.state = cell[0]
         effects: list[Effect] = []
+        if cell[0] in _OVER and self.state not in _OVER:
+            effects += [effect for usage in self._usages() for effect in usage.over(now)]
+        self.state = cell[0]
         for step in cell[1]:
-            if step is Step.REPORT_PROGRESS and response:
-                effects.append(Progress(response))
-            elif step is Step.REPORT_ANSWER and response:
-                effects.append(Answered(response))
-            elif step is Step.REPORT_FAILURE:
-                effects.append(Failed(response, failure))
-            elif step is Step.REPORT_END:
-                effects.append(Ended(self.end_reason))
-            elif step is Step.ACK and self.dialog:
-                effects.append(self._acknowledge(self.dialog))
-            elif step is Step.CANCEL:
-                effects.append(CancelInvite())
-            elif step is Step.BYE and self.dialog:
-                self.dialog = self.dialog.numbered(max(self.dialog.local_sequence, self.invite.cseq.number) + 1)
-                effects.append(SendInDialog(*self.dialog.request(BYE, self.dialog.local_sequence)))
-            elif step is Step.ACCEPT_BYE and bye:
-                effects.append(Reply(bye[0], build_response(bye[1], 200)))
+            match step:
+                case Step.REPORT_PROGRESS if response:
+                    effects.append(Progress(response))
+                case Step.REPORT_ANSWER if response:
+                    effects.append(Answered(response))
+                case Step.REPORT_OFFER if response:
+                    effects.append(Offered(response))
+                case Step.REPORT_REDIRECTION if self._target:
+                    effects.append(Redirected(response, self._target))
+                case Step.REPORT_FAILURE:
+                    effects.append(Failed(response, failure))
+                case Step.REPORT_END:
+                    effects.append(Ended(self.end_reason, self.ended_by))
+                case Step.ACCEPT_BYE if bye:
+                    effects.append(self._accepted_bye(*bye))
+                case _:
+                    effects.append(self._send(step))
         return effects
 
-    def _acknowledge(self, dialog: Dialog) -> AckSuccess:
-        """The ACK of a 2xx: made once, then repeated (RFC 3261 §13.2.2.4), with the credentials of the INVITE."""
-        tag = dialog.id.remote_tag
-        if tag not in self._acks:
-            credentials = [
-                (name, text)
-                for name in ("Authorization", "Proxy-Authorization")
-                for text in self.invite.headers.get_all(name)
-            ]
-            request, next_hop = dialog.request(ACK, self.invite.cseq.number, fields=credentials)
-            self._acks[tag] = AckSuccess(request, next_hop)
-        return self._acks[tag]
+    def _send(self, step: Step) -> Effect:
+        if step is Step.INVITE:
+            return self._invite_again()
+        if step is Step.CANCEL:
+            return CancelInvite()
+        if step is Step.BYE:
+            return self._bye()
+        if self._ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
+            usage = self.require_usage()
+            body = usage.session.refusal() if step is Step.REFUSING_ACK else self._answer
+            self._ack = usage.acknowledge(self.invite, body)
+        return self._ack
 
-    def _end_fork(self, response: Response) -> list[Effect]:
+    def _invite_again(self) -> SendInvite:
+        """The INVITE once more: to the next target, or with a longer session interval."""
+        self._early, self.usage = {}, None
+        invite = self.invite.with_header("CSeq", CSeq(self.numbers.next(), INVITE))
+        if self._target is not None:
+            invite = invite.without("Authorization").without("Proxy-Authorization").with_uri(self._target)
+        else:
+            for name, content in self._expiry.asked():
+                invite = invite.with_header(name, content)
+        self.invite = invite
+        return SendInvite(invite, self._target)
+
+    def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
-        known = self._acks.get(response.to_tag or "")
+        known = self._forks.get(tag)
         if known is not None:
             return [known]
-        if len(self._acks) >= MAX_FORKS:
+        if len(self._forks) >= MAX_FORKS:
             return []
-        fork = dialog_of_caller(self.invite, response)
-        bye = fork.request(BYE, self.invite.cseq.number + 1)
-        return [self._acknowledge(fork), SendAndForget(*bye)]
+        fork = self.new_usage(dialog_of_caller(self.invite, response), self._session.fork(), owner=True)
+        fork.session.received(Carrier.SUCCESS, description_of(response))
+        ack = self._forks[tag] = fork.acknowledge(self.invite, fork.session.refusal())
+        return [ack, SendAndForget(*fork.dialog.request(BYE, self.numbers.next()))]

@@ -22,12 +22,18 @@ class DialogId:
     local_tag: str
     remote_tag: str
 
+    @classmethod
+    def named_by(cls, request: Request) -> "DialogId":
+        """The dialog that a received request names: To carries the local tag (RFC 3261 §12.2.2)."""
+        return cls(request.call_id, request.to_tag or "", request.from_tag or "")
+
 
 @value
 class Dialog:
-    """The state of RFC 3261 §12: addresses with their tags, sequence numbers, route set and remote target.
+    """The state of RFC 3261 §12: addresses with their tags, route set, remote target and remote sequence number.
 
-    `remote_sequence` is None until the peer has sent a request; `confirmed` is False while the dialog is early.
+    `remote_sequence` is None until the peer has sent a request; `confirmed` is False while the dialog is early. The
+    local sequence number is that of `Numbers`, since requests are numbered anew that are sent again with credentials.
     """
 
     call_id: str
@@ -35,7 +41,6 @@ class Dialog:
     remote: Address
     remote_target: Uri
     route_set: tuple[Address, ...]
-    local_sequence: int
     remote_sequence: int | None
     confirmed: bool
 
@@ -44,10 +49,6 @@ class Dialog:
         """Call-ID and both tags."""
         return DialogId(self.call_id, self.local.tag or "", self.remote.tag or "")
 
-    def numbered(self, sequence: int) -> "Dialog":
-        """The dialog whose last local request had this sequence number."""
-        return replace(self, local_sequence=sequence)
-
     def accepts(self, request: Request) -> bool:
         """Whether a request is in order: its sequence number is above the last one (RFC 3261 §12.2.2)."""
         return self.remote_sequence is None or request.cseq.number > self.remote_sequence
@@ -55,6 +56,14 @@ class Dialog:
     def after(self, request: Request) -> "Dialog":
         """The dialog after a request of the peer."""
         return replace(self, remote_sequence=request.cseq.number)
+
+    def towards(self, message: Request | Response) -> "Dialog":
+        """The dialog after a target refresh: with the target that this Contact names (RFC 3261 §12.2.1.2, §12.2.2)."""
+        try:
+            target = contact_of(message)
+        except ParseError:
+            target = None
+        return self if target is None else replace(self, remote_target=target)
 
     def request(
         self, method: str, sequence: int, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
@@ -74,8 +83,23 @@ class Dialog:
         return built, routing.next_hop
 
 
+class Numbers:
+    """The sequence numbers of the requests that one side sends with one Call-ID (RFC 3261 §12.2.1.1)."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, last: int = 0) -> None:
+        """Take the number of the last request that was sent."""
+        self.last = last
+
+    def next(self) -> int:
+        """The number of the next one."""
+        self.last += 1
+        return self.last
+
+
 def dialog_of_caller(invite: Request, response: Response) -> Dialog:
-    """The caller's dialog out of a 2xx (RFC 3261 §12.1.2).
+    """The caller's dialog out of a 2xx, or its early dialog out of a 1xx with a tag (RFC 3261 §12.1.2).
 
     A peer that gives no usable Contact or Record-Route has picked up all the same, and must be acknowledged and hung up
     on: without them, the dialog goes where the INVITE went.
@@ -94,9 +118,8 @@ def dialog_of_caller(invite: Request, response: Response) -> Dialog:
         remote=response.to,
         remote_target=target or invite.uri,
         route_set=route_set,
-        local_sequence=invite.cseq.number,
         remote_sequence=None,
-        confirmed=True,
+        confirmed=response.is_success,
     )
 
 
@@ -111,7 +134,6 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
         remote=invite.from_,
         remote_target=target,
         route_set=tuple(invite[RECORD_ROUTE]),
-        local_sequence=0,
         remote_sequence=invite.cseq.number,
         confirmed=False,
     )

@@ -17,8 +17,22 @@ class EndReason(Enum):
     CANCELLED = "cancelled by the caller"
     REJECTED = "rejected here"
     NO_ACK = "the ACK never came"
+    NO_PRACK = "the PRACK never came"
+    NO_ANSWER = "the answer to the offer cannot be used"
     BYE_UNANSWERED = "the BYE was not answered"
     BYE_REFUSED = "the BYE was refused"
+    GONE = "the peer does not know the call any more"
+    EXPIRED = "the session was not refreshed in time"
+    REPLACED = "another call took its place"
+
+
+class Purpose(Enum):
+    """What a request inside a dialog is for, as far as the dialog cares how it ends."""
+
+    BYE = "BYE"
+    CHANGE = "re-INVITE or UPDATE"
+    PRACK = "PRACK"
+    OTHER = "a request of the owner"
 
 
 @value
@@ -31,8 +45,9 @@ class AckSuccess:
 
 @value
 class SendInDialog:
-    """Send this request in a transaction of its own, and tell the session how it ends."""
+    """Send this request in a transaction of its own, and tell how it ends: `receive_within` or `fail_within`."""
 
+    purpose: Purpose
     request: Request
     next_hop: Uri
 
@@ -43,6 +58,17 @@ class SendAndForget:
 
     request: Request
     next_hop: Uri
+
+
+@value
+class SendInvite:
+    """Send this INVITE in place of the one that was refused: to `target`, or, if None, to where that went.
+
+    RFC 3261 §8.1.3.4, RFC 4028 §7.3.
+    """
+
+    invite: Request
+    target: Uri | None = None
 
 
 @value
@@ -59,10 +85,10 @@ class Reply:
 
 
 @value
-class StartTimer:
-    """Wake the session after so many seconds: `Callee.wake`."""
+class Finish:
+    """End the call for this reason: what one of its parts asks of the machine that it is a part of."""
 
-    after: float
+    reason: EndReason
 
 
 @value
@@ -70,6 +96,14 @@ class Progress:
     """A 1xx came."""
 
     response: Response
+
+
+@value
+class Redirected:
+    """The call goes on elsewhere (RFC 3261 §8.1.3.4): because of this response, or since the last place failed."""
+
+    response: Response | None
+    target: Uri
 
 
 @value
@@ -87,6 +121,29 @@ class Confirmed:
 
 
 @value
+class Offered:
+    """The peer offers another session in this message, and the owner has to answer or decline it."""
+
+    message: Request | Response
+
+
+@value
+class Changed:
+    """A re-INVITE or UPDATE went through. `local` tells whose it was; the message is what completed it."""
+
+    message: Request | Response
+    local: bool
+
+
+@value
+class Unchanged:
+    """A re-INVITE or UPDATE that was sent from here failed, and the session is as it was before (RFC 3261 §14.1)."""
+
+    response: Response | None
+    failure: TransportFailure | None
+
+
+@value
 class Failed:
     """The call did not come about: by a 3xx to 6xx, or by a failure below."""
 
@@ -96,11 +153,12 @@ class Failed:
 
 @value
 class Ended:
-    """The call is over."""
+    """The call is over; `request` is the BYE or CANCEL of the peer that ended it, if one did."""
 
     reason: EndReason
+    request: Request | None = None
 
 
-Report = Progress | Answered | Confirmed | Failed | Ended
+Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Failed | Ended
 """What the owner tells on."""
-Effect = AckSuccess | SendInDialog | SendAndForget | CancelInvite | Reply | StartTimer | Report
+Effect = AckSuccess | SendInDialog | SendAndForget | SendInvite | CancelInvite | Reply | Finish | Report

@@ -1,27 +1,52 @@
 """Calls as objects to await: `Call` for one placed here, `IncomingCall` for one that came in."""
 
 import math
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol, TypeVar
 
 import trio
 
 from sipcore.auth.session import AuthError
-from sipcore.dialogs.session import EndReason
-from sipcore.errors import RemoteError, TransportFailure
-from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, CallProgress, CallReceived
+from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.refer import is_last, notification, told_status
+from sipcore.errors import LocalError, RemoteError, TransportFailure
+from sipcore.events import (
+    CallAnswered,
+    CallChanged,
+    CallEnded,
+    CallEvent,
+    CallFailed,
+    CallNotified,
+    CallReceived,
+    CallRequested,
+    CallUnchanged,
+    Exchange,
+)
+from sipcore.message.address import Address
 from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
+from sipcore.message.method import NOTIFY, REFER
+from sipcore.message.registry import REFER_SUB
+from sipcore.message.uri import SipUri, Uri, escape_header
 from sipcore.resolve.target import Flow
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.description import SessionDescription
+from sipcore.stack import Stack
 
 HANG_UP_TIMEOUT = 8.0
 """Seconds that leaving a call waits for the answer to BYE or CANCEL; the stack goes on repeating it after that."""
+MAX_UNREAD = 256
+"""Events of a call that wait to be read; requests of the peer beyond that are answered 503 (RFC 3261 §21.5.4)."""
 
-CallEvent = CallProgress | CallAnswered | CallConfirmed | CallFailed | CallEnded
+T = TypeVar("T")
 
 
 class CallFailure(RemoteError):
-    """A call did not come about. `response` is the final one if there was one, `cause` the error if there was one."""
+    """A call did not come about, or a request in it was refused.
+
+    `response` is the final one if there was one, `cause` the error if there was one.
+    """
 
     def __init__(self, response: Response | None, cause: TransportFailure | AuthError | None) -> None:
         told = str(cause.message) if cause else f"{response.status} {response.reason}" if response else "no answer"
@@ -33,38 +58,43 @@ class CallFailure(RemoteError):
 class Driver(Protocol):
     """What a call needs of its endpoint."""
 
-    def hang_up(self, number: int) -> None:
-        """End a call in the way its state asks for."""
+    def act(self, action: Callable[[Stack, float], T]) -> T:
+        """Have `action` do something with the stack, at the time that it is told, and carry out what comes of it."""
 
-    def ring(self, number: int, status: int, fields: Fields, body: bytes, content_type: str) -> None:
-        """Send a 1xx."""
-
-    def accept(self, number: int, fields: Fields, body: bytes, content_type: str) -> None:
-        """Send the 200."""
-
-    def reject(self, number: int, status: int, reason: str, fields: Fields) -> None:
-        """Send a 3xx to 6xx."""
+    async def exchange(self, send: Callable[[Stack, float], int]) -> Exchange:
+        """Have `send` send a request, and wait for its final response."""
 
 
 class _Events:
-    """The events of one call, in order, until the last one."""
+    """The events of one call, in order, until the last one; and what either side may do once there is a dialog."""
 
     def __init__(self, driver: Driver, number: int) -> None:
         self._driver = driver
         self._send, self._receive = trio.open_memory_channel[CallEvent](math.inf)
         self._over = trio.Event()
+        self._change: _Change | None = None
+        self._notified: trio.MemorySendChannel[Request] | None = None
         self.number = number
         self.end_reason: EndReason | None = None
         """How the call ended; None while it lasts, or when it never came about."""
 
     def deliver(self, event: CallEvent) -> None:
         """Take an event from the endpoint."""
+        if isinstance(event, CallRequested) and self._receive.statistics().current_buffer_used >= MAX_UNREAD:
+            self.respond(event, 503)
+            return
         if isinstance(event, CallEnded):
             self.end_reason = event.reason
+        elif isinstance(event, CallChanged | CallUnchanged) and self._change is not None:
+            self._change.take(event)
+        elif isinstance(event, CallNotified) and self._notified is not None:
+            self._notified.send_nowait(event.request)
         self._send.send_nowait(event)
         if isinstance(event, CallEnded | CallFailed):
             self._send.close()
             self._over.set()
+            if self._notified is not None:
+                self._notified.close()
 
     @property
     def is_over(self) -> bool:
@@ -75,22 +105,163 @@ class _Events:
         """Wait until the call is over."""
         await self._over.wait()
 
-    async def hang_up(self) -> None:
-        """End the call and wait until it is over, HANG_UP_TIMEOUT seconds at most, whatever is cancelled around it."""
+    async def hang_up(self, *, fields: Fields = ()) -> None:
+        """End the call and wait until it is over, HANG_UP_TIMEOUT seconds at most, whatever is cancelled around it.
+
+        `fields` go into the BYE, a Reason for example (RFC 3326).
+        """
         with trio.CancelScope(shield=True, deadline=trio.current_time() + HANG_UP_TIMEOUT):
             if not self.is_over:
-                self._driver.hang_up(self.number)
+                self._driver.act(lambda stack, now: stack.hang_up(self.number, now, fields=fields))
             await self._over.wait()
 
     def __aiter__(self) -> AsyncIterator[CallEvent]:
         return self._receive.__aiter__()
+
+    # The session
+
+    @property
+    def local(self) -> bytes:
+        """The session description of this side that is in force; empty while there is none. Raises LocalError."""
+        return self._driver.act(lambda stack, _: stack.session(self.number).local)
+
+    @property
+    def remote(self) -> bytes:
+        """The peer's session description that is in force; empty while there is none. Raises LocalError."""
+        return self._driver.act(lambda stack, _: stack.session(self.number).remote)
+
+    async def change(self, description: SessionDescription | None = None, *, method: str = "") -> Request | Response:
+        """Offer another session by re-INVITE, or by UPDATE while the call rings; without one, what is in force.
+
+        Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
+        """
+        return await self._changed(lambda stack, now: self._offer(stack, now, description, method))
+
+    async def hold(self) -> Request | Response:
+        """Put the call on hold: nothing is to be sent by the peer (RFC 3264 §8.4). Raises as `change` does."""
+        return await self._directed(Direction.SENDONLY)
+
+    async def resume(self) -> Request | Response:
+        """Take the call off hold. Raises as `change` does."""
+        return await self._directed(Direction.SENDRECV)
+
+    def answer(self, description: SessionDescription | bytes) -> None:
+        """Answer the offer of a `CallOffered`. Raises LocalError where there is none."""
+        self._driver.act(lambda stack, now: stack.answer(self.number, bytes(description), now))
+
+    def decline(self, status: int = 488) -> None:
+        """Refuse the offer of a `CallOffered`. Raises LocalError where there is none."""
+        self._driver.act(lambda stack, now: stack.decline(self.number, now, status=status))
+
+    async def _directed(self, direction: Direction) -> Request | Response:
+        def offer(stack: Stack, now: float) -> None:
+            session = stack.session(self.number)
+            before, session.wanted = session.wanted, direction
+            try:
+                self._offer(stack, now, None, "")
+            except LocalError:
+                session.wanted = before
+                raise
+
+        return await self._changed(offer)
+
+    def _offer(self, stack: Stack, now: float, description: SessionDescription | None, method: str) -> None:
+        session = stack.session(self.number)
+        body = session.renewed() if description is None else session.next_offer(description)
+        stack.change(self.number, body, now, method=method)
+
+    async def _changed(self, ask: Callable[[Stack, float], None]) -> Request | Response:
+        if self._change is not None:
+            raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
+        self._change = _Change()
+        try:
+            self._driver.act(ask)
+            return await self._change.wait()
+        finally:
+            self._change = None
+
+    # Requests inside the call
+
+    async def request(self, method: str, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> Exchange:
+        """Send a request inside the call, such as INFO. Raises TransportFailure and LocalError."""
+        return await self._driver.exchange(
+            lambda stack, now: stack.request_within(
+                self.number, method, now, fields=fields, body=body, content_type=content_type
+            )
+        )
+
+    def respond(self, event: CallRequested, status: int, *, fields: Fields = ()) -> None:
+        """Answer a request of the peer inside the call."""
+        response = build_response(event.request, status, fields=fields)
+        self._driver.act(lambda stack, now: stack.respond(event.key, response, now))
+
+    async def transfer(self, target: "Uri | Call | IncomingCall") -> int:
+        """Have the peer call somebody else, or take over another call's peer (RFC 3515, RFC 5589).
+
+        Returns the last status that the peer tells of its own call; 202 when it agrees and tells nothing more. Raises
+        CallFailure when it does not agree, or when this call ends before.
+        """
+        refer_to = self._replacing(target) if isinstance(target, _Events) else Address(target)
+        self._notified, notified = trio.open_memory_channel[Request](math.inf)
+        try:
+            exchange = await self.request(REFER, fields=[("Refer-To", refer_to)])
+            if not exchange.response.is_success:
+                raise CallFailure(exchange.response, exchange.auth_error)
+            subscription = exchange.response[REFER_SUB]
+            if subscription is not None and not subscription.wanted:
+                return exchange.response.status  # RFC 4488 §4
+            status = None
+            async for notify in notified:
+                status = told_status(notify) or status
+                if is_last(notify):
+                    break
+            if status is None:
+                raise CallFailure(None, None)
+            return status
+        finally:
+            self._notified = None
+
+    async def notify_refer(self, status: int) -> Exchange:
+        """Tell the peer how the call fares that its REFER asked for (RFC 3515 §2.4.4): a final status is the last."""
+        fields, body = notification(status)
+        return await self.request(NOTIFY, fields=fields, body=body, content_type="message/sipfrag;version=2.0")
+
+    def _replacing(self, other: "_Events") -> Address:
+        """Where the peer of `other` is, with the Replaces that makes the new call take the place of it (RFC 3891)."""
+        uri, replaces = self._driver.act(lambda stack, _: (stack.peer(other.number), stack.replaces(other.number)))
+        if not isinstance(uri, SipUri):
+            raise LocalError("the other call has no SIP URI to be taken over at", section="RFC 3891 §4")
+        return Address(uri.replace(headers=f"Replaces={escape_header(replaces)}"))
+
+
+class _Change:
+    """A change that is awaited."""
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._outcome: CallChanged | CallUnchanged | None = None
+
+    def take(self, event: CallChanged | CallUnchanged) -> None:
+        if isinstance(event, CallUnchanged) or event.local:
+            self._outcome = event
+            self._done.set()
+
+    async def wait(self) -> Request | Response:
+        await self._done.wait()
+        if isinstance(self._outcome, CallChanged):
+            return self._outcome.message
+        assert self._outcome is not None  # noqa: S101  # set together with the event
+        raise CallFailure(self._outcome.response, self._outcome.failure)
 
 
 class Call(_Events):
     """A call placed here. Iterate over it for its events: progress, then answered or failed, then ended."""
 
     async def answered(self) -> Response:
-        """Wait for the 2xx. Raises CallFailure when the call does not come about, or ends before."""
+        """Wait for the 2xx. Raises CallFailure when the call does not come about, or ends before.
+
+        Where the INVITE made no offer, the 2xx makes one, and `answer` must follow: without it there is no ACK.
+        """
         async for event in self:
             match event:
                 case CallAnswered(response=response):
@@ -107,15 +278,34 @@ class IncomingCall(_Events):
         super().__init__(driver, received.call)
         self.invite: Request = received.invite
         self.flow: Flow = received.flow
+        self.replaces = received.replaces
+        """The number of the call whose place this one takes when it is accepted; None for none."""
 
-    def ring(self, status: int = 180, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> None:
-        """Send a 1xx. Raises LocalError when the call is answered or over."""
-        self._driver.ring(self.number, status, fields, body, content_type)
+    def ring(
+        self,
+        status: int = 180,
+        *,
+        reliably: bool | None = None,
+        fields: Fields = (),
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> None:
+        """Send a 1xx, reliably (RFC 3262) where the caller requires it, or supports it and there is a body.
+
+        Raises LocalError when the call is answered or over, and when it is to be reliable and cannot.
+        """
+        self._driver.act(
+            lambda stack, now: stack.ring(
+                self.number, status, now, reliably=reliably, fields=fields, body=body, content_type=content_type
+            )
+        )
 
     def accept(self, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> None:
         """Answer with a 200. Raises LocalError when the call is answered or over."""
-        self._driver.accept(self.number, fields, body, content_type)
+        self._driver.act(
+            lambda stack, now: stack.accept(self.number, now, fields=fields, body=body, content_type=content_type)
+        )
 
     def reject(self, status: int = 603, *, reason: str = "", fields: Fields = ()) -> None:
         """Refuse with a 3xx to 6xx. Raises LocalError when the call is answered or over."""
-        self._driver.reject(self.number, status, reason, fields)
+        self._driver.act(lambda stack, now: stack.reject(self.number, status, now, reason=reason, fields=fields))

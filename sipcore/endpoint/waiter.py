@@ -36,6 +36,10 @@ class Waiter:
         self._task = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._give_up)
 
+    def sent(self, at: float) -> None:
+        """The request left at this time."""
+        self.sent_at = at
+
     def finish(self, final: ResponseReceived | RequestFailed) -> None:
         """Wake the task with what its request came to."""
         self.final = final

@@ -121,14 +121,15 @@ class Ends:
         self._contact = headers_of(("Contact", contact)) if contact else None
 
     def around(self, request: Request, branch: str) -> Request:
-        """The request as it goes out: one more Via on top, and Contact at the end (RFC 3261 §8.1.1.7, §8.1.1.8).
+        """The request as it goes out: one more Via on top, and Contact (RFC 3261 §8.1.1.7, §8.1.1.8).
 
         A Contact that it has already gives way. Raises UnsafeValue for a branch with CR, LF or NUL.
         """
         via = self._via.replace(_mark("branch"), require_safe(branch, "a branch"))
         headers = request.headers
         if self._contact is not None:
-            headers = (headers.replaced("Contact") if "Contact" in headers else headers) + self._contact
+            headers = headers.replaced("Contact") if "Contact" in headers else headers
+            headers = headers.before_body(self._contact)
         return request.with_headers(Headers([("Via", ":", via)], ["via"]) + headers)
 
 

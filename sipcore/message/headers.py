@@ -31,6 +31,9 @@ _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)
 """What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
 for their attributes is slow in CPython, which prepares for one class at a time."""
 
+_BODY_FIELDS = ("content-type", "content-length")
+"""Those that stand before the body by custom, and by which a reader finds it."""
+
 
 @value
 class Noted:
@@ -305,6 +308,15 @@ class Headers:
 
     def __add__(self, other: "Headers") -> "Headers":
         return Headers(self._parts + other._parts, self._keys + other._keys)
+
+    def before_body(self, other: "Headers") -> "Headers":
+        """The same fields with those of `other` put in where the fields of the body begin."""
+        keys = self._keys
+        at = len(keys)
+        for first in _BODY_FIELDS:
+            if first in keys:
+                at = min(at, keys.index(first))
+        return Headers(self._parts[:at] + other._parts + self._parts[at:], keys[:at] + other._keys + keys[at:])
 
     def __contains__(self, name: str) -> bool:
         return key_of(name) in self._keys

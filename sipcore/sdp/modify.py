@@ -9,11 +9,16 @@ from dataclasses import replace
 
 from sipcore.errors import LocalError
 from sipcore.sdp.attributes import MAX_PAYLOAD_TYPE, Codec, Direction
+from sipcore.sdp.build import TELEPHONE_EVENT, format_attributes
 from sipcore.sdp.description import MediaDescription, SessionDescription
-from sipcore.sdp.negotiation import allowed, refused
+from sipcore.sdp.fields import Origin
+from sipcore.sdp.negotiation import allowed, both, refused, taken, wants
 
 FIRST_DYNAMIC = 96
 """RFC 3551 §3: from here on payload types have no meaning of their own."""
+
+NOBODY = Origin("-", 0, 0, "IN", "IP4", "anonymous.invalid")
+"""The origin of a description that offers nothing, from an address that nobody needs to know (RFC 3323 §4.1.1.3)."""
 
 
 def revised(previous: SessionDescription, wanted: SessionDescription) -> SessionDescription:
@@ -55,6 +60,46 @@ def directed(description: SessionDescription, direction: Direction) -> SessionDe
     for name in Direction:
         description = description.without_attribute(name.value) if description.has(name.value) else description
     return description.replace(media=media)
+
+
+def continued(
+    local: SessionDescription, offer: SessionDescription, wanted: Direction, previous: SessionDescription
+) -> SessionDescription | None:
+    """The answer to `offer` that goes on with what `local` has, as far as it is offered; None where nothing is left.
+
+    So a stream is put on hold or taken off it, a codec dropped, a stream given up, without anybody being asked. What
+    the offer adds is refused. `previous` is the last description that was sent, which the version follows.
+    """
+    streams = [_continued(here, offer, there, wanted) for here, there in zip(local.media, offer.media, strict=False)]
+    if not any(streams):
+        return None
+    media = [stream or refused(there) for stream, there in zip(streams, offer.media, strict=False)]
+    media += [refused(there) for there in offer.media[len(media) :]]
+    for name in Direction:
+        local = local.without_attribute(name.value) if local.has(name.value) else local
+    return revised(previous, local.replace(media=tuple(media), timings=offer.timings))
+
+
+def _continued(
+    here: MediaDescription, offer: SessionDescription, there: MediaDescription, wanted: Direction
+) -> MediaDescription | None:
+    if here.media != there.media or here.protocol != there.protocol or here.is_rejected or there.is_rejected:
+        return None
+    stream = here.with_direction(both(wanted, wants(offer, there)))
+    if not there.is_rtp:
+        return stream if set(here.formats) & set(there.formats) else None
+    codecs = [found for codec in there.codecs if (found := taken(codec, here.codecs)) is not None]
+    if all(codec.encoding.lower() == TELEPHONE_EVENT for codec in codecs):
+        return None
+    others = tuple(attribute for attribute in stream.attributes if attribute.name not in ("rtpmap", "fmtp"))
+    numbers = tuple(str(codec.payload_type) for codec in codecs)
+    return stream.replace(formats=numbers, attributes=(*format_attributes(codecs), *others))
+
+
+def all_refused(offer: SessionDescription) -> SessionDescription:
+    """The answer that takes nothing of `offer`: valid, as RFC 3261 §13.2.2.4 wants it of whoever hangs up then."""
+    media = tuple(refused(there) for there in offer.media)
+    return SessionDescription(NOBODY, media=media, timings=offer.timings)
 
 
 def with_stream(description: SessionDescription, media: MediaDescription) -> SessionDescription:

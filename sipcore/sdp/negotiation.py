@@ -150,7 +150,7 @@ def allowed(sends: bool, receives: bool) -> Direction:
     return Direction.RECVONLY if receives else Direction.INACTIVE
 
 
-def _both(own: Direction, other: Direction) -> Direction:
+def both(own: Direction, other: Direction) -> Direction:
     """What flows, seen from here, where this side wants `own` and the other one `other` (RFC 3264 §6.1)."""
     return allowed(own.sends and other.receives, own.receives and other.sends)
 
@@ -174,7 +174,7 @@ def _choice(offer: SessionDescription, media: MediaDescription, index: int, capa
         return None
     if connection is not None and is_multicast(connection.address):
         return None  # one view for all: an answer of our own address would be wrong (RFC 3264 §6.2)
-    codecs = tuple(found for codec in media.codecs if (found := _taken(codec, capability.codecs)) is not None)
+    codecs = tuple(found for codec in media.codecs if (found := taken(codec, capability.codecs)) is not None)
     if not codecs:
         return None
     codecs = codecs[:1] if capability.single else codecs
@@ -183,13 +183,13 @@ def _choice(offer: SessionDescription, media: MediaDescription, index: int, capa
         index,
         codecs,
         _events(media.codecs, codecs[0]) if capability.events else None,
-        _both(capability.direction, offered),
+        both(capability.direction, offered),
         capability.rtcp_mux and media.rtcp_mux,
         capability.ptime,
     )
 
 
-def _taken(codec: Codec, known: Sequence[Codec]) -> Codec | None:
+def taken(codec: Codec, known: Sequence[Codec]) -> Codec | None:
     """An offered codec as it stands in the answer: with its number, and the parameters of this side if it has some."""
     found = next((own for own in known if codec.matches(own)), None)
     if found is None:
@@ -233,7 +233,7 @@ def _stream(local: SessionDescription, remote: SessionDescription, index: int) -
         index,
         there.media,
         there.protocol,
-        _both(wants(local, here), wanted),
+        both(wants(local, here), wanted),
         connection,
         there.port,
         codecs,

@@ -8,11 +8,13 @@ import trio
 
 from sipcore.endpoint import endpoint as endpoint_module
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, Incoming, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import Incoming, IncomingRequest
 from sipcore.events import CallConfirmed
 from sipcore.message.message import Request
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.sdp.build import SDP
 from sipcore.stack import StackConfig
 from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -102,7 +104,7 @@ async def _take_call(call: IncomingCall, observer: Observer) -> None:
         call.ring()
     if wish in ("answer", "leave"):
         await trio.sleep(RINGING)
-        call.accept()
+        call.accept(body=call.invite.body, content_type=SDP)
     async for event in call:
         if wish == "leave" and isinstance(event, CallConfirmed):
             await call.hang_up()

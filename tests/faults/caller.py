@@ -9,14 +9,19 @@ from sipcore.endpoint.call import CallFailure
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import SipError
 from sipcore.events import CallProgress
+from sipcore.message.method import INVITE
 from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
+from sipcore.sdp.attributes import PCMU
+from sipcore.sdp.build import SDP, audio_description
 from sipcore.stack import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faults.agent import Batch, serve
 from tests.faults.callee import place, timers_of
 from tests.faults.observer import Observer, Report
+
+OFFER = bytes(audio_description(address="192.0.2.1", port=4000, session_id=1, session_version=1, codecs=[PCMU]))
 
 OUTSTANDING = 200
 """Requests and calls at once: several times what is outstanding while the machine keeps up. Once it does not, their
@@ -57,9 +62,10 @@ async def _do(endpoint: Endpoint, observer: Observer, kind: str, hop: Hop, slots
     """One transaction or call. A kind is a method and what is wished, as in "OPTIONS 404" or "INVITE refuse"."""
     method, wish = kind.split()
     uri = SipUri(f"[{hop.remote.host}]" if hop.remote.is_ipv6 else hop.remote.host, wish)
-    order = Order(endpoint.new_request(method, uri), hop, "caller")
+    body, content_type = (OFFER, SDP) if method == INVITE else (b"", "")
+    order = Order(endpoint.new_request(method, uri, body=body, content_type=content_type), hop, "caller")
     try:
-        became = await (_call(endpoint, order, wish) if method == "INVITE" else _request(endpoint, order))
+        became = await (_call(endpoint, order, wish) if method == INVITE else _request(endpoint, order))
     except SipError as error:
         became = str(error)
     observer.outcomes[f"{kind}: {became}"] += 1

@@ -176,7 +176,7 @@ def lateness(times: list[float], interval: Callable[[int], float]) -> list[float
 
 def left(endpoint: Endpoint) -> int:
     """What an endpoint still has going on: in its stack, and of those who wait for it."""
-    return len(endpoint._stack) + len(endpoint._waiters) + len(endpoint._calls)
+    return len(endpoint.loop.stack) + len(endpoint._waiters) + len(endpoint._calls)
 
 
 def memory() -> tuple[int, int]:

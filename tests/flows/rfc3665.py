@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sipcore.auth.choice import Account
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, ResponseReceived
 from sipcore.message.address import Address
 from sipcore.message.registry import CONTACT
@@ -107,6 +107,11 @@ def unsuccessful_registration() -> Network:
 # 3. Session establishment
 
 
+def ends(agent: Agent) -> list[tuple[int, EndReason]]:
+    """Which calls of an agent are over, and how that came about."""
+    return [(event.call, event.reason) for event in agent.told(CallEnded)]
+
+
 def converse(network: Network, alice: Agent, bob: Agent, call: int) -> Network:
     """Bob rings and picks up; after a while he hangs up."""
     network.run(0.1)
@@ -118,8 +123,8 @@ def converse(network: Network, alice: Agent, bob: Agent, call: int) -> Network:
     assert bob.told(CallConfirmed)
     bob.hang_up(bob.incoming.call)
     network.run(40)
-    assert alice.told(CallEnded) == [CallEnded(call, EndReason.REMOTE_HANG_UP)]
-    assert bob.told(CallEnded) == [CallEnded(bob.incoming.call, EndReason.LOCAL_HANG_UP)]
+    assert ends(alice) == [(call, EndReason.REMOTE_HANG_UP)]
+    assert ends(bob) == [(bob.incoming.call, EndReason.LOCAL_HANG_UP)]
     assert len(alice.stack) == len(bob.stack) == 0
     return network
 
@@ -199,8 +204,8 @@ def no_answer() -> Network:
     network.run(10)
     alice.hang_up(call)
     network.run(40)
-    assert alice.told(CallEnded) == [CallEnded(call, EndReason.LOCAL_HANG_UP)]
-    assert bob.told(CallEnded) == [CallEnded(bob.incoming.call, EndReason.CANCELLED)]
+    assert ends(alice) == [(call, EndReason.LOCAL_HANG_UP)]
+    assert ends(bob) == [(bob.incoming.call, EndReason.CANCELLED)]
     assert len(alice.stack) == len(bob.stack) == 0
     return network
 

@@ -11,7 +11,8 @@ import trio
 
 from sipcore.auth.digest import AUTH, AUTH_INT, Algorithm
 from sipcore.auth.server import Accepted, Authenticator, Outcome, Refused, ServerPolicy, UserTable, Why
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.stack import StackConfig
 from sipcore.transports.base import TransportConfig

@@ -22,7 +22,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack, StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
-from tests.sipcore.wire import ALICE, BOB, Wire, seeded
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description, seeded
 
 CHALLENGE: Fields = [("WWW-Authenticate", 'Digest realm="biloxi", nonce="n1", algorithm=SHA-256, qop="auth"')]
 UDP, TCP = Transport.UDP, Transport.TCP
@@ -46,7 +46,7 @@ def sent(wire: Wire, method: str) -> list[Request]:
 @pytest.mark.parametrize("transport", [UDP, TCP])
 def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) -> None:
     wire = Wire(transport)
-    order = Order(wire.request("INVITE"), Hop(transport, BOB), "alice", session())
+    order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(transport, BOB), "alice", session())
     number = wire.alice.stack.call(order, wire.now)
     for status in (401, 200):
         wire.run(0.1)
@@ -55,7 +55,7 @@ def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) 
         if status == 401:
             wire.bob.stack.reject(received.call, status, wire.now, fields=CHALLENGE)
         else:
-            wire.bob.stack.accept(received.call, wire.now)
+            wire.accept(received.call)
     wire.run(0.1)
     wire.alice.stack.hang_up(number, wire.now)
     wire.run(0.1)

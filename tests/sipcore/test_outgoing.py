@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
 from sipcore.events import CallEnded, CallReceived, Prepare, RequestReceived, Resolve
 from sipcore.message.message import Request, Response
@@ -25,7 +25,7 @@ def options(transport: Transport, times: int = 1) -> list[Request]:
         wire.alice.stack.request(order, wire.now)
     wire.run(0.1)
     received = wire.bob.told(RequestReceived)
-    return [event.request for event in received if isinstance(event, RequestReceived)]
+    return [event.request for event in received]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_dialog_stays_on_its_websocket(transport: Transport, hangs_up: str) ->
     wire.run(0.1)
     received = wire.bob.told(CallReceived)[0]
     assert isinstance(received, CallReceived)
-    wire.bob.stack.accept(received.call, wire.now)
+    wire.accept(received.call)
     wire.run(0.1)
     answer = parse_message(wire.bob.sent[-1][1])
     assert isinstance(answer, Response)

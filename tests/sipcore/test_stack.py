@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
 from sipcore.events import (
     CallAnswered,
@@ -33,7 +33,6 @@ from sipcore.trace import DiscardTrace, Stamp
 from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, Wire, seeded
 
-SDP = "application/sdp"
 STREAMS = [Transport.UDP, Transport.TCP]
 
 
@@ -53,13 +52,13 @@ def ended(wire: Wire, number: int) -> list[EndReason]:
 
 def answered_call(wire: Wire) -> tuple[int, int]:
     """A call that is up; the numbers at Alice's and at Bob's."""
-    number = wire.call(b"v=0\r\n", SDP)
+    number = wire.call()
     wire.run(0.1)
     received = wire.bob.told(CallReceived)[0]
     assert isinstance(received, CallReceived)
     wire.bob.stack.ring(received.call, 180, wire.now)
     wire.run(0.1)
-    wire.bob.stack.accept(received.call, wire.now, body=b"v=0\r\n", content_type=SDP)
+    wire.accept(received.call)
     wire.run(0.1)
     return number, received.call
 
@@ -145,7 +144,7 @@ def test_a_cancel_that_loses_against_the_200() -> None:
     assert isinstance(received, CallReceived)
     wire.bob.stack.ring(received.call, 180, wire.now)
     wire.run(0.1)
-    wire.bob.stack.accept(received.call, wire.now)
+    wire.accept(received.call)
     wire.alice.stack.hang_up(number, wire.now)
     wire.run(1)
     assert ended(wire, number) == [EndReason.LOCAL_HANG_UP]
@@ -419,7 +418,7 @@ def test_a_scheme_that_nobody_knows_is_answered_416(uri: str, status: int | None
 @pytest.mark.parametrize(
     ("method", "change", "status"),
     [
-        ("UPDATE", {}, 405),
+        ("PUBLISH", {}, 405),
         ("OPTIONS", {"Require": "nothing-we-know"}, 420),
         ("CANCEL", {}, 481),
         ("OPTIONS", {"From": "<sip:"}, 400),

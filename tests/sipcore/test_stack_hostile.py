@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve
 from sipcore.message.build import Ends, Identity
@@ -124,7 +124,8 @@ def answers(wire: Wire) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("method", "status"), [("OPTIONS", 200), ("INVITE", 488), ("REFER", 405), ("UPDATE", 405), ("BYE", 200)]
+    ("method", "status"),
+    [("OPTIONS", 200), ("INVITE", 488), ("REFER", 405), ("UPDATE", 200), ("PRACK", 481), ("BYE", 200)],
 )
 def test_requests_inside_the_dialog(method: str, status: int) -> None:
     wire = placed()
@@ -203,7 +204,7 @@ def test_the_callee_s_mistakes_change_nothing() -> None:
     for status in (180, 200):
         with pytest.raises(LocalError):
             stack.reject(call, status, wire.now)
-    stack.accept(call, wire.now)
+    wire.accept(call)
     with pytest.raises(LocalError):
         stack.reject(call, 486, wire.now)
     wire.run(1.0)

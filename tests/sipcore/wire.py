@@ -3,15 +3,19 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from sipcore.events import Output, Prepare, Resolve
+from sipcore.events import CallReceived, Output, Prepare, Resolve
 from sipcore.message.address import Address
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
+from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.sdp.attributes import PCMU
+from sipcore.sdp.build import audio_description
 from sipcore.stack import Stack, StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
@@ -19,8 +23,15 @@ from sipcore.transactions.effects import Transmit
 
 ALICE = SocketAddress("192.0.2.1", 5060)
 BOB = SocketAddress("192.0.2.2", 5060)
+SDP = "application/sdp"
 DELAY = 0.01
+T = TypeVar("T")
 """Seconds from one side to the other."""
+
+
+def description(address: SocketAddress) -> bytes:
+    """What one side offers or answers: one stream of PCMU."""
+    return bytes(audio_description(address=address.host, port=40000, session_id=1, session_version=1, codecs=[PCMU]))
 
 
 def seeded(seed: int) -> Tokens:
@@ -36,8 +47,19 @@ class Side:
     events: list[Output] = field(default_factory=list)
     sent: list[tuple[float, bytes]] = field(default_factory=list)
 
-    def told(self, kind: type) -> list[Output]:
+    def told(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
+
+    def messages(self) -> list[Request | Response]:
+        """What it sent, read."""
+        return [parse_message(data) for _, data in self.sent]
+
+    def starts(self) -> list[str]:
+        """What it sent, in short: the method of each request, the status of each response with its method."""
+        return [
+            message.method if isinstance(message, Request) else f"{message.status} {message.cseq.method}"
+            for message in self.messages()
+        ]
 
 
 @dataclass(slots=True)
@@ -47,8 +69,11 @@ class Wire:
     transport: Transport = Transport.UDP
     seed: int = 1
     lose: Callable[[int, bytes], bool] = lambda ordinal, data: False
+    alter: Callable[[bytes], bytes] = lambda data: data
+    """What becomes of the bytes on their way."""
     now: float = 0.0
     config: StackConfig = field(default_factory=StackConfig)
+    bobs_config: StackConfig | None = None
     alice: Side = field(init=False)
     bob: Side = field(init=False)
     flying: list[tuple[float, int, Side, bytes]] = field(default_factory=list)
@@ -56,7 +81,7 @@ class Wire:
 
     def __post_init__(self) -> None:
         self.alice = Side(Stack(self.config, seeded(self.seed)), ALICE)
-        self.bob = Side(Stack(self.config, seeded(self.seed + 1)), BOB)
+        self.bob = Side(Stack(self.bobs_config or self.config, seeded(self.seed + 1)), BOB)
 
     def run(self, seconds: float) -> None:
         """Let time pass: deliver what flies, fire what is due, in order."""
@@ -102,14 +127,27 @@ class Wire:
                 self.count += 1
                 if not self.lose(self.count, output.data):
                     other = self.bob if side is self.alice else self.alice
-                    self.flying.append((self.now + DELAY, self.count, other, output.data))
+                    self.flying.append((self.now + DELAY, self.count, other, self.alter(output.data)))
             case _:
                 side.events.append(output)
 
-    def call(self, body: bytes = b"", content_type: str = "") -> int:
+    def call(self, *, offer: bytes = description(ALICE), redirects: int = 0) -> int:
         """Alice calls Bob."""
-        hop = Hop(self.transport, BOB)
-        return self.alice.stack.call(Order(self.request("INVITE", body, content_type), hop, "alice"), self.now)
+        invite = self.request("INVITE", offer, SDP if offer else "")
+        return self.alice.stack.call(Order(invite, Hop(self.transport, BOB), "alice"), self.now, redirects=redirects)
+
+    def up(self, *, offer: bytes = description(ALICE), answer: bytes = description(BOB)) -> tuple[int, int]:
+        """A call that is up: its numbers at Alice's and at Bob's."""
+        number = self.call(offer=offer)
+        self.run(0.1)
+        received = self.bob.told(CallReceived)[-1]
+        self.accept(received.call, answer=answer)
+        self.run(0.1)
+        return number, received.call
+
+    def accept(self, call: int, *, answer: bytes = description(BOB)) -> None:
+        """Bob picks up."""
+        self.bob.stack.accept(call, self.now, body=answer, content_type=SDP if answer else "")
 
     def request(self, method: str, body: bytes = b"", content_type: str = "") -> Request:
         sender = Address(SipUri("atlanta.example", "alice")).with_tag("a1")

@@ -27,7 +27,7 @@ from probes.responder.personas import (
     Wait,
 )
 from sipcore.auth.server import Accepted
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.media import Media
@@ -171,8 +171,7 @@ class Visit:
         call = self._call
         with trio.CancelScope(shield=True, deadline=trio.current_time() + GOODBYE_SECONDS):
             if not call.is_over:
-                self._host.endpoint.hang_up(call.number)
-                await call.over()
+                await call.hang_up()
         caller, called = parties(call.invite)
         when, began = self._began
         seconds = trio.current_time() - began

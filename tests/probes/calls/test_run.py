@@ -18,11 +18,12 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
-from sipcore.sdp.build import audio_description
+from sipcore.sdp.build import SDP, audio_description
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
 from tests.probes.discovery.network import HOST, ok, tcp, udp
 
+ANSWER = bytes(audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMA]))
 Answer = Callable[[IncomingCall], Awaitable[None]]
 
 
@@ -53,8 +54,7 @@ async def callee(answer: Answer) -> AsyncIterator[Destination]:
 
 async def accept(call: IncomingCall) -> None:
     call.ring()
-    body = audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMA])
-    call.accept(body=bytes(body), content_type="application/sdp")
+    call.accept(body=ANSWER, content_type=SDP)
     await call.over()
 
 
@@ -68,7 +68,7 @@ async def refuse(call: IncomingCall) -> None:
 
 
 async def accept_and_hang_up(call: IncomingCall) -> None:
-    call.accept()
+    call.accept(body=ANSWER, content_type=SDP)
     async for _ in call:
         await call.hang_up()
 

@@ -5,7 +5,7 @@ import pytest
 from probes.calls import verdict
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError, AuthRefusal
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response

@@ -1,13 +1,15 @@
-"""The tables of caller and callee: every cell decided, each once, and the machines never leave them."""
+"""The tables of dialogs: every cell decided, each once, and the machines never leave them."""
 
 from types import ModuleType
 
 import pytest
 
-from sipcore.dialogs import callee, caller
+from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server
+
+MACHINES = [caller, callee, reinvite_client, reinvite_server]
 
 
-@pytest.mark.parametrize("side", [caller, callee])
+@pytest.mark.parametrize("side", MACHINES)
 def test_every_cell_is_decided_once(side: ModuleType) -> None:
     cells = {(state, happening) for state in side.State for happening in side.Input}
     assert set(side.TABLE) | side.IGNORED | side.IMPOSSIBLE == cells
@@ -16,13 +18,13 @@ def test_every_cell_is_decided_once(side: ModuleType) -> None:
     assert not side.IGNORED & side.IMPOSSIBLE
 
 
-@pytest.mark.parametrize("side", [caller, callee])
+@pytest.mark.parametrize("side", MACHINES)
 def test_every_state_is_reached_and_every_step_is_taken(side: ModuleType) -> None:
     first = next(iter(side.State))
     assert {state for state, _ in side.TABLE.values()} | {first} == set(side.State)
     assert {step for _, steps in side.TABLE.values() for step in steps} == set(side.Step)
 
 
-@pytest.mark.parametrize("side", [caller, callee])
+@pytest.mark.parametrize("side", MACHINES)
 def test_there_are_at_most_eight_states(side: ModuleType) -> None:
     assert len(side.State) <= 8

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallProgress
 from sipcore.message.uri import SipUri, parse_uri
@@ -131,7 +132,7 @@ async def test_the_callee_hangs_up() -> None:
 
         async def answer_shortly() -> None:
             call = await take_call(server)
-            call.accept()
+            call.accept(body=b"v=0\r\n", content_type=SDP)
             async for _ in call:
                 await call.hang_up()
 

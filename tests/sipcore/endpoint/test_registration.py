@@ -13,7 +13,8 @@ from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
 from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
-from sipcore.endpoint.endpoint import EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.registration import (
     BACKLOG,
     UNREGISTER_TIMEOUT,

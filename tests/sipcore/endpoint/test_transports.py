@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import trio
 
-from sipcore.dialogs.session import EndReason
+from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, IncomingRequest, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.events import Exchange
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.sdp.build import SDP
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
 
@@ -61,7 +63,7 @@ async def test_a_call_in_a_websocket(transport: Transport, hangs_up: str) -> Non
         async def answer() -> None:
             call = await server.incoming().receive()
             assert isinstance(call, IncomingCall)
-            call.accept(body=b"v=0\r\n", content_type="application/sdp")
+            call.accept(body=b"v=0\r\n", content_type=SDP)
             async for _ in call:
                 if hangs_up == "callee":
                     await call.hang_up()
@@ -70,7 +72,7 @@ async def test_a_call_in_a_websocket(transport: Transport, hangs_up: str) -> Non
         with trio.fail_after(10):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(answer)
-                request = client.new_request("INVITE", SipUri("127.0.0.1", "bob"))
+                request = client.new_request("INVITE", SipUri("127.0.0.1", "bob"), body=b"v=0\r\n", content_type=SDP)
                 async with client.call(Order(request, at(server, transport), "alice")) as call:
                     await call.answered()
                     if hangs_up == "callee":

@@ -1,0 +1,133 @@
+"""Session timers: RFC 4028. Who refreshes a session, when, and when it is given up that nobody refreshes.
+
+"uac" and "uas" are the sides of one request, so they change places with each refresh that the other side sends (§7.4);
+`Expiry` remembers who it is as "here" or "there".
+"""
+
+from enum import Enum
+
+from sipcore.dialogs.manner import MIN_INTERVAL, Manner
+from sipcore.errors import ParseError
+from sipcore.message.message import Request, Response
+from sipcore.message.registry import MIN_SE, SESSION_EXPIRES, SUPPORTED
+from sipcore.transactions.timers import NEVER
+
+TIMER = "timer"
+"""The option tag."""
+LEAD = 32.0
+"""Seconds before its end that a session is given up, unless a third of it is less (§10)."""
+TOO_SMALL = 422
+"""Session Interval Too Small (§6)."""
+
+_FieldList = list[tuple[str, object]]
+
+
+class Due(Enum):
+    """What the time has come for."""
+
+    NOTHING = "nothing"
+    REFRESH = "refresh"
+    END = "end"
+
+
+class Expiry:
+    """The session timer of one dialog. `due` is when `wake` is to be called, NEVER while no timer runs."""
+
+    __slots__ = ("_end", "_wanted", "due", "interval", "minimum", "refreshed_here")
+
+    def __init__(self, interval: int = 0, minimum: int = MIN_INTERVAL) -> None:
+        """Take the seconds to ask for, 0 for nothing, and those that must not be gone below."""
+        self.interval = interval
+        self.minimum = minimum
+        self._wanted = interval
+        self.refreshed_here: bool | None = None
+        """Whether this side refreshes; None while there is no timer."""
+        self.due = NEVER
+        self._end = NEVER
+
+    # As client
+
+    def asked(self) -> _FieldList:
+        """What a request asks for that sets up or refreshes the session (§7.1, §7.4)."""
+        if not self.interval:
+            return []
+        role = {None: "", True: ";refresher=uac", False: ";refresher=uas"}[self.refreshed_here]
+        fields: _FieldList = [("Session-Expires", f"{max(self.interval, self.minimum)}{role}")]
+        if self.minimum > MIN_INTERVAL:
+            fields.append(("Min-SE", self.minimum))
+        return fields
+
+    def too_small(self, refusal: Response) -> bool:
+        """Take a 422; False when it tells nothing new, so that asking again is of no use (§7.3)."""
+        try:
+            wanted = refusal[MIN_SE]
+        except ParseError:
+            wanted = None
+        if wanted is None or wanted.seconds <= self.minimum:
+            return False
+        self.minimum = wanted.seconds
+        self.interval = max(self.interval, self.minimum)
+        return True
+
+    def agreed(self, success: Response, now: float) -> None:
+        """Take the 2xx of a request that was sent: it tells how long the session lasts now (§7.2).
+
+        A peer that knows no session timers says nothing. Then the timer that is wanted here is kept here.
+        """
+        try:
+            expires = success[SESSION_EXPIRES]
+        except ParseError:
+            expires = None
+        if expires is not None and expires.seconds:
+            self._run(expires.seconds, now, here=expires.refresher != "uas")
+        elif self._wanted:
+            self._run(max(self._wanted, self.minimum), now, here=True)
+        else:
+            self.stop()
+
+    # As server
+
+    def refusal(self, request: Request, manner: Manner) -> int | None:
+        """The Min-SE of the 422 that a request is to be refused with, None for one that is not (§9)."""
+        expires = request[SESSION_EXPIRES]
+        if expires is None or expires.seconds >= manner.min_interval or TIMER not in request[SUPPORTED]:
+            return None
+        return manner.min_interval
+
+    def accept(self, request: Request, manner: Manner, now: float) -> _FieldList:
+        """What the 2xx to a request says of the session's length; the timer runs from now (§9)."""
+        expires, able = request[SESSION_EXPIRES], TIMER in request[SUPPORTED]
+        lowest = request[MIN_SE]
+        floor = max(manner.min_interval, lowest.seconds if lowest else 0)
+        if not manner.supports(TIMER) or (expires is None and not manner.interval):
+            self.stop()
+            return []
+        wanted = max(manner.interval, floor)
+        interval = wanted if expires is None else min(expires.seconds, wanted if manner.interval else expires.seconds)
+        role = (expires.refresher if expires else None) or ("uac" if able else "uas")
+        self._run(interval, now, here=role == "uas")
+        fields: _FieldList = [("Session-Expires", f"{interval};refresher={role}")]
+        return [("Require", TIMER), *fields] if role == "uac" else fields
+
+    # Time
+
+    def wake(self, now: float) -> Due:
+        """What there is to do now."""
+        if now < self.due:
+            return Due.NOTHING
+        if now >= self._end:
+            self.stop()
+            return Due.END
+        self.due = self._end
+        return Due.REFRESH
+
+    def _run(self, interval: int, now: float, *, here: bool) -> None:
+        self.interval = interval
+        self.refreshed_here = here
+        self._end = now + interval - min(LEAD, interval / 3)
+        self.due = now + interval / 2 if here else self._end
+
+    def stop(self) -> None:
+        """Let no timer run."""
+        self.refreshed_here = None
+        self.due = self._end = NEVER

@@ -1,0 +1,52 @@
+"""How a user agent presents itself and what it can do: what every stack is told once, as its calls need it."""
+
+from sipcore.message.address import Address
+from sipcore.message.build import Fields
+from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS, PRACK, UPDATE
+from sipcore.transactions.timers import Timers
+from sipcore.value import value
+
+METHODS = (INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE)
+"""The methods that a stack deals with by itself."""
+MIN_INTERVAL = 90
+"""Seconds: the shortest session interval that anybody may insist on (RFC 4028 §4)."""
+
+
+@value
+class Manner:
+    """What responses and requests inside a dialog say of their sender, and how long it waits for what."""
+
+    timers: Timers = Timers()
+    methods: tuple[str, ...] = METHODS
+    """The methods that are understood, as Allow names them (RFC 3261 §20.5)."""
+    extensions: tuple[str, ...] = ()
+    """The option tags that are supported (RFC 3261 §20.37)."""
+    product: str = ""
+    """The value of Server; none is sent if empty."""
+    interval: int = 0
+    """Seconds for which a session lasts without a refresh, as calls from here ask for; 0 asks for nothing."""
+    min_interval: int = MIN_INTERVAL
+    """Seconds: shorter session intervals are refused with a 422."""
+    answers_offers: bool = True
+    """Whether the offer of a running call's re-INVITE or UPDATE is answered out of what was agreed before."""
+
+    def supports(self, extension: str) -> bool:
+        """Whether an option tag is among the supported ones."""
+        return extension in self.extensions
+
+    def abilities(self) -> list[tuple[str, object]]:
+        """Allow and Supported, for INVITE, and for a 2xx to it or to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2)."""
+        supported = [("Supported", ", ".join(self.extensions))] if self.extensions else []
+        return [("Allow", ", ".join(self.methods)), *supported]
+
+    def signed(self, fields: Fields) -> list[tuple[str, object]]:
+        """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""
+        told = list(fields)
+        if self.product and not any(name.lower() == "server" for name, _ in told):
+            told.append(("Server", self.product))
+        return told
+
+    def dialog_fields(self, contact: Address | None, fields: Fields, *, able: bool = False) -> list[tuple[str, object]]:
+        """What a response carries that makes or changes a dialog: Contact, with `able` the abilities, and `fields`."""
+        own: list[tuple[str, object]] = [("Contact", contact)] if contact else []
+        return self.signed([*own, *(self.abilities() if able else ()), *fields])

@@ -1,0 +1,93 @@
+"""Changing a session from here, by re-INVITE or UPDATE, as a table: RFC 3261 §14.1, RFC 3311 §5.1, RFC 4028 §7.4.
+
+There is one change at a time. A refusal leaves the session as it was; one with 491 is tried again after a random time,
+since both sides have asked at once.
+"""
+
+from enum import Enum
+
+from sipcore.sdp.offer_answer import REQUEST_PENDING
+from sipcore.tokens import Tokens
+
+MAX_ATTEMPTS = 4
+"""How often one change is sent: against a peer that answers 491 for good."""
+OWNER_WAIT = (2.1, 4.0)
+"""Seconds after a 491 until the next attempt, for the side that made the Call-ID (RFC 3261 §14.1)."""
+OTHER_WAIT = (0.0, 2.0)
+"""The same for the other side: so they do not meet again."""
+WAIT_UNIT = 0.01
+"""Both are chosen in units of 10 ms (RFC 3261 §14.1)."""
+
+
+class State(Enum):
+    """How far a change is that was asked for here."""
+
+    IDLE = "idle"
+    SENT = "sent"
+    WAITING = "waiting"
+    """The peer had a change of its own on the way: it is tried again."""
+
+
+class Input(Enum):
+    """What may happen to it."""
+
+    CHANGE = "change"
+    SUCCESS = "2xx"
+    GLARE = "491"
+    TOO_SMALL = "422"
+    GONE = "481, 408 or no answer"
+    REFUSED = "3xx-6xx"
+    WAKE = "wake"
+    OVER = "call over"
+
+
+class Step(Enum):
+    """What to do on the way to the next state."""
+
+    SEND = "send"
+    TAKE = "take the answer"
+    ROLL_BACK = "roll back"
+    WAIT = "wait"
+    REPORT_UNCHANGED = "report unchanged"
+    FINISH = "end the call"
+
+
+_S, _I, _DO = State, Input, Step
+TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
+    (_S.IDLE, _I.CHANGE): (_S.SENT, (_DO.SEND,)),
+    (_S.SENT, _I.SUCCESS): (_S.IDLE, (_DO.TAKE,)),
+    (_S.SENT, _I.GLARE): (_S.WAITING, (_DO.ROLL_BACK, _DO.WAIT)),  # 14.1
+    (_S.SENT, _I.TOO_SMALL): (_S.SENT, (_DO.ROLL_BACK, _DO.SEND)),  # RFC 4028 7.3
+    (_S.SENT, _I.GONE): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED, _DO.FINISH)),  # 12.2.1.2
+    (_S.SENT, _I.REFUSED): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED)),  # 14.1
+    (_S.SENT, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
+    (_S.WAITING, _I.WAKE): (_S.SENT, (_DO.SEND,)),
+    (_S.WAITING, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
+}
+_ANSWERS = (_I.SUCCESS, _I.GLARE, _I.TOO_SMALL, _I.GONE, _I.REFUSED)
+IGNORED = {
+    # A late answer to what the end of the call has overtaken, or a 2xx again, whose ACK `InviteUsage` repeats.
+    *((_S.IDLE, answer) for answer in _ANSWERS),
+    (_S.IDLE, _I.OVER),
+}
+IMPOSSIBLE = {
+    *((state, _I.CHANGE) for state in (_S.SENT, _S.WAITING)),  # refused as the caller's mistake
+    *((_S.WAITING, answer) for answer in _ANSWERS),  # the last one was final
+    *((state, _I.WAKE) for state in (_S.IDLE, _S.SENT)),  # no timer runs
+}
+
+
+def glare_wait(tokens: Tokens, *, owner: bool) -> float:
+    """Seconds to wait after a 491 (RFC 3261 §14.1)."""
+    lowest, highest = OWNER_WAIT if owner else OTHER_WAIT
+    units = round((highest - lowest) / WAIT_UNIT)
+    return lowest + tokens.number(units + 1) * WAIT_UNIT
+
+
+def input_of(status: int) -> Input:
+    """What a final response to a re-INVITE or UPDATE is; a 422 is judged by its Min-SE as well."""
+    if status < 300:
+        return Input.SUCCESS
+    return {REQUEST_PENDING: Input.GLARE, 422: Input.TOO_SMALL, 481: Input.GONE, 408: Input.GONE}.get(
+        status, Input.REFUSED
+    )

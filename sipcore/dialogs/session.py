@@ -1,0 +1,119 @@
+"""The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337)."""
+
+from copy import copy
+
+from sipcore.errors import ParseError
+from sipcore.message.message import Request, Response
+from sipcore.message.registry import CONTENT_DISPOSITION, CONTENT_TYPE
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.build import SDP
+from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.modify import all_refused, continued, directed, next_offer
+from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, Verdict
+
+
+class Session:
+    """Which descriptions were exchanged. `local` and `remote` are those in force, empty while there are none."""
+
+    __slots__ = ("_offer", "_sent", "exchange", "local", "remote", "wanted")
+
+    def __init__(self) -> None:
+        """Begin without any exchange."""
+        self.exchange = OfferAnswer()
+        self.local = b""
+        self.remote = b""
+        self.wanted = Direction.SENDRECV
+        """Which way media is to flow as this side wants it: what hold and resume change (RFC 6337 §5.3)."""
+        self._offer = b""
+        self._sent = b""
+
+    def fork(self) -> "Session":
+        """The session of another dialog that the same INVITE made."""
+        return copy(self)
+
+    @property
+    def offer(self) -> bytes:
+        """The offer that waits for its answer."""
+        return self._offer
+
+    def sent(self, carrier: Carrier, body: bytes) -> Meaning:
+        """Take what is about to be sent. Raises LocalError where it must not be sent like that."""
+        verdict = self.exchange.sent(carrier, has_body=bool(body))
+        if verdict.meaning in (Meaning.OFFER, Meaning.ANSWER, Meaning.PREVIEW):
+            self._sent = body
+        self._take(verdict, body, local=True)
+        return verdict.meaning
+
+    def would_send(self, carrier: Carrier, body: bytes) -> None:
+        """Raise LocalError where `sent` would; nothing changes."""
+        self.exchange.sent(carrier, has_body=bool(body))
+
+    def received(self, carrier: Carrier, body: bytes) -> Verdict:
+        """Take what came. An illegal request has a status to refuse it with."""
+        verdict = self.exchange.received(carrier, has_body=bool(body))
+        self._take(verdict, body, local=False)
+        return verdict
+
+    def would_refuse(self, carrier: Carrier, body: bytes) -> int | None:
+        """The status that a received request is refused with which must not bring what it brings; nothing changes."""
+        return self.exchange.received(carrier, has_body=bool(body)).status
+
+    def next_offer(self, wanted: SessionDescription) -> bytes:
+        """`wanted` as the offer that follows what was sent before. Raises LocalError as `sdp.modify` does."""
+        previous = self._parsed(self._sent)
+        return bytes(wanted if previous is None else next_offer(previous, wanted))
+
+    def offered_again(self, body: bytes) -> bytes:
+        """An offer that was refused, as it follows what was sent since: with a version of its own (RFC 3264 §8)."""
+        wanted = self._parsed(body)
+        return body if wanted is None else self.next_offer(wanted)
+
+    def renewed(self) -> bytes:
+        """What is in force here as an offer of its own, going in the wanted direction; empty where there is nothing."""
+        local = self._parsed(self.local)
+        return self.next_offer(directed(local, self.wanted)) if local is not None else b""
+
+    def answer_to(self, offer: bytes) -> bytes:
+        """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left."""
+        local, remote, last = self._parsed(self.local), self._parsed(offer), self._parsed(self._sent)
+        if local is None or remote is None or last is None:
+            return b""
+        answer = continued(local, remote, self.wanted, last)
+        return bytes(answer) if answer is not None else b""
+
+    def refusal(self) -> bytes:
+        """The answer that takes nothing of the offer that waits; empty where it cannot be read."""
+        offer = self._parsed(self._offer)
+        return bytes(all_refused(offer)) if offer is not None else b""
+
+    def _take(self, verdict: Verdict, body: bytes, *, local: bool) -> None:
+        self.exchange = verdict.after
+        if verdict.meaning is Meaning.OFFER:
+            self._offer = body
+        elif verdict.meaning in (Meaning.ANSWER, Meaning.PREVIEW):
+            self.local, self.remote = (body, self._offer) if local else (self._offer, body)
+        if self.exchange.offerer is None:
+            self._offer = b""
+
+    @staticmethod
+    def _parsed(body: bytes) -> SessionDescription | None:
+        try:
+            return SessionDescription.parse(body, []) if body else None
+        except ParseError:
+            return None
+
+
+def description_of(message: Request | Response) -> bytes:
+    """The session description in a message, empty where there is none.
+
+    A body for something else than the session says nothing about it (RFC 3261 §20.11).
+    """
+    if not message.body:
+        return b""
+    try:
+        kind, disposition = message[CONTENT_TYPE], message[CONTENT_DISPOSITION]
+    except ParseError:
+        return b""
+    if kind is None or kind.essence != SDP or (disposition and disposition.kind.lower() != "session"):
+        return b""
+    return message.body

@@ -1,0 +1,177 @@
+"""What caller and callee have in common once there is a dialog: how it is changed, and how it comes to its end."""
+
+from abc import ABC, abstractmethod
+
+from sipcore.dialogs.dialog import Dialog, Numbers
+from sipcore.dialogs.effects import Effect, EndReason, Finish, Purpose, Reply, SendInDialog
+from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.session import Session
+from sipcore.dialogs.usage import InviteUsage
+from sipcore.errors import LocalError, TransportFailure
+from sipcore.message.address import Address
+from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request, Response
+from sipcore.message.method import BYE
+from sipcore.message.uri import Uri
+from sipcore.tokens import Tokens
+from sipcore.transactions.key import AnyServerKey
+
+_LOST = (481, 408)
+"""RFC 3261 §12.2.1.2: the answers that say that the dialog is gone."""
+_OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
+
+
+class Side(ABC):
+    """One call at one side. `usage` is its dialog: the confirmed one, or the early one that was heard of last."""
+
+    __slots__ = ("contact", "end_reason", "ended_by", "manner", "numbers", "parting", "tokens", "usage")
+
+    def __init__(self, manner: Manner, tokens: Tokens, numbers: Numbers, reason: EndReason) -> None:
+        self.manner = manner
+        self.tokens = tokens
+        self.numbers = numbers
+        self.end_reason = reason
+        self.ended_by: Request | None = None
+        """The BYE or CANCEL of the peer that ended the call."""
+        self.parting: Fields = ()
+        """What the BYE or CANCEL sent here says besides, as a Reason (RFC 3326)."""
+        self.contact: Address | None = None
+        """Where this side can be reached in this call; None while nothing is known of the way."""
+        self.usage: InviteUsage | None = None
+
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether the call is over."""
+
+    @abstractmethod
+    def hang_up(self, now: float) -> list[Effect]:
+        """End the call in the way its state asks for."""
+
+    @abstractmethod
+    def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
+        """The peer hangs up."""
+
+    @abstractmethod
+    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
+        """The ACK of a 2xx that was sent in one of the call's dialogs."""
+
+    @abstractmethod
+    def receive_cancel(self, key: AnyServerKey, cancel: Request, now: float) -> list[Effect]:
+        """The peer gives up an INVITE of its own; the CANCEL itself is answered by the owner (§9.2)."""
+
+    @abstractmethod
+    def bye_done(self, now: float) -> list[Effect]:
+        """The BYE was answered, or was not."""
+
+    @abstractmethod
+    def next_timeout(self) -> float:
+        """When `wake` is due; NEVER while nothing waits."""
+
+    @abstractmethod
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due by now."""
+
+    def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
+        """The dialog of these tags."""
+        usage = self.usage
+        if usage is None or usage.dialog.id.remote_tag != remote_tag or usage.dialog.id.local_tag != local_tag:
+            return None
+        return usage
+
+    def reached_at(self, contact: Address) -> None:
+        """Take where this side can be reached in this call."""
+        self.contact = contact
+        if self.usage is not None:
+            self.usage.contact = contact
+
+    def new_usage(self, dialog: Dialog, session: Session, *, owner: bool) -> InviteUsage:
+        """The usage of one more dialog."""
+        usage = InviteUsage(dialog, session, self.numbers, self.manner, self.tokens, owner=owner)
+        usage.contact = self.contact
+        return usage
+
+    # What the owner asks for
+
+    def require_usage(self) -> InviteUsage:
+        """The dialog. Raises LocalError while there is none."""
+        if self.usage is None:
+            raise LocalError("there is no dialog yet", section="RFC 3261 §12.1")
+        return self.usage
+
+    def change(self, method: str, body: bytes, now: float) -> list[Effect]:
+        """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
+        return self._settle(self.require_usage().change(method, body, now), now)
+
+    def answer(self, body: bytes, now: float) -> list[Effect]:
+        """Answer the peer's offer. Raises LocalError where there is none."""
+        return self._settle(self.require_usage().answer(body, now), now)
+
+    def decline(self, status: int, now: float) -> list[Effect]:
+        """Refuse the peer's offer. Raises LocalError where there is none."""
+        return self._settle(self.require_usage().decline(status, now), now)
+
+    def request(self, method: str, fields: Fields, body: bytes, content_type: str) -> tuple[Request, Uri]:
+        """A request inside the dialog, and the URI whose hop is next. Raises LocalError while there is no dialog."""
+        dialog = self.require_usage().dialog
+        return dialog.request(method, self.numbers.next(), fields=fields, body=body, content_type=content_type)
+
+    # What comes
+
+    def receive_change(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
+        """A re-INVITE or UPDATE inside the dialog that its tags name. Raises ParseError."""
+        usage = self.usage_of(request.to_tag or "", request.from_tag or "")
+        return self._settle(usage.receive(key, request, now), now) if usage else []
+
+    def receive_within(self, purpose: Purpose, sent: Request, response: Response, now: float) -> list[Effect]:
+        """The response to a request inside the dialog, as `sent` went out last."""
+        if response.is_provisional:
+            return []
+        if purpose is Purpose.BYE:
+            self._parted(None if response.is_success else EndReason.BYE_REFUSED)
+            return self.bye_done(now)
+        usage = self.usage_of(sent.from_tag or "", sent.to_tag or "")
+        if purpose is Purpose.CHANGE and usage is not None:
+            return self._settle(usage.receive_response(sent, response, now), now)
+        if purpose is Purpose.OTHER and usage is self.usage and response.status in _LOST:
+            return self._settle([Finish(EndReason.GONE)], now)
+        return []
+
+    def fail_within(self, purpose: Purpose, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
+        """A request inside the dialog got no final response."""
+        if purpose is Purpose.BYE:
+            self._parted(EndReason.BYE_UNANSWERED)
+            return self.bye_done(now)
+        usage = self.usage_of(sent.from_tag or "", sent.to_tag or "")
+        if purpose is Purpose.CHANGE and usage is not None:
+            return self._settle(usage.fail(sent, failure, now), now)
+        if purpose is Purpose.OTHER and usage is self.usage:
+            return self._settle([Finish(EndReason.GONE)], now)
+        return []
+
+    # Inside
+
+    def _parted(self, problem: EndReason | None) -> None:
+        """How the BYE fared: told where nothing more telling has ended the call."""
+        if problem is not None and self.end_reason in _OWN_DOING:
+            self.end_reason = problem
+
+    def _settle(self, effects: list[Effect], now: float) -> list[Effect]:
+        """The effects, and in the place of each Finish what ends the call."""
+        told: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Finish):
+                ending = self.hang_up(now)
+                self.end_reason = effect.reason
+                told += ending
+            else:
+                told.append(effect)
+        return told
+
+    def _bye(self) -> SendInDialog:
+        request, next_hop = self.request(BYE, self.parting, b"", "")
+        return SendInDialog(Purpose.BYE, request, next_hop)
+
+    def _accepted_bye(self, key: AnyServerKey, bye: Request) -> Reply:
+        return Reply(key, build_response(bye, 200, fields=self.manner.signed(())))

@@ -1,0 +1,423 @@
+"""What an INVITE dialog does besides beginning and ending (its usage, RFC 5057 §3): the session in it changes.
+
+`InviteUsage` holds the state of one dialog, early or confirmed, at either side: the dialog itself, its offers and
+answers, its session timer, and the two tables of `reinvite_client` and `reinvite_server`. Every method gives the
+effects that the owner carries out, in order.
+"""
+
+from dataclasses import dataclass
+
+from sipcore.dialogs import reinvite_client, reinvite_server
+from sipcore.dialogs.dialog import Dialog, Numbers
+from sipcore.dialogs.effects import (
+    AckSuccess,
+    Changed,
+    Effect,
+    EndReason,
+    Finish,
+    Offered,
+    Purpose,
+    Reply,
+    SendInDialog,
+    Unchanged,
+)
+from sipcore.dialogs.expiry import TOO_SMALL, Due, Expiry
+from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.repeat import Repeat
+from sipcore.dialogs.session import Session, description_of
+from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.message.address import Address
+from sipcore.message.build import response as build_response
+from sipcore.message.fields.simple import RAck
+from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
+from sipcore.message.registry import ALLOW, REQUIRE, RSEQ
+from sipcore.sdp.build import SDP
+from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
+from sipcore.tokens import Tokens
+from sipcore.transactions.key import AnyServerKey
+from sipcore.transactions.timers import NEVER
+
+RELIABLE = "100rel"
+"""The option tag of RFC 3262."""
+MAX_RETRY_AFTER = 10
+"""Seconds, at most, in the Retry-After of a request that comes before the last one is answered (RFC 3261 §14.2)."""
+
+_CARRIERS = {
+    INVITE: (Carrier.INVITE, Carrier.SUCCESS, Carrier.FAILURE),
+    UPDATE: (Carrier.UPDATE, Carrier.UPDATE_SUCCESS, Carrier.UPDATE_FAILURE),
+}
+
+
+@dataclass(slots=True)
+class _Change:
+    """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
+
+    method: str
+    body: bytes
+    attempts: int = 0
+    due: float = NEVER
+
+
+class InviteUsage:
+    """One dialog of a call. `owner` tells whether this side made the Call-ID."""
+
+    __slots__ = (
+        "_acked",
+        "_change",
+        "_client",
+        "_deciding",
+        "_manner",
+        "_owner",
+        "_repeat",
+        "_rseq",
+        "_server",
+        "_tokens",
+        "_unconfirmed",
+        "allowed",
+        "contact",
+        "dialog",
+        "expiry",
+        "numbers",
+        "session",
+    )
+
+    def __init__(
+        self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens, *, owner: bool
+    ) -> None:
+        self.dialog = dialog
+        self.session = session
+        self.numbers = numbers
+        self.expiry = Expiry(manner.interval)
+        self.contact: Address | None = None
+        """Where this side can be reached, as responses in the dialog tell."""
+        self.allowed: tuple[str, ...] = ()
+        """The methods that the peer understands, as it said last; empty while it has not."""
+        self._manner = manner
+        self._tokens = tokens
+        self._owner = owner
+        self._client = reinvite_client.State.IDLE
+        self._server = reinvite_server.State.IDLE
+        self._change: _Change | None = None
+        self._deciding: tuple[AnyServerKey, Request] | None = None
+        self._repeat: Repeat | None = None
+        self._unconfirmed: Response | None = None
+        self._acked: AckSuccess | None = None
+        self._rseq: int | None = None
+
+    # What the owner asks for
+
+    def change(self, method: str, body: bytes, now: float) -> list[Effect]:
+        """Send a re-INVITE or UPDATE with an offer, or without one. Raises LocalError where none may be sent now."""
+        if self._client is not reinvite_client.State.IDLE:
+            raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
+        if method == INVITE and not self.dialog.confirmed:
+            raise LocalError("a call that is not answered yet is changed by UPDATE", section="RFC 3311 §5.1")
+        if self._acked is None and self._owner and self.dialog.confirmed:
+            raise LocalError("the offer in the 2xx must be answered first", section="RFC 3261 §14.1")
+        self.session.would_send(_CARRIERS[method][0], body)
+        self._change = _Change(method, body)
+        return self._move_client(reinvite_client.Input.CHANGE, now)
+
+    def answer(self, body: bytes, now: float) -> list[Effect]:
+        """Answer the peer's offer: in the 2xx of its request, or in the PRACK of its 1xx. Raises LocalError."""
+        if self._unconfirmed is not None:
+            return self._confirm(self._unconfirmed, body)
+        if self._deciding is None:
+            raise LocalError("there is no offer to answer", section="RFC 3264 §6")
+        key, request = self._deciding
+        happening = reinvite_server.Input.ANSWER if request.method == INVITE else reinvite_server.Input.ANSWER_UPDATE
+        return self._move_server(happening, now, key=key, request=request, body=body)
+
+    def decline(self, status: int, now: float) -> list[Effect]:
+        """Refuse the peer's offer; the session goes on as it was. Raises LocalError."""
+        if self._deciding is None:
+            raise LocalError("there is no offer to decline", section="RFC 3261 §14.2")
+        key, request = self._deciding
+        return self._move_server(reinvite_server.Input.DECLINE, now, key=key, request=request, status=status)
+
+    # What comes
+
+    def progress(self, response: Response) -> list[Effect] | None:
+        """Take a 1xx to the INVITE that made this dialog; None for one that is to be dropped.
+
+        That is a reliable one which came before, or before the one that goes before it (RFC 3262 §4).
+        """
+        self.hear(response)
+        body = description_of(response)
+        number = _reliable_number(response)
+        if number is None:
+            self.session.received(Carrier.PROVISIONAL, body)
+            return []
+        if self._rseq is not None and number != self._rseq + 1:
+            return None
+        self._rseq = number
+        self.dialog = self.dialog.towards(response)
+        if self.session.received(Carrier.RELIABLE, body).meaning is Meaning.OFFER:
+            self._unconfirmed = response
+            return [Offered(response)]
+        return self._confirm(response, b"")
+
+    def receive(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
+        """A re-INVITE or an UPDATE of the peer. Raises ParseError when a header field of it cannot be read."""
+        self.hear(request)
+        inputs = reinvite_server.Input
+        carrier, body = _CARRIERS[request.method][0], description_of(request)
+        shortest = self.expiry.refusal(request, self._manner)
+        status = TOO_SMALL if shortest is not None else self.session.would_refuse(carrier, body)
+        if status is not None:
+            return self._move_server(inputs.REFUSED, now, key=key, request=request, status=status)
+        meaning = self.session.received(carrier, body).meaning
+        needs_answer = meaning is Meaning.OFFER
+        answer = b""
+        if needs_answer and self._manner.answers_offers:
+            answer = self.session.answer_to(body)
+        elif request.method == INVITE and not body:
+            answer, needs_answer = self.session.renewed(), True
+        if needs_answer and not answer and body and not self._manner.answers_offers:
+            return self._move_server(inputs.ASKED, now, key=key, request=request)
+        if needs_answer and not answer:
+            self.session.sent(_CARRIERS[request.method][2], b"")
+            return self._move_server(inputs.REFUSED, now, key=key, request=request, status=NOT_ACCEPTABLE)
+        happening = inputs.AGREED if request.method == INVITE else inputs.UPDATED
+        return self._move_server(happening, now, key=key, request=request, body=answer)
+
+    def receive_response(self, sent: Request, response: Response, now: float) -> list[Effect]:
+        """The final response to a re-INVITE or UPDATE, or a 2xx to a re-INVITE once more."""
+        if response.is_success and self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
+            return [self._acked]
+        self.hear(response)
+        happening = reinvite_client.input_of(response.status)
+        change = self._change
+        again = change is not None and change.attempts < reinvite_client.MAX_ATTEMPTS
+        if (happening is reinvite_client.Input.TOO_SMALL and not self.expiry.too_small(response)) or (
+            happening in (reinvite_client.Input.TOO_SMALL, reinvite_client.Input.GLARE) and not again
+        ):
+            happening = reinvite_client.Input.REFUSED
+        effects = self._move_client(happening, now, sent=sent, response=response)
+        if sent.method == INVITE and response.is_success and not any(isinstance(one, AckSuccess) for one in effects):
+            effects.insert(0, self.acknowledge(sent, b""))  # the end of the call has overtaken it
+        return effects
+
+    def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
+        """A re-INVITE or UPDATE got no final response."""
+        return self._move_client(reinvite_client.Input.GONE, now, sent=sent, failure=failure)
+
+    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
+        """The ACK of the 2xx to a re-INVITE."""
+        if self._repeat is None or ack.cseq.number != self._repeat.response.cseq.number:
+            return []
+        return self._move_server(reinvite_server.Input.ACK, now, request=ack)
+
+    def receive_cancel(self, key: AnyServerKey, now: float) -> list[Effect]:
+        """A CANCEL of the re-INVITE that is being decided on."""
+        if self._deciding is None or self._deciding[0] != key:
+            return []
+        return self._move_server(reinvite_server.Input.CANCEL, now, key=key, request=self._deciding[1])
+
+    def over(self, now: float) -> list[Effect]:
+        """The call ends: what is going on in it ends first."""
+        key, request = self._deciding or (None, None)
+        effects = self._move_server(reinvite_server.Input.OVER, now, key=key, request=request)
+        effects += self._move_client(reinvite_client.Input.OVER, now)
+        self.expiry.stop()
+        return effects
+
+    def hear(self, message: Request | Response) -> None:
+        """Learn from the peer's message what it understands."""
+        try:
+            self.allowed = message[ALLOW] or self.allowed
+        except ParseError:
+            return
+
+    # Time
+
+    def next_timeout(self) -> float:
+        """When `wake` is due; NEVER while nothing waits."""
+        change = self._change.due if self._change else NEVER
+        return min(self.expiry.due, change, self._repeat.due if self._repeat else NEVER)
+
+    def wake(self, now: float) -> list[Effect]:
+        """Do what is due by now."""
+        effects: list[Effect] = []
+        if self._repeat is not None and now >= self._repeat.due:
+            reply = self._repeat.wake(now)
+            happening = reinvite_server.Input.REPEAT if reply else reinvite_server.Input.NO_ACK
+            effects += self._move_server(happening, now, reply=reply)
+        if self._change is not None and now >= self._change.due:
+            effects += self._move_client(reinvite_client.Input.WAKE, now)
+        due = self.expiry.wake(now)
+        if due is Due.END:
+            effects.append(Finish(EndReason.EXPIRED))
+        elif due is Due.REFRESH and self._client is reinvite_client.State.IDLE:
+            effects += self._refresh(now)
+        return effects
+
+    # Inside
+
+    def acknowledge(self, invite: Request, body: bytes) -> AckSuccess:
+        """The ACK of a 2xx to `invite`, as it was sent last: with its credentials (RFC 3261 §13.2.2.4)."""
+        credentials = [
+            (name, text) for name in ("Authorization", "Proxy-Authorization") for text in invite.headers.get_all(name)
+        ]
+        request, next_hop = self.dialog.request(
+            ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
+        )
+        self._acked = AckSuccess(request, next_hop)
+        return self._acked
+
+    def _refresh(self, now: float) -> list[Effect]:
+        """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4)."""
+        if UPDATE in self.allowed:
+            self._change = _Change(UPDATE, b"")
+        else:
+            self._change = _Change(INVITE, self.session.renewed())
+        return self._move_client(reinvite_client.Input.CHANGE, now)
+
+    def _confirm(self, response: Response, body: bytes) -> list[Effect]:
+        """The PRACK of a reliable 1xx (RFC 3262 §4)."""
+        self.session.sent(Carrier.PRACK, body)
+        self._unconfirmed = None
+        rack = RAck(response[RSEQ] or 0, response.cseq.number, response.cseq.method)
+        request, next_hop = self.dialog.request(
+            PRACK, self.numbers.next(), fields=[("RAck", rack)], body=body, content_type=SDP if body else ""
+        )
+        return [SendInDialog(Purpose.PRACK, request, next_hop)]
+
+    def _move_client(
+        self,
+        happening: reinvite_client.Input,
+        now: float,
+        *,
+        sent: Request | None = None,
+        response: Response | None = None,
+        failure: TransportFailure | None = None,
+    ) -> list[Effect]:
+        cell = reinvite_client.TABLE.get((self._client, happening))
+        if cell is None:
+            return []
+        self._client = cell[0]
+        effects: list[Effect] = []
+        steps = reinvite_client.Step
+        for step in cell[1]:
+            if step is steps.SEND:
+                effects += self._send_change(now)
+            elif step is steps.TAKE and sent and response:
+                effects += self._take_success(sent, response, now)
+            elif step is steps.ROLL_BACK and sent:
+                self.session.received(_CARRIERS[sent.method][2], b"")
+            elif step is steps.WAIT and self._change:
+                self._change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
+            elif step is steps.REPORT_UNCHANGED:
+                self._change = None
+                effects.append(Unchanged(response, failure))
+            elif step is steps.FINISH:
+                effects.append(Finish(EndReason.GONE))
+        return effects
+
+    def _send_change(self, now: float) -> list[Effect]:
+        change = self._change
+        if change is None:
+            return []
+        if change.attempts:  # the peer's own change may have come in between
+            change.body = self.session.offered_again(change.body)
+        try:
+            self.session.sent(_CARRIERS[change.method][0], change.body)
+        except LocalError:  # the peer's own change is still going on: it goes first
+            self._client = reinvite_client.State.WAITING
+            change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
+            return []
+        change.attempts += 1
+        change.due = NEVER
+        request, next_hop = self.dialog.request(
+            change.method,
+            self.numbers.next(),
+            fields=[*self._manner.abilities(), *self.expiry.asked()],
+            body=change.body,
+            content_type=SDP if change.body else "",
+        )
+        return [SendInDialog(Purpose.CHANGE, request, next_hop)]
+
+    def _take_success(self, sent: Request, response: Response, now: float) -> list[Effect]:
+        self._change = None
+        body = description_of(response)
+        meaning = self.session.received(_CARRIERS[sent.method][1], body).meaning
+        self.dialog = self.dialog.towards(response)
+        self.expiry.agreed(response, now)
+        effects: list[Effect] = [Changed(response, local=True)]
+        if sent.method == INVITE:
+            answer = b""
+            if meaning is Meaning.OFFER:
+                answer = self.session.answer_to(body) or self.session.refusal()
+            self.session.sent(Carrier.ACK, answer)
+            effects.insert(0, self.acknowledge(sent, answer))
+        return effects
+
+    def _move_server(
+        self,
+        happening: reinvite_server.Input,
+        now: float,
+        *,
+        key: AnyServerKey | None = None,
+        request: Request | None = None,
+        status: int = 487,
+        body: bytes = b"",
+        reply: Reply | None = None,
+    ) -> list[Effect]:
+        cell = reinvite_server.TABLE.get((self._server, happening))
+        if cell is None:
+            return []
+        effects: list[Effect] = []
+        steps = reinvite_server.Step
+        if steps.SUCCESS in cell[1] and key and request:
+            effects += self._succeed(key, request, body, now)  # may raise, before anything is changed by it
+        self._server = cell[0]
+        for step in cell[1]:
+            if step is steps.REPORT_OFFER and key and request:
+                self._deciding = (key, request)
+                effects.append(Offered(request))
+            elif step in (steps.REFUSE, steps.TERMINATED) and key and request:
+                effects.append(self._refuse(key, request, status))
+            elif step is steps.REPEAT and reply:
+                effects.append(reply)
+            elif step is steps.TAKE_ACK and request:
+                self._repeat = None
+                delayed = self.session.received(Carrier.ACK, description_of(request)).meaning is Meaning.ANSWER
+                effects += [Changed(request, local=False)] if delayed else []
+            elif step is steps.FINISH:
+                effects.append(Finish(EndReason.NO_ACK))
+        if self._server is not reinvite_server.State.UNACKNOWLEDGED:
+            self._repeat = None
+        return effects
+
+    def _succeed(self, key: AnyServerKey, request: Request, body: bytes, now: float) -> list[Effect]:
+        meaning = self.session.sent(_CARRIERS[request.method][1], body)
+        self._deciding = None
+        self.dialog = self.dialog.towards(request)
+        fields = self._manner.dialog_fields(self.contact, self.expiry.accept(request, self._manner, now), able=True)
+        response = build_response(request, 200, fields=fields, body=body, content_type=SDP if body else "")
+        if request.method == INVITE:
+            self._repeat = Repeat(key, response, now, self._manner.timers, longest=self._manner.timers.t2)
+        effects: list[Effect] = [Reply(key, response)]
+        if meaning is not Meaning.OFFER:  # which is complete with the ACK only
+            effects.append(Changed(request, local=False))
+        return effects
+
+    def _refuse(self, key: AnyServerKey, request: Request, status: int) -> Reply:
+        fields: list[tuple[str, object]] = []
+        if self._deciding is not None and self._deciding[0] == key:
+            self._deciding = None
+            self.session.sent(_CARRIERS[request.method][2], b"")
+        if status == TOO_SMALL:
+            fields.append(("Min-SE", self._manner.min_interval))
+        elif status == SERVER_BUSY:
+            fields.append(("Retry-After", self._tokens.number(MAX_RETRY_AFTER + 1)))
+        return Reply(key, build_response(request, status, fields=self._manner.signed(fields)))
+
+
+def _reliable_number(response: Response) -> int | None:
+    """The RSeq of a reliable 1xx (RFC 3262 §4); None for one that is not, or that nobody could acknowledge."""
+    try:
+        return response[RSEQ] if RELIABLE in response[REQUIRE] else None
+    except ParseError:
+        return None

@@ -1,0 +1,65 @@
+"""What comes in: requests that are no call's, and how those are turned away that nobody takes."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sipcore.dialogs.manner import METHODS
+from sipcore.endpoint.call import IncomingCall
+from sipcore.events import RequestReceived
+from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
+from sipcore.message.method import OPTIONS
+from sipcore.stack import Stack
+
+
+class Driver(Protocol):
+    """What an incoming request needs of its endpoint."""
+
+    def act(self, action: Callable[[Stack, float], None]) -> None:
+        """Have `action` do something with the stack, at the time that it is told, and carry out what comes of it."""
+
+
+class IncomingRequest:
+    """A request that is no call's, to be answered with `respond`."""
+
+    def __init__(self, driver: Driver, received: RequestReceived, tag: str) -> None:
+        """`tag` is put on the To of its responses."""
+        self._driver = driver
+        self._tag = tag
+        self._key = received.key
+        self.request = received.request
+        self.flow = received.flow
+        self.stamp = received.stamp
+
+    def respond(
+        self, status: int, *, reason: str = "", fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> None:
+        """Send a response; a final one ends the matter."""
+        built = build_response(
+            self.request,
+            status,
+            reason,
+            tag=self._tag,
+            fields=fields,
+            body=body,
+            content_type=content_type,
+        )
+        self._driver.act(lambda stack, now: stack.respond(self._key, built, now))
+
+
+Incoming = IncomingCall | IncomingRequest
+
+
+def refuse(incoming: Incoming, product: str, overload: int | None = None) -> None:
+    """Turn away what nobody here wants, or, when too much waits already, all of it with `overload` (§21.5.4).
+
+    OPTIONS is answered even if nobody reads what comes in, since it asks for nothing (RFC 3261 §11.2).
+    """
+    server = [("Server", product)] if product else []
+    if isinstance(incoming, IncomingCall):
+        incoming.reject(overload or 480)
+    elif overload is not None:
+        incoming.respond(overload, fields=server)
+    else:
+        allow = ("Allow", ", ".join(METHODS))
+        incoming.respond(200 if incoming.request.method == OPTIONS else 405, fields=[allow, *server])

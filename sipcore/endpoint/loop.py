@@ -1,0 +1,219 @@
+"""The loop that drives a `Stack` over the transports: it keeps the time, sends, looks up, and tells what is traced."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+
+from sipcore.deviation import Deviation
+from sipcore.errors import FailureReason, SipError, TransportFailure
+from sipcore.events import Event, Output, Prepare, Resolve
+from sipcore.resolve.plan import Answer, Question, Result
+from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.stack import Stack
+from sipcore.trace import (
+    Direction,
+    DiscardTrace,
+    FlowTrace,
+    MessageTrace,
+    ResolveTrace,
+    Stamp,
+    TraceRecord,
+    TransitionTrace,
+)
+from sipcore.transactions.effects import Transmit
+from sipcore.transports.connections import Transports
+from sipcore.transports.lookup import Lookup
+
+UNKNOWN = SocketAddress("0.0.0.0", 0)  # noqa: S104  # a value to show, nothing is bound
+"""The local address in the trace of a message whose hop was not prepared."""
+
+T = TypeVar("T")
+
+
+class Loop:
+    """One stack on its transports. Its events go to `take`, what is traced to the subscribers."""
+
+    def __init__(self, stack: Stack, lookup: Lookup, take: Callable[[Event, float], None], *, tracing: bool) -> None:
+        """`tracing` is whether subscribers are told of what happens inside the stack, too."""
+        self.stack = stack
+        self.stack.tracing = False  # until somebody subscribes
+        self.broken: BaseException | None = None
+        """What a subscriber raised: the nursery is cancelled then."""
+        self.transports: Transports
+        self._tracing = tracing
+        self._lookup = lookup
+        self._take = take
+        self._sent_at: dict[bytes, Callable[[float], None]] = {}
+        self._subscribers: list[Callable[[TraceRecord], None]] = []
+        self._wake = trio.Event()
+        self._due: float | None = None
+        self._pumping = False
+        self._nursery: trio.Nursery
+
+    def start(self, transports: Transports, nursery: trio.Nursery) -> None:
+        """Take the open transports and begin to keep time."""
+        self.transports = transports
+        self._nursery = nursery
+        nursery.start_soon(self._keep_time)
+
+    def act(self, action: Callable[[Stack, float], T]) -> T:
+        """Have `action` do something with the stack now, and carry out what comes of it."""
+        now = trio.current_time()
+        result = action(self.stack, now)
+        self.pump(now)
+        return result
+
+    def tell_when_sent(self, data: bytes, tell: Callable[[float], None]) -> None:
+        """Call `tell` with the time at which these bytes leave, which are about to."""
+        self._sent_at[data] = tell
+
+    def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
+        """Have `subscriber` called with every trace record from now on; gives a function that ends it."""
+        self._subscribers.append(subscriber)
+        self.stack.tracing = self._tracing
+        return lambda: self._unsubscribe(subscriber)
+
+    def _unsubscribe(self, subscriber: Callable[[TraceRecord], None]) -> None:
+        self._subscribers.remove(subscriber)
+        self.stack.tracing = self._tracing and bool(self._subscribers)
+
+    # What the transports tell (transports.base.Sink)
+
+    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
+        """One message came in."""
+        if self._subscribers:
+            self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
+        now = trio.current_time()
+        self.stack.receive(data, flow, stamp, now)
+        self.pump(now)
+
+    def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
+        """A connection ended."""
+        self.stack.flow_failed(flow, failure, trio.current_time())
+        self.pump()
+
+    def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
+        """ICMP came back."""
+        self.stack.unreachable(remote, failure, trio.current_time())
+        self.pump()
+
+    def trace(self, record: TraceRecord) -> None:
+        """Something happened to a connection."""
+        self.publish(record)
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._due = self.stack.next_timeout()
+            self._wake = trio.Event()
+            with trio.move_on_at(self._due if self._due is not None else float("inf")):
+                await self._wake.wait()
+            now = trio.current_time()
+            if self._due is not None and now >= self._due:
+                self.stack.handle_timeout(now)
+                self.pump()
+
+    def pump(self, now: float | None = None) -> None:
+        """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on.
+
+        `now` spares a look at the clock where the caller has just had one.
+        """
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while outputs := self.stack.drain():
+                if now is None:
+                    now = trio.current_time()
+                for output in outputs:
+                    self._carry_out(output, now)
+        finally:
+            self._pumping = False
+        due = self.stack.next_timeout()
+        if due is not None and (self._due is None or due < self._due):
+            self._wake.set()
+
+    def _carry_out(self, output: Output, now: float) -> None:
+        match output:
+            case Transmit():
+                self._transmit(output)
+            case Resolve(ticket, question):
+                if isinstance(question, Prepare):
+                    self._prepare(ticket, question.hop, now)
+                else:
+                    self._nursery.start_soon(self._look_up, ticket, question)
+            case TransitionTrace() | DiscardTrace() | MessageTrace() | ResolveTrace() | FlowTrace():
+                self.publish(output)
+            case _:
+                self._take(output, now)
+
+    def _transmit(self, output: Transmit) -> None:
+        key, to, data, attempt = output
+        tell = self._sent_at.pop(data, None) if self._sent_at else None
+        try:
+            at = self.transports.send(to, data)
+        except TransportFailure as failure:
+            self.stack.transport_failed(key, failure, trio.current_time())
+            return
+        if tell is not None:
+            tell(at)
+        if self._subscribers:
+            flow = to if isinstance(to, Flow) else Flow(to.transport, to.local or UNKNOWN, to.remote)
+            self.publish(MessageTrace(at, Direction.SENT, flow, data, attempt=attempt))
+
+    def _prepare(self, ticket: int, hop: Hop, now: float) -> None:
+        try:
+            prepared = self.transports.prepared(hop)
+        except SipError as error:
+            self.stack.resolved(ticket, _as_failure(error), now)
+            return
+        if prepared is not None:
+            self.stack.resolved(ticket, prepared, now)
+        else:
+            self._nursery.start_soon(self._prepare_slowly, ticket, hop)
+
+    async def _prepare_slowly(self, ticket: int, hop: Hop) -> None:
+        result: Hop | TransportFailure
+        try:
+            result = await self.transports.prepare(hop)
+        except SipError as error:
+            result = _as_failure(error)
+        self.stack.resolved(ticket, result, trio.current_time())
+        self.pump()
+
+    async def _look_up(self, ticket: int, question: Question) -> None:
+        result = await self.ask(question)
+        self.stack.resolved(ticket, result, trio.current_time())
+        self.pump()
+
+    async def ask(self, question: Question) -> Result:
+        """Look something up."""
+        result = await self._lookup.ask(question)
+        self.publish(ResolveTrace(trio.current_time(), str(question), *_told(result)))
+        return result
+
+    def publish(self, record: TraceRecord) -> None:
+        """Tell the subscribers. What one of them raises ends the block that the endpoint is open for."""
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(record)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
+                self._unsubscribe(subscriber)
+                self.broken = self.broken or error
+                self._nursery.cancel_scope.cancel()
+
+
+def _as_failure(error: SipError) -> TransportFailure:
+    """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must not end the endpoint."""
+    if isinstance(error, TransportFailure):
+        return error
+    failure = TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
+    failure.__cause__ = error
+    return failure
+
+
+def _told(result: Result) -> tuple[tuple[str, ...], str]:
+    """A lookup's result as the trace tells it: the records with their TTL, or the error."""
+    if isinstance(result, Answer):
+        return tuple(f"{record} ({result.ttl:.0f} s, {result.source})" for record in result.records), ""
+    return (), str(result)

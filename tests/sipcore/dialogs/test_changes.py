@@ -1,0 +1,283 @@
+"""Sessions that change: re-INVITE and UPDATE from either side, glare, hold and resume, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+
+from sipcore.dialogs.effects import EndReason
+from sipcore.errors import LocalError
+from sipcore.events import CallChanged, CallEnded, CallOffered, CallUnchanged
+from sipcore.message.message import Request, Response
+from sipcore.resolve.target import Transport
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.description import SessionDescription
+from sipcore.stack import StackConfig
+from tests.sipcore.wire import ALICE, BOB, Side, Wire, description
+
+DECIDING = StackConfig(answers_offers=False)
+
+
+def direction(body: bytes) -> Direction:
+    read = SessionDescription.parse(body)
+    return read.direction_of(read.media[0])
+
+
+def hold(wire: Wire, side: Side, call: int, *, method: str = "") -> None:
+    session = side.stack.session(call)
+    session.wanted = Direction.SENDONLY
+    side.stack.change(call, session.renewed(), wire.now, method=method)
+
+
+def last(side: Side, start: str) -> Request | Response:
+    """The last message with this start that a side sent."""
+    return [one for one, text in zip(side.messages(), side.starts(), strict=True) if text == start][-1]
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_either_side_holds_and_resumes(transport: Transport, method: str, who: str) -> None:
+    wire = Wire(transport)
+    numbers = dict(zip(("alice", "bob"), wire.up(), strict=True))
+    side, other = (wire.alice, wire.bob) if who == "alice" else (wire.bob, wire.alice)
+    call, at_other = numbers.pop(who), *numbers.values()
+    hold(wire, side, call, method=method)
+    wire.run(0.1)
+    (changed,) = side.told(CallChanged)
+    assert (changed.call, changed.local) == (call, True)
+    assert direction(side.stack.session(call).local) is Direction.SENDONLY
+    assert direction(side.stack.session(call).remote) is Direction.RECVONLY
+    assert other.stack.session(at_other).remote == side.stack.session(call).local
+    assert [event.local for event in other.told(CallChanged)] == [False]
+    side.stack.session(call).wanted = Direction.SENDRECV
+    side.stack.change(call, side.stack.session(call).renewed(), wire.now, method=method)
+    wire.run(0.1)
+    assert direction(side.stack.session(call).remote) is Direction.SENDRECV
+    versions = [SessionDescription.parse(body).origin.session_version for body in _bodies(side)]
+    assert versions == [1, 2, 3]
+    wire.alice.stack.hang_up(1, wire.now)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def _bodies(side: Side) -> list[bytes]:
+    return list(dict.fromkeys(message.body for message in side.messages() if message.body))
+
+
+def test_a_change_moves_the_remote_target_and_counts_on() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    assert [message.cseq.number for message in wire.alice.messages()] == [1, 1, 2, 2, 3]
+    reinvite = last(wire.alice, "INVITE")
+    assert reinvite.headers.get("Contact")
+    assert reinvite.headers.get("Allow")
+
+
+def test_the_offer_that_crosses_another_is_tried_again_and_both_go_through() -> None:
+    wire = Wire()
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    hold(wire, wire.bob, at_bob)
+    wire.run(0.1)
+    assert "491 INVITE" in wire.alice.starts()
+    assert "491 INVITE" in wire.bob.starts()
+    wire.run(6)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [False, True]
+    assert [event.local for event in wire.bob.told(CallChanged)] == [True, False]
+    assert direction(wire.alice.stack.session(call).remote) is Direction.INACTIVE
+    versions = [SessionDescription.parse(body).origin.session_version for body in _bodies(wire.alice)]
+    assert versions == sorted(versions)
+    assert not wire.alice.told(CallUnchanged)
+
+
+def test_the_owner_of_the_call_id_waits_longer() -> None:
+    for seed in range(20):
+        wire = Wire(seed=seed)
+        call, at_bob = wire.up()
+        hold(wire, wire.alice, call)
+        hold(wire, wire.bob, at_bob)
+        began = wire.now
+        wire.run(6)
+        first = {
+            who: next(when for when, data in side.sent if when > began and data.startswith(b"INVITE"))
+            for who, side in (("alice", wire.alice), ("bob", wire.bob))
+        }
+        assert 2.1 <= round(first["alice"] - began, 6) <= 4.0 + 0.03
+        assert 0 <= first["bob"] - began <= 2.0 + 0.03
+
+
+def test_a_change_that_is_refused_leaves_everything_as_it_was() -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    before = wire.alice.stack.session(call).local
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    (offered,) = wire.bob.told(CallOffered)
+    assert offered.call == at_bob
+    wire.bob.stack.decline(at_bob, wire.now)
+    wire.run(0.1)
+    (unchanged,) = wire.alice.told(CallUnchanged)
+    assert unchanged.response
+    assert unchanged.response.status == 488
+    assert wire.alice.stack.session(call).local == before
+    assert not wire.alice.told(CallEnded)
+    hold(wire, wire.alice, call)  # and the next one may be sent
+    wire.run(0.1)
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallChanged)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_the_owner_may_answer_offers_itself(method: str) -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call, method=method)
+    wire.run(0.1)
+    assert not wire.alice.told(CallChanged)
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallChanged)
+    assert wire.alice.stack.session(call).remote == description(BOB)
+
+
+def test_a_change_while_another_is_decided_on_gets_500_with_retry_after() -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    reinvite = last(wire.alice, "INVITE")
+    again = reinvite.with_header("CSeq", "9 INVITE").with_header("Via", f"SIP/2.0/UDP {ALICE};branch=z9hG4bKother")
+    wire.deliver(wire.bob, bytes(again))
+    refusal = last(wire.bob, "500 INVITE")
+    assert 0 <= int(refusal.headers.get("Retry-After") or -1) <= 10
+
+
+def test_only_one_change_at_a_time() -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    with pytest.raises(LocalError, match="on its way"):
+        hold(wire, wire.alice, call)
+
+
+def test_hanging_up_ends_a_change_that_is_on_its_way() -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    assert "487 INVITE" in wire.bob.starts()
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
+    assert wire.alice.told(CallUnchanged)
+    with pytest.raises(LocalError):
+        wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_2xx_that_is_lost_comes_again_and_so_does_its_ack() -> None:
+    lost: list[bytes] = []
+
+    def lose(_: int, data: bytes) -> bool:
+        if data.startswith(b"ACK") and b"CSeq: 2 ACK" in data and len(lost) < 2:
+            lost.append(data)
+            return True
+        return False
+
+    wire = Wire(lose=lose)
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(3)
+    acks = [data for _, data in wire.alice.sent if data.startswith(b"ACK") and b"CSeq: 2" in data]
+    assert len(acks) == 3
+    assert len(set(acks)) == 1
+    assert wire.bob.starts().count("200 INVITE") == 4  # one of them the first INVITE's
+
+
+def test_a_reinvite_whose_ack_never_comes_ends_the_call() -> None:
+    wire = Wire(lose=lambda _, data: data.startswith(b"ACK") and b"CSeq: 2 ACK" in data)
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(40)
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.NO_ACK]
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.REMOTE_HANG_UP]
+
+
+@pytest.mark.parametrize("status", [481, 408])
+def test_a_peer_that_does_not_know_the_dialog_ends_the_call(status: int) -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    wire.bob.stack.decline(at_bob, wire.now, status=status)
+    wire.run(0.1)
+    assert wire.alice.told(CallUnchanged)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+def test_a_reinvite_without_an_offer_gets_one_and_answers_it_in_the_ack() -> None:
+    wire = Wire()
+    call, at_bob = wire.up()
+    wire.alice.stack.change(call, b"", wire.now)
+    wire.run(0.1)
+    assert last(wire.bob, "200 INVITE").body
+    assert last(wire.alice, "ACK").body
+    assert wire.bob.told(CallChanged)
+    assert wire.alice.told(CallChanged)
+    assert wire.bob.stack.session(at_bob).remote == last(wire.alice, "ACK").body
+
+
+def test_streams_that_are_new_are_refused_and_the_known_one_goes_on() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    session = wire.alice.stack.session(call)
+    offer = SessionDescription.parse(session.local)
+    video = replace(offer.media[0], media="video", port=40002)
+    wire.alice.stack.change(call, session.next_offer(offer.with_media(1, video)), wire.now)
+    wire.run(0.1)
+    answer = SessionDescription.parse(wire.alice.stack.session(call).remote)
+    assert [media.port for media in answer.media] == [40000, 0]
+
+
+def test_an_offer_that_leaves_nothing_is_refused() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    text = description(ALICE).replace(b"RTP/AVP 0 101", b"RTP/AVP 8").replace(b"a=rtpmap:0 PCMU/8000\r\n", b"")
+    wire.alice.stack.change(call, text, wire.now)
+    wire.run(0.1)
+    assert wire.bob.starts()[-1] == "488 INVITE"
+    assert wire.alice.told(CallUnchanged)
+
+
+def test_a_2xx_after_the_hang_up_is_acknowledged() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    hold(wire, wire.alice, call)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert wire.alice.starts().count("ACK") == 2
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_change_before_the_call_is_answered_is_an_update() -> None:
+    wire = Wire()
+    call = wire.call()
+    wire.run(0.1)
+    at_bob = 1
+    wire.bob.stack.ring(at_bob, 183, wire.now, body=description(BOB), content_type="application/sdp")
+    wire.run(0.1)
+    with pytest.raises(LocalError, match="UPDATE"):
+        wire.alice.stack.change(call, b"", wire.now, method="INVITE")
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    assert wire.alice.starts() == ["INVITE", "PRACK", "UPDATE"]
+    assert wire.alice.told(CallChanged)
+    wire.bob.stack.accept(at_bob, wire.now)
+    wire.run(0.1)
+    assert direction(wire.alice.stack.session(call).remote) is Direction.RECVONLY

@@ -1,0 +1,171 @@
+"""Session timers (RFC 4028): who refreshes, when, and what happens when nobody does."""
+
+import pytest
+
+from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.expiry import Due, Expiry
+from sipcore.dialogs.manner import Manner
+from sipcore.events import CallChanged, CallEnded, CallFailed, CallReceived
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.stack import StackConfig
+from sipcore.transactions.timers import NEVER
+from tests.sipcore.wire import Wire
+
+ABLE = Manner(extensions=("timer",))
+
+
+def invite(*fields: tuple[str, object]) -> Request:
+    request = Wire().request("INVITE")
+    for name, content in fields:
+        request = request.with_header(name, content)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("fields", "manner", "told", "here"),
+    [
+        ((), ABLE, [], None),
+        ((("Supported", "timer"), ("Session-Expires", "1800")), ABLE, ["timer", "1800;refresher=uac"], False),
+        ((("Supported", "timer"), ("Session-Expires", "1800;refresher=uas")), ABLE, ["1800;refresher=uas"], True),
+        ((("Session-Expires", "1800"),), ABLE, ["1800;refresher=uas"], True),  # put in by a proxy (section 8.1)
+        ((), Manner(extensions=("timer",), interval=600), ["600;refresher=uas"], True),
+        ((("Supported", "timer"),), Manner(extensions=("timer",), interval=600), ["timer", "600;refresher=uac"], False),
+        (
+            (("Supported", "timer"), ("Session-Expires", "1800")),
+            Manner(extensions=("timer",), interval=600),
+            ["timer", "600;refresher=uac"],
+            False,
+        ),
+        (
+            (("Supported", "timer"), ("Session-Expires", "1800"), ("Min-SE", "900")),
+            Manner(extensions=("timer",), interval=600),
+            ["timer", "900;refresher=uac"],
+            False,
+        ),
+        ((("Supported", "timer"), ("Session-Expires", "1800")), Manner(), [], None),
+    ],
+)
+def test_what_the_callee_agrees_to(
+    fields: tuple[tuple[str, object], ...], manner: Manner, told: list[str], here: bool | None
+) -> None:
+    expiry = Expiry(manner.interval)
+    assert [str(content) for _, content in expiry.accept(invite(*fields), manner, 0.0)] == told
+    assert expiry.refreshed_here is here
+
+
+@pytest.mark.parametrize(
+    ("seconds", "supported", "shortest"),
+    [(90, "timer", None), (89, "timer", 90), (30, "timer", 90), (30, "100rel", None)],
+)
+def test_what_is_too_short(seconds: int, supported: str, shortest: int | None) -> None:
+    request = invite(("Supported", supported), ("Session-Expires", seconds))
+    assert Expiry().refusal(request, ABLE) == shortest
+
+
+@pytest.mark.parametrize(
+    ("text", "here", "due"),
+    [
+        ("1800;refresher=uac", True, 900.0),
+        ("1800;refresher=uas", False, 1768.0),
+        ("1800", True, 900.0),
+        ("90;refresher=uas", False, 60.0),
+        ("0", True, 900.0),
+        (None, True, 900.0),
+        ("nonsense", True, 900.0),
+    ],
+)
+def test_when_the_caller_acts(text: str | None, here: bool | None, due: float) -> None:
+    expiry = Expiry(1800)
+    fields = [("Session-Expires", text)] if text else []
+    expiry.agreed(build_response(invite(), 200, fields=fields), 0.0)
+    assert (expiry.refreshed_here, expiry.due) == (here, due)
+
+
+def test_the_refresh_comes_first_and_the_end_if_it_does_not_help() -> None:
+    expiry = Expiry(600)
+    expiry.agreed(build_response(invite(), 200, fields=[("Session-Expires", "600;refresher=uac")]), 0.0)
+    assert expiry.wake(299.0) is Due.NOTHING
+    assert expiry.wake(300.0) is Due.REFRESH
+    assert expiry.wake(500.0) is Due.NOTHING
+    assert expiry.wake(568.0) is Due.END
+    assert expiry.due == NEVER
+
+
+def test_a_timer_that_only_the_peer_wanted_ends_when_it_says_so() -> None:
+    expiry = Expiry()
+    request = invite(("Supported", "timer"), ("Session-Expires", "1800;refresher=uas"))
+    expiry.accept(request, ABLE, 0.0)
+    assert expiry.due == 900.0
+    expiry.agreed(build_response(request, 200), 900.0)
+    assert expiry.due == NEVER
+
+
+def test_the_same_side_goes_on_refreshing() -> None:
+    expiry = Expiry(600)
+    assert expiry.asked() == [("Session-Expires", "600")]
+    expiry.agreed(build_response(invite(), 200, fields=[("Session-Expires", "600;refresher=uas")]), 0.0)
+    assert expiry.asked() == [("Session-Expires", "600;refresher=uas")]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_call_is_kept_alive(method: str) -> None:
+    """With UPDATE where the peer knows it, else with a re-INVITE; for as long as it takes."""
+    hidden = b", UPDATE" if method == "INVITE" else b"\0"
+    wire = Wire(config=StackConfig(session_interval=600), alter=lambda data: data.replace(hidden, b""))
+    wire.up()
+    wire.run(3600)
+    assert not wire.alice.told(CallEnded)
+    assert not wire.bob.told(CallEnded)
+    assert wire.alice.starts().count(method) >= 11
+    assert len(wire.bob.told(CallChanged)) >= 11
+
+
+def test_a_callee_that_is_to_refresh_does() -> None:
+    wire = Wire(config=StackConfig(extensions=()), bobs_config=StackConfig(session_interval=600))
+    _, _ = wire.up()
+    wire.run(3600)
+    assert wire.bob.starts().count("UPDATE") >= 11
+    assert not wire.bob.told(CallEnded)
+
+
+def test_a_call_that_nobody_refreshes_ends() -> None:
+    wire = Wire(config=StackConfig(session_interval=600), lose=lambda _, data: data.startswith(b"UPDATE"))
+    wire.up()
+    wire.run(700)
+    reasons = {event.reason for side in (wire.alice, wire.bob) for event in side.told(CallEnded)}
+    assert reasons <= {EndReason.GONE, EndReason.EXPIRED, EndReason.REMOTE_HANG_UP}
+    assert len(wire.alice.told(CallEnded)) == len(wire.bob.told(CallEnded)) == 1
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_peer_that_went_silent_is_noticed() -> None:
+    silent = [False]
+    wire = Wire(config=StackConfig(session_interval=600), lose=lambda _, data: silent[0])
+    wire.up()
+    silent[0] = True
+    wire.run(1000)
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.EXPIRED]
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+def test_an_interval_that_is_too_short_is_asked_for_anew() -> None:
+    wire = Wire(config=StackConfig(session_interval=100), bobs_config=StackConfig(min_session_interval=500))
+    wire.up()
+    assert wire.alice.starts() == ["INVITE", "ACK", "INVITE", "ACK"]
+    second = wire.alice.messages()[2]
+    assert (second.headers.get("Session-Expires"), second.headers.get("Min-SE")) == ("500", "500")
+    assert second.cseq.number == 2
+    assert len(wire.bob.told(CallReceived)) == 1
+
+
+def test_a_422_that_asks_for_nothing_new_ends_the_call() -> None:
+    wire = Wire(config=StackConfig(session_interval=600))
+    wire.call()
+    wire.run(0.1)
+    wire.bob.stack.reject(1, 422, wire.now, fields=[("Min-SE", 90)])
+    wire.run(0.1)
+    (failed,) = wire.alice.told(CallFailed)
+    assert failed.response
+    assert failed.response.status == 422

@@ -1,0 +1,111 @@
+"""Calls that are sent on (RFC 3261 §8.1.3.4): in the order of q, each place once, and never further than allowed."""
+
+import pytest
+
+from sipcore.dialogs.redirect import Redirects
+from sipcore.events import CallAnswered, CallFailed, CallReceived, CallRedirected
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.message.uri import parse_uri
+from tests.sipcore.wire import BOB, Wire
+
+
+def targets(first: str, limit: int, *contacts: str) -> list[str]:
+    redirects = Redirects(parse_uri(first), limit)
+    redirects.take(build_response(Wire().request("INVITE"), 302, fields=[("Contact", text) for text in contacts]))
+    found = []
+    while (uri := redirects.next()) is not None:
+        found.append(str(uri))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("first", "limit", "contacts", "expected"),
+    [
+        ("sip:a@x", 5, ("<sip:b@y>",), ["sip:b@y"]),
+        ("sip:a@x", 0, ("<sip:b@y>",), []),
+        ("sip:a@x", 5, ("<sip:b@y>;q=0.2", "<sip:c@y>;q=0.9", "<sip:d@y>"), ["sip:d@y", "sip:c@y", "sip:b@y"]),
+        ("sip:a@x", 2, ("<sip:b@y>", "<sip:c@y>", "<sip:d@y>"), ["sip:b@y", "sip:c@y"]),
+        ("sip:a@x", 5, ("<sip:a@x>", "<sip:b@y>", "<sip:b@y>"), ["sip:b@y"]),
+        ("sip:a@x", 5, ("<tel:+123>", "<mailto:b@y>", "<http://y/>", "<sip:b@y>"), ["sip:b@y"]),
+        ("sips:a@x", 5, ("<sip:b@y>", "<sips:c@y>"), ["sips:c@y"]),
+        ("sip:a@x", 5, ("<sip:b@y;method=REFER?Route=%3Csip:z%3E>",), ["sip:b@y"]),
+        ("sip:a@x", 5, ("<sip:b@y>;q=nonsense",), ["sip:b@y"]),
+        ("sip:a@x", 5, ("*",), []),
+        ("sip:a@x", 5, ("<<<",), []),
+        ("sip:a@x", 5, (), []),
+    ],
+)
+def test_where_it_goes(first: str, limit: int, contacts: tuple[str, ...], expected: list[str]) -> None:
+    assert targets(first, limit, *contacts) == expected
+
+
+def redirected(wire: Wire, *contacts: str, status: int = 302) -> None:
+    wire.run(0.1)
+    call = wire.bob.told(CallReceived)[-1].call
+    wire.bob.stack.reject(call, status, wire.now, fields=[("Contact", text) for text in contacts])
+    wire.run(0.1)
+
+
+def test_a_call_goes_on_where_it_is_sent() -> None:
+    wire = Wire()
+    wire.call(redirects=3)
+    redirected(wire, f"<sip:carol@{BOB}>")
+    (moved,) = wire.alice.told(CallRedirected)
+    assert str(moved.target) == f"sip:carol@{BOB}"
+    invites = [
+        message for message in wire.alice.messages() if isinstance(message, Request) and message.method == "INVITE"
+    ]
+    assert [str(message.uri) for message in invites] == [f"sip:bob@{BOB}", f"sip:carol@{BOB}"]
+    assert [message.cseq.number for message in invites] == [1, 2]
+    assert len({(message.call_id, str(message.from_), str(message.to)) for message in invites}) == 1
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    assert wire.alice.told(CallAnswered)
+
+
+def test_the_next_place_is_tried_when_one_fails() -> None:
+    wire = Wire()
+    wire.call(redirects=3)
+    redirected(wire, f"<sip:carol@{BOB}>", f"<sip:dave@{BOB}>;q=0.5")
+    redirected(wire, status=404)
+    (_, moved) = wire.alice.told(CallRedirected)
+    assert (str(moved.target), moved.response.status if moved.response else 0) == (f"sip:dave@{BOB}", 404)
+    redirected(wire, status=404)
+    (failed,) = wire.alice.told(CallFailed)
+    assert failed.response
+    assert failed.response.status == 404
+    wire.run(200)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+@pytest.mark.parametrize(("redirects", "status"), [(0, 302), (3, 603)])
+def test_a_call_that_may_not_go_on_fails(redirects: int, status: int) -> None:
+    wire = Wire()
+    wire.call(redirects=redirects)
+    redirected(wire, f"<sip:carol@{BOB}>", status=status)
+    assert not wire.alice.told(CallRedirected)
+    (failed,) = wire.alice.told(CallFailed)
+    assert failed.response
+    assert failed.response.status == status
+
+
+def test_a_circle_ends() -> None:
+    wire = Wire()
+    wire.call(redirects=20)
+    for name in ("carol", "bob", "carol"):
+        redirected(wire, f"<sip:{name}@{BOB}>")
+        if wire.alice.told(CallFailed):
+            break
+    assert len(wire.alice.told(CallFailed)) == 1
+    assert len(wire.alice.told(CallRedirected)) == 1
+
+
+def test_a_place_that_cannot_be_reached_is_passed_over() -> None:
+    wire = Wire()
+    wire.call(redirects=3)
+    redirected(wire, "<sip:carol@biloxi.example;transport=carrier-pigeon>", f"<sip:dave@{BOB}>;q=0.5")
+    assert [str(event.target) for event in wire.alice.told(CallRedirected)][-1] == f"sip:dave@{BOB}"
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    assert wire.alice.told(CallAnswered)

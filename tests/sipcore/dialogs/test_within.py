@@ -1,0 +1,213 @@
+"""What else goes on inside a call: requests of its owner, transfers (REFER, NOTIFY), and Replaces."""
+
+import pytest
+
+from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.refer import SIPFRAG, notification, told_status
+from sipcore.errors import LocalError
+from sipcore.events import (
+    CallConfirmed,
+    CallEnded,
+    CallNotified,
+    CallReceived,
+    CallRequested,
+    RequestFailed,
+    ResponseReceived,
+)
+from sipcore.message.build import response as build_response
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, Transport
+from sipcore.stack import StackConfig
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
+
+TALKATIVE = StackConfig(methods=("INFO", "REFER"))
+
+
+def test_info_reaches_the_owner_and_its_answer_comes_back() -> None:
+    wire = Wire(config=TALKATIVE)
+    call, at_bob = wire.up()
+    ticket = wire.alice.stack.request_within(
+        call, "INFO", wire.now, body=b"Signal=5", content_type="application/dtmf-relay"
+    )
+    wire.run(0.1)
+    (asked,) = wire.bob.told(CallRequested)
+    assert (asked.call, asked.request.method, asked.request.body) == (at_bob, "INFO", b"Signal=5")
+    wire.bob.stack.respond(asked.key, build_response(asked.request, 200), wire.now)
+    wire.run(0.1)
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert (answer.ticket, answer.response.status) == (ticket, 200)
+    assert "INFO" in (wire.alice.messages()[0].headers.get("Allow") or "")
+
+
+def test_what_nobody_asked_for_is_refused_with_what_is_known() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.run(0.1)
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert answer.response.status == 405
+    assert "UPDATE" in (answer.response.headers.get("Allow") or "")
+    assert not wire.alice.told(CallEnded)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "BYE", "ACK", "CANCEL", "PRACK"])
+def test_what_changes_the_call_has_its_own_way(method: str) -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    with pytest.raises(LocalError, match="of its own"):
+        wire.alice.stack.request_within(call, method, wire.now)
+
+
+def test_options_inside_a_call_are_answered() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.request_within(call, "OPTIONS", wire.now)
+    wire.run(0.1)
+    assert [event.response.status for event in wire.alice.told(ResponseReceived)] == [200]
+
+
+def test_there_is_no_way_into_a_call_without_a_dialog() -> None:
+    wire = Wire()
+    call = wire.call()
+    with pytest.raises(LocalError, match="no dialog"):
+        wire.alice.stack.request_within(call, "INFO", wire.now)
+    with pytest.raises(LocalError, match="over"):
+        wire.alice.stack.request_within(99, "INFO", wire.now)
+
+
+def test_a_request_that_nobody_answers_ends_the_call() -> None:
+    wire = Wire(lose=lambda _, data: data.startswith(b"INFO"))
+    call, _ = wire.up()
+    wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.run(40)
+    assert wire.alice.told(RequestFailed)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.REMOTE_HANG_UP]
+
+
+def test_a_481_inside_ends_the_call() -> None:
+    wire = Wire(config=TALKATIVE)
+    call, _ = wire.up()
+    wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.run(0.1)
+    (asked,) = wire.bob.told(CallRequested)
+    wire.bob.stack.respond(asked.key, build_response(asked.request, 481), wire.now)
+    wire.run(0.1)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+def test_a_transfer_tells_how_it_fares() -> None:
+    wire = Wire(config=TALKATIVE)
+    call, at_bob = wire.up()
+    wire.alice.stack.request_within(call, "REFER", wire.now, fields=[("Refer-To", "<sip:carol@192.0.2.9>")])
+    wire.run(0.1)
+    (asked,) = wire.bob.told(CallRequested)
+    wire.bob.stack.respond(asked.key, build_response(asked.request, 202), wire.now)
+    for status in (100, 180, 200):
+        fields, body = notification(status)
+        wire.bob.stack.request_within(at_bob, "NOTIFY", wire.now, fields=fields, body=body, content_type=SIPFRAG)
+        wire.run(0.1)
+    assert [told_status(event.request) for event in wire.alice.told(CallNotified)] == [100, 180, 200]
+    assert [event.response.status for event in wire.bob.told(ResponseReceived)] == [200, 200, 200]
+
+
+def test_a_notification_that_nobody_subscribed_to_is_refused() -> None:
+    wire = Wire()
+    _, at_bob = wire.up()
+    fields, body = notification(200)
+    wire.bob.stack.request_within(at_bob, "NOTIFY", wire.now, fields=fields, body=body, content_type=SIPFRAG)
+    wire.run(0.1)
+    assert [event.response.status for event in wire.bob.told(ResponseReceived)] == [405]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"SIP/2.0 200 OK\r\n", 200),
+        (b"SIP/2.0 486 Busy Here", 486),
+        (b"sip/2.0 180", 180),
+        (b"", None),
+        (b"SIP/2.0 2000 no", None),
+        (b"HTTP/1.1 200 OK", None),
+        (b"SIP/2.0 \xb2\xb2\xb2", None),
+    ],
+)
+def test_what_a_notification_tells(body: bytes, status: int | None) -> None:
+    request = Wire().request("NOTIFY", body, SIPFRAG if body else "")
+    assert told_status(request) == status
+
+
+def replacing(wire: Wire, value: str) -> int:
+    """Alice calls Bob once more, with this Replaces. Gives the number of the call at Alice's."""
+    invite = wire.request("INVITE", description(ALICE), SDP).with_header("Call-ID", "call-2")
+    order = Order(invite.with_header("Replaces", value), Hop(Transport.UDP, BOB), "alice")
+    return wire.alice.stack.call(order, wire.now)
+
+
+def as_bob_sees(wire: Wire, call: int) -> str:
+    """The Replaces that names a call of Alice's in the eyes of Bob."""
+    return wire.alice.stack.replaces(call)
+
+
+def test_a_call_takes_the_place_of_another() -> None:
+    wire = Wire()
+    call, at_bob = wire.up()
+    second = replacing(wire, as_bob_sees(wire, call))
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[-1]
+    assert received.replaces == at_bob
+    wire.accept(received.call)
+    wire.run(0.1)
+    assert [event.call for event in wire.bob.told(CallConfirmed)][-1] == received.call
+    assert [(event.call, event.reason) for event in wire.bob.told(CallEnded)] == [(at_bob, EndReason.REPLACED)]
+    assert [(event.call, event.reason) for event in wire.alice.told(CallEnded)] == [(call, EndReason.REMOTE_HANG_UP)]
+    assert second != call
+
+
+def test_a_call_that_is_not_accepted_replaces_nothing() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    replacing(wire, as_bob_sees(wire, call))
+    wire.run(0.1)
+    wire.bob.stack.reject(wire.bob.told(CallReceived)[-1].call, 603, wire.now)
+    wire.run(0.1)
+    assert not wire.bob.told(CallEnded) or wire.bob.told(CallEnded)[0].call != 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda text: text.replace("to-tag=", "to-tag=x"), 481),
+        (lambda text: f"{text};early-only", 486),
+        (lambda text: "nonsense;from-tag=1;to-tag=2", 481),
+    ],
+)
+def test_what_cannot_be_replaced(change: "object", status: int) -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    assert callable(change)
+    replacing(wire, change(as_bob_sees(wire, call)))
+    wire.run(0.1)
+    assert wire.bob.starts()[-1] == f"{status} INVITE"
+
+
+def test_a_call_that_is_over_cannot_be_replaced() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    text = as_bob_sees(wire, call)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    replacing(wire, text)
+    wire.run(0.1)
+    assert wire.bob.starts()[-1] in ("603 INVITE", "481 INVITE")
+
+
+def test_a_call_that_still_rings_here_cannot_be_replaced() -> None:
+    wire = Wire()
+    call = wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 180, wire.now)
+    wire.run(0.1)
+    replacing(wire, as_bob_sees(wire, call))
+    wire.run(0.1)
+    assert wire.bob.starts()[-1] == "481 INVITE"
