@@ -74,10 +74,11 @@ class _Invite(Enum):
 
 @dataclass(slots=True)
 class _Call:
-    """One call. `hop` is where its dialog goes; `tickets` are the requests of it that still have a transaction."""
+    """One call. `user` is the user part of its Contact, `hop` where its dialog goes; `tickets` are the requests of it that still have a transaction."""
 
     number: int
     machine: Caller | Callee
+    user: str
     order: Order | None = None
     invite_ticket: int | None = None
     tickets: set[int] = field(default_factory=set)
@@ -132,7 +133,7 @@ class Calls:
         machine = Caller(order.request, self._manner, self._tokens, redirects)
         order = replace(order, numbers=machine.numbers)
         ticket = self._outgoing.send(order)
-        call = self._add(machine)
+        call = self._add(machine, order.contact or self._user)
         call.order = order
         self._invited(call, ticket)
         return call.number
@@ -158,7 +159,7 @@ class Calls:
         """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
         call = self._call(number)
         request, next_hop = call.machine.request(method, fields, body, content_type)
-        ticket = self._send(call, request, next_hop, contact=self._user)
+        ticket = self._send(call, request, next_hop, contact=call.user)
         self._watch(call, ticket, Purpose.OTHER)
         call.referring = call.referring or method == REFER
         return ticket
@@ -232,7 +233,7 @@ class Calls:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
         contact = contact_for(self._user, flow.hop)
         callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
-        call = self._add(callee)
+        call = self._add(callee, self._user)
         call.hop = flow
         call.keys.append(key)
         self._by_key[key] = call
@@ -355,9 +356,9 @@ class Calls:
             call.dialog_ids.append(dialog_id)
             self._by_dialog[dialog_id] = call
 
-    def _add(self, machine: Caller | Callee) -> _Call:
+    def _add(self, machine: Caller | Callee, user: str) -> _Call:
         self._last_number += 1
-        call = _Call(self._last_number, machine)
+        call = _Call(self._last_number, machine, user)
         self._calls[call.number] = call
         return call
 
@@ -384,7 +385,7 @@ class Calls:
         machine.resent(sent)
         if response.is_success or (response.to_tag and call.hop is None):
             call.hop = flow
-            machine.reached_at(contact_for(self._user, flow.hop))
+            machine.reached_at(contact_for(call.user, flow.hop))
         effects = machine.receive(response, now)
         tag = response.to_tag or ""
         if machine.usage_of(sent.from_tag or "", tag) is not None:
@@ -401,14 +402,14 @@ class Calls:
                     branch = call.ack_branches.setdefault(which, self._tokens.branch())
                     self._send(call, request, next_hop, branch)
                 case SendInDialog(purpose, request, next_hop):
-                    contact = self._user if purpose is Purpose.CHANGE else None
+                    contact = call.user if purpose is Purpose.CHANGE else None
                     self._watch(call, self._send(call, request, next_hop, contact=contact), purpose)
                 case SendAndForget(request, next_hop):
                     self._send(call, request, next_hop)
                 case SendInvite(invite, target):
                     self._invite_again(call, invite, target, now)
-                case CancelInvite():
-                    self._cancel(call, now)
+                case CancelInvite(fields):
+                    self._cancel(call, fields, now)
                 case _:
                     self._report(call, effect, stamp or Stamp(now), now)
         if not call.over:
@@ -443,9 +444,9 @@ class Calls:
             if isinstance(call.machine, Caller):
                 self._carry_out(call, call.machine.fail(nowhere, now), now)
 
-    def _cancel(self, call: _Call, now: float) -> None:
+    def _cancel(self, call: _Call, fields: Fields, now: float) -> None:
         ticket = call.invite_ticket
-        if ticket is not None and not self._outgoing.cancel(ticket, now) and isinstance(call.machine, Caller):
+        if ticket is not None and not self._outgoing.cancel(ticket, now, fields) and isinstance(call.machine, Caller):
             # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
             nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
             self._carry_out(call, call.machine.fail(nothing_sent, now), now)

@@ -12,7 +12,7 @@ from sipcore.dialogs.dialog import Numbers
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Output, Prepare, RequestSent, Resolve
 from sipcore.message.address import Address
-from sipcore.message.build import Ends
+from sipcore.message.build import Ends, Fields
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE
@@ -182,13 +182,16 @@ class Outgoing:
             if (pending.hop.transport, pending.hop.remote) == place
         ]
 
-    def cancel(self, ticket: int, now: float) -> bool:
-        """Cancel a pending INVITE (RFC 3261 §9.1); False when it was not sent yet: nothing is there to cancel."""
+    def cancel(self, ticket: int, now: float, fields: Fields = ()) -> bool:
+        """Cancel a pending INVITE (RFC 3261 §9.1), with `fields` in the CANCEL.
+
+        False when it was not sent yet: nothing is there to cancel.
+        """
         pending = self._pending.get(ticket)
         if pending is None or pending.key is None:
             return False
         pending.cancelled = True
-        self._transactions.cancel(pending.key, now)
+        self._transactions.cancel(pending.key, now, fields)
         return True
 
     def forget(self, ticket: int) -> None:

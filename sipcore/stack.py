@@ -213,7 +213,10 @@ class Stack:
         return ticket
 
     def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
-        """End a call in the way its state asks for; one that is over is left alone. A BYE carries `fields`."""
+        """End a call in the way its state asks for; one that is over is left alone.
+
+        `fields` go into the BYE, CANCEL or refusal.
+        """
         self._calls.hang_up(call, now, fields)
         self._settle(now)
 

@@ -347,7 +347,7 @@ class Caller(Side):
         if step is Step.INVITE:
             return self._invite_again()
         if step is Step.CANCEL:
-            return CancelInvite()
+            return CancelInvite(self.parting)
         if step is Step.BYE:
             return self._bye()
         if self._ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)

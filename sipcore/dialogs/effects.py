@@ -3,6 +3,7 @@
 from enum import Enum
 
 from sipcore.errors import TransportFailure
+from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import Uri
 from sipcore.transactions.key import AnyServerKey
@@ -73,7 +74,9 @@ class SendInvite:
 
 @value
 class CancelInvite:
-    """Cancel the pending INVITE (RFC 3261 §9.1)."""
+    """Cancel the pending INVITE (RFC 3261 §9.1), with these header fields in the CANCEL, a Reason as a rule."""
+
+    fields: Fields = ()
 
 
 @value

@@ -108,7 +108,7 @@ class _Events:
     async def hang_up(self, *, fields: Fields = ()) -> None:
         """End the call and wait until it is over, HANG_UP_TIMEOUT seconds at most, whatever is cancelled around it.
 
-        `fields` go into the BYE, a Reason for example (RFC 3326).
+        `fields` go into the BYE, CANCEL or refusal: a Reason for example (RFC 3326).
         """
         with trio.CancelScope(shield=True, deadline=trio.current_time() + HANG_UP_TIMEOUT):
             if not self.is_over:

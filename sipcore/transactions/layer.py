@@ -8,7 +8,8 @@ the clock of whoever passes `now`, who calls `handle_timeout` when `next_timeout
 from enum import IntEnum
 
 from sipcore.errors import LocalError, ParseError, TransportFailure
-from sipcore.message.build import cancel_for
+from sipcore.message.build import Fields, cancel_for
+from sipcore.message.headers import Headers, headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -70,6 +71,7 @@ class TransactionLayer:
         self._transactions: dict[Key, Transaction] = {}
         self._towards: dict[str, dict[Transaction, None]] = {}  # client transactions by the host they send to
         self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
+        self._parting: dict[Key, Headers] = {}  # what a CANCEL says besides
         self._server_count = 0
         self._alarms = Alarms()
         self._moment = Moment()
@@ -127,8 +129,8 @@ class TransactionLayer:
             raise LocalError("an INVITE is sent by `send_request`", section="RFC 3261 §17.1.1.3")
         self._send(Transaction(key, self._client[to.transport is not UDP], to, None, sent_by), data, now)
 
-    def cancel(self, key: ClientKey, now: float) -> None:
-        """Cancel an INVITE: at once, or when its first provisional response has come (§9.1).
+    def cancel(self, key: ClientKey, now: float, fields: Fields = ()) -> None:
+        """Cancel an INVITE: at once, or when its first provisional response has come (§9.1), with `fields` in it.
 
         The CANCEL is a transaction of its own, its key that of the INVITE with the other method. Nothing happens when
         the INVITE was answered or cancelled before. Raises LocalError for a transaction of another method.
@@ -137,6 +139,8 @@ class TransactionLayer:
             raise LocalError("only an INVITE is cancelled", section="RFC 3261 §9.1")
         transaction = self._transactions.get(key)
         if transaction is not None and transaction.cancel is Cancel.NONE:
+            if fields:
+                self._parting[key] = headers_of(*fields)
             self._step(transaction, invite_client.Input.CANCEL, now)
 
     def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
@@ -287,12 +291,18 @@ class TransactionLayer:
 
     def _send_cancel(self, invite: Transaction, now: float) -> None:
         """§9.1: to where the INVITE went, with its branch."""
-        if invite.request is not None:
-            self.send_request(cancel_for(invite.request), invite.to, now)
+        if invite.request is None:
+            return
+        cancel = cancel_for(invite.request)
+        parting = self._parting.get(invite.key)
+        if parting is not None:
+            cancel = cancel.with_headers(cancel.headers.before_body(parting))
+        self.send_request(cancel, invite.to, now)
 
     def _remove(self, transaction: Transaction) -> None:
         key = transaction.key
         del self._transactions[key]
+        self._parting.pop(key, None)
         if transaction.wake != NEVER:
             self._alarms.forget(transaction)
         if isinstance(key, ClientKey):

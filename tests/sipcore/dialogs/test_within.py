@@ -211,3 +211,36 @@ def test_a_call_that_still_rings_here_cannot_be_replaced() -> None:
     replacing(wire, as_bob_sees(wire, call))
     wire.run(0.1)
     assert wire.bob.starts()[-1] == "481 INVITE"
+
+
+REASON = [("Reason", 'SIP;cause=200;text="completed elsewhere"')]
+
+
+@pytest.mark.parametrize(("answered", "last"), [(False, "CANCEL"), (True, "BYE")])
+def test_a_reason_goes_along_when_a_call_is_ended(answered: bool, last: str) -> None:
+    wire = Wire()
+    call = wire.up()[0] if answered else wire.call()
+    wire.run(0.1)
+    if not answered:
+        wire.bob.stack.ring(1, 180, wire.now)
+        wire.run(0.1)
+    wire.alice.stack.hang_up(call, wire.now, fields=REASON)
+    wire.run(0.1)
+    (sent,) = [
+        message for message, start in zip(wire.alice.messages(), wire.alice.starts(), strict=True) if start == last
+    ]
+    assert sent.headers.get("Reason") == REASON[0][1]
+    (ended,) = wire.bob.told(CallEnded)
+    assert ended.request
+    assert ended.request.headers.get("Reason") == REASON[0][1]
+    wire.run(100)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_refusal_may_say_why() -> None:
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    wire.bob.stack.hang_up(1, wire.now, fields=REASON)
+    wire.run(0.1)
+    assert wire.bob.messages()[-1].headers.get("Reason") == REASON[0][1]

@@ -1,0 +1,319 @@
+"""Calls to await, over real sockets: sessions that change, transfers, redirections, and leaving at any point."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from sipcore.dialogs.effects import EndReason
+from sipcore.endpoint.call import CallFailure, IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.errors import LocalError
+from sipcore.events import CallChanged, CallOffered, CallProgress, CallRedirected, CallRequested
+from sipcore.message.address import Address
+from sipcore.message.uri import SipUri, Uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.sdp.attributes import PCMU, Direction
+from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.description import SessionDescription
+from sipcore.stack import StackConfig
+from sipcore.transports.base import TransportConfig
+
+LOOPBACK = SocketAddress("127.0.0.1", 0)
+CALLER = audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMU])
+CALLEE = audio_description(address="127.0.0.1", port=40002, session_id=2, session_version=1, codecs=[PCMU])
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """A clock that jumps to the next deadline once nothing happened for 50 ms: no test waits for its timeouts."""
+    return MockClock(autojump_threshold=0.05)
+
+
+@asynccontextmanager
+async def endpoint(**stack: object) -> AsyncIterator[tuple[Endpoint, Hop]]:
+    """Somebody on the network, and the way there."""
+    config = EndpointConfig(
+        transports=TransportConfig(bind=((Transport.UDP, LOOPBACK),)),
+        stack=StackConfig(**stack),  # type: ignore[arg-type]  # the fields of StackConfig
+        takes_incoming=True,
+    )
+    async with open_endpoint(config) as opened:
+        address = opened.transports.local_address(Transport.UDP)
+        assert address
+        yield opened, Hop(Transport.UDP, address)
+
+
+def invite(caller: Endpoint, hop: Hop, *, offer: bytes = bytes(CALLER)) -> Order:
+    uri = SipUri(hop.remote.host, "bob", hop.remote.port)
+    return Order(caller.new_request("INVITE", uri, body=offer, content_type=SDP if offer else ""), hop, "alice")
+
+
+async def answer_all(callee: Endpoint, deal_with: Callable[[IncomingCall], Awaitable[None]]) -> None:
+    async with trio.open_nursery() as nursery:
+        async for incoming in callee.incoming():
+            assert isinstance(incoming, IncomingCall)
+            nursery.start_soon(deal_with, incoming)
+
+
+async def pick_up(call: IncomingCall) -> None:
+    call.ring()
+    call.accept(body=bytes(CALLEE), content_type=SDP)
+    await call.over()
+
+
+def direction(body: bytes) -> Direction:
+    read = SessionDescription.parse(body)
+    return read.direction_of(read.media[0])
+
+
+async def test_hold_and_resume(clock: MockClock) -> None:
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, pick_up)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            await call.hold()
+            assert direction(call.local) is Direction.SENDONLY
+            assert direction(call.remote) is Direction.RECVONLY
+            await call.resume()
+            assert direction(call.remote) is Direction.SENDRECV
+        nursery.cancel_scope.cancel()
+    assert call.end_reason is EndReason.LOCAL_HANG_UP
+
+
+async def test_the_callee_holds_and_the_caller_hears_of_it(clock: MockClock) -> None:
+    async def hold(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for _ in call:
+            await call.hold()
+            break
+        await call.over()
+
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, hold)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            changed = [event async for event in _until(call, CallChanged)][-1]
+            assert isinstance(changed, CallChanged)
+            assert not changed.local
+            assert direction(call.local) is Direction.RECVONLY
+        nursery.cancel_scope.cancel()
+
+
+async def _until(call: "AsyncIterator[object]", kind: type) -> AsyncIterator[object]:
+    async for event in call:
+        yield event
+        if isinstance(event, kind):
+            return
+
+
+@pytest.mark.parametrize("status", [488, 491, 500])
+async def test_a_change_that_is_refused_raises_and_the_call_goes_on(clock: MockClock, status: int) -> None:
+    async def refuse(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered):
+                call.decline(status)
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, refuse)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with pytest.raises(CallFailure) as caught:
+                await call.hold()
+            assert caught.value.response
+            assert caught.value.response.status == status
+            assert not call.is_over
+            assert direction(call.local) is Direction.SENDRECV
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_offer_may_be_answered_by_hand(clock: MockClock) -> None:
+    async def decide(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered):
+                call.answer(CALLEE)
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, decide)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            await call.change(CALLER)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_delayed_offer(clock: MockClock) -> None:
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, pick_up)
+        async with alice.call(invite(alice, hop, offer=b"")) as call:
+            assert (await call.answered()).body == bytes(CALLEE)
+            call.answer(CALLER)
+            await call.hold()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_request_inside_a_call(clock: MockClock) -> None:
+    async def take_info(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallRequested):
+                call.respond(event, 200 if event.request.body == b"Signal=5\r\n" else 400)
+
+    async with endpoint() as (alice, _), endpoint(methods=("INFO",)) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, take_info)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            exchange = await call.request("INFO", body=b"Signal=5\r\n", content_type="application/dtmf-relay")
+            assert exchange.response.status == 200
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("outcome", "told"), [(200, [100, 180, 200]), (486, [100, 486])])
+async def test_a_transfer(clock: MockClock, outcome: int, told: list[int]) -> None:
+    async def follow(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallRequested):
+                assert event.request.headers.get("Refer-To") == "<sip:carol@192.0.2.9>"
+                call.respond(event, 202)
+                for status in told:
+                    await call.notify_refer(status)
+
+    async with endpoint() as (alice, _), endpoint(methods=("REFER",)) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, follow)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            assert await call.transfer(SipUri("192.0.2.9", "carol")) == outcome
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_transfer_that_is_refused(clock: MockClock) -> None:
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, pick_up)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with pytest.raises(CallFailure, match="405"):
+                await call.transfer(SipUri("192.0.2.9", "carol"))
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_transfer_to_another_call_makes_the_peers_talk(clock: MockClock) -> None:
+    """Alice has called Bob and Carol, and has Bob take her place in the call with Carol."""
+    replaced: list[int | None] = []
+
+    async def carol_answers(call: IncomingCall) -> None:
+        replaced.append(call.replaces)
+        await pick_up(call)
+
+    async with (
+        endpoint() as (alice, _),
+        endpoint(methods=("REFER",)) as (bob, to_bob),
+        endpoint() as (carol, to_carol),
+        trio.open_nursery() as nursery,
+    ):
+
+        async def bob_answers(call: IncomingCall) -> None:
+            call.accept(body=bytes(CALLEE), content_type=SDP)
+            async for event in call:
+                if isinstance(event, CallRequested):
+                    call.respond(event, 202)
+                    nursery.start_soon(take_over, call, event)
+
+        async def take_over(call: IncomingCall, event: CallRequested) -> None:
+            target = Address.parse(event.request.headers.get("Refer-To") or "").uri
+            async with bob.call(replacing(bob, target, to_carol)) as taken:
+                await taken.answered()
+                await call.notify_refer(200)
+                await call.over()
+
+        nursery.start_soon(answer_all, bob, bob_answers)
+        nursery.start_soon(answer_all, carol, carol_answers)
+        async with alice.call(invite(alice, to_carol)) as second, alice.call(invite(alice, to_bob)) as first:
+            await second.answered()
+            await first.answered()
+            assert await first.transfer(second) == 200
+            await second.over()
+            assert second.end_reason is EndReason.REMOTE_HANG_UP
+        nursery.cancel_scope.cancel()
+    assert replaced == [None, 1]
+
+
+def replacing(caller: Endpoint, target: Uri, hop: Hop) -> Order:
+    """The INVITE that a Refer-To asks for: its headers become header fields (RFC 3261 §19.1.5)."""
+    assert isinstance(target, SipUri)
+    fields = target.header_items()
+    request = caller.new_request(
+        "INVITE", target.replace(headers=None), fields=fields, body=bytes(CALLER), content_type=SDP
+    )
+    return Order(request, hop, "bob")
+
+
+async def test_a_call_that_is_sent_on(clock: MockClock) -> None:
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        contact = f"<sip:carol@{hop.remote}>"
+
+        async def send_on(call: IncomingCall) -> None:
+            if str(call.invite.uri) == contact.strip("<>"):
+                await pick_up(call)
+            else:
+                call.reject(302, fields=[("Contact", contact)])
+
+        nursery.start_soon(answer_all, bob, send_on)
+        async with alice.call(invite(alice, hop), redirects=1) as call:
+            events = [event async for event in _until(call, CallProgress)]
+            assert any(isinstance(event, CallRedirected) for event in events)
+            await call.answered()
+        with pytest.raises(CallFailure, match="302"):
+            async with alice.call(invite(alice, hop)) as call:
+                await call.answered()
+        nursery.cancel_scope.cancel()
+
+
+async def test_two_changes_at_once_are_refused_here(clock: MockClock) -> None:
+    async def think(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        await call.over()
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, think)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with trio.move_on_after(0.1):
+                await call.hold()
+            with pytest.raises(LocalError, match="on its way"):
+                await call.resume()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.001, 0.01, 0.05, 0.1, 0.3, 0.6])
+async def test_leaving_at_any_point_leaves_no_dialog_on_either_side(after: float) -> None:
+    """The block is cancelled while the call rings, is answered, is held, or ends; nobody is left in it."""
+    ended: list[IncomingCall] = []
+
+    async def slowly(call: IncomingCall) -> None:
+        ended.append(call)
+        await trio.sleep(0.05)
+        if not call.is_over:
+            call.ring()
+        await trio.sleep(0.05)
+        if not call.is_over:
+            call.accept(body=bytes(CALLEE), content_type=SDP)
+        await call.over()
+
+    with trio.fail_after(20):
+        async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+            nursery.start_soon(answer_all, bob, slowly)
+            with trio.move_on_after(after):
+                async with alice.call(invite(alice, hop)) as call:
+                    await call.answered()
+                    while True:
+                        await call.hold()
+                        await call.resume()
+            assert call.is_over
+            for incoming in ended:
+                await incoming.over()
+            nursery.cancel_scope.cancel()
