@@ -8,7 +8,7 @@ ARGS   ?=
 
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
-SOURCE := sipcore probes benchmarks tests
+SOURCE := sipcore probes benchmarks tests docs
 
 # the versions of everything, of what builds the package too
 PINNED := --constraint constraints.txt --build-constraint constraints.txt

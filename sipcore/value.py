@@ -1,7 +1,7 @@
 """`@value`: a frozen, slotted dataclass that is defined in a quarter of the time and made in half.
 
 The standard library compiles up to eight functions for each frozen dataclass, 0.8 ms on CPython 3.11, which a program
-that defines a hundred of them pays each time it starts. Here only `__new__` is compiled, and the others are shared.
+that defines a hundred of them pays each time it starts. Here only `__new__` is compiled, when the first value is made, and the others are shared.
 Its `__init__` fills each slot through `object.__setattr__`, 1.2 µs for six fields; filling the slots of a class that is
 not frozen, and turning the result into one of the class, takes 0.6 µs. A full parse of a message makes some thirty
 values, so the parser would otherwise spend most of its time there. Where even that counts, `maker` takes 0.4 µs.
@@ -29,12 +29,6 @@ def value(cls: type[T]) -> type[T]:
     """
     made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     fields = dataclasses.fields(made)  # type: ignore[arg-type]  # mypy cannot see that `made` is a dataclass
-    arguments, given, names = _arguments(fields)
-    names |= _open_class(made, fields)
-    lines = ["made = _new(_open)", *(f"made.{field.name} = {given[field.name]}" for field in fields)]
-    lines.append("made.__class__ = cls")
-    if hasattr(made, "__post_init__"):
-        lines.append("made.__post_init__()")
     methods = _comparing([field.name for field in fields if field.compare])
     methods |= {
         "__repr__": _repr,
@@ -45,9 +39,26 @@ def value(cls: type[T]) -> type[T]:
     for name, method in methods.items():
         if made.__dict__.get(name) is None:  # a class with an `__eq__` of its own has None for `__hash__`
             type.__setattr__(made, name, method)
-    creator = _function("__new__", ["cls", *arguments], [*lines, "return made"], names)
-    type.__setattr__(made, "__new__", staticmethod(creator))
+
+    def create_first(cls: type[T], *args: object, **kwargs: object) -> T:
+        creator = _creator(made, fields)
+        type.__setattr__(made, "__new__", staticmethod(creator))
+        first: T = creator(cls, *args, **kwargs)
+        return first
+
+    type.__setattr__(made, "__new__", staticmethod(create_first))
     return made
+
+
+def _creator(made: type[T], fields: Iterable[Field]) -> Callable[..., T]:
+    """The `__new__` of a class. It is compiled when the first value is made: most programs never make some."""
+    arguments, given, names = _arguments(fields)
+    names |= _open_class(made, fields)
+    lines = ["made = _new(_open)", *(f"made.{field.name} = {given[field.name]}" for field in fields)]
+    lines.append("made.__class__ = cls")
+    if hasattr(made, "__post_init__"):
+        lines.append("made.__post_init__()")
+    return _function("__new__", ["cls", *arguments], [*lines, "return made"], names)
 
 
 def _open_class(frozen: Callable[..., Any], fields: Iterable[Field]) -> dict[str, Any]:
