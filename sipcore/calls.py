@@ -49,7 +49,7 @@ from sipcore.events import (
 from sipcore.message.build import Fields
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, INVITE, REFER
+from sipcore.message.method import ACK, BYE, INVITE, REFER
 from sipcore.message.registry import REPLACES
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, Outgoing, contact_for, target_along
@@ -74,7 +74,7 @@ class _Invite(Enum):
 
 @dataclass(slots=True)
 class _Call:
-    """One call. `user` is the user part of its Contact, `hop` where its dialog goes; `tickets` are the requests of it that still have a transaction."""
+    """One call. `user` is whom its Contact names, `hop` where its dialog goes, `tickets` its requests on the way."""
 
     number: int
     machine: Caller | Callee
@@ -187,6 +187,8 @@ class Calls:
             if ticket == call.invite_ticket and isinstance(call.machine, Caller):
                 self._receive_answer(call, call.machine, sent, response, flow, stamp, auth, now)
             return True
+        if purpose is Purpose.CHANGE and response.is_success:  # which went out with a Contact of its own (§12.2.1.1)
+            call.machine.reached_at(self._outgoing.contact(call.user, flow.hop))
         self._carry_out(call, call.machine.receive_within(purpose, sent, response, now), now, stamp)
         if not response.is_provisional and sent.method not in _KEPT:
             self.transaction_over(ticket)
@@ -250,6 +252,8 @@ class Calls:
         call = self._by_dialog.get(dialog_id)
         if call is None or call.machine.usage_of(dialog_id.local_tag, dialog_id.remote_tag) is None:
             return None  # or an early dialog that was forked, and has lost to another one
+        if call.machine.is_over and request.method != BYE:
+            return None  # the dialog ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1)
         return call.number
 
     def is_in_order(self, number: int, request: Request) -> bool:
@@ -343,7 +347,7 @@ class Calls:
 
     def _call(self, number: int) -> _Call:
         call = self._calls.get(number)
-        if call is None:
+        if call is None or call.machine.is_over:
             raise LocalError(f"call {number} is over", section="RFC 3261 §12.3")
         return call
 
@@ -385,7 +389,7 @@ class Calls:
         machine.resent(sent)
         if response.is_success or (response.to_tag and call.hop is None):
             call.hop = flow
-            machine.reached_at(contact_for(call.user, flow.hop))
+            machine.reached_at(self._outgoing.contact(call.user, flow.hop))
         effects = machine.receive(response, now)
         tag = response.to_tag or ""
         if machine.usage_of(sent.from_tag or "", tag) is not None:

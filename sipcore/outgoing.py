@@ -120,6 +120,10 @@ class Outgoing:
             pending.plan.answer(result)
         return self._advance(ticket, pending)
 
+    def contact(self, user: str, hop: Hop) -> Address:
+        """The Contact of whoever can be reached at the local end of `hop`, as requests over it have it, too."""
+        return contact_for(user, hop, self._alias_for(hop))
+
     def ticket_of(self, key: ClientKey) -> int | None:
         """The ticket that a client transaction belongs to."""
         return self._tickets.get(key)

@@ -29,7 +29,7 @@ from sipcore.events import (
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, UPDATE
+from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, SUBSCRIBE, UPDATE
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
@@ -353,7 +353,7 @@ class Stack:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
         elif call is not None:
             self._take_within(call, key, request, now)
-        elif request.to.tag is not None or request.method in (BYE, PRACK, UPDATE):
+        elif (request.to.tag is not None and not self._is_owners(request)) or request.method in (BYE, PRACK, UPDATE):
             self._reply(key, request, 481, now)  # §12.2.2, §15.1.2, RFC 3262 §3
         elif request.method == INVITE:
             refusal = self._calls.refusal_of(request)
@@ -367,6 +367,13 @@ class Stack:
     def _passes(self, call: int | None, request: Request) -> bool:
         """Whether a request is dealt with although its method is not among those that Allow names."""
         return self.config.passes_unknown or (call is not None and self._is_notification(call, request))
+
+    def _is_owners(self, request: Request) -> bool:
+        """Whether a request inside no call may be inside a subscription: if anybody, the owner keeps those (RFC 6665).
+
+        It answers 481 to what belongs to none (RFC 6665 §4.1.3).
+        """
+        return request.method in (SUBSCRIBE, NOTIFY) and request.method in self.config.methods
 
     def _is_notification(self, call: int, request: Request) -> bool:
         """Whether a NOTIFY is what a REFER of this call has subscribed to (RFC 3515 §2.4.4)."""

@@ -122,6 +122,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.CONFIRMED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE, _DO.REPORT_END)),
     (_S.ENDING, _I.REMOTE_BYE): (_S.ENDING, (_DO.ACCEPT_BYE,)),
     (_S.ENDING, _I.BYE_DONE): (_S.TERMINATED, (_DO.REPORT_END,)),
+    (_S.TERMINATED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE,)),  # both hung up, and its own BYE was lost
 }
 _EARLY = (_S.INVITED, _S.RINGING, _S.ACCEPTING)
 _UP = (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED, _S.ENDING)
@@ -131,8 +132,8 @@ IGNORED = {
     *((state, _I.HANG_UP) for state in (_S.LEAVING, _S.ENDING)),
     *((state, _I.REPEAT) for state in (_S.CONFIRMED, _S.ENDING)),  # a timer that was set before
     *((state, _I.NO_ACK) for state in (_S.CONFIRMED, _S.ENDING)),
-    (_S.RINGING, _I.PRACKED),
-    *((_S.TERMINATED, happening) for happening in Input),
+    *((state, _I.PRACKED) for state in (_S.RINGING, *_UP)),  # nothing waits for it
+    *((_S.TERMINATED, happening) for happening in Input if happening is not _I.REMOTE_BYE),
 }
 IMPOSSIBLE = {
     *((state, happening) for state in _EARLY for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
@@ -144,7 +145,8 @@ IMPOSSIBLE = {
     *((state, happening) for state in (_S.ACCEPTING, *_UP) for happening in (_I.RING, _I.ACCEPT, _I.ACCEPT_LATER)),
     *((state, _I.REJECT) for state in _UP),
     # Nothing reliable was sent yet, or `ReliableProvisionals` has stopped with the final response.
-    *((state, happening) for state in (_S.INVITED, *_UP) for happening in (_I.PRACKED, _I.NO_PRACK)),
+    (_S.INVITED, _I.PRACKED),
+    *((state, _I.NO_PRACK) for state in (_S.INVITED, *_UP)),
     (_S.INVITED, _I.ACCEPT_LATER),
     *((state, _I.BYE_DONE) for state in (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED)),
 }

@@ -24,7 +24,7 @@ from sipcore.dialogs.effects import (
 )
 from sipcore.dialogs.expiry import TOO_SMALL, Expiry
 from sipcore.dialogs.manner import Manner
-from sipcore.dialogs.redirect import Redirects
+from sipcore.dialogs.redirect import Onward, Redirects
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import InviteUsage
@@ -33,7 +33,6 @@ from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE, INVITE
 from sipcore.message.registry import SESSION_EXPIRES
-from sipcore.message.uri import SipUri
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
@@ -183,7 +182,7 @@ class Caller(Side):
         asked = invite[SESSION_EXPIRES]
         self._expiry = Expiry(asked.seconds if asked else 0)
         self._redirects = Redirects(invite.uri, redirects)
-        self._target: SipUri | None = None
+        self._target: Onward | None = None
         self._early: dict[str, InviteUsage] = {}
         self._forks: dict[str, AckSuccess] = {}
         self._ack: AckSuccess | None = None
@@ -332,7 +331,7 @@ class Caller(Side):
                 case Step.REPORT_OFFER if response:
                     effects.append(Offered(response))
                 case Step.REPORT_REDIRECTION if self._target:
-                    effects.append(Redirected(response, self._target))
+                    effects.append(Redirected(response, self._target.uri))
                 case Step.REPORT_FAILURE:
                     effects.append(Failed(response, failure))
                 case Step.REPORT_END:
@@ -360,13 +359,16 @@ class Caller(Side):
         """The INVITE once more: to the next target, or with a longer session interval."""
         self._early, self.usage = {}, None
         invite = self.invite.with_header("CSeq", CSeq(self.numbers.next(), INVITE))
-        if self._target is not None:
-            invite = invite.without("Authorization").without("Proxy-Authorization").with_uri(self._target)
-        else:
+        onward = self._target
+        if onward is None:
             for name, content in self._expiry.asked():
                 invite = invite.with_header(name, content)
+        else:
+            invite = invite.without("Authorization").without("Proxy-Authorization")
+            invite = invite.without("Route") if onward.is_proxy else invite.with_uri(onward.uri)
         self.invite = invite
-        return SendInvite(invite, self._target)
+        # A route that was set beforehand leads there as well (RFC 3261 §8.1.2).
+        return SendInvite(invite, None if onward is None or "Route" in invite.headers else onward.uri)
 
     def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""

@@ -5,6 +5,17 @@ from sipcore.message.address import Address
 from sipcore.message.message import Response
 from sipcore.message.registry import CONTACT
 from sipcore.message.uri import Place, SipUri, Uri
+from sipcore.value import value
+
+USE_PROXY = 305
+
+
+@value
+class Onward:
+    """Where a call goes on: to another place, or to the same one by way of a proxy (RFC 3261 §21.3.4)."""
+
+    uri: SipUri
+    is_proxy: bool = False
 
 
 class Redirects:
@@ -17,7 +28,7 @@ class Redirects:
         self._known = [first]
         self._secure = isinstance(first, SipUri) and first.is_secure
         self._left = limit
-        self._targets: list[SipUri] = []
+        self._targets: list[Onward] = []
 
     def take(self, redirection: Response) -> None:
         """Add what a 3xx names, best first. What a call cannot be sent to is left out, and so is what was tried.
@@ -32,9 +43,9 @@ class Redirects:
             uri = contact.uri
             if isinstance(uri, SipUri) and uri not in self._known and (uri.is_secure or not self._secure):
                 self._known.append(uri)
-                self._targets.append(uri.fitted_to(Place.REQUEST_URI))
+                self._targets.append(Onward(uri.fitted_to(Place.REQUEST_URI), redirection.status == USE_PROXY))
 
-    def next(self) -> SipUri | None:
+    def next(self) -> Onward | None:
         """The next place to try, None where none is left or the limit is reached."""
         if not self._targets or self._left <= 0:
             return None

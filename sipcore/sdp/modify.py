@@ -11,7 +11,7 @@ from sipcore.errors import LocalError
 from sipcore.sdp.attributes import MAX_PAYLOAD_TYPE, Codec, Direction
 from sipcore.sdp.build import TELEPHONE_EVENT, format_attributes
 from sipcore.sdp.description import MediaDescription, SessionDescription
-from sipcore.sdp.fields import Origin
+from sipcore.sdp.fields import Connection, Origin
 from sipcore.sdp.negotiation import allowed, both, refused, taken, wants
 
 FIRST_DYNAMIC = 96
@@ -19,6 +19,8 @@ FIRST_DYNAMIC = 96
 
 NOBODY = Origin("-", 0, 0, "IN", "IP4", "anonymous.invalid")
 """The origin of a description that offers nothing, from an address that nobody needs to know (RFC 3323 §4.1.1.3)."""
+NOWHERE = Connection.of("0.0.0.0")  # noqa: S104  # an address to write, nothing is bound
+"""Where media goes that nobody takes: there must be a c= all the same (RFC 8866 §5.7)."""
 
 
 def revised(previous: SessionDescription, wanted: SessionDescription) -> SessionDescription:
@@ -99,7 +101,7 @@ def _continued(
 def all_refused(offer: SessionDescription) -> SessionDescription:
     """The answer that takes nothing of `offer`: valid, as RFC 3261 §13.2.2.4 wants it of whoever hangs up then."""
     media = tuple(refused(there) for there in offer.media)
-    return SessionDescription(NOBODY, media=media, timings=offer.timings)
+    return SessionDescription(NOBODY, connection=NOWHERE, media=media, timings=offer.timings)
 
 
 def with_stream(description: SessionDescription, media: MediaDescription) -> SessionDescription:

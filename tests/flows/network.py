@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, Record
-from sipcore.resolve.target import SocketAddress
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 
 DELAY = 0.01
 """Seconds from one party to another."""
@@ -19,8 +19,8 @@ class Party(Protocol):
     name: str
     address: SocketAddress
 
-    def receive(self, data: bytes, source: SocketAddress) -> None:
-        """Take one datagram."""
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """Take one message."""
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
@@ -37,15 +37,22 @@ class Network:
     zone: dict[str, tuple[Record, ...]] = field(default_factory=dict)
     parties: dict[SocketAddress, Party] = field(default_factory=dict)
     rows: list[tuple[float, str, str, bytes]] = field(default_factory=list)
-    _flying: list[tuple[float, int, SocketAddress, SocketAddress, bytes]] = field(default_factory=list)
+    _flying: list[tuple[float, int, Flow, bytes]] = field(default_factory=list)
+    """When it arrives, in which order, how the receiver sees its way, and what it is."""
+    _count: int = 0
 
     def join(self, party: Party) -> None:
         self.parties[party.address] = party
 
-    def send(self, data: bytes, source: SocketAddress, target: SocketAddress) -> None:
-        """Have a datagram arrive DELAY later; one for nobody is lost."""
+    def leave(self, address: SocketAddress) -> None:
+        """What is sent there from now on is lost."""
+        del self.parties[address]
+
+    def send(self, data: bytes, source: SocketAddress, target: SocketAddress, transport: Transport) -> None:
+        """Have a message arrive DELAY later; one for nobody is lost."""
         self.rows.append((self.now, self._name(source), self._name(target), data))
-        self._flying.append((self.now + DELAY, len(self.rows), source, target, data))
+        self._count += 1
+        self._flying.append((self.now + DELAY, self._count, Flow(transport, target, source), data))
 
     def look_up(self, question: Question) -> Answer | LookupFailure:
         """What DNS says."""
@@ -65,13 +72,12 @@ class Network:
             if not due or min(due) > end:
                 break
             self.now = max(self.now, min(due))
-            arrived = sorted(item for item in self._flying if item[0] <= self.now)
-            for item in arrived:
+            for item in sorted((item for item in self._flying if item[0] <= self.now), key=lambda item: item[:2]):
                 self._flying.remove(item)
-                _, _, source, target, data = item
-                if target in self.parties:
-                    self.parties[target].receive(data, source)
-            for party in self.parties.values():
+                _, _, flow, data = item
+                if flow.local in self.parties:
+                    self.parties[flow.local].receive(data, flow)
+            for party in list(self.parties.values()):
                 party.handle_timeout()
         self.now = end
 

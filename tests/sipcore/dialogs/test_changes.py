@@ -8,7 +8,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
 from sipcore.events import CallChanged, CallEnded, CallOffered, CallUnchanged
 from sipcore.message.message import Request, Response
-from sipcore.resolve.target import Transport
+from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import StackConfig
@@ -64,6 +64,20 @@ def _bodies(side: Side) -> list[bytes]:
     return list(dict.fromkeys(message.body for message in side.messages() if message.body))
 
 
+def test_whoever_has_moved_says_so_in_every_answer() -> None:
+    """RFC 3261 §12.2.1.1: a re-INVITE from another address gives its Contact, and so do the 2xx that follow."""
+    wire = Wire()
+    call, at_bob = wire.up()
+    wire.bob.address = SocketAddress("192.0.2.9", 5060)
+    hold(wire, wire.bob, at_bob)
+    wire.run(0.1)
+    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"
+    wire.bob.stack.session(at_bob).wanted = Direction.SENDRECV
+    hold(wire, wire.alice, call)
+    wire.run(0.1)
+    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"
+
+
 def test_a_change_moves_the_remote_target_and_counts_on() -> None:
     wire = Wire()
     call, _ = wire.up()
@@ -73,7 +87,7 @@ def test_a_change_moves_the_remote_target_and_counts_on() -> None:
     wire.run(0.1)
     assert [message.cseq.number for message in wire.alice.messages()] == [1, 1, 2, 2, 3]
     reinvite = last(wire.alice, "INVITE")
-    assert reinvite.headers.get("Contact")
+    assert reinvite.headers.get("Contact") == wire.alice.messages()[0].headers.get("Contact") == f"<sip:alice@{ALICE}>"
     assert reinvite.headers.get("Allow")
 
 

@@ -7,6 +7,8 @@ from sipcore.events import CallAnswered, CallFailed, CallReceived, CallRedirecte
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, Transport
 from tests.sipcore.wire import BOB, Wire
 
 
@@ -14,8 +16,8 @@ def targets(first: str, limit: int, *contacts: str) -> list[str]:
     redirects = Redirects(parse_uri(first), limit)
     redirects.take(build_response(Wire().request("INVITE"), 302, fields=[("Contact", text) for text in contacts]))
     found = []
-    while (uri := redirects.next()) is not None:
-        found.append(str(uri))
+    while (onward := redirects.next()) is not None:
+        found.append(str(onward.uri))
     return found
 
 
@@ -62,6 +64,29 @@ def test_a_call_goes_on_where_it_is_sent() -> None:
     wire.accept(wire.bob.told(CallReceived)[-1].call)
     wire.run(0.1)
     assert wire.alice.told(CallAnswered)
+
+
+def test_a_call_goes_to_the_same_place_by_the_proxy_that_it_names() -> None:
+    """RFC 3261 §21.3.4: a 305 gives the proxy, not another place."""
+    wire = Wire()
+    wire.call(redirects=1)
+    redirected(wire, f"<sip:{BOB};lr>", status=305)
+    first, second = (message for message in wire.alice.messages() if message.cseq.method == "INVITE")
+    assert isinstance(first, Request)
+    assert isinstance(second, Request)
+    assert first.uri_text == second.uri_text
+    assert wire.bob.told(CallReceived)[-1].invite.cseq.number == 2
+
+
+def test_a_route_that_was_set_beforehand_stays() -> None:
+    """RFC 3261 §8.1.2: the proxy that a Route names comes first, wherever the call is sent on to."""
+    wire = Wire()
+    invite = wire.request("INVITE").with_header("Route", f"<sip:{BOB};lr>")
+    wire.alice.stack.call(Order(invite, Hop(Transport.UDP, BOB), "alice"), wire.now, redirects=1)
+    redirected(wire, "<sip:carol@chicago.example>")
+    again = wire.bob.told(CallReceived)[-1].invite
+    assert str(again.uri) == "sip:carol@chicago.example"
+    assert again.headers.get_all("Route") == [f"<sip:{BOB};lr>"]
 
 
 def test_the_next_place_is_tried_when_one_fails() -> None:

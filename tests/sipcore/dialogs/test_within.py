@@ -12,6 +12,7 @@ from sipcore.events import (
     CallReceived,
     CallRequested,
     RequestFailed,
+    RequestReceived,
     ResponseReceived,
 )
 from sipcore.message.build import response as build_response
@@ -109,6 +110,21 @@ def test_a_transfer_tells_how_it_fares() -> None:
         wire.run(0.1)
     assert [told_status(event.request) for event in wire.alice.told(CallNotified)] == [100, 180, 200]
     assert [event.response.status for event in wire.bob.told(ResponseReceived)] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "known", "reaches"),
+    [("NOTIFY", True, True), ("SUBSCRIBE", True, True), ("NOTIFY", False, False), ("INFO", True, False)],
+)
+def test_what_may_be_inside_a_subscription_is_its_owners(method: str, known: bool, reaches: bool) -> None:
+    """RFC 6665 §4.1.3: the stack keeps the dialogs of calls only, so it cannot tell that nobody has subscribed."""
+    wire = Wire(config=StackConfig(methods=(method,) if known else ()))
+    request = wire.request(method).with_header("To", f"<sip:bob@{BOB}>;tag=some").with_header("Event", "dialog")
+    wire.alice.stack.request(Order(request, Hop(Transport.UDP, BOB)), wire.now)
+    wire.run(0.1)
+    assert len(wire.bob.told(RequestReceived)) == reaches
+    answers = [event.response.status for event in wire.alice.told(ResponseReceived)]
+    assert answers == ([] if reaches else [481 if known else 405])
 
 
 def test_a_notification_that_nobody_subscribed_to_is_refused() -> None:

@@ -1,6 +1,6 @@
 """Calls to await, over real sockets: sessions that change, transfers, redirections, and leaving at any point."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -103,7 +103,7 @@ async def test_the_callee_holds_and_the_caller_hears_of_it(clock: MockClock) -> 
         nursery.cancel_scope.cancel()
 
 
-async def _until(call: "AsyncIterator[object]", kind: type) -> AsyncIterator[object]:
+async def _until(call: AsyncIterable[object], kind: type) -> AsyncIterator[object]:
     async for event in call:
         yield event
         if isinstance(event, kind):

@@ -9,7 +9,7 @@ from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
 from sipcore.sdp.build import audio_description, media_description
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.modify import held, next_offer, renumbered, resumed, revised, with_stream, without_stream
+from sipcore.sdp.modify import all_refused, held, next_offer, renumbered, resumed, revised, with_stream, without_stream
 
 OPUS = CODECS["opus"]
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = Direction
@@ -24,6 +24,13 @@ def session(codecs: list[Codec] | None = None) -> SessionDescription:
 
 def version(description: SessionDescription) -> int:
     return description.origin.session_version
+
+
+def test_an_answer_that_takes_nothing_is_valid() -> None:
+    offer = session().replace(media=(*session().media, VIDEO))
+    answer = SessionDescription.parse(bytes(all_refused(offer)))
+    assert [(media.media, media.port) for media in answer.media] == [("audio", 0), ("video", 0)]
+    assert answer.timings == offer.timings
 
 
 def test_the_version_goes_up_exactly_when_the_text_changes() -> None:

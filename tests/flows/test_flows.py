@@ -1,11 +1,15 @@
-"""The user agents' part of RFC 3665: the same seed and the same clock give the same bytes, those in fixtures/golden."""
+"""The user agents' part of RFC 3665 and RFC 5359: the same seed and clock give the same bytes, those in fixtures."""
 
 import pytest
 
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.message.require import require
-from tests.flows.rfc3665 import FLOWS, FOLDER, render
+from tests.flows import rfc3665, rfc5359
+from tests.flows.figures import FIGURES
+from tests.flows.golden import FOLDER, render
+
+FLOWS = {**rfc3665.FLOWS, **rfc5359.FLOWS}
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -14,7 +18,14 @@ def test_the_flow_is_as_recorded(name: str) -> None:
 
 
 def test_no_file_is_left_over() -> None:
-    assert {path.stem for path in FOLDER.glob("rfc3665-*.ladder")} == set(FLOWS)
+    assert {path.stem for path in FOLDER.glob("rfc*.ladder")} == set(FLOWS) == set(FIGURES)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_flow_is_that_of_the_figure(name: str) -> None:
+    messages = [parse_message(data) for *_, data in FLOWS[name]().rows]
+    starts = [message.method if isinstance(message, Request) else str(message.status) for message in messages]
+    assert [start for start in starts if start != "100"] == FIGURES[name].replace("|", "").split()
 
 
 @pytest.mark.parametrize("name", FLOWS)
