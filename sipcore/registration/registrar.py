@@ -162,10 +162,11 @@ class Registrar:
             raise _RefusedError(403, "too many bindings")
         if name not in self._records and after and len(self._records) >= MAX_RECORDS:
             raise _RefusedError(503)
+        told = self._told(request, after, now, flows)  # may find a field that is no good: then nothing is kept
         if not self._records:
             self._swept = now
         self._keep(name, after)
-        return Answer(200, tuple(self._told(request, after, now, flows)), changes)  # step 8
+        return Answer(200, tuple(told), changes)  # step 8
 
     def _serves(self, uri: Uri) -> bool:
         if not isinstance(uri, SipUri):
