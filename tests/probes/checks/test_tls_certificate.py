@@ -206,7 +206,8 @@ def test_an_issuer_with_rsa() -> None:
     ("hours", "told"), [((-1, 1), "GOOD"), ((-3, -1), "STALE"), ((1, 2), "STALE"), ((CLOCK_SKEW / 7200, 2), "GOOD")]
 )
 def test_how_fresh_a_response_is(hours: tuple[float, float], told: str) -> None:
-    assert verdict(ocsp_response(LEAF.certificate, INTERMEDIATE, hours=hours), now=NOW) == told
+    now = datetime.datetime.now(datetime.UTC).timestamp()
+    assert verdict(ocsp_response(LEAF.certificate, INTERMEDIATE, hours=hours), now=now) == told
 
 
 def test_a_response_about_another_certificate() -> None:
