@@ -1,10 +1,10 @@
 """The calls of one stack: their machines, their dialogs, their timers, and the carrying out of what they ask for."""
 
 import heapq
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from sipcore.auth.session import AuthError
+from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
@@ -80,14 +80,14 @@ class _Call:
     machine: Caller | Callee
     user: str
     order: Order | None = None
+    """What the INVITE was sent with, until its transaction is over."""
+    auth: AuthSession | None = None
     invite_ticket: int | None = None
-    tickets: set[int] = field(default_factory=set)
+    tickets: tuple[int, ...] = ()
     hop: Hop | Flow | None = None
-    keys: list[AnyServerKey] = field(default_factory=list)
+    keys: tuple[AnyServerKey, ...] = ()
     """The server transactions that a CANCEL may be for."""
-    dialog_ids: list[DialogId] = field(default_factory=list)
-    ack_branches: dict[tuple[str, int], str] = field(default_factory=dict)
-    """The branch of each ACK by To tag and CSeq: a repeated ACK is the same ACK (RFC 3261 §13.2.2.4)."""
+    dialog_ids: tuple[DialogId, ...] = ()
     auth_error: AuthError | None = None
     replaces: int | None = None
     referring: bool = False
@@ -129,12 +129,12 @@ class Calls:
 
     def place(self, order: Order, redirects: int) -> int:
         """Send an INVITE; gives the call's number. Raises LocalError as `Outgoing.send` does."""
-        order = replace(order, request=self._dressed(order.request))
-        machine = Caller(order.request, self._manner, self._tokens, redirects)
-        order = replace(order, numbers=machine.numbers)
+        invite = self._dressed(order.request)
+        machine = Caller(invite, self._manner, self._tokens, redirects)
+        order = replace(order, request=invite, numbers=machine.numbers)
         ticket = self._outgoing.send(order)
         call = self._add(machine, order.contact or self._user)
-        call.order = order
+        call.order, call.auth = order, order.auth
         self._invited(call, ticket)
         return call.number
 
@@ -212,9 +212,10 @@ class Calls:
         call, _ = self._by_ticket.pop(ticket, (None, None))
         self._outgoing.forget(ticket)
         if call is not None:
-            call.tickets.discard(ticket)
+            call.tickets = tuple(other for other in call.tickets if other != ticket)
             if ticket == call.invite_ticket:
-                call.invite_ticket = None
+                call.invite_ticket = call.order = None
+                call.machine.settled()
             self._remove_if_over(call)
 
     # What the peer sends
@@ -237,7 +238,7 @@ class Calls:
         callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
         call = self._add(callee, self._user)
         call.hop = flow
-        call.keys.append(key)
+        call.keys = (key,)
         self._by_key[key] = call
         self._know(call, callee.usage.dialog.id)
         replaces = invite[REPLACES] if self._manner.supports("replaces") else None
@@ -273,10 +274,9 @@ class Calls:
         """A re-INVITE or UPDATE inside a call. Raises ParseError."""
         call = self._calls[number]
         self._by_key[key] = call
-        call.keys.append(key)
-        for old in call.keys[1:-1]:  # the first INVITE's, and the last one's
+        for old in call.keys[1:]:  # the first INVITE's is kept, and the last one's
             self._by_key.pop(old, None)
-        del call.keys[1:-1]
+        call.keys = (*call.keys[:1], key)
         self._carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
 
     def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float) -> bool:
@@ -357,7 +357,7 @@ class Calls:
 
     def _know(self, call: _Call, dialog_id: DialogId) -> None:
         if self._by_dialog.get(dialog_id) is not call:
-            call.dialog_ids.append(dialog_id)
+            call.dialog_ids = (*call.dialog_ids, dialog_id)
             self._by_dialog[dialog_id] = call
 
     def _add(self, machine: Caller | Callee, user: str) -> _Call:
@@ -368,7 +368,7 @@ class Calls:
 
     def _watch(self, call: _Call, ticket: int, purpose: _Invite | Purpose) -> None:
         self._by_ticket[ticket] = (call, purpose)
-        call.tickets.add(ticket)
+        call.tickets = (*call.tickets, ticket)
 
     def _invited(self, call: _Call, ticket: int) -> None:
         call.invite_ticket = ticket
@@ -401,9 +401,7 @@ class Calls:
             match effect:
                 case Reply(key, response):
                     self._transactions.respond(key, response, now)
-                case AckSuccess(request, next_hop):
-                    which = (request.to_tag or "", request.cseq.number)
-                    branch = call.ack_branches.setdefault(which, self._tokens.branch())
+                case AckSuccess(request, next_hop, branch):
                     self._send(call, request, next_hop, branch)
                 case SendInDialog(purpose, request, next_hop):
                     contact = call.user if purpose is Purpose.CHANGE else None
@@ -425,15 +423,15 @@ class Calls:
 
         The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
         """
-        auth = call.order.auth if call.order and request.method != ACK else None
-        along = call.hop.hop if isinstance(call.hop, Flow) else call.hop
-        order = Order(request, next_hop, contact, auth, branch=branch, numbers=call.machine.numbers)
+        auth = call.auth if request.method != ACK else None
+        target, numbers = target_along(call.hop, next_hop), call.machine.numbers
         try:
-            return self._outgoing.send(replace(order, target=target_along(call.hop, next_hop)))
+            return self._outgoing.send(Order(request, target, contact, auth, False, branch, numbers))
         except LocalError:
-            if along is None:
+            if call.hop is None:
                 raise
-            return self._outgoing.send(replace(order, target=along))
+            along = call.hop.hop if isinstance(call.hop, Flow) else call.hop
+            return self._outgoing.send(Order(request, along, contact, auth, False, branch, numbers))
 
     def _invite_again(self, call: _Call, invite: Request, target: Uri | None, now: float) -> None:
         if call.order is None:

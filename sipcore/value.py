@@ -1,7 +1,8 @@
 """`@value`: a frozen, slotted dataclass that is defined in a quarter of the time and made in half.
 
 The standard library compiles up to eight functions for each frozen dataclass, 0.8 ms on CPython 3.11, which a program
-that defines a hundred of them pays each time it starts. Here only `__new__` is compiled, when the first value is made, and the others are shared.
+that defines a hundred of them pays each time it starts. Here only `__new__` is compiled, when the first value is made,
+and the others are shared.
 Its `__init__` fills each slot through `object.__setattr__`, 1.2 µs for six fields; filling the slots of a class that is
 not frozen, and turning the result into one of the class, takes 0.6 µs. A full parse of a message makes some thirty
 values, so the parser would otherwise spend most of its time there. Where even that counts, `maker` takes 0.4 µs.

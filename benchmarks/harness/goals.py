@@ -42,6 +42,9 @@ GOALS = (
     ),  # no byte costs twice as much as an ordinary one
     Goal("template.options", "typed values", 10.0),
     Goal("options.tcp.coalesced", "C client", 0.3),
+    Goal("calls.caller", "SIPp", 0.5),
+    Goal("calls.awaited", "SIPp", 0.25),
+    Goal("calls.callee", "SIPp", 0.5),
 )
 
 LIMITS = (
@@ -50,6 +53,7 @@ LIMITS = (
     Limit("transaction.client.memory", 1200.0),
     Limit("options.udp.awaited", 1e6 / 30_000),
     Limit("options.tls.handshake", 1e6 / 600),
+    Limit("calls.held", 3000.0),
     Limit("timers.t1.lateness", 3000.0),
     Limit("rtt.accuracy.idle", 20.0),
     Limit("rtt.accuracy.loaded", 20.0),

@@ -28,7 +28,7 @@ from sipcore.dialogs.redirect import Onward, Redirects
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import InviteUsage
-from sipcore.errors import TransportFailure
+from sipcore.errors import LocalError, TransportFailure
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE, INVITE
@@ -165,23 +165,23 @@ class Caller(Side):
         "_early",
         "_expiry",
         "_forks",
+        "_invite",
         "_redirects",
         "_session",
         "_target",
-        "invite",
         "state",
     )
 
     def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
         """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
         super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
-        self.invite = invite
+        self._invite: Request | None = invite
         self.state = State.CALLING
         self._session = Session()
         self._session.sent(Carrier.INVITE, description_of(invite))
         asked = invite[SESSION_EXPIRES]
         self._expiry = Expiry(asked.seconds if asked else 0)
-        self._redirects = Redirects(invite.uri, redirects)
+        self._redirects = Redirects(invite.uri, redirects) if redirects else None
         self._target: Onward | None = None
         self._early: dict[str, InviteUsage] = {}
         self._forks: dict[str, AckSuccess] = {}
@@ -193,15 +193,34 @@ class Caller(Side):
         """Whether the call is over."""
         return self.state in _OVER
 
+    @property
+    def invite(self) -> Request:
+        """The INVITE as it went out last. Raises LocalError when its transaction is over."""
+        if self._invite is None:
+            raise LocalError("nothing can come for the INVITE any more", section="RFC 6026 §7.2")
+        return self._invite
+
     def resent(self, invite: Request) -> None:
         """The INVITE went out again with credentials or to another hop: this one the ACK must match (§22.2)."""
-        self.invite = invite
+        self._invite = invite
 
     def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
         """The dialog of these tags: the call's, or one of the early ones."""
         if self._early:
             return self._early.get(remote_tag)
         return super().usage_of(local_tag, remote_tag)
+
+    def settled(self) -> None:
+        """The transaction of the INVITE is over: what was kept to answer a 2xx once more may go."""
+        super().settled()
+        self._invite = self._ack = self._redirects = None
+        self._forks = {}
+
+    def change(self, method: str, body: bytes, now: float) -> list[Effect]:
+        """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
+        if self.state is State.OFFERED:
+            raise LocalError("the offer in the 2xx must be answered first", section="RFC 3261 §14.1")
+        return super().change(method, body, now)
 
     def receive(self, response: Response, now: float) -> list[Effect]:
         """A response to the INVITE."""
@@ -214,14 +233,14 @@ class Caller(Side):
         if response.status == TOO_SMALL and self._expiry.too_small(response):
             self._target = None
             return self._move(Input.ADJUSTED, now, response)
-        if response.status < REDIRECTIONS_END:
+        if response.status < REDIRECTIONS_END and self._redirects:
             self._redirects.take(response)
-        self._target = self._redirects.next() if response.status < GLOBAL_FAILURE else None
+        self._target = self._redirects.next() if self._redirects and response.status < GLOBAL_FAILURE else None
         return self._move(Input.MOVED if self._target else Input.R3XX_6XX, now, response)
 
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
-        self._target = self._redirects.next() if self.state in _TRYING else None
+        self._target = self._redirects.next() if self._redirects and self.state in _TRYING else None
         return self._move(Input.MOVED if self._target else Input.FAILED, now, failure=failure)
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
@@ -366,7 +385,7 @@ class Caller(Side):
         else:
             invite = invite.without("Authorization").without("Proxy-Authorization")
             invite = invite.without("Route") if onward.is_proxy else invite.with_uri(onward.uri)
-        self.invite = invite
+        self._invite = invite
         # A route that was set beforehand leads there as well (RFC 3261 §8.1.2).
         return SendInvite(invite, None if onward is None or "Route" in invite.headers else onward.uri)
 

@@ -38,10 +38,14 @@ class Purpose(Enum):
 
 @value
 class AckSuccess:
-    """Send this ACK of a 2xx: outside of any transaction, once for each 2xx (RFC 3261 §13.2.2.4)."""
+    """Send this ACK of a 2xx: outside of any transaction, once for each 2xx (RFC 3261 §13.2.2.4).
+
+    `branch` is that of its Via: a repeated ACK is the same ACK.
+    """
 
     request: Request
     next_hop: Uri
+    branch: str
 
 
 @value

@@ -1,7 +1,5 @@
 """The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337)."""
 
-from copy import copy
-
 from sipcore.errors import ParseError
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import CONTENT_DISPOSITION, CONTENT_TYPE
@@ -29,7 +27,10 @@ class Session:
 
     def fork(self) -> "Session":
         """The session of another dialog that the same INVITE made."""
-        return copy(self)
+        twin = Session()
+        twin.exchange, twin.wanted = self.exchange, self.wanted
+        twin.local, twin.remote, twin._offer, twin._sent = self.local, self.remote, self._offer, self._sent
+        return twin
 
     @property
     def offer(self) -> bytes:

@@ -40,6 +40,11 @@ class Side(ABC):
         """Where this side can be reached in this call; None while nothing is known of the way."""
         self.usage: InviteUsage | None = None
 
+    def settled(self) -> None:
+        """The transaction of the call's INVITE is over: nothing can come for it any more."""
+        if self.usage is not None:
+            self.usage.settled()
+
     @property
     @abstractmethod
     def is_over(self) -> bool:

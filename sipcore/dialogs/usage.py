@@ -113,8 +113,6 @@ class InviteUsage:
             raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
         if method == INVITE and not self.dialog.confirmed:
             raise LocalError("a call that is not answered yet is changed by UPDATE", section="RFC 3311 §5.1")
-        if self._acked is None and self._owner and self.dialog.confirmed:
-            raise LocalError("the offer in the 2xx must be answered first", section="RFC 3261 §14.1")
         self.session.would_send(_CARRIERS[method][0], body)
         self._change = _Change(method, body)
         return self._move_client(reinvite_client.Input.CHANGE, now)
@@ -263,8 +261,12 @@ class InviteUsage:
         request, next_hop = self.dialog.request(
             ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
         )
-        self._acked = AckSuccess(request, next_hop)
+        self._acked = AckSuccess(request, next_hop, self._tokens.branch())
         return self._acked
+
+    def settled(self) -> None:
+        """Nobody can ask for the last ACK any more: its INVITE's transaction is over."""
+        self._acked = None
 
     def _refresh(self, now: float) -> list[Effect]:
         """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4)."""
@@ -391,8 +393,10 @@ class InviteUsage:
         return effects
 
     def _succeed(self, key: AnyServerKey, request: Request, body: bytes, now: float) -> list[Effect]:
-        meaning = self.session.sent(_CARRIERS[request.method][1], body)
-        self._deciding = None
+        offers_nothing = request.method == UPDATE and not description_of(request)
+        meaning = Meaning.NOTHING if offers_nothing else self.session.sent(_CARRIERS[request.method][1], body)
+        if self._deciding is not None and self._deciding[0] == key:
+            self._deciding = None
         self.dialog = self.dialog.towards(request)
         fields = self._manner.dialog_fields(self.contact, self.expiry.accept(request, self._manner, now), able=True)
         response = build_response(request, 200, fields=fields, body=body, content_type=SDP if body else "")

@@ -294,11 +294,11 @@ class OfferAnswer:
             return Verdict(Meaning.ILLEGAL if has_body else Meaning.NOTHING, self, _BASE)
         if cell.meaning is Meaning.ILLEGAL:
             return self._refuse(carrier, sender, cell.rule, replace(self, state=cell.after))
-        after = replace(self, state=cell.after)
-        if carrier is Carrier.INVITE:
-            after = replace(after, client=sender)
-        elif carrier is Carrier.PRACK and cell.meaning is Meaning.OFFER:
-            after = replace(after, inner=Inner.PRACK, inner_offerer=sender)
+        client = sender if carrier is Carrier.INVITE else self.client
+        inner, inner_offerer = self.inner, self.inner_offerer
+        if carrier is Carrier.PRACK and cell.meaning is Meaning.OFFER:
+            inner, inner_offerer = Inner.PRACK, sender
+        after = OfferAnswer(cell.after, client, inner, inner_offerer)
         return Verdict(cell.meaning, after, cell.rule)
 
     def _judge_inner(self, sender: Side, carrier: Carrier, has_body: bool) -> Verdict:

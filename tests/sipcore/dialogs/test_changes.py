@@ -6,7 +6,7 @@ import pytest
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
-from sipcore.events import CallChanged, CallEnded, CallOffered, CallUnchanged
+from sipcore.events import CallChanged, CallEnded, CallFailed, CallOffered, CallUnchanged
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import Direction
@@ -295,3 +295,62 @@ def test_a_change_before_the_call_is_answered_is_an_update() -> None:
     wire.bob.stack.accept(at_bob, wire.now)
     wire.run(0.1)
     assert direction(wire.alice.stack.session(call).remote) is Direction.RECVONLY
+
+
+def test_an_update_without_an_offer_leaves_the_one_that_is_decided_on_alone() -> None:
+    """A refresh of the session, for example: it is answered at once, and the offer still waits for its answer."""
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call, method="UPDATE")
+    wire.run(0.1)
+    offer = last(wire.alice, "UPDATE")
+    via = f"SIP/2.0/UDP {ALICE};branch=z9hG4bKrefresh"
+    refresh = offer.with_header("CSeq", "9 UPDATE").with_header("Via", via).with_body(b"")
+    wire.deliver(wire.bob, bytes(refresh))
+    assert wire.bob.starts()[-1] == "200 UPDATE"
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(0.1)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+    assert wire.alice.stack.session(call).remote == description(BOB)
+
+
+def test_nothing_can_be_changed_in_a_call_that_is_hung_up() -> None:
+    """Neither from here, nor by the peer: the dialog is gone once the BYE is sent, but for a BYE that crosses it."""
+    wire = Wire(lose=lambda _, data: data.startswith(b"BYE") and str(BOB).encode() in data[:50])
+    call, at_bob = wire.up()
+    wire.alice.stack.hang_up(call, wire.now)
+    with pytest.raises(LocalError, match="over"):
+        wire.alice.stack.change(call, b"", wire.now)
+    hold(wire, wire.bob, at_bob)
+    wire.run(0.1)
+    assert "481 INVITE" in wire.alice.starts()
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.GONE]
+    wire.lose = lambda _, data: False
+    wire.run(100)  # Alice's BYE comes through at last, to a call that Bob has ended meanwhile
+    assert "200 BYE" in wire.bob.starts()
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_change_that_comes_after_the_refusal_is_none_of_the_calls_business() -> None:
+    late: list[bytes] = []
+
+    def lose(_: int, data: bytes) -> bool:
+        if data.startswith(b"UPDATE") and not late:
+            late.append(data)
+            return True
+        return False
+
+    wire = Wire(lose=lose)
+    call = wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 183, wire.now, body=description(BOB), content_type="application/sdp")
+    wire.run(0.1)
+    hold(wire, wire.bob, 1)
+    wire.bob.stack.reject(1, 486, wire.now)
+    wire.run(0.1)
+    assert late
+    wire.run(10)
+    assert "481 UPDATE" in wire.alice.starts()
+    assert [event.call for event in wire.alice.told(CallFailed)] == [call]
+    assert not wire.alice.told(CallChanged)
