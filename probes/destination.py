@@ -1,18 +1,23 @@
 """What a person points the prober at, read into one value: `host`, `host:port`, `[v6]:port`, URIs, `tls://host`.
 
-Whatever is given by it is kept as a wish (port, transport, user); whatever is left out is discovery's to find.
+Whatever is given by it is kept as a wish (port, transport, user); whatever is left out is discovery's to find. A name
+in letters beyond ASCII becomes the one that DNS has for it (RFC 5890); a telephone number needs the domain it is at.
 """
 
 import ipaddress
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError
 from sipcore.message.params import NO_PARAMS, Params
-from sipcore.message.uri import SipUri, check_host, parse_uri
+from sipcore.message.uri import SipUri, TelUri, check_host, escape_user, parse_uri
 from sipcore.resolve.target import SocketAddress, Target, Transport, is_numeric
 from sipcore.value import value
+
+if TYPE_CHECKING:
+    from probes.providers import Provider
 
 _TRANSPORT_SCHEMES = {
     "udp": Transport.UDP,
@@ -29,9 +34,21 @@ _is_path = re.compile(r"(?:/[!\"$-~]*+)?").fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+)://").match
 _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
-_password = re.compile(r"(?<=:)[^:@/]*+(?=@)").sub
+_port_zero = re.compile(r":0++(?![0-9])").search
+_before_host = re.compile(r"(?:sips?:|[a-z][a-z0-9+\-.]*+:(?=//))?(?://)?", re.IGNORECASE).match
+_host = re.compile(r"[^:;?/\s]*+").match
 _SECTION = "RFC 3261 §19.1"
 _FORMS = "give host, host:port, [IPv6]:port, sip:user@host or tls://host"
+_BLANK = "\u200b\u2060\ufeff"
+"""What has no width, and comes along from web pages and documents: no white space to Python."""
+MAX_NAME = 255
+"""Characters of a name in letters beyond ASCII that are read, which takes time: DNS holds no more (RFC 1035 §2.3.4)."""
+
+DOCUMENTATION = tuple(
+    ipaddress.ip_network(block)
+    for block in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")
+)
+"""The addresses of examples (RFC 5737, RFC 3849, RFC 9637), which stand for public ones wherever they are seen."""
 
 
 class DestinationError(LocalError):
@@ -41,6 +58,12 @@ class DestinationError(LocalError):
         super().__init__(message, section=_SECTION)
         self.text = text
         self.offset = offset
+
+    @property
+    def pointed(self) -> str:
+        """The text that was given, and below it a caret at the place; without passwords, and fit for a terminal."""
+        shown = "".join(c if c.isprintable() else "?" for c in _without_password(self.text))
+        return f"{shown}\n{' ' * self.offset}^"
 
     def __str__(self) -> str:
         return self.message
@@ -66,13 +89,13 @@ class Destination:
     @classmethod
     def parse(cls, text: str) -> "Destination":
         """Read a destination in any of its forms. Raises DestinationError, which says what to change and where."""
-        trimmed = _without_brackets(text.strip())
+        trimmed = _without_brackets(text.strip().strip(_BLANK).strip())
         if not trimmed:
             raise DestinationError("nothing given; name a host, an address or a SIP URI", text=text)
         try:
             return _parse(trimmed, text)
         except ParseError as error:
-            raise _explained(error, text) from None
+            raise _provider_error(trimmed, text) or _explained(error, text) from None
 
     @property
     def server(self) -> str:
@@ -86,8 +109,16 @@ class Destination:
 
     @property
     def is_private(self) -> bool:
-        """Whether the server is an address that the public Internet does not route (RFC 1918, RFC 4193, loopback …)."""
-        return self.is_numeric and not ipaddress.ip_address(self.server.partition("%")[0]).is_global
+        """Whether the server is an address that the public Internet does not route: see `is_private_address`."""
+        return self.is_numeric and is_private_address(self.server)
+
+    @property
+    def provider(self) -> "Provider | None":
+        """Who is known to have such a host, or such a name without a domain; None for anybody else."""
+        from probes.providers import providers  # out of a file, which hardly any destination needs
+
+        host = self.host.lower()
+        return providers().serving(host) if "." in host else providers().named(host)
 
     @property
     def target(self) -> Target:
@@ -129,23 +160,79 @@ class Destination:
         return str(self.uri())
 
 
+def is_private_address(host: str) -> bool:
+    """Whether an IP address is one that the public Internet does not route (RFC 6890): private, shared, loopback,
+    link-local, unspecified … but not those of documentation, which stand for public ones.
+    """
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return not address.is_global and not any(address in block for block in DOCUMENTATION)
+
+
 def _without_brackets(text: str) -> str:
-    """What stands in angle brackets, as people paste it out of a header field, with or without a name before it."""
-    begin = text.find("<")
-    return text[begin + 1 : -1].strip() if begin >= 0 and text.endswith(">") else text
+    """What stands in angle brackets, as people paste it out of a header field: maybe with a name before it, maybe with
+    the field's parameters behind it.
+    """
+    begin, end = text.rfind("<"), text.rfind(">")
+    is_field = 0 <= begin < end and text[end + 1 :].lstrip()[:1] in ("", ";")
+    return text[begin + 1 : end].strip() if is_field else text
 
 
 def _parse(trimmed: str, text: str) -> Destination:
-    trimmed = _bracketed(trimmed)
+    trimmed = _in_ascii(_bracketed(trimmed), text)
     lowered = trimmed.lower()
     if lowered.startswith("tel:"):
-        raise DestinationError("a telephone number names no host; give sip:number@host", text=text)
+        return _from_tel(trimmed, text)
     if lowered.startswith(("sip:", "sips:")) and not lowered.startswith(("sip://", "sips://")):
         return _from_uri(trimmed, text)
     scheme = _scheme(trimmed)
     if scheme:
         return _from_transport(scheme[1].lower(), trimmed[scheme.end() :], text)
     return _from_uri(f"sip:{trimmed}", text)
+
+
+def _in_ascii(trimmed: str, text: str) -> str:
+    """The same with the host's name as DNS has it: an A-label for each label beyond ASCII (RFC 5891 §4.4, UTS #46)."""
+    if trimmed.isascii():
+        return trimmed
+    begin = trimmed.rfind("@") + 1
+    if not begin:
+        before = _before_host(trimmed)
+        begin = before.end() if before else 0
+    found = _host(trimmed, begin)
+    name = found[0] if found else ""
+    if name.isascii():
+        return trimmed
+    if len(name) > MAX_NAME:
+        raise DestinationError(
+            f"a name of {len(name)} characters is longer than any", text=text, offset=_find(text, name)
+        )
+    import idna  # loads tables that hardly anybody needs
+
+    try:
+        encoded = idna.encode(name, uts46=True).decode("ascii")
+    except UnicodeError as error:
+        message = f"{name!a} is no name that DNS can hold: {error}"
+        raise DestinationError(message, text=text, offset=_find(text, name)) from None
+    return trimmed[:begin] + encoded + trimmed[begin + len(name) :]
+
+
+def _from_tel(trimmed: str, text: str) -> Destination:
+    """A telephone number with its domain: that of its context (RFC 3966 §5.1.5), or what people put behind an `@`.
+
+    RFC 3261 §19.1.6 says how the number becomes the user of a SIP URI.
+    """
+    given, at, where = trimmed.partition("@")
+    number = parse_uri(given, [])
+    assert isinstance(number, TelUri)  # noqa: S101  # the scheme says so
+    where = where if at else number.params.get("phone-context") or ""
+    if not where or where.startswith("+"):
+        message = "a telephone number names no host; give sip:number@host, or tel:number@host"
+        raise DestinationError(message, text=text, offset=_find(text, given) + len(given))
+    user = escape_user(f"{number.digits}{number.params.without('phone-context')}")
+    found = _from_uri(f"sip:{user}@{where}", text)
+    return replace(found, params=found.params.replace("user", "phone"))
 
 
 def _from_uri(uri_text: str, text: str) -> Destination:
@@ -208,11 +295,14 @@ def _bracketed(text: str) -> str:
 def _checked(destination: Destination, text: str) -> Destination:
     transport = destination.transport
     if destination.port == 0:
-        raise DestinationError("port 0 is no port; give one from 1 to 65535", text=text, offset=text.rfind("0"))
+        zero = _port_zero(text)
+        offset = zero.start() + 1 if zero else 0
+        raise DestinationError("port 0 is no port; give one from 1 to 65535", text=text, offset=offset)
     if not destination.is_numeric and destination.server != destination.host:
         check_host(destination.server, destination.server)
     if destination.secure and transport is Transport.UDP:
-        raise DestinationError("a sips URI cannot go over UDP; use tls, or a sip URI", text=text)
+        message = "a sips URI cannot go over UDP; use tls, or a sip URI"
+        raise DestinationError(message, text=text, offset=_find(text, "udp"))
     if destination.secure and transport in _SECURED:
         return replace(destination, transport=_SECURED[transport])
     return replace(destination, secure=True) if transport is Transport.WSS else destination
@@ -225,9 +315,27 @@ def _find(text: str, part: str) -> int:
 
 def _explained(error: ParseError, text: str) -> DestinationError:
     """The parser's finding as something a person can act on, pointing into the text that was given."""
-    offset = text.find(error.excerpt) if error.excerpt else 0
-    given = _password("****", text.strip())[:EXCERPT_CHARACTERS]
-    at = error.excerpt[:24] if error.excerpt in text[1:] else ""
+    # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
+    offset = text.rfind(error.excerpt) if error.excerpt else 0
+    given = _without_password(text).strip()[:EXCERPT_CHARACTERS]
+    at = error.excerpt[:24] if offset > 0 else ""
     shown = f" at {at!r}" if at and "@" not in at else ""
     message = f"cannot read {given!r}: {error.message}{shown}; {_FORMS}"
     return DestinationError(message, text=text, offset=max(offset, 0))
+
+
+def _provider_error(trimmed: str, text: str) -> DestinationError | None:
+    """For a provider's name that is none of a host: what is known of the provider."""
+    from probes.providers import providers
+
+    found = providers().named(trimmed)
+    message = f"{found.name} is not a host; {'; '.join(found.guidance)}" if found is not None else ""
+    return DestinationError(message, text=text) if message else None
+
+
+def _without_password(text: str) -> str:
+    """The same text, a star for each character of the password that may stand in it (RFC 3261 §19.1.1)."""
+    scheme = re.search(r"sips?:|://", text, re.IGNORECASE)
+    begin, at = scheme.end() if scheme else 0, text.rfind("@")
+    colon = text.find(":", begin, max(at, 0))
+    return text if colon < 0 else text[: colon + 1] + "*" * (at - colon - 1) + text[at:]

@@ -32,7 +32,7 @@ LAYERS = (
     ("sipcore.transports",),
     ("sipcore.endpoint",),
     (
-        *("probes.destination", "probes.result", "probes.findings", "probes.timeline"),
+        *("probes.providers", "probes.destination", "probes.result", "probes.findings", "probes.timeline"),
         "probes.product",
     ),
     ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),

@@ -17,6 +17,7 @@ from sipcore.errors import SipError
 VERBS = {
     "discover": "probes.cli.discover",
     "tls": "probes.cli.tls",
+    "dns": "probes.cli.dns",
     "call": "probes.cli.call",
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",

@@ -9,6 +9,13 @@ from sipcore.message.params import Params
 from sipcore.resolve.target import SocketAddress, Target, Transport
 
 UDP, TCP, TLS, WS, WSS = Transport
+SECURE_BOB = "sips:bob@example.com"
+JAPANESE = "xn--r8jz45g.xn--zckzah"
+BOOKS = "xn--bcher-kva.example"
+LR = Params((("lr", None),))
+PHONE = Params((("user", "phone"),))
+NUMBER = "sip:+4930123@example.com;user=phone"
+EXTENSION = "sip:100;ext=5@[::1]:5080;user=phone"
 SECURE_SOCKET = "sips:example.com;transport=ws"
 
 
@@ -59,6 +66,18 @@ SECURE_SOCKET = "sips:example.com;transport=ws"
         ("<sip:bob@example.com>", Destination("example.com", user="bob"), "sip:bob@example.com"),
         ('"Bob" <sip:bob@example.com>', Destination("example.com", user="bob"), "sip:bob@example.com"),
         ("sip:bob@example.com?Subject=x", Destination("example.com", user="bob"), "sip:bob@example.com"),
+        ("Contact: <sip:bob@example.com>;expires=60", Destination("example.com", user="bob"), "sip:bob@example.com"),
+        ('"a<b" <sips:bob@example.com> ;tag=1', Destination("example.com", None, None, "bob", True), SECURE_BOB),
+        ("\ufeff example.com\u200b\n", Destination("example.com"), "sip:example.com"),
+        ("bücher.example", Destination("xn--bcher-kva.example"), "sip:xn--bcher-kva.example"),
+        ("Straße.example.:5080", Destination("xn--strae-oqa.example", 5080), "sip:xn--strae-oqa.example:5080"),
+        ("sip:bob@例え。テスト;lr", Destination(JAPANESE, user="bob", params=LR), f"sip:bob@{JAPANESE};lr"),
+        ("tls://bücher.example", Destination("xn--bcher-kva.example", None, TLS), f"sip:{BOOKS};transport=tls"),
+        ("tel:+49-30-123@example.com", Destination("example.com", user="+4930123", params=PHONE), NUMBER),
+        ("tel:+4930123;phone-context=example.com", Destination("example.com", user="+4930123", params=PHONE), NUMBER),
+        ("<tel:100;phone-context=pbx>", Destination("pbx", user="100", params=PHONE), "sip:100@pbx;user=phone"),
+        ("tel:100;ext=5@[::1]:5080", Destination("::1", 5080, user="100;ext=5", params=PHONE), EXTENSION),
+        ("+4930123@example.com", Destination("example.com", user="+4930123"), "sip:+4930123@example.com"),
     ],
 )
 def test_forms(text: str, expected: Destination, canonical: str) -> None:
@@ -93,8 +112,15 @@ def test_the_canonical_form_means_the_same(text: str) -> None:
         ("wss://example.com/a#b", "'/a#b' is no path of a WebSocket", 17),
         ("tcp://example.com/ws", "at 'example.com/ws'", 6),
         ("http://example.com", "http:// is not a SIP transport; use udp://", 0),
-        ("tel:+4930123", "a telephone number names no host; give sip:number@host", 0),
-        ("sips:example.com;transport=udp", "a sips URI cannot go over UDP", 0),
+        ("tel:+4930123", "a telephone number names no host; give sip:number@host", 12),
+        ("tel:123;phone-context=+49", "a telephone number names no host", 25),
+        ("tel:", "not a telephone number", 0),
+        ("tel:office@example.com", "not a telephone number at 'office'", 4),
+        ("sip:bob@-ü.example", "'-\\xfc.example' is no name that DNS can hold", 8),
+        ("ü" * 256, "a name of 256 characters is longer than any", 0),
+        ("a:a", "a port is a number at 'a'", 2),
+        ("example.com:000;x=:0", "port 0 is no port", 12),
+        ("sips:example.com;transport=udp", "a sips URI cannot go over UDP", 27),
         ("udp://sips:example.com", "at 'example.com'", 11),
         ("sip:example.com;maddr=-", "neither a host name nor an address at '-'", 22),
     ],
@@ -114,7 +140,41 @@ def test_a_password_stays_out_of_the_error() -> None:
     assert "bob" in str(caught.value)
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("sip:+4930123@acme.pstn.twilio.com", "twilio"),
+        ("Asterisk", "asterisk"),
+        ("asterisk.example.com", None),
+        ("example.com", None),
+    ],
+)
+def test_provider(text: str, key: str | None) -> None:
+    found = Destination.parse(text).provider
+    assert (found and found.key) == key
+
+
+def test_the_name_of_a_provider_is_not_a_host() -> None:
+    with pytest.raises(DestinationError, match=r"Microsoft Teams Direct Routing is not a host; ports: tls 5061; .*SBC"):
+        Destination.parse(" Microsoft Teams ")
+
+
+@pytest.mark.parametrize(
+    ("text", "pointed"),
+    [
+        ("example.com:sip", "example.com:sip\n            ^"),
+        ("sip:bob:s3cret@not a host", "sip:bob:******@not a host\n               ^"),
+        ("sip:b:c@x:y", "sip:b:*@x:y\n          ^"),
+        ("a\x1b[m:y", "a?[m:y\n^"),
+    ],
+)
+def test_the_place_is_pointed_at(text: str, pointed: str) -> None:
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse(text)
+    assert caught.value.pointed == pointed
+
+
+@given(st.text() | st.builds("sip:{}@{}.{}:{}".format, st.text(), st.text(), st.text(), st.text()))
 def test_any_text_is_a_destination_or_our_error(text: str) -> None:
     error: DestinationError | None = None
     try:
@@ -188,8 +248,19 @@ def test_maddr_is_where_to_look() -> None:
         ("127.0.0.1", True),
         ("fe80::1%eth0", True),
         ("[fd00::1]", True),
+        ("100.64.0.1", True),
+        ("0.0.0.0", True),
+        ("::ffff:10.0.0.1", True),
+        ("::ffff:8.8.8.8", False),
+        ("sip:example.com;maddr=10.0.0.1", True),
         ("8.8.8.8", False),
+        ("[2606:4700::1111]", False),
         ("example.com", False),
+        ("192.0.2.1", False),
+        ("198.51.100.255", False),
+        ("203.0.113.9", False),
+        ("[2001:db8::1]", False),
+        ("[3fff::1]", False),
     ],
 )
 def test_private(text: str, private: bool) -> None:

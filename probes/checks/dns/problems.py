@@ -1,0 +1,312 @@
+"""What is broken in the DNS of a SIP domain: the catalogue, and how each is found in replies. RFC 2782, RFC 3263.
+
+Pure: a problem is found in the replies of one resolver, or between those of several, or of one at two times.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from itertools import groupby
+
+from probes.checks.dns.plan import FAMILIES, MAX_ALIASES, PREFIXES, SCTP_SERVICES, SERVICES, Reply, normal
+from probes.destination import is_private_address
+from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
+from sipcore.resolve.target import is_numeric
+from sipcore.value import value
+
+
+class Severity(Enum):
+    """How bad it is: calls fail by it, calls may fail by it, or it is worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+_E, _W, _N = Severity
+
+
+class DnsProblem(Enum):
+    """One thing that is wrong: (how bad, for people, what to do about it, the rule)."""
+
+    TIMED_OUT = (_E, "the resolver did not answer", "check that it runs, and the way to it", "RFC 1035 §7.2")
+    UNREACHABLE = (_E, "the resolver cannot be reached", "check its address, and that it runs", "RFC 1035 §7.2")
+    SERVFAIL = (
+        _E,
+        "the resolver failed to find out",
+        "check that the zone's name servers answer, and the zone's signatures",
+        "RFC 2308 §7.1",
+    )
+    REFUSED = (_E, "the resolver refused to answer", "ask one that serves this host", "RFC 1035 §4.1.1")
+    INVALID_NAME = (_E, "the name is not one that DNS can hold", "correct it", "RFC 1035 §2.3.4")
+    TRUNCATED_ONLY = (
+        _E,
+        "the answer does not fit into a datagram, and does not come over TCP",
+        "have TCP port 53 opened on the way to the resolver",
+        "RFC 7766 §5",
+    )
+    ALIAS_LOOP = (_E, "the alias leads back to itself, or through too many others", "correct it", "RFC 1034 §3.6.2")
+    ALIAS_NOWHERE = (_E, "the alias leads to a name that does not exist", "correct the CNAME record", "RFC 1034 §3.6.2")
+    NAPTR_SERVICE = (
+        _E,
+        "no SIP client knows this service",
+        "use SIP+D2U, SIP+D2T, SIPS+D2T, SIP+D2W or SIPS+D2W",
+        "RFC 3263 §4.1",
+    )
+    NAPTR_MISMATCH = (
+        _E,
+        "the service does not match the records that it leads to",
+        "have it lead to SRV records of its own transport",
+        "RFC 3263 §4.1",
+    )
+    NAPTR_FLAG = (_E, "a SIP service has the flag s, or a", "correct the flag", "RFC 3263 §4.1")
+    NAPTR_REGEXP = (
+        _E,
+        "a SIP service has no regular expression",
+        "leave it empty, and have the replacement name the SRV records",
+        "RFC 3263 §4.1",
+    )
+    NAPTR_NOWHERE = (_E, "it leads to nothing", "correct the replacement, or add the records", "RFC 3263 §4.1")
+    SRV_NOWHERE = (_E, "its target does not exist", "correct the target, or add its addresses", "RFC 2782")
+    SRV_NO_ADDRESS = (_E, "its target has neither an A nor an AAAA record", "add one to the target", "RFC 2782")
+    SRV_PORT_ZERO = (_E, "port 0 leads nowhere", "state the port that the server listens on", "RFC 2782")
+    SRV_ADDRESS = (
+        _W,
+        "its target is an address, which some clients look up as a name",
+        "give the server a name with an A or AAAA record",
+        "RFC 2782",
+    )
+    SRV_ALIAS = (
+        _W,
+        "its target is an alias, which some clients do not follow",
+        "name the host itself, not its CNAME record",
+        "RFC 2782",
+    )
+    SRV_CONTRADICTION = (
+        _W,
+        "the service is not offered, says one record, and others say where it is",
+        "remove the one or the others",
+        "RFC 2782",
+    )
+    DISAGREEMENT = (
+        _W,
+        "resolvers disagree",
+        "wait for a change to spread, or find out which of them has a view of its own",
+        "RFC 1034 §4.3.5",
+    )
+    CHANGED = (
+        _W,
+        "the answer changed before its TTL was over",
+        "expect some clients at the old servers until it is; lower the TTL before a change",
+        "RFC 1035 §3.2.1",
+    )
+    SRV_NOT_OFFERED = (_N, "the service is not offered", "use another transport", "RFC 2782")
+    TRUNCATED = (
+        _N,
+        "the answer does not fit into a datagram, and came over TCP",
+        "publish fewer or shorter records: clients without TCP do not get them",
+        "RFC 7766 §5",
+    )
+    PRIVATE_ADDRESS = (
+        _N,
+        "the address is one that the Internet does not route",
+        "reach it from inside its network, or publish a public one",
+        "RFC 6890",
+    )
+    UNFINISHED = (
+        _N,
+        "not everything could be asked",
+        "allow more time, or ask for one transport at a time",
+        "RFC 3263 §4",
+    )
+
+    def __init__(self, severity: Severity, text: str, advice: str, section: str) -> None:
+        self.severity = severity
+        self.text = text
+        self.advice = advice
+        self.section = section
+
+
+@value
+class DnsFault:
+    """A problem, and where it is: in a record of an answer, or in the whole of it; `detail` tells what was seen.
+
+    `covered` is whether another resolver answered instead.
+    """
+
+    problem: DnsProblem
+    question: Question
+    record: Record | None = None
+    detail: str = ""
+    covered: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is, here: what another resolver makes up for costs time alone."""
+        return Severity.WARNING if self.covered else self.problem.severity
+
+    def __str__(self) -> str:
+        record = f" {self.record}" if self.record is not None else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.question}{record}: {self.problem.text}{detail}"
+
+
+Replies = dict[Question, Reply]
+"""The reply to each question that counts, of whichever resolver."""
+Found = Iterator[DnsFault]
+
+_FAILURES = {
+    LookupFault.TIMED_OUT: DnsProblem.TIMED_OUT,
+    LookupFault.UNREACHABLE: DnsProblem.UNREACHABLE,
+    LookupFault.SERVFAIL: DnsProblem.SERVFAIL,
+    LookupFault.REFUSED: DnsProblem.REFUSED,
+    LookupFault.INVALID_NAME: DnsProblem.INVALID_NAME,
+}
+_MAX_SHOWN = 4
+"""Records of an answer that a disagreement quotes."""
+
+
+def find(seen: Sequence[Reply], told: Replies) -> tuple[DnsFault, ...]:
+    """All that is wrong, the worst first; `told` are the replies that the ladder is made of."""
+    faults = [*_in_records(told), *_aliases(told), *_failures(seen, told), *_truncations(seen)]
+    faults += [*_disagreements(seen, told), *_changes(seen), *_private(told)]
+    severities = list(Severity)
+    return tuple(sorted(dict.fromkeys(faults), key=lambda fault: severities.index(fault.severity)))
+
+
+def is_of_sip(record: Naptr) -> bool:
+    """Whether the record speaks of SIP at all: a domain's NAPTR records serve other applications too."""
+    return record.service.upper().startswith(("SIP+", "SIPS+"))
+
+
+def _failures(seen: Sequence[Reply], told: Replies) -> Found:
+    """One for each resolver and each way to fail: a resolver that is down fails with every question."""
+    failed = [reply for reply in seen if reply.fault in _FAILURES and not reply.truncated]
+    for _, group in groupby(sorted(failed, key=_way_to_fail), key=_way_to_fail):
+        first, *others = group
+        assert first.fault is not None  # noqa: S101  # it is among the failures
+        more = f", and likewise to {len(others)} more" if others else ""
+        detail = f"{first.query.resolver}: {first.detail or first.fault.name}{more}"
+        covered = all(told[reply.query.question].told for reply in (first, *others))
+        yield DnsFault(_FAILURES[first.fault], first.query.question, detail=detail, covered=covered)
+
+
+def _way_to_fail(reply: Reply) -> tuple[str, str]:
+    return str(reply.query.resolver), reply.fault.name if reply.fault else ""
+
+
+def _truncations(seen: Sequence[Reply]) -> Found:
+    for reply in seen:
+        if reply.truncated and not reply.query.again:
+            problem = DnsProblem.TRUNCATED if reply.told else DnsProblem.TRUNCATED_ONLY
+            yield DnsFault(problem, reply.query.question, detail=f"{reply.query.resolver}")
+
+
+def _in_records(told: Replies) -> Found:
+    for question, reply in told.items():
+        for record in reply.records:
+            if isinstance(record, Naptr) and is_of_sip(record):
+                yield from _in_naptr(question, record, told)
+            elif isinstance(record, Srv):
+                yield from _in_srv(question, record, told)
+        offered = [isinstance(record, Srv) and bool(record.target) for record in reply.records]
+        if question.type is RecordType.SRV and any(offered) and not all(offered):
+            yield DnsFault(DnsProblem.SRV_CONTRADICTION, question)
+
+
+def _in_naptr(question: Question, record: Naptr, told: Replies) -> Found:
+    flag, transport = record.flags.upper(), SERVICES.get(record.service.upper())
+    if record.service.upper() in SCTP_SERVICES:
+        return
+    if transport is None:
+        yield DnsFault(DnsProblem.NAPTR_SERVICE, question, record)
+        return
+    if flag not in ("S", "A"):
+        yield DnsFault(DnsProblem.NAPTR_FLAG, question, record)
+    if record.regexp:
+        yield DnsFault(DnsProblem.NAPTR_REGEXP, question, record)
+    if flag not in ("S", "A") or record.regexp:
+        return
+    prefix = ".".join(record.replacement.lower().split(".")[:2])
+    if flag == "S" and prefix.startswith(("_sip.", "_sips.")) and prefix != PREFIXES[transport]:
+        yield DnsFault(DnsProblem.NAPTR_MISMATCH, question, record, f"{PREFIXES[transport]} is its own")
+    types = (RecordType.SRV,) if flag == "S" else FAMILIES
+    behind = [told.get(normal(Question(kind, record.replacement))) for kind in types]
+    if not record.replacement or _is_nothing(behind):
+        yield DnsFault(DnsProblem.NAPTR_NOWHERE, question, record)
+
+
+def _in_srv(question: Question, record: Srv, told: Replies) -> Found:
+    if not record.target:
+        yield DnsFault(DnsProblem.SRV_NOT_OFFERED, question, record)
+        return
+    if record.port == 0:
+        yield DnsFault(DnsProblem.SRV_PORT_ZERO, question, record)
+    if is_numeric(record.target):
+        yield DnsFault(DnsProblem.SRV_ADDRESS, question, record)
+        return
+    behind = [told.get(normal(Question(family, record.target))) for family in FAMILIES]
+    chain = next((reply.chain for reply in behind if reply is not None and reply.aliases), ())
+    if len(set(chain)) < len(chain):
+        return  # round and round: `_aliases` tells
+    if chain:
+        yield DnsFault(DnsProblem.SRV_ALIAS, question, record, " -> ".join(chain))
+    if _is_nothing(behind):
+        absent = any(reply is not None and reply.fault is LookupFault.NXDOMAIN for reply in behind)
+        yield DnsFault(DnsProblem.SRV_NOWHERE if absent else DnsProblem.SRV_NO_ADDRESS, question, record)
+
+
+def _is_nothing(behind: Iterable[Reply | None]) -> bool:
+    """Whether all was asked, and nothing is there; a resolver that failed does not say so."""
+    return all(reply is not None and reply.told and not reply.records for reply in behind)
+
+
+def _aliases(told: Replies) -> Found:
+    """Each once, whatever was asked for by its name."""
+    chains = {
+        reply.chain: question for question, reply in reversed(told.items()) if reply.aliases and not reply.records
+    }
+    for chain, question in chains.items():
+        shown = " -> ".join(chain)
+        if len(set(chain)) < len(chain) or len(chain) > MAX_ALIASES:
+            yield DnsFault(DnsProblem.ALIAS_LOOP, question, detail=shown)
+        elif told[question].fault is LookupFault.NXDOMAIN:
+            yield DnsFault(DnsProblem.ALIAS_NOWHERE, question, detail=shown)
+
+
+def _disagreements(seen: Sequence[Reply], told: Replies) -> Found:
+    """What others than the resolver that counts say, where it is something else; failures say nothing."""
+    for other in filter(_is_comparable, seen):
+        counting = told[other.query.question]
+        if set(counting.records) != set(other.records):
+            detail = f"{counting.query.resolver}: {_listed(counting)}; {other.query.resolver}: {_listed(other)}"
+            yield DnsFault(DnsProblem.DISAGREEMENT, other.query.question, detail=detail)
+
+
+def _is_comparable(reply: Reply) -> bool:
+    return reply.told and reply.source == "DNS" and not reply.query.again
+
+
+def _changes(seen: Sequence[Reply]) -> Found:
+    first = {(reply.query.resolver, reply.query.question): reply for reply in seen if not reply.query.again}
+    for reply in seen:
+        before = first.get((reply.query.resolver, reply.query.question))
+        if not reply.query.again or before is None or not reply.told or set(before.records) == set(reply.records):
+            continue
+        elapsed = reply.at - before.at
+        if elapsed < before.ttl:
+            detail = f"{reply.query.resolver}: {_listed(before)}, and {elapsed:.1f} s of {before.ttl:g} later"
+            yield DnsFault(DnsProblem.CHANGED, reply.query.question, detail=f"{detail} {_listed(reply)}")
+
+
+def _listed(reply: Reply) -> str:
+    """Its records, in an order of their own: that in which they come changes with each answer."""
+    texts = sorted(map(str, reply.records))
+    more = f" and {len(texts) - _MAX_SHOWN} more" if len(texts) > _MAX_SHOWN else ""
+    return f"{', '.join(texts[:_MAX_SHOWN])}{more}" or "nothing"
+
+
+def _private(told: Replies) -> Found:
+    for question, reply in told.items():
+        for record in reply.records if reply.source == "DNS" else ():
+            if isinstance(record, Address) and is_private_address(record.host):
+                yield DnsFault(DnsProblem.PRIVATE_ADDRESS, question, record)
