@@ -156,18 +156,29 @@ _TRYING = (State.CALLING, State.PROCEEDING)
 _OVER = (State.ENDING, State.TERMINATED)
 
 
+class _Inviting:
+    """What a call needs for as long as a response to its INVITE may come, and no longer: a held call is to be small."""
+
+    __slots__ = ("ack", "early", "expiry", "forks", "invite", "redirects", "session")
+
+    def __init__(self, invite: Request, redirects: int) -> None:
+        self.invite = invite
+        self.session = Session()
+        self.session.sent(Carrier.INVITE, description_of(invite))
+        asked = invite[SESSION_EXPIRES]
+        self.expiry = Expiry(asked.seconds if asked else 0)
+        self.redirects = Redirects(invite.uri, redirects) if redirects else None
+        self.early: dict[str, InviteUsage] = {}
+        self.forks: dict[str, AckSuccess] = {}
+        self.ack: AckSuccess | None = None
+
+
 class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
     __slots__ = (
-        "_ack",
         "_answer",
-        "_early",
-        "_expiry",
-        "_forks",
-        "_invite",
-        "_redirects",
-        "_session",
+        "_pending",
         "_target",
         "state",
     )
@@ -175,17 +186,9 @@ class Caller(Side):
     def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
         """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
         super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
-        self._invite: Request | None = invite
         self.state = State.CALLING
-        self._session = Session()
-        self._session.sent(Carrier.INVITE, description_of(invite))
-        asked = invite[SESSION_EXPIRES]
-        self._expiry = Expiry(asked.seconds if asked else 0)
-        self._redirects = Redirects(invite.uri, redirects) if redirects else None
+        self._pending: _Inviting | None = _Inviting(invite, redirects)
         self._target: Onward | None = None
-        self._early: dict[str, InviteUsage] = {}
-        self._forks: dict[str, AckSuccess] = {}
-        self._ack: AckSuccess | None = None
         self._answer = b""
 
     @property
@@ -196,25 +199,28 @@ class Caller(Side):
     @property
     def invite(self) -> Request:
         """The INVITE as it went out last. Raises LocalError when its transaction is over."""
-        if self._invite is None:
+        return self._inviting.invite
+
+    @property
+    def _inviting(self) -> _Inviting:
+        if self._pending is None:
             raise LocalError("nothing can come for the INVITE any more", section="RFC 6026 §7.2")
-        return self._invite
+        return self._pending
 
     def resent(self, invite: Request) -> None:
         """The INVITE went out again with credentials or to another hop: this one the ACK must match (§22.2)."""
-        self._invite = invite
+        self._inviting.invite = invite
 
     def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
         """The dialog of these tags: the call's, or one of the early ones."""
-        if self._early:
-            return self._early.get(remote_tag)
+        if self._pending is not None and self._pending.early:
+            return self._pending.early.get(remote_tag)
         return super().usage_of(local_tag, remote_tag)
 
     def settled(self) -> None:
         """The transaction of the INVITE is over: what was kept to answer a 2xx once more may go."""
         super().settled()
-        self._invite = self._ack = self._redirects = None
-        self._forks = {}
+        self._pending = None
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
         """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
@@ -230,17 +236,19 @@ class Caller(Side):
             return self._receive_success(response, now)
         if self.state not in _TRYING:
             return self._move(Input.R3XX_6XX, now, response)
-        if response.status == TOO_SMALL and self._expiry.too_small(response):
+        if response.status == TOO_SMALL and self._inviting.expiry.too_small(response):
             self._target = None
             return self._move(Input.ADJUSTED, now, response)
-        if response.status < REDIRECTIONS_END and self._redirects:
-            self._redirects.take(response)
-        self._target = self._redirects.next() if self._redirects and response.status < GLOBAL_FAILURE else None
+        redirects = self._inviting.redirects
+        if response.status < REDIRECTIONS_END and redirects:
+            redirects.take(response)
+        self._target = redirects.next() if redirects and response.status < GLOBAL_FAILURE else None
         return self._move(Input.MOVED if self._target else Input.R3XX_6XX, now, response)
 
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
-        self._target = self._redirects.next() if self._redirects and self.state in _TRYING else None
+        redirects = self._inviting.redirects if self.state in _TRYING else None
+        self._target = redirects.next() if redirects else None
         return self._move(Input.MOVED if self._target else Input.FAILED, now, failure=failure)
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
@@ -289,18 +297,20 @@ class Caller(Side):
     # Inside
 
     def _usages(self) -> list[InviteUsage]:
-        return list(self._early.values()) or ([self.usage] if self.usage is not None else [])
+        early = self._pending.early if self._pending is not None else None
+        return list(early.values()) if early else [self.usage] if self.usage is not None else []
 
     def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag
         if self.state not in _TRYING or not tag or response.status == TRYING:
             return self._move(Input.R1XX, now, response)
-        usage = self._early.get(tag)
-        if usage is None and len(self._early) >= MAX_FORKS:
+        early = self._inviting.early
+        usage = early.get(tag)
+        if usage is None and len(early) >= MAX_FORKS:
             return self._move(Input.R1XX, now, response)
         if usage is None:
             dialog = dialog_of_caller(self.invite, response)
-            usage = self._early[tag] = self.new_usage(dialog, self._session.fork(), owner=True)
+            usage = early[tag] = self.new_usage(dialog, self._inviting.session.fork(), owner=True)
         self.usage = usage
         effects = usage.progress(response)
         return [] if effects is None else [*self._move(Input.R1XX, now, response), *effects]
@@ -316,9 +326,11 @@ class Caller(Side):
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
         """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
         dialog = dialog_of_caller(self.invite, response)
-        usage = self._early.pop(tag, None) or self.new_usage(dialog, self._session.fork(), owner=True)
-        ended = [effect for other in self._early.values() for effect in other.over(now)]
-        self.usage, self._early = usage, {}
+        early = self._inviting.early
+        usage = early.pop(tag, None) or self.new_usage(dialog, self._inviting.session.fork(), owner=True)
+        ended = [effect for other in early.values() for effect in other.over(now)]
+        early.clear()
+        self.usage = usage
         usage.dialog = replace(dialog, remote_sequence=usage.dialog.remote_sequence)
         usage.hear(response)
         usage.expiry.agreed(response, now)
@@ -368,35 +380,38 @@ class Caller(Side):
             return CancelInvite(self.parting)
         if step is Step.BYE:
             return self._bye()
-        if self._ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
+        inviting = self._inviting
+        if inviting.ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
             usage = self.require_usage()
             body = usage.session.refusal() if step is Step.REFUSING_ACK else self._answer
-            self._ack = usage.acknowledge(self.invite, body)
-        return self._ack
+            inviting.ack = usage.acknowledge(inviting.invite, body)
+        return inviting.ack
 
     def _invite_again(self) -> SendInvite:
         """The INVITE once more: to the next target, or with a longer session interval."""
-        self._early, self.usage = {}, None
-        invite = self.invite.with_header("CSeq", CSeq(self.numbers.next(), INVITE))
+        inviting, self.usage = self._inviting, None
+        inviting.early.clear()
+        invite = inviting.invite.with_header("CSeq", CSeq(self.numbers.next(), INVITE))
         onward = self._target
         if onward is None:
-            for name, content in self._expiry.asked():
+            for name, content in inviting.expiry.asked():
                 invite = invite.with_header(name, content)
         else:
             invite = invite.without("Authorization").without("Proxy-Authorization")
             invite = invite.without("Route") if onward.is_proxy else invite.with_uri(onward.uri)
-        self._invite = invite
+        inviting.invite = invite
         # A route that was set beforehand leads there as well (RFC 3261 §8.1.2).
         return SendInvite(invite, None if onward is None or "Route" in invite.headers else onward.uri)
 
     def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
-        known = self._forks.get(tag)
+        inviting = self._inviting
+        known = inviting.forks.get(tag)
         if known is not None:
             return [known]
-        if len(self._forks) >= MAX_FORKS:
+        if len(inviting.forks) >= MAX_FORKS:
             return []
-        fork = self.new_usage(dialog_of_caller(self.invite, response), self._session.fork(), owner=True)
+        fork = self.new_usage(dialog_of_caller(inviting.invite, response), inviting.session.fork(), owner=True)
         fork.session.received(Carrier.SUCCESS, description_of(response))
-        ack = self._forks[tag] = fork.acknowledge(self.invite, fork.session.refusal())
+        ack = inviting.forks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
         return [ack, SendAndForget(*fork.dialog.request(BYE, self.numbers.next()))]
