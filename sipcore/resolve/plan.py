@@ -360,6 +360,9 @@ class Plan:
                 # RFC 2782: a target of "." means that the service is decidedly not available at this domain.
                 self._trail.append(f"SRV {service.name} says that the service is not offered")
                 continue
+            if not record.port:
+                self._trail.append(f"SRV {service.name} has port 0, which is nobody's (RFC 6335 §6)")
+                continue
             why = f"{service.why}, SRV {service.name} {record.priority} {record.weight}, {record.target}"
             servers.append(_Server(service.transport, record.target, record.port, why))
         return servers

@@ -315,6 +315,13 @@ def test_a_target_of_root_says_that_there_is_no_service() -> None:
     assert "SRV _sip._tcp.a.test says that the service is not offered" in plan.trail
 
 
+def test_a_port_of_0_is_passed_over() -> None:
+    zone = Zone("_sip._tcp.a.test SRV 0 0 0 b.test\n_sip._tcp.a.test SRV 9 0 5070 b.test\nb.test A 192.0.2.9")
+    plan = solve(Target("a.test", transport=TCP), zone)
+    assert places(plan) == ["tcp 192.0.2.9:5070"]
+    assert "SRV _sip._tcp.a.test has port 0, which is nobody's (RFC 6335 §6)" in plan.trail
+
+
 def test_srv_that_lead_nowhere_are_told() -> None:
     zone = Zone("_sip._udp.a.test SRV 0 0 5060 gone.test\na.test A 192.0.2.9")
     plan = solve(Target("a.test", transport=UDP), zone)
