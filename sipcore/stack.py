@@ -365,8 +365,13 @@ class Stack:
             self._outputs.append(RequestReceived(key, request, flow, self._stamp))
 
     def _passes(self, call: int | None, request: Request) -> bool:
-        """Whether a request is dealt with although its method is not among those that Allow names."""
-        return self.config.passes_unknown or (call is not None and self._is_notification(call, request))
+        """Whether a request is dealt with although its method is not among those that Allow names.
+
+        A NOTIFY may be the last of a REFER whose call is over: a 481 ends that subscription (RFC 6665 §4.1.3).
+        """
+        if call is None:
+            return self.config.passes_unknown or (request.method == NOTIFY and request.to.tag is not None)
+        return self.config.passes_unknown or self._is_notification(call, request)
 
     def _is_owners(self, request: Request) -> bool:
         """Whether a request inside no call may be inside a subscription: if anybody, the owner keeps those (RFC 6665).
