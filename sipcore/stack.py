@@ -15,7 +15,7 @@ from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
 from sipcore.dialogs.refer import is_refer_notification
 from sipcore.dialogs.replaces import replaces_for
-from sipcore.dialogs.session import Session
+from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
     CallNotified,
@@ -344,6 +344,7 @@ class Stack:
     def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
         """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
         unknown = [tag for tag in request[REQUIRE] if tag not in self.config.extensions]
+        unreadable = refusal_of_body(request) if request.method in (INVITE, UPDATE, PRACK) else None
         call = self._calls.number_of(request) if request.to.tag is not None else None
         if request.method not in self.manner.methods and not self._passes(call, request):
             self._reply(key, request, 405, now, fields=self.manner.abilities())  # §8.2.1
@@ -351,6 +352,8 @@ class Stack:
             self._reply(key, request, 416, now)  # §8.2.2.1
         elif unknown:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
+        elif unreadable is not None:
+            self._reply(key, request, unreadable[0], now, fields=unreadable[1])  # §8.2.3
         elif call is not None:
             self._take_within(call, key, request, now)
         elif (request.to.tag is not None and not self._is_owners(request)) or request.method in (BYE, PRACK, UPDATE):

@@ -1,13 +1,19 @@
 """The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337)."""
 
 from sipcore.errors import ParseError
+from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
-from sipcore.message.registry import CONTENT_DISPOSITION, CONTENT_TYPE
+from sipcore.message.multipart import BodyPart, parts_of
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.modify import all_refused, continued, directed, next_offer
 from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, Verdict
+
+UNSUPPORTED = 415
+"""Unsupported Media Type."""
+ACCEPTED = f"{SDP}, multipart/mixed, multipart/alternative"
+"""What a body may be that begins or changes a session (RFC 5621 §4.2)."""
 
 
 class Session:
@@ -105,16 +111,38 @@ class Session:
 
 
 def description_of(message: Request | Response) -> bytes:
-    """The session description in a message, empty where there is none.
+    """The session description in a message, alone or in a multipart; empty where there is none that can be read.
 
     A body for something else than the session says nothing about it (RFC 3261 §20.11).
     """
     if not message.body:
         return b""
     try:
-        kind, disposition = message[CONTENT_TYPE], message[CONTENT_DISPOSITION]
+        return next((part.content for part in parts_of(message) if _describes_session(part)), b"")
     except ParseError:
         return b""
-    if kind is None or kind.essence != SDP or (disposition and disposition.kind.lower() != "session"):
-        return b""
-    return message.body
+
+
+def refusal_of_body(request: Request) -> tuple[int, Fields] | None:
+    """What a request that may begin or change a session is refused with for its body (RFC 3261 §8.2.3, RFC 5621 §8.4).
+
+    Raises ParseError for a body that cannot be read. Beside a session description, a part that does not say what it is
+    for is passed over, although it should count as required (RFC 3261 §20.11): gateways add such parts, and no one
+    else refuses a call for them.
+    """
+    parts = parts_of(request)
+    described = any(_describes_session(part) for part in parts)
+    for part in parts:
+        if _describes_session(part) or (part.disposition and not part.disposition.is_required):
+            continue
+        if part.is_encoded and part.media_type is not None and part.media_type.essence == SDP:
+            return UNSUPPORTED, [("Accept-Encoding", "identity")]
+        if not described or part.disposition is not None:
+            return UNSUPPORTED, [("Accept", ACCEPTED)]
+    return None
+
+
+def _describes_session(part: BodyPart) -> bool:
+    if part.is_encoded or part.media_type is None or part.media_type.essence != SDP:
+        return False
+    return part.disposition is None or part.disposition.kind.lower() == "session"
