@@ -43,7 +43,7 @@ from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.outgoing import Order, target_of
 from sipcore.registration.binding import Registration
 from sipcore.resolve.plan import Plan, Question
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Flow, Hop
 from sipcore.stack import Stack, StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import TraceRecord
@@ -216,6 +216,10 @@ class Endpoint:
     def incoming(self) -> trio.MemoryReceiveChannel[Incoming]:
         """Requests and calls that come in, to be iterated over (`takes_incoming` must be set)."""
         return self._incoming
+
+    def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
+        """Have `watcher` called with each connection that ends; gives a function that ends it."""
+        return self.loop.watch_flows(watcher)
 
     # What calls need (endpoint.call.Driver)
 

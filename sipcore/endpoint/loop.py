@@ -46,6 +46,7 @@ class Loop:
         self._take = take
         self._sent_at: dict[bytes, Callable[[float], None]] = {}
         self._subscribers: list[Callable[[TraceRecord], None]] = []
+        self._flow_watchers: list[Callable[[Flow], None]] = []
         self._wake = trio.Event()
         self._due: float | None = None
         self._pumping = False
@@ -78,6 +79,11 @@ class Loop:
         self._subscribers.remove(subscriber)
         self.stack.tracing = self._tracing and bool(self._subscribers)
 
+    def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
+        """Have `watcher` called with each connection that ends; gives a function that ends it."""
+        self._flow_watchers.append(watcher)
+        return lambda: self._flow_watchers.remove(watcher)
+
     # What the transports tell (transports.base.Sink)
 
     def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
@@ -92,6 +98,8 @@ class Loop:
         """A connection ended."""
         self.stack.flow_failed(flow, failure, trio.current_time())
         self.pump()
+        for watcher in tuple(self._flow_watchers):
+            watcher(flow)
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP came back."""

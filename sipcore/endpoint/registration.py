@@ -7,7 +7,7 @@
 The binding is refreshed while the block lasts and taken back when it ends, which takes UNREGISTER_TIMEOUT at most.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -31,7 +31,7 @@ from sipcore.registration.keeper import (
     Send,
 )
 from sipcore.registration.registrar import Answer, Registrar
-from sipcore.registration.waits import ping_after
+from sipcore.registration.waits import BASE_WAIT, ping_after, retry_after
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.tokens import Tokens
 from sipcore.transports.connections import Transports
@@ -69,6 +69,9 @@ class Driver(Protocol):
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first."""
+
+    def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
+        """Have `watcher` called with each connection that ends; gives a function that ends it."""
 
 
 @asynccontextmanager
@@ -121,6 +124,7 @@ class Registering:
         self._fields = fields
         self._hop: Hop | None = None
         self._flow: Flow | None = None
+        self._since = 0.0
         self._ping_at: float | None = None
         self._pending: list[Effect] = []
         self._wake = trio.Event()
@@ -175,13 +179,17 @@ class Registering:
 
     async def run(self) -> None:
         """Keep the registration up until it has ended, or is abandoned; `keep_registered` calls it."""
-        with self._scope:
-            self._pending += self.keeper.start(trio.current_time())
-            while not self._over.is_set():
-                while self._pending:
-                    await self._carry_out(self._pending.pop(0))
-                if not self._over.is_set():
-                    await self._wait()
+        unwatch = self._driver.watch_flows(self._flow_ended)
+        try:
+            with self._scope:
+                self._pending += self.keeper.start(trio.current_time())
+                while not self._over.is_set():
+                    while self._pending:
+                        await self._carry_out(self._pending.pop(0))
+                    if not self._over.is_set():
+                        await self._wait()
+        finally:
+            unwatch()
 
     def abandon(self) -> None:
         """Stop at once, and leave the binding to run out."""
@@ -239,14 +247,33 @@ class Registering:
             return failure
         except SipError as error:  # the configuration cannot be used for this hop
             return TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
+        if exchange.flow != self._flow:
+            self._since = trio.current_time()
         self._hop, self._flow = exchange.hop, exchange.flow
         return exchange
 
+    def _flow_ended(self, flow: Flow) -> None:
+        """Register anew over another flow: at once, unless this one was so short that the next may end like it.
+
+        RFC 5626 §4.5 counts a flow as successful by its keep-alives; it is as well told by how long it lasted.
+        """
+        if flow != self._flow:
+            return
+        now = trio.current_time()
+        if now - self._since >= BASE_WAIT:
+            self._pending += self.keeper.flow_failed(now)
+        else:
+            self._ping_at = now + retry_after(1, None, self._chance())
+        self._wake.set()
+
     def _plan_keep_alive(self, binding: Binding) -> None:
         """RFC 5626 §4.4.1, for connections: STUN would be needed to do the same over UDP (§4.4.2)."""
-        chance = self._driver.tokens.number(2**32) / 2**32
         over_stream = self._flow is not None and self._flow.transport is not Transport.UDP
-        self._ping_at = trio.current_time() + ping_after(binding.flow_timer, chance) if over_stream else None
+        wait = ping_after(binding.flow_timer, self._chance()) if over_stream else None
+        self._ping_at = None if wait is None else trio.current_time() + wait
+
+    def _chance(self) -> float:
+        return self._driver.tokens.number(2**32) / 2**32
 
     def _keep_alive(self, now: float) -> list[Effect]:
         """Ask whether the flow still works, where the registrar said that it answers; else look whether it is open."""

@@ -172,6 +172,11 @@ class FakeEndpoint:
         self.script = script
         self.hops = [HOP]
         self.requests: list[tuple[float, Request, Hop]] = []
+        self.watchers: list[Callable[[Flow], None]] = []
+
+    def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
+        self.watchers.append(watcher)
+        return lambda: self.watchers.remove(watcher)
 
     @property
     def transports(self) -> Transports:
@@ -299,6 +304,45 @@ async def test_a_flow_that_ends(autojump_clock: trio.testing.MockClock, outbound
         fake.fake.open = True
         (record,) = fake.registrar.bindings(AOR.uri, trio.current_time())
         assert str(record.contact.uri) == "sip:sipcore@192.0.2.1:5062;transport=tcp"
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+@pytest.mark.parametrize(("lasted", "at_once"), [(31, True), (29, False)])
+async def test_a_flow_that_is_told_to_have_ended(
+    autojump_clock: trio.testing.MockClock, outbound: bool, lasted: float, at_once: bool
+) -> None:
+    """RFC 5626 §4.5. One that ends as soon as it is made may be answered 200 each time by a server that is broken."""
+    fake = FakeEndpoint(RegistrarPolicy(outbound=outbound))
+    fake.hops = [replace(HOP, transport=Transport.TCP)]
+    async with keep_registered(fake, Registration(AOR, instance=URN, reg_id=1)) as registered:
+        await registered.binding()
+        await trio.sleep(lasted)
+        fake.fake.open = False
+        for watcher in fake.watchers:
+            watcher(Flow(Transport.TCP, SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.77", 5060)))
+            watcher(Flow(Transport.TCP, SocketAddress("192.0.2.1", 5060), HOP.remote))
+        await trio.sleep(0.1)
+        assert len(fake.requests) == 1 + at_once
+        await trio.sleep(60)
+        fake.fake.open = True
+        assert len(fake.requests) == 2
+    assert not fake.watchers
+
+
+async def test_a_connection_that_the_registrar_closes() -> None:
+    """Over sockets: that it has ended is told by the endpoint, and to whoever asked for it only."""
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    ended, told = trio.open_memory_channel[Flow](2)
+    async with open_endpoint() as client:
+        unwatch = client.watch_flows(ended.send_nowait)
+        async with (
+            desk(Transport.TCP) as running,
+            keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered,
+        ):
+            await registered.binding()
+        with trio.fail_after(5):
+            assert (await told.receive()).remote == running.hop.remote
+        unwatch()
 
 
 async def test_over_a_websocket(autojump_clock: trio.testing.MockClock) -> None:
