@@ -38,7 +38,7 @@ LAYERS = (
     ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
-        "probes.report",
+        *("probes.sweep", "probes.report"),
     ),
     ("probes.fleet",),
     ("probes.web", "probes.cli", "probes.config", "probes.daemon"),

@@ -42,6 +42,7 @@ GOALS = (
     ),  # no byte costs twice as much as an ordinary one
     Goal("template.options", "typed values", 10.0),
     Goal("options.tcp.coalesced", "C client", 0.3),
+    Goal("sweep.memory", "a sixteenth", 0.95),  # of the range takes no less
     Goal("calls.caller", "SIPp", 0.5),
     Goal("calls.awaited", "SIPp", 0.25),
     Goal("calls.callee", "SIPp", 0.5),
@@ -55,6 +56,10 @@ LIMITS = (
     Limit("options.tls.handshake", 1e6 / 600),
     Limit("calls.held", 3000.0),
     Limit("timers.t1.lateness", 3000.0),
+    Limit("sweep.rate", 1e6 / 5000),
+    Limit("sweep.cpu", 120.0),
+    Limit("sweep.lossy", 100 / 0.999),
+    Limit("sweep.sparse", 4.0 + 1.5),
     Limit("rtt.accuracy.idle", 20.0),
     Limit("rtt.accuracy.loaded", 20.0),
 )

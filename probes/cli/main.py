@@ -16,6 +16,7 @@ from sipcore.errors import SipError
 
 VERBS = {
     "discover": "probes.cli.discover",
+    "sweep": "probes.cli.sweep",
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",
     "call": "probes.cli.call",
