@@ -52,8 +52,8 @@ bench: $(READY)-bench  ## run all benchmarks; bench-NAME runs one
 bench-%: $(READY)-bench
 	@$(BIN)/python -m benchmarks $* $(ARGS)
 
-soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as much to do (root, 7 minutes)
-	@SIPCORE_SOAK=1 $(BIN)/python -m pytest -s tests/faults/test_transactions.py $(ARGS)
+soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as much to do (root, 13 minutes)
+	@SIPCORE_SOAK=1 $(BIN)/python -m pytest -s tests/faults/test_transactions.py tests/faults/test_calls.py $(ARGS)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -60,8 +60,6 @@ from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.transactions.timers import NEVER
 
-_KEPT = (INVITE,)
-"""Methods whose 2xx may come again, so that its ticket is kept until the transaction is over."""
 MAX_STALE = 64
 """Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
 
@@ -190,7 +188,7 @@ class Calls:
         if purpose is Purpose.CHANGE and response.is_success:  # which went out with a Contact of its own (§12.2.1.1)
             call.machine.reached_at(self._outgoing.contact(call.user, flow.hop))
         self._carry_out(call, call.machine.receive_within(purpose, sent, response, now), now, stamp)
-        if not response.is_provisional and sent.method not in _KEPT:
+        if not response.is_provisional and sent.method != INVITE:  # whose 2xx may come again
             self.transaction_over(ticket)
         return purpose is not Purpose.OTHER
 
@@ -234,8 +232,7 @@ class Calls:
 
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
-        contact = contact_for(self._user, flow.hop)
-        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
+        callee = Callee(key, invite, self._tokens.tag(), contact_for(self._user, flow.hop), self._manner, self._tokens)
         call = self._add(callee, self._user)
         call.hop = flow
         call.keys = (key,)
@@ -448,11 +445,9 @@ class Calls:
 
     def _cancel(self, call: _Call, fields: Fields, now: float) -> None:
         ticket = call.invite_ticket
-        if ticket is not None and not self._outgoing.cancel(ticket, now, fields) and isinstance(call.machine, Caller):
+        if ticket is not None and not self._outgoing.cancel(ticket, now, fields):
             # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
-            nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
-            self._carry_out(call, call.machine.fail(nothing_sent, now), now)
-            self.transaction_over(ticket)
+            self.fail(ticket, TransportFailure(FailureReason.CLOSED, "hung up before anything was sent"), now)
 
     def _report(self, call: _Call, effect: Effect, stamp: Stamp, now: float) -> None:
         number, outputs = call.number, self._outputs
@@ -478,6 +473,13 @@ class Calls:
             case Ended(reason, request):
                 outputs.append(CallEnded(number, reason, request))
                 call.over = True
+                self._give_up(call, now)
+
+    def _give_up(self, call: _Call, now: float) -> None:
+        """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""
+        for ticket in call.tickets:
+            if self._outgoing.request_of(ticket).method == INVITE and not self._outgoing.cancel(ticket, now):
+                self.transaction_over(ticket)
 
     def _replace(self, call: _Call, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""

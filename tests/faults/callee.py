@@ -6,11 +6,10 @@ from contextlib import suppress
 
 import trio
 
-from sipcore.endpoint import endpoint as endpoint_module
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import Incoming, IncomingRequest
-from sipcore.events import CallConfirmed
+from sipcore.events import CallChanged, CallConfirmed
 from sipcore.message.message import Request
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import SocketAddress, Transport
@@ -26,6 +25,8 @@ RINGING = 0.02
 """Seconds between a 180 and what comes after it."""
 SLOWLY = 9
 """How many T1 a slow answer takes: longer than until a 100 is due, 7 T1 (RFC 4320 §4.1)."""
+LEAVING = ("leave", "held")
+"""Calls that the callee hangs up; "held" means that it puts the call on hold before that."""
 BACKLOG = 10_000
 TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 
@@ -46,15 +47,14 @@ def place(transport: Transport, host: str) -> SocketAddress:
 
 
 async def _run(timers: Timers, hosts: list[str]) -> None:
-    # What is tested is transactions, not how many requests may wait while the machine does something else.
-    endpoint_module.INCOMING_BACKLOG = BACKLOG
     certificate, key = self_signed(hosts)
     transports = TransportConfig(
         bind=tuple((transport, place(transport, host)) for transport in TRANSPORTS for host in hosts),
         tls=TlsConfig(certificate=certificate, key=key),
     )
     stack = StackConfig(timers=timers, passes_unknown=True, tracing=False)
-    config = EndpointConfig(transports=transports, stack=stack, takes_incoming=True)
+    # What is tested is transactions, not how many requests may wait while the machine does something else.
+    config = EndpointConfig(transports=transports, stack=stack, takes_incoming=True, incoming_backlog=BACKLOG)
     async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
         observer = Observer(endpoint, timers)
 
@@ -101,11 +101,16 @@ async def _take_call(call: IncomingCall, observer: Observer) -> None:
     if wish == "refuse":
         call.reject(486)
     elif not call.is_over:  # the CANCEL may have overtaken us
-        call.ring()
-    if wish in ("answer", "leave"):
+        early = call.invite.body if wish == "early" else b""
+        call.ring(183 if early else 180, body=early, content_type=SDP)
+    if wish not in ("refuse", "cancel"):
         await trio.sleep(RINGING)
         call.accept(body=call.invite.body, content_type=SDP)
     async for event in call:
-        if wish == "leave" and isinstance(event, CallConfirmed):
+        if isinstance(event, CallConfirmed) and wish == "held":
+            await call.hold()
+        if isinstance(event, CallConfirmed) and wish in LEAVING:
             await call.hang_up()
+        if isinstance(event, CallChanged):
+            observer.outcomes[f"INVITE {wish}: changed"] += 1
     observer.outcomes[f"INVITE {wish}: {call.end_reason.value if call.end_reason else 'no end'}"] += 1

@@ -18,13 +18,13 @@ from sipcore.sdp.build import SDP, audio_description
 from sipcore.stack import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faults.agent import Batch, serve
-from tests.faults.callee import place, timers_of
+from tests.faults.callee import LEAVING, place, timers_of
 from tests.faults.observer import Observer, Report
 
 OFFER = bytes(audio_description(address="192.0.2.1", port=4000, session_id=1, session_version=1, codecs=[PCMU]))
 
-OUTSTANDING = 200
-"""Requests and calls at once: several times what is outstanding while the machine keeps up. Once it does not, their
+OUTSTANDING = 60
+"""Requests and calls at once: twice what is outstanding while the machine keeps up. Once it does not, their
 retransmissions must not become more than it can ever catch up with.
 """
 
@@ -85,8 +85,11 @@ async def _call(endpoint: Endpoint, order: Order, wish: str) -> str:
         else:
             try:
                 await call.answered()
+                if wish == "hold":
+                    await call.hold()
             except CallFailure as failure:
                 return str(failure.response.status) if failure.response else str(failure)
-        if wish == "leave":
-            await call.over()
+        if wish not in LEAVING:
+            await call.hang_up()
+        await call.over()  # which may take longer than leaving the block waits
     return call.end_reason.value if call.end_reason else "no end"

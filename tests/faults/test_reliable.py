@@ -11,8 +11,8 @@ from tests.impairment.path import Impairment
 pytestmark = pytest.mark.usefixtures("privileged")
 
 RELIABLE = (Transport.TCP, Transport.TLS)
-T1 = 0.05
-SHORT_T1 = 0.025
+T1 = 0.1
+SHORT_T1 = 0.05
 SEED = 3261
 BAD = Impairment(loss=0.02, duplication=0.05, reordering=0.05, held_back=0.002, delay=0.001)
 

@@ -23,8 +23,8 @@ import trio
 from tests.impairment import namespace, relay
 from tests.impairment.boxes import Box
 from tests.impairment.namespace import Namespace
-from tests.impairment.path import PERFECT, Impairment
-from tests.impairment.relay import Ask, Command, Impair, Setup
+from tests.impairment.path import PERFECT, Impairment, Passage
+from tests.impairment.relay import Ask, AskLog, Command, Impair, Setup
 from tests.impairment.switch import Report, Site, Way
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ NETS_IPV4 = ("192.0.2", "198.51.100", "203.0.113")
 """RFC 5737. A translator's public address, by default the last but one of the third, is taken by no site."""
 START_RELAY = "from tests.impairment import relay; relay.main()"
 """Not `-m`: what is sent to the relay is of classes that it must know by the same names."""
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds for the relay to start, to answer or to end: hundreds of times what it needs."""
 
 
@@ -59,6 +59,13 @@ class Network:
         """What has happened to the packets so far: what results are to be compared with."""
         report = await self.order(Ask())
         return replace(report, overrun={name: site.overrun() for name, site in self._sites.items()})
+
+    async def log(self, way: Way) -> list[Passage]:
+        """What became of the packets of one way, of the first LOGGED of them: in the order in which that was known."""
+        passages: list[Passage] = []
+        while page := (await self.order(AskLog(way, len(passages)))).log:
+            passages += page
+        return passages
 
     async def order(self, command: Command) -> Report:
         """Have the relay carry out a command."""

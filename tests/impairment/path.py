@@ -37,6 +37,10 @@ class Impairment:
 
 
 PERFECT = Impairment()
+LOGGED = 10_000
+"""Packets of each way that are logged, from the first on: more than the streams of any test that looks at them have."""
+HEAD = 64
+"""Octets of each that are kept: headers of IP and UDP, and those of RTP or RTCP."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,18 @@ class Departure:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What really became of a packet, or of its copy: when it was read, and when written, on the relay's own clock.
+
+    `left` is None for one that was dropped. `head` is its beginning.
+    """
+
+    came: float
+    left: float | None
+    head: bytes
+
+
 @dataclass(slots=True)
 class Path:
     """One way. `impairment` may be changed at any time, for the packets that come after that."""
@@ -87,6 +103,7 @@ class Path:
     seed: str
     impairment: Impairment = PERFECT
     statistics: Statistics = field(default_factory=Statistics)
+    log: list[Passage] = field(default_factory=list)
     _random: random.Random = field(init=False)
     _number: int = 0
     _overtaken_by: int = 0
@@ -133,3 +150,8 @@ class Path:
             self._overtaken_by = departure.number
         elif departure.number:
             self.statistics.reordered += 1
+
+    def note(self, packet: bytes, came: float, left: float | None) -> None:
+        """Log what became of a packet."""
+        if len(self.log) < LOGGED:
+            self.log.append(Passage(came, left, packet[:HEAD]))

@@ -13,13 +13,15 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
-from tests.impairment.path import Impairment
+from tests.impairment.path import Impairment, Passage
 from tests.impairment.switch import Report, Site, Switch, Way
 
 BATCH = 64
 """Packets read from one site before the others get their turn, and what is due leaves."""
 MAX_PACKET = 65_536
 MAX_COMMAND = 128 * 1024
+PAGE = 500
+"""Packets of a log in one message, which is half of MAX_COMMAND at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,15 @@ class Ask:
     """Tell what has happened so far. Every command is answered with that."""
 
 
-Command = Setup | Impair | Ask
+@dataclass(frozen=True, slots=True)
+class AskLog:
+    """Tell what became of the packets of one way as well: of PAGE of them, from this one on."""
+
+    way: Way
+    begin: int
+
+
+Command = Setup | Impair | Ask | AskLog
 
 
 def encode(message: Command | Report) -> bytes:
@@ -101,11 +111,12 @@ class Relay:
         command = decode(data)
         if isinstance(command, Impair):
             self._switch.impair(command.impairment, command.way)
-        self._answer()
+        passages = self._switch.log(command.way)[command.begin :][:PAGE] if isinstance(command, AskLog) else []
+        self._answer(tuple(passages))
         return True
 
-    def _answer(self) -> None:
-        self._control.send(encode(replace(self._switch.report(), busy=time.process_time())))
+    def _answer(self, log: tuple[Passage, ...] = ()) -> None:
+        self._control.send(encode(replace(self._switch.report(), log=log)))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from itertools import count
 
 from tests.impairment import packet as ip
 from tests.impairment.boxes import Box
-from tests.impairment.path import Departure, Impairment, Path, Statistics
+from tests.impairment.path import Departure, Impairment, Passage, Path, Statistics
 
 Way = tuple[str, str]
 """From one site, to another."""
@@ -29,15 +29,15 @@ class Report:
     """What happened to the packets so far.
 
     `swallowed` are those of each site that its own boxes dropped, `unroutable` those for no site, such as the
-    multicasts that kernels greet each other with. `overrun` is what the kernel dropped before the relay could read it,
-    and `busy` how many seconds of a processor the relay has used.
+    multicasts that kernels greet each other with. `overrun` is what the kernel dropped before the relay could read it.
+    `log` is what was asked for of one way's.
     """
 
     ways: dict[Way, Statistics]
     swallowed: dict[str, int] = field(default_factory=dict)
     unroutable: dict[str, int] = field(default_factory=dict)
     overrun: dict[str, int] = field(default_factory=dict)
-    busy: float = 0.0
+    log: tuple[Passage, ...] = ()
 
 
 class Switch:
@@ -55,7 +55,7 @@ class Switch:
             for target in range(len(sites))
             if source != target
         }
-        self._under_way: list[tuple[float, int, Departure, Path, int, bytes]] = []
+        self._under_way: list[tuple[float, int, Departure, Path, int, bytes, float]] = []
         self._order = count()
         self._swallowed = [0] * len(sites)
         self._unroutable = [0] * len(sites)
@@ -73,6 +73,10 @@ class Switch:
         swallowed = dict(zip(names, self._swallowed, strict=True))
         return Report(ways, swallowed, dict(zip(names, self._unroutable, strict=True)))
 
+    def log(self, way: Way) -> list[Passage]:
+        """What became of the packets of one way, in the order in which that was known."""
+        return next(path.log for numbers, path in self._paths.items() if self._names(numbers) == way)
+
     def receive(self, source: int, packet: bytes, now: float) -> None:
         """Take a packet that a site sends."""
         going: bytes | None = packet
@@ -87,8 +91,11 @@ class Switch:
         if path is None or target is None:
             self._unroutable[source] += 1
             return
-        for departure in path.offer(len(packet), now):
-            heappush(self._under_way, (departure.due, next(self._order), departure, path, target, packet))
+        departures = path.offer(len(packet), now)
+        if not departures:
+            path.note(packet, now, None)
+        for departure in departures:
+            heappush(self._under_way, (departure.due, next(self._order), departure, path, target, packet, now))
 
     def next_departure(self) -> float | None:
         """When the next packet leaves."""
@@ -98,9 +105,10 @@ class Switch:
         """The packets that have left by now, each with the number of the site that it is for."""
         left = []
         while self._under_way and self._under_way[0][0] <= now:
-            _, _, departure, path, target, packet = heappop(self._under_way)
+            _, _, departure, path, target, packet, came = heappop(self._under_way)
             path.leave(departure)
             coming = self._let_in(target, packet, now)
+            path.note(packet, came, None if coming is None else now)
             if coming is None:
                 path.statistics.filtered += 1
             else:

@@ -3,7 +3,7 @@
 from tests.impairment.boxes import Nat, SizeFilter
 from tests.impairment.packet import Place
 from tests.impairment.packets import ALICE, BOB, ipv6, udp
-from tests.impairment.path import PERFECT, Impairment
+from tests.impairment.path import HEAD, PERFECT, Impairment, Passage
 from tests.impairment.switch import Site, Switch
 
 PUBLIC = Place.parse("203.0.113.254", 5060)
@@ -68,6 +68,19 @@ def test_the_count_is_complete() -> None:
     assert min(counts.lost, counts.duplicated, counts.crowded_out, counts.reordered) > 0
     dropped = counts.lost + counts.blocked + counts.crowded_out + counts.filtered
     assert counts.offered == dropped + counts.delivered - counts.duplicated
+
+
+def test_what_became_of_each_packet_is_logged() -> None:
+    switch = Switch(BEHIND_NAT, 1)
+    switch.impair(Impairment(delay=0.5, duplication=1.0), OUT)
+    switch.receive(0, udp(ALICE, BOB, bytes(100)), 1.0)
+    switch.receive(1, udp(BOB, ALICE), 1.1)
+    switch.impair(Impairment(blocked=True), OUT)
+    switch.receive(0, udp(ALICE, BOB), 1.2)
+    switch.drain(1.6)  # a tenth of a second too late
+    through, dropped = udp(PUBLIC, BOB, bytes(100))[:HEAD], udp(PUBLIC, BOB)
+    assert switch.log(OUT) == [Passage(1.2, None, dropped), *[Passage(1.0, 1.6, through)] * 2]
+    assert switch.log(BACK) == [Passage(1.1, None, udp(BOB, ALICE))]  # the translator knows nobody yet
 
 
 def test_boxes_stand_on_their_sites_line() -> None:

@@ -354,3 +354,25 @@ def test_a_change_that_comes_after_the_refusal_is_none_of_the_calls_business() -
     assert "481 UPDATE" in wire.alice.starts()
     assert [event.call for event in wire.alice.told(CallFailed)] == [call]
     assert not wire.alice.told(CallChanged)
+
+
+@pytest.mark.parametrize("bob_lives", [True, False])
+def test_a_reinvite_that_got_a_1xx_and_then_nothing_ends_with_the_call(bob_lives: bool) -> None:
+    """Its client transaction has no timer of its own any more, and its 2xx is not repeated once the call is over."""
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.3)
+    assert wire.bob.starts()[-1] == "100 INVITE"
+    if bob_lives:
+        wire.lose = lambda _, data: data.startswith(b"SIP/2.0 200") and b"CSeq: 2 INVITE" in data
+        wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+        wire.bob.stack.hang_up(at_bob, wire.now)
+    else:
+        wire.lose = lambda _, data: True
+        wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert wire.alice.starts().count("CANCEL") == (1 if bob_lives else 11)
+    assert len(wire.alice.told(CallEnded)) == 1
+    assert len(wire.alice.stack) == 0
+    assert len(wire.bob.stack) == 0 or not bob_lives
