@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from tests.interop.lab import HOST, POLL_SECONDS, Lab
+from tests.interop.lab import HOST, POLL_SECONDS, Lab, kill
 from tests.interop.servers import baresip_modules
 
 USER, PASSWORD, REALM = "alice", "secret", "lab"
@@ -81,7 +81,8 @@ async def linphone(desk: Desk) -> bool:
     (folder / ".local/share/linphone").mkdir(parents=True)  # without it, linphone opens no port
     command = [desk.program, "-c", str(folder / "linphonerc")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    run = partial(trio.run_process, command, env=os.environ | {"HOME": str(folder)}, **pipes)
+    options = {"env": os.environ | {"HOME": str(folder)}, "deliver_cancel": kill, **pipes}
+    run = partial(trio.run_process, command, **options)
     async with trio.open_nursery() as nursery:
         process: trio.Process = await nursery.start(run)
         await _typed(process, "")

@@ -5,8 +5,10 @@ Each function prepares one and gives back the context in which it runs. Raises M
 
 import math
 import struct
+import subprocess
 import wave
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +50,22 @@ def asterisk(lab: Lab) -> AbstractContextManager[Server]:
         wss_port=http + 1,
     )
     foreground = [*command, "-f", "-n", "-C", str(folder / "asterisk.conf")]
-    return lab.running(server, foreground)
+    return booted(lab.running(server, foreground), told_to(ASTERISK_SUITE, folder, "core waitfullybooted"))
+
+
+@contextmanager
+def booted(running: AbstractContextManager[Server], wait: list[str]) -> Iterator[Server]:
+    """An Asterisk that has read its dialplan, too: it answers OPTIONS before that. `wait` is what tells when."""
+    with running as server:
+        subprocess.run(wait, check=True, capture_output=True)
+        yield server
+
+
+def told_to(suite: str, folder: Path, line: str) -> list[str]:
+    """What to run to have the Asterisk of a suite, which runs with the configuration in `folder`, do a command."""
+    unpacked = debian.find(suite, "asterisk")
+    assert unpacked is not None
+    return [*unpacked.command("usr/sbin/asterisk"), "-C", str(folder / "asterisk.conf"), "-rx", line]
 
 
 def baresip(lab: Lab) -> AbstractContextManager[Server]:

@@ -1,0 +1,39 @@
+"""The lab's Asterisk as one that calls: told by its command line, which the tests run beside it."""
+
+import subprocess
+
+import trio
+
+from tests.interop.lab import POLL_SECONDS, Lab
+from tests.interop.servers import ASTERISK_SUITE, told_to
+
+DIALS, BRIDGE = 6, 12
+"""Where a channel that is shown concisely tells what its application was given, and what it is joined by."""
+
+
+async def dial(lab: Lab, uri: str, *, kind: str = "plain", extension: str = "echo") -> None:
+    """Have Asterisk call `uri` in one of the ways of its pjsip.conf; who answers gets to `extension`."""
+    await command(lab, f"channel originate PJSIP/{kind}/{uri} extension {extension}@public")
+
+
+async def joined(lab: Lab, port: int, *, suite: str = ASTERISK_SUITE, name: str = "asterisk") -> None:
+    """Wait until Asterisk has joined its caller with who has answered at this port, which it does a little later."""
+    channels = told_to(suite, lab.folder / name, "core show channels concise")
+    while not _is_joined(await run(channels), port):  # noqa: ASYNC110  # it does not tell
+        await trio.sleep(POLL_SECONDS)
+
+
+def _is_joined(channels: str, port: int) -> bool:
+    fields = [line.split("!") for line in channels.splitlines()]
+    return any(f":{port}" in channel[DIALS] and channel[BRIDGE] for channel in fields if len(channel) > BRIDGE)
+
+
+async def command(lab: Lab, line: str) -> str:
+    """What Asterisk says to a command."""
+    return await run(told_to(ASTERISK_SUITE, lab.folder / "asterisk", line))
+
+
+async def run(command: list[str]) -> str:
+    """What a command prints."""
+    done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT)
+    return done.stdout.decode()

@@ -1,0 +1,160 @@
+"""Two of us with Sippy's B2BUA between: it is a callee to one and a caller to the other, and has a mind of its own.
+
+It is a Python package, which `make bench` installs. Where nothing may be missing, what it takes of it is fetched once.
+"""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from sipcore.dialogs.effects import EndReason
+from sipcore.endpoint.call import CallFailure
+from sipcore.events import CallConfirmed, CallEnded, CallOffered, CallRedirected
+from sipcore.message.address import Address
+from sipcore.message.uri import parse_uri
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.build import SDP
+from tests.interop import conftest
+from tests.interop.debian import cache
+from tests.interop.lab import HOST, Lab, process
+from tests.interop.phone import AUDIO, PATIENCE, UDP, Phone, changed_remotely, direction, phone, told, uri
+from tests.interop.sipp import listening
+
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+PACKAGES = ("sippy", "ElPeriodic", "pycryptodome")
+"""The package, and those of its dependencies that calls take."""
+SENDRECV, SENDONLY, RECVONLY = Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY
+
+
+@pytest.fixture(scope="module")
+def packages() -> str:
+    """The folder that Python is to look into as well; empty where the package is installed."""
+    if importlib.util.find_spec("sippy"):
+        return ""
+    folder = cache() / "sippy"
+    if not folder.exists():
+        if not conftest.REQUIRED:
+            pytest.skip("sippy is not installed: make bench")
+        _fetch(folder)
+    return str(folder)
+
+
+def _fetch(folder: Path) -> None:
+    uv = shutil.which("uv")
+    installer = [uv, "pip", "--python", sys.executable] if uv else [sys.executable, "-m", "pip"]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sippy-") as unfinished:
+        target = Path(unfinished) / "packages"
+        options = ["--quiet", "--no-deps", "--target", str(target), "--constraint", str(CONSTRAINTS)]
+        subprocess.run([*installer, "install", *options, *PACKAGES], check=True)
+        target.rename(folder)  # last, so that a folder of that name is complete
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A caller, a callee, and what the caller has to call to get to it through the B2BUA."""
+
+    caller: Phone
+    callee: Phone
+    uri: str
+
+
+@pytest.fixture
+def between(lab: Lab, packages: str, tmp_path: Path) -> "Opens":
+    return Opens(lab, packages, tmp_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """What it takes to open both phones, with the B2BUA between."""
+
+    lab: Lab
+    packages: str
+    folder: Path
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Between]:
+        port = self.lab.ports(1)
+        environment = ["env", "SIPLOG_BEND=stderr", *([f"PYTHONPATH={self.packages}"] if self.packages else [])]
+        program = [*environment, sys.executable, "-m", "sippy.b2bua_simple", "-f", "-l", HOST, "-p", str(port)]
+        with trio.fail_after(PATIENCE):
+            async with phone(self.lab) as caller, phone(self.lab) as callee:
+                with process([*program, "-n", f"{HOST}:{callee.port(UDP)}"], self.folder):
+                    await listening(port, UDP)
+                    yield Between(caller, callee, uri("bob", port, UDP))
+
+
+async def test_held_and_resumed_from_both_sides(between: Opens) -> None:
+    async with between() as both:
+        async with both.caller.call(both.uri) as call:
+            other = await both.callee.rings()
+            other.ring()
+            await both.caller.sees("←180 INVITE")
+            other.accept(body=AUDIO, content_type=SDP)
+            await call.answered()
+            await told(other, CallConfirmed)
+            for holder, held in ((call, other), (other, call)):
+                assert direction(await holder.hold()) in (RECVONLY, Direction.INACTIVE)
+                assert direction((await changed_remotely(held)).message) is SENDONLY
+                assert direction(await holder.resume()) is SENDRECV
+                assert direction((await changed_remotely(held)).message) is SENDRECV
+        assert (await told(other, CallEnded)).reason is EndReason.REMOTE_HANG_UP
+        assert both.callee.story("BYE") == ["←BYE", "→200 BYE"]
+
+
+async def test_the_callee_hangs_up(between: Opens) -> None:
+    async with between() as both, both.caller.call(both.uri) as call:
+        other = await both.callee.picks_up()
+        await call.answered()
+        await other.hang_up()
+        assert (await told(call, CallEnded)).reason is EndReason.REMOTE_HANG_UP
+
+
+@pytest.mark.parametrize("status", [486, 603])
+async def test_refused(between: Opens, status: int) -> None:
+    async with between() as both, both.caller.call(both.uri) as call:
+        (await both.callee.rings()).reject(status)
+        with pytest.raises(CallFailure, match=str(status)):
+            await call.answered()
+        await both.callee.sees("←ACK")
+
+
+async def test_cancelled(between: Opens) -> None:
+    async with between() as both:
+        async with both.caller.call(both.uri):
+            ringing = await both.callee.rings()
+            ringing.ring()
+            await both.caller.sees("←180 INVITE")
+        assert (await told(ringing, CallEnded)).reason is EndReason.CANCELLED
+        await both.callee.sees("←ACK")
+
+
+async def test_redirected(between: Opens) -> None:
+    """It passes the 302 on, and the caller goes where that says."""
+    async with between() as both:
+        carol = Address(parse_uri(both.callee.uri("carol")))
+        async with both.caller.call(both.uri, redirects=1) as call:
+            (await both.callee.rings()).reject(302, fields=[("Contact", carol)])
+            assert (await told(call, CallRedirected)).target == carol.uri
+            second = await both.callee.picks_up()
+            await call.answered()
+            assert str(second.invite.uri) == both.callee.uri("carol")
+
+
+async def test_an_invite_without_an_offer(between: Opens) -> None:
+    async with between() as both, both.caller.call(both.uri, offer=b"") as call:
+        other = await both.callee.rings()
+        other.accept(body=AUDIO, content_type=SDP)
+        await told(call, CallOffered)
+        call.answer(AUDIO)
+        await told(other, CallConfirmed)
+        assert other.remote
