@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from probes.destination import Destination
+from sipcore.media.report import MediaEvent, MediaResult
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.trace import TraceRecord
 
 
@@ -166,7 +167,11 @@ class CallKind(Enum):
     UNREACHABLE = "unreachable"
     NO_ANSWER = "no answer"
     TLS_FAILED = "TLS failed"
+    CERTIFICATE_WANTED = "client certificate wanted"
+    """TLS is spoken there, to those who show a certificate."""
     NOT_SIP = "not SIP"
+    NO_MEDIA = "no media"
+    """Connected, but nothing was heard of the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,48 @@ class TimelineEntry:
     kernel_stamped: bool = False
     record: TraceRecord | None = field(default=None, repr=False, compare=False)
     """The evidence that the line was made of; None where it is no trace record."""
+    event: MediaEvent | None = field(default=None, repr=False, compare=False)
+    """What happened to the media; None for a line about something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """A step of the call as people tell it: initiated, trying, ringing, early_media, answered, media, completed."""
+
+    name: str
+    offset_ms: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallMedia:
+    """The audio of a test call: what was agreed on, and what came of it.
+
+    `ptime` is in seconds; `first_sent` and `first_received` are seconds since the call began. `early` is whether media
+    was agreed on before the answer, `late` how many packets came after the call was hung up and the peer had said so.
+    `digits` are those that were to be sent.
+    """
+
+    measured: MediaResult
+    codec: str
+    ptime: float
+    keying: str
+    local: SocketAddress
+    first_sent: float | None = None
+    first_received: float | None = None
+    early: bool = False
+    late: int = 0
+    digits: str = ""
+
+    @property
+    def keys(self) -> str:
+        """The keys that came from the peer."""
+        return "".join(key.key for key in self.measured.keys)
+
+    @property
+    def digits_echoed(self) -> bool | None:
+        """Whether the digits came back as they were sent; None where none were sent, or nothing came back at all."""
+        return self.keys == self.digits.upper() if self.digits and self.keys else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +248,17 @@ class CallResult:
     codec: str = ""
     epoch_ns: int = 0
     """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
+    ring_time: float | None = None
+    """From the first 180 or 183 to the answer, or to the end."""
+    events: tuple[CallEvent, ...] = ()
+    media: CallMedia | None = None
+    """None where no media was agreed on."""
+    media_problem: str = ""
+    """Why none was, though the call was answered."""
+    ended_by: str = ""
+    """How the dialog ended, in the words of `EndReason`; empty where there was none."""
+    unmet: str | None = None
+    """What is different from what the script expects; empty when nothing is, None when it expects nothing."""
 
     @property
     def records(self) -> tuple[TraceRecord, ...]:

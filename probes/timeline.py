@@ -2,6 +2,7 @@
 
 from probes.result import TimelineEntry
 from sipcore.errors import ParseError
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
@@ -10,6 +11,19 @@ SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
 FAILED = "failed"
 """The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
+
+_MEDIA_LABELS = {kind: f"media {kind.value}" for kind in MediaEventKind} | {
+    MediaEventKind.FIRST_SENT: "first RTP sent",
+    MediaEventKind.FIRST_RECEIVED: "first RTP received",
+    MediaEventKind.KEY_SENT: "DTMF sent",
+    MediaEventKind.KEY_RECEIVED: "DTMF received",
+    MediaEventKind.STALLED: "RTP stopped",
+    MediaEventKind.RESUMED: "RTP again",
+    MediaEventKind.REMOTE_MOVED: "RTP from elsewhere",
+    MediaEventKind.SOURCE_CHANGED: "RTP source changed",
+    MediaEventKind.GOODBYE: "RTCP BYE",
+    MediaEventKind.NOMINATED: "ICE nominated",
+}
 
 
 def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
@@ -32,6 +46,11 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
 def mark(label: str, at: float, start: float, detail: str = "") -> TimelineEntry:
     """A line for something that is no trace record: initiated, completed, given up."""
     return TimelineEntry((at - start) * 1000.0, label, detail)
+
+
+def media_entry(event: MediaEvent, start: float) -> TimelineEntry:
+    """The line of something that happened to the media."""
+    return TimelineEntry((event.at - start) * 1000.0, _MEDIA_LABELS[event.kind], event.detail, event=event)
 
 
 def _flow_entry(record: FlowTrace, offset: float) -> TimelineEntry:

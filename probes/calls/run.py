@@ -1,38 +1,29 @@
 """Placing a test call: the edge that carries out a `CallScript` and collects what happens."""
 
-import socket
 import time
-from collections.abc import Callable
-from contextlib import closing
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import trio
 
 from probes.calls import verdict
+from probes.calls.machine import CallState
 from probes.calls.script import CallScript
+from probes.calls.story import OnEntry, Story
+from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
 from probes.product import PRODUCT
-from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
-from probes.timeline import entry_of, mark
-from sipcore.auth.session import AuthSession
-from sipcore.dialogs.effects import EndReason
-from sipcore.endpoint.call import Call
+from probes.result import CallKind, CallResult, CallStatus
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
-from sipcore.errors import LocalError, ParseError, TransportFailure
-from sipcore.events import CallAnswered, CallFailed, CallProgress
-from sipcore.message.message import Response
-from sipcore.message.method import INVITE
-from sipcore.outgoing import Order
+from sipcore.endpoint.media.media import Media, open_media
+from sipcore.errors import LocalError, TransportFailure
 from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
-from sipcore.sdp.build import SDP, audio_description
-from sipcore.sdp.codecs import codecs_named
-from sipcore.sdp.description import SessionDescription
 from sipcore.stack import StackConfig
-from sipcore.trace import TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 
-OnEntry = Callable[[TimelineEntry], None]
+MAX_RETRIES = 1
+"""Further places that are called when nothing came back from one: a phone that rings once too often is enough."""
 
 
 def call_config(tls: TlsConfig | None = None) -> EndpointConfig:
@@ -42,14 +33,18 @@ def call_config(tls: TlsConfig | None = None) -> EndpointConfig:
 
 
 async def place_call(
-    script: CallScript, config: EndpointConfig | None = None, on_entry: OnEntry | None = None, hop: Hop | None = None
+    script: CallScript,
+    config: EndpointConfig | None = None,
+    on_entry: OnEntry | None = None,
+    hop: Hop | None = None,
+    media: Media | None = None,
 ) -> CallResult:
     """Place the call and give its result; `on_entry` is called with each line of the timeline as it happens.
 
-    A `hop` skips locating the destination, `config` replaces `call_config`. Whatever the network does is in the result;
-    raises LocalError for a script that cannot be carried out. Who cancels it has the call hung up properly first.
+    A `hop` skips locating the destination, `config` replaces `call_config`; who places many calls at once gives them
+    one `media`, so that one timer paces all of it. Whatever the network does is in the result; raises LocalError for a
+    script that cannot be carried out. Who cancels it has the call hung up properly first.
     """
-    codecs_named(script.codecs)  # which raises for unknown ones before anything is opened
     given_up = trio.CancelScope()
     result: CallResult | None = None
     failure: LocalError | None = None
@@ -57,7 +52,7 @@ async def place_call(
         nursery.start_soon(_pass_on_cancellation, given_up)
         with trio.CancelScope(shield=True):
             try:
-                result = await _place_call(script, config or call_config(), on_entry, hop, given_up)
+                result = await _place_call(script, config or call_config(), on_entry, hop, media, given_up)
             except LocalError as error:
                 failure = error  # raised below, outside of the nursery, which would wrap it in a group
         nursery.cancel_scope.cancel()
@@ -76,63 +71,63 @@ async def _pass_on_cancellation(scope: trio.CancelScope) -> None:
 
 
 async def _place_call(
-    script: CallScript, config: EndpointConfig, on_entry: OnEntry | None, hop: Hop | None, given_up: trio.CancelScope
+    script: CallScript,
+    config: EndpointConfig,
+    on_entry: OnEntry | None,
+    hop: Hop | None,
+    media: Media | None,
+    given_up: trio.CancelScope,
 ) -> CallResult | None:
     """The call's result; None when it was given up."""
     result = None
-    async with open_endpoint(replace(config, garbage_fails=True)) as endpoint:
-        run = _Run(script, endpoint, on_entry)
-        unsubscribe = endpoint.subscribe(run.take)
-        try:
-            with given_up:
-                result = await run.call(hop)
-        finally:
-            unsubscribe()
+    config = replace(config, garbage_fails=True, stack=script.stack(config.stack))
+    async with AsyncExitStack() as opened:
+        endpoint = await opened.enter_async_context(open_endpoint(config))
+        pacer = media if media is not None else await opened.enter_async_context(open_media())
+        run = _Run(script, endpoint, pacer, on_entry)
+        opened.callback(endpoint.subscribe(run.story.take))
+        with given_up:
+            result = await run.call(hop)
     return result
 
 
 class _Run:
-    """One call in progress: what it has collected so far."""
+    """A script while it is carried out: one call after the other, until one gives an answer."""
 
-    def __init__(self, script: CallScript, endpoint: Endpoint, on_entry: OnEntry | None) -> None:
+    def __init__(self, script: CallScript, endpoint: Endpoint, media: Media, on_entry: OnEntry | None) -> None:
         self._script = script
         self._endpoint = endpoint
-        self._on_entry = on_entry
-        self._start = trio.current_time()
-        self._epoch_ns = time.time_ns() - round(self._start * 1e9)
-        self._timeline: list[TimelineEntry] = []
-        self._first_ring: float | None = None
-        self._answered: float | None = None
-        self._ended: float | None = None
-        self._heard = False
-        self._final: Response | None = None
-
-    def take(self, record: TraceRecord) -> None:
-        """A trace record: a line of the timeline, if people need to see it."""
-        entry = entry_of(record, self._start)
-        if entry is not None:
-            self._add(entry)
+        self._media = media
+        start = trio.current_time()
+        self._epoch_ns = time.time_ns() - round(start * 1e9)
+        self.story = Story(start, on_entry)
+        self._talk: Talk | None = None
 
     async def call(self, hop: Hop | None) -> CallResult:
         """Try the hops in order until one gives an answer, whatever it says, or somebody's phone has rung.
 
         RFC 3263 §4.3 would have a 503 go on to the next hop, too; to a test of a destination it is the result.
         """
-        self._add(mark("initiated", self._start, self._start, str(self._script.destination)))
+        story = self.story
+        story.tell("initiated", story.start, str(self._script.destination))
+        story.reach(CallState.INITIATED, story.start, str(self._script.destination))
         try:
             hops = [hop] if hop else await self._locate()
         except TransportFailure as failure:
             return self._result(verdict.of_failure(failure), None)
         outcome = Verdict(CallStatus.FAILED, CallKind.UNRESOLVABLE, "nowhere to call")
+        called = 0
         for candidate in hops:
-            hop = candidate
+            hop, invites = candidate, story.invites
             try:
                 hop = await self._endpoint.transports.prepare(candidate)
-                outcome = await self._try(hop)
+                self._talk = Talk(self._script, self._endpoint, self._media, story)
+                outcome = await self._talk.run(hop)
                 break
             except TransportFailure as failure:
                 outcome = verdict.of_failure(failure)
-                if self._first_ring is not None:
+                called += story.invites > invites
+                if called > MAX_RETRIES or (self._talk is not None and self._talk.first_ring is not None):
                     break  # a second call beside one that may still ring would be one too many
         return self._result(outcome, hop)
 
@@ -146,112 +141,39 @@ class _Run:
             hops = await endpoint.locate(destination.uri())
         return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
-    async def _try(self, hop: Hop) -> Verdict:
-        """Call over one hop. Raises TransportFailure when nothing came back, so that the next one may be tried."""
-        assert hop.local is not None  # it is prepared  # noqa: S101
-        family = socket.AF_INET6 if hop.local.is_ipv6 else socket.AF_INET
-        with closing(socket.socket(family, socket.SOCK_DGRAM)) as media:
-            # The media port is bound before it is offered, so that what the peer sends is not answered with ICMP.
-            media.bind((hop.local.host, 0))
-            order = self._order(hop, media.getsockname()[1])
-            async with self._endpoint.call(order) as call:
-                outcome = await self._follow(call)
-            # Leaving the block has hung up, which may have taken its time: how the call ended is known only now.
-            return outcome or verdict.of_ended(call.end_reason or EndReason.BYE_UNANSWERED, self._held or 0.0)
-
-    def _order(self, hop: Hop, media_port: int) -> Order:
-        assert hop.local is not None  # noqa: S101  # as above
-        script, endpoint = self._script, self._endpoint
-        offer = audio_description(
-            address=hop.local.host.partition("%")[0],
-            port=media_port,
-            session_id=endpoint.tokens.number(2**31),
-            session_version=1,
-            codecs=codecs_named(script.codecs),
-        )
-        invite = endpoint.new_request(
-            INVITE,
-            script.destination.uri(hop.transport, hop.remote),
-            from_=script.caller,
-            body=bytes(offer),
-            content_type=SDP,
-        )
-        auth = AuthSession(script.account) if script.account else None
-        return Order(invite, hop, endpoint.config.stack.user, auth)
-
-    async def _follow(self, call: Call) -> Verdict | None:
-        """Wait for the answer and hold; None when the call was answered. Hanging up is left to the caller."""
-        with trio.move_on_after(self._script.ring_timeout) as ringing:
-            outcome = await self._await_answer(call)
-            if outcome is not None:
-                return outcome
-        if ringing.cancelled_caught:
-            self._add(mark("given up", trio.current_time(), self._start, f"after {self._script.ring_timeout:g} s"))
-            rang = self._first_ring is not None
-            return verdict.of_silence(self._script.ring_timeout, heard=self._heard, rang=rang)
-        with trio.move_on_after(self._script.hold):
-            await call.over()
-        self._ended = trio.current_time()
-        return None
-
-    @property
-    def _held(self) -> float | None:
-        """Seconds from the answer until somebody hung up."""
-        return None if self._answered is None or self._ended is None else self._ended - self._answered
-
-    async def _await_answer(self, call: Call) -> Verdict | None:
-        """None once the call is answered; the verdict when it will not be. Raises TransportFailure for no response."""
-        async for event in call:
-            match event:
-                case CallProgress(response=response, stamp=stamp):
-                    self._heard = True
-                    if response.status > 100 and self._first_ring is None:
-                        self._first_ring = stamp.at
-                case CallAnswered(response=response, stamp=stamp):
-                    self._answered = stamp.at
-                    self._final = response
-                    return None
-                case CallFailed(response=None, failure=TransportFailure() as failure):
-                    raise failure
-                case CallFailed(response=Response() as response, failure=cause):
-                    self._final = response
-                    return verdict.of_response(response, cause)
-        return verdict.of_ended(call.end_reason or EndReason.CANCELLED, 0.0)
-
-    def _add(self, entry: TimelineEntry) -> None:
-        self._timeline.append(entry)
-        if self._on_entry is not None:
-            self._on_entry(entry)
-
     def _result(self, outcome: Verdict, hop: Hop | None) -> CallResult:
-        self._add(mark("completed", trio.current_time(), self._start, outcome.status.value))
-        progress = self._first_ring or self._answered
-        return CallResult(
-            destination=self._script.destination,
+        story, talk, script = self.story, self._talk, self._script
+        now = trio.current_time()
+        story.tell("completed", now, outcome.status.value)
+        story.reach(CallState.COMPLETED, now, outcome.status.value)
+        result = CallResult(
+            destination=script.destination,
             hop=hop,
             status=outcome.status,
             kind=outcome.kind,
             why=outcome.why,
             advice=outcome.advice,
-            final_status=self._final.status if self._final else None,
-            reason=self._final.reason if self._final else "",
-            # By time: what was read together was stamped together, and answered in between.
-            timeline=tuple(sorted(self._timeline, key=lambda entry: entry.offset_ms)),
-            post_dial_delay=progress - self._start if progress else None,
-            answer_time=self._answered - self._start if self._answered else None,
-            duration=self._held,
-            codec=_negotiated(self._final),
+            timeline=story.timeline,
             epoch_ns=self._epoch_ns,
+            events=story.events,
         )
+        if talk is not None:
+            result = self._with_talk(result, talk)
+        return replace(result, unmet=script.expect.unmet(result)) if script.expect else result
 
-
-def _negotiated(response: Response | None) -> str:
-    """The codec that the answer names first (RFC 3264 §6.1), "" without one that can be read."""
-    if response is None or not response.is_success or not response.body:
-        return ""
-    try:
-        description = SessionDescription.parse(response.body, [])
-        audio = next((media for media in description.media if media.media == "audio" and not media.is_rejected), None)
-        return audio.codecs[0].encoding if audio and audio.codecs else ""
-    except ParseError:
-        return ""
+    def _with_talk(self, result: CallResult, talk: Talk) -> CallResult:
+        start, rang, answered = self.story.start, talk.first_ring, talk.answered
+        progress, until = rang or answered, answered or talk.ended
+        return replace(
+            result,
+            final_status=talk.final.status if talk.final else None,
+            reason=talk.final.reason if talk.final else "",
+            post_dial_delay=progress - start if progress else None,
+            ring_time=until - rang if rang and until else None,
+            answer_time=answered - start if answered else None,
+            duration=talk.held,
+            codec=talk.media.codec if talk.media else "",
+            media=talk.media,
+            media_problem=talk.media_problem if answered else "",
+            ended_by=talk.end_reason.value if talk.end_reason else "",
+        )

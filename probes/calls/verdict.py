@@ -4,6 +4,7 @@ from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.media.report import MediaResult
 from sipcore.message.message import Response
 from sipcore.value import value
 
@@ -65,6 +66,8 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
 }
+MEDIA_SECONDS = 1.0
+"""Of an answered call, from when on media that has not come is missing."""
 _BUSY = frozenset({486, 600})
 _NOT_ANSWERED = frozenset({408, 480, 487})
 
@@ -121,6 +124,24 @@ def of_ended(reason: EndReason, held: float) -> Verdict:
     elif reason is EndReason.BYE_REFUSED:
         advice = "the call was set up, but the peer refused the BYE: it may have lost the call's state"
     return Verdict(CallStatus.CONNECTED, CallKind.CONNECTED, why, advice)
+
+
+def of_media(measured: MediaResult | None, problem: str, held: float) -> Verdict | None:
+    """The verdict of a connected call without media from the peer; None where some came, or it was too short to tell.
+
+    `problem` is why no media was agreed on, where none was.
+    """
+    if held < MEDIA_SECONDS or (measured is not None and measured.sources):
+        return None
+    if measured is None:
+        why = f"no media: {problem}" if problem else "no media"
+        return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, "try other codecs, or another --encryption")
+    if measured.security_failure:
+        why = f"no media: {measured.security_failure}"
+        return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, "try --encryption with other --keys")
+    why = "no media came back" if measured.one_way else "no media either way"
+    advice = "let RTP (UDP) in from the peer; its address in the session description may be a private one, too"
+    return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, advice)
 
 
 def _warning(response: Response) -> str:

@@ -1,16 +1,16 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from probes.cli import call_options as options
 from probes.cli.common import (
-    PASSWORD_VARIABLE,
     Printer,
-    TransportName,
     make_console,
     read_destination,
     read_password,
@@ -23,8 +23,12 @@ from probes.cli.saving import Collector, SaveTo, check_files, read_collector, sa
 from probes.result import CallKind
 
 if TYPE_CHECKING:
+    from probes.calls.script import CallScript
+    from probes.destination import Destination
     from probes.result import CallResult
+    from sipcore.auth.choice import Account
     from sipcore.message.address import Address
+    from sipcore.transports.base import TlsConfig
 
 EXIT_CODES = {
     CallKind.CONNECTED: ExitCode.OK,
@@ -37,60 +41,135 @@ EXIT_CODES = {
     CallKind.UNREACHABLE: ExitCode.UNREACHABLE,
     CallKind.NO_ANSWER: ExitCode.NO_ANSWER,
     CallKind.TLS_FAILED: ExitCode.TLS_FAILED,
+    CallKind.CERTIFICATE_WANTED: ExitCode.TLS_FAILED,
     CallKind.NOT_SIP: ExitCode.NOT_SIP,
+    CallKind.NO_MEDIA: ExitCode.NO_MEDIA,
 }
 
 
 def call(
-    target: Annotated[str, typer.Argument(help="Whom to call: sip:user@host, user@host:port, tls://user@host …")],
-    user: Annotated[str, typer.Option(help="Username for digest authentication.")] = "",
-    password_file: Annotated[
-        Path | None, typer.Option(help=f"File with the password; else ${PASSWORD_VARIABLE}, else a prompt.")
-    ] = None,
-    realm: Annotated[str, typer.Option(help="The only realm the password may be used for.")] = "",
-    caller: Annotated[str, typer.Option("--from", help="Who calls: a SIP URI. Anonymous if not given.")] = "",
-    transport: Annotated[
-        TransportName | None, typer.Option(case_sensitive=False, help="Transport to use, whatever DNS says.")
-    ] = None,
-    codec: Annotated[list[str] | None, typer.Option(help="Codec to offer, in order; may be repeated.")] = None,
-    ring_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds to wait for an answer before cancelling.")
-    ] = 30.0,
-    hold: Annotated[float, typer.Option(min=0.0, help="Seconds to hold the answered call.")] = 2.0,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")] = None,
-    insecure: Annotated[bool, typer.Option(help="Accept any TLS certificate.")] = False,
+    target: options.Target,
+    user: options.User = "",
+    password_file: options.PasswordFile = None,
+    realm: options.Realm = "",
+    caller: options.Caller = "",
+    asserted: options.Asserted = "",
+    privacy: options.Privacy = None,
+    header: options.Header = None,
+    number_format: options.NumberFormat = options.FormatName.AS_GIVEN,
+    transport: options.Transport = None,
+    codec: options.CodecName = None,
+    ptime: options.Ptime = 20,
+    encryption: options.Encryption = options.EncryptionName.DISABLE,
+    keys: options.Keys = options.KeyingName.SDES,
+    ice: options.Ice = False,
+    no_early_media: options.NoEarlyMedia = False,
+    dtmf: options.Dtmf = "",
+    prack: options.Prack = options.ReliableName.ON,
+    session_timer: options.SessionTimer = 0,
+    ring_timeout: options.RingTimeout = 30.0,
+    hold: options.Hold = 2.0,
+    max_hold: options.MaxHold = 600.0,
+    hang_up: options.HangUp = options.EndsName.US,
+    expect: options.Expect = "",
+    allow: options.Allow = None,
+    ca_file: options.CaFile = None,
+    insecure: options.Insecure = False,
     save_to: SaveTo = None,
     collector: Collector = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Place a real call (INVITE, ACK, a short hold, BYE) and show its timeline."""
-    # Loaded only here: `--help` and the other verbs should not wait for the engine.
-    from probes.calls.run import call_config, place_call
-    from probes.calls.script import DEFAULT_CODECS, CallScript
-    from probes.report.call_json import call_data
-    from probes.report.call_text import entry_line
-    from sipcore.auth.choice import Account
+    """Place a real call, send and measure audio both ways, hang up, and show its timeline.
 
+    A known signal is sent and looked for in what comes back. Emergency and premium numbers are refused unless --allow
+    names them.
+
+    Exit code 0: connected, or ended as --expect says; 12: it did not; 13: connected, and no media came; the others as
+    for discover.
+    """
     check_files(files := save_to or [])
     hep_to = read_collector(collector) if collector else None
+    wanted = _Wanted(encryption, keys, prack, number_format, hang_up, frozenset(kind.value for kind in allow or ()))
     destination = read_destination(target, transport)
-    hosts = [destination.host]
-    sender = _read_caller(caller) if caller else None
-    account = Account(user, read_password(user, password_file), hosts=hosts, realm=realm or None) if user else None
-    script = CallScript(destination, sender, account, ring_timeout, hold, tuple(codec or DEFAULT_CODECS))
-    config = call_config(tls_config(ca_file, insecure=insecure))
+    details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "ptime": ptime, "digits": dtmf}
+    details |= {"session_interval": session_timer, "ice": ice, "early_media": not no_early_media}
+    details |= {"privacy": tuple(privacy or ()), "headers": tuple(map(_read_header, header or ()))}
+    details |= {"caller": _read_address("--from", caller), "asserted": _read_address("--asserted", asserted)}
+    details |= {"account": _account(destination, user, realm, password_file), "expect": expect}
+    script = _script(destination, codec, wanted, details)
+    result = _place(script, tls_config(ca_file, insecure=insecure), as_json=as_json)
+    save(result, files)
+    if hep_to:
+        send_to_collector(result, hep_to)
+    raise typer.Exit(exit_code(result))
+
+
+def exit_code(result: "CallResult") -> ExitCode:
+    """What a test call means to a script: with an expectation, whether it was met."""
+    if result.unmet is not None:
+        return ExitCode.UNEXPECTED if result.unmet else ExitCode.OK
+    return EXIT_CODES[result.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The options that choose among names, by their names."""
+
+    encryption: options.EncryptionName
+    keys: options.KeyingName
+    prack: options.ReliableName
+    number_format: options.FormatName
+    hang_up: options.EndsName
+    allowed: frozenset[str]
+
+
+def _script(
+    destination: "Destination", codecs: list[str] | None, wanted: _Wanted, details: dict[str, Any]
+) -> "CallScript":
+    """The script; its mistakes are told by whoever runs the command."""
+    # Loaded only here: `--help` and the other verbs should not wait for the engine.
+    from probes.calls.expect import Expectation
+    from probes.calls.number import NumberFormat
+    from probes.calls.script import DEFAULT_CODECS, CallScript, Ends, Reliable
+    from sipcore.media.terms import Encryption, Keying
+
+    details["expect"] = Expectation.parse(details["expect"]) if details["expect"] else None
+    return CallScript(
+        destination,
+        codecs=tuple(codecs or DEFAULT_CODECS),
+        encryption=Encryption(wanted.encryption.value),
+        keying=Keying(wanted.keys.value),
+        reliable=Reliable(wanted.prack.value),
+        number_format=NumberFormat(wanted.number_format.value),
+        hangs_up=Ends(wanted.hang_up.value),
+        allowed=wanted.allowed,
+        **details,
+    )
+
+
+def _place(script: "CallScript", tls: "TlsConfig", *, as_json: bool) -> "CallResult":
+    """Place the call and print it, as it happens and at the end."""
+    from probes.calls.run import call_config, place_call
+    from probes.report.call_json import call_data
+    from probes.report.call_text import entry_line
+
     printer = Printer(make_console())
     show = None if as_json else lambda entry: printer.line(entry_line(entry))
-    result = run_to_the_end(partial(place_call, script, config, show))
+    result = run_to_the_end(partial(place_call, script, call_config(tls), show))
     if as_json:
         typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
         _print_failure(result)
     else:
         print_result(result, printer)
-    save(result, files)
-    if hep_to:
-        send_to_collector(result, hep_to)
-    raise typer.Exit(EXIT_CODES[result.kind])
+    return result
+
+
+def _account(destination: "Destination", user: str, realm: str, password_file: Path | None) -> "Account | None":
+    from sipcore.auth.choice import Account
+
+    if not user:
+        return None
+    return Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
 
 
 def print_result(result: "CallResult", printer: Printer) -> None:
@@ -112,13 +191,21 @@ def _print_failure(result: "CallResult") -> None:
         typer.echo(f"sipprobe: {failure}", err=True)
 
 
-def _read_caller(text: str) -> "Address":
-    """Who calls; ends the program when it cannot be read."""
+def _read_address(option: str, text: str) -> "Address | None":
+    """An address that an option gives; ends the program when it cannot be read."""
     from sipcore.errors import ParseError
     from sipcore.message.address import Address
 
     try:
-        return Address.parse(text)
+        return Address.parse(text) if text else None
     except ParseError as error:
         problem = f"cannot read {text!r}: {error.message}"
-        stop(ExitCode.USAGE, f"{problem}; --from takes a URI such as sip:alice@example.com")
+        stop(ExitCode.USAGE, f"{problem}; {option} takes a URI such as sip:alice@example.com")
+
+
+def _read_header(text: str) -> tuple[str, str]:
+    """A header field; ends the program when it is none."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        stop(ExitCode.USAGE, f"--header {text!r}: write it as 'Name: value'")
+    return name.strip(), value.strip()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.call import EXIT_CODES
+from probes.cli.call import exit_code as call_code
 from probes.cli.call import print_result as print_call
 from probes.cli.common import Printer, make_console, read_destination, run_to_the_end
 from probes.cli.discover import exit_code, find_out, print_result
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 CALLED = "ringecho"
 """Whom the demo calls at the built-in responder: who rings for a second, answers, and sends the media back."""
-HOLD = 1.0
+HOLD = 2.0
 """Seconds that the answered call is held."""
 
 
@@ -80,7 +80,7 @@ async def _play(scene: Scene, console: "Console") -> ExitCode:
     console.print()
     _announce(console, f"sipprobe call '{way.uri}'")
     result = await _call(way, scene.tls, console)
-    return EXIT_CODES[result.kind]
+    return call_code(result)
 
 
 async def _call(way: "Recommendation", tls: "TlsConfig", console: "Console") -> "CallResult":

@@ -30,5 +30,9 @@ class ExitCode(IntEnum):
     """The called party is busy (486, 600)."""
     NOT_ANSWERED = 11
     """The call rang, and nobody answered in time (408, 480, 487 after a CANCEL of ours)."""
+    UNEXPECTED = 12
+    """The call did not end as `--expect` says."""
+    NO_MEDIA = 13
+    """The call was connected, and no media came from the peer."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""

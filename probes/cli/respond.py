@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from probes.cli.common import PASSWORD_VARIABLE, read_password, stop
+from probes.cli.call_options import EncryptionName, PasswordFile, ServedEncryption
+from probes.cli.common import read_password, stop
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -39,10 +40,9 @@ def respond(
         float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")
     ] = None,
     codec: Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")] = None,
+    encryption: ServedEncryption = EncryptionName.ALLOW,
     user: Annotated[str, typer.Option(help="Ask for digest authentication as this user.")] = "",
-    password_file: Annotated[
-        Path | None, typer.Option(help=f"File with the password; else ${PASSWORD_VARIABLE}, else a prompt.")
-    ] = None,
+    password_file: PasswordFile = None,
     realm: Annotated[str, typer.Option(help="The realm of the challenge.")] = "sipprobe",
     algorithm: Annotated[list[str] | None, typer.Option(help="Digest algorithm to offer, in order.")] = None,
     proxy_auth: Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")] = False,
@@ -60,6 +60,7 @@ def respond(
 
     from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
     from sipcore.errors import SipError
+    from sipcore.media.terms import Encryption
     from sipcore.sdp.codecs import codecs_named
 
     endings = {"--refuse": refuse, "--redirect": redirect, "--busy": busy, "--silent": silent}
@@ -74,6 +75,7 @@ def respond(
             codecs_named(codec) if codec else DEFAULT_CODECS,
             _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth) if user else None,
             server,
+            Encryption(encryption.value),
         )
         trio.run(_serve, persona, _binds(host, port, None if no_tls else tls_port), as_json)
     except SipError as error:

@@ -31,14 +31,14 @@ def _picture(result: "CallResult") -> bytes:
     from probes.report.safe_text import encodable
     from probes.report.svg import svg
 
-    return svg(ladder_of(result.timeline), encodable(f"Test call to {result.destination}")).encode()
+    return svg(ladder_of(result.timeline, media=result.media), encodable(f"Test call to {result.destination}")).encode()
 
 
 def _diagram(result: "CallResult") -> bytes:
     from probes.report.ladder import ladder_of
     from probes.report.mermaid import mermaid
 
-    return mermaid(ladder_of(result.timeline)).encode()
+    return mermaid(ladder_of(result.timeline, media=result.media)).encode()
 
 
 def _data(result: "CallResult") -> bytes:

@@ -1,7 +1,12 @@
 """A test call as data. Fields are only ever added; `call.schema.json` beside this file describes them."""
 
+from dataclasses import asdict
+
 from probes.report.safe_text import encodable
-from probes.result import CallResult, TimelineEntry
+from probes.result import CallEvent, CallMedia, CallResult, TimelineEntry
+from sipcore.media.listen import Heard
+from sipcore.media.reception import Received
+from sipcore.media.report import Control, MediaResult, Sent
 from sipcore.resolve.target import Hop
 
 Data = dict[str, object]
@@ -25,6 +30,12 @@ def call_data(result: CallResult) -> Data:
         "answer_time_ms": _milliseconds(result.answer_time),
         "duration_ms": _milliseconds(result.duration),
         "codec": encodable(result.codec) or None,
+        "ring_time_ms": _milliseconds(result.ring_time),
+        "ended_by": result.ended_by or None,
+        "expectation": None if result.unmet is None else {"met": not result.unmet, "difference": result.unmet or None},
+        "media": _media_data(result.media) if result.media else None,
+        "media_problem": encodable(result.media_problem) or None,
+        "events": [_event_data(event) for event in result.events],
         "timeline": [_entry_data(entry) for entry in result.timeline],
     }
 
@@ -37,6 +48,112 @@ def _entry_data(entry: TimelineEntry) -> Data:
         "detail": encodable(entry.detail),
         "kernel_stamped": entry.kernel_stamped,
     }
+
+
+def _event_data(event: CallEvent) -> Data:
+    return {"event": event.name, "offset_ms": round(event.offset_ms, 3), "detail": encodable(event.detail)}
+
+
+def _media_data(media: CallMedia) -> Data:
+    measured = media.measured
+    failures = measured.srtp
+    return {
+        "codec": encodable(media.codec),
+        "ptime_ms": _milliseconds(media.ptime),
+        "keying": media.keying,
+        "srtp_suite": measured.suite or None,
+        "srtp_failures": failures.total if failures else 0,
+        "security_failure": encodable(measured.security_failure) or None,
+        "local": str(media.local),
+        "announced": str(measured.announced),
+        "remote": str(measured.remote),
+        "early": media.early,
+        "first_sent_ms": _milliseconds(media.first_sent),
+        "first_received_ms": _milliseconds(media.first_received),
+        "sent": _sent_data(measured.sent),
+        "received": _received_data(measured.received, measured) if measured.received else None,
+        "one_way": measured.one_way,
+        "rtcp": _control_data(measured.control),
+        "dtmf": {"sent": media.digits, "received": encodable(media.keys), "echoed": media.digits_echoed},
+        "heard": _heard_data(measured.heard) if measured.heard else None,
+        "unexpected": _unexpected_data(media),
+        "mos_estimate": _rounded(measured.opinion, 2),
+    }
+
+
+def _sent_data(sent: Sent) -> Data:
+    return {
+        "packets": sent.packets,
+        "octets": sent.octets,
+        "skipped": sent.skipped,
+        "refused": sent.refused,
+        "lateness_ms": _milliseconds(sent.lateness),
+        "latest_ms": _milliseconds(sent.latest),
+    }
+
+
+def _received_data(received: Received, measured: MediaResult) -> Data:
+    return {
+        "codec": encodable(measured.codec),
+        "packets": received.packets,
+        "octets": received.octets,
+        "lost": received.lost,
+        "loss_percent": round(100 * received.loss, 3),
+        "bursts": received.bursts,
+        "duplicates": received.duplicates,
+        "reordered": received.late,
+        "jitter_ms": _milliseconds(received.jitter),
+        "peak_jitter_ms": _milliseconds(received.peak_jitter),
+        "gaps": received.gaps,
+        "longest_gap_ms": _milliseconds(received.longest_gap),
+        "ptime_ms": _milliseconds(received.ptime),
+        "drift_ppm": _rounded(received.drift, 1),
+        "restarts": received.restarts,
+        "sources": len(measured.sources),
+        "silence_ms": _milliseconds(measured.silent_seconds),
+    }
+
+
+def _control_data(control: Control) -> Data:
+    view = control.remote
+    return {
+        "sent": control.sent,
+        "received": control.received,
+        "malformed": control.malformed,
+        "goodbye": control.goodbye,
+        "round_trip_ms": _milliseconds(control.round_trip),
+        "remote_lost": view.lost if view else None,
+        "remote_jitter_ms": _milliseconds(view.jitter) if view else None,
+    }
+
+
+def _heard_data(heard: Heard) -> Data:
+    echo = heard.echo
+    return {
+        "seconds": round(heard.seconds, 3),
+        "silence_percent": round(100 * heard.silence, 1),
+        "tones": [{"hertz": list(tone), "seconds": round(seconds, 1)} for tone, seconds in heard.tones],
+        "echo": None
+        if echo is None
+        else {
+            "delay_ms": _milliseconds(echo.delay),
+            "gain_db": round(echo.gain, 1),
+            "likeness": round(echo.likeness, 3),
+            "share_percent": round(100 * echo.share, 1),
+        },
+    }
+
+
+def _unexpected_data(media: CallMedia) -> Data:
+    data: Data = asdict(media.measured.unexpected)
+    data["elsewhere"] = [
+        {"address": str(address), "packets": count} for address, count in media.measured.unexpected.elsewhere
+    ]
+    return {**data, "after_hang_up": media.late}
+
+
+def _rounded(number: float | None, digits: int) -> float | None:
+    return None if number is None else round(number, digits)
 
 
 def _hop_data(hop: Hop) -> Data:

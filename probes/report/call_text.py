@@ -4,10 +4,13 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from probes.report.safe_text import printable
-from probes.result import CallResult, CallStatus, TimelineEntry
+from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
+from sipcore.media.listen import Heard
 
 LABEL_WIDTH = 22
 """Columns of the timeline's second column; longer labels push the detail on."""
+MOSTLY = 0.9
+"""The share of silence from which on nothing else was heard."""
 _STYLES = {
     CallStatus.CONNECTED: "bold green",
     CallStatus.BUSY: "bold yellow",
@@ -38,20 +41,69 @@ def result_lines(result: CallResult) -> list[RenderableType]:
         lines.append(Text(printable(f"over {result.hop}{why}")))
     figures = [
         ("post-dial delay", result.post_dial_delay),
+        ("rang for", result.ring_time),
         ("answered after", result.answer_time),
         ("held for", result.duration),
     ]
     told = [f"{name} {seconds * 1000:.0f} ms" for name, seconds in figures if seconds is not None]
-    if result.codec:
-        told.append(f"codec {printable(result.codec)}")
     if told:
         lines.append(Text(", ".join(told)))
+    if result.media is not None:
+        lines += [Text(line) for line in media_lines(result.media)]
+    if result.unmet is not None:
+        met = ("as expected", "bold green") if not result.unmet else ("not as expected", "bold red")
+        lines.append(Text.assemble(met, f": {result.unmet}" if result.unmet else ""))
     return lines
 
 
+def media_lines(media: CallMedia) -> list[str]:
+    """What became of the audio, in a few lines of plain text."""
+    measured = media.measured
+    secured = f", SRTP {measured.suite} by {media.keying}" if measured.suite else ""
+    early = ", early media" if media.early else ""
+    lines = [f"media {media.codec}, {media.ptime * 1000:.0f} ms{secured}{early}: sent {measured.sent.packets} packets"]
+    received = measured.received
+    if received is None:
+        lines.append("  nothing was received")
+    else:
+        lost = f"lost {received.lost} ({100 * received.loss:.1f} %)"
+        order = f"reordered {received.late}, gaps {received.gaps}"
+        lines.append(f"  received {received.packets}, {lost}, {order}, jitter {received.jitter * 1000:.1f} ms")
+    return [printable(line) for line in [*lines, *_quality(media)]]
+
+
+def _quality(media: CallMedia) -> list[str]:
+    """How good it was, and what was heard."""
+    measured, told, dtmf = media.measured, [], []
+    if measured.opinion is not None:
+        told.append(f"MOS {measured.opinion:.1f} (an estimate)")
+    if measured.control.round_trip is not None:
+        told.append(f"round trip {measured.control.round_trip * 1000:.1f} ms")
+    if measured.heard is not None:
+        told += _heard(measured.heard)
+    if media.digits:
+        came = f"{media.keys} came back" if media.keys else "none came back"
+        dtmf.append(f"  DTMF {measured.sent.keys or 'not'} sent, {came}")
+    problems = [measured.security_failure] if measured.security_failure else []
+    if media.late:
+        problems.append(f"{media.late} packets came after the call was over")
+    return [*([f"  {', '.join(told)}"] if told else []), *dtmf, *(f"  {problem}" for problem in problems)]
+
+
+def _heard(heard: Heard) -> list[str]:
+    if heard.echo is not None:
+        return [f"echo after {heard.echo.delay * 1000:.1f} ms"]
+    if heard.tones:
+        tones = ", ".join("+".join(map(str, tone)) for tone, _ in heard.tones[:2])
+        return [f"tone of {tones} Hz"]
+    return ["silence"] if heard.silence > MOSTLY else ["sound, but not what was sent"]
+
+
 def failure_line(result: CallResult) -> str:
-    """Why there was no call and what to try, in one line; "" for one that was connected."""
-    if result.status is CallStatus.CONNECTED:
+    """Why there was no call and what to try, in one line; "" for one that was connected, or ended as expected."""
+    if result.unmet:
+        return printable(f"{result.destination}: {result.unmet}")
+    if result.unmet is not None or result.kind is CallKind.CONNECTED:
         return ""
     return printable(f"{result.destination}: {result.why}; {result.advice}".rstrip("; "))
 

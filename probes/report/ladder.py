@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from enum import Enum
 
+from probes.report.call_text import media_lines
 from probes.report.packets import covered
 from probes.report.safe_text import cover_uris, encodable, printable
-from probes.result import TimelineEntry
+from probes.result import CallMedia, TimelineEntry
+from sipcore.media.report import MediaEventKind
 from sipcore.trace import Direction, MessageTrace
 from sipcore.value import value
 
@@ -21,6 +23,8 @@ class Tone(Enum):
     SUCCESS = "success"
     REDIRECTION = "redirection"
     FAILURE = "failure"
+    MEDIA = "media"
+    """A stream of RTP, drawn where its first packet was."""
     ODD = "odd"
     """Neither a request nor a response that can be read."""
 
@@ -58,12 +62,18 @@ class Ladder:
     lines: tuple[Note | Arrow, ...]
 
 
-def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE) -> Ladder:
-    """The ladder of a timeline. `here` is the name of this end; empty, the timeline was seen from outside."""
+def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE, media: CallMedia | None = None) -> Ladder:
+    """The ladder of a timeline. `here` is the name of this end; empty, the timeline was seen from outside.
+
+    `media` is what became of the audio of the call: a stream each way.
+    """
     lanes = {here: 0} if here else {}
     lines: list[Note | Arrow] = []
     for entry in timeline:
         label, detail = _fit(entry.label), _fit(cover_uris(entry.detail))
+        if media is not None and entry.event is not None and entry.event.kind in _STREAMS:
+            lines.append(_stream(entry.offset_ms, entry.event.kind, media, lanes))
+            continue
         if not isinstance(entry.record, MessageTrace):
             lines.append(Note(entry.offset_ms, label, detail))
             continue
@@ -74,6 +84,30 @@ def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE) -> Ladder:
         text = "\n".join([_fit(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()])
         lines.append(Arrow(entry.offset_ms, label, detail, *places, _tone(label), record.attempt > 0, text))
     return Ladder(tuple(lanes), tuple(lines))
+
+
+_STREAMS = (MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED)
+
+
+def _stream(offset_ms: float, kind: MediaEventKind, media: CallMedia, lanes: dict[str, int]) -> Arrow:
+    """The stream that begins there, in one arrow to or from whom it was agreed on with."""
+    measured, remote = media.measured, media.measured.remote
+    # Beside the host that signals, where it is the same; else it has a line of its own.
+    known = next((lane for name, lane in lanes.items() if lane and f" {remote}".startswith(_host_of(name))), None)
+    place = known if known is not None else lanes.setdefault(f"rtp {remote}", len(lanes))
+    text = "\n".join([_fit(line) for line in media_lines(media)])
+    label = "SRTP" if measured.suite else "RTP"
+    if kind is MediaEventKind.FIRST_SENT:
+        detail = f"{measured.sent.packets} packets"
+        return Arrow(offset_ms, f"{label} {_fit(media.codec)}", detail, 0, place, Tone.MEDIA, False, text)
+    received = measured.received
+    detail = f"{received.packets} packets, {100 * received.loss:.1f} % lost" if received else ""
+    return Arrow(offset_ms, f"{label} {_fit(measured.codec)}", detail, place, 0, Tone.MEDIA, False, text)
+
+
+def _host_of(lane: str) -> str:
+    """The host in the name of a lane, a space before it and the colon of its port behind it."""
+    return f" {lane.partition(' ')[2].rpartition(':')[0]}:"
 
 
 def _hop(record: MessageTrace) -> str:

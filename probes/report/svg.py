@@ -26,6 +26,7 @@ _STYLE = """
   .note, .mark { fill: #68788a; }
   .arrow { stroke-width: 1.6; fill: none; }
   .again { stroke-dasharray: 5 4; }
+  .stream { stroke-width: 5; stroke-opacity: 0.55; }
   .label { text-anchor: middle; font-weight: 600; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #12181f; }
@@ -40,6 +41,7 @@ _COLOURS = {
     Tone.SUCCESS: "#2a9d55",
     Tone.REDIRECTION: "#c08a1e",
     Tone.FAILURE: "#d64545",
+    Tone.MEDIA: "#0e8f9c",
     Tone.ODD: "#a04fc4",
 }
 
@@ -74,14 +76,15 @@ def _x(lane: int) -> int:
 def _head(tone: Tone) -> str:
     """The head of an arrow, one for each colour."""
     return (
-        f'<marker id="{tone.value}" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
+        f'<marker id="{tone.value}" markerUnits="userSpaceOnUse" viewBox="0 0 9 8" markerWidth="14" markerHeight="13"'
+        ' refX="8" refY="4" orient="auto">'
         f'<path d="M0,0 L9,4 L0,8 z" fill="{_COLOURS[tone]}"/></marker>'
     )
 
 
 def _arrow(line: Arrow, y: int) -> str:
     begin, end = _x(line.source), _x(line.target)
-    again = " again" if line.again else ""
+    again = " again" if line.again else " stream" if line.tone is Tone.MEDIA else ""
     shown = _cut(line.detail, DETAIL - len(line.label))
     detail = f'<tspan class="detail" dx="8">{escape(shown)}</tspan>' if shown else ""
     return (

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sipcore.auth.server import ServerPolicy, Users
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_safe
+from sipcore.media.terms import PROFILES, Encryption, Wishes
 from sipcore.message.fields.media_type import MediaType
 from sipcore.message.fields.reason import warning_of
 from sipcore.message.message import Request
@@ -92,6 +93,8 @@ class Persona:
     codecs: tuple[Codec, ...] = DEFAULT_CODECS
     guard: Guard | None = None
     server: str = DEFAULT_SERVER
+    encryption: Encryption = Encryption.ALLOW
+    """Whether SRTP is taken where it is offered, refused, or demanded (488 for plain RTP)."""
 
     def __post_init__(self) -> None:
         """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec."""
@@ -100,6 +103,11 @@ class Persona:
             require_safe(self.guard.policy.realm, "the realm")
         if not self.codecs:
             raise LocalError("a responder needs a codec", section="RFC 3264 §6")
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is taken, or offered, of media."""
+        return Wishes(self.codecs, self.encryption)
 
     def manner_for(self, called: Uri) -> Manner:
         """How a call to `called` is dealt with."""
@@ -237,7 +245,7 @@ def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescriptio
         offer = SessionDescription.parse(invite.body, [])
     except ParseError as error:
         return None, None, Reply(error.status)
-    choices = choose(offer, [Capability(persona.codecs, single=True)])
+    choices = choose(offer, [Capability(persona.codecs, protocols=PROFILES, single=True)])
     if not choices:
         names = ", ".join(codec.encoding for codec in persona.codecs)
         warning = warning_of(INCOMPATIBLE_FORMAT, DEFAULT_SERVER, f"none of the codecs here: {names}")

@@ -26,13 +26,14 @@ from probes.responder.personas import (
     plan_call,
     refuse_method,
 )
-from probes.responder.visit.run import MAX_SESSION_ID, Visit
+from probes.responder.visit.run import Visit
 from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request

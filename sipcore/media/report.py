@@ -93,13 +93,16 @@ class Control:
 @value
 class Unexpected:
     """Datagrams that are no part of the stream: what could not be read, of unknown payload types, from other addresses
-    than the peer's (each with how many), after the end, and before keys were there."""
+    than the peer's (each with how many), after the end, and before keys were there; DTLS where no handshake was agreed
+    on, and checks of ICE where no ICE was."""
 
     malformed: int = 0
     wrong_type: int = 0
     elsewhere: tuple[tuple[SocketAddress, int], ...] = ()
     after_end: int = 0
     unready: int = 0
+    handshakes: int = 0
+    checks: int = 0
 
 
 @value

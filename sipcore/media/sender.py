@@ -36,7 +36,8 @@ class Sender:
         self._pressing: deque[tuple[str, deque[Pressed]]] = deque()
         self._pressed_at = 0
         self._pause = 0
-        self._keys = ""
+        self.keys = ""
+        """Those that were sent, to their ends."""
         self.packets = self.octets = 0
         self._skipped = 0
         self.refused = 0
@@ -113,7 +114,7 @@ class Sender:
             self.octets,
             self._skipped,
             self.refused,
-            self._keys,
+            self.keys,
             self._percentile(0.99),
             self._latest,
             self.first_at,
@@ -153,7 +154,7 @@ class Sender:
         if not packets:
             self._pressing.popleft()
             self._pause = round(DEFAULT_PAUSE / self._ptime)
-            self._keys += key
+            self.keys += key
         assert self._events is not None  # noqa: S101  # `press` has seen to it
         return self._packet(self._events.payload_type, self._pressed_at, bytes(pressed.event), marker=pressed.marker)
 

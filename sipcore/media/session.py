@@ -180,7 +180,7 @@ class MediaSession:
         self._heard_from: SocketAddress | None = None
         self._heard_at = 0.0
         self._elsewhere: dict[SocketAddress, int] = {}
-        self._malformed = self._unready = self._after_end = 0
+        self._malformed = self._unready = self._after_end = self._handshakes = self._checks = 0
         self._watch_at = now + WATCH_SECONDS
         self._ended = False
         if self._is_ready:
@@ -197,9 +197,12 @@ class MediaSession:
             self._receive_rtcp(data, remote, at)
         elif kind is Kind.STUN:
             self._answer_check(component, data, remote, at)
-        elif kind is Kind.DTLS and self._handshake is not None and component is Component.RTP:
-            self._handshake.receive_untrusted(data, now)
-            self._follow_handshake(now)
+        elif kind is Kind.DTLS:
+            if self._handshake is None:
+                self._handshakes += 1
+            elif component is Component.RTP:  # a peer without RTP and RTCP on one port begins one for RTCP as well
+                self._handshake.receive_untrusted(data, now)
+                self._follow_handshake(now)
         else:
             self._malformed += 1
 
@@ -223,8 +226,10 @@ class MediaSession:
         if self._handshake is not None:
             self._handshake.handle_timeout(now)
             self._follow_handshake(now)
+        pressed = len(self._sender.keys)
         for data in self._sender.take_due(now):
             self._send(data, now)
+        self._output.extend(MediaEvent(now, MediaEventKind.KEY_SENT, key) for key in self._sender.keys[pressed:])
         if now >= self._watch_at:
             self._watch_at = now + WATCH_SECONDS
             self._output.extend(self._receiver.watch(now))
@@ -239,6 +244,13 @@ class MediaSession:
     def press(self, keys: str) -> None:
         """Send keys, as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
         self._sender.press(keys)
+
+    def move(self, plan: MediaPlan) -> None:
+        """Go on with a plan that differs in where the peer wants media, and in nothing else."""
+        self.plan = plan
+        self.remote = plan.remote
+        self._remote_rtcp = self._control_address(plan)
+        self._heard_from = None
 
     def finish(self, now: float) -> None:
         """The call is over: say goodbye. What comes from now on came too late."""
@@ -284,6 +296,8 @@ class MediaSession:
                 tuple(self._elsewhere.items()),
                 self._after_end,
                 self._unready,
+                self._handshakes,
+                self._checks,
             ),
             tuple(self._receiver.keys),
             tuple(sorted(self._receiver.payload_types.items())),
@@ -404,6 +418,7 @@ class MediaSession:
 
     def _answer_check(self, component: Component, data: bytes, remote: SocketAddress, at: float) -> None:
         if self._agent is None:
+            self._checks += 1
             return  # a keep-alive, or a peer that has not read that there is no ICE here
         answer = self._agent.answer_untrusted(data, remote)
         if answer.data:

@@ -99,7 +99,7 @@ async def test_ringing_for_ever_is_cancelled(asterisk: Server, transport: Transp
 
 async def test_the_peer_hangs_up(asterisk: Server) -> None:
     result = await place(asterisk, CallScript(destination(asterisk, "hangup2", Transport.UDP), hold=10))
-    assert result.kind is CallKind.CONNECTED
+    assert (result.status, result.ended_by) == (CallStatus.CONNECTED, "hung up there")
     assert "←BYE" in labels(result)
     assert "→BYE" not in labels(result)
 

@@ -13,7 +13,7 @@ import trio.testing
 from probes.calls.run import place_call
 from probes.calls.script import CallScript
 from probes.destination import Destination
-from probes.result import CallKind
+from probes.result import CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
@@ -119,7 +119,7 @@ async def test_a_call_in_a_websocket(asterisk: Server, transport: Transport) -> 
     script = CallScript(Destination(hop.remote.host, hop.remote.port, transport, "hangup2"), hold=10)
     with trio.fail_after(30):
         result = await place_call(script, trusting(asterisk))
-    assert result.kind is CallKind.CONNECTED, result.why
+    assert result.status is CallStatus.CONNECTED, result.why
     story = [f"{entry.direction}{entry.label}" for entry in result.timeline]
     assert story.index("→ACK") < story.index("←BYE") < story.index("→200 OK")
 

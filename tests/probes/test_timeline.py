@@ -1,7 +1,10 @@
 """Trace records as lines of a call's story."""
 
+import pytest
+
 from probes.result import TimelineEntry
-from probes.timeline import RECEIVED, SENT, entry_of, mark
+from probes.timeline import RECEIVED, SENT, entry_of, mark, media_entry
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
 
@@ -66,3 +69,11 @@ def test_a_lookup_that_failed_names_its_question_once() -> None:
 
 def test_a_mark() -> None:
     assert mark("completed", 12.0, 10.0, "connected") == TimelineEntry(2000.0, "completed", "connected")
+
+
+@pytest.mark.parametrize("kind", list(MediaEventKind))
+def test_what_happens_to_the_media_has_a_line(kind: MediaEventKind) -> None:
+    entry = media_entry(MediaEvent(10.5, kind, "detail"), 10.0)
+    assert (entry.offset_ms, entry.detail, entry.direction, entry.record) == (500.0, "detail", "", None)
+    assert entry.label
+    assert entry.event is not None

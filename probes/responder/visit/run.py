@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -30,21 +29,22 @@ from sipcore.auth.server import Accepted
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
+from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
-from sipcore.errors import LocalError, ParseError
+from sipcore.errors import LocalError, SipError
 from sipcore.media.session import MediaPlan
 from sipcore.message.method import INVITE
 from sipcore.resolve.target import SocketAddress
-from sipcore.sdp.build import SDP, audio_description, origin_of
-from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.negotiation import Place, agree, answer_to
+from sipcore.sdp.build import SDP, telephone_event_codec
 
 MAX_CALL_SECONDS = 3600.0
 """After which a call is hung up here, so that callers who vanish do not stay for ever."""
 GOODBYE_SECONDS = 1.0
 """How long a call may take to be hung up when the responder stops: two retransmissions of the BYE."""
-MAX_SESSION_ID = 2**31
-"""Session ids are drawn below it: some peers read them as 32 bits with a sign."""
+RTCP_INTERVAL = 1.0
+"""Seconds between reports: callers that test are not there for the five of RFC 3550 §6.2."""
+DEFAULT_EVENT = 101
+"""The payload type of telephone events in an offer."""
 
 
 class Host(Protocol):
@@ -131,40 +131,37 @@ class Visit:
         """The session description, made once, with the media sockets behind it. Refuses the call where it cannot be."""
         if self._description:
             return self._description
-        address = self._call.flow.local.host
+        plan, host = self._plan, self._host
         try:
-            line = self._lines.enter_context(self._host.media.open(address))
-            description = self._description_for(Place(address.partition("%")[0], line.address.port))
-            line.start(self._echo(description))
-        except (LocalError, ParseError, OSError) as error:
+            leg = Leg(
+                host.media,
+                self._call.flow.local.host,
+                host.persona.wishes,
+                host.endpoint.tokens,
+                echo=True,
+                rtcp_interval=RTCP_INTERVAL,
+            )
+            self._lines.enter_context(leg)
+            if plan.offer is None or plan.choice is None:
+                # The answer comes in the ACK; until then, whatever comes is sent back to wherever it comes from.
+                self._description = bytes(leg.offer())
+                leg.line.start(self._anywhere())
+            else:
+                self._description = bytes(leg.answer(plan.offer, plan.choice))
+                leg.start(plan.offer)
+        except (SipError, OSError) as error:
             self._why = str(error)
+            self._description = b""
             self._refuse(UNAVAILABLE if isinstance(error, OSError) else NOT_ACCEPTABLE, ())
-            return b""
-        self._description = bytes(description)
         return self._description
 
-    def _echo(self, description: SessionDescription) -> MediaPlan:
-        """Send back what comes: where the offer says, or, where there is none, to wherever it comes from."""
-        plan = self._plan
-        if plan.offer is None or plan.choice is None:
-            anywhere = SocketAddress(self._call.flow.remote.host, 0)
-            codec, *others = self._host.persona.codecs
-            events = description.media[0].codecs[-1]
-            return MediaPlan(anywhere, codec, events, others=tuple(others), echo=True)
-        stream = agree(description, plan.offer)[plan.choice.stream]
-        if stream is None:
-            raise LocalError("the offer names no address for media", section="RFC 8866 §5.7")
-        return replace(MediaPlan.of(stream), echo=True)
-
-    def _description_for(self, place: Place) -> SessionDescription:
-        """The answer, or an offer where the INVITE brought none (RFC 3261 §13.2.1). Raises LocalError."""
-        plan, session_id = self._plan, self._host.endpoint.tokens.number(MAX_SESSION_ID)
-        if plan.offer is None or plan.choice is None:
-            codecs = self._host.persona.codecs
-            return audio_description(
-                address=place.address, port=place.port, session_id=session_id, session_version=1, codecs=codecs
-            )
-        return answer_to(plan.offer, [(plan.choice, place)], origin_of(place.address, session_id))
+    def _anywhere(self) -> MediaPlan:
+        """What to send back where nobody has said what comes, nor from where."""
+        codecs = self._host.persona.codecs
+        events = telephone_event_codec(DEFAULT_EVENT, codecs)
+        return MediaPlan(
+            SocketAddress(self._call.flow.remote.host, 0), codecs[0], events, others=tuple(codecs[1:]), echo=True
+        )
 
     async def _end(self) -> None:
         """Leave no call open, whatever is cancelled around, and tell what became of it."""

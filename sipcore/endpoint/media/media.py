@@ -102,9 +102,12 @@ class Line:
         self._early: deque[tuple[Component, bytes, SocketAddress, float]] = deque(maxlen=MAX_EARLY)
         self._scope = trio.CancelScope()
 
-    def start(self, plan: MediaPlan) -> None:
-        """Send and receive as the descriptions have agreed. Raises LocalError when it was started before."""
-        if self.session is not None:
+    def start(self, plan: MediaPlan, *, again: bool = False) -> None:
+        """Send and receive as the descriptions have agreed; `again` as another stream, whose measures begin anew.
+
+        Raises LocalError when it was started before.
+        """
+        if self.session is not None and not again:
             raise LocalError("the media of this line has begun", section="RFC 3264 §8")
         prepare(plan)
         now = trio.current_time()
@@ -114,6 +117,10 @@ class Line:
         self._early.clear()
         self._flush()
         self._reschedule()
+
+    def move(self, plan: MediaPlan) -> None:
+        """Go on with a plan that differs in where the peer wants media only. Raises LocalError before the start."""
+        self._started.move(plan)
 
     def press(self, keys: str) -> None:
         """Send keys as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
@@ -257,13 +264,18 @@ async def open_media(
 ) -> AsyncIterator[Media]:
     """Media for a block, at the end of which its lines are closed. An `alarm` is for other clocks than the real one."""
     alarm = alarm or new_alarm()
+    failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             media = Media(nursery, alarm, random_bytes)
             nursery.start_soon(media.run)
             try:
                 yield media
+            except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
+                failure = error
             finally:
                 nursery.cancel_scope.cancel()
     finally:
         alarm.close()
+    if failure is not None:
+        raise failure

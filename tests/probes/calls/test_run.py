@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -16,9 +17,11 @@ from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from sipcore.endpoint.call import HANG_UP_TIMEOUT, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import CallConfirmed
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
 from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.description import SessionDescription
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
 from tests.probes.discovery.network import HOST, ok, tcp, udp
@@ -73,7 +76,7 @@ async def accept_and_hang_up(call: IncomingCall) -> None:
         await call.hang_up()
 
 
-async def place(answer: Answer, **script: float) -> CallResult:
+async def place(answer: Answer, **script: object) -> CallResult:
     with trio.fail_after(20):
         async with callee(answer) as destination:
             return await place_call(CallScript(destination, **{"hold": 0.1, **script}))  # type: ignore[arg-type]
@@ -88,7 +91,7 @@ async def test_an_answered_call() -> None:
     assert result.duration is not None
     assert 0 <= result.post_dial_delay <= result.answer_time
     assert result.duration >= 0.1
-    assert [entry.label for entry in result.timeline] == [
+    assert [entry.label for entry in result.timeline if entry.event is None] == [
         *("initiated", "INVITE", "180 Ringing", "200 OK", "ACK", "BYE", "200 OK", "completed"),
     ]
     assert result.hop is not None
@@ -193,7 +196,8 @@ async def test_a_call_is_held_until_somebody_hangs_up(clock: MockClock) -> None:
 
     started = trio.current_time()
     result = await dialled(respond, hold=1)
-    assert result.kind is CallKind.CONNECTED
+    assert (result.status, result.kind) == (CallStatus.CONNECTED, CallKind.NO_MEDIA)
+    assert result.media_problem == "the peer has described no session"
     assert result.duration == pytest.approx(1, abs=0.5)
     assert "held for 1.0 s" in result.why
     assert trio.current_time() - started < 1 + HANG_UP_TIMEOUT + 1
@@ -275,6 +279,62 @@ async def test_a_call_goes_to_the_next_hop_when_nobody_is_there(monkeypatch: pyt
         with trio.fail_after(20):
             result = await place_call(CallScript(Destination("callee.invalid")))
     assert result.final_status == 404
+
+
+def describing(**changes: Any) -> Answer:  # noqa: ANN401  # the arguments of a description
+    """Who answers with another description than usual."""
+
+    async def answer(call: IncomingCall) -> None:
+        given: dict[str, Any] = {"address": HOST, "port": 40000, "session_id": 1, "session_version": 1}
+        call.accept(body=bytes(audio_description(**({"codecs": [PCMA]} | given | changes))), content_type=SDP)
+        await call.over()
+
+    return answer
+
+
+async def test_an_answer_that_cannot_be_used_is_told() -> None:
+    result = await place(describing(port=0), digits="1")
+    assert (result.status, result.media, result.media_problem) == (
+        *(CallStatus.CONNECTED, None, "no audio was agreed on"),
+    )
+    assert "no media" in [entry.label for entry in result.timeline]
+
+
+async def test_digits_that_cannot_be_sent_are_told() -> None:
+    result = await place(describing(telephone_event=None), digits="1")
+    assert "no DTMF" in [entry.label for entry in result.timeline]
+    assert result.media is not None
+    assert result.media.digits_echoed is None
+
+
+async def test_the_callee_moves_its_media() -> None:
+    async def move(call: IncomingCall) -> None:
+        call.accept(body=ANSWER, content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallConfirmed):
+                nursery.start_soon(call.change, SessionDescription.parse(ANSWER.replace(b"40000", b"40002")))
+
+    async with trio.open_nursery() as nursery:
+        result = await place(move, hold=0.4)
+        nursery.cancel_scope.cancel()
+    assert result.media is not None
+    assert result.media.measured.announced.port == 40002
+
+
+@pytest.mark.parametrize(("transport", "reached"), [(Transport.UDP, False), (Transport.TCP, True)])
+async def test_a_call_is_repeated_once(transport: Transport, reached: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An INVITE that left counts, a connection that did not come about does not."""
+    async with udp(lambda data: ok(data, status="404 Not Found")) as port:
+        closed = [Hop(transport, SocketAddress(HOST, number)) for number in (9, 9)]
+
+        async def locate(*_: object) -> list[Hop]:
+            return [*closed, Hop(Transport.UDP, SocketAddress(HOST, port))]
+
+        monkeypatch.setattr(Endpoint, "locate", locate)
+        with trio.fail_after(20):
+            result = await place_call(CallScript(Destination("callee.invalid")))
+    invites = sum(entry.label == "INVITE" for entry in result.timeline)
+    assert (result.final_status == 404, invites) == (reached, 1 if reached else 2)
 
 
 async def test_who_calls_names_itself() -> None:

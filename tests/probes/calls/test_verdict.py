@@ -1,5 +1,7 @@
 """How a call ended: every kind of ending has its status, a reason and something to try."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.calls import verdict
@@ -7,8 +9,12 @@ from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError, AuthRefusal
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.media.rtp import pack
+from sipcore.media.session import Component, MediaPlan, MediaSession
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
+from sipcore.resolve.target import SocketAddress
+from sipcore.sdp.attributes import PCMU
 
 
 def refusal(status: int, reason: str = "Why Not", *fields: tuple[str, object]) -> Response:
@@ -103,3 +109,39 @@ def test_an_answered_call_is_connected_however_it_ends(reason: EndReason) -> Non
     assert (judged.status, judged.kind) == (CallStatus.CONNECTED, CallKind.CONNECTED)
     assert reason.value in judged.why
     assert bool(judged.advice) == (reason in (EndReason.BYE_REFUSED, EndReason.BYE_UNANSWERED))
+
+
+@pytest.mark.parametrize(
+    ("problem", "held", "why"),
+    [
+        ("no audio was agreed on", 2.0, "no media: no audio was agreed on"),
+        ("", 2.0, "no media"),
+        ("no audio was agreed on", 0.5, None),
+    ],
+)
+def test_of_a_call_without_media(problem: str, held: float, why: str | None) -> None:
+    judged = verdict.of_media(None, problem, held)
+    assert (judged.why if judged else None) == why
+    assert judged is None or (judged.status, judged.kind) == (CallStatus.CONNECTED, CallKind.NO_MEDIA)
+
+
+@pytest.mark.parametrize(
+    ("remote", "why"), [(SocketAddress("192.0.2.2", 4000), "no media came back"), (None, "no media either way")]
+)
+def test_of_a_call_that_nothing_came_back_in(remote: SocketAddress | None, why: str) -> None:
+    plan = MediaPlan(remote or SocketAddress("192.0.2.2", 0), PCMU)  # without a port nothing is sent, either
+    session = MediaSession(plan, bytes, 0.0, 0.0)
+    session.handle_timeout(0.0)
+    judged = verdict.of_media(session.result(2.0), "", 2.0)
+    assert judged is not None
+    assert (judged.kind, judged.why) == (CallKind.NO_MEDIA, why)
+    failed = replace(session.result(2.0), security_failure="no SRTP profile in common")
+    judged = verdict.of_media(failed, "", 2.0)
+    assert judged is not None
+    assert judged.why == "no media: no SRTP profile in common"
+
+
+def test_of_a_call_that_media_came_in() -> None:
+    session = MediaSession(MediaPlan(SocketAddress("192.0.2.2", 4000), PCMU), bytes, 0.0, 0.0)
+    session.receive_untrusted(Component.RTP, pack(0, 1, 160, 1, bytes(160)), session.remote, 0.1, 0.1)
+    assert verdict.of_media(session.result(2.0), "", 2.0) is None

@@ -126,6 +126,16 @@ def test_a_closed_port_as_data() -> None:
         (["127.0.0.1", "--ca-file", "/nonexistent"], "/nonexistent"),
         (["127.0.0.1", "--from", "al ice"], "cannot read 'al ice'"),
         (["127.0.0.1", "--from", "*"], "--from takes a URI such as sip:alice@example.com"),
+        (["127.0.0.1", "--asserted", "*"], "--asserted takes a URI such as sip:alice@example.com"),
+        (["127.0.0.1", "--header", "X-Trunk"], "write it as 'Name: value'"),
+        (["127.0.0.1", "--header", "Via: x"], "Via is written by the call itself"),
+        (["127.0.0.1", "--privacy", "much"], "Privacy knows no 'much'"),
+        (["127.0.0.1", "--dtmf", "abc!"], "digits are up to 64"),
+        (["127.0.0.1", "--expect", "fun"], "give a status from 200 to 699, or connected"),
+        (["127.0.0.1", "--session-timer", "30"], "90 s at least"),
+        (["127.0.0.1", "--hold", "10", "--max-hold", "5"], "longer than a call may last: 5 s"),
+        (["sip:112@127.0.0.1"], "unless emergency numbers are allowed"),
+        (["sip:+19005550100@127.0.0.1", "--allow", "emergency"], "unless premium numbers are allowed"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], told: str) -> None:
@@ -168,6 +178,46 @@ def test_a_call() -> None:
         done = sipprobe("call", bob.target, "--hold", "0", "--codec", "pcma", "--transport", "UDP")
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
     assert bob.asked == ["INVITE", "ACK", "BYE"]
+
+
+def test_what_the_options_make_of_the_invite() -> None:
+    seen: list[bytes] = []
+
+    def respond(data: bytes) -> bytes | None:
+        seen.append(data)
+        return accept(data)
+
+    options = ["--hold", "0", "--header", "X-Trunk: 7", "--privacy", "id", "--asserted", "sip:+15550100123@a.example"]
+    options += ["--from", "sip:+15550100124@a.example", "--number-format", "e164", "--prack", "required"]
+    options += ["--session-timer", "1800", "--encryption", "require", "--ptime", "30", "--codec", "PCMA"]
+    with peer(respond) as bob:
+        done = sipprobe("call", bob.target.replace("bob", "112"), "--allow", "emergency", *options)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    invite = seen[0].decode()
+    for told in (
+        *("INVITE sip:112@", "X-Trunk: 7\r\n", "Privacy: id\r\n", "P-Asserted-Identity: sip:+15550100123@a.example"),
+        *("From: sip:15550100124@a.example;tag=", "Require: 100rel\r\n", "Session-Expires: 1800", "RTP/SAVP 8 101"),
+        *("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:", "a=ptime:30\r\n"),
+    ):
+        assert told in invite
+
+
+@pytest.mark.parametrize(
+    ("expected", "code", "told"),
+    [("connected", ExitCode.OK, ""), ("busy", ExitCode.UNEXPECTED, "expected was busy, and it ended with connected")],
+)
+def test_what_was_expected_decides_the_exit_code(expected: str, code: ExitCode, told: str) -> None:
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--hold", "0", "--expect", expected)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert bool(done.stderr) is bool(told)
+
+
+def test_the_help_fits_a_terminal() -> None:
+    shown = sipprobe("call", "--help", COLUMNS="80").stdout
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert "--encryption" in shown
 
 
 def test_a_call_is_saved(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from rich.console import Console
 from probes.destination import Destination
 from probes.report.call_json import call_data
 from probes.report.call_text import entry_line, failure_line, result_lines
-from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
+from probes.result import CallEvent, CallKind, CallResult, CallStatus, TimelineEntry
+from sipcore.media.listen import Heard
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from tests.probes.report import schemas
+from tests.probes.report.audio import audio, secured
 
 TIMELINE = (
     TimelineEntry(0.0, "initiated", "sip:bob@biloxi.example"),
@@ -80,15 +82,16 @@ def test_the_result_says_how_why_and_what_to_try() -> None:
 
 @pytest.mark.parametrize("status", list(CallStatus))
 def test_a_failure_in_one_line(status: CallStatus) -> None:
-    line = failure_line(replace(RESULT, status=status, advice="try\nlater"))
     connected = status is CallStatus.CONNECTED
+    kind = CallKind.CONNECTED if connected else CallKind.BUSY
+    line = failure_line(replace(RESULT, status=status, kind=kind, advice="try\nlater"))
     assert line == ("" if connected else "sip:bob@biloxi.example: 486 Busy Here; try\\x0alater")
 
 
 def test_nothing_that_a_peer_says_reaches_the_terminal_raw() -> None:
     text = shown(*map(entry_line, HOSTILE.timeline), *result_lines(HOSTILE), failure_line(HOSTILE))
     assert text.replace("\n", "").isprintable()
-    assert text.count("\\u202e") >= 8
+    assert text.count("\\u202e") >= 7
 
 
 def test_everything_that_a_peer_says_can_be_encoded() -> None:
@@ -120,7 +123,14 @@ def test_as_data() -> None:
 
 
 @pytest.mark.parametrize(
-    "result", [RESULT, CallResult(RESULT.destination, None, CallStatus.FAILED, CallKind.REFUSED, "no")]
+    "result",
+    [
+        RESULT,
+        CallResult(RESULT.destination, None, CallStatus.FAILED, CallKind.REFUSED, "no"),
+        replace(RESULT, media=audio(), unmet="", events=(CallEvent("ringing", 1.0),), ring_time=1.0),
+        replace(RESULT, media=audio(deaf=True), unmet="expected was connected"),
+        replace(RESULT, media=secured(), ended_by="hung up here", media_problem="none"),
+    ],
 )
 def test_the_data_is_what_the_schema_says(result: CallResult) -> None:
     data = json.loads(json.dumps(call_data(result)))
@@ -130,3 +140,57 @@ def test_the_data_is_what_the_schema_says(result: CallResult) -> None:
 @pytest.mark.parametrize("kind", list(CallKind))
 def test_the_schema_knows_every_kind(kind: CallKind) -> None:
     assert kind.value in schemas.load("call")["properties"]["kind"]["enum"]
+
+
+def test_the_media_in_words() -> None:
+    text = shown(*result_lines(replace(RESULT, media=audio())))
+    sent, received, quality, digits = text.splitlines()[-4:]
+    assert sent == "media PCMU, 20 ms: sent 151 packets"
+    assert received.startswith("  received ")
+    assert "reordered 0, gaps" in received
+    assert "MOS " in quality
+    assert "(an estimate), round trip 20.0 ms, echo after " in quality
+    assert digits == "  DTMF 5 sent, 5 came back"
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_no_media_in_words() -> None:
+    text = shown(*result_lines(replace(RESULT, media=audio(deaf=True))))
+    assert "  nothing was received\n" in text
+    assert "none came back" in text
+
+
+def test_what_went_wrong_with_the_media_is_told() -> None:
+    text = shown(*result_lines(replace(RESULT, media=secured())))
+    assert "SRTP AES_CM_128_HMAC_SHA1_80 by SDES, early media" in text
+    assert "  a packet was refused\n  3 packets came after the call was over\n" in text
+
+
+@pytest.mark.parametrize(
+    ("heard", "told"),
+    [
+        (Heard(2.0, 1.0, (), None), "silence"),
+        (Heard(2.0, 0.1, (((425,), 1.5), ((350, 440), 0.2)), None), "tone of 425, 350+440 Hz"),
+        (Heard(2.0, 0.1, (), None), "sound, but not what was sent"),
+    ],
+)
+def test_what_was_heard(heard: Heard, told: str) -> None:
+    media = audio()
+    text = shown(*result_lines(replace(RESULT, media=replace(media, measured=replace(media.measured, heard=heard)))))
+    assert told in text
+
+
+def test_an_expectation_in_words() -> None:
+    assert "as expected\n" in shown(*result_lines(replace(RESULT, unmet="")))
+    assert "not as expected: it was busy\n" in shown(*result_lines(replace(RESULT, unmet="it was busy")))
+    assert failure_line(replace(RESULT, unmet="")) == ""
+    assert failure_line(replace(RESULT, unmet="it was busy")) == "sip:bob@biloxi.example: it was busy"
+
+
+def test_the_media_as_data() -> None:
+    data = call_data(replace(RESULT, media=audio()))["media"]
+    assert isinstance(data, dict)
+    assert data["dtmf"] == {"sent": "5", "received": "5", "echoed": True}
+    assert data["received"]["lost"] > 0
+    assert data["first_received_ms"] == 120.0
+    assert data["heard"]["echo"]["delay_ms"] == pytest.approx(20.0, abs=1.0)

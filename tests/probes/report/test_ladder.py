@@ -7,9 +7,12 @@ import pytest
 from probes.report.ladder import Arrow, Note, Tone, ladder_of
 from probes.report.mermaid import mermaid
 from probes.report.svg import svg
-from probes.result import TimelineEntry
+from probes.result import CallMedia, TimelineEntry
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import TraceRecord
+from tests.probes.report.audio import audio, lines, secured
 from tests.probes.report.recorded import RECORDS, SECRET, received, sent, timeline
+from tests.sipcore.media.talk import BOB
 
 LADDER = ladder_of(timeline(*RECORDS))
 EVIL = b"SIP/2.0 200 \x1b]0;x\x07\xff<script>;--&\r\nCSeq: 1 INVITE\r\n\r\n"
@@ -56,6 +59,34 @@ def test_a_password_in_a_uri_is_covered() -> None:
     (line,) = ladder_of([TimelineEntry(0.0, "INVITE", "sip:bob:s3cret@biloxi.example", "→", record=sent(0.0))]).lines
     assert isinstance(line, Arrow)
     assert line.detail == "sip:bob:******@biloxi.example"
+
+
+def streams(media: CallMedia, *, beside: str) -> tuple[tuple[str, ...], list[Arrow]]:
+    """The participants, and the arrows of the streams, in a ladder with somebody who signals at `beside`."""
+    hop = Flow(Transport.UDP, SocketAddress("192.0.2.1", 5060), SocketAddress(beside, 5060))
+    told = [TimelineEntry(0.0, "INVITE", "", "→", record=sent(0.0, flow=hop)), *lines()]
+    ladder = ladder_of(told, media=media)
+    return ladder.participants, [line for line in ladder.lines if isinstance(line, Arrow) and line.tone is Tone.MEDIA]
+
+
+def test_media_is_a_stream_each_way() -> None:
+    participants, (there, back) = streams(audio(), beside=BOB.host)
+    assert participants == ("sipprobe", f"udp {BOB.host}:5060")
+    assert (there.label, there.detail, there.source, there.target) == ("RTP PCMU", "151 packets", 0, 1)
+    assert (back.label, back.source, back.target) == ("RTP PCMU", 1, 0)
+    assert "% lost" in back.detail
+    assert "MOS" in back.text
+
+
+def test_media_from_another_host_has_a_line_of_its_own() -> None:
+    participants, (there, _) = streams(secured(), beside="198.51.100.10")
+    assert participants == ("sipprobe", "udp 198.51.100.10:5060", f"rtp {BOB}")
+    assert (there.label, there.target) == ("SRTP PCMU", 2)
+    assert " stream" in svg(ladder_of(lines(), media=secured()), "t")
+
+
+def test_a_timeline_without_measures_has_notes_of_its_media() -> None:
+    assert all(isinstance(line, Note) for line in ladder_of(lines()).lines)
 
 
 def test_nothing_at_all() -> None:

@@ -388,3 +388,18 @@ def test_where_media_goes_is_not_known_yet() -> None:
     silent.run(1)
     silent.finish()
     assert [datagram.component for datagram in silent.bob.sent] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "handshakes", "checks"),
+    [
+        (bytes([22, 254, 253]) + bytes(20), 1, 0),
+        (bytes(StunMessage(StunType.REQUEST, bytes(12)).encode("secret")), 0, 1),
+    ],
+    ids=["DTLS", "ICE"],
+)
+def test_what_nobody_agreed_on_is_counted(data: bytes, handshakes: int, checks: int) -> None:
+    session = MediaSession(MediaPlan(BOB, PCMU), bytes, 0.0, EPOCH)
+    session.receive_untrusted(Component.RTP, data, BOB, 0.1, 0.1)
+    unexpected = session.result(1.0).unexpected
+    assert (unexpected.handshakes, unexpected.checks, unexpected.malformed) == (handshakes, checks, 0)

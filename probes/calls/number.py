@@ -1,0 +1,103 @@
+"""Telephone numbers as user parts: how they are written, and which ones must not be called by accident."""
+
+from enum import Enum
+
+from sipcore.errors import LocalError
+from sipcore.message.uri import SipUri, escape_user, unescape
+from sipcore.value import value
+
+MIN_DIGITS, MAX_DIGITS = 7, 15
+"""Of a number that is international (ITU-T E.164 §6.2.1): what has fewer is an extension, or a national short code."""
+_SEPARATORS = str.maketrans("", "", "-.() ")
+
+
+class NumberFormat(Enum):
+    """How an international number stands in a user part."""
+
+    AS_GIVEN = "as-given"
+    PLUS = "+e164"
+    PLAIN = "e164"
+
+
+class RefusedNumber(LocalError):
+    """A number that is not called unless its kind is allowed by name."""
+
+
+@value
+class Kind:
+    """Numbers that are not called by accident: `exact` ones, and those that begin like `international` (after a +)
+    or `national` ones.
+    """
+
+    name: str
+    exact: frozenset[str] = frozenset()
+    international: tuple[str, ...] = ()
+    national: tuple[str, ...] = ()
+
+
+EMERGENCY = Kind(
+    "emergency",
+    frozenset(
+        {
+            *("112", "911", "999", "000", "110", "111", "113", "115", "117", "118", "119", "120", "122", "133", "144"),
+            *("190", "191", "192", "193", "194", "197", "198", "199", "933", "995", "997", "998", "15", "17", "18"),
+            *("sos", "sos.police", "sos.fire", "sos.ambulance"),
+        }
+    ),
+)
+"""Emergency calls of most countries, and the names of RFC 5031. 100 to 102, which are some as well, are left out: they
+are extensions of most private exchanges."""
+PREMIUM = Kind(
+    "premium",
+    international=(
+        *("1900", "1976", "979", "870", "881", "882", "883"),  # North America; ITU; ships and satellites
+        *("449", "4470", "4487", "49900", "49137", "43900", "43930", "43939", "41900", "41901", "41906", "3389"),
+        *("31900", "31906", "31909", "3290", "34803", "34806", "34807", "34905", "39892", "39894", "39895", "39899"),
+        *("35315", "46900", "46939", "46944", "4870", "61190", "64900"),
+    ),
+    national=("0900", "0901", "0906", "0909", "0930", "0939", "0137", "0190", "0899", "1900", "1976", "118"),
+)
+"""Numbers that cost much more than a call, by the plans that national regulators publish."""
+SHORTEST_PREMIUM = 6
+"""Digits of a national number that is told by its beginning: extensions are shorter."""
+KINDS = {kind.name: kind for kind in (EMERGENCY, PREMIUM)}
+
+
+def formatted(user: str, number_format: NumberFormat) -> str:
+    """A user part with its number written as wanted; what is no international number stays as it is."""
+    bare = user.translate(_SEPARATORS)
+    digits = bare.removeprefix("+")
+    is_number = digits.isascii() and digits.isdecimal() and MIN_DIGITS <= len(digits) <= MAX_DIGITS
+    if number_format is NumberFormat.AS_GIVEN or not is_number or digits.startswith("0"):
+        return user
+    return f"+{digits}" if number_format is NumberFormat.PLUS else digits
+
+
+def reformatted(uri: SipUri, number_format: NumberFormat) -> SipUri:
+    """A URI whose user part is `formatted`."""
+    user = uri.decoded_user
+    return uri.replace(user=escape_user(formatted(user, number_format))) if user else uri
+
+
+def kind_of(user: str) -> Kind | None:
+    """The kind of number that must not be called by accident; None for any other user part."""
+    name = unescape(user).lower().partition(";")[0]
+    number = name.translate(_SEPARATORS)
+    digits = number.removeprefix("+")
+    if name in EMERGENCY.exact or digits in EMERGENCY.exact:
+        return EMERGENCY
+    if not digits.isascii() or not digits.isdecimal():
+        return None
+    abroad = digits.removeprefix("00") if number[0] != "+" else digits
+    if (number[0] == "+" or abroad != digits) and abroad.startswith(PREMIUM.international):
+        return PREMIUM
+    is_national = number[0] != "+" and len(digits) >= SHORTEST_PREMIUM and digits.startswith(PREMIUM.national)
+    return PREMIUM if is_national else None
+
+
+def require_callable(user: str, allowed: frozenset[str]) -> None:
+    """Raise RefusedNumber for a number of a kind whose name is not among the `allowed` ones."""
+    kind = kind_of(user)
+    if kind is not None and kind.name not in allowed:
+        text = f"{user} may be {'an' if kind is EMERGENCY else 'a'} {kind.name} number, and is not called"
+        raise RefusedNumber(f"{text} unless {kind.name} numbers are allowed", section="RFC 5031 §4.2")

@@ -1,0 +1,147 @@
+"""The audio of one call: ports for it, the offer or answer that names them, and media once both are known.
+
+with Leg(media, "192.0.2.1", Wishes((PCMU,)), tokens) as leg:
+    offer = leg.offer()
+    agreed = leg.start(SessionDescription.parse(answer))
+    print(leg.line.result())
+"""
+
+import secrets
+from dataclasses import replace
+from types import TracebackType
+
+from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
+from sipcore.endpoint.media.media import Media, OnEvent
+from sipcore.errors import LocalError
+from sipcore.media.ice import new_credentials
+from sipcore.media.session import MediaPlan
+from sipcore.media.terms import (
+    PROFILES,
+    Agreement,
+    Encryption,
+    Keying,
+    Terms,
+    Wishes,
+    agreement,
+    new_terms,
+    offer_of,
+    terms_for,
+)
+from sipcore.sdp.attributes import Fingerprint
+from sipcore.sdp.build import origin_of
+from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.negotiation import Capability, Choice, Place, answer_to, choose
+from sipcore.tokens import RandomBytes, Tokens
+
+MAX_SESSION_ID = 2**31
+"""Session ids are drawn below it: some peers read them as 32 bits with a sign."""
+
+
+def capability_of(wishes: Wishes) -> Capability:
+    """What of an offer can be taken, keys aside: one codec, over any profile."""
+    return Capability(wishes.codecs, protocols=PROFILES, single=True)
+
+
+class Leg:
+    """The audio of one call, bound until `close`. `plan` holds what every plan of it is to have besides what is agreed.
+
+    Raises OSError where there are no ports.
+    """
+
+    def __init__(
+        self,
+        media: Media,
+        host: str,
+        wishes: Wishes,
+        tokens: Tokens,
+        on_event: OnEvent | None = None,
+        random_bytes: RandomBytes = secrets.token_bytes,
+        **plan: object,
+    ) -> None:
+        self.line = media.open(host, on_event)
+        self.agreed: Agreement | None = None
+        """What the descriptions came to last; None while they have not."""
+        self.local: SessionDescription | None = None
+        """The description of this side; None before it is made."""
+        self._wishes = wishes
+        self._tokens = tokens
+        self._random_bytes = random_bytes
+        self._extra = plan
+        self._identity: DtlsIdentity | None = None
+        self._terms = Terms()
+
+    def offer(self) -> SessionDescription:
+        """The offer. Raises LocalError as `audio_description` does."""
+        wishes = self._wishes
+        by_handshake = wishes.encryption is not Encryption.DISABLE and wishes.keying is Keying.DTLS
+        ice = new_credentials(self._tokens) if wishes.ice else None
+        self._terms = new_terms(wishes, self._random_bytes, self._fingerprint() if by_handshake else None, ice)
+        session_id = self._tokens.number(MAX_SESSION_ID)
+        self.local = offer_of(wishes, self._terms, self.line.address, session_id)
+        return self.local
+
+    def answer(self, offer: SessionDescription, choice: Choice | None = None) -> SessionDescription:
+        """The answer to an offer, of which `choice` is taken, by default the best. Raises LocalError for one that has
+        nothing to be taken.
+        """
+        choice = choice or next(iter(choose(offer, [capability_of(self._wishes)])), None)
+        if choice is None:
+            raise LocalError("the offer has no codec that is known here", section="RFC 3264 §6")
+        offered = offer.media[choice.stream]
+        fingerprint = self._fingerprint() if offer.fingerprints_of(offered) else None
+        terms = terms_for(offered, offer, self._wishes, self._random_bytes, fingerprint)
+        if terms is None:
+            wanted = f"encryption is to {self._wishes.encryption.value}"
+            raise LocalError(f"media over {offered.protocol} cannot be taken: {wanted}", section="RFC 3264 §6")
+        self._terms = terms
+        place = self.line.address
+        named = Place(place.host.partition("%")[0], place.port, terms.attributes(place))
+        muxed = replace(choice, rtcp_mux=terms.fingerprint is not None and offered.rtcp_mux)
+        origin = origin_of(named.address, self._tokens.number(MAX_SESSION_ID))
+        self.local = answer_to(offer, [(muxed, named)], origin)
+        return self.local
+
+    def start(self, remote: SessionDescription) -> Agreement:
+        """Begin as agreed, or go on as agreed anew: with another address, or, for anything else, as another stream.
+
+        Raises ParseError as `agreement` does, and LocalError before there is a description of this side.
+        """
+        if self.local is None:
+            raise LocalError("nothing was offered or answered yet", section="RFC 3264 §5")
+        agreed = agreement(self.local, remote, self._terms)
+        plan: MediaPlan = replace(agreed.plan, **self._extra)  # type: ignore[arg-type]  # the fields of a plan
+        before = self.agreed.plan if self.agreed is not None else None
+        agreed = replace(agreed, plan=plan)
+        if plan == before:
+            self.agreed = agreed
+            return agreed
+        if before is not None and replace(before, remote=plan.remote, remote_rtcp=plan.remote_rtcp) == plan:
+            self.line.move(plan)
+        else:
+            self.line.start(self._with_handshake(agreed), again=before is not None)
+        self.agreed = agreed
+        return agreed
+
+    def close(self) -> None:
+        """Give the ports back."""
+        self.line.close()
+
+    def __enter__(self) -> "Leg":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _fingerprint(self) -> Fingerprint:
+        if self._identity is None:
+            self._identity = DtlsIdentity.make()
+        return self._identity.fingerprint
+
+    def _with_handshake(self, agreed: Agreement) -> MediaPlan:
+        role = agreed.dtls
+        if role is None or self._identity is None:
+            return agreed.plan
+        handshake = DtlsHandshake(self._identity, role.fingerprints, client=role.client)
+        return replace(agreed.plan, handshake=handshake)
