@@ -23,7 +23,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench soak clean
+.PHONY: help demo test check format bench soak fault-lab-discovery clean
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench-%: $(READY)-bench
 
 soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as much to do (root, 13 minutes)
 	@SIPCORE_SOAK=1 $(BIN)/python -m pytest -s tests/faults/test_transactions.py tests/faults/test_calls.py $(ARGS)
+
+fault-lab-discovery: $(READY)-test  ## discovery against seeded faults and healthy setups, a line for each (root, 1 minute)
+	@$(BIN)/python -m tests.faultlab.discovery $(ARGS)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,13 +23,17 @@ class Reach(Enum):
     SILENT = "open but silent"
     """The connection, and TLS where asked for, was set up; no SIP answer came over it."""
     NO_ANSWER = "no answer"
-    """Nothing at all came back: filtered, or (over UDP) ignored."""
+    """Nothing came back over UDP: it was filtered on the way, or ignored."""
+    FILTERED = "filtered"
+    """No connection comes about, and nobody says why: something on the way drops what is sent there."""
     REFUSED = "refused"
     """The host said that nothing listens there: TCP reset or ICMP port unreachable."""
     UNREACHABLE = "unreachable"
     """The network said that there is no way there, or a filter said so."""
     TLS_FAILED = "TLS failed"
     """TCP connects, the TLS handshake does not succeed."""
+    CERTIFICATE_WANTED = "client certificate wanted"
+    """TLS is spoken there, to those who show a certificate."""
     NOT_SIP = "not SIP"
     """Something answered that is not SIP."""
     FAILED = "failed"
@@ -58,6 +62,10 @@ class Attempt:
     """How often the request was repeated before the answer came (RFC 3261 §17.1.2.1, Timer E)."""
     published: bool = False
     """Whether DNS names this very place and transport for the domain (RFC 3263 §4.2)."""
+    instead: str = ""
+    """What is spoken there in the place of SIP over this transport, in a word or two: HTTP, TLS, plain SIP."""
+    only: str = ""
+    """What a second, inconspicuous request had to do without so that it was answered; empty where the first was."""
     records: tuple[TraceRecord, ...] = field(default=(), repr=False)
     """The evidence: what was sent and received, and what became of the connection, in order."""
 
@@ -107,6 +115,17 @@ class Recommendation:
     why: str
     uri: SipUri
     """What to call it by: the Request-URI that was answered there."""
+    by_dns: bool = False
+    """Whether DNS leads here by itself, so that a trunk is better off without port and transport: "Auto (SRV)"."""
+    system: str = ""
+    """The product that answers, "" where it is unknown."""
+    methods: tuple[str, ...] = ()
+    codecs: tuple[str, ...] = ()
+
+    @property
+    def secure(self) -> bool:
+        """Whether signalling is encrypted on this way."""
+        return self.hop.transport.secure
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +135,6 @@ class LookupStep:
     question: str
     answers: tuple[str, ...] = ()
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    """All that discovery found out about one destination. `duration` is in seconds."""
-
-    destination: Destination
-    lookups: tuple[LookupStep, ...]
-    attempts: tuple[Attempt, ...]
-    recommendation: Recommendation | None
-    system: System | None
-    methods: tuple[str, ...] = ()
-    codecs: tuple[str, ...] = ()
-    duration: float = 0.0
-    failure: str = ""
-    """Why nothing could be tried at all (the name has no address), in a sentence that says what to try."""
-    telling: Attempt | None = None
-    """The attempt that says most about the peer when none was answered."""
-    advice: str = ""
-    """What to do next when nothing answered, in a sentence."""
-    omitted: int = 0
-    """How many places were left out, because one run tries no more than a bounded number."""
-
-    @property
-    def answered(self) -> tuple[Attempt, ...]:
-        """The attempts that got a SIP response."""
-        return tuple(attempt for attempt in self.attempts if attempt.reach is Reach.ANSWERED)
 
 
 class CallStatus(Enum):

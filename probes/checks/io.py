@@ -28,6 +28,8 @@ class Query:
     hop: Hop
     timeout: float
     fields: Fields = ()
+    max_forwards: int | None = None
+    """How many hops the request may go; None for the usual (RFC 3261 §8.1.1.6)."""
 
 
 @value

@@ -4,6 +4,8 @@ Any SIP response means that it is alive, 403, 405 and 503 included. Silence is n
 host says that nothing listens, the network says that there is no way, or nobody says anything.
 """
 
+from dataclasses import replace
+
 from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
 from probes.result import Attempt, Reach
 from sipcore.errors import FailureReason, ParseError, TransportFailure
@@ -41,9 +43,24 @@ _ADVICE = {
     FailureReason.TOO_LARGE: "try TCP",
     FailureReason.GARBAGE: "another service has this port; try another one",
 }
+HTTP, TLS, PLAIN_SIP = "HTTP", "TLS", "plain SIP"
+_INSTEAD = {
+    "a TLS ": TLS,
+    "an HTTP ": HTTP,
+    "an RTSP ": "RTSP",
+    "an SSH ": "SSH",
+    "an FTP or SMTP ": "FTP or SMTP",
+    "a POP3 ": "POP3",
+    "an IMAP ": "IMAP",
+    "a PROXY ": "PROXY protocol",
+    "SIP without TLS": PLAIN_SIP,
+}
+"""What other protocols are called, by how failures tell of them (`sipcore.message.framing.foreign_protocol`)."""
 _NO_ANSWER = "a firewall may drop it, or the peer answers known addresses and domains only; try from an allowed host"
 _SILENT = "the peer may expect TLS on this port, or answer known addresses and domains only"
 _SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
+_STATUS_LINE = b"SIP/2.0 "
+_BROKEN = "something on the way, or the peer itself, damages its answers; try TCP or TLS"
 _WANTS_CERTIFICATE = "the peer asked for a client certificate and got none; give the one it knows"
 
 
@@ -65,6 +82,15 @@ def judge(seen: Observation) -> Attempt:
     if seen.failure is not None:
         return _failed(seen, seen.failure)
     return _silent(seen, f"no answer within {seen.waited:.1f} s")
+
+
+def speaks_tls(attempt: Attempt) -> bool:
+    """Whether an attempt over TLS shows that there is a TLS server, whatever it makes of this client."""
+    secured = any(isinstance(one, FlowTrace) and one.event == SECURED for one in attempt.records)
+    if attempt.tls or secured or attempt.reach is Reach.CERTIFICATE_WANTED:
+        return True
+    none = (TlsProblem.NOT_TLS.text, TlsProblem.SILENT.text)
+    return attempt.reach is Reach.TLS_FAILED and not attempt.detail.startswith(none)
 
 
 def _answer(seen: Observation) -> tuple[Response | None, str]:
@@ -105,7 +131,21 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
     reach = REACH[failure.reason]
     if reach is Reach.NO_ANSWER:
         return _silent(seen, detail)
-    return _attempt(seen, reach, detail, _ADVICE[failure.reason])
+    if reach is Reach.NOT_SIP and _is_broken_sip(seen):
+        return _attempt(seen, Reach.SILENT, f"no answer that can be used; {detail}", _BROKEN)
+    instead = _instead(detail) if reach is Reach.NOT_SIP else ""
+    return replace(_attempt(seen, reach, detail, _ADVICE[failure.reason]), instead=instead)
+
+
+def _is_broken_sip(seen: Observation) -> bool:
+    """Whether what came back is no message, but was meant to be an answer."""
+    came = [one for one in seen.records if isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED]
+    return bool(came) and came[-1].data.startswith(_STATUS_LINE)
+
+
+def _instead(detail: str) -> str:
+    """What is spoken in the place of what was asked for, in a word; empty where that is not known."""
+    return next((name for part, name in _INSTEAD.items() if part in detail), "")
 
 
 def _silent(seen: Observation, detail: str) -> Attempt:
@@ -113,24 +153,31 @@ def _silent(seen: Observation, detail: str) -> Attempt:
     transport = seen.query.hop.transport
     reached = {record.event for record in seen.records if isinstance(record, FlowTrace)}
     if OPENED not in reached:
-        return _attempt(seen, Reach.NO_ANSWER, detail, _NO_ANSWER)
+        return _attempt(seen, Reach.FILTERED if transport.reliable else Reach.NO_ANSWER, detail, _NO_ANSWER)
     if transport.secure and SECURED not in reached:
         return _tls_failed(seen, TlsProblem.SILENT, detail)
     wanted = seen.tls is not None and seen.tls.certificate_requested
+    if wanted and seen.failure is not None:
+        # RFC 8446 §4.4.2.4: the client is done with its handshake before the server misses the certificate.
+        return _attempt(seen, Reach.CERTIFICATE_WANTED, _joined(detail, *_tls_remarks(seen.tls)), _WANTS_CERTIFICATE)
     advice = _WANTS_CERTIFICATE if wanted else _SILENT_BEHIND_TLS if transport.secure else _SILENT
     return _attempt(seen, Reach.SILENT, _joined(detail, *_tls_remarks(seen.tls)), advice)
 
 
 def _tls_failed(seen: Observation, problem: TlsProblem, detail: str) -> Attempt:
     text = f"{problem.text} ({detail})" if detail else problem.text
-    return _attempt(seen, Reach.TLS_FAILED, text, problem.advice)
+    if problem is TlsProblem.CLIENT_CERTIFICATE_REQUIRED:
+        return _attempt(seen, Reach.CERTIFICATE_WANTED, text, problem.advice)
+    instead = _instead(detail) if problem is TlsProblem.NOT_TLS else ""
+    return replace(_attempt(seen, Reach.TLS_FAILED, text, problem.advice), instead=instead)
 
 
 def _websocket_failed(seen: Observation, failure: WsFailure) -> Attempt:
     """A connection that is open, over which no WebSocket comes about."""
     reach = REACH[failure.reason]
     text = f"{failure.ws.text} ({failure.detail})" if failure.detail else failure.ws.text
-    return _attempt(seen, Reach.SILENT if reach is Reach.NO_ANSWER else reach, text, failure.ws.advice)
+    attempt = _attempt(seen, Reach.SILENT if reach is Reach.NO_ANSWER else reach, text, failure.ws.advice)
+    return replace(attempt, instead=HTTP if "HTTP" in text else "")
 
 
 def _tls_remarks(tls: TlsFacts | None) -> tuple[str, ...]:

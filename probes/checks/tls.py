@@ -9,6 +9,7 @@ for.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from cryptography.x509 import Certificate
@@ -28,6 +29,9 @@ DEFAULT_TIMEOUT = 4.0
 """Seconds for one handshake: three SYNs are sent by then."""
 DEFAULT_DEADLINE = 20.0
 """Seconds for all of them, of which no more than one of each version is under way at a time."""
+
+QUICK = 0.4
+"""Seconds for a first handshake after which the session is resumed even where not every cipher is asked for."""
 
 SUITES = (
     "TLS_AES_256_GCM_SHA384",
@@ -133,6 +137,8 @@ class TlsQuestion:
     hop: Hop
     timeout: float = DEFAULT_TIMEOUT
     deadline: float = DEFAULT_DEADLINE
+    every_cipher: bool = True
+    """Whether all ciphers of each version are asked for, one after the other, or whether the version is accepted."""
 
 
 class TlsIO(Protocol):
@@ -148,9 +154,9 @@ SHOW = Trial(Purpose.SHOW)
 SMALL = Trial(Purpose.SHOW, small=True)
 
 
-def plan(seen: Sequence[Handshake]) -> tuple[Trial, ...]:
+def plan(seen: Sequence[Handshake], *, every_cipher: bool = True) -> tuple[Trial, ...]:
     """The handshakes worth making given those that were seen. More knowledge only ever adds to them, up to
-    MAX_HANDSHAKES.
+    MAX_HANDSHAKES; without `every_cipher`, one of each version.
     """
     known = {handshake.trial: handshake for handshake in seen}
     first, trials = known.get(SHOW), [SHOW]
@@ -162,17 +168,19 @@ def plan(seen: Sequence[Handshake]) -> tuple[Trial, ...]:
         return tuple(trials)
     small = first.trial.small
     lines = {version: _line(known, version, small=small) for version in reversed(TlsVersion)}
-    trials += [trial for line in lines.values() for trial in line]
+    trials += [trial for line in lines.values() for trial in (line if every_cipher else line[:1])]
     if not first.cipher:
         first = _alone(known, [line[0] for line in lines.values()], trials)
-    if first is not None and first.established and first.failure is None:
+    # A server of TLS 1.3 that has nothing more to say gives nothing to resume with: `took` is how long that was heard.
+    talks = every_cipher or (first is not None and first.took < QUICK)
+    if first is not None and first.established and first.failure is None and talks:
         trials.append(replace(first.trial, purpose=Purpose.RESUME))
     return tuple(trials)
 
 
 async def act(io: TlsIO, question: TlsQuestion) -> tuple[Handshake, ...]:
     """Have them made, and see what happens."""
-    return await io.carry_out(question, plan)
+    return await io.carry_out(question, partial(plan, every_cipher=question.every_cipher))
 
 
 def terms(trial: Trial, config: TlsConfig) -> TlsConfig:

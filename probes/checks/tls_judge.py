@@ -19,6 +19,7 @@ from probes.checks.tls_certificate import (
     read_certificate,
     read_staple,
 )
+from probes.findings.catalogue import Entry, catalogue
 from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Hop, Transport
 from sipcore.transports.base import TlsVersion
@@ -62,61 +63,25 @@ class Validity(Enum):
 
 
 class Remark(Enum):
-    """What is worth telling beyond the certificate's state: (for people, what to do about it, the rule)."""
+    """What is worth telling beyond the certificate's state, by its code in the catalogue of findings."""
 
-    OLD_ONLY = (
-        "neither TLS 1.2 nor 1.3 is accepted",
-        "upgrade the peer: usual clients refuse TLS 1.0 and 1.1",
-        "RFC 8996",
-    )
-    OLD_VERSION = ("TLS 1.0 or 1.1 is accepted", "switch them off unless an old peer needs them", "RFC 8996")
-    BROKEN_CIPHER = (
-        "ciphers are accepted that do not encrypt, do not authenticate, or are broken",
-        "leave them out of the peer's cipher list",
-        "RFC 9325 §4.1",
-    )
-    NO_FORWARD_SECRECY = (
-        "a version is accepted without any cipher that has forward secrecy",
-        "put ECDHE ciphers first in the peer's cipher list",
-        "RFC 9325 §4.1",
-    )
-    LARGE_HELLO = (
-        "a usual first flight gets no answer, a small one does",
-        "offer group P-256 only; a device on the way, or the peer, loses handshakes larger than one packet",
-        "RFC 8446 §4.1.2",
-    )
-    INTOLERANT = (
-        "an offer of all versions is refused, though one of them is accepted by itself",
-        "offer that version only; the peer's operator should upgrade it",
-        "RFC 8446 §4.2.1",
-    )
-    EXPIRES_SOON = ("a certificate expires soon", "renew it now", "RFC 5280 §4.1.2.5")
-    WEB_NAME_ONLY = (
-        "the certificate is for the name by the rules of the web, but not by those of SIP, which knows no wildcards",
-        "have the certificate name the SIP domain itself",
-        "RFC 5922 §7.2",
-    )
-    DISORDERED_CHAIN = (
-        "the chain is not sent in order, each certificate followed by its issuer's",
-        "sort the peer's certificate file",
-        "RFC 5246 §7.4.2",
-    )
-    STAPLE_MISSING = (
-        "the certificate may only be shown together with an OCSP response, and comes without",
-        "switch OCSP stapling on",
-        "RFC 7633 §4.3.3",
-    )
-    STAPLE_UNUSABLE = (
-        "the OCSP response that comes with the certificate proves nothing",
-        "have the peer fetch a fresh one",
-        "RFC 6960 §3.2",
-    )
-    UNFINISHED = ("not everything could be asked", "allow more time", "RFC 8446 §4.1.1")
+    OLD_ONLY = "tls-old-only"
+    OLD_VERSION = "tls-old-version"
+    BROKEN_CIPHER = "tls-broken-cipher"
+    NO_FORWARD_SECRECY = "tls-no-forward-secrecy"
+    LARGE_HELLO = "tls-large-hello"
+    INTOLERANT = "tls-intolerant"
+    EXPIRES_SOON = "tls-expires-soon"
+    WEB_NAME_ONLY = "tls-web-name-only"
+    DISORDERED_CHAIN = "tls-disordered-chain"
+    STAPLE_MISSING = "tls-staple-missing"
+    STAPLE_UNUSABLE = "tls-staple-unusable"
+    UNFINISHED = "tls-unfinished"
 
-    def __init__(self, text: str, advice: str, section: str) -> None:
-        self.text = text
-        self.advice = advice
-        self.section = section
+    @property
+    def entry(self) -> Entry:
+        """What is known of it: what it means, what to do about it, the rule."""
+        return catalogue()[self.value]
 
 
 @value
@@ -152,6 +117,7 @@ class TlsReport:
     `name` is whom the certificate must be for. `validity` is None where none was seen; `faults` is all that is wrong
     with it. `agreed` is the handshake that shows what a usual client gets, None where nothing was agreed on; `failure`
     is why there is no connection. `resumed` is whether the session was resumed, None where that did not come out.
+    `every_cipher` is whether each version was asked for all of its ciphers.
     """
 
     hop: Hop
@@ -169,6 +135,7 @@ class TlsReport:
     staple: StapleFacts | None = None
     resumed: bool | None = None
     remarks: tuple[Remark, ...] = ()
+    every_cipher: bool = True
 
     @property
     def works(self) -> bool:
@@ -191,8 +158,8 @@ class TlsReport:
         return self.agreed is not None and self.agreed.problem is TlsProblem.CLIENT_CERTIFICATE_REQUIRED
 
 
-def judge(hop: Hop, seen: Sequence[Handshake], now: float) -> TlsReport:
-    """What the handshakes with `hop` mean at `now`, in seconds since 1970."""
+def judge(hop: Hop, seen: Sequence[Handshake], now: float, *, every_cipher: bool = True) -> TlsReport:
+    """What the handshakes with `hop` mean at `now`, in seconds since 1970; `every_cipher` is what they were to ask."""
     shows = [handshake for handshake in seen if handshake.trial.purpose is Purpose.SHOW]
     agreed = next((handshake for handshake in shows if handshake.cipher), None)
     telling = agreed or next(reversed(shows), None)
@@ -205,6 +172,7 @@ def judge(hop: Hop, seen: Sequence[Handshake], now: float) -> TlsReport:
         agreed=agreed,
         failure=telling.failure if telling else None,
         resumed=next((h.resumed for h in seen if h.trial.purpose is Purpose.RESUME and h.established), None),
+        every_cipher=every_cipher,
     )
     if agreed is not None and agreed.shown.chain:
         report = _certified(report, agreed.shown)
@@ -290,14 +258,16 @@ def _remarks(report: TlsReport) -> Iterator[Remark]:
         yield Remark.OLD_VERSION
     if any(_BROKEN & set(cipher.split("-")) for facts in accepted for cipher in facts.ciphers):
         yield Remark.BROKEN_CIPHER
-    if any(not any(cipher.startswith(_FORWARD) for cipher in facts.ciphers) for facts in accepted):
+    secret = (any(cipher.startswith(_FORWARD) for cipher in facts.ciphers) for facts in accepted)
+    if report.every_cipher and not all(secret):
         yield Remark.NO_FORWARD_SECRECY
     if report.agreed is not None and report.agreed.trial.small:
         yield Remark.LARGE_HELLO
     if report.agreed is not None and report.agreed.trial.version is not None:
         yield Remark.INTOLERANT
     yield from _certificate_remarks(report)
-    if report.agreed is not None and not all(facts.complete for facts in report.versions):
+    known = all(facts.complete if report.every_cipher else facts.accepted is not None for facts in report.versions)
+    if report.agreed is not None and not known:
         yield Remark.UNFINISHED
 
 

@@ -17,13 +17,22 @@ from probes.cli.common import (
     with_client_certificate,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.explain import show_page
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from probes.destination import Destination
+    from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig
-    from probes.result import Discovery
+    from sipcore.transports.base import TlsConfig
+
+
+def _explain(code: str) -> None:
+    if code:
+        show_page(code)
+        raise typer.Exit(ExitCode.OK)
+
 
 REFRESH = 0.1
 """Seconds between two pictures of the live table."""
@@ -56,11 +65,23 @@ def discover(
     key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
     tls_minimum: Annotated[TlsMinimum, typer.Option(help="Oldest version of TLS to offer.")] = TlsMinimum.TLS_1_2,
     nameserver: Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")] = "",
+    challenge: Annotated[
+        bool,
+        typer.Option("--challenge", help="Send a REGISTER that changes nothing, to see what it is challenged with."),
+    ] = False,
+    only_options: Annotated[
+        bool, typer.Option("--only-options", help="Send one OPTIONS to each place, and nothing more.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    _: Annotated[
+        str,
+        typer.Option("--explain", metavar="CODE", callback=_explain, is_eager=True, help="Explain a finding and exit."),
+    ] = "",
 ) -> None:
     """Find out what a SIP endpoint is and how to reach it.
 
-    One OPTIONS request goes to each of its addresses, ports and transports.
+    One OPTIONS request goes to each of its addresses, ports and transports. A place that stays silent gets another one
+    without User-Agent; one that answers a few more, and a TLS server some handshakes.
 
     Exit code 0: something answered; 3: no address; 4: refused; 5: no route; 6: silence; 7: TLS failed; 8: not SIP.
     """
@@ -68,25 +89,29 @@ def discover(
 
     from probes.discovery.run import DiscoveryConfig
     from sipcore.resolve.target import Transport
-    from sipcore.transports.base import TlsVersion
     from sipcore.transports.lookup import LookupConfig
 
     destination = read_destination(target)
-    tls = with_client_certificate(tls_config(ca_file, insecure=True), certificate, key)
     config = DiscoveryConfig(
         ports=tuple(port or ()),
         transports=tuple(Transport[wanted.name] for wanted in transport or ()),
         timeout=timeout,
-        tls=replace(tls, minimum_version=TlsVersion[tls_minimum.name]),
+        tls=with_client_certificate(_tls(ca_file, tls_minimum), certificate, key),
         lookup=LookupConfig(nameservers=nameservers(nameserver)),
+        challenge=challenge,
     )
-    console = make_console()
-    discovery = trio.run(find_out, destination, config, None if as_json else console)
-    if as_json:
-        _print_data(discovery)
-    else:
-        print_result(discovery, console)
+    if only_options:
+        config = replace(config, retry=False, habits=False, tls_report=False)
+    console = None if as_json else make_console()
+    discovery = trio.run(find_out, destination, config, console)
+    _print(discovery, console)
     raise typer.Exit(exit_code(discovery))
+
+
+def _tls(ca_file: Path | None, minimum: TlsMinimum) -> "TlsConfig":
+    from sipcore.transports.base import TlsVersion
+
+    return replace(tls_config(ca_file, insecure=True), minimum_version=TlsVersion[minimum.name])
 
 
 async def find_out(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
@@ -96,6 +121,13 @@ async def find_out(destination: "Destination", config: "DiscoveryConfig", consol
     if console is None or not console.is_terminal:
         return await carry_out(destination, config)
     return await _watch(destination, config, console)
+
+
+def _print(discovery: "Discovery", console: "Console | None") -> None:
+    if console is None:
+        _print_data(discovery)
+    else:
+        print_result(discovery, console)
 
 
 def print_result(discovery: "Discovery", console: "Console") -> None:
@@ -132,9 +164,11 @@ def exit_code(discovery: "Discovery") -> ExitCode:
     codes = {
         Reach.SILENT: ExitCode.NO_ANSWER,
         Reach.NO_ANSWER: ExitCode.NO_ANSWER,
+        Reach.FILTERED: ExitCode.NO_ANSWER,
         Reach.REFUSED: ExitCode.REFUSED,
         Reach.UNREACHABLE: ExitCode.UNREACHABLE,
         Reach.TLS_FAILED: ExitCode.TLS_FAILED,
+        Reach.CERTIFICATE_WANTED: ExitCode.TLS_FAILED,
         Reach.NOT_SIP: ExitCode.NOT_SIP,
         Reach.FAILED: ExitCode.FAILED,
     }

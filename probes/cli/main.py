@@ -23,6 +23,7 @@ VERBS = {
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",
     "replay": "probes.cli.replay",
+    "explain": "probes.cli.explain",
     "demo": "probes.cli.demo",
 }
 """The verbs in the order in which the help shows them."""

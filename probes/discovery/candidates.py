@@ -1,17 +1,17 @@
-"""Where to look for a destination: what to ask of DNS, and which addresses, ports and transports come of it.
+"""Where to look for a destination: which addresses, ports and transports come of what DNS has told so far.
 
-`questions` says what to ask first, `further_questions` what the answers make necessary, and `candidates` what is worth
-trying given what is known so far. All three are pure, and more knowledge only ever adds candidates.
+Pure, and more knowledge only ever adds candidates.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
+from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
 from probes.destination import Destination
 from sipcore.errors import LocalError
 from sipcore.message.uri import SipUri
-from sipcore.resolve.plan import Address, Answer, Question, RecordType, Result, Srv
+from sipcore.resolve.plan import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
 from sipcore.resolve.target import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, SocketAddress, Transport, is_numeric
 from sipcore.value import value
 
@@ -30,8 +30,8 @@ MAX_ADDRESSES = 32
 MAX_CANDIDATES = 96
 """Places that one run tries, all at once: ten addresses with the default ports and transports."""
 
-_SRV_PREFIXES = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
-"""RFC 3263 §4.1."""
+_LOCATED = (Transport.UDP, Transport.TCP, Transport.TLS)
+"""Those whose SRV records clients look for without a NAPTR record that leads there (RFC 3263 §4.1)."""
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 
 Key = tuple[Transport, SocketAddress]
@@ -84,22 +84,6 @@ class Candidate:
         return self.hop.transport, self.hop.remote
 
 
-def questions(destination: Destination, scope: Scope) -> tuple[Question, ...]:
-    """What to ask of DNS at first; nothing for an address."""
-    target = destination.target
-    if target.is_numeric:
-        return ()
-    addresses = [Question(family, target.host) for family in _FAMILIES]
-    return (*_srv_questions(target.host, scope).values(), *addresses)
-
-
-def further_questions(results: Iterable[Result]) -> tuple[Question, ...]:
-    """What SRV answers make necessary: the addresses of their targets."""
-    targets = [record.target for result in results for record in _srv_records(result)]
-    names = dict.fromkeys(target for target in targets if target and not is_numeric(target))
-    return tuple(Question(family, name) for name in names for family in _FAMILIES)
-
-
 def candidates(destination: Destination, scope: Scope, results: Results) -> tuple[Candidate, ...]:
     """All that is worth trying, given the answers so far: what DNS names first, then the usual ports of each address.
 
@@ -112,11 +96,22 @@ def candidates(destination: Destination, scope: Scope, results: Results) -> tupl
     return tuple(found.values())
 
 
-def _srv_questions(host: str, scope: Scope) -> dict[Transport, Question]:
-    if not scope.follows_srv or "." not in host or host.lower().endswith(".localhost"):
-        return {}  # a name without a domain has no records of its own in DNS, nor has this machine (RFC 6761 §6.3)
-    prefixes = {transport: _SRV_PREFIXES[transport] for transport in scope.transports if transport in _SRV_PREFIXES}
-    return {transport: Question(RecordType.SRV, f"{prefix}.{host}") for transport, prefix in prefixes.items()}
+def is_without_records(host: str) -> bool:
+    """Whether a name has no records of its own in DNS: one without a domain, or of this machine (RFC 6761 §6.3)."""
+    return "." not in host or host.lower().endswith(".localhost")
+
+
+def _services(host: str, scope: Scope, results: Results) -> list[tuple[Transport, Question]]:
+    """Where SRV records stand: where NAPTR records say, then where they are looked for without any."""
+    if not scope.follows_srv or is_without_records(host):
+        return []
+    found = [
+        (SERVICES[record.service.upper()], normal(Question(RecordType.SRV, record.replacement)))
+        for record in leading(_records(results.get(normal(Question(RecordType.NAPTR, host)))))
+        if isinstance(record, Naptr) and record.service.upper() in SERVICES and record.flags.upper() == "S"
+    ]
+    found += [(one, normal(Question(RecordType.SRV, f"{PREFIXES[one]}.{host}"))) for one in _LOCATED]
+    return [place for place in dict.fromkeys(found) if place[0] in scope.transports]
 
 
 def _srv_records(result: Result | None) -> list[Srv]:
@@ -126,7 +121,7 @@ def _srv_records(result: Result | None) -> list[Srv]:
 
 
 def _published(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
-    for transport, question in _srv_questions(destination.target.host, scope).items():
+    for transport, question in _services(destination.target.host, scope, results):
         for record in _srv_records(results.get(question)):
             if not record.target or not record.port:
                 continue  # RFC 2782: "." says that the service is decidedly not available; port 0 leads nowhere
@@ -160,7 +155,7 @@ def _addresses(name: str, results: Results) -> list[tuple[str, str]]:
     if is_numeric(name):
         return [(name, "the address was given")]
     found = []
-    for question in (Question(family, name) for family in _FAMILIES):
+    for question in (normal(Question(family, name)) for family in _FAMILIES):
         result = results.get(question)
         source = f"{question}{_told_by(result)}"
         records = [record for record in _records(result) if isinstance(record, Address)]
@@ -174,7 +169,7 @@ def _told_by(result: Result | None) -> str:
     return f" (of this host's {'hosts file' if result.source == 'hosts' else 'resolver'})"
 
 
-def _records(result: Result | None) -> tuple[object, ...]:
+def _records(result: Result | None) -> tuple[Record, ...]:
     return result.records if isinstance(result, Answer) else ()
 
 

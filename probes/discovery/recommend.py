@@ -1,22 +1,27 @@
 """What the attempts add up to: how to connect and why, what the endpoint is, and what to try when nothing answered."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from probes.destination import Destination
-from probes.discovery.capabilities import codecs_of, methods_of
+from probes.discovery.capabilities import Capabilities, told_by
+from probes.discovery.findings import Seen, find
+from probes.discovery.habits.judge import Habits
+from probes.discovery.outcome import Discovery
 from probes.fingerprint.identify import system_of
-from probes.result import Attempt, Discovery, LookupStep, Reach, Recommendation, System
-from sipcore.message.message import Response
+from probes.result import Attempt, LookupStep, Reach, Recommendation, System
+from sipcore.errors import ParseError
+from sipcore.message.fields.via import Via
 from sipcore.resolve.plan import LookupFailure, LookupFault, RecordType, Result
 from sipcore.resolve.target import Transport
-
-T = TypeVar("T")
 
 SERVER_ERROR = 500
 """From this status on the peer itself says that it cannot serve (RFC 3261 §21.5, §21.6)."""
 
-_TELLING = (Reach.NOT_SIP, Reach.SILENT, Reach.TLS_FAILED, Reach.NO_ANSWER, Reach.REFUSED, Reach.UNREACHABLE)
+_TELLING = (
+    *(Reach.CERTIFICATE_WANTED, Reach.NOT_SIP, Reach.SILENT, Reach.TLS_FAILED, Reach.NO_ANSWER, Reach.FILTERED),
+    *(Reach.REFUSED, Reach.UNREACHABLE),
+)
 """How far an attempt got, the most telling first; what is not in it tells nothing of the peer."""
 
 _FAULTS = {
@@ -38,28 +43,63 @@ def conclude(
     attempts: Sequence[Attempt],
     *,
     duration: float,
-    omitted: int = 0,
+    seen: Seen | None = None,
 ) -> Discovery:
     """Everything that was seen, and what it adds up to. `duration` is in seconds."""
+    seen = seen or Seen()
     recommendation = recommend(destination, attempts)
     best = recommendation.hop if recommendation else None
     answered = sorted((one for one in attempts if one.response is not None), key=lambda one: one.hop is not best)
-    responses = [one.response for one in answered if one.response is not None]
-    telling = most_telling(attempts) if not responses else None
+    telling = most_telling(attempts) if not answered else None
+    system = _most_telling_system(answered)
+    capabilities = _capabilities(answered, seen.habits)
+    failure = "" if attempts else unresolvable(destination, results)
+    if recommendation is not None:
+        recommendation = replace(
+            recommendation,
+            system=system.product if system is not None else "",
+            methods=capabilities.methods,
+            codecs=capabilities.codecs,
+        )
     return Discovery(
         destination,
         tuple(lookups),
         tuple(attempts),
         recommendation,
-        system=_most_telling_system(answered),
-        methods=_first(methods_of, responses) or (),
-        codecs=_first(codecs_of, responses) or (),
+        system=system,
+        findings=find(destination, attempts, seen, system, telling, failure),
+        capabilities=capabilities,
+        dns=seen.dns,
+        tls=seen.tls,
         duration=duration,
-        failure="" if attempts else unresolvable(destination, results),
+        failure=failure,
         telling=telling,
         advice=telling.advice if telling is not None else "",
-        omitted=omitted,
+        omitted=seen.omitted,
     )
+
+
+def _capabilities(answered: Sequence[Attempt], habits: Habits) -> Capabilities:
+    """What answers tell, and what was seen of habits. Whether rport is obeyed shows over UDP alone."""
+    told = told_by([one.response for one in answered if one.response is not None])
+    datagrams = [one for one in answered if not one.hop.transport.reliable and one.response is not None]
+    vias = [via for via in map(_via, datagrams) if via is not None]
+    return replace(
+        told,
+        authentication=habits.authentication or told.authentication,
+        received=any(via.received is not None for via in vias) if vias else None,
+        rport=any(via.rport is not None for via in vias) if vias else None,
+        largest_datagram=habits.largest or None,
+        keep_alive_udp=habits.stun,
+        keep_alive_stream=habits.crlf,
+    )
+
+
+def _via(attempt: Attempt) -> Via | None:
+    try:
+        return attempt.response.via if attempt.response is not None else None
+    except ParseError:
+        return None
 
 
 def recommend(destination: Destination, attempts: Sequence[Attempt]) -> Recommendation | None:
@@ -72,7 +112,15 @@ def recommend(destination: Destination, attempts: Sequence[Attempt]) -> Recommen
     if not answered:
         return None
     best = min(answered, key=_rank)
-    return Recommendation(best.hop, _why(destination, best, answered), best.uri)
+    by_dns = _leads_by_dns(destination, best, attempts)
+    return Recommendation(best.hop, _why(destination, best, answered), best.uri, by_dns)
+
+
+def _leads_by_dns(destination: Destination, best: Attempt, attempts: Sequence[Attempt]) -> bool:
+    """Whether whoever goes by DNS gets to the recommended place, or to one like it, and to no dead one."""
+    if destination.port is not None or destination.transport is not None or not best.published:
+        return False
+    return all(one.response is not None for one in attempts if one.published)
 
 
 def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
@@ -160,8 +208,3 @@ def _main_reason(destination: Destination, best: Attempt, others: Sequence[Attem
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def _first(read: Callable[[Response], T], responses: Iterable[Response]) -> T | None:
-    """What the first response that says anything says."""
-    return next((found for found in map(read, responses) if found), None)

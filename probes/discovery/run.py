@@ -1,38 +1,64 @@
 """Discovery carried out: DNS asked, every candidate probed side by side, each with the same time to answer.
 
-Nothing is sent but the DNS questions and one OPTIONS to each candidate (repeated over UDP until it is answered: RFC
-3261 §17.1.2.1), and there are never more than `MAX_CANDIDATES` of them.
+One OPTIONS goes to each candidate (repeated over UDP until it is answered: RFC 3261 §17.1.2.1), of which there are
+never more than `MAX_CANDIDATES`. One that stays silent gets a second, inconspicuous request. Where something answers,
+a few more tell what it can do, and a few handshakes what its TLS server accepts.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import trio
 
 from probes.checks import options
-from probes.checks.io import Observation, Query, TlsFacts
+from probes.checks.dns.judge import DnsReport
+from probes.checks.dns.judge import judge as judge_dns
+from probes.checks.dns.judge import told as told_by_dns
+from probes.checks.dns.plan import DnsQuestion, Reply
+from probes.checks.dns.plan import Query as DnsQuery
+from probes.checks.dns.plan import plan as plan_dns
+from probes.checks.dns.run import DnsSockets, system_resolvers
+from probes.checks.run import TlsSockets
+from probes.checks.tls import SHOW, TlsQuestion
+from probes.checks.tls import act as shake_hands
+from probes.checks.tls_judge import TlsReport
+from probes.checks.tls_judge import judge as judge_tls
 from probes.destination import Destination
-from probes.discovery.candidates import MAX_CANDIDATES, Candidate, Key, Scope, candidates, further_questions, questions
+from probes.discovery.asking.run import EndpointIO
+from probes.discovery.candidates import MAX_CANDIDATES, Candidate, Key, Scope, candidates, is_without_records
+from probes.discovery.findings import Seen
+from probes.discovery.habits.run import HabitsOf
+from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
+from probes.discovery.retry import explained, is_worth_retrying, may_be_filtered, speaking_tls, what_was_left_out
 from probes.product import PRODUCT
-from probes.result import Attempt, Discovery, LookupStep
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
-from sipcore.errors import TransportFailure
-from sipcore.events import Exchange
-from sipcore.outgoing import Order
-from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, Result
+from probes.result import Attempt, LookupStep, Reach
+from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.resolve.plan import Answer, LookupFailure, Question, RecordType, Result
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.stack import StackConfig
-from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
-from sipcore.transports.lookup import Lookup, LookupConfig
+from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
 DEFAULT_TIMEOUT = 4.0
 """Seconds for each answer: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three SYNs over TCP."""
 GRACE = 0.5
 """Seconds that TLS gets at an address where plain TCP was answered, or the other way round: no server that speaks both
 on one port takes longer to say so, and the others keep silent until the end."""
+QUIET = 0.4
+"""The part of the time after which silence is taken for one: three requests were sent over UDP by then, and another one
+has time for as many."""
+LINGER = 0.05
+"""Seconds that answers over UDP are waited for after the last one, in case they come twice."""
+TLS_PATIENCE = 1.5
+"""Seconds for a handshake with a server that has just made one."""
+MAX_TLS_REPORTS = 2
+"""TLS servers that one run looks at more closely; more are looked at by the TLS report itself."""
 _OTHER_STREAM = {Transport.TCP: Transport.TLS, Transport.TLS: Transport.TCP}
+_FAMILIES = (RecordType.A, RecordType.AAAA)
+_SMALL_GROUP = "P-256"
+"""The one group that the inconspicuous request offers, so that its first flight is small."""
 
 Progress = LookupStep | Candidate | Attempt
 """What is told while discovery runs: a lookup is done, a candidate is being tried, an attempt is over."""
@@ -52,6 +78,14 @@ class DiscoveryConfig:
     timeout: float = DEFAULT_TIMEOUT
     tls: TlsConfig = field(default_factory=TlsConfig)
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    retry: bool = True
+    """Whether places that stay silent get a second, inconspicuous request."""
+    habits: bool = True
+    """Whether a place that answers gets a few requests more: large ones, keep-alives, one that may go no further."""
+    challenge: bool = False
+    """Whether a REGISTER that changes nothing is sent, to see what it is challenged with."""
+    tls_report: bool = True
+    """Whether a few more handshakes are made with a TLS server."""
 
 
 async def discover(
@@ -66,10 +100,14 @@ async def discover(
     if any(transport.secure for transport in scope.transports):
         _check_tls(config.tls)
     started = trio.current_time()
-    async with open_endpoint(_endpoint_config(config)) as endpoint:
-        run = _Run(destination, scope, config, EndpointIO(endpoint), on_progress)
+    small = replace(config.tls, group=config.tls.group or _SMALL_GROUP)
+    async with (
+        open_endpoint(_endpoint_config(config, config.tls, PRODUCT)) as endpoint,
+        open_endpoint(_endpoint_config(config, small, "")) as inconspicuous,
+    ):
+        run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), on_progress)
         await run.everything()
-    return run.result(trio.current_time() - started)
+        return run.result(trio.current_time() - started)
 
 
 def _check_tls(config: TlsConfig) -> None:
@@ -82,10 +120,10 @@ def _check_tls(config: TlsConfig) -> None:
     TlsContexts(config).client(Hop(Transport.TLS, SocketAddress("192.0.2.1", Transport.TLS.default_port)))
 
 
-def _endpoint_config(config: DiscoveryConfig) -> EndpointConfig:
+def _endpoint_config(config: DiscoveryConfig, tls: TlsConfig, product: str) -> EndpointConfig:
     # An attempt's own time ends before the transport gives its connection up: it is the one that is told.
-    transports = TransportConfig(tls=replace(config.tls, verify=False), connect_timeout=config.timeout + 1.0)
-    return EndpointConfig(transports, stack=StackConfig(product=PRODUCT, tracing=False), garbage_fails=True)
+    transports = TransportConfig(tls=replace(tls, verify=False), connect_timeout=config.timeout + 1.0)
+    return EndpointConfig(transports, stack=StackConfig(product=product, tracing=False), garbage_fails=True)
 
 
 class _Run:
@@ -96,23 +134,28 @@ class _Run:
         destination: Destination,
         scope: Scope,
         config: DiscoveryConfig,
-        io: "EndpointIO",
+        ios: tuple[EndpointIO, EndpointIO],
         on_progress: OnProgress | None,
     ) -> None:
         self._destination = destination
         self._scope = scope
         self._config = config
-        self._io = io
+        self._io, self._inconspicuous = ios
         self._tell = on_progress or _ignore
-        self._lookup = Lookup(config.lookup)
-        self._asked: dict[Question, Result | None] = {}
+        self._results: dict[Question, Result] = {}
+        self._dns: DnsReport | None = None
         self._attempts: dict[Key, Attempt | None] = {}
+        self._tls: dict[Key, TlsReport | None] = {}
+        self._habits = HabitsOf(self._io, challenge=config.challenge)
 
     async def everything(self) -> None:
         """Ask and probe until there is nothing more to do; each answer of DNS may start more of both."""
         async with trio.open_nursery() as nursery:
             self._start(nursery)
-            self._ask(questions(self._destination, self._scope), nursery)
+            if not self._destination.is_numeric:
+                nursery.start_soon(self._ask_dns, nursery)
+        if any(attempt.response is not None and not attempt.hop.transport.reliable for attempt in self._seen()):
+            await trio.sleep(LINGER)
 
     def result(self, duration: float) -> Discovery:
         """What everything adds up to, in the order of the candidates. `duration` is in seconds."""
@@ -122,35 +165,66 @@ class _Run:
             attempt = self._attempts.get(candidate.key)
             if attempt is None:
                 omitted += 1
-            else:
-                # What DNS told later may be one more reason for a place that was being tried already.
-                hop = replace(attempt.hop, why=candidate.hop.why)
-                attempts.append(replace(attempt, hop=hop, published=candidate.published))
-        steps = [_step(result) for result in self._results().values()]
-        results = self._results().values()
-        return conclude(self._destination, steps, results, attempts, duration=duration, omitted=omitted)
+                continue
+            io = self._inconspicuous if attempt.only else self._io
+            records = io.records(candidate.key) or attempt.records
+            # What DNS told later may be one more reason for a place that was being tried already.
+            hop = replace(attempt.hop, why=candidate.hop.why)
+            attempts.append(replace(attempt, hop=hop, published=candidate.published, records=records))
+        reports = tuple(report for report in self._tls.values() if report is not None)
+        seen = Seen(self._dns, reports, self._habits.found, self._scope, time.time(), omitted)
+        steps = [_step(result) for result in self._results.values()]
+        found = explained(attempts)
+        return conclude(self._destination, steps, self._results.values(), found, duration=duration, seen=seen)
 
-    def _results(self) -> dict[Question, Result]:
-        return {question: result for question, result in self._asked.items() if result is not None}
+    def _seen(self) -> list[Attempt]:
+        return [attempt for attempt in self._attempts.values() if attempt is not None]
 
     def _candidates(self) -> tuple[Candidate, ...]:
-        return candidates(self._destination, self._scope, self._results())
+        return candidates(self._destination, self._scope, self._results)
 
-    def _ask(self, wanted: tuple[Question, ...], nursery: trio.Nursery) -> None:
-        for question in wanted:
-            if question not in self._asked:
-                self._asked[question] = None
-                nursery.start_soon(self._look_up, question, nursery)
+    # DNS
 
-    async def _look_up(self, question: Question, nursery: trio.Nursery) -> None:
-        timeout = self._config.timeout
-        result: Result = LookupFailure(question, LookupFault.TIMED_OUT, f"within {timeout:g} s")
-        with trio.move_on_after(timeout):
-            result = await self._lookup.ask(question)
-        self._asked[question] = result
-        self._tell(_step(result))
-        self._ask(further_questions([result]), nursery)
+    async def _ask_dns(self, nursery: trio.Nursery) -> None:
+        """The whole ladder; whatever each answer leads to is tried at once."""
+        lookup, destination = self._config.lookup, self._destination
+        if not self._scope.follows_srv or is_without_records(destination.server):
+            # What is asked then are its addresses, as for a destination with a port (RFC 3263 §4.2).
+            destination = replace(destination, port=destination.port or self._scope.ports[0])
+        # Each question is asked twice, in case a datagram is lost, and must be over a little before the end.
+        patience = min(lookup.timeout, self._config.timeout * 0.45)
+        resolvers = lookup.nameservers or system_resolvers()
+        question = DnsQuestion(destination, resolvers, patience, pause=0.0, deadline=self._config.timeout)
+
+        def plan(replies: Sequence[Reply]) -> Sequence[DnsQuery]:
+            self._take_replies(question, replies, nursery)
+            return plan_dns(question, replies)
+
+        replies = await DnsSockets(read_hosts(lookup.hosts_file)).carry_out(question, plan)
+        self._take_replies(question, replies, nursery)
+        self._dns = judge_dns(question, replies)
+        if not lookup.nameservers and not self._candidates():
+            await self._ask_system(nursery)
+
+    def _take_replies(self, question: DnsQuestion, replies: Sequence[Reply], nursery: trio.Nursery) -> None:
+        for asked, reply in told_by_dns(question, replies).items():
+            known = self._results.get(asked)
+            if known != reply.result:
+                self._results[asked] = reply.result
+                self._tell(_step(reply.result))
         self._start(nursery)
+
+    async def _ask_system(self, nursery: trio.Nursery) -> None:
+        """The system's own resolver, which has search domains, multicast DNS and the like."""
+        lookup = Lookup(self._config.lookup)
+        for family in _FAMILIES:
+            result = await lookup.ask(Question(family, self._destination.target.host))
+            if isinstance(result, Answer):
+                self._results[result.question] = result
+                self._tell(_step(result))
+        self._start(nursery)
+
+    # Attempts
 
     def _start(self, nursery: trio.Nursery) -> None:
         """Try the candidates that are new."""
@@ -158,71 +232,83 @@ class _Run:
             if candidate.key not in self._attempts and len(self._attempts) < MAX_CANDIDATES:
                 self._attempts[candidate.key] = None
                 self._tell(candidate)
-                nursery.start_soon(self._try, candidate)
+                nursery.start_soon(self._try, candidate, nursery)
 
-    async def _try(self, candidate: Candidate) -> None:
-        query = options.plan(candidate.uri, candidate.hop, self._config.timeout)
-        seen = await options.act(self._io, query)
-        attempt = replace(options.judge(seen), published=candidate.published)
+    async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
+        attempt = replace(await self._attempt(candidate), published=candidate.published)
         self._attempts[candidate.key] = attempt
         self._tell(attempt)
-        other = _OTHER_STREAM.get(candidate.hop.transport)
+        hop = candidate.hop
+        other = _OTHER_STREAM.get(hop.transport)
         if other is not None and attempt.response is not None:
-            self._io.hurry((other, candidate.hop.remote), GRACE)
+            self._io.hurry((other, hop.remote), GRACE)
+        # One that is said to be there, and hangs up on versions that are offered usually, may speak an older one.
+        worth = options.speaks_tls(attempt) or (attempt.reach is Reach.TLS_FAILED and self._is_wanted(candidate))
+        if self._config.tls_report and hop.transport.secure and worth:
+            nursery.start_soon(self._report_tls, candidate)
+        # An answer that does not fit its request has no time: no further one would be taken for an answer either.
+        final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
+        if self._config.habits and final and not attempt.only:
+            nursery.start_soon(self._habits.find_out, attempt)
 
+    async def _attempt(self, candidate: Candidate) -> Attempt:
+        """What one place does with a request; where it stays silent, with an inconspicuous one too."""
+        end = trio.current_time() + self._config.timeout
+        query = options.plan(candidate.uri, candidate.hop, self._config.timeout)
+        over = trio.Event()
+        found: list[Attempt] = []
 
-class EndpointIO:
-    """`ProbeIO` over an endpoint: sends a query, and keeps the trace of its hop."""
+        async def try_inconspicuously() -> None:
+            with trio.move_on_after(self._config.timeout * QUIET):
+                await over.wait()
+            rest = end - trio.current_time()
+            if rest <= 0 or (found and not self._is_worth(found[0])) or not self._may_be_filtered(candidate, found):
+                return
+            second = options.judge(await options.act(self._inconspicuous, replace(query, timeout=rest)))
+            if second.response is not None:
+                found.insert(0, replace(second, only=what_was_left_out(self._io.records(candidate.key), candidate.hop)))
+                nursery.cancel_scope.cancel()
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._records: dict[Key, list[TraceRecord]] = {}
-        self._waiting: dict[Key, trio.CancelScope] = {}
-        endpoint.subscribe(self._take)
+        async with trio.open_nursery() as nursery:
+            if self._config.retry:
+                nursery.start_soon(try_inconspicuously)
+            found.append(options.judge(await options.act(self._io, query)))
+            over.set()
+            if not self._config.retry or not self._is_worth(found[0]):
+                nursery.cancel_scope.cancel()
+        return await self._over_tls(found[0], end)
 
-    async def ask(self, query: Query) -> Observation:
-        """Send the query and wait for its final response, as long as it says. Whatever happens is a value."""
-        hop, endpoint = query.hop, self._endpoint
-        key = hop.transport, hop.remote
-        records = self._records.setdefault(key, [])
-        request = endpoint.new_request(query.method, query.uri, fields=query.fields)
-        exchange: Exchange | None = None
-        failure: TransportFailure | None = None
-        started = trio.current_time()
-        with trio.move_on_after(query.timeout) as self._waiting[key]:
-            try:
-                exchange = await endpoint.send(Order(request, hop, endpoint.config.stack.user))
-            except TransportFailure as error:
-                failure = error
-        return Observation(
-            query,
-            waited=trio.current_time() - started,
-            response=exchange.response if exchange else None,
-            failure=failure,
-            rtt=exchange.rtt if exchange else None,
-            kernel_stamped=exchange.stamp.kernel if exchange else False,
-            tls=self._tls_facts(exchange.hop if exchange else hop),
-            records=tuple(records),
-        )
+    async def _over_tls(self, attempt: Attempt, end: float) -> Attempt:
+        """The same attempt, unless its port of TCP speaks TLS and that is not tried there anyway."""
+        hop, rest = attempt.hop, end - trio.current_time()
+        is_silent = hop.transport is Transport.TCP and attempt.reach is Reach.SILENT and rest > 0
+        if not is_silent or not self._config.retry or (Transport.TLS, hop.remote) in self._attempts:
+            return attempt
+        secured = replace(hop, transport=Transport.TLS, tls_name=self._destination.server)
+        question = TlsQuestion(secured, rest, rest)
+        handshakes = await TlsSockets(self._config.tls).carry_out(question, lambda _: (SHOW,))
+        return speaking_tls(attempt) if any(one.cipher for one in handshakes) else attempt
 
-    def hurry(self, key: Key, seconds: float) -> None:
-        """Wait no longer than `seconds` from now for the answer to the last query to a place."""
-        scope = self._waiting.get(key)
-        if scope is not None:
-            scope.deadline = min(scope.deadline, trio.current_time() + seconds)
+    def _is_wanted(self, candidate: Candidate) -> bool:
+        """Whether somebody says that this transport is spoken there: DNS, or whoever asks for nothing else."""
+        return candidate.published or self._scope.transports == (candidate.hop.transport,)
 
-    def _take(self, record: TraceRecord) -> None:
-        match record:
-            case MessageTrace(flow=place) | FlowTrace(hop=place):
-                records = self._records.get((place.transport, place.remote))
-                if records is not None:
-                    records.append(record)
+    def _is_worth(self, attempt: Attempt) -> bool:
+        return is_worth_retrying(attempt, [one for one in self._seen() if one.hop.remote == attempt.hop.remote])
 
-    def _tls_facts(self, hop: Hop) -> TlsFacts | None:
-        session = self._endpoint.transports.tls_session(hop)
-        if session is None:
-            return None
-        return TlsFacts(str(session), session.faults, session.certificate_requested)
+    def _may_be_filtered(self, candidate: Candidate, found: Sequence[Attempt]) -> bool:
+        return bool(found) or may_be_filtered(self._io.records(candidate.key), candidate.hop)
+
+    # TLS
+
+    async def _report_tls(self, candidate: Candidate) -> None:
+        if len(self._tls) >= MAX_TLS_REPORTS:
+            return
+        self._tls[candidate.key] = None
+        timeout = min(self._config.timeout, TLS_PATIENCE)
+        question = TlsQuestion(candidate.hop, timeout, self._config.timeout, every_cipher=False)
+        seen = await shake_hands(TlsSockets(self._config.tls), question)
+        self._tls[candidate.key] = judge_tls(candidate.hop, seen, time.time(), every_cipher=False)
 
 
 def _ignore(_: Progress) -> None:

@@ -92,15 +92,15 @@ def _srv(record: Srv) -> Data:
 
 def _fault(fault: DnsFault) -> Data:
     return {
-        "code": fault.problem.name.lower(),
+        "code": fault.problem.value,
         "severity": fault.severity.value,
         "type": fault.question.type.value,
         "name": encodable(fault.question.name),
         "record": None if fault.record is None else encodable(str(fault.record)),
-        "text": fault.problem.text,
+        "text": fault.problem.entry.title,
         "detail": encodable(fault.detail) or None,
-        "advice": fault.problem.advice,
-        "section": fault.problem.section,
+        "advice": fault.problem.entry.cure,
+        "section": fault.problem.entry.rule,
     }
 
 

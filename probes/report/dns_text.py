@@ -10,9 +10,9 @@ from rich.text import Text
 
 from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.plan import FAMILIES, Reply
-from probes.checks.dns.problems import Severity
+from probes.findings.finding import Severity
+from probes.report.findings_text import WIDTH
 from probes.report.safe_text import printable
-from probes.report.text import WIDTH
 from sipcore.resolve.plan import Question, Record
 
 _ORDER, _TTL = 7, 10
@@ -31,13 +31,18 @@ def dns_lines(report: DnsReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
     lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width)]
-    faulty = {(fault.question, fault.record): fault.severity for fault in reversed(report.faults)}
-    empty = [rung for rung in report.ladder if _is_empty(rung)]
-    ladder = [line for rung in report.ladder if rung not in empty for line in _rung(rung, faulty, 1, width)]
-    ladder += _empty(empty, width)
+    ladder = ladder_lines(report, width)
     for block in (list(_facts(report, width)), ladder, list(_faults(report, width)), list(_guidance(report, width))):
         lines += [Text(), *block] if block else []
     return lines
+
+
+def ladder_lines(report: DnsReport, width: int = WIDTH) -> list[Text]:
+    """The ladder alone, with the order of trial and TTLs."""
+    faulty = {(fault.question, fault.record): fault.severity for fault in reversed(report.faults)}
+    empty = [rung for rung in report.ladder if _is_empty(rung)]
+    ladder = [line for rung in report.ladder if rung not in empty for line in _rung(rung, faulty, 1, width)]
+    return [*ladder, *_empty(empty, width)]
 
 
 def dns_failure_line(report: DnsReport) -> str:
@@ -47,7 +52,7 @@ def dns_failure_line(report: DnsReport) -> str:
     if report.works:
         return ""
     worst = report.faults[0]
-    return printable(f"{worst}: {worst.problem.advice}")
+    return printable(f"{worst}: {worst.problem.entry.cure}")
 
 
 def _verdict(report: DnsReport) -> str:
@@ -173,7 +178,7 @@ def _ending(number: int) -> str:
 
 def _faults(report: DnsReport, width: int) -> Iterator[Text]:
     for fault in report.faults:
-        text = f"{_FAULTY} {fault.severity.value}: {fault}: {fault.problem.advice} [{fault.problem.section}]"
+        text = f"{_FAULTY} {fault.severity.value}: {fault}: {fault.problem.entry.cure} [{fault.problem.entry.rule}]"
         wrapped = textwrap.wrap(
             printable(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
         )

@@ -1,7 +1,13 @@
 """A discovery as data. Fields are only ever added; `discovery.schema.json` beside this file describes them."""
 
+from probes.discovery.capabilities import Authentication, Capabilities
+from probes.discovery.outcome import Discovery
+from probes.fingerprint.banners import banner_of
+from probes.report.dns_json import dns_data
+from probes.report.findings_json import finding_data
 from probes.report.safe_text import encodable
-from probes.result import Attempt, Candidate, Discovery, LookupStep, Recommendation, System
+from probes.report.tls_json import tls_data
+from probes.result import Attempt, Candidate, LookupStep, Recommendation, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop
 
@@ -30,6 +36,10 @@ def discovery_data(discovery: Discovery) -> Data:
         "attempts": [_attempt(attempt) for attempt in discovery.attempts],
         "lookups": [_lookup(step) for step in discovery.lookups],
         "omitted": discovery.omitted,
+        "findings": [finding_data(finding) for finding in discovery.findings],
+        "capabilities": _capabilities(discovery.capabilities),
+        "dns": dns_data(discovery.dns) if discovery.dns else None,
+        "tls": [tls_data(report) for report in discovery.tls],
         "duration_ms": _milliseconds(discovery.duration),
     }
 
@@ -54,6 +64,9 @@ def _attempt(attempt: Attempt) -> Data:
         "tls": attempt.tls or None,
         "tls_problems": [encodable(problem) for problem in attempt.tls_problems],
         "response": _response(attempt.response) if attempt.response is not None else None,
+        "banner": encodable(banner_of(attempt.response)) or None if attempt.response is not None else None,
+        "instead": attempt.instead or None,
+        "answered_without": attempt.only or None,
     }
 
 
@@ -92,7 +105,42 @@ def _candidate(candidate: Candidate) -> Data:
 
 
 def _recommendation(recommendation: Recommendation) -> Data:
-    return _place(recommendation.hop) | {"why": encodable(recommendation.why), "uri": str(recommendation.uri)}
+    return _place(recommendation.hop) | {
+        "why": encodable(recommendation.why),
+        "uri": str(recommendation.uri),
+        "secure": recommendation.secure,
+        "by_dns": recommendation.by_dns,
+        "system": encodable(recommendation.system) or None,
+        "methods": [encodable(method) for method in recommendation.methods],
+        "codecs": [encodable(codec) for codec in recommendation.codecs],
+    }
+
+
+def _capabilities(found: Capabilities) -> Data:
+    return {
+        "methods": [encodable(name) for name in found.methods],
+        "extensions": [encodable(name) for name in found.extensions],
+        "required": [encodable(name) for name in found.required],
+        "events": [encodable(name) for name in found.events],
+        "codecs": [encodable(name) for name in found.codecs],
+        "authentication": [_authentication(one) for one in found.authentication],
+        "received": found.received,
+        "rport": found.rport,
+        "largest_datagram": found.largest_datagram,
+        "keep_alive_udp": found.keep_alive_udp,
+        "keep_alive_stream": found.keep_alive_stream,
+    }
+
+
+def _authentication(asked: Authentication) -> Data:
+    return {
+        "method": asked.method,
+        "status": asked.status,
+        "scheme": encodable(asked.scheme),
+        "realm": encodable(asked.realm),
+        "algorithm": encodable(asked.algorithm) or None,
+        "qop": encodable(asked.qop) or None,
+    }
 
 
 def _lookup(step: LookupStep) -> Data:

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.text import Text
 
+from probes.checks.options import PLAIN_SIP, TLS
+from probes.discovery.capabilities import Capabilities
+from probes.discovery.outcome import Discovery
+from probes.report.dns_text import ladder_lines
+from probes.report.findings_text import WIDTH, finding_lines
 from probes.report.safe_text import printable
-from probes.result import Attempt, Discovery, LookupStep, Reach, System
+from probes.report.tls_text import tls_summary
+from probes.result import Attempt, LookupStep, Reach, System
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
-WIDTH = 80
-"""Columns of a terminal that nobody has widened."""
 _LABEL, _PORT, _CELL = 11, 8, 18
 """Columns of a fact's name, of a port, and of one cell of the grid."""
 _COLUMNS = ((Transport.UDP, Transport.TCP, Transport.TLS), (Transport.WS, Transport.WSS))
@@ -23,33 +27,58 @@ _COLUMNS = ((Transport.UDP, Transport.TCP, Transport.TLS), (Transport.WS, Transp
 _HEADLINES = {
     Reach.SILENT: "a port is open, but nothing answers SIP",
     Reach.NO_ANSWER: "nothing answers",
+    Reach.FILTERED: "nothing answers, not even with a refusal",
     Reach.REFUSED: "nothing listens there",
     Reach.UNREACHABLE: "there is no way there",
     Reach.TLS_FAILED: "TLS does not succeed",
+    Reach.CERTIFICATE_WANTED: "a client certificate is wanted",
     Reach.NOT_SIP: "something answers that is not SIP",
     Reach.FAILED: "the probe could not be carried out",
 }
-_CELLS = {Reach.SILENT: "silent", Reach.TLS_FAILED: "no TLS", Reach.NOT_SIP: "not SIP"}
+_CELLS = {
+    Reach.SILENT: "silent",
+    Reach.TLS_FAILED: "no TLS",
+    Reach.CERTIFICATE_WANTED: "certificate!",
+    Reach.NOT_SIP: "not SIP",
+}
 """Short forms for the grid, where the value itself is too long."""
-_STYLES = {Reach.ANSWERED: "green", Reach.SILENT: "yellow", Reach.TLS_FAILED: "red", Reach.NOT_SIP: "red"}
+_STYLES = {
+    Reach.ANSWERED: "green",
+    Reach.SILENT: "yellow",
+    Reach.CERTIFICATE_WANTED: "yellow",
+    Reach.TLS_FAILED: "red",
+    Reach.NOT_SIP: "red",
+}
 _PENDING = "…"
 _FAULTY = "!"
+"""Marks an answer that came although something is wrong, which a note below tells."""
+_OTHER = (TLS, PLAIN_SIP)
+"""What is spoken in the place of the transport that was tried, which the grid tells."""
 _EVIDENCE = 3
 """Pieces of evidence that are told; the strongest come first."""
-"""Marks an answer that came although something is wrong, which a note below tells."""
 
 Key = tuple[Transport, SocketAddress]
 
 
 def discovery_lines(discovery: Discovery, width: int = WIDTH) -> list[Text]:
     """The whole result, in lines of at most `width` columns."""
-    lines = _wrapped_at("", failure_line(discovery) or _verdict(discovery), width, style="bold")
+    lines = _wrapped_at("", headline(discovery), width, style="bold")
     lines += _facts(discovery, width)
     attempts = {_key(attempt.hop): attempt for attempt in discovery.attempts}
     lines += grid([attempt.hop for attempt in discovery.attempts], attempts)
     lines += _notes(discovery, width)
-    lines += _dns(discovery.lookups, width)
+    if discovery.findings:
+        lines += [Text(), *finding_lines(discovery.findings, width)]
+    if discovery.dns is not None:
+        lines += [Text(), *ladder_lines(discovery.dns, width)]
+    else:
+        lines += _dns(discovery.lookups, width)
     return lines
+
+
+def headline(discovery: Discovery) -> str:
+    """What it comes to, in one line."""
+    return failure_line(discovery) or _verdict(discovery)
 
 
 def progress_lines(title: str, hops: Sequence[Hop], attempts: Iterable[Attempt], elapsed: float) -> list[Text]:
@@ -66,10 +95,10 @@ def failure_line(discovery: Discovery) -> str:
         return ""
     if telling is None:
         return printable(discovery.failure)
-    headline = _HEADLINES[telling.reach]
+    told = _HEADLINES[telling.reach]
     # What the headline says already is not worth saying twice.
     detail = f" ({telling.detail})" if telling.reach not in (Reach.REFUSED, Reach.NO_ANSWER) else ""
-    return printable(f"{discovery.destination}: {headline}{detail}; {discovery.advice}".rstrip("; "))
+    return printable(f"{discovery.destination}: {told}{detail}; {discovery.advice}".rstrip("; "))
 
 
 def grid(hops: Iterable[Hop], attempts: Mapping[Key, Attempt]) -> list[Text]:
@@ -109,7 +138,7 @@ def _cell(attempt: Attempt | None) -> tuple[str, str]:
         return _PENDING, "dim"
     style = _STYLES.get(attempt.reach, "dim")
     if attempt.response is None:
-        return _CELLS.get(attempt.reach, attempt.reach.value), style
+        return attempt.instead or _CELLS.get(attempt.reach, attempt.reach.value), style
     time = f" in {_short(attempt.rtt)}" if attempt.rtt is not None else ""
     return f"{attempt.response.status}{time}{f' {_FAULTY}' if attempt.detail else ''}", style
 
@@ -127,21 +156,23 @@ def _and(names: Sequence[str]) -> str:
 def _facts(discovery: Discovery, width: int) -> list[Text]:
     facts: list[tuple[str, str]] = []
     if discovery.system is not None:
-        facts += _system(discovery.system)
+        facts += system_facts(discovery.system)
     recommended = discovery.recommendation
     if recommended is not None:
         best = next(attempt for attempt in discovery.answered if attempt.hop == recommended.hop)
         facts.append(("answer", _answer(best)))
-    facts += [("methods", ", ".join(discovery.methods)), ("codecs", ", ".join(discovery.codecs))]
+    facts += capability_facts(discovery.capabilities)
+    facts += [("TLS", tls_summary(report)) for report in discovery.tls]
     if recommended is not None:
         facts.append(("connect by", f"{recommended.uri} ({recommended.hop}): {recommended.why}"))
+        facts.append(("trunk", "Auto (SRV): DNS leads there by itself" if recommended.by_dns else ""))
     if discovery.omitted:
         facts.append(("left out", f"{discovery.omitted} more places: narrow it with --port and --transport"))
     lines = [line for name, text in facts if text for line in _wrapped(name, text, width)]
     return [Text(), *lines] if lines else []
 
 
-def _system(system: System) -> list[tuple[str, str]]:
+def system_facts(system: System) -> list[tuple[str, str]]:
     """What it is; why, where no banner says so; what it may be, where nothing is sure."""
     model = "" if system.model in system.product else f", {system.model}"
     platform = f" on {system.platform}" if system.platform else ""
@@ -155,6 +186,29 @@ def _system(system: System) -> list[tuple[str, str]]:
     elif not system.product and system.candidates:
         facts.append(("perhaps", ", ".join(f"{one.product} ({one.confidence:.0%})" for one in system.candidates)))
     return [*facts, ("but", system.disagreement)]
+
+
+def capability_facts(found: Capabilities) -> list[tuple[str, str]]:
+    """What it can do, as far as it came out."""
+    challenges = [
+        f"{one.method} {one.status}: {one.scheme}{f' {one.algorithm}' if one.algorithm else ''}, realm {one.realm!a}"
+        for one in found.authentication
+    ]
+    alive = [
+        name
+        for name, answers in (("STUN over UDP", found.keep_alive_udp), ("CRLF over TCP", found.keep_alive_stream))
+        if answers
+    ]
+    return [
+        ("methods", ", ".join(found.methods)),
+        ("extensions", ", ".join(found.extensions)),
+        ("requires", ", ".join(found.required)),
+        ("events", ", ".join(found.events)),
+        ("codecs", ", ".join(found.codecs)),
+        ("wants", "; ".join(challenges)),
+        ("over UDP", f"requests of {found.largest_datagram} bytes" if found.largest_datagram else ""),
+        ("keep-alive", ", ".join(alive)),
+    ]
 
 
 def _answer(attempt: Attempt) -> str:
@@ -174,7 +228,9 @@ def _notes(discovery: Discovery, width: int) -> list[Text]:
     for attempt in discovery.attempts:
         text = "; ".join(part for part in (attempt.detail, attempt.advice) if part)
         # A refusal explains itself, and so does TLS that fails where plain TCP is spoken, or the other way round.
+        # What is wrong with a certificate is among the findings.
         known = attempt.response is None and attempt.hop.transport.reliable and attempt.hop.remote in spoken
+        known = known or attempt.instead in _OTHER or bool(attempt.tls_problems and discovery.tls)
         if text and attempt.reach is not Reach.REFUSED and not known:
             places.setdefault(text, []).append(attempt.hop)
     lines: list[Text] = []

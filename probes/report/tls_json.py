@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 from probes.checks.tls import Handshake
 from probes.checks.tls_certificate import CertificateFacts, StapleFacts
+from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import Identity, Remark, TlsReport, VersionFacts
+from probes.findings.catalogue import catalogue
 from probes.report.safe_text import encodable
 from sipcore.errors import TransportFailure
 from sipcore.transports.tls_failure import CertificateFault, TlsFailure
@@ -65,12 +67,14 @@ def _fault(fault: CertificateFault) -> Data:
         "problem": fault.problem.name.lower(),
         "depth": fault.depth,
         "detail": encodable(fault.detail),
-        "advice": fault.problem.advice,
+        "advice": catalogue()[code_of(fault.problem)].cure,
+        "code": code_of(fault.problem),
     }
 
 
 def _remark(remark: Remark) -> Data:
-    return {"code": remark.name.lower(), "text": remark.text, "advice": remark.advice, "section": remark.section}
+    entry = remark.entry
+    return {"code": entry.code, "text": entry.title, "advice": entry.cure, "section": entry.rule}
 
 
 def _certificate(facts: CertificateFacts) -> Data:

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from probes.checks.tls_certificate import CertificateFacts, StapleFacts
+from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import TlsReport, Validity, VersionFacts, day
+from probes.findings.catalogue import catalogue
+from probes.report.findings_text import WIDTH
 from probes.report.safe_text import printable
-from probes.report.text import WIDTH
 from sipcore.errors import FailureReason
 from sipcore.transports.base import TlsVersion
-from sipcore.transports.tls_failure import TlsProblem
+from sipcore.transports.tls_failure import CertificateFault, TlsProblem
 
 _LABEL = 13
 """Columns of a fact's name."""
@@ -46,10 +48,21 @@ def tls_lines(report: TlsReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
     lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width)]
-    for block in (_facts(report), _chains(report), _ciphers(report.versions), _remarks(report)):
+    for block in (*tls_facts(report), _remarks(report)):
         wrapped = [line for name, text in block for line in _wrapped(name, text, width)]
         lines += [Text(), *wrapped] if wrapped else []
     return lines
+
+
+def tls_facts(report: TlsReport) -> tuple[Iterator[tuple[str, str]], ...]:
+    """What was found out, each fact with its name: the server and its certificate, the chain, versions and ciphers."""
+    return _facts(report), _chains(report), _ciphers(report.versions)
+
+
+def tls_summary(report: TlsReport) -> str:
+    """What the report comes to, in a sentence or two."""
+    days = f"; {_left(report.days_left)}" if report.days_left is not None and report.days_left >= 0 else ""
+    return f"{_verdict(report)}{days}"
 
 
 def tls_failure_line(report: TlsReport) -> str:
@@ -60,7 +73,7 @@ def tls_failure_line(report: TlsReport) -> str:
         return ""
     # The first fault of the kind that names the state, since it has the names and dates.
     told = [fault for fault in report.faults if fault.problem.name == (report.validity or Validity.VALID).name]
-    why = "; ".join(f"{fault}: {fault.problem.advice}" for fault in told[:1])
+    why = "; ".join(f"{fault}: {_cure(fault)}" for fault in told[:1])
     return printable(f"{report.hop}: {why or 'the server shows no certificate'}")
 
 
@@ -186,10 +199,14 @@ def _remarks(report: TlsReport) -> Iterator[tuple[str, str]]:
     """What is wrong, and what to do about it."""
     if report.failure is not None and report.failure.reason is FailureReason.TLS and report.agreed is not None:
         yield "", report.failure.message.removeprefix(f"{report.hop}: ")
-    for text in dict.fromkeys(f"{fault}: {fault.problem.advice}" for fault in report.faults):
+    for text in dict.fromkeys(f"{fault}: {_cure(fault)}" for fault in report.faults):
         yield "", text
     for remark in report.remarks:
-        yield "", f"{remark.text}: {remark.advice} [{remark.section}]"
+        yield "", f"{remark.entry.title}: {remark.entry.cure} [{remark.entry.rule}]"
+
+
+def _cure(fault: CertificateFault) -> str:
+    return catalogue()[code_of(fault.problem)].cure
 
 
 def _wrapped(name: str, text: str, width: int) -> list[Text]:

@@ -7,8 +7,10 @@ import sys
 import trio
 
 from probes.destination import Destination
+from probes.discovery.outcome import Discovery
 from probes.discovery.run import DiscoveryConfig, discover
-from probes.result import Discovery, Reach
+from probes.findings.finding import Severity
+from probes.result import Reach
 from sipcore.resolve.target import Transport
 from sipcore.transports.base import TlsConfig
 from tests.interop.lab import Server
@@ -76,6 +78,20 @@ async def test_tls_that_does_not_verify_is_not_recommended(asterisk: Server) -> 
     assert found.recommendation.hop.transport is not Transport.TLS
     (secured,) = [attempt for attempt in found.answered if attempt.hop.transport is Transport.TLS]
     assert secured.tls_problems
+
+
+async def test_nothing_is_wrong_with_a_server_that_is_well(server: Server) -> None:
+    found = await look_at(server)
+    wrong = {finding.code for finding in found.findings if finding.severity is not Severity.NOTICE}
+    assert wrong == ({"rport-ignored"} if server.name == "sipp" else set())  # its stock callee copies Via as it is
+    assert found.capabilities.largest_datagram
+
+
+async def test_what_a_server_can_do(asterisk: Server) -> None:
+    found = (await look_at(asterisk)).capabilities
+    assert {"INVITE", "OPTIONS"} <= set(found.methods)
+    assert {"timer", "replaces"} <= set(found.extensions)
+    assert (found.rport, found.received) == (True, True)
 
 
 @needs_ipv6

@@ -11,14 +11,15 @@ import trio
 
 from probes.checks.dns.judge import DnsReport
 from probes.checks.dns.plan import MAX_QUERIES
-from probes.checks.dns.problems import DnsProblem, Severity
+from probes.checks.dns.problems import DnsProblem
 from probes.checks.dns.run import DnsReportConfig, report_dns
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from probes.destination import Destination
+from probes.findings.finding import Severity
 from probes.report.dns_json import dns_data
 from probes.report.dns_text import dns_lines
-from probes.report.text import WIDTH
+from probes.report.findings_text import WIDTH
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import socket_address
 from tests.interop.lab import HOST, Lab
@@ -150,7 +151,9 @@ async def test_a_mistake_made_on_purpose_is_found(
 ) -> None:
     found = await report(f"{name}.sip.test", mistaken)
     assert (problems(found), places(found)) == (expected, leads)
-    assert found.works is (bool(leads) and not any(DnsProblem[name].severity is Severity.ERROR for name in expected))
+    assert found.works is (
+        bool(leads) and not any(DnsProblem[name].entry.severity is Severity.ERROR for name in expected)
+    )
 
 
 async def test_records_for_browsers_are_shown_though_nobody_looks(mistaken: SocketAddress) -> None:

@@ -20,7 +20,8 @@ from probes.checks.dns.plan import (
     normal,
     plan,
 )
-from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, Severity, find, is_of_sip
+from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip
+from probes.findings.finding import Severity
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import (
     Address,
@@ -96,29 +97,29 @@ class DnsReport:
 
 def judge(question: DnsQuestion, seen: Sequence[Reply]) -> DnsReport:
     """What the replies mean."""
-    told = _told(question, seen)
-    lookup = _located(question, told)
+    counting = told(question, seen)
+    lookup = _located(question, counting)
     places = tuple(hop for hop in lookup.hops() if hop.remote.port)
-    faults = find(seen, told)
+    faults = find(seen, counting)
     answered = {reply.query for reply in seen}
     missing = [query for query in plan(question, seen) if query not in answered]
     if missing:
         detail = f"{len(missing)} queries more"
         faults += (DnsFault(DnsProblem.UNFINISHED, missing[0].question, detail=detail),)
-    ladder = _Ladder(question, told, places).rungs()
+    ladder = _Ladder(question, counting, places).rungs()
     failure = None if places else _failure(lookup, faults)
     return DnsReport(question, tuple(seen), ladder, places, faults, failure)
 
 
-def _told(question: DnsQuestion, seen: Sequence[Reply]) -> Replies:
+def told(question: DnsQuestion, seen: Sequence[Reply]) -> Replies:
     """The reply to each question that counts: that of the first resolver, in their order, that did not fail."""
     order = {resolver: place for place, resolver in enumerate(question.resolvers)}
     first = [reply for reply in seen if not reply.query.again]
-    told: Replies = {}
+    counting: Replies = {}
     # The best last: a later one with the same key takes the place of an earlier one.
     for reply in sorted(first, key=lambda reply: (not reply.told, order[reply.query.resolver]), reverse=True):
-        told[reply.query.question] = reply
-    return told
+        counting[reply.query.question] = reply
+    return counting
 
 
 def _failure(lookup: LookupPlan, faults: Sequence[DnsFault]) -> TransportFailure:
@@ -126,7 +127,7 @@ def _failure(lookup: LookupPlan, faults: Sequence[DnsFault]) -> TransportFailure
     if not faults:
         return lookup.failure()
     message = f"no address for {lookup.target}: {faults[0]}"
-    return TransportFailure(FailureReason.UNRESOLVABLE, message, section=faults[0].problem.section)
+    return TransportFailure(FailureReason.UNRESOLVABLE, message, section=faults[0].problem.entry.rule)
 
 
 def _located(question: DnsQuestion, told: Replies) -> LookupPlan:

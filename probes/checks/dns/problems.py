@@ -1,4 +1,4 @@
-"""What is broken in the DNS of a SIP domain: the catalogue, and how each is found in replies. RFC 2782, RFC 3263.
+"""What is broken in the DNS of a SIP domain, and how each problem is found in replies. RFC 2782, RFC 3263.
 
 Pure: a problem is found in the replies of one resolver, or between those of several, or of one at two times.
 """
@@ -9,121 +9,46 @@ from itertools import groupby
 
 from probes.checks.dns.plan import FAMILIES, MAX_ALIASES, PREFIXES, SCTP_SERVICES, SERVICES, Reply, normal
 from probes.destination import is_private_address
+from probes.findings.catalogue import Entry, catalogue
+from probes.findings.finding import Finding, Severity
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import is_numeric
 from sipcore.value import value
 
 
-class Severity(Enum):
-    """How bad it is: calls fail by it, calls may fail by it, or it is worth knowing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTICE = "notice"
-
-
-_E, _W, _N = Severity
-
-
 class DnsProblem(Enum):
-    """One thing that is wrong: (how bad, for people, what to do about it, the rule)."""
+    """One thing that is wrong, by its code in the catalogue of findings, which tells everything else about it."""
 
-    TIMED_OUT = (_E, "the resolver did not answer", "check that it runs, and the way to it", "RFC 1035 §7.2")
-    UNREACHABLE = (_E, "the resolver cannot be reached", "check its address, and that it runs", "RFC 1035 §7.2")
-    SERVFAIL = (
-        _E,
-        "the resolver failed to find out",
-        "check that the zone's name servers answer, and the zone's signatures",
-        "RFC 2308 §7.1",
-    )
-    REFUSED = (_E, "the resolver refused to answer", "ask one that serves this host", "RFC 1035 §4.1.1")
-    INVALID_NAME = (_E, "the name is not one that DNS can hold", "correct it", "RFC 1035 §2.3.4")
-    TRUNCATED_ONLY = (
-        _E,
-        "the answer does not fit into a datagram, and does not come over TCP",
-        "have TCP port 53 opened on the way to the resolver",
-        "RFC 7766 §5",
-    )
-    ALIAS_LOOP = (_E, "the alias leads back to itself, or through too many others", "correct it", "RFC 1034 §3.6.2")
-    ALIAS_NOWHERE = (_E, "the alias leads to a name that does not exist", "correct the CNAME record", "RFC 1034 §3.6.2")
-    NAPTR_SERVICE = (
-        _E,
-        "no SIP client knows this service",
-        "use SIP+D2U, SIP+D2T, SIPS+D2T, SIP+D2W or SIPS+D2W",
-        "RFC 3263 §4.1",
-    )
-    NAPTR_MISMATCH = (
-        _E,
-        "the service does not match the records that it leads to",
-        "have it lead to SRV records of its own transport",
-        "RFC 3263 §4.1",
-    )
-    NAPTR_FLAG = (_E, "a SIP service has the flag s, or a", "correct the flag", "RFC 3263 §4.1")
-    NAPTR_REGEXP = (
-        _E,
-        "a SIP service has no regular expression",
-        "leave it empty, and have the replacement name the SRV records",
-        "RFC 3263 §4.1",
-    )
-    NAPTR_NOWHERE = (_E, "it leads to nothing", "correct the replacement, or add the records", "RFC 3263 §4.1")
-    SRV_NOWHERE = (_E, "its target does not exist", "correct the target, or add its addresses", "RFC 2782")
-    SRV_NO_ADDRESS = (_E, "its target has neither an A nor an AAAA record", "add one to the target", "RFC 2782")
-    SRV_PORT_ZERO = (_E, "port 0 leads nowhere", "state the port that the server listens on", "RFC 2782")
-    SRV_ADDRESS = (
-        _W,
-        "its target is an address, which some clients look up as a name",
-        "give the server a name with an A or AAAA record",
-        "RFC 2782",
-    )
-    SRV_ALIAS = (
-        _W,
-        "its target is an alias, which some clients do not follow",
-        "name the host itself, not its CNAME record",
-        "RFC 2782",
-    )
-    SRV_CONTRADICTION = (
-        _W,
-        "the service is not offered, says one record, and others say where it is",
-        "remove the one or the others",
-        "RFC 2782",
-    )
-    DISAGREEMENT = (
-        _W,
-        "resolvers disagree",
-        "wait for a change to spread, or find out which of them has a view of its own",
-        "RFC 1034 §4.3.5",
-    )
-    CHANGED = (
-        _W,
-        "the answer changed before its TTL was over",
-        "expect some clients at the old servers until it is; lower the TTL before a change",
-        "RFC 1035 §3.2.1",
-    )
-    SRV_NOT_OFFERED = (_N, "the service is not offered", "use another transport", "RFC 2782")
-    TRUNCATED = (
-        _N,
-        "the answer does not fit into a datagram, and came over TCP",
-        "publish fewer or shorter records: clients without TCP do not get them",
-        "RFC 7766 §5",
-    )
-    PRIVATE_ADDRESS = (
-        _N,
-        "the address is one that the Internet does not route",
-        "reach it from inside its network, or publish a public one",
-        "RFC 6890",
-    )
-    UNFINISHED = (
-        _N,
-        "not everything could be asked",
-        "allow more time, or ask for one transport at a time",
-        "RFC 3263 §4",
-    )
+    TIMED_OUT = "dns-timed-out"
+    UNREACHABLE = "dns-unreachable"
+    SERVFAIL = "dns-servfail"
+    REFUSED = "dns-refused"
+    INVALID_NAME = "dns-invalid-name"
+    TRUNCATED_ONLY = "dns-truncated-only"
+    ALIAS_LOOP = "dns-alias-loop"
+    ALIAS_NOWHERE = "dns-alias-nowhere"
+    NAPTR_SERVICE = "dns-naptr-service"
+    NAPTR_MISMATCH = "dns-naptr-mismatch"
+    NAPTR_FLAG = "dns-naptr-flag"
+    NAPTR_REGEXP = "dns-naptr-regexp"
+    NAPTR_NOWHERE = "dns-naptr-nowhere"
+    SRV_NOWHERE = "dns-srv-nowhere"
+    SRV_NO_ADDRESS = "dns-srv-no-address"
+    SRV_PORT_ZERO = "dns-srv-port-zero"
+    SRV_ADDRESS = "dns-srv-address"
+    SRV_ALIAS = "dns-srv-alias"
+    SRV_CONTRADICTION = "dns-srv-contradiction"
+    DISAGREEMENT = "dns-disagreement"
+    CHANGED = "dns-changed"
+    SRV_NOT_OFFERED = "dns-srv-not-offered"
+    TRUNCATED = "dns-truncated"
+    PRIVATE_ADDRESS = "dns-private-address"
+    UNFINISHED = "dns-unfinished"
 
-    def __init__(self, severity: Severity, text: str, advice: str, section: str) -> None:
-        self.severity = severity
-        self.text = text
-        self.advice = advice
-        self.section = section
+    @property
+    def entry(self) -> Entry:
+        """What is known of it: how bad it is, what to do about it, the rule."""
+        return catalogue()[self.value]
 
 
 @value
@@ -142,12 +67,19 @@ class DnsFault:
     @property
     def severity(self) -> Severity:
         """How bad it is, here: what another resolver makes up for costs time alone."""
-        return Severity.WARNING if self.covered else self.problem.severity
+        return Severity.WARNING if self.covered else self.problem.entry.severity
+
+    @property
+    def finding(self) -> Finding:
+        """The same as every other finding is told."""
+        record = f"{self.question} {self.record}" if self.record is not None else f"{self.question}"
+        evidence = [part for part in (record, self.detail) if part]
+        return catalogue().finding(self.problem.value, str(self), evidence, severity=self.severity)
 
     def __str__(self) -> str:
         record = f" {self.record}" if self.record is not None else ""
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.question}{record}: {self.problem.text}{detail}"
+        return f"{self.question}{record}: {self.problem.entry.title}{detail}"
 
 
 Replies = dict[Question, Reply]

@@ -3,7 +3,8 @@
 import pytest
 
 from probes.checks.dns.plan import Reply
-from probes.checks.dns.problems import DnsProblem, Severity
+from probes.checks.dns.problems import DnsProblem
+from probes.findings.finding import Severity, Side
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Srv
 from tests.probes.checks.dns_values import FIRST, GOOD, SECOND, V4, Zone, reply, report
 
@@ -170,13 +171,21 @@ def test_an_address_that_is_private() -> None:
 
 def test_the_worst_comes_first() -> None:
     zone = srv(Srv(0, 0, 5060, "192.0.2.9"), Srv(1, 0, 0, "h1.example.com"), Srv(2, 0, 0, ""))
-    severities = [fault.problem.severity for fault in report(zone).faults]
+    severities = [fault.severity for fault in report(zone).faults]
     assert severities == sorted(severities, key=list(Severity).index)
     assert severities[0] is Severity.ERROR
 
 
-def test_every_problem_says_what_to_do_and_by_which_rule() -> None:
+def test_every_problem_is_in_the_catalogue() -> None:
     for problem in DnsProblem:
-        assert problem.advice
-        assert problem.section.startswith("RFC ")
-    assert len({problem.text for problem in DnsProblem}) == len(DnsProblem)
+        assert (problem.entry.code, problem.entry.area) == (f"dns-{problem.name.lower().replace('_', '-')}", "dns")
+    assert len({problem.entry.title for problem in DnsProblem}) == len(DnsProblem)
+
+
+def test_a_problem_is_told_as_a_finding() -> None:
+    (fault,) = report(srv(Srv(0, 0, 0, "h1.example.com"))).faults
+    finding = fault.finding
+    assert (finding.code, finding.severity, finding.side) == ("dns-srv-port-zero", Severity.ERROR, Side.DNS)
+    assert "port 0 leads nowhere" in finding.what
+    assert finding.evidence == ("SRV _sip._udp.example.com 0 0 0 h1.example.com.",)
+    assert (finding.cure, finding.rule) == (fault.problem.entry.cure, fault.problem.entry.rule)

@@ -107,9 +107,9 @@ def test_odd_answers_are_answers(data: bytes, seen: dict[str, object], detail: s
         (FailureReason.UNREACHABLE, UDP, Reach.UNREACHABLE),
         (FailureReason.PROHIBITED, UDP, Reach.UNREACHABLE),
         (FailureReason.TIMED_OUT, UDP, Reach.NO_ANSWER),
-        (FailureReason.TIMED_OUT, TCP, Reach.NO_ANSWER),
-        (FailureReason.RESET, TCP, Reach.NO_ANSWER),
-        (FailureReason.CLOSED, TCP, Reach.NO_ANSWER),
+        (FailureReason.TIMED_OUT, TCP, Reach.FILTERED),
+        (FailureReason.RESET, TCP, Reach.FILTERED),
+        (FailureReason.CLOSED, TCP, Reach.FILTERED),
         (FailureReason.TLS, TLS, Reach.TLS_FAILED),
         (FailureReason.TOO_LARGE, UDP, Reach.FAILED),
         (FailureReason.UNRESOLVABLE, UDP, Reach.FAILED),
@@ -133,11 +133,11 @@ def test_every_reason_is_decided() -> None:
     ("hop", "events", "seen", "reach", "detail"),
     [
         (UDP, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
-        (TCP, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
+        (TCP, (), {}, Reach.FILTERED, "no answer within 4.0 s"),
         (TCP, opened(TCP), {}, Reach.SILENT, "no answer within 4.0 s"),
         (TCP, opened(TCP), {"failure": failure(FailureReason.CLOSED)}, Reach.SILENT, "so it is"),
         (TCP, opened(TCP), {"failure": failure(FailureReason.RESET)}, Reach.SILENT, "so it is"),
-        (TLS, (), {}, Reach.NO_ANSWER, "no answer within 4.0 s"),
+        (TLS, (), {}, Reach.FILTERED, "no answer within 4.0 s"),
         (TLS, opened(TLS), {}, Reach.TLS_FAILED, f"{TlsProblem.SILENT.text} (no answer within 4.0 s)"),
         (TLS, opened(TLS, "secured"), {}, Reach.SILENT, "no answer within 4.0 s"),
         (
@@ -164,7 +164,9 @@ def test_silence_of_one_who_wanted_a_certificate() -> None:
 @pytest.mark.parametrize("problem", TlsProblem)
 def test_each_tls_problem_is_told_with_what_to_try(problem: TlsProblem) -> None:
     attempt = judged(TLS, *opened(TLS), failure=TlsFailure(problem, TLS, "it says so"))
-    assert (attempt.reach, attempt.detail) == (Reach.TLS_FAILED, f"{problem.text} (it says so)")
+    wanted = problem is TlsProblem.CLIENT_CERTIFICATE_REQUIRED
+    reach = Reach.CERTIFICATE_WANTED if wanted else Reach.TLS_FAILED
+    assert (attempt.reach, attempt.detail) == (reach, f"{problem.text} (it says so)")
     assert attempt.advice == problem.advice
 
 
@@ -208,3 +210,34 @@ def test_the_detail_does_not_repeat_the_place(hop: Hop, text: str) -> None:
 def test_what_is_no_response_is_no_answer(data: bytes) -> None:
     attempt = judged(UDP, received(UDP, data), failure=failure(FailureReason.GARBAGE, "not SIP"))
     assert (attempt.reach, attempt.response) == (Reach.NOT_SIP, None)
+
+
+def test_a_silent_server_that_wanted_a_certificate_and_hung_up() -> None:
+    wanted = TlsFacts("TLSv1.3", certificate_requested=True)
+    attempt = judged(TLS, *opened(TLS, "secured"), tls=wanted, failure=failure(FailureReason.CLOSED))
+    assert attempt.reach is Reach.CERTIFICATE_WANTED
+    assert "client certificate" in attempt.advice
+
+
+def test_what_shows_that_tls_is_spoken() -> None:
+    assert options.speaks_tls(judged(TLS, *opened(TLS, "secured")))
+    assert options.speaks_tls(judged(TLS, *opened(TLS), failure=TlsFailure(TlsProblem.VERSION, TLS)))
+    assert not options.speaks_tls(judged(TLS, *opened(TLS), failure=TlsFailure(TlsProblem.NOT_TLS, TLS)))
+    assert not options.speaks_tls(judged(TLS, *opened(TLS)))
+    assert not options.speaks_tls(judged(TCP, *opened(TCP)))
+
+
+@pytest.mark.parametrize(
+    ("detail", "instead"),
+    [
+        ("an HTTP response: the peer is a web server", "HTTP"),
+        ("a TLS alert: the peer speaks TLS on this port", "TLS"),
+        ("an SSH greeting", "SSH"),
+        ("something else", ""),
+    ],
+)
+def test_what_is_spoken_instead(detail: str, instead: str) -> None:
+    garbage = TransportFailure(FailureReason.GARBAGE, f"it answers with something that is not SIP: {detail}")
+    assert judged(TCP, *opened(TCP), failure=garbage).instead == instead
+    plain = TlsFailure(TlsProblem.NOT_TLS, TLS, "it speaks SIP without TLS")
+    assert judged(TLS, *opened(TLS), failure=plain).instead == "plain SIP"

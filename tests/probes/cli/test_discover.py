@@ -260,3 +260,21 @@ def test_output_that_cannot_be_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as left:
         command.main()
     assert left.value.code == ExitCode.REFUSED
+
+
+def test_options_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the options that widen and narrow discovery come to."""
+    configs: list[DiscoveryConfig] = []
+
+    async def find(_: Destination, config: DiscoveryConfig, __: Console | None) -> object:
+        await trio.lowlevel.checkpoint()
+        configs.append(config)
+        return conclude(EXAMPLE, [], [], [answered("udp 192.0.2.1:5060")], duration=1.0)
+
+    monkeypatch.setattr(verb, "find_out", find)
+    for arguments in (["example.com"], ["example.com", "--only-options"], ["example.com", "--challenge"]):
+        monkeypatch.setattr(sys, "argv", ["sipprobe", "discover", *arguments])
+        with pytest.raises(SystemExit):
+            command.main()
+    chosen = [(config.retry, config.habits, config.tls_report, config.challenge) for config in configs]
+    assert chosen == [(True, True, True, False), (False, False, False, False), (True, True, True, True)]

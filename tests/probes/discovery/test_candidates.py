@@ -8,15 +8,24 @@ from probes.discovery.candidates import (
     DEFAULT_TRANSPORTS,
     MAX_ADDRESSES,
     MAX_PORTS,
-    MAX_SRV_TARGETS,
     Candidate,
     Scope,
     candidates,
-    further_questions,
-    questions,
+    is_without_records,
 )
 from sipcore.errors import LocalError
-from sipcore.resolve.plan import Address, Answer, LookupFailure, LookupFault, Question, Record, RecordType, Result, Srv
+from sipcore.resolve.plan import (
+    Address,
+    Answer,
+    LookupFailure,
+    LookupFault,
+    Naptr,
+    Question,
+    Record,
+    RecordType,
+    Result,
+    Srv,
+)
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
 UDP, TCP, TLS, WS, WSS = Transport
@@ -63,42 +72,21 @@ def test_scope_that_cannot_be(text: str, ports: tuple[int, ...], transports: tup
         Scope.of(Destination.parse(text), ports, transports)
 
 
-ADDRESSES = ["A example.com", "AAAA example.com"]
+@pytest.mark.parametrize("host", ["pbx", "localhost", "sip.localhost"])
+def test_a_name_without_a_domain_has_no_records_of_its_own(host: str) -> None:
+    assert is_without_records(host)
+    named = answer(f"SRV _sip._udp.{host}", Srv(0, 0, 5070, "h1.example"))
+    assert found(host, named, answer("A h1.example", Address("192.0.2.1"))) == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("192.0.2.1", []),
-        ("[2001:db8::1]:5060", []),
-        ("sip:example.com;maddr=192.0.2.1", []),
-        (
-            "example.com",
-            ["SRV _sip._udp.example.com", "SRV _sip._tcp.example.com", "SRV _sips._tcp.example.com", *ADDRESSES],
-        ),
-        ("tcp://example.com", ["SRV _sip._tcp.example.com", *ADDRESSES]),
-        ("sips:example.com", ["SRV _sips._tcp.example.com", *ADDRESSES]),
-        ("example.com:5060", ADDRESSES),
-        ("pbx", ["A pbx", "AAAA pbx"]),
-        ("sip.localhost", ["A sip.localhost", "AAAA sip.localhost"]),
-    ],
-)
-def test_first_questions(text: str, expected: list[str]) -> None:
-    destination = Destination.parse(text)
-    assert questions(destination, Scope.of(destination)) == tuple(map(asked, expected))
-
-
-def test_targets_of_srv_are_asked_for() -> None:
-    records = [Srv(10, 5, 5060, "b.example"), Srv(10, 9, 5070, "a.example"), Srv(20, 0, 5080, "a.example")]
-    extra = [Srv(30, 0, 5060, ""), Srv(30, 0, 5060, "192.0.2.1")]
-    results = [answer("SRV _sip._udp.example.com", *records, *extra), answer("A example.com", Address("192.0.2.1"))]
-    expected = ["A a.example", "AAAA a.example", "A b.example", "AAAA b.example"]
-    assert further_questions(results) == tuple(map(asked, expected))
-
-
-def test_srv_targets_are_bounded() -> None:
-    records = [Srv(number, 0, 5060, f"h{number}.example") for number in range(1000)]
-    assert len(further_questions([answer("SRV _sip._udp.example.com", *records)])) == 2 * MAX_SRV_TARGETS
+def test_what_naptr_leads_to_is_published() -> None:
+    results = [
+        answer("NAPTR example.com", Naptr(1, 1, "s", "SIP+D2T", "", "_sip._tcp.other.example")),
+        answer("SRV _sip._tcp.other.example", Srv(0, 0, 5070, "h1.example")),
+        answer("A h1.example", Address("192.0.2.1")),
+    ]
+    (only,) = found("example.com", *results)
+    assert (only.key, only.published) == ((TCP, SocketAddress("192.0.2.1", 5070)), True)
 
 
 def test_an_address_is_tried_on_the_usual_ports() -> None:

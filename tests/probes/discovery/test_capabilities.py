@@ -1,8 +1,8 @@
-"""Methods and codecs out of an answer to OPTIONS."""
+"""What an answer to OPTIONS says that the endpoint can do."""
 
 import pytest
 
-from probes.discovery.capabilities import MAX_NAMED, codecs_of, methods_of
+from probes.discovery.capabilities import MAX_NAMED, Authentication, challenges_of, codecs_of, methods_of, told_by
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
 
@@ -44,3 +44,26 @@ def test_methods(fields: list[tuple[str, str]], expected: tuple[str, ...]) -> No
 def test_codecs(content_type: str | None, body: bytes, expected: tuple[str, ...]) -> None:
     fields = [("Content-Type", content_type)] if content_type else []
     assert codecs_of(Response(200, "OK", headers_of(*fields), body)) == expected
+
+
+def response(*fields: tuple[str, str], status: int = 200) -> Response:
+    return Response(status, "Whatever", headers_of(*fields))
+
+
+def test_each_thing_is_told_by_the_first_that_says_anything() -> None:
+    first = response(("Allow", "INVITE"), ("Supported", "timer, 100rel, timer"), ("Allow-Events", "presence"))
+    second = response(("Allow", "BYE"), ("Require", "sec-agree"), ("Supported", "x y"))
+    told = told_by([first, second])
+    assert (told.methods, told.extensions, told.events) == (("INVITE",), ("timer", "100rel"), ("presence",))
+    assert told.required == ("sec-agree",)
+    assert told_by([]).methods == ()
+
+
+def test_challenges() -> None:
+    digest = ("WWW-Authenticate", 'Digest realm="a b", nonce="n", qop="auth,auth-int"')
+    basic = ("Proxy-Authenticate", 'Basic realm="c"')
+    assert challenges_of(response(digest, basic, status=401), "REGISTER") == (
+        Authentication("REGISTER", 401, "Digest", "a b", "MD5", "auth, auth-int"),
+        Authentication("REGISTER", 401, "Basic", "c"),
+    )
+    assert challenges_of(response(("WWW-Authenticate", "Digest ="), status=401), "REGISTER") == ()

@@ -1,7 +1,11 @@
 """What attempts add up to: the best way to connect with its reasons, the most telling failure, the conclusion."""
 
+from dataclasses import replace
+
 import pytest
 
+from probes.destination import Destination
+from probes.discovery.findings import Seen
 from probes.discovery.recommend import conclude, most_telling, recommend, unresolvable
 from probes.result import Attempt, LookupStep, Reach
 from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, RecordType, Result
@@ -150,7 +154,7 @@ def test_the_conclusion_is_drawn_from_the_best_answer_first() -> None:
         answered(TCP, 200, ("Server", "baresip v1.0.0"), ("Allow", "INVITE, ACK")),
     ]
     steps = [LookupStep("A example.com", ("192.0.2.1",))]
-    found = conclude(EXAMPLE, steps, [], attempts, duration=0.5, omitted=3)
+    found = conclude(EXAMPLE, steps, [], attempts, duration=0.5, seen=Seen(omitted=3))
     assert found.recommendation is not None
     assert str(found.recommendation.hop) == TCP
     assert found.system is not None
@@ -173,3 +177,26 @@ def test_the_conclusion_of_no_address_says_why() -> None:
     found = conclude(EXAMPLE, [], [failure(A, "example.com", LookupFault.NXDOMAIN)], [], duration=0.1)
     assert found.failure.startswith("no address for example.com: the name does not exist")
     assert found.advice == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "attempts", "expected"),
+    [
+        ("example.com", [answered(UDP, published=True)], True),
+        ("example.com", [answered(UDP)], False),
+        ("example.com:5060", [answered(UDP, published=True)], False),
+        ("udp://example.com", [answered(UDP, published=True)], False),
+        ("example.com", [answered(UDP, published=True), replace(failed(TCP, Reach.REFUSED), published=True)], False),
+    ],
+)
+def test_dns_decides_where_it_leads_to_no_dead_place(text: str, attempts: list[Attempt], expected: bool) -> None:
+    found = recommend(Destination.parse(text), attempts)
+    assert found is not None
+    assert found.by_dns is expected
+
+
+def test_a_recommendation_is_what_a_trunk_is_made_of() -> None:
+    fields = (("Server", "Asterisk PBX 22.1.0"), ("Allow", "INVITE"))
+    found = conclude(EXAMPLE, [], [], [answered("tls 192.0.2.1:5061", 200, *fields)], duration=0.5).recommendation
+    assert found is not None
+    assert (found.secure, found.system, found.methods, found.hop.remote.port) == (True, "Asterisk", ("INVITE",), 5061)

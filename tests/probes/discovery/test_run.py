@@ -7,19 +7,22 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from probes.checks.tls_judge import Validity
 from probes.destination import Destination
 from probes.discovery import run
 from probes.discovery.candidates import Candidate
+from probes.discovery.outcome import Discovery
+from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.discovery.run import DiscoveryConfig, Progress, discover
 from probes.product import PRODUCT
-from probes.result import Attempt, Discovery, LookupStep, Reach
+from probes.result import Attempt, LookupStep, Reach
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.trace import Direction, MessageTrace
-from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.base import TlsConfig, TlsVersion, TransportConfig
 from sipcore.transports.lookup import LookupConfig
 from sipcore.transports.ws_failure import WsProblem
 from tests.probes.discovery.network import HOST, free_port, hang_up, name_server, ok, saying, silent, tcp, tls, udp
@@ -89,7 +92,7 @@ async def test_a_lost_request_is_repeated(clock: MockClock) -> None:
     assert attempt.retransmissions == 2
     assert attempt.rtt is not None
     assert attempt.rtt == pytest.approx(1.5, abs=0.1)  # T1, then twice T1: RFC 3261 §17.1.2.1
-    assert len(set(asked)) == 1
+    assert len({request.partition(b"\r\n\r\n")[0] for request in asked[:3]}) == 1
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "405 Method Not Allowed", "503 Service Unavailable"])
@@ -137,7 +140,8 @@ async def test_silence_over_udp_lasts_as_long_as_it_may(clock: MockClock) -> Non
     (attempt,) = found.attempts
     assert (attempt.reach, attempt.detail) == (Reach.NO_ANSWER, "no answer within 4.0 s")
     assert found.advice == attempt.advice
-    assert len(asked) == 4
+    with_banner = [request for request in asked if PRODUCT.encode() in request]
+    assert (len(with_banner), len(asked) - len(with_banner)) == (4, 3)
     assert found.duration == pytest.approx(4.0, abs=0.2)
 
 
@@ -210,7 +214,7 @@ async def test_silence_behind_tls(clock: MockClock, tmp_path: Path) -> None:
 async def test_a_peer_that_wants_a_certificate(clock: MockClock, tmp_path: Path) -> None:
     async with tls(saying(ok), issue("sip.test"), tmp_path, wants_certificate=True) as port:
         attempt = await attempted(port, TLS)
-    assert attempt.reach is Reach.TLS_FAILED
+    assert attempt.reach is Reach.CERTIFICATE_WANTED
     assert "client certificate" in attempt.detail
 
 
@@ -264,7 +268,7 @@ async def test_everything_of_a_domain(clock: MockClock) -> None:
     assert steps["SRV _sips._tcp.example.test"].error == "the name does not exist"
     assert steps["A sip.example.test"].answers == (f"{HOST} (60 s)",)
     assert steps["AAAA example.test"].error.startswith("no name server answered")
-    assert [type(item) for item in told].count(LookupStep) == len(found.lookups) == 7
+    assert [type(item) for item in told].count(LookupStep) == len(found.lookups) == 10
     assert [type(item) for item in told].count(Candidate) == len(found.attempts)
     assert [type(item) for item in told].count(Attempt) == len(found.attempts)
 
@@ -317,3 +321,133 @@ async def test_a_web_server_without_the_path() -> None:
         attempt = await attempted(port, Transport.WS)
     assert (attempt.reach, attempt.advice) == (Reach.NOT_SIP, WsProblem.NOT_FOUND.advice)
     assert "HTTP 404 Not Found" in attempt.detail
+
+
+def choosy(data: bytes) -> bytes | None:
+    return None if b"User-Agent" in data else ok(data)
+
+
+async def test_a_peer_that_drops_requests_by_their_user_agent(clock: MockClock) -> None:
+    async with udp(choosy) as port:
+        found = await discovered(f"{HOST}:{port}", UDP)
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.only) == (Reach.ANSWERED, USER_AGENT)
+    assert [finding.code for finding in found.findings] == ["user-agent-filtered", "rport-ignored"]
+    assert found.duration < 2.0
+
+
+async def test_a_peer_that_hangs_up_by_user_agent(clock: MockClock) -> None:
+    async def serve(stream: trio.abc.Stream) -> None:
+        async with stream:
+            data = bytes(await stream.receive_some())
+            if b"User-Agent" not in data and data:
+                await stream.send_all(ok(data))
+
+    async with tcp(serve) as port:
+        attempt = await attempted(port, TCP)
+    assert (attempt.reach, attempt.only) == (Reach.ANSWERED, USER_AGENT)
+
+
+async def test_no_second_request_where_none_is_wanted(clock: MockClock) -> None:
+    async with udp(choosy) as port:
+        attempt = await attempted(port, UDP, retry=False)
+    assert (attempt.reach, attempt.only) == (Reach.NO_ANSWER, "")
+
+
+async def test_a_peer_that_cannot_take_a_large_first_flight(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(ok), issue("sip.test"), tmp_path) as behind:
+
+        async def serve(stream: trio.abc.Stream) -> None:
+            first = bytes(await stream.receive_some())
+            if len(first) > 1000:
+                await trio.sleep_forever()
+            async with await trio.open_tcp_stream(HOST, behind) as inner, trio.open_nursery() as nursery:
+                await inner.send_all(first)
+                nursery.start_soon(relay, inner, stream)
+                await relay(stream, inner)
+                nursery.cancel_scope.cancel()
+
+        async with tcp(serve) as port:
+            found = await discovered(f"{HOST}:{port}", TLS, tls_report=False)
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.only) == (Reach.ANSWERED, LARGE_HELLO)
+    assert "tls-large-hello" in [finding.code for finding in found.findings]
+
+
+async def relay(source: trio.abc.Stream, target: trio.abc.Stream) -> None:
+    try:
+        async for data in source:
+            await target.send_all(data)
+    except trio.BrokenResourceError:
+        return
+
+
+async def test_a_silent_port_of_tcp_that_speaks_tls(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(ok), issue("sip.test"), tmp_path) as port:
+        found = await discovered(f"tcp://{HOST}:{port}")
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.instead) == (Reach.NOT_SIP, "TLS")
+    assert [finding.code for finding in found.findings] == ["plain-port-speaks-tls"]
+
+
+async def test_a_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> None:
+    async with tls(saying(ok), issue("sip.test"), tmp_path) as port:
+        found = await discovered(f"{HOST}:{port}", TLS)
+    (report,) = found.tls
+    accepted = [facts.version for facts in report.versions if facts.accepted]
+    assert accepted == [TlsVersion.TLS_1_3, TlsVersion.TLS_1_2]
+    assert report.validity is Validity.SELF_SIGNED
+    assert "tls-self-signed" in [finding.code for finding in found.findings]
+
+
+async def test_a_server_that_answers_twice(clock: MockClock) -> None:
+    with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        await sock.bind((HOST, 0))
+
+        async def serve() -> None:
+            while True:
+                data, remote = await sock.recvfrom(65535)
+                for _ in range(2):
+                    await sock.sendto(ok(data), remote)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve)
+            found = await discovered(f"{HOST}:{sock.getsockname()[1]}", UDP, habits=False)
+            nursery.cancel_scope.cancel()
+    assert "duplicated-answers" in [finding.code for finding in found.findings]
+
+
+async def test_the_ladder_of_dns_is_part_of_it(clock: MockClock) -> None:
+    async with udp(ok) as port:
+        zone = {
+            "NAPTR example.test": ['1 1 "s" "SIP+D2U" "" _sip._udp.other.test.'],
+            "SRV _sip._udp.other.test": [f"0 0 {port} h.example.test."],
+            "A h.example.test": [HOST],
+        }
+        async with name_server(zone) as server:
+            config = LookupConfig(nameservers=(server,), hosts_file="")
+            found = await discovered("udp://example.test", lookup=config, habits=False)
+            by_naptr = await discovered("example.test", lookup=config, habits=False)
+    assert found.dns is not None
+    assert found.failure.startswith("no address for example.test")
+    (attempt,) = by_naptr.attempts
+    assert (attempt.published, attempt.reach) == (True, Reach.ANSWERED)
+    assert by_naptr.recommendation is not None
+    assert by_naptr.recommendation.by_dns
+
+
+async def test_what_a_register_is_challenged_with(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes:
+        asked.append(data)
+        challenge = 'WWW-Authenticate: Digest realm="here", nonce="x"'
+        return ok(data, challenge, status="401 Unauthorized") if data.startswith(b"REGISTER") else ok(data)
+
+    async with udp(respond) as port:
+        found = await discovered(f"{HOST}:{port}", UDP, challenge=True)
+    (register,) = [data for data in asked if data.startswith(b"REGISTER")]
+    assert b"Contact:" not in register
+    assert f"REGISTER sip:{HOST}:{port} SIP/2.0".encode() in register
+    (told,) = found.capabilities.authentication
+    assert (told.method, told.status, told.realm) == ("REGISTER", 401, "here")

@@ -57,7 +57,7 @@ def test_what_is_broken() -> None:
 
 
 EXPECTED = {
-    "code": "srv_port_zero",
+    "code": "dns-srv-port-zero",
     "severity": "error",
     "type": "SRV",
     "name": "_sip._udp.example.com",

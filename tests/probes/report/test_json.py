@@ -1,13 +1,22 @@
 """A discovery as data: it is what the schema says, whatever was found."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from probes.destination import Destination
+from probes.discovery.capabilities import Authentication
+from probes.discovery.findings import Seen
+from probes.discovery.habits.judge import SIZES, Habits
+from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
 from probes.report.json import discovery_data
-from probes.result import Attempt, Discovery, LookupStep, Reach
+from probes.report.text import discovery_lines
+from probes.result import Attempt, LookupStep, Reach
+from sipcore.resolve.plan import Address, Srv
+from tests.probes.checks.dns_values import Zone, report
+from tests.probes.checks.tls_values import Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
 from tests.probes.report.schemas import load, violations
 
@@ -16,7 +25,7 @@ SCHEMA = load("discovery")
 
 def concluded(*attempts: Attempt, destination: Destination = EXAMPLE) -> Discovery:
     steps = [LookupStep("A example.com", ("192.0.2.1 (60 s)",)), LookupStep("AAAA example.com", error="no such record")]
-    return conclude(destination, steps, [], attempts, duration=0.25, omitted=1)
+    return conclude(destination, steps, [], attempts, duration=0.25, seen=Seen(omitted=1))
 
 
 def data_of(discovery: Discovery) -> dict[str, object]:
@@ -76,6 +85,11 @@ def test_what_was_found() -> None:
             "port": 5061,
             "why": "only TLS answers, but expired",
             "uri": "sip:example.com",
+            "secure": True,
+            "by_dns": True,
+            "system": "FreePBX",
+            "methods": ["INVITE", "ACK"],
+            "codecs": [],
         },
         "attempts": [
             {
@@ -98,6 +112,9 @@ def test_what_was_found() -> None:
                     "reason": "OK",
                     "raw": "SIP/2.0 200 OK\r\nServer: FPBX-16.0.40(18.9)\r\nAllow: INVITE, ACK\r\n\r\n",
                 },
+                "banner": "FPBX-16.0.40(18.9)",
+                "instead": None,
+                "answered_without": None,
             }
         ],
         "lookups": [
@@ -106,6 +123,24 @@ def test_what_was_found() -> None:
         ],
         "omitted": 1,
         "duration_ms": 250.0,
+        "findings": [
+            {
+                "code": "telling-banner",
+                "severity": "notice",
+                "side": "peer",
+                "what": "the banner tells version 16.0.40",
+                "evidence": ["FPBX-16.0.40(18.9)"],
+                "cure": "shorten it",
+                "rule": "RFC 3261 §20.35",
+            }
+        ],
+        "capabilities": {
+            "methods": ["INVITE", "ACK"],
+            **{name: [] for name in ("extensions", "required", "events", "codecs", "authentication")},
+            **dict.fromkeys(("received", "rport", "largest_datagram", "keep_alive_udp", "keep_alive_stream")),
+        },
+        "dns": None,
+        "tls": [],
     }
 
 
@@ -116,7 +151,7 @@ def test_each_failure(reach: Reach) -> None:
     )
     assert data["outcome"] == reach.name.lower()
     assert data["advice"] == "what to try"
-    assert (data["transport"], data["port"], data["private"]) == ("udp", 5060, True)
+    assert (data["transport"], data["port"], data["private"]) == ("udp", 5060, False)
 
 
 def test_no_address() -> None:
@@ -148,3 +183,42 @@ def test_every_outcome_is_in_the_schema() -> None:
     named = {reach.name.lower() for reach in Reach}
     assert set(SCHEMA["properties"]["outcome"]["enum"]) == named | {"unresolvable"}
     assert set(SCHEMA["$defs"]["attempt"]["properties"]["result"]["enum"]) == named
+
+
+def everything() -> Discovery:
+    """A discovery with something of all that one may hold."""
+    zone: Zone = {"SRV _sip._udp.example.com": (Srv(0, 0, 0, "192.0.2.9"),), "A example.com": (Address("192.0.2.1"),)}
+    asked = Authentication("REGISTER", 401, "Digest", "caf\udce9", "SHA-256", "auth")
+    habits = Habits(SIZES, SIZES[:1], stun=True, crlf=False, authentication=(asked,))
+    seen = Seen(dns=report(zone), tls=(Table().report(),), habits=habits)
+    other = replace(failed("tcp 192.0.2.1:5061", Reach.NOT_SIP), instead="TLS")
+    filtered = answered("ws 192.0.2.1:80", 200, ("Supported", "timer"), only="User-Agent")
+    return conclude(EXAMPLE, [], [], [answered("udp 192.0.2.1:5060"), other, filtered], duration=0.5, seen=seen)
+
+
+def test_everything_there_is() -> None:
+    data = data_of(everything())
+    assert violations(data["dns"], load("dns")) == []
+    assert [violations(one, load("tls")) for one in data["tls"]] == [[]]  # type: ignore[attr-defined]
+    found = data["capabilities"]
+    assert isinstance(found, dict)
+    assert (found["extensions"], found["largest_datagram"]) == (["timer"], SIZES[0])
+    assert (found["keep_alive_udp"], found["keep_alive_stream"], found["rport"]) == (True, False, None)
+    assert found["authentication"][0]["realm"] == r"caf\xe9"
+    codes = [one["code"] for one in data["findings"]]  # type: ignore[attr-defined]
+    assert codes[0] == "dns-srv-port-zero"
+    assert {"user-agent-filtered", "udp-size-limited"} <= set(codes)
+    attempts = data["attempts"]
+    assert [one["instead"] for one in attempts] == [None, "TLS", None]  # type: ignore[attr-defined]
+    assert [one["answered_without"] for one in attempts] == [None, None, "User-Agent"]  # type: ignore[attr-defined]
+
+
+def test_everything_in_words() -> None:
+    lines = discovery_lines(everything())
+    assert max(line.cell_len for line in lines) <= 80
+    text = "\n".join(line.plain for line in lines)
+    for part in (
+        *("extensions timer", "wants      REGISTER 401: Digest SHA-256", "keep-alive STUN over UDP", "speaks TLS 1.3"),
+        *("over UDP   requests of 1300 bytes", "[dns-srv-port-zero, DNS, RFC 2782]", "SRV _sip._udp.example.com"),
+    ):
+        assert part in text, text

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 from rich.text import Text
 
+from probes.discovery.findings import Seen
+from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
 from probes.report.text import discovery_lines, failure_line, grid, progress_lines
-from probes.result import Attempt, Discovery, LookupStep, Reach
+from probes.result import Attempt, LookupStep, Reach
 from sipcore.resolve.target import Hop
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
 
@@ -19,7 +21,7 @@ STEPS = [
 
 
 def concluded(attempts: Sequence[Attempt], steps: Sequence[LookupStep] = (), omitted: int = 0) -> Discovery:
-    return conclude(EXAMPLE, steps, [], attempts, duration=1.0, omitted=omitted)
+    return conclude(EXAMPLE, steps, [], attempts, duration=1.0, seen=Seen(omitted=omitted))
 
 
 def shown(discovery: Discovery) -> str:
@@ -55,6 +57,7 @@ def test_a_discovery_as_a_whole() -> None:
         "  connect by sip:example.com (udp 192.0.2.1:5060): UDP answers, and DNS names\n"
         "             it; TLS would be better, but the certificate is self-signed\n"
         "             (CN=pbx)\n"
+        "  trunk      Auto (SRV): DNS leads there by itself\n"
         "\n"
         "  192.0.2.1\n"
         "    port    UDP               TCP               TLS\n"
@@ -63,6 +66,15 @@ def test_a_discovery_as_a_whole() -> None:
         "\n"
         "  UDP 5061: no answer within 4.0 s; a firewall may drop it\n"
         "  TLS 5061: the certificate is self-signed (CN=pbx); trust it\n"
+        "\n"
+        "  notice: udp 192.0.2.1:5060 answers in the clear, although tls 192.0.2.1:5061\n"
+        "      has TLS [plain-beside-tls, peer, RFC 3261 §26.2.1]\n"
+        "      seen: udp 192.0.2.1:5060\n"
+        "      cure: close the plain ports to the outside once everybody uses TLS\n"
+        "  notice: the banner tells version 22.1.0 [telling-banner, peer, RFC 3261\n"
+        "      §20.35]\n"
+        "      seen: Asterisk PBX 22.1.0\n"
+        "      cure: set user_agent in the global section of pjsip.conf\n"
         "\n"
         "  SRV _sip._udp.example.com: 10 60 5060 sip.example.com. (3600 s)\n"
         "  SRV _sip._tcp.example.com: the name has no such record"

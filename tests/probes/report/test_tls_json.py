@@ -7,7 +7,7 @@ import pytest
 
 from probes.checks.tls import Purpose, Shown
 from probes.checks.tls_certificate import StapleVerdict
-from probes.checks.tls_judge import Remark, TlsReport, Validity
+from probes.checks.tls_judge import TlsReport, Validity
 from probes.report.tls_json import tls_data
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.tls_failure import CertificateFault, TlsProblem
@@ -78,6 +78,5 @@ def test_a_websocket() -> None:
 def test_every_code_is_in_the_schema() -> None:
     definitions = SCHEMA["$defs"]
     assert set(SCHEMA["properties"]["validity"]["enum"]) == {each.name.lower() for each in Validity} | {None}
-    assert set(definitions["remark"]["properties"]["code"]["enum"]) == {each.name.lower() for each in Remark}
     assert set(definitions["staple"]["properties"]["verdict"]["enum"]) == {each.name.lower() for each in StapleVerdict}
     assert set(definitions["handshake"]["properties"]["purpose"]["enum"]) == {each.name.lower() for each in Purpose}

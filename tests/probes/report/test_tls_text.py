@@ -6,7 +6,7 @@ import pytest
 
 from probes.checks.tls import Shown
 from probes.checks.tls_judge import DAY, TlsReport, Validity, judge
-from probes.report.text import WIDTH
+from probes.report.findings_text import WIDTH
 from probes.report.tls_text import tls_failure_line, tls_lines
 from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Hop

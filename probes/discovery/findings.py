@@ -1,0 +1,275 @@
+"""What is wrong with a destination, found by comparing what its places, its DNS and its TLS servers did."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from probes.checks import tls_findings
+from probes.checks.dns.judge import DnsReport
+from probes.checks.options import PLAIN_SIP, TLS
+from probes.checks.tls_judge import TlsReport
+from probes.destination import Destination
+from probes.discovery import answers
+from probes.discovery.candidates import Scope
+from probes.discovery.habits.judge import SIZES, Habits
+from probes.discovery.retry import LARGE_HELLO, USER_AGENT
+from probes.findings.catalogue import catalogue
+from probes.findings.finding import Finding, Severity
+from probes.fingerprint.banners import banner_of
+from probes.result import Attempt, Reach, System
+from sipcore.message.message import Response
+from sipcore.resolve.target import Transport
+
+_ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
+_NOT_HERE = ("no route to the network", "no local address leads there", "does not speak that address family")
+"""How this host says that it has no IPv6 (`sipcore.transports.base.FAILURES`)."""
+_NOBODY = {
+    Reach.SILENT: "open-but-silent",
+    Reach.NO_ANSWER: "nothing-answers",
+    Reach.FILTERED: "nothing-answers",
+    Reach.REFUSED: "refused",
+    Reach.UNREACHABLE: "no-way-there",
+    Reach.NOT_SIP: "not-sip",
+    Reach.FAILED: "probe-failed",
+}
+"""What it is when nothing answered, by the most telling attempt. TLS that fails is told by the TLS report."""
+_ONE_PACKET, _FRAGMENTED = SIZES[1], SIZES[2]
+_WANTED = "tls-client-certificate-required"
+_TLS_ALONE = {Reach.TLS_FAILED: "tls-silent", Reach.CERTIFICATE_WANTED: _WANTED}
+"""What it is where TLS keeps everybody out, and the TLS report has nothing to say."""
+_EXPLAINING = frozenset({"udp-truncated", "websocket-refused", "plain-port-speaks-tls", _WANTED})
+"""What says better why nothing answered."""
+TOO_MANY_HOPS = 483
+
+Found = Iterator[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen besides the attempts. `now` is in seconds since 1970."""
+
+    dns: DnsReport | None = None
+    tls: tuple[TlsReport, ...] = ()
+    habits: Habits = field(default_factory=Habits)
+    scope: Scope = field(default_factory=Scope)
+    now: float = 0.0
+    omitted: int = 0
+
+
+def find(
+    destination: Destination,
+    attempts: Sequence[Attempt],
+    seen: Seen,
+    system: System | None,
+    telling: Attempt | None,
+    failure: str,
+) -> tuple[Finding, ...]:
+    """All that is wrong, and what is worth knowing, the worst first; what is so at several places is told once."""
+    case = _Case(destination, attempts, seen, answers.systems_of(system))
+    found = [*case.dns(), *case.tls(), *case.translators(list(case.in_answers(system)))]
+    found += [*case.filters(), *case.published(), *case.ports()]
+    found += [*case.ipv6(), *case.habits(), *case.nobody(telling, failure, found), *case.notices(system)]
+    return catalogue().ranked(merged(found))
+
+
+def merged(found: Iterable[Finding]) -> list[Finding]:
+    """The same findings, those that say the same of several places in one."""
+    known: dict[tuple[str, Severity], Finding] = {}
+    for finding in found:
+        key = finding.code, finding.severity
+        first = known.get(key)
+        if first is None:
+            known[key] = finding
+        elif not finding.code.startswith(("dns-", "tls-")) or first.what == finding.what:
+            evidence = tuple(dict.fromkeys([*first.evidence, *finding.evidence]))
+            known[key] = replace(first, evidence=evidence, records=(*first.records, *finding.records))
+        else:
+            known[(f"{finding.code} {finding.what}", finding.severity)] = finding
+    return list(known.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything that is known of one destination."""
+
+    destination: Destination
+    attempts: Sequence[Attempt]
+    seen: Seen
+    systems: tuple[str, ...]
+
+    @property
+    def answered(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts if attempt.response is not None]
+
+    def finding(self, code: str, what: str, evidence: Iterable[str] = (), severity: Severity | None = None) -> Finding:
+        return catalogue().finding(code, what, evidence, systems=self.systems, severity=severity)
+
+    def dns(self) -> Found:
+        for fault in self.seen.dns.faults if self.seen.dns is not None else ():
+            yield fault.finding
+
+    def tls(self) -> Found:
+        for report in self.seen.tls:
+            yield from tls_findings.findings(report, self.systems)
+
+    def in_answers(self, system: System | None) -> Found:
+        serving = [one for one in self.answered if one.response is not None and one.response.status < 500]
+        for attempt in self.attempts:
+            others = any(other is not attempt for other in serving)
+            yield from answers.findings(attempt, system, self.seen.now, others_serve=others)
+
+    def translators(self, found: Sequence[Finding]) -> list[Finding]:
+        """The same findings; where places contradict each other about this host's address, somebody is wrong about it.
+
+        A translator on the way is seen by all of them.
+        """
+        seen = {(one.hop.remote.is_ipv6, answers.seen_as(one)) for one in self.answered}
+        told = [host for is_ipv6, host in seen if host and not is_ipv6]
+        if len(told) < 2 or not any(finding.code == "nat-on-path" for finding in found):
+            return list(found)
+        what = f"places contradict each other about where requests come from: {', '.join(sorted(told))}"
+        evidence = [told for finding in found if finding.code == "nat-on-path" for told in finding.evidence]
+        kept = [finding for finding in found if finding.code != "nat-on-path"]
+        return [*kept, self.finding("wrong-received", what, evidence)]
+
+    def filters(self) -> Found:
+        """Places that answered a second, inconspicuous request alone."""
+        for attempt in self.attempts:
+            if attempt.only == USER_AGENT:
+                what = "requests with this program's User-Agent are dropped, others are answered"
+                evidence = f"{attempt.hop}: silence, and an answer to a request without User-Agent"
+                yield self.finding("user-agent-filtered", what, [evidence])
+            elif attempt.only == LARGE_HELLO:
+                what = f"{attempt.hop}: a usual first flight gets no answer, a small one does"
+                evidence = "the ClientHello with group P-256 alone is answered"
+                yield self.finding("tls-large-hello", what, [evidence])
+
+    def published(self) -> Found:
+        """Places that DNS names and where nobody answers."""
+        named = [attempt for attempt in self.attempts if attempt.published]
+        dead = [one for one in named if one.reach not in _ALIVE and not one.instead and not self._is_foreign(one)]
+        if not dead or not self.answered:
+            return
+        evidence = [f"{attempt.hop}: {attempt.reach.value} ({attempt.hop.why})" for attempt in dead]
+        if any(attempt.reach in _ALIVE for attempt in named):
+            some = dead[0].hop if len(dead) == 1 else f"{len(dead)} of {len(named)} places"
+            yield self.finding("srv-target-dead", f"DNS names {some}, and nobody answers there", evidence)
+        else:
+            where = self.answered[0].hop
+            yield self.finding("published-dead", f"DNS names none of the places that answer, such as {where}", evidence)
+
+    def _is_foreign(self, attempt: Attempt) -> bool:
+        """Whether it is about IPv6, which has findings of its own."""
+        return attempt.hop.remote.is_ipv6 and any(not one.hop.remote.is_ipv6 for one in self.answered)
+
+    def ipv6(self) -> Found:
+        """RFC 6157: what is published for IPv6, where a name leads to both families."""
+        there = [attempt for attempt in self.attempts if attempt.hop.remote.is_ipv6]
+        fine = any(not attempt.hop.remote.is_ipv6 for attempt in self.answered)
+        if self.destination.is_numeric or not there or not fine or any(one.reach in _ALIVE for one in there):
+            return
+        hosts = ", ".join(dict.fromkeys(attempt.hop.remote.host for attempt in there))
+        evidence = [f"{attempt.hop}: {attempt.reach.value}" for attempt in there]
+        if all(_is_without_ipv6(attempt) for attempt in there):
+            yield self.finding("no-ipv6-here", f"{hosts} is published, and this host has no way to IPv6", evidence[:1])
+        else:
+            yield self.finding("ipv6-dead", f"{hosts} is published, and nobody answers there", evidence)
+
+    def ports(self) -> Found:
+        """Ports that speak another protocol than whoever asked, or DNS, takes them for."""
+        for attempt in self.attempts:
+            hop = attempt.hop
+            if attempt.response is not None or not self._is_wanted(attempt):
+                continue
+            if attempt.instead == TLS and hop.transport in (Transport.TCP, Transport.WS):
+                what = f"{hop} speaks TLS, and should be plain"
+                yield self.finding("plain-port-speaks-tls", what, [f"{hop}: {attempt.detail}"])
+            elif attempt.instead == PLAIN_SIP or (hop.transport is Transport.TLS and self._speaks_plainly(attempt)):
+                yield self.finding(
+                    "tls-port-speaks-plain", f"{hop} speaks SIP without TLS", [f"{hop}: {attempt.detail}"]
+                )
+            elif hop.transport.websocket and attempt.reach in (Reach.NOT_SIP, Reach.SILENT):
+                yield self.finding("websocket-refused", f"{hop}: {attempt.detail}", [str(hop)])
+
+    def _is_wanted(self, attempt: Attempt) -> bool:
+        """Whether somebody says that this transport is spoken at this place, rather than a guess."""
+        asked = self.destination.transport is not None and self.seen.scope.transports == (self.destination.transport,)
+        return attempt.published or asked
+
+    def _speaks_plainly(self, attempt: Attempt) -> bool:
+        same = [one.hop.transport for one in self.answered if one.hop.remote == attempt.hop.remote]
+        return attempt.reach is Reach.TLS_FAILED and Transport.TCP in same
+
+    def habits(self) -> Found:
+        habits = self.seen.habits
+        largest = habits.largest
+        if largest is not None and largest < _FRAGMENTED:
+            lost = ", ".join(f"{size}" for size in habits.sent_sizes if size > largest)
+            reason = "fragments get lost" if largest >= _ONE_PACKET else "large datagrams get lost"
+            what = f"requests over UDP of {lost} bytes get no answer: {reason}"
+            evidence = [f"answered: {largest or 'the small one alone'} bytes; not answered: {lost}"]
+            yield self.finding("udp-size-limited", what, evidence)
+        far, own = habits.far, habits.own
+        if far is not None and is_forwarded(own, far):
+            who = banner_of(far) or f"{far.status} {far.reason}"
+            what = f"a request that may go no further hop was answered behind the proxy, by {who}"
+            evidence = [f"Max-Forwards: 0 answered {far.start_line}"]
+            evidence += [f"the proxy itself: {own.start_line}"] if own is not None else []
+            evidence += [f"Record-Route: {route}" for route in far.headers.get_all("Record-Route")[:1]]
+            yield self.finding("max-forwards-ignored", what, evidence)
+
+    def nobody(self, telling: Attempt | None, failure: str, found: Sequence[Finding]) -> Found:
+        """What keeps everybody out, where nothing answered."""
+        if self.answered:
+            return
+        if telling is None:
+            if failure and not any(finding.severity is Severity.ERROR for finding in found):
+                yield self.finding("no-address", failure, [f"{self.destination.server} was looked up"])
+            return
+        code = _WANTED if self._wants_certificate(telling) else _NOBODY.get(telling.reach)
+        broken = any(finding.code in _EXPLAINING for finding in found)
+        if code is not None and not broken:
+            instead = f", but {telling.instead}" if telling.instead else ""
+            what = f"{self.destination}: {catalogue()[code].title}{instead}"
+            evidence = [f"{one.hop}: {one.reach.value}" for one in self.attempts if one.reach is telling.reach]
+            yield self.finding(code, what, evidence)
+        elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
+            problem = _TLS_ALONE[telling.reach] if not telling.instead else "tls-not-tls"
+            yield self.finding(problem, f"{telling.hop}: {telling.detail}", [str(telling.hop)])
+
+    def _wants_certificate(self, attempt: Attempt) -> bool:
+        """Whether the silence of a TLS server is that of one that asked for a certificate and got none."""
+        asking = {report.hop.remote for report in self.seen.tls if report.certificate_requested}
+        return attempt.reach is Reach.SILENT and attempt.hop.transport.secure and attempt.hop.remote in asking
+
+    def notices(self, system: System | None) -> Found:
+        plain = [one.hop for one in self.answered if not one.hop.transport.secure]
+        secure = [one.hop for one in self.answered if one.hop.transport.secure]
+        if plain and secure:
+            what = f"{plain[0]} answers in the clear, although {secure[0]} has TLS"
+            yield self.finding("plain-beside-tls", what, [str(hop) for hop in plain])
+        if system is not None and system.banner and system.version:
+            yield self.finding("telling-banner", f"the banner tells version {system.version}", [system.banner])
+
+
+def _is_without_ipv6(attempt: Attempt) -> bool:
+    return attempt.reach is Reach.UNREACHABLE and any(text in attempt.detail for text in _NOT_HERE)
+
+
+def is_forwarded(own: Response | None, far: Response) -> bool:
+    """Whether a request with Max-Forwards 0 was answered by somebody else than the server itself (RFC 3261 §16.3).
+
+    Record-Route comes from a proxy on the way (RFC 3261 §16.6). Somebody else has another banner, or another Contact;
+    that a server answers differently for a user says nothing.
+    """
+    if far.status == TOO_MANY_HOPS or far.is_provisional:
+        return False
+    if "Record-Route" in far.headers:
+        return True
+    if own is None:
+        return False
+    return any(here and there and here != there for here, there in zip(_signs(own), _signs(far), strict=True))
+
+
+def _signs(response: Response) -> tuple[str, str]:
+    """Banner and Contact, empty for what it has not."""
+    return banner_of(response), next((uri.address for uri in answers.contacts_of(response)), "")

@@ -1,0 +1,84 @@
+"""What an endpoint that answers does with messages beyond a plain OPTIONS: what is sent, and what comes of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from probes.checks.io import Observation, Query
+from probes.discovery.capabilities import Authentication, challenges_of
+from probes.result import Attempt
+from sipcore.message.message import Response
+from sipcore.message.method import OPTIONS, REGISTER
+from sipcore.message.uri import SipUri
+from sipcore.resolve.target import Hop
+from sipcore.value import value
+
+SIZES = (1300, 1452, 2000, 3900)
+"""Bytes of the requests that are tried over UDP: the most that RFC 3261 §18.1.1 allows, what fits into one packet of
+Ethernet over IPv6, what takes two, and nearly the 4,000 that some stacks are built for."""
+PADDING = "X-Padding"
+LINE = 200
+"""Characters of a header field that pads: no stack refuses lines of that length."""
+_TOO_LARGE = frozenset({413, 513})
+"""RFC 3261 §21.4.11, §21.5.7: understood, and refused for its size."""
+
+
+@value
+class Habits:
+    """What was seen. `sizes` are those of requests over UDP that were sent and those that were answered, in bytes.
+
+    `far` is the answer to a request that may go no further hop, `own` the one to a request for the server itself;
+    both None where that was not asked, or not answered.
+    """
+
+    sent_sizes: tuple[int, ...] = ()
+    answered_sizes: tuple[int, ...] = ()
+    stun: bool | None = None
+    crlf: bool | None = None
+    own: Response | None = None
+    far: Response | None = None
+    authentication: tuple[Authentication, ...] = ()
+
+    @property
+    def largest(self) -> int | None:
+        """The largest request that was answered, in bytes; None where none was tried."""
+        return max(self.answered_sizes, default=0) if self.sent_sizes else None
+
+
+def padded(uri: SipUri, hop: Hop, timeout: float, size: int, head: int) -> Query:
+    """OPTIONS of about `size` bytes, where one without padding has `head`."""
+    fields = []
+    missing = size - head
+    while missing > len(PADDING) + 4:
+        length = min(LINE, missing - len(PADDING) - 4)
+        fields.append((PADDING, "x" * length))
+        missing -= length + len(PADDING) + 4
+    return Query(OPTIONS, uri, hop, timeout, tuple(fields))
+
+
+def no_further(attempt: Attempt, timeout: float) -> Query:
+    """The OPTIONS that was answered, to go no further hop (RFC 3261 §16.3)."""
+    return Query(OPTIONS, attempt.uri, attempt.hop, timeout, max_forwards=0)
+
+
+def for_itself(attempt: Attempt, timeout: float) -> Query:
+    """OPTIONS for the server itself, without a user."""
+    return Query(OPTIONS, replace(attempt.uri, user=None), attempt.hop, timeout)
+
+
+def registrations(attempt: Attempt, timeout: float) -> Query:
+    """REGISTER that asks what is registered, and changes nothing (RFC 3261 §10.2.3)."""
+    return Query(REGISTER, attempt.uri, attempt.hop, timeout)
+
+
+def answered_sizes(sizes: Sequence[int], seen: Sequence[Observation]) -> tuple[int, ...]:
+    """Those of the sizes whose requests were answered, and not refused for their size."""
+    return tuple(
+        size
+        for size, one in zip(sizes, seen, strict=True)
+        if one.response is not None and one.response.status not in _TOO_LARGE
+    )
+
+
+def asked_for(seen: Observation) -> tuple[Authentication, ...]:
+    """What the answer to REGISTER challenges with."""
+    return challenges_of(seen.response, REGISTER) if seen.response is not None else ()

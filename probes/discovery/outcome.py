@@ -1,0 +1,52 @@
+"""All that discovery found out about one destination, as one value."""
+
+from dataclasses import dataclass, field
+
+from probes.checks.dns.judge import DnsReport
+from probes.checks.tls_judge import TlsReport
+from probes.destination import Destination
+from probes.discovery.capabilities import Capabilities
+from probes.findings.finding import Finding
+from probes.result import Attempt, LookupStep, Reach, Recommendation, System
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """All that discovery found out about one destination. `duration` is in seconds."""
+
+    destination: Destination
+    lookups: tuple[LookupStep, ...]
+    attempts: tuple[Attempt, ...]
+    recommendation: Recommendation | None
+    system: System | None
+    findings: tuple[Finding, ...] = ()
+    """What is wrong, and what is worth knowing, the worst first."""
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    dns: DnsReport | None = None
+    """The ladder of DNS; None for an address, and where nobody could be asked."""
+    tls: tuple[TlsReport, ...] = ()
+    """What the TLS servers that were met accept and show; ciphers only as far as they were asked for."""
+    duration: float = 0.0
+    failure: str = ""
+    """Why nothing could be tried at all (the name has no address), in a sentence that says what to try."""
+    telling: Attempt | None = None
+    """The attempt that says most about the peer when none was answered."""
+    advice: str = ""
+    """What to do next when nothing answered, in a sentence."""
+    omitted: int = 0
+    """How many places were left out, because one run tries no more than a bounded number."""
+
+    @property
+    def answered(self) -> tuple[Attempt, ...]:
+        """The attempts that got a SIP response."""
+        return tuple(attempt for attempt in self.attempts if attempt.reach is Reach.ANSWERED)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it allows."""
+        return self.capabilities.methods
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs that it offers."""
+        return self.capabilities.codecs
