@@ -10,23 +10,29 @@ from hashlib import md5
 
 from sipcore.errors import ParseError
 from sipcore.message.message import Response
-from sipcore.message.registry import TO
+from sipcore.message.registry import TO, key_of
 from sipcore.resolve.target import SocketAddress
 
 Evidence = Mapping[str, str]
 """Features by name (`probes.fingerprint.signatures.FEATURES`); one that the message cannot show is not in it."""
+Seen = Mapping[str, str | tuple[str, ...]]
+"""Features of one message or of several, where one may have several texts."""
 
 MAX_FEATURE = 512
 """Characters of one feature that are looked at; the longest known has some 300."""
 BANNERS = frozenset({"server", "user-agent"})
 """Header fields, in lower case, that name the product, and are no evidence beside the banner."""
 
+TAGS = frozenset({"to-tag", "tag-is", "address-tag"})
+"""Features of the To tag."""
 MAX_SESSION = 2048
 """Bytes of a session description in which its head is looked for."""
 TRYING = 100
 """The one status without a To tag (RFC 3261 §8.2.6.2)."""
 
-_RAW = ("Allow", "Supported", "Accept", "Allow-Events", "Contact")
+_RAW = ("Allow", "Supported", "Accept", "Allow-Events", "Contact", "Warning", "Unsupported")
+_COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
+"""What a response has from its request (RFC 3261 §8.2.6.2), in lower case; some copy the spelling as well."""
 _SESSION_LINES = {"o=": "sdp-origin", "s=": "sdp-session", "a=tool:": "sdp-tool"}
 _quoted = re.compile(r'"[^"]*+"')
 _nonce = re.compile(r'\bnonce="([^"]*+)"').search
@@ -35,9 +41,14 @@ _LISTENERS = ("KAMAILIO-stateless", "SER-TM/tags")
 """What Kamailio makes the constant half of its To tags of, together with its first listening address."""
 
 
-def observe(response: Response, remote: SocketAddress | None = None) -> Evidence:
-    """The features of a response, from `remote` where that is known. Whatever peers send is a value."""
+def observe(response: Response, remote: SocketAddress | None = None, asked_tag: str | None = None) -> Evidence:
+    """The features of a response, from `remote` where that is known. Whatever peers send is a value.
+
+    A To tag that the request had already, `asked_tag`, is no evidence: the response only repeats it.
+    """
     features = dict(_features(response, remote))
+    if asked_tag is not None and features.get("to-tag") == asked_tag:
+        features = {name: text for name, text in features.items() if name not in TAGS}
     return {name: text[:MAX_FEATURE] for name, text in features.items()}
 
 
@@ -45,6 +56,7 @@ def _features(response: Response, remote: SocketAddress | None) -> Iterator[tupl
     yield "status-line", f"{response.status} {response.reason}"
     yield "order", _order(response)
     yield "spacing", _spacing(response)
+    yield "names", _names(response)
     yield from _tags(response, remote)
     for name in _RAW:
         if name in response.headers:
@@ -61,6 +73,12 @@ def _order(response: Response) -> str:
         if name.lower() not in BANNERS and names[-1:] != [name]:
             names.append(name)
     return ",".join(names)
+
+
+def _names(response: Response) -> str:
+    """The names of what is copied from the request, as written, with the white space behind them."""
+    names = [name for name, _ in response.headers.raw_items() if key_of(name.strip(" \t")) in _COPIED]
+    return ",".join(dict.fromkeys(names))
 
 
 def _spacing(response: Response) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from probes.fingerprint.banners import Banner, banner_of, read_banner
-from probes.fingerprint.evidence import Evidence, observe
+from probes.fingerprint.evidence import TAGS, Seen, observe
 from probes.fingerprint.signatures import Shape, Signature, Trait, signatures
 from probes.result import Candidate, System
 from sipcore.message.message import Response
@@ -42,13 +42,16 @@ class Match:
     told: tuple[str, ...]
 
 
-def system_of(response: Response, remote: SocketAddress | None = None) -> System | None:
-    """What a response shows the endpoint to be; None where neither its banner nor its shape says anything."""
-    system = identify(observe(response, remote), banner_of(response))
+def system_of(response: Response, remote: SocketAddress | None = None, asked_tag: str | None = None) -> System | None:
+    """What a response shows the endpoint to be; None where neither its banner nor its shape says anything.
+
+    `asked_tag` is the To tag of its request, if that had one.
+    """
+    system = identify(observe(response, remote, asked_tag), banner_of(response))
     return system if system.banner or system.candidates else None
 
 
-def identify(evidence: Evidence, banner: str = "") -> System:
+def identify(evidence: Seen, banner: str = "") -> System:
     """What evidence and banner show: the product when that is likely enough, and all that come into question."""
     said = read_banner(banner) if banner else None
     shapes = match_shapes(evidence)
@@ -74,7 +77,7 @@ def _is_named(candidate: Candidate, said: Banner | None) -> bool:
     return said is not None and candidate.product == said.product
 
 
-def match_shapes(evidence: Evidence) -> Mapping[str, Match]:
+def match_shapes(evidence: Seen) -> Mapping[str, Match]:
     """For each product with a shape, the best of its shapes, by the product's key."""
     best: dict[str, Match] = {}
     for key, signature in signatures().by_key.items():
@@ -92,18 +95,22 @@ def shares(bits: Mapping[str, float]) -> dict[str, float]:
     return {key: value / whole for key, value in odds.items()}
 
 
-def _match(signature: Signature, shape: Shape, evidence: Evidence) -> Match:
+def _match(signature: Signature, shape: Shape, evidence: Seen) -> Match:
     bits = 0.0
     told: list[tuple[float, str]] = []
     for trait in shape.traits:
-        text = evidence.get(trait.feature)
-        if text is None:
+        texts = evidence.get(trait.feature)
+        if texts is None:
             continue
-        if trait.pattern.fullmatch(text):
-            bits += trait.bits
-            told.append((trait.bits, _told(trait, text)))
-        else:
-            bits -= trait.against
+        several = (texts,) if isinstance(texts, str) else texts
+        matching = [text for text in several if trait.pattern.fullmatch(text)]
+        fitting = len(matching) / len(several)
+        if matching:
+            # Tags are made the same way each time; of everything else, answers of some kind only may show it.
+            speaks = trait.bits * (fitting if trait.feature in TAGS else 1.0)
+            bits += speaks
+            told.append((speaks, _told(trait, matching[0])))
+        bits -= trait.against * (1.0 - fitting)
     spoke = sorted((one for one in told if one[0] > 0), key=lambda one: -one[0])
     return Match(signature, shape, bits, tuple(dict.fromkeys(text for _, text in spoke)))
 
@@ -118,7 +125,9 @@ def _with_engine(match: Match, best: Mapping[str, Match]) -> Match:
 
 def _told(trait: Trait, text: str) -> str:
     short = text if len(text) <= MAX_TOLD else text[: MAX_TOLD - 1] + "…"
-    return f"{trait.feature} {short!r}" if short else f"no {trait.feature}"
+    ask, _, feature = trait.feature.rpartition(" ")
+    said = f"{feature} {short!r}" if short else "no answer" if ask and feature == "status-line" else f"no {feature}"
+    return f"to {ask}: {said}" if ask else said
 
 
 def _candidates(said: Banner | None, shapes: Mapping[str, Match]) -> tuple[Candidate, ...]:

@@ -19,17 +19,26 @@ FEATURES = frozenset(
     {
         *("status-line", "order", "spacing", "via", "to-tag", "tag-is", "address-tag", "contact"),
         *("allow", "supported", "accept", "allow-events", "challenge", "nonce", "realm"),
-        *("sdp-origin", "sdp-session", "sdp-tool"),
+        *("sdp-origin", "sdp-session", "sdp-tool", "warning", "unsupported", "names", "provisional", "tag-prefix"),
     }
 )
 """What `probes.fingerprint.evidence` observes, and signatures speak of."""
+ASKS = frozenset(
+    {
+        *("no-hops", "method", "extension", "dialog", "spelling", "scheme", "elsewhere", "stranger", "timestamp"),
+        *("registrations", "call"),
+    }
+)
+"""The requests to which reactions are known, by their names: those of `probes.fingerprint.deep`, and an INVITE."""
 MAX_BITS = 40.0
 """No trait says more: at that, one in a million million others looks the same."""
 _GROUPS = {"version", "model", "platform"}
 _NEEDED = {"product", "vendor", "kind", "source"}
 _KEYS = _NEEDED | {"banners", "engine", "shapes"}
 _NEEDED_OF_TRAIT = {"see", "like", "bits"}
-_TRAIT_KEYS = _NEEDED_OF_TRAIT | {"against"}
+_NEEDED_OF_REACTION = {"to", "like", "bits"}
+_MORE_OF_REACTION = {"see", "against"}
+_STATUS_LINE = "status-line"
 
 Table = Mapping[str, Any]
 
@@ -39,6 +48,7 @@ class Trait:
     """What one feature of a message looks like. `bits` speak for the product where it matches, `against` where not."""
 
     feature: str
+    """Its name; where it is a reaction, the name of the request and that of the feature, as `reaction` joins them."""
     pattern: re.Pattern[str]
     bits: float
     against: float = 0.0
@@ -74,13 +84,54 @@ class Signatures:
 
     by_key: Mapping[str, Signature]
     unsupported: tuple[str, ...] = ()
-    """Products that are told by their banner only, or not at all, since no source shows the shape of their messages."""
+    """Products that are not told at all, since no source shows their banner or the shape of their messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """By what a product is told: its banner, the shape of its messages, what it does with odd requests; or by nothing.
+
+    Without a banner, and without a shape of its own, one that is built on another's `stack` is told as that one.
+    """
+
+    product: str
+    vendor: str = ""
+    banner: bool = False
+    shape: bool = False
+    reactions: bool = False
+    stack: str = ""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it, or the stack that it is built on, is told when it hides its banner."""
+        return self.shape or bool(self.stack)
+
+
+def reaction(ask: str, feature: str = _STATUS_LINE) -> str:
+    """The name of a feature of the answer to one request of deep mode."""
+    return f"{ask} {feature}"
 
 
 @cache
 def signatures() -> Signatures:
     """The signatures of `signatures.toml`, read when they are first asked for."""
     return read(files("probes.fingerprint").joinpath("signatures.toml").read_text("utf-8"))
+
+
+def support() -> tuple[Support, ...]:
+    """By what each product is told, in the order of the signatures; last, those that are asked for and not told."""
+    by_key = signatures().by_key
+    known = []
+    for one in by_key.values():
+        reacts = any(" " in trait.feature for shape in one.shapes for trait in shape.traits)
+        stack = by_key[one.engine].product if one.engine and by_key[one.engine].shapes else ""
+        known.append(Support(one.product, one.vendor, bool(one.banners), bool(one.shapes), reacts, stack))
+    return (*known, *(Support(product) for product in signatures().unsupported))
+
+
+def unsupported() -> tuple[str, ...]:
+    """The products that nothing tells once they hide their banner, since no source shows how their messages look."""
+    return tuple(one.product for one in support() if not one.hidden)
 
 
 def read(text: str) -> Signatures:
@@ -120,19 +171,37 @@ def _banner(key: str, pattern: str) -> re.Pattern[str]:
 
 
 def _shape(key: str, table: Table) -> Shape:
-    traits = tuple(_trait(key, trait) for trait in table.get("traits", ()))
+    traits = (
+        *(_trait(key, trait) for trait in table.get("traits", ())),
+        *(_reaction(key, trait) for trait in table.get("reactions", ())),
+    )
     if not traits or not table.get("source"):
         raise _wrong(f"{key}: a shape needs traits and a source")
     return Shape(table.get("variant", ""), table["source"], traits)
 
 
 def _trait(key: str, table: Table) -> Trait:
-    if table.keys() - _TRAIT_KEYS or not table.keys() >= _NEEDED_OF_TRAIT or table["see"] not in FEATURES:
+    if table.keys() - _NEEDED_OF_TRAIT - {"against"} or not table.keys() >= _NEEDED_OF_TRAIT:
         raise _wrong(f"{key}: not a trait: {dict(table)}")
+    return _made(key, table, table["see"], table["see"])
+
+
+def _reaction(key: str, table: Table) -> Trait:
+    if table.keys() - _NEEDED_OF_REACTION - _MORE_OF_REACTION or not table.keys() >= _NEEDED_OF_REACTION:
+        raise _wrong(f"{key}: not a reaction: {dict(table)}")
+    if table["to"] not in ASKS:
+        raise _wrong(f"{key}: a reaction to nothing that is asked: {dict(table)}")
+    feature = table.get("see", _STATUS_LINE)
+    return _made(key, table, feature, reaction(table["to"], feature))
+
+
+def _made(key: str, table: Table, feature: str, name: str) -> Trait:
     bits, against = table["bits"], table.get("against", 0)
+    if feature not in FEATURES:
+        raise _wrong(f"{key}: not a trait, as nobody observes that: {dict(table)}")
     if not all(isinstance(one, int | float) and 0 <= one <= MAX_BITS for one in (bits, against)):
         raise _wrong(f"{key}: bits are from 0 to {MAX_BITS:g}: {dict(table)}")
-    return Trait(table["see"], _compiled(key, table["like"]), bits, against)
+    return Trait(name, _compiled(key, table["like"]), bits, against)
 
 
 def _compiled(key: str, pattern: str, flags: int = 0) -> re.Pattern[str]:

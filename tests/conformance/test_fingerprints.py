@@ -3,65 +3,21 @@
 Each test prints its figures, and names what it got wrong.
 """
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
 
-from probes.fingerprint.banners import read_banner
-from probes.fingerprint.evidence import Evidence, observe
+from probes.fingerprint.evidence import observe
 from probes.fingerprint.identify import HIGH, identify, system_of
-from probes.fingerprint.signatures import Signature, Signatures, Trait, signatures
+from probes.fingerprint.signatures import Signatures, signatures
 from probes.result import System
-from sipcore.errors import ParseError
 from sipcore.message.message import Response
 from sipcore.message.parser import parse_message
+from tests.conformance.batteries import SERVERS, Show, answers, share, shown_by, without_banner
 from tests.conformance.corpus import ROOT, needs_corpus, read_jsonl, recorded
 from tests.conformance.products import is_right, is_version
 
 pytestmark = needs_corpus
-
-Show = Callable[[str], None]
-SERVERS = {
-    "asterisk": "Asterisk",
-    "baresip": "baresip",
-    "freeswitch": "FreeSWITCH",
-    "kamailio": "Kamailio",
-    "linphone": "Linphone",
-    "opensips": "OpenSIPS",
-    "repro": "repro",
-    "sipp": "SIPp",
-    "sippy": "Sippy B2BUA",
-    "yate": "Yate",
-}
-"""What we call the products that were recorded, by how the archives' names begin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One recorded final answer to one OPTIONS outside of a dialog."""
-
-    name: str
-    product: str
-    version: str
-    stack: str
-    """The program and, where it has several SIP stacks, which: versions of one can be compared."""
-    response: Response
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Show:
-    def printed(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", end="")  # noqa: T201  # the figures are what the test is run for
-
-    return printed
-
-
-def share(part: int, whole: int) -> str:
-    return f"{part}/{whole} = {part / whole:.1%}"
 
 
 def test_banners(show: Show) -> None:
@@ -87,32 +43,11 @@ def test_banners(show: Show) -> None:
     assert sum(versions) >= 0.95 * len(versions), misread
 
 
-def answers() -> Iterator[Answer]:
-    """The final answers to the recorded battery's OPTIONS, one for each request; what was relayed is left out."""
-    seen = set()
-    for name, data in recorded():
-        found = re.match(
-            r"(?P<archive>(?P<server>[a-z]+)[^/]*?(?P<version>[0-9.]+)(?P<stack>-chan_[a-z]+)?[^/]*)\.tar\.gz/.*/(?P<test>options[a-z0-9-]*)\.[0-9]+-[2-6]",
-            name,
-        )
-        if found is None or (found["archive"], found["test"]) in seen:
-            continue
-        try:
-            message = parse_message(data)
-        except ParseError:
-            continue
-        assert isinstance(message, Response)
-        seen.add((found["archive"], found["test"]))
-        stack = found["server"] + (found["stack"] or "")
-        yield Answer(f"{found['archive']} {found['test']}", SERVERS[found["server"]], found["version"], stack, message)
-
-
-def without_banner(response: Response) -> Response:
-    return response.without("Server").without("User-Agent")
-
-
 def test_hidden_banners(show: Show) -> None:
-    cases = [(answer, system_of(without_banner(answer.response)) or System("")) for answer in answers()]
+    cases = [
+        (answer, system_of(without_banner(answer.response), asked_tag=answer.asked_tag) or System(""))
+        for answer in answers()
+    ]
     first, unsure, wrong = [], [], []
     for answer, system in cases:
         leader = system.candidates[0] if system.candidates else None
@@ -141,9 +76,8 @@ def test_every_recorded_product_is_told_from_its_plain_options() -> None:
 
 def test_banner_and_shape_of_a_recorded_server_agree() -> None:
     for answer in answers():
-        system = system_of(answer.response)
-        relayed = system is not None and system.banner and read_banner(system.banner).product != answer.product
-        if system is not None and not relayed:
+        system = system_of(answer.response, asked_tag=answer.asked_tag)
+        if system is not None:
             assert not system.disagreement, answer.name
             assert system.product == answer.product or not (system.banner or system.product), answer.name
 
@@ -152,35 +86,20 @@ def test_signatures_hold_for_a_version_that_they_were_not_made_from(
     monkeypatch: pytest.MonkeyPatch, show: Show
 ) -> None:
     """Where several versions are recorded, each is told by those traits alone that another version shows as well."""
-    cases = [(answer, observe(without_banner(answer.response))) for answer in answers()]
+    cases = [(answer, observe(without_banner(answer.response), asked_tag=answer.asked_tag)) for answer in answers()]
     whole = signatures()
     first: list[bool] = []
     for stack, version in sorted({(answer.stack, answer.version) for answer, _ in cases}):
         held_out = [(answer, seen) for answer, seen in cases if (answer.stack, answer.version) == (stack, version)]
         others = [seen for answer, seen in cases if answer.stack == stack and answer.version != version]
         if others:
-            product = held_out[0][0].product
+            product = SERVERS[stack.partition("-")[0]]
             known = {key: shown_by(one, product, others) for key, one in whole.by_key.items()}
             monkeypatch.setattr("probes.fingerprint.identify.signatures", partial(Signatures, known))
-            ranked = [identify(seen).candidates for _, seen in held_out]
+            ranked = [identify(seen).candidates for answer, seen in held_out if answer.product == product]
             first += [bool(candidates) and candidates[0].product == product for candidates in ranked]
     show(f"hidden banner, by what other versions show: ranked first in {share(sum(first), len(first))}")
     assert sum(first) >= 0.9 * len(first)
-
-
-def shown_by(signature: Signature, product: str, seen: list[Evidence]) -> Signature:
-    """A product's signature less the traits that none of these messages shows; other products' as they are."""
-    if signature.product != product:
-        return signature
-    shapes = tuple(
-        replace(shape, traits=tuple(trait for trait in shape.traits if is_shown(trait, seen)))
-        for shape in signature.shapes
-    )
-    return replace(signature, shapes=shapes)
-
-
-def is_shown(trait: Trait, seen: list[Evidence]) -> bool:
-    return any(trait.pattern.fullmatch(one.get(trait.feature, "\0")) for one in seen)
 
 
 def test_whatever_was_recorded_is_observed() -> None:

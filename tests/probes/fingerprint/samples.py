@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from probes.fingerprint.signatures import signatures
+from probes.fingerprint.signatures import reaction, signatures
 from sipcore.message.message import Response
 from sipcore.message.parser import parse_message
 
@@ -26,3 +26,12 @@ def key_of(name: str) -> str:
 def banners() -> dict[str, list[dict[str, Any]]]:
     """For each signature, banners and what they say."""
     return tomllib.loads((FOLDER / "banners.toml").read_text("utf-8"))
+
+
+def reactions() -> dict[str, list[tuple[str, str]]]:
+    """For each signature, features of answers to the requests of deep mode: by what name, and the text."""
+    read = tomllib.loads((FOLDER / "reactions.toml").read_text("utf-8"))
+    return {
+        key: [(reaction(row["to"], row.get("see", "status-line")), row["text"]) for row in rows]
+        for key, rows in read.items()
+    }

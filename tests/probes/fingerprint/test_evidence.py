@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.fingerprint.evidence import MAX_FEATURE, observe
+from probes.fingerprint.evidence import MAX_FEATURE, TAGS, observe
 from probes.fingerprint.signatures import FEATURES
 from sipcore.errors import ParseError
 from sipcore.message.message import Response
@@ -40,6 +40,9 @@ def response(*lines: str, status: str = "200 OK", body: str = "") -> Response:
         ("nonce", ['Proxy-Authenticate: Digest realm="a", nonce="n1"'], "n1"),
         ("realm", ['Proxy-Authenticate: Digest realm="a", nonce="n1"'], "a"),
         ("contact", ["m: <sip:a@b>"], "<sip:a@b>"),
+        ("warning", ['Warning: 399 a "b"'], '399 a "b"'),
+        ("unsupported", ["Unsupported: foo"], "foo"),
+        ("names", ["v : a", "Server: s", "f: b", "T: c", "Call-ID: d", "Via: e"], "v ,f,T,Call-ID,Via"),
     ],
 )
 def test_features(feature: str, lines: list[str], expected: str) -> None:
@@ -65,6 +68,12 @@ def test_what_cannot_be_seen_is_left_out(feature: str, lines: list[str]) -> None
 def test_100_needs_no_tag() -> None:
     assert "to-tag" not in observe(response("To: <sip:a@b>", status="100 Trying"))
     assert observe(response("To: <sip:a@b>;tag=x", status="180 Ringing"))["to-tag"] == "x"
+
+
+def test_a_tag_that_the_request_had_is_no_evidence() -> None:
+    answer = response("Via: SIP/2.0/UDP a;branch=z9hG4bKx", "To: <sip:a@b>;tag=abc")
+    assert not TAGS & observe(answer, REMOTE, "abc").keys()
+    assert observe(answer, REMOTE, "abd")["to-tag"] == "abc"
 
 
 def test_session_description_is_seen_up_to_its_first_media() -> None:

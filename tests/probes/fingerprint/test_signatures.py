@@ -3,9 +3,9 @@
 import pytest
 
 from probes.fingerprint.evidence import observe
-from probes.fingerprint.signatures import is_linear, read, signatures
+from probes.fingerprint.signatures import is_linear, read, signatures, support, unsupported
 from sipcore.errors import LocalError
-from tests.probes.fingerprint.samples import answers, key_of
+from tests.probes.fingerprint.samples import answers, key_of, reactions
 
 PRODUCT = 'product = "P"\nvendor = "V"\nkind = "PBX"\nsource = "banner"\n'
 SHAPE = '[[p.shapes]]\nsource = "trace"\n'
@@ -17,12 +17,15 @@ def test_each_trait_is_shown_by_an_answer_of_its_product() -> None:
         for shape in signature.shapes:
             for trait in shape.traits:
                 own = [one[trait.feature] for owner, one in seen if owner == key and trait.feature in one]
+                own += [text for feature, text in reactions().get(key, ()) if feature == trait.feature]
                 shown = any(trait.pattern.fullmatch(text) for text in own)
                 assert shown or (key, trait.feature) in NOT_SHOWN, f"{key} {trait}"
 
 
 NOT_SHOWN = {
     ("kamailio", "address-tag"),  # no message shows it without its address
+    ("kamailio", "tag-prefix"),  # nor one message what several have in common
+    ("opensips", "tag-prefix"),
     ("opensips", "to-tag"),  # of the variant 1.x, which looks as Kamailio does
     ("opensips", "via"),
 }
@@ -33,6 +36,27 @@ def test_names_are_told_apart() -> None:
     products = [one.product for one in signatures().by_key.values()]
     assert len(products) == len(set(products))
     assert signatures().unsupported
+
+
+def test_each_reaction_that_is_shown_is_one_that_is_known() -> None:
+    for key, shown in reactions().items():
+        known = {trait.feature for shape in signatures().by_key[key].shapes for trait in shape.traits}
+        assert {feature for feature, _ in shown} <= known, key
+
+
+def test_what_each_product_is_told_by() -> None:
+    told = {one.product: one for one in support()}
+    assert len(told) == len(signatures().by_key) + len(signatures().unsupported)
+    asterisk, freepbx, snom = told["Asterisk"], told["FreePBX"], told["Snom phone"]
+    assert (asterisk.banner, asterisk.shape, asterisk.reactions, asterisk.stack) == (True, True, True, "")
+    assert (freepbx.banner, freepbx.shape, freepbx.stack, freepbx.hidden) == (True, False, "Asterisk", True)
+    assert (snom.banner, snom.hidden) == (True, False)
+    assert (told["Vonage"].banner, told["Vonage"].hidden) == (False, False)
+
+
+def test_what_cannot_be_told_without_a_banner_is_listed() -> None:
+    assert {"Snom phone", "LiveKit SIP", "Oracle Communications SBC", "Vonage"} <= set(unsupported())
+    assert not {"Asterisk", "FreePBX", "Kamailio"} & set(unsupported())
 
 
 def test_every_signature_tells_something_of_its_own() -> None:
@@ -58,6 +82,12 @@ def test_every_signature_tells_something_of_its_own() -> None:
         ("[p]\n" + PRODUCT + SHAPE + "traits = [{ see = 'smell', like = 'a', bits = 1 }]", "not a trait"),
         ("[p]\n" + PRODUCT + SHAPE + "traits = [{ see = 'order', like = 'a', bits = 99 }]", "bits are from 0 to 40"),
         ("[p]\n" + PRODUCT + SHAPE + "traits = [{ see = 'order', like = 'a', bits = '1' }]", "bits are from 0 to 40"),
+        ("[p]\n" + PRODUCT + SHAPE + "reactions = [{ like = 'a', bits = 1 }]", "not a reaction"),
+        ("[p]\n" + PRODUCT + SHAPE + "reactions = [{ to = 'pray', like = 'a', bits = 1 }]", "to nothing that is asked"),
+        (
+            "[p]\n" + PRODUCT + SHAPE + "reactions = [{ to = 'scheme', see = 'smell', like = 'a', bits = 1 }]",
+            "observes",
+        ),
     ],
 )
 def test_faults_are_told(text: str, message: str) -> None:
