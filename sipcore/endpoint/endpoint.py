@@ -218,7 +218,7 @@ class Endpoint:
         return self._incoming
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
-        """Have `watcher` called with each connection that ends; gives a function that ends it."""
+        """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
         return self.loop.watch_flows(watcher)
 
     # What calls need (endpoint.call.Driver)

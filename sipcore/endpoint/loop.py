@@ -9,7 +9,7 @@ from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, SipError, TransportFailure
 from sipcore.events import Event, Output, Prepare, Resolve
 from sipcore.resolve.plan import Answer, Question, Result
-from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.trace import (
     Direction,
@@ -80,7 +80,7 @@ class Loop:
         self.stack.tracing = self._tracing and bool(self._subscribers)
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
-        """Have `watcher` called with each connection that ends; gives a function that ends it."""
+        """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
         self._flow_watchers.append(watcher)
         return lambda: self._flow_watchers.remove(watcher)
 
@@ -95,9 +95,10 @@ class Loop:
         self.pump(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
-        """A connection ended."""
-        self.stack.flow_failed(flow, failure, trio.current_time())
-        self.pump()
+        """A connection ended, or a flow of datagrams has: but requests over those have timers of their own."""
+        if flow.transport is not Transport.UDP:
+            self.stack.flow_failed(flow, failure, trio.current_time())
+            self.pump()
         for watcher in tuple(self._flow_watchers):
             watcher(flow)
 

@@ -38,6 +38,8 @@ from sipcore.transports.connections import Transports
 
 UNREGISTER_TIMEOUT = 8.0
 """Seconds that leaving a registration waits for the answer to the REGISTER that takes it back."""
+KEEP_ALIVE = b"\r\n\r\n"
+"""What user agents send over UDP for that; RFC 5626 §4.4.1 has it on connections."""
 BACKLOG = 64
 """Events that wait to be read; the oldest one is dropped for the next: a registration may last for years."""
 OK, UNAVAILABLE = 200, 503
@@ -267,16 +269,19 @@ class Registering:
         self._wake.set()
 
     def _plan_keep_alive(self, binding: Binding) -> None:
-        """RFC 5626 §4.4.1, for connections: STUN would be needed to do the same over UDP (§4.4.2)."""
-        over_stream = self._flow is not None and self._flow.transport is not Transport.UDP
-        wait = ping_after(binding.flow_timer, self._chance()) if over_stream else None
-        self._ping_at = None if wait is None else trio.current_time() + wait
+        """RFC 5626 §4.4.1 for connections, §4.4.2 for UDP."""
+        datagrams = self._flow is not None and self._flow.transport is Transport.UDP
+        self._ping_at = trio.current_time() + ping_after(binding.flow_timer, self._chance(), datagrams=datagrams)
 
     def _chance(self) -> float:
         return self._driver.tokens.number(2**32) / 2**32
 
     def _keep_alive(self, now: float) -> list[Effect]:
-        """Ask whether the flow still works, where the registrar said that it answers; else look whether it is open."""
+        """Ask whether the flow still works, where the registrar said that it answers.
+
+        Else a connection is looked at, and over UDP something is sent that a SIP element ignores: a translator of
+        addresses on the way would forget this side long before the binding ends.
+        """
         self._ping_at = None
         binding, flow = self.keeper.binding, self._flow
         if binding is None or flow is None:
@@ -284,6 +289,8 @@ class Registering:
         try:
             if binding.outbound:
                 self._driver.transports.ping(flow)
+            elif flow.transport is Transport.UDP:
+                self._driver.transports.send(flow, KEEP_ALIVE)
             elif self._driver.transports.prepared(flow.hop) is None:
                 return self.keeper.flow_failed(now)
         except TransportFailure:

@@ -27,6 +27,8 @@ PING_SECONDS = 120
 """RFC 5626 §4.4.1: the upper bound between keep-alives where the registrar gives none."""
 PING_LEAST = 0.8
 """RFC 5626 §4.4.1: the lower bound, as a part of the upper one."""
+DATAGRAM_PING_SECONDS, DATAGRAM_PING_LEAST = 29, 24 / 29
+"""RFC 5626 §4.4.2: the same for datagrams, since many translators of addresses forget a way after 30 s."""
 
 
 def refresh_after(granted: float, chance: float) -> float:
@@ -51,7 +53,7 @@ def retry_after(failures: int, asked: int | None, chance: float, *, others_work:
     return told if failures <= 1 else max(told, wait)
 
 
-def ping_after(flow_timer: int | None, chance: float) -> float:
-    """How long until the next keep-alive on a connection (RFC 5626 §4.4)."""
-    upper = max(flow_timer or PING_SECONDS, 1)
-    return upper * (PING_LEAST + (1.0 - PING_LEAST) * chance)
+def ping_after(flow_timer: int | None, chance: float, *, datagrams: bool = False) -> float:
+    """How long until the next keep-alive on a connection, or on a flow of datagrams (RFC 5626 §4.4)."""
+    seconds, least = (DATAGRAM_PING_SECONDS, DATAGRAM_PING_LEAST) if datagrams else (PING_SECONDS, PING_LEAST)
+    return max(flow_timer or seconds, 1) * (least + (1.0 - least) * chance)

@@ -101,7 +101,10 @@ class Sink(Protocol):
         """One datagram, or one framed message. `notes` are what the framing tolerated: always empty for datagrams."""
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
-        """A connection ended that was not closed by `Transports.close`: once for each. Nothing can be sent on it."""
+        """A connection ended that was not closed by `Transports.close`: once for each. Nothing can be sent on it.
+
+        For UDP: keep-alives show that the way is another one, or that nobody is there (RFC 5626 §4.4.2).
+        """
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""

@@ -178,8 +178,13 @@ class Transports:
         return trio.current_time()
 
     def ping(self, flow: Flow) -> None:
-        """Send the keep-alive of RFC 5626 §4.4.1 on a connection, which fails when it goes unanswered for 10 s."""
-        self._connection(flow).ping()
+        """Send a keep-alive. A connection fails when it is unanswered for 10 s (RFC 5626 §4.4.1), a flow of datagrams
+        after 40 s, and when the peer sees this side at another address than before (§4.4.2).
+        """
+        if flow.transport is Transport.UDP:
+            self._udp_by_local[self._udp_local(flow)].ping(flow)
+        else:
+            self._connection(flow).ping()
 
     def close(self, where: Hop | Flow) -> None:
         """Close a connection in order; nothing for UDP, or when it is gone. The sink is not told."""
@@ -204,7 +209,7 @@ class Transports:
     # UDP
 
     def _bind_udp(self, address: SocketAddress) -> UdpSocket:
-        sock = UdpSocket(address, self.config.receive_buffer, self._sink)
+        sock = UdpSocket(address, self.config.receive_buffer, self._sink, keep_alives=True)
         self._sockets.callback(sock.close)
         self._udp.append(sock)
         self._udp_by_local[sock.local] = sock

@@ -4,13 +4,16 @@ Neither trio's sockets nor a task for each datagram stand between the kernel and
 what the system calls do. Datagrams are stamped by the kernel as they arrive; the stamps, which are wall-clock time,
 are moved onto trio's clock. Asking for the stamp of one that is sent costs as much as sending it, so the kernel tells
 it of one in a millisecond; between them, the time is the one before the system call and what lay between the two of
-late. ICMP errors are read from the socket's error queue the moment they come.
+late. ICMP errors are read from the socket's error queue the moment they come. STUN on the same socket (RFC 5626 §8) is
+told from SIP by its first byte.
 """
 
 import errno
+import secrets
 import socket
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -20,6 +23,7 @@ from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Stamp
 from sipcore.transports import ancillary as kernel
 from sipcore.transports.base import WILDCARD_IPV4, WILDCARD_IPV6, Sink, failure_of, socket_address, socket_name
+from sipcore.transports.bindings import Bindings
 from sipcore.value import maker
 
 MAX_DATAGRAM = 65535
@@ -32,6 +36,8 @@ MAX_REMOTES = 4096
 """Flows remembered so as not to be made again for each datagram; forgotten all at once beyond that."""
 MAX_KEEP_ALIVE = 4
 """Bytes of the keep-alives that NAT traversal sends over UDP: CRLFCRLF, CRLF, or zeros."""
+FIRST_OF_SIP = 4
+"""No SIP message begins with a byte below, and every STUN message does (RFC 5626 §8)."""
 CLOCK_READING = 5e-6
 """Seconds that reading the clocks may take: three times what it takes undisturbed."""
 CLOCK_READINGS = 4
@@ -55,11 +61,20 @@ class UdpSocket:
     `unsent` those that were dropped here because its send buffer stayed full.
     """
 
-    def __init__(self, address: SocketAddress, receive_buffer: int, sink: Sink, *, sent_stamps: bool = True) -> None:
+    def __init__(
+        self,
+        address: SocketAddress,
+        receive_buffer: int,
+        sink: Sink,
+        *,
+        sent_stamps: bool = True,
+        keep_alives: bool = False,
+    ) -> None:
         """Bind. Raises OSError as the kernel does.
 
         Without `sent_stamps` the kernel is never asked when a datagram left: media goes out so evenly that it would be
-        asked for each, and nobody needs to know.
+        asked for each, and nobody needs to know. With `keep_alives`, STUN is dealt with here and not handed on: what
+        comes is SIP otherwise.
         """
         self._sink = sink
         self._socket = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
@@ -83,11 +98,15 @@ class UdpSocket:
         self._flows: dict[tuple[Any, bytes], Flow] = {}
         self._queue: deque[tuple[bytes, SocketAddress, SocketAddress | None]] = deque()
         self._queued = trio.Event()
+        self._bindings = Bindings()
+        self._first_expected = FIRST_OF_SIP if keep_alives else 0
+        self._asked = trio.Event()
 
     async def run(self) -> None:
         """Receive, and send what had to wait, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_queued)
+            nursery.start_soon(self._repeat_pings)
             while True:
                 await trio.lowlevel.wait_readable(self._socket)
                 self._drain_untrusted()
@@ -120,10 +139,20 @@ class UdpSocket:
                 return self._left_at(now)
         return now + self._delay
 
+    def ping(self, flow: Flow) -> None:
+        """Ask the other end of a flow whether it is alive, by STUN; the sink is told of a flow that is not.
+
+        Raises TransportFailure when the kernel refuses to send.
+        """
+        data = self._bindings.ask(flow, secrets.token_bytes(12), trio.current_time())
+        if data:
+            self.send(data, flow.remote, flow.local)
+            self._asked.set()
+
     def _left_at(self, begin: float) -> float:
         """When the datagram left that was begun to be sent at `begin`: by the kernel's stamp, if it gives one."""
         stamp = self._drain_errors()
-        now, wall = _both_clocks()
+        now, wall = both_clocks()
         self._stamp_next = now + STAMP_PAUSE
         left = now - (wall - stamp) * 1e-9 if stamp is not None else 0.0
         if not begin <= left <= now:  # another one's, or the wall clock was set
@@ -177,9 +206,31 @@ class UdpSocket:
                     self._sink.unreachable(remote, failure)
                 self._queue.popleft()
 
+    async def _repeat_pings(self) -> None:
+        while True:
+            due = self._bindings.next_timeout()
+            with trio.move_on_at(float("inf") if due is None else due):
+                await self._asked.wait()
+            self._asked = trio.Event()
+            for flow, what in self._bindings.handle_timeout(trio.current_time()):
+                try:
+                    if isinstance(what, TransportFailure):
+                        raise what
+                    self.send(what, flow.remote, flow.local)
+                except TransportFailure as failure:
+                    self._sink.flow_failed(flow, failure)
+
+    def _take_stun_untrusted(self, data: bytes, flow: Flow) -> None:
+        outcome = self._bindings.receive_untrusted(data, flow)
+        if isinstance(outcome, bytes):
+            with suppress(TransportFailure):
+                self.send(outcome, flow.remote, flow.local)
+        elif outcome is not None:
+            self._sink.flow_failed(*outcome)
+
     def _drain_untrusted(self) -> None:
         """Take what has come, and hand it on with its stamps."""
-        now, wall = _both_clocks()
+        now, wall = both_clocks()
         receive, received = self._socket.recvmsg, self._sink.received
         for taken in range(BATCH):
             try:
@@ -203,6 +254,9 @@ class UdpSocket:
             if len(data) <= MAX_KEEP_ALIVE and not data.strip(b"\r\n\0"):
                 continue
             flow = self._flows.get((name, packet_info)) or self._make_flow(name, packet_info)
+            if data[0] < self._first_expected:
+                self._take_stun_untrusted(data, flow)
+                continue
             received(data, flow, stamp or Stamp(trio.current_time()), ())
 
     def _make_flow(self, name: tuple[Any, ...], packet_info: bytes) -> Flow:
@@ -233,7 +287,7 @@ class UdpSocket:
         return stamp
 
 
-def _both_clocks() -> tuple[float, int]:
+def both_clocks() -> tuple[float, int]:
     """The same moment on trio's clock (seconds) and on the wall clock (nanoseconds).
 
     Another process may get the processor between two readings, and every stamp mapped with such a pair would be off by

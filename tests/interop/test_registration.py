@@ -17,6 +17,7 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.registration import RegistrationFailure, answer_register, keep_registered
 from sipcore.errors import TransportFailure
+from sipcore.media.stun import Attr, StunMessage, read_xor_address
 from sipcore.message.address import Address
 from sipcore.message.registry import CONTACT
 from sipcore.message.uri import SipUri
@@ -24,9 +25,10 @@ from sipcore.outgoing import Order
 from sipcore.registration.binding import Registration, is_same
 from sipcore.registration.keeper import RegistrationFailed
 from sipcore.registration.registrar import Answer, Change, Registrar, RegistrarPolicy
-from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import StackConfig
-from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.base import TlsConfig, TransportConfig, socket_name
+from sipcore.transports.bindings import Bindings
 from tests.interop.clients import PASSWORD, PROGRAMS, REALM, USER, Client, Desk, baresip, linphone, sipp, sipsak
 from tests.interop.conftest import installed
 from tests.interop.lab import HOST, Lab, Server
@@ -67,6 +69,20 @@ async def fetch(client: Endpoint, server: Server, hop: Hop) -> list[Address]:
     exchange = await client.send(Order(request, hop, auth=account(server)))
     assert exchange.response.status == 200
     return [item for item in exchange.response[CONTACT] if isinstance(item, Address)]
+
+
+async def test_stun_on_the_port_of_sip(kamailio: Server) -> None:
+    """RFC 5626 §8: it tells where it sees this side, by the message that a keep-alive over UDP is."""
+    flow = Flow(UDP, SocketAddress(HOST, 0), hop_to(kamailio, UDP).remote)
+    bindings, transaction = Bindings(), secrets.token_bytes(12)
+    with trio.fail_after(10), trio.socket.socket(type=trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind((HOST, 0))
+        await sock.sendto(bindings.ask(flow, transaction, 0), socket_name(flow.remote))
+        answer, _ = await sock.recvfrom(2000)
+        assert bindings.receive_untrusted(answer, flow) is None
+        assert bindings.next_timeout() is None
+        mapped = StunMessage.parse(answer).get(Attr.XOR_MAPPED_ADDRESS) or b""
+        assert read_xor_address(mapped, transaction) == SocketAddress(*sock.getsockname())
 
 
 @at_each_registrar

@@ -144,6 +144,7 @@ class FakeTransports:
         self.port = 5060
         self.open = True
         self.pings: list[float] = []
+        self.sent: list[float] = []
 
     async def prepare(self, hop: Hop) -> Hop:
         if hop.remote.port == 1:
@@ -152,6 +153,11 @@ class FakeTransports:
 
     def prepared(self, hop: Hop) -> Hop | None:
         return hop if self.open else None
+
+    def send(self, where: Hop | Flow, data: bytes) -> float:
+        assert (where.transport, data) == (Transport.UDP, b"\r\n\r\n")
+        self.sent.append(trio.current_time())
+        return trio.current_time()
 
     def ping(self, flow: Flow) -> None:
         if not self.open:
@@ -327,6 +333,17 @@ async def test_a_flow_that_is_told_to_have_ended(
         fake.fake.open = True
         assert len(fake.requests) == 2
     assert not fake.watchers
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+async def test_over_udp_the_way_is_kept_open(autojump_clock: trio.testing.MockClock, outbound: bool) -> None:
+    """RFC 5626 §4.4.2, where the registrar knows of it; else with what everybody ignores."""
+    fake = FakeEndpoint(RegistrarPolicy(outbound=outbound))
+    async with keep_registered(fake, Registration(AOR, instance=URN, reg_id=1)) as registered:
+        await registered.binding()
+        await trio.sleep(300)
+    assert len(fake.fake.pings if outbound else fake.fake.sent) in range(10, 13)
+    assert not (fake.fake.sent if outbound else fake.fake.pings)
 
 
 async def test_a_connection_that_the_registrar_closes() -> None:

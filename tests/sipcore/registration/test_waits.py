@@ -50,3 +50,8 @@ def test_retry_while_another_flow_works() -> None:
 )
 def test_ping(timer: int | None, chance: float, expected: float) -> None:
     assert ping_after(timer, chance) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("timer", "chance", "expected"), [(None, 0, 24), (None, 1, 29), (58, 0, 48), (58, 1, 58)])
+def test_ping_over_datagrams(timer: int | None, chance: float, expected: float) -> None:
+    assert ping_after(timer, chance, datagrams=True) == pytest.approx(expected)

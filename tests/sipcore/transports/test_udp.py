@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from sipcore.errors import FailureReason, TransportFailure
+from sipcore.media.stun import Attr, StunMessage, StunType, read_xor_address, xor_address
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.transports import ancillary as kernel
 from sipcore.transports import udp
@@ -171,7 +172,7 @@ def test_a_stamp_is_taken_for_the_datagram_that_it_is_of(
 ) -> None:
     sock = UdpSocket(LOOPBACK, BUFFER, recorder)
     wall = 1_700_000_000 * 10**9
-    monkeypatch.setattr(udp, "_both_clocks", lambda: (100.0, wall))
+    monkeypatch.setattr(udp, "both_clocks", lambda: (100.0, wall))
     monkeypatch.setattr(sock, "_drain_errors", lambda: None if age is None else wall - age)
     assert sock._left_at(100.0 - 40e-6) == pytest.approx(left, abs=1e-9)
     assert sock._delay == pytest.approx(delay, abs=1e-9)
@@ -181,7 +182,7 @@ def test_a_stamp_is_taken_for_the_datagram_that_it_is_of(
 
 def test_another_process_in_between_is_not_expected_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     sock = UdpSocket(LOOPBACK, BUFFER, recorder)
-    monkeypatch.setattr(udp, "_both_clocks", lambda: (100.0, 0))
+    monkeypatch.setattr(udp, "both_clocks", lambda: (100.0, 0))
     monkeypatch.setattr(sock, "_drain_errors", lambda: 0)
     assert sock._left_at(99.0) == 100.0
     assert sock._delay == 0.0
@@ -384,3 +385,39 @@ def test_being_woken_for_nothing_does_no_harm(recorder: Recorder, linux: bool, m
 def test_a_socket_that_cannot_be_bound_is_closed(recorder: Recorder, peer: socket.socket) -> None:
     with pytest.raises(OSError, match="in use"):
         UdpSocket(SocketAddress(*peer.getsockname()), BUFFER, recorder)
+
+
+async def test_stun_on_the_same_socket(nursery: trio.Nursery, recorder: Recorder, peer: socket.socket) -> None:
+    """RFC 5626 §8: asked, it answers; it asks, and tells when it is seen at another address than before."""
+    sock = UdpSocket(LOOPBACK, BUFFER, recorder, keep_alives=True)
+    nursery.start_soon(run, sock)
+    await trio.testing.wait_all_tasks_blocked()
+    peer.sendto(StunMessage(StunType.REQUEST, bytes(12)).encode(), socket_name(sock.local))
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    reply = StunMessage.parse(peer.recv(2000))
+    here = SocketAddress(*peer.getsockname())
+    assert read_xor_address(reply.get(Attr.XOR_MAPPED_ADDRESS) or b"", bytes(12)) == here
+    flow = Flow(Transport.UDP, sock.local, here)
+    for mapped in (LOOPBACK, SocketAddress("192.0.2.1", 9)):
+        sock.ping(flow)
+        asked = StunMessage.parse(peer.recv(2000))
+        attribute = (Attr.XOR_MAPPED_ADDRESS, xor_address(mapped, asked.transaction))
+        peer.sendto(StunMessage(StunType.SUCCESS, asked.transaction, (attribute,)).encode(), socket_name(sock.local))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+    await recorder.until(lambda: recorder.ended)
+    assert [ended for ended, _ in recorder.ended] == [flow]
+    assert not recorder.messages
+
+
+async def test_a_ping_that_nobody_answers(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, peer: socket.socket
+) -> None:
+    recorder = Recorder(patience=60)
+    sock = UdpSocket(LOOPBACK, BUFFER, recorder, keep_alives=True)
+    nursery.start_soon(run, sock)
+    flow = Flow(Transport.UDP, sock.local, SocketAddress(*peer.getsockname()))
+    begin = trio.current_time()
+    sock.ping(flow)
+    await recorder.until(lambda: recorder.ended)
+    assert trio.current_time() - begin == pytest.approx(39.5, abs=0.1)
+    assert len({peer.recv(2000) for _ in range(7)}) == 1
