@@ -20,6 +20,7 @@ VERBS = {
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",
     "call": "probes.cli.call",
+    "codecs": "probes.cli.codecs",
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",
     "replay": "probes.cli.replay",

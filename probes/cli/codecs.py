@@ -1,0 +1,124 @@
+"""`sipprobe codecs`: which codecs an endpoint accepts, and how media with it can be protected."""
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probes.cli import call_options as options
+from probes.cli.common import make_console, read_destination, read_password, run_to_the_end, stop, tls_config
+from probes.cli.exit_codes import ExitCode
+from probes.result import CallKind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from probes.checks.codecs_judge import CodecReport
+    from sipcore.message.address import Address
+
+EXIT_CODES = {
+    CallKind.CONNECTED: ExitCode.FAILED,
+    CallKind.REJECTED: ExitCode.FAILED,
+    CallKind.BUSY: ExitCode.BUSY,
+    CallKind.NOT_ANSWERED: ExitCode.NOT_ANSWERED,
+    CallKind.AUTHENTICATION: ExitCode.AUTHENTICATION,
+    CallKind.UNRESOLVABLE: ExitCode.UNRESOLVABLE,
+    CallKind.REFUSED: ExitCode.REFUSED,
+    CallKind.UNREACHABLE: ExitCode.UNREACHABLE,
+    CallKind.NO_ANSWER: ExitCode.NO_ANSWER,
+    CallKind.TLS_FAILED: ExitCode.TLS_FAILED,
+    CallKind.NOT_SIP: ExitCode.NOT_SIP,
+}
+"""What it means to a script that no codec is accepted."""
+
+
+def codecs(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="Whom to call: sip:user@host, user@host:port …")],
+    codec: Annotated[
+        list[str] | None, typer.Option(help="Codec to ask for; may be repeated.", show_default="all that are known")
+    ] = None,
+    no_srtp: Annotated[bool, typer.Option("--no-srtp", help="Ask for plain RTP only.")] = False,
+    user: options.User = "",
+    password_file: options.PasswordFile = None,
+    realm: options.Realm = "",
+    caller: options.Caller = "",
+    transport: options.Transport = None,
+    ring_time: Annotated[
+        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long a call may ring.")
+    ] = 8.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long to wait for each answer.")
+    ] = 4.0,
+    max_calls: Annotated[int, typer.Option(min=1, max=8, help="Calls that may be placed.")] = 8,
+    ring_again: Annotated[
+        bool, typer.Option("--ring-again", help="Place further calls even where a phone has rung.")
+    ] = False,
+    allow: options.Allow = None,
+    ca_file: options.CaFile = None,
+    insecure: options.Insecure = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find out which codecs an endpoint accepts, and whether it takes SRTP.
+
+    A call is placed, other offers are made inside it, and it is hung up; no media is sent. Further calls are placed
+    only for what the first one did not tell, one after the other, and not where a phone has rung.
+
+    Exit code 0: a codec is accepted; 1: none, or the call is rejected; 3: no address; 4: refused; 5: no route;
+    6: silence; 7: TLS failed; 8: not SIP; 9: credentials; 10: busy; 11: not answered.
+    """
+    from probes.calls.codecs.run import CodecProbe, probe_codecs, probe_config
+    from probes.checks.codecs import Asking
+    from sipcore.auth.choice import Account
+    from sipcore.sdp.codecs import CODECS
+
+    destination = read_destination(target, transport)
+    asking = Asking(tuple(codec or CODECS), rings_again=ring_again, max_invites=max_calls)
+    if no_srtp:
+        asking = Asking(asking.codecs, (), rings_again=ring_again, max_invites=max_calls)
+    account = None
+    if user:
+        account = Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
+    probe = CodecProbe(
+        destination,
+        asking,
+        caller=_read_caller(caller),
+        account=account,
+        ring_time=ring_time,
+        timeout=timeout,
+        allowed=frozenset(kind.value for kind in allow or ()),
+    )
+    config = probe_config(tls_config(ca_file, insecure=insecure))
+    report = run_to_the_end(partial(probe_codecs, probe, config))
+    _show(report, None if as_json else make_console())
+    raise typer.Exit(exit_code(report))
+
+
+def exit_code(report: "CodecReport") -> ExitCode:
+    """What a report means to a script."""
+    return ExitCode.OK if report.works else EXIT_CODES[report.kind]
+
+
+def _show(report: "CodecReport", console: "Console | None") -> None:
+    """Print it. A failure goes to standard error too, in one line, unless it was just read on the screen."""
+    from probes.report.codecs_json import codecs_data
+    from probes.report.codecs_text import codecs_failure_line, codecs_lines
+
+    if console is None:
+        typer.echo(json.dumps(codecs_data(report), ensure_ascii=False, indent=2))
+    else:
+        for line in codecs_lines(report, console.width):
+            console.print(line)
+    failure = codecs_failure_line(report)
+    if failure and (console is None or not console.is_terminal):
+        typer.echo(f"sipprobe: {failure}", err=True)
+
+
+def _read_caller(text: str) -> "Address | None":
+    from sipcore.errors import ParseError
+    from sipcore.message.address import Address
+
+    try:
+        return Address.parse(text) if text else None
+    except ParseError as error:
+        stop(ExitCode.USAGE, f"cannot read {text!r}: {error.message}; --from takes a URI such as sip:alice@example.com")

@@ -1,0 +1,132 @@
+"""`sipprobe codecs`: words or JSON out, and the exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+import trio
+
+from probes.calls.codecs.run import CodecProbe
+from probes.checks.codecs import Asking, Offer, Question, Reply, Standing, Way, act
+from probes.checks.codecs_answer import Security
+from probes.checks.codecs_judge import CodecReport, judge
+from probes.cli.codecs import EXIT_CODES
+from probes.cli.exit_codes import ExitCode
+from probes.cli.main import main
+from probes.destination import Destination
+from probes.result import CallKind
+from sipcore.endpoint.endpoint import EndpointConfig
+from sipcore.message.message import Response
+from sipcore.resolve.target import Transport
+from tests.probes.checks.codecs_values import HOP, URI, Peer, answered
+from tests.probes.discovery.network import free_port
+from tests.probes.report.schemas import load, violations
+
+Asked = list[tuple[CodecProbe, EndpointConfig]]
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["codecs", *arguments])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, result: CodecReport) -> Asked:
+    """Have every report be this one, and keep what was asked for."""
+    asked: Asked = []
+
+    async def probe(wanted: CodecProbe, config: EndpointConfig) -> CodecReport:
+        asked.append((wanted, config))
+        return result
+
+    monkeypatch.setattr("probes.calls.codecs.run.probe_codecs", probe)
+    return asked
+
+
+def of(peer: Peer) -> CodecReport:
+    return judge(URI, HOP, trio.run(act, peer, Asking()), Asking())
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return answer_with(monkeypatch, of(Peer(("PCMU",))))
+
+
+def test_words(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("echo@192.0.2.1") == ExitCode.OK
+    shown, told = capsys.readouterr()
+    assert "accepts PCMU and telephone-event" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert (told, "\x1b" in shown) == ("", False)
+    ((probe, _),) = asked
+    assert probe.destination == Destination("192.0.2.1", user="echo")
+    assert probe.asking == Asking()
+
+
+def test_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("echo@192.0.2.1", "--json") == ExitCode.OK
+    data = json.loads(capsys.readouterr().out)
+    assert violations(data, load("codecs")) == []
+
+
+def test_options(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "ca").write_text("roots")
+    options = ["--codec=opus", "--codec=pcmu", "--no-srtp", "--max-calls=2", "--ring-again", "--ring-time=3"]
+    who = ["--user=alice", f"--password-file={tmp_path / 'password'}", "--from=sip:alice@example.com", "--timeout=2"]
+    assert run("echo@192.0.2.1", *options, *who, "--transport=tcp", f"--ca-file={tmp_path / 'ca'}") == ExitCode.OK
+    ((probe, config),) = asked
+    assert probe.asking == Asking(("opus", "PCMU"), (), rings_again=True, max_invites=2)
+    assert (probe.ring_time, probe.timeout, probe.destination.transport) == (3.0, 2.0, Transport.TCP)
+    assert probe.account is not None
+    assert probe.caller is not None
+    assert (probe.account.username, str(probe.caller.uri)) == ("alice", "sip:alice@example.com")
+    assert config.transports.tls.ca_file == str(tmp_path / "ca")
+
+
+def refused(response: Response | None, *statuses: int) -> CodecReport:
+    question = Question(Offer(Security.NONE, ("PCMU",)), Way.INVITE)
+    return judge(URI, HOP, [Reply(question, 0.1, Standing.OVER, response, statuses=statuses)], Asking())
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (refused(answered(486), 486), ExitCode.BUSY),
+        (refused(answered(403), 403), ExitCode.FAILED),
+        (refused(answered(401), 401), ExitCode.AUTHENTICATION),
+        (refused(None, 180), ExitCode.NOT_ANSWERED),
+        (refused(None), ExitCode.NO_ANSWER),
+        (of(Peer(())), ExitCode.FAILED),
+    ],
+)
+def test_exit_codes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: CodecReport, code: ExitCode
+) -> None:
+    answer_with(monkeypatch, report)
+    assert run("echo@192.0.2.1") == code
+    assert capsys.readouterr().err.startswith("sipprobe: sip:echo@192.0.2.1: ")
+
+
+def test_every_ending_has_a_code() -> None:
+    assert set(EXIT_CODES) >= set(CallKind) - {CallKind.NO_MEDIA, CallKind.CERTIFICATE_WANTED}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["echo@192.0.2.1", "--codec=MP3"], "no codec MP3"),
+        (["112@192.0.2.1"], "emergency"),
+        (["echo@192.0.2.1", "--from=nonsense"], "--from takes a URI"),
+        (["sip:"], "cannot read"),
+    ],
+)
+def test_what_cannot_be_done(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert run(*arguments) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(f"bob@127.0.0.1:{free_port()}", "--transport=tcp") == ExitCode.REFUSED
+    assert "check port and transport" in " ".join(capsys.readouterr().out.split())
