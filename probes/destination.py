@@ -36,6 +36,9 @@ _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
 _port_zero = re.compile(r":0++(?![0-9])").search
 _before_host = re.compile(r"(?:sips?:|[a-z][a-z0-9+\-.]*+:(?=//))?(?://)?", re.IGNORECASE).match
+_odd_in_host = re.compile(r"[^A-Za-z0-9._:\[\]\-]|\.(?=\.)|(?:^|(?<=\.))-|-(?=\.|$)").search
+_odd = re.compile(r"[\s<>\"@\\^`{|}]").search
+"""What can stand in no host, and nowhere in a URI as it is: where a text that cannot be read goes wrong."""
 _host = re.compile(r"[^:;?/\s]*+").match
 _SECTION = "RFC 3261 §19.1"
 _FORMS = "give host, host:port, [IPv6]:port, sip:user@host or tls://host"
@@ -316,9 +319,12 @@ def _find(text: str, part: str) -> int:
 def _explained(error: ParseError, text: str) -> DestinationError:
     """The parser's finding as something a person can act on, pointing into the text that was given."""
     # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
-    offset = text.rfind(error.excerpt) if error.excerpt else 0
-    given = _without_password(text).strip()[:EXCERPT_CHARACTERS]
-    at = error.excerpt[:24] if offset > 0 else ""
+    begin = text.rfind(error.excerpt) if error.excerpt else 0
+    odd = (_odd_in_host if "host" in error.message else _odd)(error.excerpt)
+    offset = begin + (odd.start() if odd and begin >= 0 else 0)
+    masked = _without_password(text)
+    given = masked.strip()[:EXCERPT_CHARACTERS]
+    at = masked[offset : begin + len(error.excerpt)][:24] if offset > 0 else ""
     shown = f" at {at!r}" if at and "@" not in at else ""
     message = f"cannot read {given!r}: {error.message}{shown}; {_FORMS}"
     return DestinationError(message, text=text, offset=max(offset, 0))
@@ -335,7 +341,7 @@ def _provider_error(trimmed: str, text: str) -> DestinationError | None:
 
 def _without_password(text: str) -> str:
     """The same text, a star for each character of the password that may stand in it (RFC 3261 §19.1.1)."""
-    scheme = re.search(r"sips?:|://", text, re.IGNORECASE)
+    scheme = re.search(r"sips?:|tel:|://", text, re.IGNORECASE)
     begin, at = scheme.end() if scheme else 0, text.rfind("@")
     colon = text.find(":", begin, max(at, 0))
     return text if colon < 0 else text[: colon + 1] + "*" * (at - colon - 1) + text[at:]

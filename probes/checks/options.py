@@ -4,6 +4,7 @@ Any SIP response means that it is alive, 403, 405 and 503 included. Silence is n
 host says that nothing listens, the network says that there is no way, or nobody says anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
@@ -14,7 +15,7 @@ from sipcore.message.method import OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
-from sipcore.trace import Direction, FlowTrace, MessageTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
 from sipcore.transports.ws_failure import WsFailure
 
@@ -54,12 +55,18 @@ _INSTEAD = {
     "an IMAP ": "IMAP",
     "a PROXY ": "PROXY protocol",
     "SIP without TLS": PLAIN_SIP,
+    "<!doctype html": HTTP,
+    "<html": HTTP,
 }
 """What other protocols are called, by how failures tell of them (`sipcore.message.framing.foreign_protocol`)."""
 _NO_ANSWER = "a firewall may drop it, or the peer answers known addresses and domains only; try from an allowed host"
 _SILENT = "the peer may expect TLS on this port, or answer known addresses and domains only"
 _SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
+ONLY_CALLS = "OPTIONS gets no answer, INVITE does"
+"""The detail of an attempt that was answered when it was a call."""
 _STATUS_LINE = b"SIP/2.0 "
+_START = 16
+"""Bytes by which another protocol is told."""
 _BROKEN = "something on the way, or the peer itself, damages its answers; try TCP or TLS"
 _WANTS_CERTIFICATE = "the peer asked for a client certificate and got none; give the one it knows"
 
@@ -82,6 +89,28 @@ def judge(seen: Observation) -> Attempt:
     if seen.failure is not None:
         return _failed(seen, seen.failure)
     return _silent(seen, f"no answer within {seen.waited:.1f} s")
+
+
+def judge_call(attempt: Attempt, records: Sequence[TraceRecord]) -> Attempt:
+    """An attempt that stayed silent, by what came of a call to the same place: the same where nothing came."""
+    crossed = [one for one in records if isinstance(one, MessageTrace)]
+    came = [one for one in crossed if one.direction is Direction.RECEIVED]
+    answers = [(one, response) for one in came if (response := _read_untrusted(one.data)) is not None]
+    if not answers:
+        return attempt
+    # A phone that rings says so, and is alive.
+    first, response = min(answers, key=lambda pair: pair[1].is_provisional)
+    return replace(
+        attempt,
+        reach=Reach.ANSWERED,
+        detail=ONLY_CALLS,
+        advice="",
+        rtt=first.at - crossed[0].at,
+        response=response,
+        kernel_stamped=first.kernel,
+        retransmissions=sum(one.attempt > 0 for one in crossed if one.direction is Direction.SENT),
+        records=tuple(records),
+    )
 
 
 def speaks_tls(attempt: Attempt) -> bool:
@@ -133,19 +162,24 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
         return _silent(seen, detail)
     if reach is Reach.NOT_SIP and _is_broken_sip(seen):
         return _attempt(seen, Reach.SILENT, f"no answer that can be used; {detail}", _BROKEN)
-    instead = _instead(detail) if reach is Reach.NOT_SIP else ""
+    # Old web servers answer what they do not understand with a page that has no head.
+    shown = "".join(one.data[:_START].decode("ascii", "replace") for one in _came(seen)[-1:])
+    instead = _instead(f"{detail} {shown}") if reach is Reach.NOT_SIP else ""
     return replace(_attempt(seen, reach, detail, _ADVICE[failure.reason]), instead=instead)
 
 
 def _is_broken_sip(seen: Observation) -> bool:
     """Whether what came back is no message, but was meant to be an answer."""
-    came = [one for one in seen.records if isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED]
-    return bool(came) and came[-1].data.startswith(_STATUS_LINE)
+    return any(one.data.startswith(_STATUS_LINE) for one in _came(seen)[-1:])
+
+
+def _came(seen: Observation) -> list[MessageTrace]:
+    return [one for one in seen.records if isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED]
 
 
 def _instead(detail: str) -> str:
     """What is spoken in the place of what was asked for, in a word; empty where that is not known."""
-    return next((name for part, name in _INSTEAD.items() if part in detail), "")
+    return next((name for part, name in _INSTEAD.items() if part in detail or part in detail.lower()), "")
 
 
 def _silent(seen: Observation, detail: str) -> Attempt:

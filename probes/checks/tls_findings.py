@@ -26,23 +26,25 @@ def findings(report: TlsReport, systems: Sequence[str] = ()) -> tuple[Finding, .
 
 
 def _findings(report: TlsReport, systems: Sequence[str]) -> Iterator[Finding]:
-    known, where = catalogue(), str(report.hop)
     by_address = is_numeric(report.name)
+
+    def finding(code: str, what: str, evidence: Sequence[str]) -> Finding:
+        return catalogue().finding(code, what, [str(report.hop), *evidence], systems=systems)
+
     failure = report.failure
     if isinstance(failure, TlsFailure) and failure.tls not in _OF_THE_PORT:
         detail = f" ({failure.detail})" if failure.detail else ""
         evidence = [f"alert: {failure.alert}"] if failure.alert else []
-        yield known.finding(code_of(failure.tls), f"{where}: {failure.tls.text}{detail}", evidence, systems=systems)
+        yield finding(code_of(failure.tls), f"{failure.tls.text}{detail}", evidence)
     for fault in report.faults:
         evidence = _certificate(report, fault.depth)
         if fault.problem is TlsProblem.NAME_MISMATCH and by_address:
-            yield known.finding(BY_ADDRESS, f"{where}: {fault}", evidence, systems=systems)
+            yield finding(BY_ADDRESS, str(fault), evidence)
         else:
-            yield known.finding(code_of(fault.problem), f"{where}: {fault}", evidence, systems=systems)
+            yield finding(code_of(fault.problem), str(fault), evidence)
     for remark in report.remarks:
         if not (by_address and remark in _TELLING_NOTHING_NEW):
-            what = f"{where}: {remark.entry.title}"
-            yield known.finding(remark.value, what, _shown(report, remark), systems=systems)
+            yield finding(remark.value, remark.entry.title, _shown(report, remark))
 
 
 def _certificate(report: TlsReport, depth: int) -> list[str]:

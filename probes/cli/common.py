@@ -4,6 +4,7 @@ import getpass
 import os
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -54,7 +55,9 @@ def read_destination(text: str, transport: TransportName | None = None) -> "Dest
         destination = Destination.parse(text)
         return destination.over(Transport[transport.name]) if transport is not None else destination
     except DestinationError as error:
-        stop(ExitCode.USAGE, error.message)
+        # A program that reads standard error gets its one line; a person sees the place as well.
+        pointed = f"\n{textwrap.indent(error.pointed, '  ')}" if sys.stderr.isatty() else ""
+        stop(ExitCode.USAGE, f"{error.message}{pointed}")
 
 
 def read_password(user: str, file: Path | None) -> str:

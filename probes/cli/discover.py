@@ -2,22 +2,22 @@
 
 import json
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from probes.cli import discover_options as options
 from probes.cli.common import (
-    TransportName,
     make_console,
     nameservers,
     read_destination,
+    stop,
     tls_config,
     with_client_certificate,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.explain import show_page
+from probes.cli.saving import HtmlTo, check_files, save_page
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,56 +27,27 @@ if TYPE_CHECKING:
     from probes.discovery.run import DiscoveryConfig
     from sipcore.transports.base import TlsConfig
 
-
-def _explain(code: str) -> None:
-    if code:
-        show_page(code)
-        raise typer.Exit(ExitCode.OK)
-
-
 REFRESH = 0.1
 """Seconds between two pictures of the live table."""
 
 
-class TlsMinimum(StrEnum):
-    """What --tls-minimum takes."""
-
-    TLS_1_0 = "1.0"
-    TLS_1_1 = "1.1"
-    TLS_1_2 = "1.2"
-    TLS_1_3 = "1.3"
-
-
 def discover(
-    target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, or tls://host and the like.")
-    ],
-    port: Annotated[
-        list[int] | None,
-        typer.Option(min=1, max=65535, help="Port to try; may be repeated.", show_default="usual ones"),
-    ] = None,
-    transport: Annotated[
-        list[TransportName] | None,
-        typer.Option(case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer.")] = 4.0,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
-    tls_minimum: Annotated[TlsMinimum, typer.Option(help="Oldest version of TLS to offer.")] = TlsMinimum.TLS_1_2,
-    nameserver: Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")] = "",
-    challenge: Annotated[
-        bool,
-        typer.Option("--challenge", help="Send a REGISTER that changes nothing, to see what it is challenged with."),
-    ] = False,
-    only_options: Annotated[
-        bool, typer.Option("--only-options", help="Send one OPTIONS to each place, and nothing more.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    _: Annotated[
-        str,
-        typer.Option("--explain", metavar="CODE", callback=_explain, is_eager=True, help="Explain a finding and exit."),
-    ] = "",
+    target: options.Target,
+    port: options.Ports = None,
+    transport: options.Transports = None,
+    timeout: options.Timeout = 4.0,
+    ca_file: options.CaFile = None,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
+    tls_minimum: options.TlsMinimumOption = options.TlsMinimum.TLS_1_2,
+    nameserver: options.Nameserver = "",
+    only_options: options.OnlyOptions = False,
+    challenge: options.Challenge = False,
+    deep: options.Deep = False,
+    invite: options.Invite = False,
+    html: HtmlTo = None,
+    as_json: options.AsJson = False,
+    _: options.Explain = "",
 ) -> None:
     """Find out what a SIP endpoint is and how to reach it.
 
@@ -91,6 +62,9 @@ def discover(
     from sipcore.resolve.target import Transport
     from sipcore.transports.lookup import LookupConfig
 
+    check_files([], html)
+    if only_options and (challenge or deep or invite):
+        stop(ExitCode.USAGE, "--only-options leaves out what --challenge, --deep and --invite ask for")
     destination = read_destination(target)
     config = DiscoveryConfig(
         ports=tuple(port or ()),
@@ -99,16 +73,19 @@ def discover(
         tls=with_client_certificate(_tls(ca_file, tls_minimum), certificate, key),
         lookup=LookupConfig(nameservers=nameservers(nameserver)),
         challenge=challenge,
+        deep=deep,
+        invite=invite,
     )
     if only_options:
         config = replace(config, retry=False, habits=False, tls_report=False)
     console = None if as_json else make_console()
     discovery = trio.run(find_out, destination, config, console)
     _print(discovery, console)
+    save_page(discovery, html)
     raise typer.Exit(exit_code(discovery))
 
 
-def _tls(ca_file: Path | None, minimum: TlsMinimum) -> "TlsConfig":
+def _tls(ca_file: Path | None, minimum: options.TlsMinimum) -> "TlsConfig":
     from sipcore.transports.base import TlsVersion
 
     return replace(tls_config(ca_file, insecure=True), minimum_version=TlsVersion[minimum.name])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from probes.checks.options import ONLY_CALLS
 from probes.destination import is_private_address
 from probes.findings.catalogue import Catalogue, catalogue
 from probes.findings.finding import Finding, Severity
@@ -84,8 +85,13 @@ def findings(attempt: Attempt, system: System | None, now: float, *, others_serv
 
 
 def systems_of(system: System | None) -> tuple[str, ...]:
-    """The names by which cures may be known, the most specific first."""
-    return tuple(name for name in (system.product, system.platform) if name) if system is not None else ()
+    """The names by which cures may be known, the most specific first: of the stack of a product, the product, and what
+    it runs on.
+    """
+    if system is None or not system.product:
+        return ()
+    below = system.platform.partition(" ")[0]  # the engine of a distribution comes with its version
+    return tuple(filter(None, (f"{system.product} {below}".strip(), system.product, below)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +327,10 @@ def _wrong_received(via: Via, local: SocketAddress, remote: SocketAddress, *, da
 
 
 def _served(response: Response, known: _Known) -> Found:
-    if response.is_provisional:
+    if known.attempt.detail == ONLY_CALLS:
+        what = "a call is answered, and OPTIONS is not"
+        yield known.finding("options-ignored", what, [f"INVITE: {response.start_line}"])
+    elif response.is_provisional:
         yield known.finding("only-provisional", f"after {response.status} {response.reason} nothing more came")
 
 

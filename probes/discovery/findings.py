@@ -223,13 +223,14 @@ class _Case:
             return
         if telling is None:
             if failure and not any(finding.severity is Severity.ERROR for finding in found):
-                yield self.finding("no-address", failure, [f"{self.destination.server} was looked up"])
+                # What to try is the cure's to say.
+                yield self.finding("no-address", failure.partition("; ")[0], [self.destination.server])
             return
         code = _WANTED if self._wants_certificate(telling) else _NOBODY.get(telling.reach)
         broken = any(finding.code in _EXPLAINING for finding in found)
         if code is not None and not broken:
             instead = f", but {telling.instead}" if telling.instead else ""
-            what = f"{self.destination}: {catalogue()[code].title}{instead}"
+            what = f"{catalogue()[code].title}{instead}"
             evidence = [f"{one.hop}: {one.reach.value}" for one in self.attempts if one.reach is telling.reach]
             yield self.finding(code, what, evidence)
         elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
@@ -245,10 +246,12 @@ class _Case:
         plain = [one.hop for one in self.answered if not one.hop.transport.secure]
         secure = [one.hop for one in self.answered if one.hop.transport.secure]
         if plain and secure:
-            what = f"{plain[0]} answers in the clear, although {secure[0]} has TLS"
+            names = list(dict.fromkeys(hop.transport.value for hop in plain))
+            verb = "answer" if len(names) > 1 else "answers"
+            what = f"{' and '.join(names)} {verb} in the clear, although TLS works at {secure[0].remote}"
             yield self.finding("plain-beside-tls", what, [str(hop) for hop in plain])
         if system is not None and system.banner and system.version:
-            yield self.finding("telling-banner", f"the banner tells version {system.version}", [system.banner])
+            yield self.finding("telling-banner", f"the banner tells the version: {system.banner}", [system.banner])
 
 
 def _is_without_ipv6(attempt: Attempt) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities, told_by
 from probes.discovery.findings import Seen, find
-from probes.discovery.habits.judge import Habits
+from probes.discovery.habits.judge import Habits, Interview
 from probes.discovery.outcome import Discovery
+from probes.fingerprint.deep import identify_deeply
 from probes.fingerprint.identify import system_of
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
 from sipcore.errors import ParseError
@@ -51,7 +52,7 @@ def conclude(
     best = recommendation.hop if recommendation else None
     answered = sorted((one for one in attempts if one.response is not None), key=lambda one: one.hop is not best)
     telling = most_telling(attempts) if not answered else None
-    system = _most_telling_system(answered)
+    system = _interviewed(seen.habits.interview) or _most_telling_system(answered)
     capabilities = _capabilities(answered, seen.habits)
     failure = "" if attempts else unresolvable(destination, results)
     if recommendation is not None:
@@ -127,6 +128,14 @@ def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
     """The attempt that says most about the peer when none was answered: silence of an open port beats a refusal."""
     ranked = [(_tellingness(attempt), index, attempt) for index, attempt in enumerate(attempts)]
     return min(ranked)[2] if ranked else None
+
+
+def _interviewed(interview: Interview | None) -> System | None:
+    """What the answers to odd requests show, together with the one before them; None where that is nothing."""
+    if interview is None:
+        return None
+    system = identify_deeply(interview.plain, interview.heard, interview.remote)
+    return system if system.banner or system.candidates else None
 
 
 def _most_telling_system(answered: Iterable[Attempt]) -> System | None:

@@ -46,6 +46,9 @@ DEFAULT_TIMEOUT = 4.0
 GRACE = 0.5
 """Seconds that TLS gets at an address where plain TCP was answered, or the other way round: no server that speaks both
 on one port takes longer to say so, and the others keep silent until the end."""
+GUESSED = {False: 0.6, True: 1.5}
+"""Seconds that a place gets that nobody names, once its address has answered elsewhere: over UDP and, True, over
+streams. A second datagram, or SYN, was sent by then: firewalls that drop what they do not know are common."""
 QUIET = 0.4
 """The part of the time after which silence is taken for one: three requests were sent over UDP by then, and another one
 has time for as many."""
@@ -55,6 +58,8 @@ TLS_PATIENCE = 1.5
 """Seconds for a handshake with a server that has just made one."""
 MAX_TLS_REPORTS = 2
 """TLS servers that one run looks at more closely; more are looked at by the TLS report itself."""
+MAX_CALLED = 3
+"""Silent places of one run that are called, where somebody allows that: the usual ports of one address."""
 _OTHER_STREAM = {Transport.TCP: Transport.TLS, Transport.TLS: Transport.TCP}
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 _SMALL_GROUP = "P-256"
@@ -84,6 +89,12 @@ class DiscoveryConfig:
     """Whether a place that answers gets a few requests more: large ones, keep-alives, one that may go no further."""
     challenge: bool = False
     """Whether a REGISTER that changes nothing is sent, to see what it is challenged with."""
+    deep: bool = False
+    """Whether a place that answers gets one each of the odd requests of `fingerprint.deep`, that REGISTER among them.
+    They may be logged there, and count with whoever bans by logs."""
+    invite: bool = False
+    """Whether a place that answers gets an INVITE, or else those that keep silent, hung up when it is answered. A phone
+    may ring."""
     tls_report: bool = True
     """Whether a few more handshakes are made with a TLS server."""
 
@@ -146,7 +157,9 @@ class _Run:
         self._dns: DnsReport | None = None
         self._attempts: dict[Key, Attempt | None] = {}
         self._tls: dict[Key, TlsReport | None] = {}
-        self._habits = HabitsOf(self._io, challenge=config.challenge)
+        self._habits = HabitsOf(self._io, challenge=config.challenge, deep=config.deep)
+        self._called: set[Key] = set()
+        self._hurried: set[Key] = set()
 
     async def everything(self) -> None:
         """Ask and probe until there is nothing more to do; each answer of DNS may start more of both."""
@@ -154,6 +167,8 @@ class _Run:
             self._start(nursery)
             if not self._destination.is_numeric:
                 nursery.start_soon(self._ask_dns, nursery)
+        if self._config.invite:
+            await self._call()
         if any(attempt.response is not None and not attempt.hop.transport.reliable for attempt in self._seen()):
             await trio.sleep(LINGER)
 
@@ -167,7 +182,7 @@ class _Run:
                 omitted += 1
                 continue
             io = self._inconspicuous if attempt.only else self._io
-            records = io.records(candidate.key) or attempt.records
+            records = attempt.records if candidate.key in self._called else io.records(candidate.key) or attempt.records
             # What DNS told later may be one more reason for a place that was being tried already.
             hop = replace(attempt.hop, why=candidate.hop.why)
             attempts.append(replace(attempt, hop=hop, published=candidate.published, records=records))
@@ -242,6 +257,8 @@ class _Run:
         other = _OTHER_STREAM.get(hop.transport)
         if other is not None and attempt.response is not None:
             self._io.hurry((other, hop.remote), GRACE)
+        if attempt.response is not None:
+            self._hurry_guesses(attempt)
         # One that is said to be there, and hangs up on versions that are offered usually, may speak an older one.
         worth = options.speaks_tls(attempt) or (attempt.reach is Reach.TLS_FAILED and self._is_wanted(candidate))
         if self._config.tls_report and hop.transport.secure and worth:
@@ -250,6 +267,17 @@ class _Run:
         final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
         if self._config.habits and final and not attempt.only:
             nursery.start_soon(self._habits.find_out, attempt)
+
+    def _hurry_guesses(self, answered: Attempt) -> None:
+        """Wait less for what neither DNS nor whoever asks names, at an address that is known to answer."""
+        if self._destination.port is not None or self._config.ports or self._config.transports:
+            return
+        for candidate in self._candidates():
+            hop = candidate.hop
+            guessed = not candidate.published and hop.remote.port != answered.hop.remote.port
+            if guessed and hop.remote.host == answered.hop.remote.host and self._attempts.get(candidate.key) is None:
+                self._hurried.add(candidate.key)
+                self._io.hurry(candidate.key, max(GUESSED[hop.transport.reliable], 2 * (answered.rtt or 0.0)))
 
     async def _attempt(self, candidate: Candidate) -> Attempt:
         """What one place does with a request; where it stays silent, with an inconspicuous one too."""
@@ -289,11 +317,32 @@ class _Run:
         handshakes = await TlsSockets(self._config.tls).carry_out(question, lambda _: (SHOW,))
         return speaking_tls(attempt) if any(one.cipher for one in handshakes) else attempt
 
+    async def _call(self) -> None:
+        """Call one place that answers, or else the first ones that keep silent: some answer calls alone."""
+        seen = self._seen()
+        answered = [one for one in seen if one.response is not None and one.rtt is not None]
+        silent = [one for one in seen if one.reach in (Reach.NO_ANSWER, Reach.SILENT)]
+        async with trio.open_nursery() as nursery:
+            for attempt in answered[:1]:
+                nursery.start_soon(self._habits.call, attempt)
+            for attempt in () if answered else silent[:MAX_CALLED]:
+                nursery.start_soon(self._call_silent, attempt)
+
+    async def _call_silent(self, attempt: Attempt) -> None:
+        key = (attempt.hop.transport, attempt.hop.remote)
+        reached = options.judge_call(attempt, await self._habits.call(attempt))
+        if reached.response is not None:
+            self._called.add(key)
+            self._attempts[key] = reached
+            self._tell(reached)
+
     def _is_wanted(self, candidate: Candidate) -> bool:
         """Whether somebody says that this transport is spoken there: DNS, or whoever asks for nothing else."""
         return candidate.published or self._scope.transports == (candidate.hop.transport,)
 
     def _is_worth(self, attempt: Attempt) -> bool:
+        if (attempt.hop.transport, attempt.hop.remote) in self._hurried:
+            return False
         return is_worth_retrying(attempt, [one for one in self._seen() if one.hop.remote == attempt.hop.remote])
 
     def _may_be_filtered(self, candidate: Candidate, found: Sequence[Attempt]) -> bool:

@@ -31,7 +31,7 @@ _KEYS = _NEEDED | {"cures"}
 class Entry:
     """What is known of one finding: `title` in half a sentence, `why` it matters, how to `cure` it, and the `rule`.
 
-    `cures` are the cure in the words of products, by their names in lower case.
+    `cures` are the cure in the words of products, by their names.
     """
 
     code: str
@@ -46,8 +46,8 @@ class Entry:
 
     def cure_for(self, *systems: str) -> str:
         """The cure in the words of the first of some systems for which there are any, otherwise the general one."""
-        known = (self.cures.get(system.lower()) for system in systems)
-        return next((cure for cure in known if cure), self.cure)
+        known = {name.lower(): cure for name, cure in self.cures.items()}
+        return next((known[system.lower()] for system in systems if system.lower() in known), self.cure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _entry(code: str, area: str, table: Any) -> Entry:  # noqa: ANN401  # whatev
     if not isinstance(cures, dict) or not all(isinstance(cure, str) and cure for cure in cures.values()):
         raise _wrong(f"{code}: cures are texts by the name of a product")
     severity, side = _member(Severity, texts["severity"], code), _member(Side, texts["side"], code)
-    own = {product.lower(): " ".join(cure.split()) for product, cure in cures.items()}
+    own = {product: " ".join(cure.split()) for product, cure in cures.items()}
     return Entry(code, area, severity, side, texts["title"], texts["why"], texts["cure"], texts["rule"], own)
 
 

@@ -52,6 +52,7 @@ _STYLES = {
 _PENDING = "…"
 _FAULTY = "!"
 """Marks an answer that came although something is wrong, which a note below tells."""
+_UNUSED = (Reach.NO_ANSWER, Reach.FILTERED)
 _OTHER = (TLS, PLAIN_SIP)
 """What is spoken in the place of the transport that was tried, which the grid tells."""
 _EVIDENCE = 3
@@ -68,7 +69,9 @@ def discovery_lines(discovery: Discovery, width: int = WIDTH) -> list[Text]:
     lines += grid([attempt.hop for attempt in discovery.attempts], attempts)
     lines += _notes(discovery, width)
     if discovery.findings:
-        lines += [Text(), *finding_lines(discovery.findings, width)]
+        # The grid tells how far each attempt came.
+        told = {f"{attempt.hop}: {attempt.reach.value}" for attempt in discovery.attempts}
+        lines += [Text(), *finding_lines(discovery.findings, width, told)]
     if discovery.dns is not None:
         lines += [Text(), *ladder_lines(discovery.dns, width)]
     else:
@@ -155,6 +158,11 @@ def _and(names: Sequence[str]) -> str:
 
 def _facts(discovery: Discovery, width: int) -> list[Text]:
     facts: list[tuple[str, str]] = []
+    if discovery.destination.is_private:
+        facts.append(("address", "private: reached from its own network, and not over the Internet"))
+    provider = discovery.destination.provider
+    if provider is not None and not discovery.answered:
+        facts += [(provider.name[:_LABEL], guidance) for guidance in provider.guidance]
     if discovery.system is not None:
         facts += system_facts(discovery.system)
     recommended = discovery.recommendation
@@ -206,9 +214,16 @@ def capability_facts(found: Capabilities) -> list[tuple[str, str]]:
         ("events", ", ".join(found.events)),
         ("codecs", ", ".join(found.codecs)),
         ("wants", "; ".join(challenges)),
-        ("over UDP", f"requests of {found.largest_datagram} bytes" if found.largest_datagram else ""),
+        ("over UDP", _over_udp(found)),
         ("keep-alive", ", ".join(alive)),
     ]
+
+
+def _over_udp(found: Capabilities) -> str:
+    """How large a request may be, and whether answers find their way back through a translator (RFC 3581 §4)."""
+    size = f"requests of {found.largest_datagram} bytes" if found.largest_datagram else ""
+    rport = {True: "obeys rport", False: "ignores rport", None: ""}[found.rport]
+    return ", ".join(filter(None, [size, rport]))
 
 
 def _answer(attempt: Attempt) -> str:
@@ -224,6 +239,9 @@ def _notes(discovery: Discovery, width: int) -> list[Text]:
     """What went wrong and what to try, each once with all the places it is true of."""
     several = len({attempt.hop.remote.host for attempt in discovery.attempts}) > 1
     spoken = {attempt.hop.remote for attempt in discovery.answered if attempt.hop.transport.reliable}
+    alive = {attempt.hop.remote.host for attempt in discovery.answered}
+    telling = discovery.telling
+    headline = (telling.detail, telling.advice) if telling is not None else None
     places: dict[str, list[Hop]] = {}
     for attempt in discovery.attempts:
         text = "; ".join(part for part in (attempt.detail, attempt.advice) if part)
@@ -231,6 +249,9 @@ def _notes(discovery: Discovery, width: int) -> list[Text]:
         # What is wrong with a certificate is among the findings.
         known = attempt.response is None and attempt.hop.transport.reliable and attempt.hop.remote in spoken
         known = known or attempt.instead in _OTHER or bool(attempt.tls_problems and discovery.tls)
+        # At an address that answers, silence is what a firewall makes of a port that is not in use.
+        guessed = attempt.reach in _UNUSED and not attempt.published and attempt.hop.remote.host in alive
+        known = known or guessed or (not several and (attempt.detail, attempt.advice) == headline)
         if text and attempt.reach is not Reach.REFUSED and not known:
             places.setdefault(text, []).append(attempt.hop)
     lines: list[Text] = []

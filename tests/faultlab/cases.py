@@ -8,6 +8,7 @@ from pathlib import Path
 from time import time
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from sipcore.resolve.target import Transport
 from tests.faultlab.alg import SipAlg
@@ -52,6 +53,7 @@ def dns_faults() -> list[Case]:
         "srv-no-address": ("dns-srv-no-address", srv() + 'h.DOMAIN TXT "no address"\n' + A),
         "srv-port-zero": ("dns-srv-port-zero", srv(0) + HOST + A),
         "srv-alias": ("dns-srv-alias", srv() + "h.DOMAIN CNAME other.DOMAIN\n" + f"other.DOMAIN A {BOB}\n" + A),
+        "srv-address": ("dns-srv-address", srv(target=f"{BOB}.") + A),
         "srv-contradiction": ("dns-srv-contradiction", srv() + "_sip._udp.DOMAIN SRV 0 0 0 .\n" + HOST + A),
         "naptr-service": (
             "dns-naptr-service",
@@ -109,6 +111,7 @@ def tls_faults(folder: Path) -> list[Case]:
         "wildcard": ("tls-name-mismatch", _leaf("wildcard", names=[f"*.{ZONE}"])),
         "expires-soon": ("tls-expires-soon", _leaf("expires-soon", days=(-300, 9))),
         "weak-key": ("tls-weak", _leaf("weak-key", key=weak)),
+        "another-purpose": ("tls-invalid", _leaf("another-purpose", usages=[ExtendedKeyUsageOID.CLIENT_AUTH])),
     }
     cases = [
         Case(name, "tls://DOMAIN", _secured(tls_context(identity, folder)), code, A)
@@ -147,6 +150,11 @@ def _lossy(asked: Asked) -> list[bytes]:
 
 def _choosy(asked: Asked) -> list[bytes]:
     return [] if "sipprobe" in asked.field("User-Agent") else [answer(asked)]
+
+
+def _calls_alone(asked: Asked) -> list[bytes]:
+    is_call = asked.text.startswith("INVITE ")
+    return [answer(asked, status="486 Busy Here")] if is_call else []
 
 
 def _careless_proxy(asked: Asked) -> list[bytes]:
@@ -195,6 +203,7 @@ def answer_faults() -> list[Case]:
         Case("web-server", f"tcp://{BOB}", (tcp(saying(html)),), "not-sip"),
         Case("silent-server", f"tcp://{BOB}", (tcp(silent),), "open-but-silent"),
         Case("web-server-without-websocket", f"ws://{BOB}:80", (tcp(saying(html), 80),), "websocket-refused"),
+        Case("calls-alone", f"udp://{BOB}", (udp(_calls_alone),), "options-ignored", config={"invite": True}),
         Case("nothing-listens", BOB, (), "refused"),
         Case("nobody-there", "198.51.100.77", (), "nothing-answers"),
     ]

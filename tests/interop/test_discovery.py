@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import trio
 
@@ -10,10 +12,14 @@ from probes.destination import Destination
 from probes.discovery.outcome import Discovery
 from probes.discovery.run import DiscoveryConfig, discover
 from probes.findings.finding import Severity
+from probes.fingerprint.identify import HIGH
 from probes.result import Reach
 from sipcore.resolve.target import Transport
 from sipcore.transports.base import TlsConfig
-from tests.interop.lab import Server
+from tests.interop.conftest import installed
+from tests.interop.lab import HOST, Lab, Server, process
+from tests.interop.sipp import listening
+from tests.interop.test_fingerprint import silent_kamailio, started
 from tests.machine import needs_ipv6
 
 PRODUCTS = {"asterisk": "Asterisk", "kamailio": "kamailio", "baresip": "baresip"}
@@ -105,3 +111,27 @@ def test_the_command_line(asterisk: Server) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert asterisk.version in json.dumps(json.loads(done.stdout))
+
+
+async def test_deep_mode_names_a_server_that_hides_its_banner(lab: Lab, baresip: Server, tmp_path: Path) -> None:
+    with started(silent_kamailio, replace(lab, folder=tmp_path), baresip) as server, trio.fail_after(15):
+        found = await discover(Destination(HOST, port=server.udp_port), DiscoveryConfig(timeout=2.0, deep=True))
+    assert found.system is not None
+    assert (found.system.product, found.system.banner) == ("Kamailio", "")
+    assert found.system.confidence >= HIGH
+    (challenge,) = found.capabilities.authentication
+    assert (challenge.method, challenge.status, challenge.scheme) == ("REGISTER", 401, "Digest")
+
+
+async def test_sipp_is_named_where_a_call_is_allowed(lab: Lab, tmp_path: Path) -> None:
+    port = lab.ports(1)
+    command = [installed("sipp", "sip-tester"), "-sn", "uas", "-i", HOST, "-p", str(port), "-nostdin"]
+    with process(command, tmp_path), trio.fail_after(20):
+        await listening(port, Transport.UDP)
+        where = Destination(HOST, port=port, transport=Transport.UDP)
+        silent = await discover(where, DiscoveryConfig(timeout=1.0))
+        found = await discover(where, DiscoveryConfig(timeout=1.0, invite=True))
+    assert not silent.answered
+    assert found.answered
+    assert found.system is not None
+    assert found.system.product == "SIPp"

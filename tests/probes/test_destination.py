@@ -110,7 +110,12 @@ def test_the_canonical_form_means_the_same(text: str) -> None:
         ("sip:example.com;transport=carrier", "unknown transport carrier; use udp, tcp, tls, ws, wss", 26),
         ("ws://example.com/a b", "'/a b' is no path of a WebSocket", 16),
         ("wss://example.com/a#b", "'/a#b' is no path of a WebSocket", 17),
-        ("tcp://example.com/ws", "at 'example.com/ws'", 6),
+        ("tcp://example.com/ws", "at '/ws'", 17),
+        ("exa mple.com", "at ' mple.com'", 3),
+        ("example..com", "at '..com'", 7),
+        ("sip:a@b-.example", "at '-.example'", 7),
+        ("sip:alice@@example.com", "must be escaped", 9),
+        ("sip:+49 30@example.com", "not a user part", 7),
         ("http://example.com", "http:// is not a SIP transport; use udp://", 0),
         ("tel:+4930123", "a telephone number names no host; give sip:number@host", 12),
         ("tel:123;phone-context=+49", "a telephone number names no host", 25),
@@ -138,6 +143,10 @@ def test_a_password_stays_out_of_the_error() -> None:
         Destination.parse("sip:bob:s3cret@not a host")
     assert "s3cret" not in str(caught.value)
     assert "bob" in str(caught.value)
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse("sip:bob:s3 cret@host")
+    assert "s3" not in str(caught.value)
+    assert "cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -163,9 +172,9 @@ def test_the_name_of_a_provider_is_not_a_host() -> None:
     ("text", "pointed"),
     [
         ("example.com:sip", "example.com:sip\n            ^"),
-        ("sip:bob:s3cret@not a host", "sip:bob:******@not a host\n               ^"),
+        ("sip:bob:s3cret@not a host", "sip:bob:******@not a host\n                  ^"),
         ("sip:b:c@x:y", "sip:b:*@x:y\n          ^"),
-        ("a\x1b[m:y", "a?[m:y\n^"),
+        ("a\x1b[m:y", "a?[m:y\n ^"),
     ],
 )
 def test_the_place_is_pointed_at(text: str, pointed: str) -> None:

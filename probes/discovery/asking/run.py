@@ -6,14 +6,18 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from probes.checks.io import Observation, Query, TlsFacts
-from sipcore.endpoint.endpoint import Endpoint
+from probes.fingerprint.deep import Sender
+from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint
 from sipcore.errors import TransportFailure
-from sipcore.events import Exchange
+from sipcore.events import CallAnswered, CallFailed, Exchange
 from sipcore.message.address import Address
 from sipcore.message.message import Request
-from sipcore.message.method import REGISTER
+from sipcore.message.method import INVITE, REGISTER
+from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.sdp.build import SDP
+from sipcore.sdp.description import SessionDescription
 from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 
 Key = tuple[Transport, SocketAddress]
@@ -30,6 +34,8 @@ class _Asked:
     call_id: bytes
     waiting: trio.CancelScope
     records: list[TraceRecord] = field(default_factory=list)
+    exchange: Exchange | None = None
+    failure: TransportFailure | None = None
 
 
 class EndpointIO:
@@ -42,31 +48,42 @@ class EndpointIO:
 
     async def ask(self, query: Query) -> Observation:
         """Send the query and wait for its final response, as long as it says. Whatever happens is a value."""
-        hop, endpoint = query.hop, self._endpoint
-        request = self._request(query)
-        asked = _Asked((hop.transport, hop.remote), request.call_id.encode(), trio.CancelScope())
-        self._asked.append(asked)
+        hop, started = query.hop, trio.current_time()
         # RFC 3261 §10.2: what a REGISTER has as Contact is registered.
-        contact = None if query.method == REGISTER else endpoint.config.stack.user
-        exchange: Exchange | None = None
-        failure: TransportFailure | None = None
-        started = trio.current_time()
-        asked.waiting.deadline = started + query.timeout
-        with asked.waiting:
-            try:
-                exchange = await endpoint.send(Order(request, hop, contact, any_size=True))
-            except TransportFailure as error:
-                failure = error
+        asked = await self._send(self._request(query), hop, query.timeout, contact=query.method != REGISTER)
+        exchange = asked.exchange
         return Observation(
             query,
             waited=trio.current_time() - started,
             response=exchange.response if exchange else None,
-            failure=failure,
+            failure=asked.failure,
             rtt=exchange.rtt if exchange else None,
             kernel_stamped=exchange.stamp.kernel if exchange else False,
             tls=self._tls_facts(exchange.hop if exchange else hop),
             records=tuple(asked.records),
         )
+
+    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[TraceRecord, ...]:
+        """Send a request of somebody's own making, and give what was seen of it until its final response."""
+        return tuple((await self._send(request, hop, seconds, contact=contact)).records)
+
+    async def call(self, uri: SipUri, hop: Hop, seconds: float, offer: SessionDescription) -> tuple[TraceRecord, ...]:
+        """Call, and give what was seen until the answer. However far it comes, the call is hung up then."""
+        endpoint = self._endpoint
+        invite = endpoint.new_request(INVITE, uri, body=bytes(offer), content_type=SDP)
+        asked = self._awaited(invite, hop)
+        async with endpoint.call(Order(invite, hop, endpoint.config.stack.user, any_size=True)) as call:
+            with trio.move_on_after(seconds):
+                async for event in call:
+                    if isinstance(event, CallAnswered | CallFailed):
+                        break
+            return tuple(asked.records)
+
+    @property
+    def sender(self) -> Sender:
+        """Who asks, for those who make their requests themselves."""
+        config = self._endpoint.config
+        return Sender(config.identity or ANONYMOUS, self._endpoint.tokens, config.stack.product)
 
     def hurry(self, place: Key, seconds: float) -> None:
         """Wait no longer than `seconds` from now for answers from a place."""
@@ -77,6 +94,22 @@ class EndpointIO:
     def records(self, place: Key) -> tuple[TraceRecord, ...]:
         """What was seen of the first query to a place by now: late and repeated answers are among it."""
         return next((tuple(asked.records) for asked in self._asked if asked.place == place), ())
+
+    async def _send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> _Asked:
+        asked = self._awaited(request, hop)
+        user = self._endpoint.config.stack.user if contact else None
+        asked.waiting.deadline = trio.current_time() + seconds
+        with asked.waiting:
+            try:
+                asked.exchange = await self._endpoint.send(Order(request, hop, user, any_size=True))
+            except TransportFailure as error:
+                asked.failure = error
+        return asked
+
+    def _awaited(self, request: Request, hop: Hop) -> _Asked:
+        asked = _Asked((hop.transport, hop.remote), request.call_id.encode(), trio.CancelScope())
+        self._asked.append(asked)
+        return asked
 
     def _request(self, query: Query) -> Request:
         endpoint, uri = self._endpoint, query.uri

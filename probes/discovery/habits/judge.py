@@ -5,11 +5,15 @@ from dataclasses import replace
 
 from probes.checks.io import Observation, Query
 from probes.discovery.capabilities import Authentication, challenges_of
+from probes.fingerprint.deep import Heard
 from probes.result import Attempt
 from sipcore.message.message import Response
-from sipcore.message.method import OPTIONS, REGISTER
+from sipcore.message.method import INVITE, OPTIONS, REGISTER
 from sipcore.message.uri import SipUri
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, SocketAddress
+from sipcore.sdp.attributes import PCMA, PCMU, Direction
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.description import SessionDescription
 from sipcore.value import value
 
 SIZES = (1300, 1452, 2000, 3900)
@@ -20,6 +24,23 @@ LINE = 200
 """Characters of a header field that pads: no stack refuses lines of that length."""
 _TOO_LARGE = frozenset({413, 513})
 """RFC 3261 §21.4.11, §21.5.7: understood, and refused for its size."""
+
+
+CALL = "call"
+"""The name of an INVITE among the requests to which reactions are known."""
+_NO_HOPS, _REGISTRATIONS, _FOR_ITSELF = "no-hops", "registrations", "timestamp"
+"""Requests of deep mode that answer what is asked without it too, so that each is sent once."""
+_DISCARD = 9
+"""The port of an offer that wants no media (RFC 863)."""
+
+
+@value
+class Interview:
+    """What one place said to odd requests: `plain` to the ordinary OPTIONS, `heard` to each other by its name."""
+
+    remote: SocketAddress
+    plain: tuple[Response, ...]
+    heard: Heard
 
 
 @value
@@ -37,6 +58,7 @@ class Habits:
     own: Response | None = None
     far: Response | None = None
     authentication: tuple[Authentication, ...] = ()
+    interview: Interview | None = None
 
     @property
     def largest(self) -> int | None:
@@ -70,6 +92,19 @@ def registrations(attempt: Attempt, timeout: float) -> Query:
     return Query(REGISTER, attempt.uri, attempt.hop, timeout)
 
 
+def silent_offer(address: str, session_id: int) -> SessionDescription:
+    """What a call offers that is not meant to last: audio in the codecs that everybody has, and in no direction."""
+    return audio_description(
+        address=address,
+        port=_DISCARD,
+        session_id=session_id,
+        session_version=1,
+        codecs=(PCMA, PCMU),
+        direction=Direction.INACTIVE,
+        telephone_event=None,
+    )
+
+
 def answered_sizes(sizes: Sequence[int], seen: Sequence[Observation]) -> tuple[int, ...]:
     """Those of the sizes whose requests were answered, and not refused for their size."""
     return tuple(
@@ -82,3 +117,34 @@ def answered_sizes(sizes: Sequence[int], seen: Sequence[Observation]) -> tuple[i
 def asked_for(seen: Observation) -> tuple[Authentication, ...]:
     """What the answer to REGISTER challenges with."""
     return challenges_of(seen.response, REGISTER) if seen.response is not None else ()
+
+
+def learnt(habits: Habits, attempt: Attempt, heard: Heard) -> Habits:
+    """The same habits with what a place said to odd requests. `attempt` is the one that it answered before."""
+    response, named = attempt.response, attempt.uri.user is not None
+    # What was for a user may have been answered by a phone behind the server, whose product it is not.
+    plain = (response,) if response is not None and not (named and _FOR_ITSELF in heard) else ()
+    before = habits.interview or Interview(attempt.hop.remote, plain, {})
+    told = {} if named and _FOR_ITSELF in before.heard else heard
+    challenges = [one for name in heard for one in _challenges(name, heard)]
+    habits = replace(
+        habits,
+        interview=replace(before, heard={**before.heard, **told}),
+        authentication=(*habits.authentication, *challenges),
+    )
+    if _NO_HOPS not in heard:
+        return habits
+    if named:
+        return replace(habits, own=final(heard[_FOR_ITSELF]))
+    return replace(habits, far=final(heard[_NO_HOPS]))
+
+
+def final(responses: Sequence[Response]) -> Response | None:
+    """The final response among those to one request, if it came."""
+    return next((one for one in responses if not one.is_provisional), None)
+
+
+def _challenges(name: str, heard: Heard) -> tuple[Authentication, ...]:
+    method = {_REGISTRATIONS: REGISTER, CALL: INVITE}.get(name)
+    response = final(heard[name])
+    return challenges_of(response, method) if method is not None and response is not None else ()

@@ -4,41 +4,69 @@ import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import trio
 
 from probes.checks.io import Observation, ProbeIO, Query
 from probes.discovery.habits.judge import (
+    CALL,
     SIZES,
     Habits,
     answered_sizes,
     asked_for,
     for_itself,
+    learnt,
     no_further,
     padded,
     registrations,
+    silent_offer,
 )
+from probes.fingerprint.deep import Ask, Sender, heard_in, plan
 from probes.result import Attempt
 from sipcore.errors import ParseError
 from sipcore.media.stun import StunMessage, StunType
-from sipcore.resolve.target import SocketAddress
-from sipcore.trace import Direction, MessageTrace
+from sipcore.message.message import Request, Response
+from sipcore.message.uri import SipUri
+from sipcore.resolve.target import Hop, SocketAddress
+from sipcore.sdp.description import SessionDescription
+from sipcore.trace import Direction, MessageTrace, TraceRecord
 
 PATIENCE = 0.4
 """Seconds for a habit, or four round trips where those are longer: what is not answered by then, but was before, is not
 answered at all, or is lost."""
 MAX_PATIENCE = 2.0
+PATIENCE_FOR_ODDITIES = 1.2
+"""Seconds at least for the requests of deep mode: silence is an answer there, so that a lost one gets another chance,
+and servers get the time to look up a domain that does not exist."""
+PATIENCE_FOR_CALLS = 3.0
+"""Seconds at least for the answer to an INVITE, for which a server may ask others first."""
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 """RFC 5626 §4.4.1."""
+
+
+class HabitsIO(ProbeIO, Protocol):
+    """What habits need of the network beyond queries. What comes back is what was seen of the request."""
+
+    @property
+    def sender(self) -> Sender:
+        """Who asks."""
+
+    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[TraceRecord, ...]:
+        """Send a request as it is, and wait for its final response."""
+
+    async def call(self, uri: SipUri, hop: Hop, seconds: float, offer: SessionDescription) -> tuple[TraceRecord, ...]:
+        """Call, and hang up with the answer."""
 
 
 class HabitsOf:
     """Finds out the habits of one destination at the places that answered, each habit once."""
 
-    def __init__(self, io: ProbeIO, *, challenge: bool) -> None:
+    def __init__(self, io: HabitsIO, *, challenge: bool = False, deep: bool = False) -> None:
         self.found = Habits()
         self._io = io
         self._challenge = challenge
+        self._deep = deep
         self._done: set[str] = set()
 
     async def find_out(self, attempt: Attempt) -> None:
@@ -50,8 +78,10 @@ class HabitsOf:
                 ("sizes", self._sizes, not hop.transport.reliable),
                 ("stun", self._stun, not hop.transport.reliable),
                 ("crlf", self._crlf, hop.transport.reliable and not hop.transport.secure and not hop.path),
-                ("forwards", self._forwards, True),
-                ("challenge", self._challenges, self._challenge),
+                ("deep", self._oddities, self._deep),
+                # Of these, deep mode asks the same.
+                ("forwards", self._forwards, not self._deep or attempt.uri.user is not None),
+                ("challenge", self._challenges, self._challenge and not self._deep),
             ):
                 if fits and name not in self._done:
                     self._done.add(name)
@@ -64,12 +94,39 @@ class HabitsOf:
         seen = await _all(self._io, queries)
         self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
 
+    async def call(self, attempt: Attempt) -> tuple[TraceRecord, ...]:
+        """Call where a request was sent, whether it was answered or not; nothing without an answer."""
+        sent = [one for one in attempt.records if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
+        if not sent:
+            return ()
+        seconds = max(PATIENCE_FOR_CALLS, 4 * (attempt.rtt or 0.0))
+        offer = silent_offer(sent[0].flow.local.host, secrets.randbelow(2**31))
+        records = await self._io.call(attempt.uri, attempt.hop, seconds, offer)
+        heard = heard_in(records)
+        if not heard:
+            return ()
+        self.found = learnt(self.found, attempt, {CALL: heard})
+        return records
+
+    async def _oddities(self, attempt: Attempt, seconds: float) -> None:
+        heard: dict[str, Sequence[Response]] = {}
+
+        async def ask(one: Ask) -> None:
+            patience = max(seconds, PATIENCE_FOR_ODDITIES)
+            heard[one.name] = heard_in(await self._io.send(one.request, attempt.hop, patience, contact=one.contact))
+
+        asks = plan(attempt.uri, self._io.sender)
+        async with trio.open_nursery() as nursery:
+            for one in asks:
+                nursery.start_soon(ask, one)
+        self.found = learnt(self.found, attempt, {one.name: heard[one.name] for one in asks})
+
     async def _forwards(self, attempt: Attempt, seconds: float) -> None:
         queries = [no_further(attempt, seconds)]
-        if attempt.uri.user is not None:
+        if attempt.uri.user is not None and not self._deep:
             queries.append(for_itself(attempt, seconds))
         far, *own = await _all(self._io, queries)
-        self.found = replace(self.found, far=far.response, own=own[0].response if own else None)
+        self.found = replace(self.found, far=far.response, own=own[0].response if own else self.found.own)
 
     async def _challenges(self, attempt: Attempt, seconds: float) -> None:
         seen = await self._io.ask(registrations(attempt, seconds))

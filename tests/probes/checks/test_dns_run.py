@@ -1,10 +1,11 @@
 """The DNS ladder carried out: datagrams, TCP, retries, and whatever comes back, against sockets of this process."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import dns.edns
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -54,8 +55,9 @@ async def resolver(answers: Answers, tcp: bytes | None = None, host: str = HOST)
         async def serve() -> None:
             while True:
                 wire, client = await sock.recvfrom(65535)
-                for datagram in answers(dns.message.from_wire(wire)):
-                    await sock.sendto(datagram, client)
+                with suppress(dns.exception.DNSException):  # a stray datagram, of whoever had this port before
+                    for datagram in answers(dns.message.from_wire(wire)):
+                        await sock.sendto(datagram, client)
 
         async def serve_stream(stream: trio.SocketStream) -> None:
             async with stream:

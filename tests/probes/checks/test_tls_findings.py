@@ -20,7 +20,8 @@ REPORT = TlsReport(HOP, "sip.example.com", 0.0, (), ())
 def test_each_fault_of_a_certificate(problem: TlsProblem) -> None:
     (finding,) = findings(replace(REPORT, faults=(CertificateFault(problem, 0, 0, "CN=x"),)))
     assert finding.code == code_of(problem)
-    assert finding.what == f"{HOP}: {problem.text} (CN=x)"
+    assert finding.what == f"{problem.text} (CN=x)"
+    assert finding.evidence == (str(HOP),)
     assert finding.cure == catalogue()[finding.code].cure
 
 
@@ -38,7 +39,7 @@ def test_each_fault_of_a_certificate(problem: TlsProblem) -> None:
 def test_why_there_is_no_connection(problem: TlsProblem, told: bool) -> None:
     found = findings(replace(REPORT, failure=TlsFailure(problem, HOP, "closed", alert="internal error")))
     assert [finding.code for finding in found] == ([code_of(problem)] if told else [])
-    assert all(finding.evidence == ("alert: internal error",) for finding in found)
+    assert all(finding.evidence == (str(HOP), "alert: internal error") for finding in found)
 
 
 def test_what_is_no_fault_of_tls_is_told_elsewhere() -> None:

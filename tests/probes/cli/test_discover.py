@@ -26,6 +26,7 @@ from probes.result import Reach
 from sipcore.resolve.target import Transport
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
 from tests.probes.discovery.network import HOST, free_port, ok, saying, silent, tcp, udp
+from tests.probes.report.pages import page_of
 from tests.probes.report.schemas import load, violations
 
 ROOT = Path(__file__).parents[3]
@@ -162,6 +163,20 @@ def test_a_client_certificate_is_read(monkeypatch: pytest.MonkeyPatch, sipprobe:
 def test_exit_codes(reach: Reach, code: ExitCode) -> None:
     attempt = failed("tcp 192.0.2.1:5060", reach)
     assert exit_code(conclude(EXAMPLE, [], [], [attempt], duration=1.0)) == code
+
+
+def test_a_report_is_written(sipprobe: Command, tmp_path: Path) -> None:
+    file, port = tmp_path / "report", free_port()
+    ran = sipprobe("discover", f"udp://{HOST}:{port}", "--html", str(file))
+    assert ran.code == ExitCode.REFUSED
+    assert f"udp {HOST}:{port}" in page_of(file.read_text()).text
+
+
+@pytest.mark.parametrize("name", ["no/such/report.html", "."])
+def test_a_report_that_cannot_be_written(sipprobe: Command, tmp_path: Path, name: str) -> None:
+    ran = sipprobe("discover", f"udp://{HOST}:{free_port()}", "--html", str(tmp_path / name))
+    assert ran.code == ExitCode.USAGE
+    assert "--html" in ran.err
 
 
 def test_exit_code_of_an_answer_and_of_no_address() -> None:

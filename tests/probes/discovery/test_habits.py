@@ -1,16 +1,25 @@
 """Habits: what is sent to find them out, and what comes of it, against small peers on loopback."""
 
+import random
+from dataclasses import replace
+
 import trio
 
 from probes.checks.io import Observation, Query
-from probes.discovery.habits.judge import SIZES, Habits, answered_sizes, padded
+from probes.discovery.habits.judge import CALL, SIZES, Habits, answered_sizes, final, learnt, padded, silent_offer
 from probes.discovery.habits.run import HabitsOf, answers_ping, answers_stun
+from probes.fingerprint.deep import Sender
 from probes.result import Attempt, Reach
+from sipcore.endpoint.endpoint import ANONYMOUS
 from sipcore.media.stun import StunMessage, StunType
+from sipcore.message.build import response
 from sipcore.message.headers import headers_of
-from sipcore.message.message import Response
+from sipcore.message.message import Request, Response
 from sipcore.message.uri import SipUri
-from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.sdp.description import SessionDescription
+from sipcore.tokens import Tokens
+from sipcore.trace import Direction, MessageTrace
 from tests.probes.discovery.attempts import ANY_URI
 from tests.probes.discovery.network import HOST, free_port, hang_up, saying, silent, tcp, udp
 
@@ -18,11 +27,30 @@ PLACE = Hop(Transport.UDP, SocketAddress(HOST, 5060))
 
 
 class Recorded:
-    """`ProbeIO` that answers what `respond` says."""
+    """`HabitsIO` that answers with some statuses in turn, and then always the last; 0 is silence."""
 
     def __init__(self, *statuses: int) -> None:
         self.asked: list[Query] = []
+        self.sent: list[Request] = []
+        self.called: list[tuple[SipUri, SessionDescription]] = []
         self._statuses = statuses or (200,)
+
+    @property
+    def sender(self) -> Sender:
+        return Sender(ANONYMOUS, Tokens(random.Random(1).randbytes))
+
+    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[MessageTrace, ...]:
+        await trio.lowlevel.checkpoint()
+        self.sent.append(request)
+        status = self._statuses[min(len(self.sent), len(self._statuses)) - 1]
+        challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="x"')] if request.method == "REGISTER" else []
+        answer = response(request.with_headers(request.headers), status, fields=challenge) if status else None
+        return (received(bytes(answer)),) if answer is not None else ()
+
+    async def call(self, uri: SipUri, hop: Hop, seconds: float, offer: SessionDescription) -> tuple[MessageTrace, ...]:
+        await trio.lowlevel.checkpoint()
+        self.called.append((uri, offer))
+        return (received(CHALLENGED),) if self._statuses[0] else ()
 
     async def ask(self, query: Query) -> Observation:
         await trio.lowlevel.checkpoint()
@@ -30,6 +58,20 @@ class Recorded:
         status = self._statuses[min(len(self.asked), len(self._statuses)) - 1]
         challenge = ("WWW-Authenticate", 'Digest realm="here", nonce="x", algorithm=SHA-256, qop="auth"')
         return Observation(query, 0.0, Response(status, "Whatever", headers_of(challenge)) if status else None)
+
+
+CHALLENGED = (
+    b"SIP/2.0 407 Proxy Authentication Required\r\n"
+    b'Proxy-Authenticate: Digest realm="gate", nonce="y"\r\nContent-Length: 0\r\n\r\n'
+)
+
+
+def received(data: bytes) -> MessageTrace:
+    return MessageTrace(0.1, Direction.RECEIVED, Flow(PLACE.transport, SocketAddress(HOST, 1), PLACE.remote), data)
+
+
+def sent(data: bytes = b"OPTIONS") -> MessageTrace:
+    return replace(received(data), direction=Direction.SENT)
 
 
 def test_a_padded_request_has_about_the_size() -> None:
@@ -109,3 +151,85 @@ async def test_silence_is_none() -> None:
         habits = HabitsOf(Recorded(), challenge=False)
         await habits.find_out(attempt)
     assert habits.found.crlf is False
+
+
+async def test_deep_mode_asks_each_odd_thing_once_and_nothing_that_it_asks_anyway() -> None:
+    io = Recorded()
+    habits = HabitsOf(io, challenge=True, deep=True)
+    attempt = Attempt(Hop(Transport.WS, PLACE.remote, path="/ws"), ANY_URI, Reach.ANSWERED)
+    for _ in range(2):
+        await habits.find_out(attempt)
+    assert not io.asked
+    assert len(io.sent) == len({str(request.call_id) for request in io.sent}) == 10
+    assert [request.headers.get("Max-Forwards") for request in io.sent].count("0") == 1
+    found = habits.found
+    assert found.interview is not None
+    assert found.interview.remote == PLACE.remote
+    assert all(len(responses) == 1 for responses in found.interview.heard.values())
+    assert found.far is found.interview.heard["no-hops"][0]
+    assert [(one.method, one.realm) for one in found.authentication] == [("REGISTER", "here")]
+
+
+async def test_deep_mode_asks_for_a_user_who_may_be_behind_a_proxy_too() -> None:
+    io = Recorded(483, 200)
+    habits = HabitsOf(io, deep=True)
+    attempt = Attempt(Hop(Transport.WS, PLACE.remote, path="/ws"), SipUri("example.com", "bob"), Reach.ANSWERED)
+    await habits.find_out(attempt)
+    (query,) = io.asked
+    assert (str(query.uri), query.max_forwards) == ("sip:bob@example.com", 0)
+    assert habits.found.interview is not None
+    assert habits.found.own is final(habits.found.interview.heard["timestamp"])
+
+
+async def test_silence_is_heard_too() -> None:
+    habits = HabitsOf(Recorded(0), deep=True)
+    await habits.find_out(Attempt(Hop(Transport.WS, PLACE.remote, path="/ws"), ANY_URI, Reach.ANSWERED))
+    assert habits.found.interview is not None
+    assert set(habits.found.interview.heard.values()) == {()}
+    assert (habits.found.far, habits.found.authentication) == (None, ())
+
+
+async def test_a_call_tells_its_challenge() -> None:
+    io = Recorded()
+    habits = HabitsOf(io)
+    attempt = Attempt(PLACE, ANY_URI, Reach.ANSWERED, records=(sent(),))
+    assert await habits.call(attempt)
+    ((uri, offer),) = io.called
+    assert uri == ANY_URI
+    assert b"a=inactive" in bytes(offer)
+    assert [(one.method, one.status, one.realm) for one in habits.found.authentication] == [("INVITE", 407, "gate")]
+    assert habits.found.interview is not None
+    assert list(habits.found.interview.heard) == [CALL]
+
+
+async def test_a_call_that_nothing_comes_of() -> None:
+    habits = HabitsOf(Recorded(0))
+    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER))
+    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER, records=(sent(),)))
+    assert habits.found == Habits()
+
+
+def test_what_is_heard_adds_up() -> None:
+    plain, odd = Response(200, "OK", headers_of()), Response(404, "No", headers_of())
+    attempt = Attempt(PLACE, ANY_URI, Reach.ANSWERED, response=plain)
+    habits = learnt(learnt(Habits(), attempt, {"method": [odd]}), attempt, {CALL: [odd]})
+    assert habits.interview is not None
+    assert (habits.interview.plain, dict(habits.interview.heard)) == ((plain,), {"method": [odd], CALL: [odd]})
+
+
+def test_a_call_offers_no_media() -> None:
+    text = str(silent_offer("192.0.2.1", 7))
+    assert "m=audio 9 RTP/AVP 8 0" in text
+    assert "a=inactive" in text
+
+
+def test_a_phone_behind_a_server_is_not_the_server() -> None:
+    phone, server = Response(200, "OK", headers_of()), Response(483, "No", headers_of())
+    attempt = Attempt(PLACE, SipUri("example.com", "bob"), Reach.ANSWERED, response=phone)
+    deep = {"no-hops": [server], "timestamp": [server]}
+    habits = learnt(learnt(Habits(), attempt, deep), attempt, {CALL: [phone]})
+    assert habits.interview is not None
+    assert (habits.interview.plain, dict(habits.interview.heard)) == ((), deep)
+    called = learnt(Habits(), attempt, {CALL: [phone]}).interview
+    assert called is not None
+    assert (called.plain, dict(called.heard)) == ((phone,), {CALL: [phone]})

@@ -5,6 +5,7 @@ import pytest
 from probes.checks.tls_judge import Remark
 from probes.findings.catalogue import AREAS, catalogue, read
 from probes.findings.finding import Finding, Severity, Side, worst
+from probes.fingerprint.signatures import signatures
 from sipcore.errors import LocalError
 from sipcore.transports.tls_failure import TlsProblem
 
@@ -109,3 +110,17 @@ def test_what_is_wrong_is_refused(text: str, complaint: str) -> None:
 def test_a_code_stands_in_one_area_only() -> None:
     with pytest.raises(LocalError, match="odd stands in tls and in dns"):
         read({"dns": ONE, "tls": ONE})
+
+
+def test_cures_are_for_products_that_are_recognised() -> None:
+    """A name that discovery never gives is a cure that nobody ever reads."""
+    known = {signature.product.lower() for signature in signatures().by_key.values()}
+    for entry in catalogue().entries.values():
+        for name in entry.cures:
+            assert any(f"{name.lower()} ".startswith(f"{product} ") for product in known), (entry.code, name)
+
+
+def test_no_finding_says_its_cure_twice() -> None:
+    for entry in catalogue().entries.values():
+        assert entry.cure not in entry.title, entry.code
+        assert len(entry.cure.split()) > 1, entry.code

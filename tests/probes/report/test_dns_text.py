@@ -85,7 +85,7 @@ def test_what_was_not_asked() -> None:
 
 def test_the_failure_in_one_line() -> None:
     assert dns_failure_line(report(BROKEN, "udp://example.com")) == (
-        "SRV _sip._udp.example.com 1 0 5060 gone.example.com.: its target does not exist: "
+        "SRV _sip._udp.example.com 1 0 5060 gone.example.com.: the target does not exist: "
         "correct the target, or add its addresses"
     )
     assert dns_failure_line(report({})) == (

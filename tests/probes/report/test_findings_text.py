@@ -19,13 +19,22 @@ def test_a_finding_tells_what_shows_it_and_what_to_do() -> None:
 
 
 def test_lines_are_as_narrow_as_asked_for() -> None:
-    lines = [*finding_lines([FINDING], 60), *page_lines(catalogue()["sip-alg"], 60), *list_lines(catalogue(), 60)]
+    pages = [line for entry in catalogue().entries.values() for line in page_lines(entry, 60)]
+    lines = [*finding_lines([FINDING], 60), *pages, *list_lines(catalogue(), 60)]
     assert max(len(line.plain) for line in lines) <= 60
+
+
+def test_what_is_known_is_not_told_again() -> None:
+    evidence = ("udp 192.0.2.1:5060: refused", "10.0.0.1", "told by nobody")
+    finding = catalogue().finding("contact-narrow", "Contact is 10.0.0.1", evidence)
+    text = "\n".join(line.plain for line in finding_lines([finding], known={evidence[0]}))
+    assert text.count("seen: ") == 1
+    assert "told by nobody" in text
 
 
 def test_a_page_explains() -> None:
     text = "\n".join(line.plain for line in page_lines(catalogue()["contact-narrow"]))
-    for part in ("error", "peer", "RFC 3261 §8.1.1.8", "on freeswitch", "ext-sip-ip"):
+    for part in ("error", "peer", "RFC 3261 §8.1.1.8", "FreeSWITCH", "ext-sip-ip"):
         assert part in text
 
 

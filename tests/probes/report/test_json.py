@@ -128,9 +128,9 @@ def test_what_was_found() -> None:
                 "code": "telling-banner",
                 "severity": "notice",
                 "side": "peer",
-                "what": "the banner tells version 16.0.40",
+                "what": "the banner tells the version: FPBX-16.0.40(18.9)",
                 "evidence": ["FPBX-16.0.40(18.9)"],
-                "cure": "shorten it",
+                "cure": "set user_agent in the global section of pjsip.conf",
                 "rule": "RFC 3261 §20.35",
             }
         ],

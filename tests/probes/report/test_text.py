@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.text import Text
 
+from probes.destination import Destination
 from probes.discovery.findings import Seen
 from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
@@ -64,16 +65,14 @@ def test_a_discovery_as_a_whole() -> None:
         "    5060    200 in 1.2 ms     refused           refused\n"
         "    5061    no answer         silent            200 in 23 ms !\n"
         "\n"
-        "  UDP 5061: no answer within 4.0 s; a firewall may drop it\n"
         "  TLS 5061: the certificate is self-signed (CN=pbx); trust it\n"
         "\n"
-        "  notice: udp 192.0.2.1:5060 answers in the clear, although tls 192.0.2.1:5061\n"
-        "      has TLS [plain-beside-tls, peer, RFC 3261 §26.2.1]\n"
+        "  notice: UDP answers in the clear, although TLS works at 192.0.2.1:5061\n"
+        "      [plain-beside-tls, peer, RFC 3261 §26.2.1]\n"
         "      seen: udp 192.0.2.1:5060\n"
         "      cure: close the plain ports to the outside once everybody uses TLS\n"
-        "  notice: the banner tells version 22.1.0 [telling-banner, peer, RFC 3261\n"
-        "      §20.35]\n"
-        "      seen: Asterisk PBX 22.1.0\n"
+        "  notice: the banner tells the version: Asterisk PBX 22.1.0 [telling-banner,\n"
+        "      peer, RFC 3261 §20.35]\n"
         "      cure: set user_agent in the global section of pjsip.conf\n"
         "\n"
         "  SRV _sip._udp.example.com: 10 60 5060 sip.example.com. (3600 s)\n"
@@ -243,3 +242,27 @@ def test_colour_only_repeats_the_words() -> None:
 
 def _styles(lines: list[Text]) -> list[str]:
     return [str(span.style) for line in lines for span in line.spans]
+
+
+def test_a_provider_that_stays_silent_is_told_about() -> None:
+    attempt = failed("udp 192.0.2.1:5060", Reach.NO_ANSWER)
+    silent = conclude(Destination("acme.pstn.twilio.com"), [], [], [attempt], duration=1.0)
+    assert "Twilio     ports: tls 5061" in shown(silent)
+    answering = conclude(Destination("acme.pstn.twilio.com"), [], [], [answered("udp 192.0.2.1:5060")], duration=1.0)
+    assert "Twilio" not in shown(answering)
+
+
+def test_a_private_address_is_told() -> None:
+    attempts = [answered("udp 10.0.0.1:5060")]
+    assert "address    private" in shown(conclude(Destination("10.0.0.1"), [], [], attempts, duration=1.0))
+    assert "private" not in shown(conclude(Destination("192.0.2.1"), [], [], attempts, duration=1.0))
+
+
+def test_silence_beside_an_answer_is_not_explained() -> None:
+    """A firewall that drops what is for unused ports is usual; what DNS names is another thing."""
+    silent = failed("udp 192.0.2.1:5080", Reach.NO_ANSWER, "no answer within 0.6 s")
+    text = shown(concluded([answered("udp 192.0.2.1:5060"), silent]))
+    assert "no answer within" not in text
+    assert "5080    no answer" in text
+    published = replace(silent, published=True)
+    assert "no answer within" in shown(concluded([answered("udp 192.0.2.1:5060"), published]))
