@@ -23,7 +23,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench soak fault-lab-discovery clean
+.PHONY: help demo test check format bench soak fault-lab-discovery fault-lab-call clean
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as m
 
 fault-lab-discovery: $(READY)-test  ## discovery against seeded faults and healthy setups, a line for each (root, 1 minute)
 	@$(BIN)/python -m tests.faultlab.discovery $(ARGS)
+
+fault-lab-call: $(READY)-test  ## test calls against seeded faults and healthy setups, a line for each (root, 3 minutes)
+	@$(BIN)/python -m tests.faultlab.calls $(ARGS)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from probes.destination import Destination
+from probes.findings.finding import Finding
 from sipcore.media.report import MediaEvent, MediaResult
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
@@ -144,6 +145,8 @@ class CallStatus(Enum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     FAILED = "failed"
+    PENDING = "pending"
+    """Of a call that has no end yet, or whose end nobody saw."""
 
 
 class CallKind(Enum):
@@ -249,6 +252,10 @@ class CallResult:
     """Why none was, though the call was answered."""
     ended_by: str = ""
     """How the dialog ended, in the words of `EndReason`; empty where there was none."""
+    authentication: str = ""
+    """Why a challenge was not answered, in the words of `AuthRefusal`; empty where it was, or there was none."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong, the worst first."""
     unmet: str | None = None
     """What is different from what the script expects; empty when nothing is, None when it expects nothing."""
 

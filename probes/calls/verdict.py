@@ -17,6 +17,8 @@ class Verdict:
     kind: CallKind
     why: str
     advice: str = ""
+    authentication: str = ""
+    """Why a challenge was not answered, in the words of `AuthRefusal`."""
 
 
 _ADVICE: dict[int, str] = {
@@ -83,7 +85,11 @@ def of_response(response: Response, cause: AuthError | ParseError | TransportFai
     said = f"{response.status} {response.reason}".strip()
     if isinstance(cause, AuthError):
         return Verdict(
-            CallStatus.FAILED, CallKind.AUTHENTICATION, f"{said}: {cause.message}", "check user and password"
+            CallStatus.FAILED,
+            CallKind.AUTHENTICATION,
+            f"{said}: {cause.message}",
+            "check user and password",
+            cause.reason.value,
         )
     if cause is not None:
         return Verdict(

@@ -24,6 +24,7 @@ VERBS = {
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",
     "replay": "probes.cli.replay",
+    "diagnose": "probes.cli.diagnose",
     "explain": "probes.cli.explain",
     "demo": "probes.cli.demo",
 }

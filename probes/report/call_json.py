@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 
-from probes.report.safe_text import encodable
+from probes.report.findings_json import finding_data
+from probes.report.safe_text import cover_lines, encodable
 from probes.result import CallEvent, CallMedia, CallResult, TimelineEntry
 from sipcore.media.listen import Heard
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, Sent
 from sipcore.resolve.target import Hop
+from sipcore.trace import MessageTrace
 
 Data = dict[str, object]
 
@@ -32,8 +34,10 @@ def call_data(result: CallResult) -> Data:
         "codec": encodable(result.codec) or None,
         "ring_time_ms": _milliseconds(result.ring_time),
         "ended_by": result.ended_by or None,
+        "authentication": result.authentication or None,
+        "findings": [finding_data(finding) for finding in result.findings],
         "expectation": None if result.unmet is None else {"met": not result.unmet, "difference": result.unmet or None},
-        "media": _media_data(result.media) if result.media else None,
+        "media": media_data(result.media) if result.media else None,
         "media_problem": encodable(result.media_problem) or None,
         "events": [_event_data(event) for event in result.events],
         "timeline": [_entry_data(entry) for entry in result.timeline],
@@ -47,6 +51,19 @@ def _entry_data(entry: TimelineEntry) -> Data:
         "label": encodable(entry.label),
         "detail": encodable(entry.detail),
         "kernel_stamped": entry.kernel_stamped,
+        "message": _message_data(entry.record) if isinstance(entry.record, MessageTrace) else None,
+        "event": entry.event.kind.value if entry.event is not None else None,
+    }
+
+
+def _message_data(record: MessageTrace) -> Data:
+    """A message with what it came by; whatever proves an identity in it is covered."""
+    return {
+        "transport": record.flow.transport.value.lower(),
+        "local": str(record.flow.local),
+        "remote": str(record.flow.remote),
+        "attempt": record.attempt,
+        "text": encodable(cover_lines(record.data.decode("utf-8", "surrogateescape"))),
     }
 
 
@@ -54,7 +71,8 @@ def _event_data(event: CallEvent) -> Data:
     return {"event": event.name, "offset_ms": round(event.offset_ms, 3), "detail": encodable(event.detail)}
 
 
-def _media_data(media: CallMedia) -> Data:
+def media_data(media: CallMedia) -> Data:
+    """The audio of a call."""
     measured = media.measured
     failures = measured.srtp
     return {
@@ -77,6 +95,7 @@ def _media_data(media: CallMedia) -> Data:
         "dtmf": {"sent": media.digits, "received": encodable(media.keys), "echoed": media.digits_echoed},
         "heard": _heard_data(measured.heard) if measured.heard else None,
         "unexpected": _unexpected_data(media),
+        "srtp_unverified": failures.authentication if failures else 0,
         "mos_estimate": _rounded(measured.opinion, 2),
     }
 
@@ -86,6 +105,7 @@ def _sent_data(sent: Sent) -> Data:
         "packets": sent.packets,
         "octets": sent.octets,
         "skipped": sent.skipped,
+        "seconds": round((sent.last_at or 0.0) - (sent.first_at or 0.0), 3),
         "refused": sent.refused,
         "lateness_ms": _milliseconds(sent.lateness),
         "latest_ms": _milliseconds(sent.latest),

@@ -3,6 +3,7 @@
 from rich.console import RenderableType
 from rich.text import Text
 
+from probes.report.findings_text import WIDTH, finding_lines
 from probes.report.safe_text import printable
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
 from sipcore.media.listen import Heard
@@ -16,6 +17,7 @@ _STYLES = {
     CallStatus.BUSY: "bold yellow",
     CallStatus.NO_ANSWER: "bold yellow",
     CallStatus.FAILED: "bold red",
+    CallStatus.PENDING: "bold yellow",
 }
 
 
@@ -29,12 +31,12 @@ def entry_line(entry: TimelineEntry) -> Text:
     return line
 
 
-def result_lines(result: CallResult) -> list[RenderableType]:
-    """The result: outcome, why, what to try, and the figures."""
+def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]:
+    """The result: outcome, why, the figures, and what is wrong with its evidence and cure, the worst first."""
     lines: list[RenderableType] = [
         Text.assemble((result.status.value.replace("_", " "), _STYLES[result.status]), f": {printable(result.why)}")
     ]
-    if result.advice:
+    if result.advice and not result.findings:
         lines.append(Text.assemble(("try: ", "bold"), printable(result.advice)))
     if result.hop is not None:
         why = f" ({result.hop.why})" if result.hop.why else ""
@@ -50,6 +52,7 @@ def result_lines(result: CallResult) -> list[RenderableType]:
         lines.append(Text(", ".join(told)))
     if result.media is not None:
         lines += [Text(line) for line in media_lines(result.media)]
+    lines += finding_lines(result.findings, width)
     if result.unmet is not None:
         met = ("as expected", "bold green") if not result.unmet else ("not as expected", "bold red")
         lines.append(Text.assemble(met, f": {result.unmet}" if result.unmet else ""))

@@ -24,6 +24,7 @@ from sipcore.sdp.negotiation import Capability, Choice, choose
 RINGING, SESSION_PROGRESS, OK, MOVED_TEMPORARILY = 180, 183, 200, 302
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, PROXY_AUTHENTICATION_REQUIRED = 401, 403, 404, 405, 407
 UNSUPPORTED_MEDIA_TYPE, TEMPORARILY_UNAVAILABLE, BUSY, REQUEST_TERMINATED, NOT_ACCEPTABLE = 415, 480, 486, 487, 488
+BAD_EXTENSION, EXTENSION_REQUIRED, INTERVAL_TOO_SMALL = 420, 421, 422
 UNAVAILABLE = 503
 INCOMPATIBLE_FORMAT = 305
 """RFC 3261 §20.43: the warning that goes with a 488 for want of a common codec."""
@@ -49,6 +50,8 @@ class Manner:
     contact: Uri | None = None
     hang_up_after: float | None = None
     """When an answered call is hung up here; None leaves that to the caller."""
+    fields: tuple[Field, ...] = ()
+    """Further header fields of a refusal."""
 
     def __post_init__(self) -> None:
         if self.status not in (None, OK) and not 300 <= self.status <= 699:
@@ -70,9 +73,15 @@ MANNERS: dict[str, Manner] = {
     "reject": Manner(status=FORBIDDEN),
     "unknown": Manner(status=NOT_FOUND),
     "congestion": Manner(status=UNAVAILABLE),
+    "overloaded": Manner(status=UNAVAILABLE, fields=(("Retry-After", 120),)),
+    "unready": Manner(status=BAD_EXTENSION, fields=(("Unsupported", "100rel"),)),
+    "demanding": Manner(status=EXTENSION_REQUIRED, fields=(("Require", "100rel"),)),
+    "picky": Manner(status=INTERVAL_TOO_SMALL, fields=(("Min-SE", 86_400),)),
+    "stalled": Manner(early_media=True, status=None),
 }
 """What the user part of a called URI selects, in lower case; a status code from 300 to 699 selects that refusal, and
-any other user answers at once. `ring` rings until the caller gives up, `hangup` hangs up after two seconds."""
+any other user answers at once. `ring` rings until the caller gives up, `hangup` hangs up after two seconds; the last
+five are callees that no caller can please, or only one that knows better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,7 @@ def answer_options(persona: Persona, request: Request, allow: str) -> Reply:
     manner = persona.manner_for(request.uri)
     if manner.status is None or manner.status == OK:
         return Reply(OK, fields, describes=accepts_sdp(request))
-    return Reply(manner.status, (*fields, *_contact(manner)))
+    return Reply(manner.status, (*fields, *_contact(manner), *manner.fields))
 
 
 def refuse_method(allow: str) -> Reply:
@@ -224,7 +233,7 @@ def _ending(manner: Manner) -> tuple[Step, ...]:
     if manner.status is None:
         return (Wait(None),)
     if manner.status != OK:
-        return (Reply(manner.status, _contact(manner)),)
+        return (Reply(manner.status, (*_contact(manner), *manner.fields)),)
     if manner.hang_up_after is None:
         return (Accept(), Wait(None))
     return (Accept(), Wait(manner.hang_up_after), HangUp())

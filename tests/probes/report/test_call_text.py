@@ -117,6 +117,8 @@ def test_as_data() -> None:
         "label": "486 Busy Here",
         "detail": "to 1 INVITE",
         "kernel_stamped": True,
+        "message": None,
+        "event": None,
     }
     assert data["answer_time_ms"] is None
     assert data["post_dial_delay_ms"] == 500.0

@@ -1,0 +1,48 @@
+"""A call that is over, judged: what it was, how it ended, and what is wrong with it."""
+
+from probes.calls.judge.captured import facts_of_capture
+from probes.calls.judge.facts import CallFacts
+from probes.calls.judge.find import find, status_of
+from probes.calls.judge.stored import facts_of_data
+from probes.capture.calls import read_calls
+from probes.capture.files import read_packets
+from probes.capture.network import read_payloads
+from probes.findings.finding import Finding
+from probes.result import CallStatus
+from sipcore.message.method import INVITE
+from sipcore.value import value
+
+
+@value
+class Diagnosis:
+    """`title` is who called whom, `said` the final response; empty where none came, or none was captured."""
+
+    call_id: str
+    title: str
+    status: CallStatus
+    said: str
+    findings: tuple[Finding, ...]
+
+
+def diagnosis_of(facts: CallFacts) -> Diagnosis:
+    """Judge the facts of one call."""
+    invite, final = facts.invite, facts.final
+    return Diagnosis(
+        invite.call_id if invite is not None else "",
+        f"{invite.method} {invite.uri_text}" if invite is not None else "no INVITE",
+        status_of(facts),
+        final[1].start_line.removeprefix("SIP/2.0 ") if final is not None else "",
+        find(facts),
+    )
+
+
+def diagnosis_of_data(data: object) -> Diagnosis:
+    """Judge a stored test call. Raises LocalError for what is none."""
+    return diagnosis_of(facts_of_data(data))
+
+
+def diagnoses_of_capture(data: bytes) -> list[Diagnosis]:
+    """Judge every call of a capture file. Raises CaptureError when it is none."""
+    calls = [call for call in read_calls(read_packets(data)) if call.first is not None and call.first.method == INVITE]
+    payloads = list(read_payloads(read_packets(data))) if calls else []
+    return [diagnosis_of(facts_of_capture(call, payloads)) for call in calls]

@@ -1,0 +1,339 @@
+"""What is known of a call, as the rules read it: what was said, in order, and what was measured of its media.
+
+Where it comes from does not matter: a test call of this program, the stored result of one, or somebody's capture.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from probes.result import CallKind, CallMedia, CallResult, TimelineEntry
+from sipcore.deviation import Notes
+from sipcore.dialogs.session import description_of
+from sipcore.errors import ParseError
+from sipcore.media.reception import Received
+from sipcore.media.report import MediaEventKind
+from sipcore.message.message import Request, Response
+from sipcore.message.method import INVITE
+from sipcore.message.parser import parse_message
+from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHORIZATION
+from sipcore.resolve.target import SocketAddress
+from sipcore.sdp.description import MediaDescription, SessionDescription
+from sipcore.trace import Direction, MessageTrace
+from sipcore.value import value
+
+FINAL = 200
+JUMP = 10.0
+"""Seconds of jitter that no network has: a sixteenth of how far timestamps jumped (RFC 3550 §A.8)."""
+FIRST_REPORT = 0.2
+"""Seconds from the first packet of media within which no report is sent: a fifth of their interval (RFC 3550 §6.2)."""
+
+
+@value
+class Said:
+    """One message: `sent` is whether the caller sent it, `again` whether the same had been on its way before."""
+
+    at: float
+    sent: bool
+    message: Request | Response
+    record: MessageTrace
+    again: bool = False
+
+
+@value
+class MediaFacts:
+    """What was measured of a call's audio, seen from the caller. Times are in seconds, shares from 0 to 1.
+
+    `reports` are the peer's RTCP packets, `reported_loss` what the last of them says of what was sent, None where none
+    says anything. `echo` is whether the known signal came back, None where nobody listened. `late` are the packets
+    after the end, `first_in` when the first came after the answer. `lateness` and `latest` are how late packets left
+    here, the 99th percentile and the worst: what comes back is that late, too.
+    """
+
+    codec: str = ""
+    ptime: float = 0.02
+    keying: str = "none"
+    suite: str = ""
+    announced: SocketAddress | None = None
+    remote: SocketAddress | None = None
+    sent: int = 0
+    sent_seconds: float = 0.0
+    received: int = 0
+    seen_codec: str = ""
+    seen_ptime: float | None = None
+    loss: float = 0.0
+    jitter: float = 0.0
+    drift: float | None = None
+    reordered: float = 0.0
+    duplicates: float = 0.0
+    longest_gap: float = 0.0
+    restarts: int = 0
+    reports: int = 0
+    reported_loss: float | None = None
+    round_trip: float | None = None
+    srtp_refused: int = 0
+    security_failure: str = ""
+    handshakes: int = 0
+    checks: int = 0
+    wrong_type: int = 0
+    malformed: int = 0
+    elsewhere: int = 0
+    late: int = 0
+    stalled: bool = False
+    unreachable: bool = False
+    digits: str = ""
+    keys: str = ""
+    echo: bool | None = None
+    silence: float | None = None
+    first_in: float | None = None
+    lateness: float = 0.0
+    latest: float = 0.0
+
+
+class CallFacts:
+    """One call. `kind`, `why`, `authentication` and `ended_by` are what the test call itself knows; empty otherwise."""
+
+    def __init__(
+        self,
+        said: Sequence[Said],
+        media: MediaFacts | None = None,
+        *,
+        kind: CallKind | None = None,
+        why: str = "",
+        authentication: str = "",
+        ended_by: str = "",
+        media_problem: str = "",
+        given_up: bool = False,
+    ) -> None:
+        self.said = tuple(said)
+        self.media = media
+        self.kind = kind
+        self.why = why
+        self.authentication = authentication
+        self.ended_by = ended_by
+        self.media_problem = media_problem
+        self.given_up = given_up
+
+    def requests(self, method: str, *, sent: bool | None = None) -> list[tuple[Said, Request]]:
+        """The requests of a method in order, those that were sent again left out."""
+        return [
+            (each, each.message)
+            for each in self.said
+            if isinstance(each.message, Request) and each.message.method == method and not each.again
+            if sent is None or each.sent is sent
+        ]
+
+    def responses(self, method: str, *, again: bool = False) -> list[tuple[Said, Response]]:
+        """The responses to a method that came to the caller; with `again`, those as well that came before."""
+        return [
+            (each, each.message)
+            for each in self.said
+            if isinstance(each.message, Response) and not each.sent and method_of(each.message) == method
+            if again or not each.again
+        ]
+
+    @cached_property
+    def invite(self) -> Request | None:
+        """The first INVITE of the caller."""
+        return next((request for _, request in self.requests(INVITE, sent=True)), None)
+
+    @cached_property
+    def answers(self) -> list[tuple[Said, Response]]:
+        """What was answered to the caller's INVITEs before the call was set up, each once."""
+        found = self.responses(INVITE)
+        answered = next((n for n, (_, response) in enumerate(found) if response.is_success), len(found))
+        return found[: answered + 1]
+
+    @cached_property
+    def final(self) -> tuple[Said, Response] | None:
+        """The final response that decided how the call ended."""
+        finals = [each for each in self.answers if not each[1].is_provisional]
+        return finals[-1] if finals else None
+
+    @cached_property
+    def answered(self) -> Said | None:
+        """The 2xx."""
+        return self.final[0] if self.final and self.final[1].is_success else None
+
+    @cached_property
+    def rang(self) -> bool:
+        """Whether a 1xx above 100 came."""
+        return any(100 < response.status < FINAL for _, response in self.answers)
+
+    @cached_property
+    def proven(self) -> list[Request]:
+        """The INVITEs with credentials."""
+        invites = [request for _, request in self.requests(INVITE, sent=True)]
+        return [each for each in invites if {AUTHORIZATION.name, PROXY_AUTHORIZATION.name} & names(each)]
+
+    @cached_property
+    def remote(self) -> SocketAddress | None:
+        """Where the INVITE went."""
+        return next((s.record.flow.remote for s, _ in self.requests(INVITE, sent=True)), None)
+
+    @cached_property
+    def secure(self) -> bool:
+        """Whether nobody on the way can read, or change, the messages."""
+        return any(each.record.flow.transport.secure for each in self.said)
+
+    @cached_property
+    def banner(self) -> str:
+        """What the peer calls itself."""
+        for each in self.said:
+            banner = "" if each.sent else each.message.headers.get("Server") or each.message.headers.get("User-Agent")
+            if banner:
+                return banner
+        return ""
+
+    @cached_property
+    def offer(self) -> SessionDescription | None:
+        """The description in the INVITE."""
+        return _description(self.invite) if self.invite else None
+
+    @cached_property
+    def answer(self) -> SessionDescription | None:
+        """The peer's description, that of the 2xx before those of 1xx."""
+        with_one = [each for each in (_description(response) for _, response in self.answers) if each is not None]
+        return with_one[-1] if with_one else None
+
+    @cached_property
+    def early(self) -> bool:
+        """Whether a 1xx had a description."""
+        return any(response.is_provisional and description_of(response) for _, response in self.answers)
+
+    @cached_property
+    def over(self) -> Said | None:
+        """The first BYE, whoever sent it."""
+        return next((each for each, _ in self.requests("BYE")), None)
+
+
+def audio_of(description: SessionDescription | None) -> MediaDescription | None:
+    """The first audio stream of a description."""
+    return next((each for each in description.media if each.media == "audio"), None) if description else None
+
+
+def names(message: Request | Response) -> set[str]:
+    """The names of the header fields of a message, as the registry writes them, of those with credentials."""
+    return {row.name for row in (AUTHORIZATION, PROXY_AUTHORIZATION) if row.name in message.headers}
+
+
+def method_of(response: Response) -> str:
+    """The method that a response answers; empty where that cannot be read."""
+    try:
+        return response.cseq.method
+    except ParseError:
+        return ""
+
+
+def read(records: Iterable[tuple[MessageTrace, bool]]) -> Iterator[Said]:
+    """What was said, out of messages and whether the caller sent each; what is not SIP is left out."""
+    known: set[tuple[bool, bytes]] = set()
+    for record, sent in records:
+        try:
+            message = parse_message(record.data)
+        except ParseError:
+            continue
+        yield Said(record.at, sent, message, record, record.attempt > 0 or (sent, record.data) in known)
+        known.add((sent, record.data))
+
+
+def facts_of(result: CallResult) -> CallFacts:
+    """The facts of a test call."""
+    messages = (record for record in result.records if isinstance(record, MessageTrace))
+    said = list(read((record, record.direction is Direction.SENT) for record in messages))
+    answered = result.answer_time
+    return CallFacts(
+        said,
+        media_facts(result.media, result.timeline, answered) if result.media else None,
+        kind=result.kind,
+        why=result.why,
+        authentication=result.authentication,
+        ended_by=result.ended_by,
+        media_problem=result.media_problem,
+        given_up=any(entry.label == "given up" for entry in result.timeline),
+    )
+
+
+def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: float | None) -> MediaFacts:
+    """The facts of measured media; `answered` is when, in seconds since the call began."""
+    measured = media.measured
+    events = [(entry.event.kind, entry.event.at) for entry in timeline if entry.event is not None]
+    sent, control, unexpected, heard = measured.sent, measured.control, measured.unexpected, measured.heard
+    facts: dict[str, Any] = {}
+    received = measured.received
+    if received is not None:
+        count = max(received.packets, 1)
+        facts = {
+            "received": received.packets,
+            "seen_ptime": received.ptime,
+            "loss": received.loss,
+            "jitter": jitter_of(received),
+            "drift": received.drift,
+            "reordered": received.late / count,
+            "duplicates": received.duplicates / count,
+            "longest_gap": received.longest_gap,
+            "restarts": received.restarts,
+        }
+    if heard is not None:
+        facts |= {"echo": heard.echo is not None, "silence": heard.silence}
+    if control.remote is not None:
+        facts["reported_loss"] = min(max(control.remote.lost, 0) / max(sent.packets, 1), 1.0)
+    if answered is not None and media.first_received is not None:
+        facts["first_in"] = media.first_received - answered
+    moves = (MediaEventKind.STALLED, MediaEventKind.RESUMED)
+    stalled = [kind for kind, _ in events if kind in moves]
+    return MediaFacts(
+        codec=media.codec,
+        ptime=media.ptime,
+        keying=media.keying,
+        suite=measured.suite,
+        announced=measured.announced,
+        remote=measured.remote,
+        sent=sent.packets,
+        sent_seconds=(sent.last_at or 0.0) - (sent.first_at or 0.0),
+        seen_codec=measured.codec,
+        reports=control.received,
+        round_trip=control.round_trip,
+        srtp_refused=measured.srtp.authentication if measured.srtp else 0,
+        security_failure=measured.security_failure,
+        handshakes=unexpected.handshakes,
+        checks=unexpected.checks,
+        wrong_type=unexpected.wrong_type,
+        malformed=unexpected.malformed,
+        elsewhere=sum(count for _, count in unexpected.elsewhere),
+        late=media.late,
+        stalled=bool(stalled) and stalled[-1] is MediaEventKind.STALLED,
+        unreachable=was_closed([(kind.value, at) for kind, at in events]),
+        digits=media.digits,
+        keys=media.keys,
+        lateness=sent.lateness,
+        latest=sent.latest,
+        **facts,
+    )
+
+
+def jitter_of(received: Received) -> float:
+    """Jitter at the end; 0 where timestamps have jumped, as they do between a tone and speech: that takes hundreds of
+    packets to be forgotten.
+    """
+    return received.jitter if received.peak_jitter < JUMP else 0.0
+
+
+def was_closed(events: Sequence[tuple[str, float]]) -> bool:
+    """Whether the port for RTP was unreachable, by events of media and their seconds: that is told at once, while
+    that of RTCP, which many have closed, is told when the first report is sent.
+    """
+    first: dict[str, float] = {}
+    for kind, at in events:
+        first.setdefault(kind, at)
+    refused, sent = first.get(MediaEventKind.UNREACHABLE.value), first.get(MediaEventKind.FIRST_SENT.value)
+    return refused is not None and sent is not None and refused - sent < FIRST_REPORT
+
+
+def _description(message: Request | Response) -> SessionDescription | None:
+    notes: Notes = []
+    try:
+        body = description_of(message)
+        return SessionDescription.parse(body, notes) if body else None
+    except ParseError:
+        return None

@@ -1,0 +1,89 @@
+"""All that is wrong with a call, the worst first: each rule reads the facts, and says what it finds."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from probes.calls.judge import dialog, media, refusal, session
+from probes.calls.judge.facts import CallFacts
+from probes.calls.judge.hint import Hint
+from probes.findings.catalogue import catalogue
+from probes.findings.finding import Finding
+from probes.result import CallStatus
+from sipcore.errors import ParseError
+
+Rule = Callable[[CallFacts], Iterator[Hint]]
+
+RULES: tuple[Rule, ...] = (
+    *(refusal.refused, refusal.silent),
+    *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
+    *(dialog.repeated, dialog.slow),
+    *(session.described, session.exposed),
+    *(media.none, media.flowing, media.heard),
+)
+EXPLAINED = {
+    "sip-alg": {"contact-narrow", "record-route-narrow", "contact-unreachable", "ack-lost", "no-rtp-in", "bye-lost"},
+    "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
+    "record-route-narrow": {"record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"},
+    "contact-unreachable": {"bye-lost"},
+    "record-route-unreachable": {"bye-lost"},
+    "ack-lost": {"bye-lost"},
+    "sdp-private-address": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
+    "media-held": {"no-rtp-in", "no-rtp-out"},
+    "ice-only": {"no-rtp-in", "no-rtp-out", "sdp-private-address", "media-port-closed"},
+    "media-refused": {"answer-unusable"},
+    "profile-changed": {"answer-unusable"},
+    "srtp-keys-missing": {"answer-unusable"},
+    "codec-not-offered": {"answer-unusable", "codec-not-agreed"},
+    "answer-missing": {"answer-unusable"},
+    "rtp-stops": {"rtp-gaps"},
+    "rtp-loss": {"rtp-gaps"},
+}
+"""What needs no telling once its cause is told."""
+_BUSY, _NOT_ANSWERED = frozenset({486, 600}), frozenset({408, 480, 487})
+_word = re.compile(r"[A-Za-z0-9]+")
+
+
+def find(facts: CallFacts) -> tuple[Finding, ...]:
+    """The findings of a call, the worst first; what another one explains is left out."""
+    hints = [hint for rule in RULES for hint in _applied(rule, facts)]
+    found = {hint.code for hint in hints}
+    explained = {code for cause in found for code in EXPLAINED.get(cause, ())}
+    known = catalogue()
+    systems = _word.findall(facts.banner)
+    return known.ranked(
+        known.finding(
+            hint.code, hint.what, hint.evidence, systems=systems, severity=hint.severity, records=hint.records
+        )
+        for hint in hints
+        if hint.code not in explained
+    )
+
+
+def _applied(rule: Rule, facts: CallFacts) -> list[Hint]:
+    """What a rule finds, until it meets a message that it cannot read."""
+    hints: list[Hint] = []
+    try:
+        hints += rule(facts)
+    except ParseError:
+        return hints
+    return hints
+
+
+def status_of(facts: CallFacts) -> CallStatus:
+    """How a call ended, by what was said alone: pending while there is no final response."""
+    if facts.final is None:
+        return CallStatus.PENDING
+    status = facts.final[1].status
+    if status < 300:
+        return CallStatus.CONNECTED
+    if status in _BUSY:
+        return CallStatus.BUSY
+    return CallStatus.NO_ANSWER if status in _NOT_ANSWERED else CallStatus.FAILED
+
+
+def progress_of(status: CallStatus, *, rang: bool, answered: bool, over: bool) -> str:
+    """The word of the HTTP interface for how far a call is: its `status`, whose `result` is a `CallStatus`."""
+    if status is CallStatus.PENDING or not over:
+        return "in-progress" if answered else "ringing" if rang else "initiated"
+    words = {CallStatus.CONNECTED: "completed", CallStatus.BUSY: "busy", CallStatus.NO_ANSWER: "no-answer"}
+    return words.get(status, "failed")

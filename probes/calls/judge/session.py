@@ -1,0 +1,100 @@
+"""What the session descriptions of a call say that goes wrong with media, before any packet is looked at."""
+
+from collections.abc import Iterator
+
+from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of
+from probes.calls.judge.hint import MAX_SHOWN, Hint
+from probes.discovery.answers import scope_of
+from probes.findings.finding import Severity
+from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
+from sipcore.resolve.target import is_numeric
+from sipcore.sdp.description import MediaDescription, SessionDescription
+from sipcore.sdp.negotiation import PLAIN
+
+Hints = Iterator[Hint]
+DISCARD = 9
+"""The port that is written where ICE is to find another (RFC 8839 §4.2.1.2)."""
+NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # addresses that are compared with
+
+
+def described(facts: CallFacts) -> Hints:
+    """The answer to the offer, where the call was answered."""
+    if facts.answered is None:
+        return
+    answer, offered = facts.answer, audio_of(facts.offer)
+    if answer is None:
+        yield Hint("answer-missing", "the call was answered without a session description")
+        return
+    audio = audio_of(answer)
+    if audio is None or audio.is_rejected:
+        yield Hint("media-refused", "the answer takes no audio", _shown(answer, audio))
+        return
+    if offered is not None:
+        yield from _compared(offered, audio, answer)
+    yield from _place(facts, audio, answer)
+    if facts.media_problem:
+        yield Hint("answer-unusable", f"the answer cannot be used: {facts.media_problem}", _shown(answer, audio))
+
+
+def _compared(offered: MediaDescription, audio: MediaDescription, answer: SessionDescription) -> Hints:
+    """What was taken of the offer (RFC 3264 §6)."""
+    shown = _shown(answer, audio)
+    if audio.protocol != offered.protocol:
+        what = f"offered was {offered.protocol}, and the answer says {audio.protocol}"
+        yield Hint("profile-changed", what, shown)
+    elif audio.protocol in WITH_KEYS and not audio.crypto and not answer.fingerprints_of(audio):
+        yield Hint("srtp-keys-missing", "the answer takes SRTP, and has no keys for it", shown)
+    elif audio.protocol in WITH_HANDSHAKE and not answer.fingerprints_of(audio):
+        yield Hint("srtp-keys-missing", "the answer takes DTLS-SRTP, and has no fingerprint", shown)
+    names = {codec.encoding.upper() for codec in offered.codecs}
+    chosen = [codec.encoding for codec in audio.codecs]
+    if chosen and not names & {name.upper() for name in chosen}:
+        yield Hint("codec-not-offered", f"the answer has {', '.join(chosen)}, which was not offered", shown)
+    direction = answer.direction_of(audio)
+    if not direction.sends:
+        told = f"the peer says a={direction.value}: it will send nothing"
+        yield Hint("media-held", told, shown)
+    elif not direction.receives:
+        yield Hint("media-held", f"the peer says a={direction.value}: it takes nothing", shown)
+
+
+def _place(facts: CallFacts, audio: MediaDescription, answer: SessionDescription) -> Hints:
+    """Where the peer wants its media, and whether that is a place at all."""
+    connection, remote, media = answer.connection_of(audio), facts.remote, facts.media
+    host = connection.address if connection is not None else ""
+    does_ice = answer.ice_credentials_of(audio) is not None
+    offer = facts.offer
+    offered_ice = offer is not None and any(each.ice_ufrag for each in (*offer.media, offer))
+    flows = media is not None and media.received > 0
+    if does_ice and not offered_ice and not flows and (audio.port == DISCARD or _has_checks(media) or host in NOWHERE):
+        what = "the peer does ICE, which was not offered, and sends nothing without it"
+        yield Hint("ice-only", what, _shown(answer, audio))
+    elif host in NOWHERE:
+        yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", _shown(answer, audio))
+    elif remote is not None and is_numeric(host) and scope_of(host) < scope_of(remote.host):
+        what = f"the peer wants its media at {host}, which does not reach as far as the way to {remote.host}"
+        severity = Severity.WARNING if flows else None
+        yield Hint("sdp-private-address", what, _shown(answer, audio), (), severity)
+
+
+def _has_checks(media: MediaFacts | None) -> bool:
+    return media is not None and media.checks > 0
+
+
+def exposed(facts: CallFacts) -> Hints:
+    """Keys that anybody on the way can read (RFC 4568 §7.1)."""
+    audio = audio_of(facts.answer)
+    if facts.answered is None or facts.secure or audio is None or audio.protocol in PLAIN:
+        return
+    if audio.crypto:
+        yield Hint("srtp-keys-exposed", "the keys of SRTP were sent over a way that is not encrypted")
+
+
+def _shown(answer: SessionDescription, audio: MediaDescription | None) -> tuple[str, ...]:
+    """The lines of a description that media goes by."""
+    if audio is None:
+        return ("no m=audio",)
+    connection = answer.connection_of(audio)
+    told = [f"c={connection}"] if connection is not None else []
+    told += [line for line in audio.lines() if not line.startswith(("c=", "a=crypto"))][:4]
+    return tuple(line[:MAX_SHOWN] for line in told)

@@ -1,0 +1,67 @@
+"""`sipprobe diagnose`: the verdict on a call that is over, out of a stored result or of somebody's capture."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probes.cli import call_options as options
+from probes.cli.common import Printer, make_console, stop
+from probes.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from probes.calls.judge.diagnosis import Diagnosis
+
+
+def diagnose(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The JSON of a test call, or a capture: pcap or pcapng.")
+    ],
+    call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Judge this call of a capture only.")] = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what is wrong with a call that is over, and what to do about it.
+
+    Exit code 0: nothing is; 1: a finding is an error, or there is no call; 2: the file cannot be read.
+    """
+    from probes.findings.finding import Severity, worst
+    from probes.report.diagnosis import diagnosis_data, diagnosis_lines
+
+    found = _diagnoses(file)
+    if not found:
+        stop(ExitCode.FAILED, f"{file}: no calls; encrypted ones (TLS, WSS) cannot be read out of a capture")
+    if call > len(found):
+        stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(found)}")
+    chosen = [found[call - 1]] if call else found
+    if as_json:
+        typer.echo(json.dumps([diagnosis_data(each) for each in chosen], ensure_ascii=False, indent=2))
+    else:
+        printer = Printer(make_console())
+        for number, each in enumerate(chosen, call or 1):
+            for line in diagnosis_lines(number, each, printer.console.width):
+                printer.line(line)
+        printer.close()
+    severe = any(worst(each.findings) is Severity.ERROR for each in chosen)
+    raise typer.Exit(ExitCode.FAILED if severe else ExitCode.OK)
+
+
+def _diagnoses(file: Path) -> "list[Diagnosis]":
+    """The calls of a file, judged. Ends the program when it cannot be read."""
+    from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnosis_of_data
+    from probes.capture.files import CaptureError
+    from sipcore.errors import LocalError
+
+    try:
+        data = file.read_bytes()
+        if data.lstrip()[:1] == b"{":
+            return [diagnosis_of_data(json.loads(data))]
+        return diagnoses_of_capture(data)
+    except OSError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: it is no JSON: {error}")
+    except CaptureError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
+    except LocalError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")

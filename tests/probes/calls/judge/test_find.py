@@ -1,0 +1,282 @@
+"""The verdict on a call: each rule finds its fault, explains it once, and finds nothing in a call that is well."""
+
+from dataclasses import replace
+
+import pytest
+
+from probes.calls.judge.facts import CallFacts, was_closed
+from probes.calls.judge.find import EXPLAINED, find, progress_of, status_of
+from probes.findings.catalogue import catalogue
+from probes.findings.finding import Severity
+from probes.result import CallKind, CallStatus
+from sipcore.auth.session import AuthRefusal
+from tests.probes.calls.judge.said import (
+    ACK,
+    ANSWER,
+    BYE,
+    BYE_OK,
+    CONTACT,
+    FLOW,
+    INVITE,
+    OFFER,
+    OK,
+    WHOLE,
+    answered,
+    facts,
+    request,
+    response,
+)
+
+DIGEST = 'WWW-Authenticate: Digest realm="x", nonce="{}", qop="auth"'
+PROOF = 'Authorization: Digest username="a", realm="x", nonce="1", uri="sip:b", response="0"'
+CHALLENGED = (INVITE, response("401 Unauthorized", DIGEST.format(1)))
+PROVEN = (*CHALLENGED, request("INVITE", PROOF, body=OFFER, cseq=2))
+SAVP = request("INVITE", body=OFFER.replace("RTP/AVP", "RTP/SAVP"))
+G729 = request("INVITE", body=OFFER.replace("RTP/AVP 0 8", "RTP/AVP 18"))
+CANCEL = request("CANCEL")
+
+
+def codes(call: CallFacts) -> list[str]:
+    return [finding.code for finding in find(call)]
+
+
+def test_nothing_is_wrong_with_a_call_that_is_well() -> None:
+    call = facts(*WHOLE, media=FLOW, kind=CallKind.CONNECTED)
+    assert codes(call) == []
+    assert status_of(call) is CallStatus.CONNECTED
+
+
+REFUSED = [
+    ("403 Forbidden", (), "source-not-trusted", CallStatus.FAILED),
+    ("404 Not Found", (), "number-unknown", CallStatus.FAILED),
+    ("408 Request Timeout", (), "callee-timeout", CallStatus.NO_ANSWER),
+    ("415 Unsupported Media Type", (), "body-refused", CallStatus.FAILED),
+    ("420 Bad Extension", ("Unsupported: path",), "extension-refused", CallStatus.FAILED),
+    ("420 Bad Extension", ("Unsupported: 100rel",), "prack-refused", CallStatus.FAILED),
+    ("421 Extension Required", ("Require: 100rel",), "prack-required", CallStatus.FAILED),
+    ("421 Extension Required", ("Require: timer",), "extension-wanted", CallStatus.FAILED),
+    ("422 Session Interval Too Small", ("Min-SE: 1800",), "session-timer-too-small", CallStatus.FAILED),
+    ("480 Temporarily Unavailable", (), "callee-unavailable", CallStatus.NO_ANSWER),
+    ("482 Loop Detected", (), "call-loops", CallStatus.FAILED),
+    ("483 Too Many Hops", (), "call-loops", CallStatus.FAILED),
+    ("484 Address Incomplete", (), "number-incomplete", CallStatus.FAILED),
+    ("486 Busy Here", (), "callee-busy", CallStatus.BUSY),
+    ("487 Request Terminated", (), "call-cancelled", CallStatus.NO_ANSWER),
+    ("488 Not Acceptable Here", (), "srtp-demanded", CallStatus.FAILED),
+    ("488 Not Acceptable Here", ('Warning: 305 x "no codec"',), "codec-refused", CallStatus.FAILED),
+    ("488 Not Acceptable Here", ('Warning: 302 x "no"',), "srtp-demanded", CallStatus.FAILED),
+    ("500 Server Internal Error", (), "peer-failed", CallStatus.FAILED),
+    ("503 Service Unavailable", (), "service-unavailable", CallStatus.FAILED),
+    ("503 Service Unavailable", ("Retry-After: 30",), "peer-overloaded", CallStatus.FAILED),
+    ("504 Server Time-out", (), "route-failed", CallStatus.FAILED),
+    ("302 Moved Temporarily", (CONTACT,), "call-redirected", CallStatus.FAILED),
+    ("600 Busy Everywhere", (), "callee-busy", CallStatus.BUSY),
+    ("603 Decline", (), "call-declined", CallStatus.FAILED),
+    ("608 Rejected", (), "call-blocked", CallStatus.FAILED),
+    ("499 Whatever", (), "call-refused", CallStatus.FAILED),
+    ("599 Whatever", (), "peer-failed", CallStatus.FAILED),
+    ("699 Whatever", (), "call-refused", CallStatus.FAILED),
+    ("401 Unauthorized", (DIGEST.format(1),), "credentials-wanted", CallStatus.FAILED),
+    ("407 Proxy Authentication Required", (), "challenge-missing", CallStatus.FAILED),
+]
+
+
+@pytest.mark.parametrize(("said", "fields", "code", "status"), REFUSED, ids=lambda one: str(one)[:24])
+def test_refusals(said: str, fields: tuple[str, ...], code: str, status: CallStatus) -> None:
+    call = facts(INVITE, response(said, *fields))
+    assert codes(call) == [code]
+    assert status_of(call) is status
+    (finding,) = find(call)
+    assert finding.evidence[0] == f"SIP/2.0 {said}"
+    assert finding.records
+    assert finding.cure
+
+
+CALLS = {
+    "wrong password": ((*PROVEN, response("401 No", DIGEST.format(1), cseq=2)), {}, "credentials-refused"),
+    "stale": ((*PROVEN, response("401 No", DIGEST.format(2) + ", stale=true", cseq=2)), {}, "auth-loop"),
+    "other realm": (CHALLENGED, {"authentication": AuthRefusal.NO_ACCOUNT.value}, "realm-mismatch"),
+    "unknown algorithm": (CHALLENGED, {"authentication": AuthRefusal.UNSUPPORTED.value}, "auth-unsupported"),
+    "forbidden after proof": ((*PROVEN, response("403 No", cseq=2)), {}, "caller-not-allowed"),
+    "declined after ringing": ((INVITE, response("180 Ringing"), response("403 No")), {}, "call-declined"),
+    "SRTP refused": ((SAVP, response("488 Not Acceptable Here")), {}, "srtp-refused"),
+    "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-refused"),
+    "silence": ((INVITE,), {"kind": CallKind.NO_ANSWER}, "nothing-answers"),
+    "refused port": ((INVITE,), {"kind": CallKind.REFUSED, "why": "closed"}, "refused"),
+    "wrong name in TLS": (
+        (),
+        {"kind": CallKind.TLS_FAILED, "why": "the certificate is for another name"},
+        "tls-name-mismatch",
+    ),
+    "TLS that fails otherwise": ((), {"kind": CallKind.TLS_FAILED, "why": "?"}, "tls-handshake"),
+    "rings": ((INVITE, response("180 Ringing"), CANCEL, response("487 No")), {}, "nobody-answers"),
+    "tries": ((INVITE, response("100 Trying"), CANCEL, response("487 No")), {}, "no-progress"),
+    "answered too late": ((INVITE, response("180 Ringing"), OK), {"given_up": True}, "nobody-answers"),
+    "early media": ((INVITE, response("183 P", body=ANSWER), CANCEL, response("487 No")), {}, "early-media-only"),
+    "no ACK": ((INVITE, OK, OK), {}, "ack-missing"),
+    "lost ACK": ((INVITE, OK, ACK, OK, OK, BYE, BYE_OK), {}, "ack-lost"),
+    "BYE refused": ((INVITE, OK, ACK, BYE, response("481 No", method="BYE", cseq=2)), {}, "bye-refused"),
+    "BYE challenged": ((INVITE, OK, ACK, BYE, response("401 No", method="BYE", cseq=2)), {}, "bye-challenged"),
+    "BYE lost": ((INVITE, OK, ACK, BYE), {}, "bye-lost"),
+    "hung up for a cause": (
+        (INVITE, OK, ACK, request("BYE", "Reason: Q.850;cause=38", sent=False)),
+        {},
+        "hung-up-with-cause",
+    ),
+    "hung up at once": ((INVITE, OK, ACK, request("BYE", sent=False)), {}, "hung-up-at-once"),
+    "state lost": ((INVITE, OK, ACK), {"ended_by": "the peer does not know the call any more"}, "call-state-lost"),
+    "not refreshed": (
+        (INVITE, OK, ACK),
+        {"ended_by": "the session was not refreshed in time"},
+        "session-not-refreshed",
+    ),
+    "Via edited": ((INVITE, response("100 Trying", host="203.0.113.9"), *WHOLE[2:]), {}, "sip-alg"),
+    "private Contact": (answered(contact="Contact: <sip:bob@10.0.0.1>"), {}, "contact-narrow"),
+    "private Record-Route": (answered(ANSWER, "Record-Route: <sip:10.0.0.1;lr>"), {}, "record-route-narrow"),
+    "no Contact": (answered(contact=""), {}, "contact-missing"),
+    "no answer to the offer": (answered(""), {}, "answer-missing"),
+    "audio refused": (answered(ANSWER.replace("audio 5000", "audio 0")), {}, "media-refused"),
+    "other profile": (answered(ANSWER.replace("RTP/AVP", "RTP/SAVP")), {}, "profile-changed"),
+    "codec that was not offered": (answered(ANSWER.replace("RTP/AVP 0", "RTP/AVP 3")), {}, "codec-not-offered"),
+    "inactive": (answered(ANSWER + "a=inactive\n"), {}, "media-held"),
+    "nowhere": (answered(ANSWER.replace("c=IN IP4 198.51.100.1", "c=IN IP4 0.0.0.0")), {}, "media-held"),
+    "private media": (
+        answered(ANSWER.replace("c=IN IP4 198.51.100.1", "c=IN IP4 10.0.0.1")),
+        {},
+        "sdp-private-address",
+    ),
+    "ICE alone": (
+        answered(ANSWER.replace("audio 5000", "audio 9") + "a=ice-ufrag:abcd\na=ice-pwd:0123456789012345678901\n"),
+        {},
+        "ice-only",
+    ),
+    "keys in the open": (
+        (
+            SAVP,
+            *answered(
+                ANSWER.replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{'A' * 40}\n"
+            )[1:],
+        ),
+        {},
+        "srtp-keys-exposed",
+    ),
+    "keys missing": ((SAVP, *answered(ANSWER.replace("RTP/AVP", "RTP/SAVP"))[1:]), {}, "srtp-keys-missing"),
+    "short session": (
+        (
+            *(INVITE, response("422 Too Small", "Min-SE: 90"), ACK, request("INVITE", body=OFFER, cseq=2)),
+            *(response("200 OK", CONTACT, body=ANSWER, cseq=2), request("ACK", cseq=2)),
+        ),
+        {},
+        "session-timer-too-small",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_was_said(name: str) -> None:
+    said, told, code = CALLS[name]
+    assert codes(facts(*said, **told))[:1] == [code]  # type: ignore[arg-type]  # what a call knows of itself
+
+
+MEDIA = {
+    "no-rtp-in": {"received": 0},
+    "no-rtp-out": {"received": 0, "reports": 3},
+    "media-port-closed": {"received": 0, "unreachable": True},
+    "srtp-authentication": {"received": 0, "srtp_refused": 90},
+    "srtp-handshake": {"received": 0, "security_failure": "no handshake"},
+    "dtls-demanded": {"received": 0, "handshakes": 3},
+    "ice-only": {"received": 0, "checks": 3},
+    "rtp-from-elsewhere": {"received": 0, "elsewhere": 50},
+    "codec-not-agreed": {"received": 0, "wrong_type": 50},
+    "rtp-malformed": {"received": 0, "malformed": 50},
+    "rtp-stops": {"stalled": True},
+    "rtp-gaps": {"longest_gap": 0.9},
+    "media-late": {"first_in": 3.0},
+    "ptime-wrong": {"seen_ptime": 0.03},
+    "rtp-loss": {"loss": 0.05},
+    "rtp-loss-out": {"reported_loss": 0.05},
+    "rtp-reordered": {"reordered": 0.1},
+    "rtp-duplicated": {"duplicates": 0.2},
+    "jitter-high": {"jitter": 0.05},
+    "clock-drift": {"drift": -9000.0},
+    "delay-high": {"round_trip": 0.5},
+    "rtp-restarts": {"restarts": 1},
+    "rtp-after-bye": {"late": 10},
+    "dtmf-lost": {"digits": "12", "keys": "1"},
+    "media-silent": {"echo": False, "silence": 1.0},
+    "echo-missing": {"echo": False, "silence": 0.1},
+    "busy-here": {"lateness": 0.05, "latest": 0.2},
+}
+DTMF_ANSWER = ANSWER.replace("RTP/AVP 0", "RTP/AVP 0 101") + "a=rtpmap:101 telephone-event/8000\n"
+
+
+@pytest.mark.parametrize("code", MEDIA)
+def test_what_was_measured(code: str) -> None:
+    media = replace(FLOW, **MEDIA[code])  # type: ignore[arg-type]  # the fields of the facts
+    call = facts(*answered(DTMF_ANSWER), media=media)
+    assert codes(call) == [code]
+
+
+def test_digits_that_could_not_be_sent() -> None:
+    assert codes(facts(*WHOLE, media=replace(FLOW, digits="1"))) == ["dtmf-not-agreed"]
+
+
+def test_late_packets_of_ours_are_no_fault_of_the_network() -> None:
+    late = replace(FLOW, lateness=0.06, latest=0.9, jitter=0.05, longest_gap=1.2, drift=9000.0)
+    assert codes(facts(*WHOLE, media=late)) == ["busy-here"]
+
+
+def test_what_works_all_the_same_is_a_warning() -> None:
+    private = answered(ANSWER.replace("c=IN IP4 198.51.100.1", "c=IN IP4 10.0.0.1"))
+    assert [one.severity for one in find(facts(*private, media=FLOW))] == [Severity.WARNING]
+    assert [one.severity for one in find(facts(*private, media=replace(FLOW, received=0)))] == [Severity.ERROR]
+
+
+def test_the_cure_is_in_the_words_of_the_product() -> None:
+    (finding,) = find(facts(INVITE, response("403 No", "Server: Asterisk PBX 22")))
+    assert "pjsip.conf" in finding.cure
+
+
+def test_what_nobody_can_read_stops_one_rule_only() -> None:
+    broken = response("200 OK", "Via: nonsense", "Contact: <<", "Warning: x", body="v=0\nthis is none")
+    assert find(facts(INVITE, broken))
+
+
+def test_nothing_was_said_at_all() -> None:
+    assert find(facts()) == ()
+    assert status_of(facts()) is CallStatus.PENDING
+
+
+def test_causes_and_what_they_explain_exist() -> None:
+    known = catalogue().entries
+    assert set(EXPLAINED) | {code for codes in EXPLAINED.values() for code in codes} <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "word"),
+    [
+        (CallStatus.PENDING, (False, False, False), "initiated"),
+        (CallStatus.PENDING, (True, False, False), "ringing"),
+        (CallStatus.PENDING, (True, True, False), "in-progress"),
+        (CallStatus.CONNECTED, (True, True, True), "completed"),
+        (CallStatus.BUSY, (False, False, True), "busy"),
+        (CallStatus.NO_ANSWER, (True, False, True), "no-answer"),
+        (CallStatus.FAILED, (False, False, True), "failed"),
+    ],
+)
+def test_the_words_of_the_http_interface(status: CallStatus, told: tuple[bool, bool, bool], word: str) -> None:
+    rang, was_answered, over = told
+    assert progress_of(status, rang=rang, answered=was_answered, over=over) == word
+
+
+@pytest.mark.parametrize(
+    ("events", "closed"),
+    [
+        ([("first packet sent", 1.0), ("unreachable", 1.01)], True),
+        ([("first packet sent", 1.0), ("unreachable", 1.6)], False),
+        ([("unreachable", 1.6)], False),
+        ([], False),
+    ],
+)
+def test_only_the_port_of_rtp_counts(events: list[tuple[str, float]], closed: bool) -> None:
+    assert was_closed(events) is closed
