@@ -42,6 +42,19 @@ class MessageTrace:
 
 
 @value
+class WireTrace:
+    """Bytes crossed the wire below or beside SIP: a datagram of media, or those of a connection, encrypted if it is.
+
+    There are so many of them that they are told only to who asks for them, and are no part of `TraceRecord`.
+    """
+
+    at: float
+    direction: Direction
+    flow: Flow
+    data: bytes
+
+
+@value
 class TransitionTrace:
     """A state machine moved: which machine, for which key, on which input, from which state to which."""
 

@@ -1,5 +1,6 @@
 """`sipprobe replay`: the calls in somebody's capture file, as timelines and pictures."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
+    from probes.findings.finding import Finding
 
-ENDS = (".svg", ".mmd", ".pcapng")
+ENDS = (".html", ".svg", ".mmd", ".pcapng")
 
 
 def replay(
@@ -19,7 +21,7 @@ def replay(
     call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Show this call only, with its messages.")] = 0,
     save_to: Annotated[
         Path | None,
-        typer.Option("--save", metavar="FILE", help="Write that call to FILE, .svg, .mmd (Mermaid) or .pcapng."),
+        typer.Option("--save", metavar="FILE", help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng."),
     ] = None,
 ) -> None:
     """List the calls of a capture file, and show one of them message by message.
@@ -44,7 +46,7 @@ def replay(
             printer.line(line)
     printer.close()
     if save_to is not None:
-        _save(chosen[0][1], save_to)
+        _save(chosen[0][1], save_to, file)
 
 
 def _read(file: Path) -> "list[CapturedCall]":
@@ -59,8 +61,17 @@ def _read(file: Path) -> "list[CapturedCall]":
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
-def _save(call: "CapturedCall", file: Path) -> None:
+def _findings(call: "CapturedCall", captured: Path) -> "tuple[Finding, ...] | None":
+    """What is wrong with a call, judged with its media; None for what is none."""
+    from probes.calls.judge.diagnosis import diagnoses_of_capture
+
+    found = diagnoses_of_capture(captured.read_bytes())
+    return next((each.findings for each in found if each.call_id == call.call_id), None)
+
+
+def _save(call: "CapturedCall", file: Path, captured: Path) -> None:
     from probes.product import PRODUCT
+    from probes.report.html_call import captured_page
     from probes.report.ladder import ladder_of
     from probes.report.mermaid import mermaid
     from probes.report.packets import packets
@@ -70,6 +81,7 @@ def _save(call: "CapturedCall", file: Path) -> None:
 
     ladder = ladder_of(call.timeline(), here="")
     written = {
+        ".html": lambda: captured_page(call, time.time(), _findings(call, captured)).encode(),
         ".svg": lambda: svg(ladder, encodable(f"Call-ID {call.call_id}")).encode(),
         ".mmd": lambda: mermaid(ladder).encode(),
         ".pcapng": lambda: pcapng(packets(call.records), epoch_ns=call.began_ns, application=PRODUCT),

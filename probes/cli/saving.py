@@ -1,9 +1,12 @@
-"""`--save FILE`: the result of a test call as a file, in the format that the end of its name says; `--hep` sends it."""
+"""`--save FILE`: a result as a file, in the format that the end of its name says; `--html` writes a report of it, and
+`--hep` sends its messages."""
 
 import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,17 +16,20 @@ from probes.cli.common import stop
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from probes.calls.wire import Wire
+    from probes.discovery.outcome import Discovery
     from probes.result import CallResult
 
 Writer = Callable[["CallResult"], bytes]
 
 
-def _capture(result: "CallResult") -> bytes:
+def _capture(result: "CallResult", wire: "Wire | None" = None) -> bytes:
     from probes.product import PRODUCT
     from probes.report.packets import packets
     from probes.report.pcapng import pcapng
 
-    return pcapng(packets(result.records), epoch_ns=result.epoch_ns, application=PRODUCT)
+    made = packets(result.records, wire.records if wire else ())
+    return pcapng(made, epoch_ns=result.epoch_ns, application=PRODUCT, key_log=wire.key_log if wire else b"")
 
 
 def _picture(result: "CallResult") -> bytes:
@@ -49,6 +55,12 @@ def _data(result: "CallResult") -> bytes:
     return json.dumps(call_data(result), ensure_ascii=False, indent=2).encode() + b"\n"
 
 
+def _page(result: "CallResult") -> bytes:
+    from probes.report.html_call import call_page
+
+    return call_page(result, time.time()).encode()
+
+
 HEP_KEY_VARIABLE = "SIPPROBE_HEP_KEY"
 """What a collector wants as authentication: never an argument, which anybody on the machine can read."""
 HEP_AGENT = 5060
@@ -61,9 +73,19 @@ SaveTo = Annotated[
     typer.Option(
         "--save",
         metavar="FILE",
-        help="Write the call to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
-        "result; may be repeated.",
+        help="Write the call to FILE: .html for a report, .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, "
+        ".json for the result; may be repeated.",
     ),
+]
+HtmlTo = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a report to FILE: one HTML page, to be passed on.")
+]
+WithMedia = Annotated[
+    bool, typer.Option("--with-media", help="Write RTP and RTCP to the .pcapng, too, as they were on the wire.")
+]
+WithTls = Annotated[
+    bool,
+    typer.Option("--with-tls", help="Write TLS to the .pcapng as it was, with its keys: passwords can be read there."),
 ]
 Collector = Annotated[
     str,
@@ -72,29 +94,78 @@ Collector = Annotated[
     ),
 ]
 
-WRITERS: dict[str, Writer] = {".pcapng": _capture, ".svg": _picture, ".mmd": _diagram, ".json": _data}
+CAPTURE = ".pcapng"
+WRITERS: dict[str, Writer] = {
+    ".html": _page,
+    CAPTURE: _capture,
+    ".svg": _picture,
+    ".mmd": _diagram,
+    ".json": _data,
+}
 """How a result is written, by the end of the file's name."""
 
 
-def check_files(files: list[Path]) -> None:
+def check_files(files: list[Path], html: Path | None = None) -> None:
     """End the program when a file cannot be written, before anything is sent whose result would then be lost."""
+    if html is not None:
+        check_directory("--html", html)
     for file in files:
         if file.suffix.lower() not in WRITERS:
             stop(ExitCode.USAGE, f"--save {file}: the name has to end in {', '.join(WRITERS)}")
-        if not file.parent.is_dir():
-            stop(ExitCode.USAGE, f"--save {file}: there is no directory {file.parent}")
+        check_directory("--save", file)
 
 
-def save(result: "CallResult", files: list[Path]) -> None:
+def check_directory(option: str, file: Path) -> None:
+    """End the program when there is no directory for a file."""
+    if not file.parent.is_dir():
+        stop(ExitCode.USAGE, f"{option} {file}: there is no directory {file.parent}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a call for its capture: `wire` takes packets of `media`, and bytes of `tls` with their keys."""
+
+    wire: "Wire"
+    media: bool
+    tls: bool
+
+
+def read_kept(files: list[Path], html: Path | None = None, *, media: bool, tls: bool) -> Kept:
+    """What is to be kept; ends the program where that has no file to go to, or a file cannot be written."""
+    from probes.calls.wire import Wire
+
+    check_files(files, html)
+    if (media or tls) and not any(file.suffix.lower() == CAPTURE for file in files):
+        stop(ExitCode.USAGE, f"--with-{'media' if media else 'tls'} goes with --save FILE{CAPTURE}")
+    return Kept(Wire(), media, tls)
+
+
+def save(result: "CallResult", files: list[Path], html: Path | None = None, wire: "Wire | None" = None) -> None:
     """Write the files. Ends the program when one cannot be written, the others being there by then."""
     failures = []
-    for file in files:
+    writers: dict[str, Writer] = {**WRITERS, CAPTURE: partial(_capture, wire=wire)}
+    wanted = [("--save", file, writers[file.suffix.lower()]) for file in files]
+    for option, file, write in [*wanted, *([("--html", html, _page)] if html is not None else [])]:
         try:
-            file.write_bytes(WRITERS[file.suffix.lower()](result))
+            file.write_bytes(write(result))
         except OSError as error:
-            failures.append(f"--save {file}: {error.strerror}")
+            failures.append(f"{option} {file}: {error.strerror}")
+    if wire is not None and wire.omitted:
+        typer.echo(f"sipprobe: the capture lacks {wire.omitted} packets, for which there was no room", err=True)
     if failures:
         stop(ExitCode.USAGE, "; ".join(failures))
+
+
+def save_page(discovery: "Discovery", file: Path | None) -> None:
+    """Write the report of a discovery, where one is wanted. Ends the program when it cannot be written."""
+    if file is None:
+        return
+    from probes.report.html_discovery import discovery_page
+
+    try:
+        file.write_bytes(discovery_page(discovery, time.time()).encode())
+    except OSError as error:
+        stop(ExitCode.USAGE, f"--html {file}: {error.strerror}")
 
 
 def read_collector(text: str) -> tuple[str, int]:

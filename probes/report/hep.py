@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
-from probes.report.packets import covered
+from probes.report.packets import capturable
 from sipcore.errors import ParseError
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Transport
@@ -86,7 +86,7 @@ def _packet(record: MessageTrace, epoch_ns: int, agent: int, key: str) -> bytes:
     correlation = _call_id(record.data)
     if correlation:
         chunks.append(_chunk(Chunk.CORRELATION, correlation.encode("utf-8", "surrogateescape")))
-    chunks.append(_chunk(Chunk.PAYLOAD, covered(record.data)[:MAX_PAYLOAD]))
+    chunks.append(_chunk(Chunk.PAYLOAD, capturable(record.data)[:MAX_PAYLOAD]))
     content = b"".join(chunks)
     return MAGIC + struct.pack("!H", len(MAGIC) + 2 + len(content)) + content
 

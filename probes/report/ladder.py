@@ -7,12 +7,16 @@ from probes.report.call_text import media_lines
 from probes.report.packets import covered
 from probes.report.safe_text import cover_uris, encodable, printable
 from probes.result import CallMedia, TimelineEntry
-from sipcore.media.report import MediaEventKind
+from sipcore.media.report import Control, MediaEventKind
 from sipcore.trace import Direction, MessageTrace
 from sipcore.value import value
 
 HERE = "sipprobe"
 """The name of this end, which stands on the left."""
+MAX_PARTICIPANTS = 16
+"""Life lines: a call through a few proxies has half as many. Whoever comes later shares the last one."""
+OTHERS = "others"
+"""The name of that one."""
 
 
 class Tone(Enum):
@@ -48,10 +52,19 @@ class Arrow:
     source: int
     target: int
     tone: Tone
-    again: bool
-    """Whether it is a retransmission."""
+    again: int
+    """Which retransmission it is; 0 for the first time."""
     text: str
     """The message, credentials covered, fit to be shown."""
+
+
+@value
+class Summary:
+    """What became of the streams between here and `target`, told where the last of them ended."""
+
+    offset_ms: float
+    lines: tuple[str, ...]
+    target: int
 
 
 @value
@@ -59,7 +72,10 @@ class Ladder:
     """The participants, from left to right, and the lines between them in the order of time."""
 
     participants: tuple[str, ...]
-    lines: tuple[Note | Arrow, ...]
+    lines: tuple["Line", ...]
+
+
+Line = Note | Arrow | Summary
 
 
 def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE, media: CallMedia | None = None) -> Ladder:
@@ -68,7 +84,7 @@ def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE, media: CallMe
     `media` is what became of the audio of the call: a stream each way.
     """
     lanes = {here: 0} if here else {}
-    lines: list[Note | Arrow] = []
+    lines: list[Line] = []
     for entry in timeline:
         label, detail = _fit(entry.label), _fit(cover_uris(entry.detail))
         if media is not None and entry.event is not None and entry.event.kind in _STREAMS:
@@ -80,10 +96,44 @@ def ladder_of(timeline: Sequence[TimelineEntry], here: str = HERE, media: CallMe
         record = entry.record
         ends = (here, _hop(record)) if here else _hosts(record)
         source, target = ends if record.direction is Direction.SENT else ends[::-1]
-        places = lanes.setdefault(source, len(lanes)), lanes.setdefault(target, len(lanes))
+        places = _place(source, lanes), _place(target, lanes)
         text = "\n".join([_fit(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()])
-        lines.append(Arrow(entry.offset_ms, label, detail, *places, _tone(label), record.attempt > 0, text))
+        lines.append(Arrow(entry.offset_ms, label, detail, *places, tone_of(label), record.attempt, text))
+    if media is not None:
+        _summarise(lines, timeline, media)
     return Ladder(tuple(lanes), tuple(lines))
+
+
+def _place(name: str, lanes: dict[str, int]) -> int:
+    """The life line of a participant."""
+    if name not in lanes and len(lanes) >= MAX_PARTICIPANTS - 1:
+        name = OTHERS
+    return lanes.setdefault(name, len(lanes))
+
+
+def _summarise(lines: list[Line], timeline: Sequence[TimelineEntry], media: CallMedia) -> None:
+    """Add what became of the streams, behind the last line that was before their end."""
+    begun = next((entry for entry in timeline if entry.event is not None and entry.event.kind in _STREAMS), None)
+    streams = [number for number, line in enumerate(lines) if isinstance(line, Arrow) and line.tone is Tone.MEDIA]
+    if begun is None or begun.event is None:
+        return
+    measured = media.measured
+    ends = [measured.sent.last_at, measured.received.last_at if measured.received else None]
+    ended = max((at for at in ends if at is not None), default=begun.event.at)
+    offset_ms = begun.offset_ms + (ended - begun.event.at) * 1000.0
+    later = (number for number, line in enumerate(lines) if number > streams[-1] and line.offset_ms > offset_ms)
+    told = [line.strip() for line in media_lines(media)]
+    told.append(_control_line(measured.control))
+    arrow = lines[streams[-1]]
+    target = max(arrow.source, arrow.target) if isinstance(arrow, Arrow) else 0
+    lines.insert(next(later, len(lines)), Summary(offset_ms, tuple(map(_fit, told)), target))
+
+
+def _control_line(control: Control) -> str:
+    """What RTCP told, in one line."""
+    told = f"RTCP: {control.sent} sent, {control.received} received"
+    view = control.remote
+    return f"{told}; the peer lost {view.lost}, jitter {view.jitter * 1000:.1f} ms" if view else told
 
 
 _STREAMS = (MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED)
@@ -94,15 +144,15 @@ def _stream(offset_ms: float, kind: MediaEventKind, media: CallMedia, lanes: dic
     measured, remote = media.measured, media.measured.remote
     # Beside the host that signals, where it is the same; else it has a line of its own.
     known = next((lane for name, lane in lanes.items() if lane and f" {remote}".startswith(_host_of(name))), None)
-    place = known if known is not None else lanes.setdefault(f"rtp {remote}", len(lanes))
+    place = known if known is not None else _place(f"rtp {remote}", lanes)
     text = "\n".join([_fit(line) for line in media_lines(media)])
     label = "SRTP" if measured.suite else "RTP"
     if kind is MediaEventKind.FIRST_SENT:
         detail = f"{measured.sent.packets} packets"
-        return Arrow(offset_ms, f"{label} {_fit(media.codec)}", detail, 0, place, Tone.MEDIA, False, text)
+        return Arrow(offset_ms, f"{label} {_fit(media.codec)}", detail, 0, place, Tone.MEDIA, 0, text)
     received = measured.received
     detail = f"{received.packets} packets, {100 * received.loss:.1f} % lost" if received else ""
-    return Arrow(offset_ms, f"{label} {_fit(measured.codec)}", detail, place, 0, Tone.MEDIA, False, text)
+    return Arrow(offset_ms, f"{label} {_fit(measured.codec)}", detail, place, 0, Tone.MEDIA, 0, text)
 
 
 def _host_of(lane: str) -> str:
@@ -124,7 +174,8 @@ def _fit(text: str) -> str:
     return printable(encodable(text))
 
 
-def _tone(label: str) -> Tone:
+def tone_of(label: str) -> Tone:
+    """What kind of line a message is, by the label of its entry in a timeline."""
     code = label[:3]
     if code.isdecimal():
         return (Tone.PROVISIONAL, Tone.SUCCESS, Tone.REDIRECTION)[int(code[0]) - 1] if code < "400" else Tone.FAILURE

@@ -1,6 +1,6 @@
 """A ladder as a Mermaid sequence diagram, for documents and tickets that draw it."""
 
-from probes.report.ladder import Arrow, Ladder
+from probes.report.ladder import Arrow, Ladder, Summary
 
 _SPECIAL = str.maketrans({character: f"#{ord(character)};" for character in '#;<>{}"%:&\\`'})
 """What has a meaning in the language, as its entity codes."""
@@ -11,6 +11,10 @@ def mermaid(ladder: Ladder) -> str:
     lines = ["sequenceDiagram"]
     lines += [f"    participant P{lane} as {_text(name)}" for lane, name in enumerate(ladder.participants)]
     for line in ladder.lines:
+        if isinstance(line, Summary):
+            told = "<br/>".join(map(_text, line.lines))
+            lines.append(f"    Note over P0,P{line.target}: {told}")
+            continue
         told = _text(f"{line.label} {line.detail}".strip())
         if isinstance(line, Arrow):
             arrow = "-->>" if line.again else "->>"

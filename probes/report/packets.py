@@ -3,17 +3,19 @@
 Messages over UDP become the datagrams that they were. Those over connections become TCP segments that are made up: an
 opening handshake where the connection is first met, and the messages in order, acknowledged as they come. What went
 through TLS or a WebSocket stands there in the clear, under the port of plain SIP, since programs that read captures
-take the real ports for TLS and HTTP; a comment tells the real one.
+take the real ports for TLS and HTTP; a comment tells the real one. Where the bytes of a TLS connection were kept, they
+stand there instead, as they were, in segments that are made up as well.
 """
 
 import ipaddress
+import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from probes.report.safe_text import cover_lines
 from sipcore.resolve.target import DEFAULT_PORT, Flow, SocketAddress, Transport
-from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.trace import Direction, MessageTrace, TraceRecord, WireTrace
 from sipcore.value import value
 
 UDP, TCP = 17, 6
@@ -28,6 +30,9 @@ HANDSHAKE_GAP = 1e-6
 """Seconds between the made-up packets that open a connection."""
 
 
+_covered_key = re.compile(rb"(\na=crypto:[0-9]{1,9} [A-Z0-9_]{1,64} inline:)(\*+)").sub
+
+
 @value
 class Packet:
     """An IP packet: seconds on the monotonic clock, its bytes, and what a reader should know of it."""
@@ -37,13 +42,43 @@ class Packet:
     comment: str = ""
 
 
-def packets(records: Iterable[TraceRecord]) -> Iterator[Packet]:
-    """The packets of all messages among `records`, in their order, credentials and keys covered."""
+def packets(records: Iterable[TraceRecord], wire: Sequence[WireTrace] = ()) -> list[Packet]:
+    """The packets of all messages among `records`, in their order, credentials and keys covered.
+
+    `wire` are the datagrams of media, as they were, and what was kept of TLS connections: a message that went over one
+    of those is not there in the clear.
+    """
+    hidden = {_Ends(each.flow.local, each.flow.remote) for each in wire if each.flow.transport.secure}
+    clear = _of_messages(records, hidden)
+    if not wire:
+        return list(clear)
+    return sorted([*clear, *_of_wire(wire)], key=lambda packet: packet.at)
+
+
+def _of_wire(wire: Iterable[WireTrace]) -> Iterator[Packet]:
+    """Datagrams, and the bytes of TLS. Those of other connections hold credentials that nobody has covered."""
+    connections: dict[Flow, _Connection] = {}
+    for record in wire:
+        sent = record.direction is Direction.SENT
+        ends = _Ends(record.flow.local, record.flow.remote)
+        if record.flow.transport is Transport.UDP:
+            yield Packet(record.at, ends.datagram(record.data, sent=sent))
+        elif record.flow.transport.secure:
+            connection = connections.get(record.flow)
+            if connection is None:
+                connection = connections[record.flow] = _Connection(ends)
+                yield from connection.open(record.at, here=_opened_here(record.flow))
+            yield from connection.carry(record.at, record.data, sent=sent, comment="")
+
+
+def _of_messages(records: Iterable[TraceRecord], hidden: "set[_Ends]") -> Iterator[Packet]:
     connections: dict[_Ends, _Connection] = {}
     for record in records:
         if not isinstance(record, MessageTrace):
             continue
-        data = covered(record.data)
+        if record.flow.transport.secure and _Ends(record.flow.local, record.flow.remote) in hidden:
+            continue
+        data = capturable(record.data)
         sent = record.direction is Direction.SENT
         if record.flow.transport is Transport.UDP:
             ends = _Ends(record.flow.local, record.flow.remote)
@@ -55,6 +90,14 @@ def packets(records: Iterable[TraceRecord]) -> Iterator[Packet]:
             connection = connections[ends] = _Connection(ends)
             yield from connection.open(record.at, here=_opened_here(record.flow))
         yield from connection.carry(record.at, data, sent=sent, comment=_comment(record))
+
+
+def capturable(data: bytes) -> bytes:
+    """A covered message as captures and collectors take it: in the place of a key for SRTP stands one of all zeros.
+
+    Readers decode what is called a key, and take a message for malformed in which they cannot.
+    """
+    return _covered_key(lambda found: found[1] + b"A" * len(found[2]), covered(data))
 
 
 def covered(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from sipcore.errors import ParseError
 
 def call_lines(number: int, call: CapturedCall, *, whole: bool) -> list[Text]:
     """A call: who asked whom for what, how it ended, and with `whole` each of its messages."""
-    lines = [Text.assemble((f"{number:>4}  ", "dim"), (printable(_title(call)), "bold"))]
+    lines = [Text.assemble((f"{number:>4}  ", "dim"), (printable(title_of(call)), "bold"))]
     lines.append(Text(f"      {printable(ending(call))}", style="dim"))
     if whole:
         ladder = ladder_of(call.timeline(), here="")
@@ -21,7 +21,8 @@ def call_lines(number: int, call: CapturedCall, *, whole: bool) -> list[Text]:
     return lines
 
 
-def _title(call: CapturedCall) -> str:
+def title_of(call: CapturedCall) -> str:
+    """Who asked whom for what, passwords covered."""
     request = call.first
     if request is None:
         return f"(its beginning was not captured) Call-ID {call.call_id}"

@@ -19,6 +19,12 @@ _proof = re.compile(
     r'(?P<before>(?:response|rspauth)[ \t\r\n]*+=)(?P<secret>(?:"(?:[^"\\]++|\\.)*+"?|[^",]++)*+)',
     re.IGNORECASE | re.DOTALL,
 )
+_keyed = re.compile(
+    r"(?P<before>a=crypto:[0-9]{1,9} [A-Z0-9]++(?:_[A-Z0-9]++)++ inline:)(?P<key>[A-Za-z0-9+/=]++)"
+    r"(?P<behind>(?:\|(?:2\^)?[0-9]{1,9}(?![0-9:]))?(?:\|[0-9]{1,9}:[0-9]{1,4})?)(?=\s|\Z)"
+).match
+"""A key as it should be written (RFC 4568 §9.1): what stands around it is no secret, and captures cannot be read
+without the suite, which tells where SRTCP ends. Whatever else is called a key is covered with all around it."""
 _scheme = re.compile(r"\s*+(\S++)\s++").match
 _next_field = re.compile(r"\n(?![ \t])")
 _word = re.compile(r'<[^<>"]*+>|[^\s<>"]++')
@@ -49,6 +55,9 @@ def _cover_field(text: str) -> str:
         return f"{name}:{cover(key, content)}"
     shown = without_secrets(text)
     if shown != text:
+        found = _keyed(text)
+        if found is not None:
+            return f"{found['before']}{_stars(found['key'])}{found['behind']}{_stars(text[found.end() :])}"
         kept = len(shown) - len(HIDDEN)
         return text[:kept] + _stars(text[kept:])
     return cover("", text)

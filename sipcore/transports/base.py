@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.trace import Stamp, TraceRecord
+from sipcore.trace import Stamp, TraceRecord, WireTrace
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for each UDP socket: some 2 s of 2,000 messages a second. The kernel caps it."""
@@ -92,6 +92,8 @@ class TransportConfig:
     max_connections: int = MAX_CONNECTIONS
     tls: TlsConfig = field(default_factory=TlsConfig)
     ws: WsConfig = field(default_factory=WsConfig)
+    on_wire: Callable[[WireTrace], None] | None = field(default=None, repr=False, compare=False)
+    """Called with the bytes of each connection as they were on the wire, encrypted where they are."""
 
 
 class Sink(Protocol):

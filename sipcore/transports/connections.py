@@ -29,6 +29,7 @@ from sipcore.transports.base import (
     socket_name,
 )
 from sipcore.transports.handshake import Handshakes, Layers
+from sipcore.transports.tapped import TappedSocket
 from sipcore.transports.tls_failure import TlsFailure
 from sipcore.transports.udp import UdpSocket
 from sipcore.value import maker
@@ -334,8 +335,10 @@ class Transports:
         try:
             local = socket_address(sock.getsockname())
             hop = _with_local(hop, local)
-            await layers.establish(sock, hop, functools.partial(self._trace, hop))
             flow = Flow(hop.transport, local, hop.remote, next(self._serials), hop.tls_name, hop.path)
+            if self.config.on_wire is not None:
+                sock = TappedSocket(sock, flow, self.config.on_wire)
+            await layers.establish(sock, hop, functools.partial(self._trace, hop))
             return tcp.Connection(
                 sock,
                 flow,

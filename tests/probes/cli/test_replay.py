@@ -51,12 +51,12 @@ def test_several_are_listed_and_one_is_chosen(two: Path) -> None:
     assert "→" in replay(two, "--call", 2).stdout
 
 
-@pytest.mark.parametrize("end", [".svg", ".mmd", ".pcapng"])
+@pytest.mark.parametrize("end", [".html", ".svg", ".mmd", ".pcapng"])
 def test_a_call_is_saved(two: Path, tmp_path: Path, end: str) -> None:
     file = tmp_path / f"call{end}"
     assert replay(two, "--call", 1, "--save", file).returncode == ExitCode.OK
     data = file.read_bytes()
-    assert data.startswith((b"<svg ", b"sequenceDiagram", b"\n\r\r\n"))
+    assert data.startswith((b"<!DOCTYPE html>", b"<svg ", b"sequenceDiagram", b"\n\r\r\n"))
     assert SECRET.encode() not in data
     assert end != ".pcapng" or BUSY in data
 
@@ -66,7 +66,7 @@ def test_a_call_is_saved(two: Path, tmp_path: Path, end: str) -> None:
     [
         (["{two}", "--save", "x.svg"], ExitCode.USAGE, "choose it with --call"),
         (["{two}", "--call", "3"], ExitCode.FAILED, "there is no call 3; it has 2"),
-        (["{two}", "--call", "1", "--save", "x.txt"], ExitCode.USAGE, "has to end in .svg"),
+        (["{two}", "--call", "1", "--save", "x.txt"], ExitCode.USAGE, "has to end in .html, .svg"),
         (["{two}", "--call", "1", "--save", "no/such/x.svg"], ExitCode.USAGE, "No such file"),
         (["/nowhere.pcap"], ExitCode.USAGE, "No such file"),
         ([__file__], ExitCode.USAGE, "neither a pcap nor a pcapng"),

@@ -3,24 +3,28 @@
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from probes.report.ladder import Arrow, Note, Tone, ladder_of
+from probes.report.ladder import MAX_PARTICIPANTS, OTHERS, Arrow, Note, Summary, Tone, ladder_of
 from probes.report.mermaid import mermaid
-from probes.report.svg import svg
+from probes.report.svg import MAX_LINES, NARROW, WIDE, svg
 from probes.result import CallMedia, TimelineEntry
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import TraceRecord
 from tests.probes.report.audio import audio, lines, secured
-from tests.probes.report.recorded import RECORDS, SECRET, received, sent, timeline
+from tests.probes.report.recorded import RECORDS, REMOTE, SECRET, received, sent, timeline
 from tests.sipcore.media.talk import BOB
 
+SVG = "{http://www.w3.org/2000/svg}"
 LADDER = ladder_of(timeline(*RECORDS))
 EVIL = b"SIP/2.0 200 \x1b]0;x\x07\xff<script>;--&\r\nCSeq: 1 INVITE\r\n\r\n"
 
 
 def test_who_took_part_and_what_passed_between_them() -> None:
     assert LADDER.participants == ("sipprobe", "udp 192.0.2.2:5060")
-    assert [(line.label, line.offset_ms) for line in LADDER.lines] == [
+    assert [(line.label, line.offset_ms) for line in LADDER.lines if not isinstance(line, Summary)] == [
         ("initiated", 0.0),
         ("DNS", pytest.approx(1.0)),
         ("INVITE", pytest.approx(2.0)),
@@ -31,9 +35,9 @@ def test_who_took_part_and_what_passed_between_them() -> None:
     ]
     arrows = [line for line in LADDER.lines if isinstance(line, Arrow)]
     assert [(line.source, line.target, line.again, line.tone) for line in arrows] == [
-        (0, 1, False, Tone.REQUEST),
-        (0, 1, True, Tone.REQUEST),
-        (1, 0, False, Tone.FAILURE),
+        (0, 1, 0, Tone.REQUEST),
+        (0, 1, 1, Tone.REQUEST),
+        (1, 0, 0, Tone.FAILURE),
     ]
 
 
@@ -83,6 +87,77 @@ def test_media_from_another_host_has_a_line_of_its_own() -> None:
     assert participants == ("sipprobe", "udp 198.51.100.10:5060", f"rtp {BOB}")
     assert (there.label, there.target) == ("SRTP PCMU", 2)
     assert " stream" in svg(ladder_of(lines(), media=secured()), "t")
+
+
+def test_what_became_of_media_stands_where_it_ended() -> None:
+    told = [*lines(), TimelineEntry(9_000.0, "BYE", "", "→", record=sent(9.0))]
+    *_, last, summary, bye = ladder_of(told, media=audio()).lines
+    assert isinstance(summary, Summary)
+    assert last.offset_ms <= summary.offset_ms < bye.offset_ms
+    assert any(line.startswith("received 1") and "lost" in line for line in summary.lines)
+    assert summary.lines[-1].startswith("RTCP: 8 sent, 6 received; the peer lost")
+    text = svg(ladder_of(told, media=audio()), "t")
+    assert text.count('class="band"') == text.count('class="box"') == 1
+    assert f"Note over P0,P{summary.target}: media PCMU" in mermaid(ladder_of(told, media=audio()))
+
+
+def test_a_flood_of_participants_shares_the_last_line() -> None:
+    flows = [Flow(Transport.UDP, REMOTE, SocketAddress("192.0.2.9", port)) for port in range(1, 100)]
+    ladder = ladder_of([TimelineEntry(0.0, "INVITE", record=sent(0.0, flow=flow)) for flow in flows])
+    assert len(ladder.participants) == MAX_PARTICIPANTS
+    assert ladder.participants[-1] == OTHERS
+
+
+def extents(text: str) -> list[tuple[float, float]]:
+    """How wide each label is at most, and how wide the arrow that it stands on."""
+    found = []
+    for group in ElementTree.fromstring(text).iter(f"{SVG}g"):
+        path, label = group.find(f"{SVG}path"), group.find(f"{SVG}text")
+        if path is not None and label is not None and "H" in path.get("d", ""):
+            begin, end = path.get("d", "").removeprefix("M").split(" H")
+            details = sum(cell_len(part.text or "") * NARROW + 8 for part in label)
+            found.append((cell_len(label.text or "") * WIDE + details, abs(float(begin.split(",")[0]) - float(end))))
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.integers(0, 6), st.text(max_size=90), st.text(max_size=200), st.integers(0, 3)),
+        max_size=12,
+    )
+)
+def test_no_label_is_wider_than_its_arrow(messages: list[tuple[int, int, str, str, int]]) -> None:
+    hosts = [SocketAddress(f"2001:db8:1111:2222:3333:4444:5555:{number:04x}", 5060) for number in range(7)]
+    told = [
+        TimelineEntry(0.0, label, detail, record=sent(0.0, flow=Flow(Transport.UDP, hosts[a], hosts[b]), attempt=again))
+        for a, b, label, detail, again in messages
+    ]
+    text = svg(ladder_of(told, here=""), "t")
+    assert all(label < arrow for label, arrow in extents(text))
+
+
+def test_a_retransmission_is_marked_however_long_its_detail_is() -> None:
+    entry = TimelineEntry(0.0, "INVITE", "x" * 200 + " (retransmission 2)", record=sent(0.0, attempt=2))
+    text = svg(ladder_of([entry]), "t")
+    assert '<tspan class="repeat" dx="8">retransmission 2</tspan>' in text
+    assert 'class="arrow again"' in text
+
+
+def test_each_line_has_its_time_and_how_long_after_the_last() -> None:
+    text = svg(LADDER, "t")
+    assert ">502.0 ms</text>" in text
+    assert ">+500.0</text>" in text
+
+
+def test_a_message_to_oneself_is_a_loop() -> None:
+    entry = TimelineEntry(0.0, "INVITE", record=sent(0.0, flow=Flow(Transport.UDP, REMOTE, REMOTE)))
+    assert 'class="label own"' in svg(ladder_of([entry], here=""), "t")
+
+
+def test_more_lines_than_anybody_scrolls_through_are_counted() -> None:
+    text = svg(ladder_of([TimelineEntry(0.0, "x")] * (MAX_LINES + 5)), "t")
+    assert ">5 lines more</text>" in text
+    assert text.count("<circle") == MAX_LINES
 
 
 def test_a_timeline_without_measures_has_notes_of_its_media() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from probes.report.packets import ACK, MAX_SEGMENT, PSH, SYN, TCP, Packet, covered, packets
 from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.trace import Direction, MessageTrace
+from sipcore.trace import Direction, MessageTrace, WireTrace
 from tests.probes.report.recorded import BUSY, INVITE, LOCAL, RECORDS, REMOTE, SECRET, START, UDP, received, sent
 
 TLS = Flow(Transport.TLS, LOCAL, SocketAddress("192.0.2.2", 5061), 7)
@@ -113,6 +113,8 @@ def test_media_keys_are_covered_in_their_length() -> None:
     body = b"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n"
     message = BUSY.replace(b"Content-Length: 0\r\n\r\n", b"Content-Length: %d\r\n\r\n" % len(body)) + body
     assert b"WVNfX19z" not in covered(message)
+    (packet,) = packets([received(0.0, message)])
+    assert packet.data.endswith(b"\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + b"A" * 40 + b"\r\n")
     assert len(covered(message)) == len(message)
 
 
@@ -136,3 +138,33 @@ def test_any_bytes_make_right_packets(data: bytes, ours: bool, transport: Transp
 def test_datagrams_have_their_flow() -> None:
     (packet,) = packets([sent(0.0, b"abc", UDP)])
     assert struct.unpack("!HH", taken_apart(packet)[3][:4]) == (LOCAL.port, REMOTE.port)
+
+
+def carried(at: float, data: bytes, flow: Flow, direction: Direction = Direction.SENT) -> WireTrace:
+    return WireTrace(START + at, direction, flow, data)
+
+
+def test_media_stands_among_the_messages_by_its_time() -> None:
+    rtp = Flow(Transport.UDP, SocketAddress("192.0.2.1", 40002), SocketAddress("192.0.2.3", 50000))
+    wire = [carried(0.05, b"there", rtp), carried(0.2, b"back", rtp, Direction.RECEIVED)]
+    made = packets([sent(0.0, b"abc"), received(0.1, b"defg")], wire)
+    assert [taken_apart(packet)[3][8:] for packet in made] == [b"abc", b"there", b"defg", b"back"]
+    assert [taken_apart(packet)[1] for packet in made] == ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"]
+
+
+def test_what_was_kept_of_tls_stands_for_its_messages() -> None:
+    wire = [carried(-0.1, b"\x16hello", TLS), carried(0.0, b"\x17secret", TLS, Direction.RECEIVED)]
+    made = packets([sent(0.0, flow=TLS), sent(0.2, b"other")], wire)
+    contents = [taken_apart(packet) for packet in made]
+    opening = [struct.unpack("!HH", content[:4]) for *_, content in contents[:3]]
+    assert opening == [(40000, 5061), (5061, 40000), (40000, 5061)]
+    assert [content[20:] for protocol, *_, content in contents if protocol == TCP][3:] == [b"\x16hello", b"\x17secret"]
+    assert contents[-1][3][8:] == b"other"
+    assert not any(b"INVITE" in packet.data for packet in made)
+
+
+def test_plain_connections_are_told_by_their_messages_whose_credentials_are_covered() -> None:
+    flow = Flow(Transport.TCP, LOCAL, REMOTE, 1)
+    made = packets([sent(0.0, flow=flow)], [carried(0.0, INVITE, flow)])
+    assert sum(b"INVITE" in packet.data for packet in made) == 1
+    assert not any(SECRET.encode() in packet.data for packet in made)

@@ -3,7 +3,17 @@
 import struct
 
 from probes.report.packets import Packet
-from probes.report.pcapng import BYTE_ORDER, COMMENT, ENHANCED_PACKET, INTERFACE, RAW_IP, SECTION_HEADER, pcapng
+from probes.report.pcapng import (
+    BYTE_ORDER,
+    COMMENT,
+    ENHANCED_PACKET,
+    INTERFACE,
+    RAW_IP,
+    SECRETS,
+    SECTION_HEADER,
+    TLS_KEY_LOG,
+    pcapng,
+)
 
 
 def blocks(data: bytes) -> list[tuple[int, bytes]]:
@@ -47,3 +57,10 @@ def test_a_packet_is_whole_and_at_its_nanosecond() -> None:
     assert (high << 32) + low == epoch_ns + 1_500_000_000
     assert plain[1][20:] == b"12345\0\0\0"
     assert options(told[1][24:]) == {COMMENT: "höher".encode()}
+
+
+def test_keys_stand_before_the_packets_that_they_are_for() -> None:
+    found = blocks(pcapng([Packet(1.0, b"1")], epoch_ns=0, key_log=b"CLIENT_RANDOM 1 2\n"))
+    assert [kind for kind, _ in found] == [SECTION_HEADER, INTERFACE, SECRETS, ENHANCED_PACKET]
+    assert struct.unpack_from("<II", found[2][1]) == (TLS_KEY_LOG, 18)
+    assert found[2][1][8:] == b"CLIENT_RANDOM 1 2\n\0\0"

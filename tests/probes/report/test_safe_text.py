@@ -57,6 +57,12 @@ def test_covers_passwords_in_uris(text: str, covered: str) -> None:
 
 def test_covers_each_line_by_its_name() -> None:
     head = "OPTIONS sip:a SIP/2.0\r\nAuthorization: Basic\r\n abc\r\nSubject: Basic abc\r\n response=xy"
+    suite = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
+    for behind in ("", "|2^20", "|1048576|1:4", "|1:1", " UNENCRYPTED_SRTCP"):
+        shown = behind.replace("UNENCRYPTED_SRTCP", "*" * 17)
+        assert cover_lines(f"{suite}c2Vj+/A={behind}\r\na=x") == f"{suite}********{shown}\r\na=x"
+    assert "c2Vj" not in cover_lines(f"{suite}c2Vj;inline:c2Vj")
+    assert cover_lines("a=crypto:c2Vj AES_CM inline:c2Vj").startswith("a=crypto*")
     assert cover_lines("a=crypto:1 AES inline:c2Vj|1:1\nk=clear:x\nsip:a:b@c") == (
         "a=crypto** *** ***************\nk=*******\nsip:a:*@c"
     )

@@ -1,0 +1,202 @@
+"""A call as an HTML page: how it ended and why, its measures, its ladder, and its timeline with the messages folded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from markupsafe import Markup
+
+from probes.capture.calls import CapturedCall
+from probes.findings.finding import Finding, Severity, worst
+from probes.report.html import Evidence, ShownMessage, milliseconds, page, plural, told_facts
+from probes.report.ladder import Tone, ladder_of, tone_of
+from probes.report.replay_text import ending, title_of
+from probes.report.svg import svg
+from probes.result import CallMedia, CallResult, CallStatus, TimelineEntry
+from sipcore.media.report import MediaResult
+from sipcore.trace import MessageTrace
+from sipcore.value import value
+
+MAX_LINES = 1000
+"""Lines of a timeline that are shown: a call has some twenty, a flood of messages has no end."""
+MAX_LADDER = 400
+"""Lines of it that are drawn: what is taller, nobody scrolls through."""
+
+_STATUS_TONES = {CallStatus.CONNECTED: "good", CallStatus.FAILED: "bad"}
+_TONES = {Tone.SUCCESS: "good", Tone.REDIRECTION: "fair", Tone.FAILURE: "bad", Tone.ODD: "bad"}
+
+
+@value
+class ShownLine:
+    """A line of the timeline, `after_ms` the one before it."""
+
+    offset_ms: float
+    after_ms: float
+    way: str
+    tone: str
+    label: str
+    detail: str
+    message: ShownMessage | None
+
+
+def call_page(result: CallResult, made_at: float) -> str:
+    """The page of a test call that ended at `made_at`, in seconds since 1970."""
+    evidence = Evidence()
+    ladder = ladder_of(result.timeline[:MAX_LADDER], media=result.media)
+    title = f"Test call to {result.destination}"
+    return page(
+        "call.html",
+        title=title,
+        made_at=made_at,
+        evidence=evidence,
+        kind="Test call",
+        whom=result.destination,
+        tone=_tone(result),
+        lead=f"{result.status.value.replace('_', ' ')}: {result.why}",
+        remarks=list(_remarks(result)),
+        findings=evidence.findings(result.findings, _start(result)),
+        figures=_figures(result),
+        media=_streams(result.media) if result.media else [],
+        audio=told_facts(_audio(result.media)) if result.media else [],
+        picture=Markup(svg(ladder, title)),  # noqa: S704  # who draws it escapes what stands in it
+        lines=_lines(result.timeline, evidence),
+        more=max(len(result.timeline) - MAX_LINES, 0),
+    )
+
+
+def captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None) -> str:
+    """The page of a call out of somebody's capture, made at `made_at`, in seconds since 1970.
+
+    `findings` are what is wrong with it, None where nobody has judged it.
+    """
+    evidence = Evidence(outside=True)
+    timeline = call.timeline()
+    ladder = ladder_of(timeline[:MAX_LADDER], here="")
+    succeeded = call.answer is not None and 200 <= call.answer.status < 300
+    return page(
+        "call.html",
+        title=f"Call-ID {call.call_id}",
+        made_at=made_at,
+        evidence=evidence,
+        kind="Captured call",
+        whom=title_of(call),
+        tone="good" if succeeded else "none" if call.answer is None else "fair",
+        lead=ending(call),
+        remarks=[f"Call-ID {call.call_id}"],
+        findings=evidence.findings(findings, 0.0) if findings is not None else None,
+        figures=[],
+        media=[],
+        audio=[],
+        picture=Markup(svg(ladder, f"Call-ID {call.call_id}")),  # noqa: S704  # who draws it escapes what stands in it
+        lines=_lines(timeline, evidence),
+        more=max(len(timeline) - MAX_LINES, 0),
+    )
+
+
+def _start(result: CallResult) -> float | None:
+    """When the times of the timeline begin, by the clock of its records; None without any."""
+    told = ((entry.record, entry.offset_ms) for entry in result.timeline if entry.record is not None)
+    return next((record.at - offset_ms / 1000.0 for record, offset_ms in told), None)
+
+
+def _tone(result: CallResult) -> str:
+    if result.unmet is not None:
+        return "bad" if result.unmet else "good"
+    if result.status is CallStatus.CONNECTED and worst(result.findings) not in (None, Severity.NOTICE):
+        return "fair"
+    return _STATUS_TONES.get(result.status, "fair")
+
+
+def _remarks(result: CallResult) -> Iterator[str]:
+    if result.advice:
+        yield f"Try: {result.advice}"
+    if result.hop is not None:
+        yield f"Over {result.hop}{f' ({result.hop.why})' if result.hop.why else ''}"
+    if result.media_problem:
+        yield f"No media: {result.media_problem}"
+    if result.unmet is not None:
+        yield f"Not as expected: {result.unmet}" if result.unmet else "It ended as expected."
+
+
+def _figures(result: CallResult) -> list[tuple[str, str]]:
+    measured = result.media.measured if result.media else None
+    received = measured.received if measured else None
+    opinion = measured.opinion if measured else None
+    return told_facts(
+        (
+            ("post-dial delay", milliseconds(result.post_dial_delay)),
+            ("rang for", milliseconds(result.ring_time)),
+            ("answered after", milliseconds(result.answer_time)),
+            ("held for", milliseconds(result.duration)),
+            ("lost on the way here", f"{100 * received.loss:.1f} %" if received else ""),
+            ("jitter", milliseconds(received.jitter) if received else ""),
+            ("round trip", milliseconds(measured.control.round_trip) if measured else ""),
+            ("opinion score (an estimate)", f"{opinion:.1f}" if opinion is not None else ""),
+        )
+    )
+
+
+def _streams(media: CallMedia) -> list[tuple[str, str, str]]:
+    """The table of both streams; what only one of them has leaves a blank at the other."""
+    measured = media.measured
+    sent, received = measured.sent, measured.received
+    rows = [
+        ("codec", media.codec, measured.codec if received else "nothing was received"),
+        ("packets", str(sent.packets), str(received.packets) if received else "0"),
+        ("bytes of sound", str(sent.octets), str(received.octets) if received else ""),
+        ("first packet after", milliseconds(media.first_sent), milliseconds(media.first_received)),
+        ("packet time", milliseconds(media.ptime), milliseconds(received.ptime) if received else ""),
+    ]
+    view = measured.control.remote
+    rows.append(("lost", f"{view.lost}, as the peer reports" if view else "", ""))
+    if received is not None:
+        bursts = f", in {plural(received.bursts, 'burst')}" if received.bursts else ""
+        lost = f"{received.lost} of {received.expected} ({100 * received.loss:.1f} %){bursts}"
+        rows[-1] = ("lost", rows[-1][1], lost)
+        peak = f"{milliseconds(received.jitter)}, at most {milliseconds(received.peak_jitter)}"
+        rows.append(("jitter", milliseconds(view.jitter) if view else "", peak))
+        rows.append(("out of order, twice", "", f"{received.late}, {received.duplicates}"))
+        gap = f", the longest {milliseconds(received.longest_gap)}" if received.gaps else ""
+        rows.append(("gaps", "", f"{received.gaps}{gap}"))
+    rows.append(("left late by", f"{milliseconds(sent.lateness)} (99 of 100), at most {milliseconds(sent.latest)}", ""))
+    rows.append(("address", str(media.local), str(measured.remote)))
+    return rows
+
+
+def _audio(media: CallMedia) -> Iterator[tuple[str, object]]:
+    measured = media.measured
+    control = measured.control
+    suite = f"{measured.suite} by {media.keying}" if measured.suite else "none: RTP in the clear"
+    yield "encryption", measured.security_failure or suite
+    yield "RTCP", f"{control.sent} sent, {control.received} received{', with a goodbye' if control.goodbye else ''}"
+    if media.digits:
+        yield "DTMF", f"{measured.sent.keys or 'nothing'} sent, {media.keys or 'nothing'} came back"
+    yield "heard", _heard(measured)
+    yield "early media", "yes" if media.early else ""
+    yield "after the end", plural(media.late, "packet") if media.late else ""
+    elsewhere = ", ".join(f"{count} packets from {address}" for address, count in measured.unexpected.elsewhere)
+    yield "from elsewhere", elsewhere
+
+
+def _heard(measured: MediaResult) -> str:
+    heard = measured.heard
+    if heard is None:
+        return ""
+    told = [f"{heard.silence:.0%} of {heard.seconds:.1f} s silent"]
+    if heard.echo is not None:
+        told.insert(0, f"what was sent, after {milliseconds(heard.echo.delay)} and {heard.echo.gain:+.1f} dB")
+    told += [f"a tone of {'+'.join(map(str, tone))} Hz for {seconds:.1f} s" for tone, seconds in heard.tones]
+    return "; ".join(told)
+
+
+def _lines(timeline: Sequence[TimelineEntry], evidence: Evidence) -> list[ShownLine]:
+    lines, before = [], 0.0
+    for entry in timeline[:MAX_LINES]:
+        message, tone, way = None, "none", ""
+        if isinstance(entry.record, MessageTrace):
+            start = entry.record.at - entry.offset_ms / 1000.0
+            message = next(iter(evidence.of([entry.record], start)), None)
+            tone, way = _TONES.get(tone_of(entry.label), "none"), evidence.way(entry.record)
+        lines.append(
+            ShownLine(entry.offset_ms, entry.offset_ms - before, way, tone, entry.label, entry.detail, message)
+        )
+        before = entry.offset_ms
+    return lines
