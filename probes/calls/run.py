@@ -7,6 +7,8 @@ from dataclasses import replace
 import trio
 
 from probes.calls import verdict
+from probes.calls.judge.facts import facts_of
+from probes.calls.judge.find import find
 from probes.calls.machine import CallState
 from probes.calls.script import CallScript
 from probes.calls.story import OnEntry, Story
@@ -156,9 +158,11 @@ class _Run:
             timeline=story.timeline,
             epoch_ns=self._epoch_ns,
             events=story.events,
+            authentication=outcome.authentication,
         )
         if talk is not None:
             result = self._with_talk(result, talk)
+        result = replace(result, findings=find(facts_of(result)))
         return replace(result, unmet=script.expect.unmet(result)) if script.expect else result
 
     def _with_talk(self, result: CallResult, talk: Talk) -> CallResult:

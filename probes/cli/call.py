@@ -1,7 +1,7 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from probes.cli import call_options as options
+from probes.cli.call_codes import exit_code
+from probes.cli.call_scenario import run_scenario
 from probes.cli.common import (
     Printer,
     make_console,
@@ -19,36 +21,33 @@ from probes.cli.common import (
     tls_config,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.saving import Collector, SaveTo, check_files, read_collector, save, send_to_collector
-from probes.result import CallKind
+from probes.cli.saving import (
+    Collector,
+    HtmlTo,
+    Kept,
+    SaveTo,
+    WithMedia,
+    WithTls,
+    read_collector,
+    read_kept,
+    save,
+    send_to_collector,
+)
 
 if TYPE_CHECKING:
     from probes.calls.script import CallScript
+    from probes.calls.story import OnEntry
     from probes.destination import Destination
     from probes.result import CallResult
     from sipcore.auth.choice import Account
     from sipcore.message.address import Address
     from sipcore.transports.base import TlsConfig
 
-EXIT_CODES = {
-    CallKind.CONNECTED: ExitCode.OK,
-    CallKind.REJECTED: ExitCode.FAILED,
-    CallKind.BUSY: ExitCode.BUSY,
-    CallKind.NOT_ANSWERED: ExitCode.NOT_ANSWERED,
-    CallKind.AUTHENTICATION: ExitCode.AUTHENTICATION,
-    CallKind.UNRESOLVABLE: ExitCode.UNRESOLVABLE,
-    CallKind.REFUSED: ExitCode.REFUSED,
-    CallKind.UNREACHABLE: ExitCode.UNREACHABLE,
-    CallKind.NO_ANSWER: ExitCode.NO_ANSWER,
-    CallKind.TLS_FAILED: ExitCode.TLS_FAILED,
-    CallKind.CERTIFICATE_WANTED: ExitCode.TLS_FAILED,
-    CallKind.NOT_SIP: ExitCode.NOT_SIP,
-    CallKind.NO_MEDIA: ExitCode.NO_MEDIA,
-}
-
 
 def call(
-    target: options.Target,
+    context: typer.Context,
+    target: options.Target = "",
+    scenario: options.Scenario = None,
     user: options.User = "",
     password_file: options.PasswordFile = None,
     realm: options.Realm = "",
@@ -76,6 +75,9 @@ def call(
     ca_file: options.CaFile = None,
     insecure: options.Insecure = False,
     save_to: SaveTo = None,
+    html: HtmlTo = None,
+    with_media: WithMedia = False,
+    with_tls: WithTls = False,
     collector: Collector = "",
     as_json: options.AsJson = False,
 ) -> None:
@@ -87,7 +89,9 @@ def call(
     Exit code 0: connected, or ended as --expect says; 12: it did not; 13: connected, and no media came; the others as
     for discover.
     """
-    check_files(files := save_to or [])
+    if scenario is not None:
+        run_scenario(scenario, context, tls_config(ca_file, insecure=insecure), as_json=as_json)
+    kept = read_kept(files := save_to or [], html, media=with_media, tls=with_tls)
     hep_to = read_collector(collector) if collector else None
     wanted = _Wanted(encryption, keys, prack, number_format, hang_up, frozenset(kind.value for kind in allow or ()))
     destination = read_destination(target, transport)
@@ -97,18 +101,18 @@ def call(
     details |= {"caller": _read_address("--from", caller), "asserted": _read_address("--asserted", asserted)}
     details |= {"account": _account(destination, user, realm, password_file), "expect": expect}
     script = _script(destination, codec, wanted, details)
-    result = _place(script, tls_config(ca_file, insecure=insecure), as_json=as_json)
-    save(result, files)
+    result = _place(script, tls_config(ca_file, insecure=insecure), kept, as_json=as_json)
+    _hand_over(result, files, html, kept, hep_to)
+
+
+def _hand_over(
+    result: "CallResult", files: list[Path], html: Path | None, kept: Kept, hep_to: tuple[str, int] | None
+) -> None:
+    """Write the files, tell the collector, and end with the exit code."""
+    save(result, files, html, kept.wire)
     if hep_to:
         send_to_collector(result, hep_to)
     raise typer.Exit(exit_code(result))
-
-
-def exit_code(result: "CallResult") -> ExitCode:
-    """What a test call means to a script: with an expectation, whether it was met."""
-    if result.unmet is not None:
-        return ExitCode.UNEXPECTED if result.unmet else ExitCode.OK
-    return EXIT_CODES[result.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +151,28 @@ def _script(
     )
 
 
-def _place(script: "CallScript", tls: "TlsConfig", *, as_json: bool) -> "CallResult":
-    """Place the call and print it, as it happens and at the end."""
+async def _call(script: "CallScript", tls: "TlsConfig", show: "OnEntry | None", kept: Kept) -> "CallResult":
+    """Place the call, and keep of it what is wanted for a capture."""
     from probes.calls.run import call_config, place_call
+    from sipcore.endpoint.media.media import open_media
+
+    config = call_config(replace(tls, keylog=kept.wire.key) if kept.tls else tls)
+    if kept.tls:
+        config = replace(config, transports=replace(config.transports, on_wire=kept.wire.take))
+    if not kept.media:
+        return await place_call(script, config, show)
+    async with open_media(on_packet=kept.wire.take) as media:
+        return await place_call(script, config, show, media=media)
+
+
+def _place(script: "CallScript", tls: "TlsConfig", kept: Kept, *, as_json: bool) -> "CallResult":
+    """Place the call and print it, as it happens and at the end."""
     from probes.report.call_json import call_data
     from probes.report.call_text import entry_line
 
     printer = Printer(make_console())
     show = None if as_json else lambda entry: printer.line(entry_line(entry))
-    result = run_to_the_end(partial(place_call, script, call_config(tls), show))
+    result = run_to_the_end(partial(_call, script, tls, show, kept))
     if as_json:
         typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
         _print_failure(result)

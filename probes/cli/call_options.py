@@ -55,6 +55,10 @@ class KindName(StrEnum):
 
 
 Target = Annotated[str, typer.Argument(help="Whom to call: sip:user@host, user@host:port, tls://user@host …")]
+Scenario = Annotated[
+    Path | None,
+    typer.Option("--scenario", metavar="FILE", help="The calls of a TOML file, in order; options stand above it."),
+]
 User = Annotated[str, typer.Option(help="Username for digest authentication.")]
 PasswordFile = Annotated[
     Path | None, typer.Option(help=f"File with the password; else ${PASSWORD_VARIABLE}, else a prompt.")

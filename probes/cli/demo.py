@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.call import exit_code as call_code
 from probes.cli.call import print_result as print_call
+from probes.cli.call_codes import exit_code as call_code
 from probes.cli.common import Printer, make_console, read_destination, run_to_the_end
 from probes.cli.discover import exit_code, find_out, print_result
 from probes.cli.exit_codes import ExitCode

@@ -4,10 +4,11 @@ import json
 import signal
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from probes.cli import respond_options as options
 from probes.cli.call_options import EncryptionName, PasswordFile, ServedEncryption
 from probes.cli.common import read_password, stop
 from probes.cli.exit_codes import ExitCode
@@ -17,43 +18,40 @@ if TYPE_CHECKING:
     from probes.responder.personas import Guard, Manner, Persona
 
 DEFAULT_HOST = "127.0.0.1"
-MAX_PORT = 65535
 
 
 def respond(
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 or :: for all.")] = DEFAULT_HOST,
-    port: Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For UDP and TCP; 0 for any free one.")] = 5060,
-    tls_port: Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")] = 5061,
-    no_tls: Annotated[bool, typer.Option("--no-tls", help="Do not serve TLS.")] = False,
-    ring: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Ring (180) for so long.")] = None,
-    answer_after: Annotated[
-        float | None, typer.Option(min=0.0, metavar="SECONDS", help="Wait before ringing or answering.")
-    ] = None,
-    early_media: Annotated[bool, typer.Option("--early-media", help="Send 183 with media first.")] = False,
-    refuse: Annotated[
-        int | None, typer.Option(metavar="CODE", help="Refuse calls with this status, 300 to 699.")
-    ] = None,
-    redirect: Annotated[str, typer.Option(metavar="URI", help="Send callers elsewhere (302).")] = "",
-    busy: Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")] = False,
-    silent: Annotated[bool, typer.Option("--silent", help="Never answer anything.")] = False,
-    hang_up_after: Annotated[
-        float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")
-    ] = None,
-    codec: Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")] = None,
+    host: options.Host = DEFAULT_HOST,
+    port: options.Port = 5060,
+    tls_port: options.TlsPort = 5061,
+    no_tls: options.NoTls = False,
+    ring: options.Ring = None,
+    answer_after: options.AnswerAfter = None,
+    early_media: options.EarlyMedia = False,
+    refuse: options.Refuse = None,
+    redirect: options.Redirect = "",
+    busy: options.Busy = False,
+    silent: options.Silent = False,
+    hang_up_after: options.HangUpAfter = None,
+    codec: options.CodecName = None,
     encryption: ServedEncryption = EncryptionName.ALLOW,
-    user: Annotated[str, typer.Option(help="Ask for digest authentication as this user.")] = "",
+    user: options.User = "",
     password_file: PasswordFile = None,
-    realm: Annotated[str, typer.Option(help="The realm of the challenge.")] = "sipprobe",
-    algorithm: Annotated[list[str] | None, typer.Option(help="Digest algorithm to offer, in order.")] = None,
-    proxy_auth: Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")] = False,
-    server: Annotated[str, typer.Option(help="The banner (Server header field); empty for none.")] = "sipprobe",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    realm: options.Realm = "sipprobe",
+    algorithm: options.AlgorithmName = None,
+    proxy_auth: options.ProxyAuth = False,
+    server: options.Server = "sipprobe",
+    calls: options.Calls = None,
+    max_hold: options.MaxHold = 3600.0,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Answer OPTIONS and calls, one printed line for each, until stopped (Ctrl-C or SIGTERM).
+    """Answer OPTIONS and calls, tell of each with the measures of its audio, until stopped (Ctrl-C or SIGTERM).
 
     Without options about calls, the called user selects what happens: echo (or any other) answers and sends the
     media back, ringecho rings first, ring rings for ever, early sends early media, hangup hangs up after two
     seconds, busy, reject, unknown and congestion refuse, and so does any status code, as in sip:603@127.0.0.1.
+
+    Exit code with --calls 13: a call was answered, and no audio came from the caller.
     """
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
     import trio
@@ -77,27 +75,65 @@ def respond(
             server,
             Encryption(encryption.value),
         )
-        trio.run(_serve, persona, _binds(host, port, None if no_tls else tls_port), as_json)
+        told = _Told(calls, as_json=as_json)
+        trio.run(_serve, persona, _binds(host, port, None if no_tls else tls_port), told, max_hold)
     except SipError as error:
         stop(ExitCode.USAGE, error.message)
+    raise typer.Exit(told.exit_code)
 
 
-async def _serve(persona: "Persona", binds: "list[Binding]", as_json: bool) -> None:
-    """Answer, and print what happens, until a signal comes."""
+class _Told:
+    """What was printed of calls and requests, and whether that is enough."""
+
+    def __init__(self, calls: int | None, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._left = calls
+        self.exit_code = ExitCode.OK
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many calls are over as were asked for."""
+        return self._left == 0
+
+    def tell(self, happening: "Happening") -> None:
+        """Print it, and count a call."""
+        from probes.responder.happening import happening_data, happening_lines
+
+        lines = [json.dumps(happening_data(happening))] if self.as_json else happening_lines(happening)
+        _print("\n".join(lines))
+        if happening.method != "INVITE" or not self._left:
+            return
+        self._left -= 1
+        heard = happening.media is not None and happening.media.measured.received is not None
+        if happening.answer_time is not None and not heard:
+            self.exit_code = ExitCode.NO_MEDIA
+
+
+async def _serve(persona: "Persona", binds: "list[Binding]", told: _Told, longest: float) -> None:
+    """Answer, and print what happens, until a signal comes, or enough calls are over."""
     import trio
 
-    from probes.responder.happening import bindings_data, bindings_line, happening_data, happening_line
+    from probes.responder.happening import bindings_data, bindings_line
     from probes.responder.run import open_responder
 
+    enough = trio.Event()
+
     def tell(happening: "Happening") -> None:
-        _print(json.dumps(happening_data(happening)) if as_json else happening_line(happening))
+        told.tell(happening)
+        if told.is_enough:
+            enough.set()
+
+    async def stop_at_signal(scope: trio.CancelScope) -> None:
+        async for _ in signals:
+            scope.cancel()
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_responder(persona, binds, tell) as responder:
+        async with open_responder(persona, binds, tell, longest=longest) as responder, trio.open_nursery() as nursery:
             addresses = responder.addresses
-            _print(json.dumps(bindings_data(addresses)) if as_json else bindings_line(addresses))
-            async for _ in signals:
-                break
+            _print(json.dumps(bindings_data(addresses)) if told.as_json else bindings_line(addresses))
+            nursery.start_soon(stop_at_signal, nursery.cancel_scope)
+            await enough.wait()
+            nursery.cancel_scope.cancel()
 
 
 def _print(line: str) -> None:

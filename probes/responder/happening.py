@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from probes.report.call_json import media_data
+from probes.report.call_text import media_lines
 from probes.report.safe_text import cover_uris, encodable, printable
+from probes.result import CallMedia
 from sipcore.message.message import Request
 from sipcore.message.status import reason_for
 from sipcore.resolve.target import Flow, SocketAddress, Transport
@@ -13,7 +16,11 @@ Binding = tuple[Transport, SocketAddress]
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A request or a call that is over. `seconds` is how long it took, `status` the final one sent, None for none."""
+    """A request or a call that is over. `seconds` is how long it took, `status` the final one sent, None for none.
+
+    Of a call, `answer_time` is after how many seconds it was answered (None: not at all), `ended_by` says how it ended,
+    and `media` is what became of its audio, None where none was agreed on.
+    """
 
     when: datetime
     method: str
@@ -24,6 +31,9 @@ class Happening:
     outcome: str
     codec: str = ""
     seconds: float = 0.0
+    answer_time: float | None = None
+    ended_by: str = ""
+    media: CallMedia | None = None
 
 
 def parties(request: Request) -> tuple[str, str]:
@@ -54,6 +64,14 @@ def happening_line(happening: Happening) -> str:
     return printable(f"{told}, {happening.outcome}" if happening.outcome else told)
 
 
+def happening_lines(happening: Happening) -> list[str]:
+    """The same with what became of a call's audio, in lines of their own."""
+    return [
+        happening_line(happening),
+        *([f"  {line}" for line in media_lines(happening.media)] if happening.media else []),
+    ]
+
+
 def happening_data(happening: Happening) -> dict[str, object]:
     """A happening for programs. Fields are only ever added."""
     return {
@@ -68,4 +86,7 @@ def happening_data(happening: Happening) -> dict[str, object]:
         "outcome": happening.outcome,
         "codec": happening.codec or None,
         "duration_ms": round(happening.seconds * 1000),
+        "answer_time_ms": None if happening.answer_time is None else round(happening.answer_time * 1000, 3),
+        "ended_by": happening.ended_by or None,
+        "media": media_data(happening.media) if happening.media else None,
     }

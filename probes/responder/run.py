@@ -50,6 +50,8 @@ from sipcore.transports.connections import Transports, open_transports
 
 MAX_CALLS = 200
 """Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
+MAX_CALL_SECONDS = 3600.0
+"""After which a call is hung up here, so that callers who vanish do not stay for ever."""
 NONCE_SECRET_BYTES = 32
 CONTACT_USER = "sipprobe"
 ALLOWED = ", ".join(METHODS)
@@ -78,11 +80,16 @@ class Responder:
 
 @asynccontextmanager
 async def open_responder(
-    persona: Persona, binds: Sequence[Binding], report: Report | None = None, tls: TlsConfig | None = None
+    persona: Persona,
+    binds: Sequence[Binding],
+    report: Report | None = None,
+    tls: TlsConfig | None = None,
+    longest: float = MAX_CALL_SECONDS,
 ) -> AsyncIterator[Responder]:
     """Answer at `binds` (port 0: any free one) as `persona` until the block ends; calls are hung up then.
 
-    `report` is called with each request and call once it is over. Without `tls`, a certificate is made for the run if
+    `report` is called with each request and call once it is over, a call with the measures of its media; it is hung up
+    after the `longest` time, in seconds. Without `tls`, a certificate is made for the run if
     one is needed. Raises CannotListenError when an address cannot be bound.
     """
     transports = TransportConfig(tls=tls or _tls_for(binds))
@@ -103,7 +110,7 @@ async def open_responder(
             if not persona.silent:
                 nursery = await stack.enter_async_context(trio.open_nursery())
                 media = await stack.enter_async_context(open_media())
-                nursery.start_soon(_Desk(persona, endpoint, media, told).run)
+                nursery.start_soon(_Desk(persona, endpoint, media, told, longest).run)
                 stack.callback(nursery.cancel_scope.cancel)
             yield responder
     if failure is not None:
@@ -145,8 +152,9 @@ _ADVICE = {
 class _Desk:
     """Takes in what comes, one task for each call."""
 
-    def __init__(self, persona: Persona, endpoint: Endpoint, media: Media, report: Report) -> None:
+    def __init__(self, persona: Persona, endpoint: Endpoint, media: Media, report: Report, longest: float) -> None:
         self.persona = persona
+        self.longest = longest
         self.endpoint = endpoint
         self.media = media
         self.report = report

@@ -4,6 +4,7 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Iterable
+from typing import Protocol
 
 from sipcore.errors import ParseError, RemoteError
 from sipcore.sdp.attributes import Crypto, MasterKey
@@ -51,6 +52,27 @@ class SrtpKeys:
     suite: Suite
     key: bytes = dataclasses.field(repr=False)
     salt: bytes = dataclasses.field(repr=False)
+
+
+class Handshake(Protocol):
+    """A DTLS handshake in progress: who makes it lives where OpenSSL may be loaded."""
+
+    keys: tuple[SrtpKeys, SrtpKeys] | None
+    """Local and remote ones, once it is done."""
+    failure: str
+    """Why it failed; empty while it has not."""
+
+    def receive_untrusted(self, data: bytes, now: float) -> None:
+        """Take a datagram."""
+
+    def next_timeout(self) -> float | None:
+        """When to come back."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Begin, or send again what got no answer."""
+
+    def drain(self) -> list[bytes]:
+        """The datagrams to send."""
 
 
 def new_crypto(suite: Suite, tag: int, random_bytes: RandomBytes) -> Crypto:

@@ -1,15 +1,18 @@
 """What comes back: kept for a while, and then listened to for the known signal, for tones and for silence.
 
 Correlation is a multiplication of two large whole numbers whose digits are the samples, which Python does by itself in
-a thousandth of the time that a loop over them would take.
+a thousandth of the time that a loop over them would take. All of it may still take 0.3 s, and is done in steps of some
+2 ms, so that who has other things to do may do them in between.
 """
 
 import math
 import struct
 from collections import deque
+from collections.abc import Generator
 from functools import cache
 from itertools import accumulate
-from operator import mul, sub
+from operator import add, mul, sub
+from typing import TypeAlias, TypeVar
 
 from sipcore.media.g711 import RATE, Law
 from sipcore.media.sound import SIGNAL_SAMPLES, signal
@@ -21,6 +24,8 @@ WINDOW = RATE // 2
 """Samples that are looked for in the signal at once: a delay that changes is told half a second apart."""
 THINNING = 2
 """Every which sample is used for it: the signal stays below the 2 kHz that are left."""
+PIECE = 1024
+"""Places that are looked at in one step: what that takes is a packet's delay for every other call."""
 MAX_MISSES = 8
 """Windows in a row without it after which the rest is not searched, each of which takes 20 ms."""
 LIKENESS = 0.5
@@ -31,6 +36,11 @@ TONE_SHARE = 0.75
 """How much of a block's power its tones must have."""
 TONES = (350, 400, 425, 440, 450, 480, 620, 950, 1004, 1400, 1800)
 """Hz: those of call progress (ITU-T E.180, supplement 2), and of a milliwatt line."""
+
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[None, None, T]
+"""Work that is done step by step, and its result."""
 
 
 @value
@@ -94,17 +104,37 @@ class Recording:
         return bytes(whole), min(at - offset / RATE for offset, _, at in places)
 
 
+def finished(steps: Steps[T]) -> T:
+    """The result of all steps, one after the other."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stopped:
+            result: T = stopped.value
+            return result
+
+
 def listen(recording: Recording, sent: Law | None, began: float) -> Heard:
+    """All of `listening` at once."""
+    return finished(listening(recording, sent, began))
+
+
+def listening(recording: Recording, sent: Law | None, began: float) -> Steps[Heard]:
     """What a recording holds; `sent` is the law in which the known signal was sent, from `began` on."""
     payload, start = recording.assemble()
+    yield
     quiet = [recording.law.is_silent(payload[place : place + BLOCK]) for place in range(0, len(payload), BLOCK)]
-    echo = None if sent is None else find_signal(recording.law, payload, start, sent, began)
-    tones = () if echo is not None else tones_in(recording.law, payload)
+    echo = None
+    if sent is not None:
+        echo = yield from finding_signal(recording.law, payload, start, sent, began)
+    tones: tuple[tuple[tuple[int, ...], float], ...] = ()
+    if echo is None:
+        tones = yield from finding_tones(recording.law, payload)
     silence = sum(quiet) / len(quiet) if quiet else 0.0
     return Heard(len(payload) / RATE, silence, tones, echo)
 
 
-def find_signal(law: Law, payload: bytes, start: float, sent: Law, began: float) -> Echo | None:
+def finding_signal(law: Law, payload: bytes, start: float, sent: Law, began: float) -> Steps[Echo | None]:
     """The known signal in a payload whose beginning came at `start`, when it was sent from `began` on."""
     reference = sent.coarse(signal(sent))[::THINNING]
     period, size = len(reference), WINDOW // THINNING
@@ -113,10 +143,11 @@ def find_signal(law: Law, payload: bytes, start: float, sent: Law, began: float)
     found: list[tuple[float, float, float]] = []
     expected = misses = 0
     for place in range(0, len(heard) - size + 1, size):
+        yield
         window = heard[place : place + size]
         at, likeness, gain = expected, *likeness_of(reference[expected : expected + size], window)
         if likeness < LIKENESS:  # the delay has changed, or this is the first
-            at, likeness, gain = best_match(reference, window)
+            at, likeness, gain = yield from matching(reference, window)
             misses += 1
         if likeness >= LIKENESS:
             misses = 0
@@ -148,20 +179,30 @@ def likeness_of(reference: bytes, window: bytes) -> tuple[float, float]:
     return product / math.sqrt(energy * own), product / energy
 
 
-def best_match(reference: bytes, window: bytes) -> tuple[int, float, float]:
+def matching(reference: bytes, window: bytes) -> Steps[tuple[int, float, float]]:
     """Where in `reference` the `window` is most alike, how alike from 0 to 1, and how loud it is against that.
 
     Both are coarse samples (`Law.coarse`).
     """
-    size = len(window)
-    products = correlate(reference, window)
-    squares = [0, *accumulate((sample - 128) ** 2 for sample in reference)]
-    energies = map(sub, squares[size:], squares)
-    scores = [
-        product * product / energy if product > 0 and energy else 0.0
-        for product, energy in zip(products, energies, strict=False)
-    ]
-    place = max(range(len(scores)), key=scores.__getitem__)
+    size, best = len(window), (-1.0, 0)
+    halves = ((0, window[: size // 2]), (size // 2, window[size // 2 :]))
+    for first in range(0, len(reference) - size + 1, PIECE):
+        piece = reference[first : first + PIECE + size - 1]
+        count = len(piece) - size + 1
+        products = [0] * count
+        for begin, half in halves:
+            part = correlate(piece[begin : begin + count + len(half) - 1], half)
+            products = list(map(add, products, part))
+            yield
+        squares = [0, *accumulate((sample - 128) ** 2 for sample in piece)]
+        energies = map(sub, squares[size:], squares)
+        scores = [
+            product * product / energy if product > 0 and energy else 0.0
+            for product, energy in zip(products, energies, strict=True)
+        ]
+        place = max(range(count), key=scores.__getitem__)
+        best = max(best, (scores[place], -first - place))  # of equal ones the first
+    place = -best[1]
     return place, *likeness_of(reference[place : place + size], window)
 
 
@@ -184,13 +225,14 @@ def correlate(long: bytes, short: bytes) -> list[int]:
     ]
 
 
-def tones_in(law: Law, payload: bytes) -> tuple[tuple[tuple[int, ...], float], ...]:
+def finding_tones(law: Law, payload: bytes) -> Steps[tuple[tuple[tuple[int, ...], float], ...]]:
     """The tones of TONES in a payload, one or two at a time, and for how many seconds each, the longest first."""
     found: dict[tuple[int, ...], float] = {}
     for start in range(0, len(payload) - BLOCK + 1, BLOCK):
         block = payload[start : start + BLOCK]
         if not law.is_silent(block) and (tone := _tone_of(law.decode(block))):
             found[tone] = found.get(tone, 0.0) + BLOCK / RATE
+        yield
     return tuple(sorted(found.items(), key=lambda item: -item[1]))
 
 

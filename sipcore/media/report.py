@@ -27,6 +27,8 @@ class MediaEventKind(Enum):
     SECURED = "secured"
     SECURITY_FAILED = "security failed"
     NOMINATED = "path chosen by ICE"
+    HELD = "on hold"
+    TAKEN_OFF_HOLD = "off hold"
     GOODBYE = "goodbye"
     UNREACHABLE = "unreachable"
 

@@ -49,6 +49,8 @@ class Sender:
         """When the next packet is."""
         self._clock_from: float | None = None
         self._echo_offset = 0
+        self._begins = True
+        """Whether the next packet is the first after a silence, which the marker tells (RFC 3551 §4.1)."""
         self.first_at: float | None = None
         self._last_at: float | None = None
 
@@ -56,6 +58,17 @@ class Sender:
         """Send `frames` from now on, over and over; without any, only keys."""
         self._frames = frames
         self.began = self.due = self._clock_from = now
+
+    def pause(self) -> None:
+        """Send nothing until `resume`, keys included; the clock of the stream goes on."""
+        self.due = math.inf
+
+    def resume(self, now: float) -> None:
+        """Go on where the stream would be by now, as after any silence (RFC 3551 §4.1)."""
+        assert self.began is not None  # noqa: S101  # only what has begun is paused
+        missed = max(0, math.ceil((now - self.began) / self._ptime) - self._elapsed)
+        self._begins = True
+        self._advance(missed)
 
     def press(self, keys: str) -> None:
         """Send keys, one after the other. Raises LocalError for what is none, or where events were not agreed on."""
@@ -144,7 +157,8 @@ class Sender:
             return None
         payload = self._frames.payloads[self._frame % len(self._frames.payloads)]
         timestamp = self._first_timestamp + self._elapsed * self._ticks
-        return self._packet(self._codec.payload_type, timestamp, payload, marker=self.packets == 0)
+        begins, self._begins = self._begins, False
+        return self._packet(self._codec.payload_type, timestamp, payload, marker=begins)
 
     def _next_event(self) -> bytes:
         key, packets = self._pressing[0]

@@ -6,16 +6,16 @@ session.drain() -> [Datagram | MediaEvent]                           session.res
 `now` and `at`, the time at which a datagram came, are on one monotonic clock.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Protocol
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.media.control import INTERVAL, Controller
 from sipcore.media.emodel import estimate
 from sipcore.media.ice import CheckOutcome, IceCredentials, LiteAgent
-from sipcore.media.keys import SrtpKeys
-from sipcore.media.listen import Heard, listen
+from sipcore.media.keys import Handshake, SrtpKeys
+from sipcore.media.listen import Heard, Steps, finished, listening
 from sipcore.media.receiver import Receiver, law_of
 from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult, Unexpected
 from sipcore.media.rtp import Kind, RtpPacket, kind_of
@@ -26,7 +26,7 @@ from sipcore.resolve.target import SocketAddress, is_numeric
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.negotiation import Stream
 from sipcore.tokens import RandomBytes
-from sipcore.value import value
+from sipcore.value import maker, value
 
 DEFAULT_PTIME = 0.02
 """Seconds of sound in a packet where nobody says otherwise (RFC 3551 §4.2)."""
@@ -38,6 +38,10 @@ MAX_ELSEWHERE = 16
 """Addresses that are told of, from which datagrams came that are not the peer's."""
 FORGET_SECONDS = 1.0
 """Without a packet, after which the peer may send from another address than before."""
+
+
+UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them here
+"""Where nothing can be sent: how RFC 2543 put a call on hold (RFC 3264 §8.4)."""
 
 
 class Component(Enum):
@@ -58,26 +62,8 @@ class Datagram:
 
 Output = Datagram | MediaEvent
 
-
-class Handshake(Protocol):
-    """A DTLS handshake in progress: who makes it lives where OpenSSL may be loaded."""
-
-    keys: tuple[SrtpKeys, SrtpKeys] | None
-    """Local and remote ones, once it is done."""
-    failure: str
-    """Why it failed; empty while it has not."""
-
-    def receive_untrusted(self, data: bytes, now: float) -> None:
-        """Take a datagram."""
-
-    def next_timeout(self) -> float | None:
-        """When to come back."""
-
-    def handle_timeout(self, now: float) -> None:
-        """Begin, or send again what got no answer."""
-
-    def drain(self) -> list[bytes]:
-        """The datagrams to send."""
+_NOTHING: Sequence[Output] = ()
+_make_datagram = maker(Datagram)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +74,11 @@ class MediaPlan:
     something has come. RTCP goes to `remote_rtcp`, by default the port behind it, or,
     with `rtcp_mux`, along with RTP. `codec` is sent, `others` may come as well, `events` is the payload type of keys.
     `ptime` is in seconds. `keys` are the local and the remote ones of SDES, `handshake` is DTLS's; with neither, RTP is
-    plain. `ice` are the local credentials, where the peer does ICE. With `symmetric`, media is sent to where it comes
-    from, whatever was announced.
+    plain. Without `rtcp_mux`, `rtcp_handshake` makes the keys of RTCP, which has a DTLS association of its own
+    (RFC 5764 §4.1); beside DTLS, RTCP is neither sent nor read before it is done. `ice` are the local credentials,
+    where the peer does ICE. With `symmetric`, media is sent to where it comes from, whatever was announced.
+
+    `sends` and `receives` are what the descriptions' directions come to.
 
     What is sent: back what comes, with `echo`; else `frames`; else the known signal, where the codec is G.711.
     """
@@ -102,11 +91,13 @@ class MediaPlan:
     rtcp_mux: bool = False
     ptime: float = DEFAULT_PTIME
     sends: bool = True
+    receives: bool = True
     symmetric: bool = True
     echo: bool = False
     frames: Frames | None = None
     keys: tuple[SrtpKeys, SrtpKeys] | None = None
     handshake: Handshake | None = field(default=None, compare=False)
+    rtcp_handshake: Handshake | None = field(default=None, compare=False)
     ice: IceCredentials | None = None
     rtcp_interval: float = INTERVAL
     cname: str = "sipcore"
@@ -132,6 +123,7 @@ class MediaPlan:
             rtcp_mux=stream.rtcp_mux,
             ptime=min(max(wished or DEFAULT_PTIME, LEAST_PTIME), MOST_PTIME),
             sends=stream.direction.sends and not stream.held,
+            receives=stream.direction.receives,
         )
 
     def __post_init__(self) -> None:
@@ -172,7 +164,10 @@ class MediaSession:
         )
         self._agent = LiteAgent(plan.ice) if plan.ice else None
         self._srtp = SrtpSession(*plan.keys) if plan.keys else None
+        self._srtcp = self._srtp
+        """That of RTCP: the same, but for DTLS on two ports."""
         self._handshake = plan.handshake
+        self._rtcp_handshake = plan.rtcp_handshake
         self._security_failure = ""
         self.remote = plan.remote
         """Where media is sent, as of now."""
@@ -198,11 +193,12 @@ class MediaSession:
         elif kind is Kind.STUN:
             self._answer_check(component, data, remote, at)
         elif kind is Kind.DTLS:
-            if self._handshake is None:
+            handshake = self._handshake if component is Component.RTP else self._rtcp_handshake
+            if handshake is None:
                 self._handshakes += 1
-            elif component is Component.RTP:  # a peer without RTP and RTCP on one port begins one for RTCP as well
-                self._handshake.receive_untrusted(data, now)
-                self._follow_handshake(now)
+            else:
+                handshake.receive_untrusted(data, now)
+                self._follow_handshakes(now)
         else:
             self._malformed += 1
 
@@ -213,44 +209,69 @@ class MediaSession:
         soonest = self._watch_at
         if self._sender.due < soonest:
             soonest = self._sender.due
-        if self._control.next_timeout < soonest and self._is_ready:
+        if self._control.next_timeout < soonest and self._can_control:
             soonest = self._control.next_timeout
-        if self._handshake is not None and (at := self._handshake.next_timeout()) is not None and at < soonest:
-            soonest = at
+        for handshake in self._under_way:
+            if (at := handshake.next_timeout()) is not None and at < soonest:
+                soonest = at
         return soonest
 
     def handle_timeout(self, now: float) -> None:
         """Send what is due."""
         if self._ended:
             return
-        if self._handshake is not None:
-            self._handshake.handle_timeout(now)
-            self._follow_handshake(now)
-        pressed = len(self._sender.keys)
-        for data in self._sender.take_due(now):
+        if self._under_way:
+            for handshake in self._under_way:
+                handshake.handle_timeout(now)
+            self._follow_handshakes(now)
+        sender = self._sender
+        pressed = len(sender.keys)
+        for data in sender.take_due(now):
             self._send(data, now)
-        self._output.extend(MediaEvent(now, MediaEventKind.KEY_SENT, key) for key in self._sender.keys[pressed:])
+        if len(sender.keys) > pressed:
+            self._output.extend(MediaEvent(now, MediaEventKind.KEY_SENT, key) for key in sender.keys[pressed:])
         if now >= self._watch_at:
             self._watch_at = now + WATCH_SECONDS
-            self._output.extend(self._receiver.watch(now))
-        if self._is_ready and (report := self._control.take_due(now)) is not None:
-            self._send_control(report)
+            if self.plan.receives:
+                self._output.extend(self._receiver.watch(now))
+        if now >= self._control.next_timeout and self._can_control:
+            self._send_control(self._control.take_due(now) or b"")
 
-    def drain(self) -> list[Output]:
+    def drain(self) -> Sequence[Output]:
         """What is to be sent and told, in order; each once."""
-        output, self._output = self._output, []
+        output = self._output
+        if not output:
+            return _NOTHING
+        self._output = []
         return output
 
     def press(self, keys: str) -> None:
         """Send keys, as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
         self._sender.press(keys)
 
-    def move(self, plan: MediaPlan) -> None:
-        """Go on with a plan that differs in where the peer wants media, and in nothing else."""
-        self.plan = plan
-        self.remote = plan.remote
-        self._remote_rtcp = self._control_address(plan)
-        self._heard_from = None
+    def move(self, plan: MediaPlan, now: float) -> None:
+        """Go on with a plan that differs in where the peer wants media, and whether, and in nothing else.
+
+        Who is put on hold sends nothing until the call is taken off hold (RFC 3264 §8.4); RTCP goes on (§5.1).
+        """
+        before = self.plan
+        self.plan = replace(plan, handshake=before.handshake, rtcp_handshake=before.rtcp_handshake)
+        moves = (plan.remote, plan.remote_rtcp) != (before.remote, before.remote_rtcp)
+        if moves and plan.remote.host not in UNSPECIFIED:
+            self.remote = plan.remote
+            self._remote_rtcp = self._control_address(plan)
+            self._heard_from = None
+        if plan.sends == before.sends:
+            return
+        if not plan.sends:
+            self._sender.pause()
+            self._output.append(MediaEvent(now, MediaEventKind.HELD, "the peer wants no media"))
+            return
+        self._output.append(MediaEvent(now, MediaEventKind.TAKEN_OFF_HOLD, ""))
+        if self._sender.began is not None:
+            self._sender.resume(now)
+        elif self._is_ready:
+            self._begin(now)
 
     def finish(self, now: float) -> None:
         """The call is over: say goodbye. What comes from now on came too late."""
@@ -258,7 +279,7 @@ class MediaSession:
             return
         self._ended = True
         self._output.extend(self._receiver.finish(now))
-        if self._is_ready:
+        if self._can_control:
             self._send_control(self._control.goodbye_now(now))
 
     def unreachable(self, why: str, now: float) -> None:
@@ -269,12 +290,17 @@ class MediaSession:
 
     def listen(self) -> Heard | None:
         """What the last seconds of sound hold; None when none that can be heard came. Takes up to 0.3 s."""
+        return finished(self.listening())
+
+    def listening(self) -> Steps[Heard | None]:
+        """The same in steps of some 2 ms."""
         recordings = list(self._receiver.recordings.values())
         if not recordings:
             return None
         plays = self._law if not self.plan.echo and self.plan.frames is None else None
         longest = max(recordings, key=lambda recording: recording.size)
-        return listen(longest, plays, self._sender.began or 0.0)
+        heard = yield from listening(longest, plays, self._sender.began or 0.0)
+        return heard
 
     def result(self, now: float, heard: Heard | None = None) -> MediaResult:
         """The measures, so far or altogether, with what was `heard`."""
@@ -324,16 +350,38 @@ class MediaSession:
                 frames = signal_frames(self._law, plan.ptime)
             self._sender.begin(now, frames)
 
-    def _follow_handshake(self, now: float) -> None:
-        handshake = self._handshake
-        if handshake is None:
-            return
-        self._output.extend(Datagram(Component.RTP, data, self.remote) for data in handshake.drain())
+    @property
+    def _can_control(self) -> bool:
+        """Whether RTCP may flow: in the clear beside RTP in the clear, else with keys."""
+        return self._handshake is None or self._srtcp is not None
+
+    @property
+    def _under_way(self) -> tuple[Handshake, ...]:
+        if self._handshake is None:
+            return ()
+        return (self._handshake,) if self._rtcp_handshake is None else (self._handshake, self._rtcp_handshake)
+
+    def _follow_handshakes(self, now: float) -> None:
+        for component, handshake, remote in (
+            (Component.RTP, self._handshake, self.remote),
+            (Component.RTCP, self._rtcp_handshake, self._remote_rtcp),
+        ):
+            if handshake is None:
+                continue
+            self._output.extend(Datagram(component, data, remote) for data in handshake.drain())
+            if component is Component.RTP:
+                self._follow_handshake(handshake, now)
+            elif handshake.keys is not None and self._srtcp is None:
+                self._srtcp = SrtpSession(*handshake.keys)
+
+    def _follow_handshake(self, handshake: Handshake, now: float) -> None:
         if handshake.failure and not self._security_failure:
             self._security_failure = handshake.failure
             self._output.append(MediaEvent(now, MediaEventKind.SECURITY_FAILED, handshake.failure))
         elif handshake.keys is not None and self._srtp is None:
             self._srtp = SrtpSession(*handshake.keys)
+            if self.plan.rtcp_mux:
+                self._srtcp = self._srtp
             self._output.append(MediaEvent(now, MediaEventKind.SECURED, self._srtp.suite.name))
             self._begin(now)
 
@@ -370,7 +418,7 @@ class MediaSession:
         if events:
             self._output.extend(events)
         if self.plan.echo and self.plan.sends:
-            self._send_back(packet, now)
+            self._send(self._sender.echo(packet, now), now)
 
     def _is_expected(self, remote: SocketAddress, at: float) -> bool:
         """Whether a datagram may be the peer's: from where it sends, or said that it would, or anywhere to begin with.
@@ -404,8 +452,8 @@ class MediaSession:
         if self._ended:
             return  # its reports, and its goodbye, may well come after ours
         plain: bytes | None = data
-        if self._srtp is not None:
-            plain = self._srtp.unprotect_untrusted(data, rtcp=True)
+        if self._srtcp is not None:
+            plain = self._srtcp.unprotect_untrusted(data, rtcp=True)
         elif self._handshake is not None:
             self._unready += 1
             return
@@ -432,22 +480,19 @@ class MediaSession:
         if remote in self._elsewhere or len(self._elsewhere) < MAX_ELSEWHERE:
             self._elsewhere[remote] = self._elsewhere.get(remote, 0) + 1
 
-    def _send_back(self, packet: RtpPacket, now: float) -> None:
-        self._send(self._sender.echo(packet, now), now)
-
     def _send(self, plain: bytes, now: float) -> None:
         if not self.remote.port:
             return
         if self._sender.first_at is None:
             self._output.append(MediaEvent(now, MediaEventKind.FIRST_SENT, str(self.remote)))
         data = plain if self._srtp is None else self._srtp.protect(plain)
-        self._output.append(Datagram(Component.RTP, data, self.remote))
+        self._output.append(_make_datagram(Component.RTP, data, self.remote))
         self._sender.note_sent(plain, now)
 
     def _send_control(self, data: bytes) -> None:
-        if not self.remote.port:
+        if not self.remote.port or self._remote_rtcp.host in UNSPECIFIED:
             return
-        if self._srtp is not None:
-            data = self._srtp.protect_rtcp(data)
+        if self._srtcp is not None:
+            data = self._srtcp.protect_rtcp(data)
         component = Component.RTP if self.plan.rtcp_mux else Component.RTCP
         self._output.append(Datagram(component, data, self._remote_rtcp))

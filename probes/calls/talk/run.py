@@ -225,7 +225,7 @@ class Talk:
         over = line.result().unexpected.after_end
         if self.answered is not None and line.result().sources:
             await trio.sleep(LINGER)
-        measured = line.result(line.listen())
+        measured = line.result(await line.listen())
         self.media = CallMedia(
             measured,
             agreed.plan.codec.encoding,

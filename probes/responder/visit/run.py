@@ -25,6 +25,7 @@ from probes.responder.personas import (
     Step,
     Wait,
 )
+from probes.result import CallMedia
 from sipcore.auth.server import Accepted
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
@@ -32,13 +33,13 @@ from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.session import MediaPlan
+from sipcore.media.terms import Keying
 from sipcore.message.method import INVITE
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.build import SDP, telephone_event_codec
 
-MAX_CALL_SECONDS = 3600.0
-"""After which a call is hung up here, so that callers who vanish do not stay for ever."""
 GOODBYE_SECONDS = 1.0
 """How long a call may take to be hung up when the responder stops: two retransmissions of the BYE."""
 RTCP_INTERVAL = 1.0
@@ -62,6 +63,10 @@ class Host(Protocol):
     def persona(self) -> Persona:
         """Who answers."""
 
+    @property
+    def longest(self) -> float:
+        """Seconds after which a call is hung up here."""
+
     def report(self, happening: Happening) -> None:
         """Tell what became of the call."""
 
@@ -83,12 +88,14 @@ class Visit:
         self._status: int | None = None
         self._description = b""
         self._lines: ExitStack
+        self._leg: Leg | None = None
+        self._first: dict[MediaEventKind, float] = {}
 
     async def run(self) -> None:
         """Take the steps of the plan until the call is over, and report it."""
         with ExitStack() as self._lines:
             try:
-                with trio.move_on_after(MAX_CALL_SECONDS):
+                with trio.move_on_after(self._host.longest):
                     await self._take_steps()
             finally:
                 await self._end()
@@ -133,11 +140,12 @@ class Visit:
             return self._description
         plan, host = self._plan, self._host
         try:
-            leg = Leg(
+            leg = self._leg = Leg(
                 host.media,
                 self._call.flow.local.host,
                 host.persona.wishes,
                 host.endpoint.tokens,
+                self._hear,
                 echo=True,
                 rtcp_interval=RTCP_INTERVAL,
             )
@@ -173,7 +181,43 @@ class Visit:
         when, began = self._began
         seconds = trio.current_time() - began
         status, outcome, codec = self._outcome()
-        self._host.report(Happening(when, INVITE, caller, called, call.flow, status, outcome, codec, seconds))
+        answered, reason = self._answered, call.end_reason
+        self._host.report(
+            Happening(
+                when,
+                INVITE,
+                caller,
+                called,
+                call.flow,
+                status,
+                outcome,
+                codec,
+                seconds,
+                answered - began if answered is not None else None,
+                reason.value if reason else "",
+                self._measured(),
+            )
+        )
+
+    def _hear(self, event: MediaEvent) -> None:
+        self._first.setdefault(event.kind, event.at - self._began[1])
+
+    def _measured(self) -> CallMedia | None:
+        """What became of the audio; nothing is listened to, since what is sent back here is no known signal."""
+        leg = self._leg
+        if leg is None or leg.line.session is None:
+            return None
+        leg.line.finish()
+        plan = leg.agreed.plan if leg.agreed is not None else leg.line.session.plan
+        return CallMedia(
+            leg.line.result(),
+            plan.codec.encoding,
+            plan.ptime,
+            (leg.agreed.keying if leg.agreed is not None else Keying.NONE).value,
+            leg.line.address,
+            self._first.get(MediaEventKind.FIRST_SENT),
+            self._first.get(MediaEventKind.FIRST_RECEIVED),
+        )
 
     def _outcome(self) -> tuple[int | None, str, str]:
         reason, now = self._call.end_reason, trio.current_time()

@@ -50,7 +50,7 @@ class DtlsIdentity:
 
 
 class DtlsHandshake:
-    """One handshake (`sipcore.media.session.Handshake`). `client` is whether it is begun here (setup:active).
+    """One handshake (`sipcore.media.keys.Handshake`). `client` is whether it is begun here (setup:active).
 
     The peer is whoever has a certificate with one of `fingerprints`.
     """

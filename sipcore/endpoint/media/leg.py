@@ -102,7 +102,8 @@ class Leg:
         return self.local
 
     def start(self, remote: SessionDescription) -> Agreement:
-        """Begin as agreed, or go on as agreed anew: with another address, or, for anything else, as another stream.
+        """Begin as agreed, or go on as agreed anew: with another address, or on or off hold; or, for anything else, as
+        another stream.
 
         Raises ParseError as `agreement` does, and LocalError before there is a description of this side.
         """
@@ -115,7 +116,7 @@ class Leg:
         if plan == before:
             self.agreed = agreed
             return agreed
-        if before is not None and replace(before, remote=plan.remote, remote_rtcp=plan.remote_rtcp) == plan:
+        if before is not None and _moved(before, plan) == plan:
             self.line.move(plan)
         else:
             self.line.start(self._with_handshake(agreed), again=before is not None)
@@ -144,4 +145,12 @@ class Leg:
         if role is None or self._identity is None:
             return agreed.plan
         handshake = DtlsHandshake(self._identity, role.fingerprints, client=role.client)
-        return replace(agreed.plan, handshake=handshake)
+        second = None
+        if not agreed.plan.rtcp_mux:  # RFC 5764 §4.1: then RTCP has an association of its own
+            second = DtlsHandshake(self._identity, role.fingerprints, client=role.client)
+        return replace(agreed.plan, handshake=handshake, rtcp_handshake=second)
+
+
+def _moved(plan: MediaPlan, to: MediaPlan) -> MediaPlan:
+    """A plan with that of another which a stream can be told while it goes on."""
+    return replace(plan, remote=to.remote, remote_rtcp=to.remote_rtcp, sends=to.sends, receives=to.receives)

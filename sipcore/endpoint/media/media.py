@@ -1,11 +1,15 @@
-"""Media on sockets: pairs of ports, and one timer that paces the streams of all of them.
+"""Media on sockets: pairs of ports, one timer that paces the streams of all of them, and one look at what has come.
+
+While packets flow, the ports are looked at whenever something is sent: the kernel's stamps tell when each packet came,
+so that nothing is lost by it, and a thousand packets a second cost no thousand wake-ups. When nothing came, the kernel
+wakes.
 
 async with open_media() as media:
     with media.open("192.0.2.1") as line:            # line.address goes into the session description
         line.start(MediaPlan(remote, PCMU))          # once the peer's description is known
         await trio.sleep(5)
         line.finish()
-        print(line.result())
+        print(line.result(await line.listen()))
 """
 
 import errno
@@ -13,22 +17,21 @@ import heapq
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from types import TracebackType
 
 import trio
 
-from sipcore.deviation import Deviation
 from sipcore.endpoint.media.alarm import Alarm, new_alarm
+from sipcore.endpoint.media.port import Port, Ports, open_ports
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.listen import Heard
 from sipcore.media.report import MediaEvent, MediaResult
 from sipcore.media.session import Component, Datagram, MediaPlan, MediaSession, prepare
-from sipcore.resolve.target import Flow, SocketAddress
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
-from sipcore.trace import Stamp, TraceRecord
-from sipcore.transports.udp import UdpSocket
+from sipcore.trace import Direction, WireTrace
 
 PORT_ATTEMPTS = 20
 """Half of all free ports are odd: one run in a million finds no even one."""
@@ -40,25 +43,33 @@ GRAIN = 0.0005
 """Seconds between two wake-ups: what is due in between leaves together, so that many streams cost few of them."""
 
 OnEvent = Callable[[MediaEvent], None]
+OnPacket = Callable[[WireTrace], None]
 
 
 class Media:
     """The streams of a process, or of a part of it. Made by `open_media`."""
 
-    def __init__(self, nursery: trio.Nursery, alarm: Alarm, random_bytes: RandomBytes) -> None:
-        self._nursery = nursery
+    def __init__(
+        self, alarm: Alarm, ports: Ports, random_bytes: RandomBytes, on_packet: OnPacket | None = None
+    ) -> None:
         self._alarm = alarm
+        self.on_packet = on_packet
+        """Is told of each datagram that left or came, once it has; None where nobody asks."""
         self._random_bytes = random_bytes
+        self.ports = ports
+        self.lines: set[Line] = set()
+        """Those that are open."""
+        self.listening = trio.Lock()
+        """One line at a time listens: each takes its time of what the others are paced by."""
         self._due: list[tuple[float, int, Line]] = []
         self._count = 0
         self._awake_from = 0.0
         self._set_to = float("inf")
+        self._quiet = trio.Event()
 
     def open(self, host: str, on_event: OnEvent | None = None) -> "Line":
         """Bind an even port and the next one (RFC 3550 §11). Raises OSError where there are none."""
-        line = Line(self, host, self._random_bytes, on_event or (lambda _: None))
-        self._nursery.start_soon(line.run)
-        return line
+        return Line(self, host, self._random_bytes, on_event or (lambda _: None))
 
     def schedule(self, line: "Line", at: float) -> None:
         """Come back to a line at that time."""
@@ -67,21 +78,40 @@ class Media:
         if at < self._set_to:
             self._set(at)
 
-    async def run(self) -> None:
-        """Pace until cancelled."""
+    async def pace(self) -> None:
+        """Send what is due, and take what has come, until cancelled."""
         while True:
             await self._alarm.wait()
             self._awake_from, self._set_to = trio.current_time(), float("inf")
             self._serve(self._awake_from)
-            if self._due:
+            if not self._quiet.is_set():
+                self._take()
+            if self._due and self._due[0][0] < self._set_to:
                 self._set(self._due[0][0])
+
+    async def watch(self) -> None:
+        """See that what comes is taken while nothing is sent, until cancelled."""
+        while True:
+            await self.ports.wait()
+            self._quiet = trio.Event()
+            self._take()
+            await self._quiet.wait()
+
+    def _take(self) -> None:
+        """Take what has come; as long as there is something, look again soon."""
+        if not self.ports.take_untrusted():
+            self._quiet.set()
+        elif (soon := trio.current_time() + GRAIN) < self._set_to:
+            self._set(soon)
 
     def _set(self, at: float) -> None:
         self._set_to = max(at, self._awake_from + GRAIN)
         self._alarm.set(self._set_to)
 
     def _serve(self, now: float) -> None:
-        while self._due and self._due[0][0] <= now:
+        """Send what is due by now. What comes due meanwhile has to wait for what has come in."""
+        begin = now
+        while self._due and self._due[0][0] <= begin:
             at, _, line = heapq.heappop(self._due)
             if line.due == at:  # else it has been scheduled anew since
                 line.handle_timeout(now)
@@ -95,12 +125,15 @@ class Line:
         self._media = media
         self._random_bytes = random_bytes
         self._on_event = on_event
-        self._sockets = _bind(host, self)
-        self.address = self._sockets[Component.RTP].local
         self.due: float | None = None
         self.session: MediaSession | None = None
         self._early: deque[tuple[Component, bytes, SocketAddress, float]] = deque(maxlen=MAX_EARLY)
-        self._scope = trio.CancelScope()
+        self._closed = False
+        self._rtp, self._rtcp = _bind(host, self)
+        self.address = self._rtp.local
+        media.lines.add(self)
+        for port in (self._rtp, self._rtcp):
+            media.ports.add(port)
 
     def start(self, plan: MediaPlan, *, again: bool = False) -> None:
         """Send and receive as the descriptions have agreed; `again` as another stream, whose measures begin anew.
@@ -119,8 +152,13 @@ class Line:
         self._reschedule()
 
     def move(self, plan: MediaPlan) -> None:
-        """Go on with a plan that differs in where the peer wants media only. Raises LocalError before the start."""
-        self._started.move(plan)
+        """Go on with a plan that differs in where the peer wants media, and whether, only (RFC 3264 §8.4).
+
+        Raises LocalError before the start.
+        """
+        self._started.move(plan, trio.current_time())
+        self._flush()
+        self._reschedule()
 
     def press(self, keys: str) -> None:
         """Send keys as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
@@ -132,9 +170,20 @@ class Line:
             self.session.finish(trio.current_time())
             self._flush()
 
-    def listen(self) -> Heard | None:
-        """What was heard of late; see `MediaSession.listen`. Raises LocalError before the start."""
-        return self._started.listen()
+    async def listen(self) -> Heard | None:
+        """What was heard of late; see `MediaSession.listen`. Raises LocalError before the start.
+
+        The other lines are served in between.
+        """
+        steps = self._started.listening()
+        async with self._media.listening:
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as stopped:
+                    heard: Heard | None = stopped.value
+                    return heard
+                await trio.lowlevel.checkpoint()
 
     def result(self, heard: Heard | None = None) -> MediaResult:
         """The measures so far, with what was `heard`. Raises LocalError before the start."""
@@ -142,9 +191,15 @@ class Line:
 
     def close(self) -> None:
         """Give the ports back."""
+        if self._closed:
+            return
         self.finish()
+        self._closed = True
         self.due = None
-        self._scope.cancel()
+        self._media.lines.discard(self)
+        for port in (self._rtp, self._rtcp):
+            self._media.ports.remove(port)
+            port.close()
 
     def __enter__(self) -> "Line":
         return self
@@ -162,18 +217,6 @@ class Line:
 
     # Called by Media
 
-    async def run(self) -> None:
-        """Receive until closed."""
-        try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    for udp in self._sockets.values():
-                        nursery.start_soon(udp.run)
-        finally:
-            self.due = None
-            for udp in self._sockets.values():
-                udp.close()
-
     def handle_timeout(self, now: float) -> None:
         """Send what is due."""
         if self.session is not None:
@@ -183,8 +226,24 @@ class Line:
 
     # Called by the ports
 
-    def receive_untrusted(self, component: Component, data: bytes, remote: SocketAddress, at: float) -> None:
-        """Take a datagram."""
+    def receive_rtp_untrusted(self, data: bytes, remote: SocketAddress, at: float) -> None:
+        """Take a datagram that came to the first port."""
+        self._receive_untrusted(Component.RTP, data, remote, at)
+
+    def receive_rtcp_untrusted(self, data: bytes, remote: SocketAddress, at: float) -> None:
+        """Take a datagram that came to the second one."""
+        self._receive_untrusted(Component.RTCP, data, remote, at)
+
+    def unreachable(self, why: str) -> None:
+        """A datagram did not get there."""
+        if self.session is not None:
+            self.session.unreachable(why, trio.current_time())
+            self._flush()
+
+    def _receive_untrusted(self, component: Component, data: bytes, remote: SocketAddress, at: float) -> None:
+        on_packet = self._media.on_packet
+        if on_packet is not None:
+            on_packet(WireTrace(at, Direction.RECEIVED, self._flow(component, remote), data))
         session = self.session
         if session is None:
             self._early.append((component, data, remote, at))
@@ -194,88 +253,75 @@ class Line:
         if session.plan.handshake is not None:
             self._reschedule()
 
-    def unreachable(self, why: str) -> None:
-        """A datagram did not get there."""
-        if self.session is not None:
-            self.session.unreachable(why, trio.current_time())
-            self._flush()
-
     def _flush(self) -> None:
-        session = self._started
+        session, on_packet = self._started, self._media.on_packet
         for output in session.drain():
             if isinstance(output, Datagram):
+                port = self._rtp if output.component is Component.RTP else self._rtcp
+                at = trio.current_time() if on_packet is not None else 0.0
                 try:
-                    self._sockets[output.component].send(output.data, output.remote)
+                    port.send(output.data, output.remote)
                 except TransportFailure as failure:
                     session.unreachable(failure.message, trio.current_time())
+                    continue
+                if on_packet is not None:
+                    flow = self._flow(output.component, output.remote)
+                    on_packet(WireTrace(at, Direction.SENT, flow, output.data))
             else:
                 self._on_event(output)
 
+    def _flow(self, component: Component, remote: SocketAddress) -> Flow:
+        return Flow(Transport.UDP, (self._rtp if component is Component.RTP else self._rtcp).local, remote)
+
     def _reschedule(self) -> None:
         at = self._started.next_timeout()
-        if at is not None and at != self.due:
+        if at is not None and at != self.due and not self._closed:
             self.due = at
             self._media.schedule(self, at)
 
 
-class _Port:
-    """One of a line's ports (`transports.base.Sink`)."""
-
-    def __init__(self, line: Line, component: Component) -> None:
-        self._line = line
-        self._component = component
-
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: Sequence[Deviation]) -> None:  # noqa: ARG002  # a Sink
-        """A datagram came."""
-        self._line.receive_untrusted(self._component, data, flow.remote, stamp.at)
-
-    def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:  # noqa: ARG002  # a Sink
-        """A datagram did not get there."""
-        self._line.unreachable(failure.message)
-
-    def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
-        """There are no connections."""
-
-    def trace(self, record: TraceRecord) -> None:
-        """Nor are there any to tell of."""
-
-
-def _bind(host: str, line: Line) -> dict[Component, UdpSocket]:
+def _bind(host: str, line: Line) -> tuple[Port, Port]:
     """An even port and the next one."""
     for _ in range(PORT_ATTEMPTS):
         with ExitStack() as bound:
-            rtp = UdpSocket(SocketAddress(host, 0), RECEIVE_BUFFER, _Port(line, Component.RTP), sent_stamps=False)
+            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, line.receive_rtp_untrusted, line.unreachable)
             bound.callback(rtp.close)
             if rtp.local.port % 2:
                 continue
+            above = SocketAddress(host, rtp.local.port + 1)
             try:
-                above = SocketAddress(host, rtp.local.port + 1)
-                rtcp = UdpSocket(above, RECEIVE_BUFFER, _Port(line, Component.RTCP), sent_stamps=False)
+                rtcp = Port(above, RECEIVE_BUFFER, line.receive_rtcp_untrusted, line.unreachable)
             except OSError:
                 continue
             bound.pop_all()
-            return {Component.RTP: rtp, Component.RTCP: rtcp}
+            return rtp, rtcp
     raise OSError(errno.EADDRINUSE, "no two free ports in a row for media")
 
 
 @asynccontextmanager
 async def open_media(
-    random_bytes: RandomBytes = secrets.token_bytes, alarm: Alarm | None = None
+    random_bytes: RandomBytes = secrets.token_bytes, alarm: Alarm | None = None, on_packet: OnPacket | None = None
 ) -> AsyncIterator[Media]:
-    """Media for a block, at the end of which its lines are closed. An `alarm` is for other clocks than the real one."""
-    alarm = alarm or new_alarm()
+    """Media for a block, at the end of which its lines are closed. An `alarm` is for other clocks than the real one,
+    `on_packet` for who wants to see every datagram.
+    """
     failure: BaseException | None = None
-    try:
+    with ExitStack() as held:
+        alarm = alarm or new_alarm()
+        held.callback(alarm.close)
         async with trio.open_nursery() as nursery:
-            media = Media(nursery, alarm, random_bytes)
-            nursery.start_soon(media.run)
+            ports = open_ports(nursery)
+            held.callback(ports.close)
+            media = Media(alarm, ports, random_bytes, on_packet)
+            nursery.start_soon(media.pace)
+            nursery.start_soon(media.watch)
             try:
                 yield media
             except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
                 failure = error
             finally:
+                for line in list(media.lines):
+                    line.close()
                 nursery.cancel_scope.cancel()
-    finally:
-        alarm.close()
     if failure is not None:
         raise failure

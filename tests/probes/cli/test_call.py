@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from probes.cli.call import EXIT_CODES
+from probes.capture.files import read_packets
+from probes.capture.network import read_payloads
+from probes.cli.call_codes import EXIT_CODES
 from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import WRITERS
 from probes.result import CallKind
+from sipcore.media.rtp import Kind, kind_of
 from tests.probes.discovery.network import HOST, free_port, ok
+from tests.probes.report.pages import page_of
 
 COMMAND = (sys.executable, "-m", "probes.cli.main", "call")
 Respond = Callable[[bytes], bytes | None]
@@ -78,6 +82,14 @@ def peer(respond: Respond) -> Iterator[Peer]:
 def accept(data: bytes) -> bytes | None:
     """Take calls, at the very URI that they are for."""
     return None if data.startswith(b"ACK") else ok(data, f"Contact: <{data.split()[1].decode()}>")
+
+
+def describe(data: bytes) -> bytes | None:
+    """Take calls with a session to whose port nobody listens."""
+    if not data.startswith(b"INVITE"):
+        return accept(data)
+    body = f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n".encode()
+    return ok(data, f"Contact: <{data.split()[1].decode()}>", "Content-Type: application/sdp", body=body)
 
 
 def ring(data: bytes) -> bytes | None:
@@ -222,23 +234,49 @@ def test_the_help_fits_a_terminal() -> None:
 
 def test_a_call_is_saved(tmp_path: Path) -> None:
     files = [tmp_path / f"call{end}" for end in WRITERS]
+    options = [part for file in files for part in ("--save", str(file))] + ["--html", str(tmp_path / "report")]
     with peer(accept) as bob:
-        done = sipprobe("call", bob.target, "--hold", "0", *(part for file in files for part in ("--save", str(file))))
+        done = sipprobe("call", bob.target, "--hold", "0", *options)
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
-    begins = {".pcapng": b"\n\r\r\n", ".svg": b"<svg ", ".mmd": b"sequenceDiagram\n", ".json": b"{\n"}
+    assert "Test call" in page_of((tmp_path / "report").read_text()).text
+    begins = {
+        ".html": b"<!DOCTYPE html>",
+        ".pcapng": b"\n\r\r\n",
+        ".svg": b"<svg ",
+        ".mmd": b"sequenceDiagram\n",
+        ".json": b"{\n",
+    }
     assert {file.suffix: file.read_bytes().startswith(begins[file.suffix]) for file in files} == dict.fromkeys(
         WRITERS, True
     )
 
 
 @pytest.mark.parametrize(
-    ("file", "told"), [("call.txt", "has to end in .pcapng, .svg, .mmd, .json"), ("no/call.svg", "no directory")]
+    ("file", "told"), [("call.txt", "has to end in .html, .pcapng, .svg, .mmd, .json"), ("no/call.svg", "no directory")]
 )
 def test_what_cannot_be_saved_is_told_before_anybody_is_called(tmp_path: Path, file: str, told: str) -> None:
     with peer(accept) as bob:
         done = sipprobe("call", bob.target, "--save", str(tmp_path / file))
     assert (done.returncode, bob.asked) == (ExitCode.USAGE, [])
     assert told in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--with-media", "--with-tls"])
+def test_what_goes_into_a_capture_needs_one(tmp_path: Path, option: str) -> None:
+    with peer(accept) as bob:
+        done = sipprobe("call", bob.target, "--save", str(tmp_path / "call.svg"), option)
+    assert (done.returncode, bob.asked) == (ExitCode.USAGE, [])
+    assert f"{option} goes with --save FILE.pcapng" in done.stderr
+
+
+def test_media_is_saved_where_it_is_asked_for(tmp_path: Path) -> None:
+    plain, whole = tmp_path / "plain.pcapng", tmp_path / "whole.pcapng"
+    with peer(describe) as bob:
+        for file, options in ((plain, []), (whole, ["--with-media", "--with-tls"])):
+            done = sipprobe("call", bob.target, "--hold", "0.1", "--save", str(file), *options)
+            assert done.returncode in (ExitCode.OK, ExitCode.NO_MEDIA)
+    payloads = [[each.data for each in read_payloads(read_packets(file.read_bytes()))] for file in (plain, whole)]
+    assert [any(kind_of(data) is Kind.RTP for data in each) for each in payloads] == [False, True]
 
 
 @pytest.mark.parametrize(

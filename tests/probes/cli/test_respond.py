@@ -21,8 +21,11 @@ from sipcore.auth.digest import Algorithm, Secret
 from sipcore.auth.server import ServerPolicy
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.codecs import CODECS
+from tests.probes.cli.test_call import sipprobe
 from tests.probes.report import schemas
 
+CALL = schemas.load("call")
+MEDIA = CALL["$defs"]["media"]
 ROOT = Path(__file__).parents[3]
 HOST = "127.0.0.1"
 TIMEOUT = 20.0
@@ -108,6 +111,24 @@ def test_for_programs() -> None:
         assert process.wait(TIMEOUT) == ExitCode.OK
 
 
+@pytest.mark.parametrize(("hold", "code"), [("0.5", ExitCode.OK), ("0", ExitCode.NO_MEDIA)])
+def test_so_many_calls(hold: str, code: ExitCode) -> None:
+    """And no more; without audio from the caller, that is told by the exit code."""
+    with responding("--json", "--no-tls", "--calls", "1", "--max-hold", "60") as process:
+        port = data_of(process)["addresses"][0]["port"]
+        if code is ExitCode.OK:
+            assert sipprobe("call", f"sip:a@{HOST}:{port}", "--hold", hold).returncode == ExitCode.OK
+        else:
+            assert ask(port, "INVITE").startswith("SIP/2.0 200 ")
+            ask(port, "BYE")
+            process.send_signal(signal.SIGINT)  # nobody has acknowledged that call
+        happening = data_of(process)
+        assert process.wait(TIMEOUT) == code
+    if code is ExitCode.OK:
+        assert happening["media"]["received"]["packets"] == happening["media"]["sent"]["packets"] > 0
+        assert schemas.violations(happening["media"], MEDIA, CALL) == []
+
+
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as left:
         main(["respond", *arguments])
@@ -123,7 +144,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """What the responder is told to be, in place of its being it."""
     personas: Served = []
 
-    async def serve(persona: Persona, binds: list[Binding], as_json: bool) -> None:
+    async def serve(persona: Persona, binds: list[Binding], told: object, longest: float) -> None:
         personas.append((persona, binds))
 
     monkeypatch.setattr(verb, "_serve", serve)

@@ -22,6 +22,7 @@ FLOW = Flow(Transport.TCP, SocketAddress("192.0.2.4", 5060), SocketAddress("2001
 WHEN = datetime(2024, 11, 21, 13, 2, 3, 456000, tzinfo=UTC)
 BUSY = Happening(WHEN, "INVITE", "sip:alice@192.0.2.1", "sip:busy@192.0.2.4", FLOW, 486, "")
 HELD = replace(BUSY, status=200, outcome="PCMU, hung up there after 2.0 s", codec="PCMU", seconds=2.0004)
+HELD = replace(HELD, answer_time=0.25, ended_by="hung up there")
 BINDINGS = ((Transport.UDP, SocketAddress("127.0.0.1", 5060)), (Transport.TLS, SocketAddress("::1", 5061)))
 
 
@@ -70,6 +71,9 @@ def test_data() -> None:
         "outcome": "PCMU, hung up there after 2.0 s",
         "codec": "PCMU",
         "duration_ms": 2000,
+        "answer_time_ms": 250.0,
+        "ended_by": "hung up there",
+        "media": None,
     }
 
 

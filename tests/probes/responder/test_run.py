@@ -15,7 +15,6 @@ from probes.responder import run
 from probes.responder.happening import Binding, Happening
 from probes.responder.personas import Guard, Manner, Persona
 from probes.responder.run import CannotListenError, Responder, open_responder
-from probes.responder.visit import run as visit
 from probes.result import CallResult, CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
@@ -35,7 +34,7 @@ from sipcore.message.registry import ALLOW, AUTHENTICATION_INFO, CONTENT_TYPE, S
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.sdp.attributes import G729, PCMU
+from sipcore.sdp.attributes import G729, PCMA, PCMU
 from sipcore.sdp.build import audio_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -69,12 +68,17 @@ class Told(list[Happening]):
 
 
 @asynccontextmanager
-async def responding(persona: Persona, binds: list[Binding] = UDP) -> AsyncIterator[tuple[Responder, Endpoint, Told]]:
+async def responding(
+    persona: Persona, binds: list[Binding] = UDP, longest: float = run.MAX_CALL_SECONDS
+) -> AsyncIterator[tuple[Responder, Endpoint, Told]]:
     """A responder, an endpoint to ask it with, and what the responder tells."""
     told = Told()
     client = EndpointConfig(transports=TransportConfig(tls=TlsConfig(verify=False)))
     with trio.fail_after(20):
-        async with open_responder(persona, binds, told.append) as responder, open_endpoint(client) as endpoint:
+        async with (
+            open_responder(persona, binds, told.append, longest=longest) as responder,
+            open_endpoint(client) as endpoint,
+        ):
             yield responder, endpoint, told
 
 
@@ -403,12 +407,34 @@ async def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPa
         assert (await dial(responder, "c")).status is CallStatus.CONNECTED
 
 
-async def test_no_call_lasts_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visit, "MAX_CALL_SECONDS", 0.05)
-    async with responding(Persona()) as (responder, _, told):
+async def test_no_call_lasts_for_ever() -> None:
+    async with responding(Persona(), longest=0.05) as (responder, _, told):
         assert "hung up there" in (await dial(responder, "a", hold=10.0)).why
         await told.reach(1)
         assert "hung up here" in told[0].outcome
+
+
+async def test_the_media_of_a_call_is_measured_here_too() -> None:
+    async with responding(Persona(codecs=(PCMA,))) as (responder, _, told):
+        placed = await dial(responder, "a", hold=0.4)
+        await told.reach(1)
+    media = told[0].media
+    assert media is not None
+    assert placed.media is not None
+    assert (media.codec, media.keying, media.ptime) == ("PCMA", "none", 0.02)
+    received = media.measured.received
+    assert received is not None
+    assert received.packets == placed.media.measured.sent.packets == media.measured.sent.packets
+    assert received.lost == 0
+    assert media.first_received is not None
+    assert (told[0].answer_time is None, told[0].ended_by) == (False, "hung up there")
+
+
+async def test_a_call_that_is_refused_has_no_media() -> None:
+    async with responding(Persona()) as (responder, _, told):
+        await dial(responder, "busy")
+        await told.reach(1)
+        assert (told[0].media, told[0].answer_time) == (None, None)
 
 
 async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,7 +276,7 @@ def test_checks_of_ice_are_answered() -> None:
     session.receive_untrusted(Component.RTCP, request.encode("wrong"), BOB, talk.now, talk.now)
     assert [output.remote for output in session.drain() if isinstance(output, Datagram)] == [BOB]
     talk.bob.session.receive_untrusted(Component.RTP, request.encode("password"), STRANGER, talk.now, talk.now)
-    assert talk.bob.session.drain() == []  # where there is no ICE
+    assert not talk.bob.session.drain()  # where there is no ICE
 
 
 def test_a_late_pacer_skips_what_has_gone_by() -> None:
@@ -302,7 +302,7 @@ def test_nothing_more_after_the_end() -> None:
     session.finish(talk.now)
     session.handle_timeout(talk.now + 1)
     assert session.next_timeout() is None
-    assert session.drain() == []
+    assert not session.drain()
     assert count == len(talk.alice.sent)
     talk.run(1)
     assert session.result(talk.now).unexpected.after_end > 0
@@ -403,3 +403,59 @@ def test_what_nobody_agreed_on_is_counted(data: bytes, handshakes: int, checks: 
     session.receive_untrusted(Component.RTP, data, BOB, 0.1, 0.1)
     unexpected = session.result(1.0).unexpected
     assert (unexpected.handshakes, unexpected.checks, unexpected.malformed) == (handshakes, checks, 0)
+
+
+def test_who_is_held_sends_nothing_and_reports_all_the_same() -> None:
+    talk = Talk(CALLS, replace(CALLS, remote=ALICE, sends=False))
+    talk.run(1)
+    sent = talk.alice.session.result(talk.now).sent
+    talk.alice.session.move(replace(CALLS, sends=False), talk.now)
+    reports = talk.alice.session.result(talk.now).control.sent
+    talk.run(3)
+    assert talk.alice.session.result(talk.now).sent.packets == sent.packets
+    assert talk.alice.session.result(talk.now).control.sent > reports
+    talk.alice.session.move(CALLS, talk.now)
+    begun = len(talk.alice.sent)
+    talk.run(1)
+    assert [kind for kind in talk.alice.kinds if "hold" in kind.value] == [
+        MediaEventKind.HELD,
+        MediaEventKind.TAKEN_OFF_HOLD,
+    ]
+    assert talk.alice.session.result(talk.now).sent.packets == pytest.approx(sent.packets + 50, abs=1)
+    first = RtpPacket.parse(next(each.data for each in talk.alice.sent[begun:] if each.component is Component.RTP))
+    assert first.marker
+    received = talk.bob.session.result(talk.now).received
+    assert received is not None
+    assert (received.lost, received.gaps, received.restarts) == (0, 0, 0)
+    assert received.jitter < 0.001  # the clock of the stream has gone on
+
+
+def test_who_is_called_while_held_begins_once_taken_off() -> None:
+    talk = Talk(replace(CALLS, sends=False), replace(ECHOES, echo=False, sends=False))
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).sent.packets == 0
+    talk.alice.session.move(CALLS, talk.now)
+    talk.run(1)
+    assert talk.alice.session.result(talk.now).sent.packets == pytest.approx(50, abs=1)
+
+
+def test_held_by_an_address_to_which_nothing_can_be_sent() -> None:
+    """As RFC 2543 had it (RFC 3264 §8.4)."""
+    nowhere = SocketAddress("0.0.0.0", 4000)
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    talk.alice.session.move(replace(CALLS, remote=nowhere, sends=False), talk.now)
+    talk.run(3)
+    assert {each.remote.host for each in talk.alice.sent} == {BOB.host}
+    begun = MediaSession(replace(CALLS, remote=nowhere, sends=False), random.Random(1).randbytes, 0.0, EPOCH)
+    begun.handle_timeout(10.0)
+    assert not begun.drain()
+
+
+def test_an_inactive_peer_is_not_said_to_have_stopped() -> None:
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    talk.alice.session.move(replace(CALLS, sends=False, receives=False), talk.now)
+    talk.bob.session.move(replace(ECHOES, sends=False, receives=False), talk.now)
+    talk.run(3)
+    assert MediaEventKind.STALLED not in talk.alice.kinds

@@ -11,8 +11,9 @@ from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.terms import Encryption, Keying, Wishes
-from sipcore.sdp.attributes import G722, PCMA, PCMU
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.modify import directed
 from sipcore.tokens import Tokens
 
 HOST = "127.0.0.1"
@@ -135,3 +136,37 @@ async def fail() -> None:
 async def test_an_error_inside_comes_out_as_it_is() -> None:
     with pytest.raises(LocalError, match="mine"):
         await fail()
+
+
+async def test_a_peer_that_holds_pauses_the_stream_and_keeps_its_measures() -> None:
+    async with two_legs(Wishes((PCMU,)), Wishes((PCMU,))) as (alice, bob, told):
+        offer = alice.offer()
+        answer = bob.answer(offer)
+        bob.start(offer)
+        alice.start(answer)
+        await until(alice, PACKETS)
+        session = alice.line.session
+        alice.start(directed(answer, Direction.SENDONLY))
+        assert [event.kind for event in told][-1] is MediaEventKind.HELD
+        sent = alice.line.result().sent.packets
+        await trio.sleep(0.1)
+        assert alice.line.result().sent.packets == sent
+        alice.start(answer)
+        await until(alice, sent + PACKETS)
+        assert alice.line.session is session
+
+
+async def test_rtcp_has_a_handshake_of_its_own_without_rtcp_mux() -> None:
+    wishes = Wishes((PCMU,), Encryption.REQUIRE, Keying.DTLS)
+    async with two_legs(wishes, Wishes((PCMU,), Encryption.ALLOW)) as (alice, bob, told):
+        offer = alice.offer()
+        media = offer.media[0]
+        two_ports = offer.with_media(0, media.without_attribute("rtcp-mux"))
+        answer = bob.answer(two_ports)
+        assert not alice.start(answer).plan.rtcp_mux
+        assert not bob.start(two_ports).plan.rtcp_mux
+        await until(alice, PACKETS)
+        alice.line.finish()
+        while not bob.line.result().control.goodbye:  # noqa: ASYNC110  # see above
+            await trio.sleep(0.01)
+        assert MediaEventKind.SECURITY_FAILED not in [event.kind for event in told]

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import trio
@@ -20,6 +21,7 @@ from sipcore.media.rtp import pack
 from sipcore.media.session import MediaPlan
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import PCMU, Codec
+from sipcore.trace import Direction, WireTrace
 from tests.machine import needs_ipv6
 
 HOST = "127.0.0.1"
@@ -63,7 +65,7 @@ async def test_a_call_that_is_echoed(host: str) -> None:
         alice.press("7")
         await until(alice, 60)
         alice.finish()
-        result = alice.result(alice.listen())
+        result = alice.result(await alice.listen())
         assert result.received is not None
         assert result.received.lost == 0
         assert result.control.round_trips
@@ -73,6 +75,26 @@ async def test_a_call_that_is_echoed(host: str) -> None:
         assert [event.kind for event in told][:2] == [MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED]
         await trio.sleep(0.05)
         assert bob.result().control.goodbye
+
+
+async def test_whoever_asks_is_told_of_every_packet() -> None:
+    wire: list[WireTrace] = []
+    with trio.fail_after(20):
+        async with open_media(on_packet=wire.append) as media, open_media() as others:
+            with media.open(HOST) as alice, others.open(HOST) as bob:
+                one, other = plans(alice, bob)
+                alice.start(one)
+                bob.start(other)
+                await until(alice, 5)
+                alice.finish()
+                result, local = alice.result(), alice.address.port
+    rtp = [each for each in wire if each.flow.local.port == local]
+    sent = [each for each in rtp if each.direction is Direction.SENT]
+    assert result.received is not None
+    assert (len(sent), len(rtp) - len(sent)) == (result.sent.packets, result.received.packets)
+    assert {each.flow.local.port for each in wire} == {local, local + 1}
+    assert all(before.at <= after.at for before, after in pairwise(sent))
+    assert all(each.data[0] >> 6 == 2 for each in wire)
 
 
 async def test_ports_are_even_and_in_a_row() -> None:
@@ -156,9 +178,11 @@ async def test_nothing_listens_there() -> None:
 
 async def test_what_is_asked_too_early_or_twice() -> None:
     async with two_lines() as (alice, bob, _):
-        for ask in (alice.result, alice.listen, lambda: alice.press("1")):
+        for ask in (alice.result, lambda: alice.press("1")):
             with pytest.raises(LocalError):
                 ask()
+        with pytest.raises(LocalError):
+            await alice.listen()
         alice.finish()
         alice.unreachable("nothing was sent")
         alice.handle_timeout(0.0)

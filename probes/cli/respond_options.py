@@ -1,0 +1,31 @@
+"""The options of `sipprobe respond`: what they are called, what they take, and what the help says of them."""
+
+from typing import Annotated
+
+import typer
+
+MAX_PORT = 65535
+
+Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 or :: for all.")]
+Port = Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For UDP and TCP; 0 for any free one.")]
+TlsPort = Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")]
+NoTls = Annotated[bool, typer.Option("--no-tls", help="Do not serve TLS.")]
+Ring = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Ring (180) for so long.")]
+AnswerAfter = Annotated[
+    float | None, typer.Option(min=0.0, metavar="SECONDS", help="Wait before ringing or answering.")
+]
+EarlyMedia = Annotated[bool, typer.Option("--early-media", help="Send 183 with media first.")]
+Refuse = Annotated[int | None, typer.Option(metavar="CODE", help="Refuse calls with this status, 300 to 699.")]
+Redirect = Annotated[str, typer.Option(metavar="URI", help="Send callers elsewhere (302).")]
+Busy = Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")]
+Silent = Annotated[bool, typer.Option("--silent", help="Never answer anything.")]
+HangUpAfter = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")]
+CodecName = Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")]
+User = Annotated[str, typer.Option(help="Ask for digest authentication as this user.")]
+Realm = Annotated[str, typer.Option(help="The realm of the challenge.")]
+AlgorithmName = Annotated[list[str] | None, typer.Option(help="Digest algorithm to offer, in order.")]
+ProxyAuth = Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")]
+Calls = Annotated[int | None, typer.Option(min=1, metavar="N", help="End once so many calls are over.")]
+MaxHold = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="When a call is hung up in any case.")]
+Server = Annotated[str, typer.Option(help="The banner (Server header field); empty for none.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
