@@ -60,6 +60,7 @@ LIMITS = (
     Limit("sweep.cpu", 120.0),
     Limit("sweep.lossy", 100 / 0.999),
     Limit("sweep.sparse", 4.0 + 1.5),
+    Limit("media.pacing.p99", 2000.0),
     Limit("rtt.accuracy.idle", 20.0),
     Limit("rtt.accuracy.loaded", 20.0),
 )
