@@ -254,8 +254,12 @@ class Line:
             self._reschedule()
 
     def _flush(self) -> None:
-        session, on_packet = self._started, self._media.on_packet
-        for output in session.drain():
+        session = self._started
+        outputs = session.drain()
+        if not outputs:
+            return
+        on_packet = self._media.on_packet
+        for output in outputs:
             if isinstance(output, Datagram):
                 port = self._rtp if output.component is Component.RTP else self._rtcp
                 at = trio.current_time() if on_packet is not None else 0.0
