@@ -93,23 +93,28 @@ class ReceivedKey:
 
 
 class EventReceiver:
-    """Puts the packets of telephone events together. `rate` is the clock rate of their payload type, in Hz."""
+    """Puts the packets of one source's telephone events together. `rate` is their payload type's clock rate, in Hz."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._timestamp: int | None = None
+        self._sequence = 0
         self._current: ReceivedKey | None = None
         self._finished: int | None = None
 
-    def add(self, payload: bytes, timestamp: int, marker: bool, at: float) -> ReceivedKey | None:
-        """Take a packet; gives the previous key, when this packet begins another. Raises ParseError."""
+    def add(self, payload: bytes, sequence: int, timestamp: int, marker: bool, at: float) -> ReceivedKey | None:
+        """Take a packet; gives the previous key, when this packet begins another. Raises ParseError.
+
+        Which of two keys is the later one is told by the sequence numbers: a bridge takes timestamps from whoever it
+        hears, so that they may step anywhere in between.
+        """
         event = TelephoneEvent.parse(payload)
         done = None
         if timestamp != self._timestamp:
-            if self._timestamp is not None and (timestamp - self._timestamp) & 0xFFFFFFFF >= 1 << 31:
+            if self._timestamp is not None and (sequence - self._sequence) & 0xFFFF >= 1 << 15:
                 return None  # a late packet of a key that is over
             done = self.finish()
-            self._timestamp = timestamp
+            self._timestamp, self._sequence = timestamp, sequence
             self._current = ReceivedKey(event.key or f"event {event.code}", at, 0.0, 0, 0, marker, event.volume)
         current = self._current
         if current is not None:

@@ -32,7 +32,8 @@ class Receiver:
         self._events = events.payload_type if events else None
         self._receptions: dict[int, Reception] = {}
         self._rate = codec.clock_rate
-        self._keys = EventReceiver(events.clock_rate if events else RATE)
+        self._event_rate = events.clock_rate if events else RATE
+        self._keys = EventReceiver(self._event_rate)
         self.keys: list[ReceivedKey] = []
         self.payload_types: dict[int, int] = {}
         self.wrong_type = 0
@@ -58,6 +59,8 @@ class Receiver:
         if packet.ssrc != self._source_now:
             if self._source_now is not None:
                 events.append(MediaEvent(at, MediaEventKind.SOURCE_CHANGED, f"SSRC {packet.ssrc:08x}"))
+                events.extend(self._finish_key(at))
+                self._keys = EventReceiver(self._event_rate)
             self._source_now = packet.ssrc
         number = packet.payload_type
         self.payload_types[number] = self.payload_types.get(number, 0) + 1
@@ -152,7 +155,7 @@ class Receiver:
 
     def _take_event(self, packet: RtpPacket, at: float, events: list[MediaEvent]) -> None:
         try:
-            before = self._keys.add(packet.payload, packet.timestamp, packet.marker, at)
+            before = self._keys.add(packet.payload, packet.sequence, packet.timestamp, packet.marker, at)
         except ParseError:
             self.wrong_type += 1
             return

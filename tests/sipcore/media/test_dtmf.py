@@ -55,19 +55,26 @@ def test_what_cannot_be_pressed(key: str, packet: int, duration: int) -> None:
         press(key, packet=packet, duration=duration)
 
 
-def receive(receiver: EventReceiver, key: str, timestamp: int, lost: frozenset[int] = frozenset()) -> list[ReceivedKey]:
+def receive(
+    receiver: EventReceiver, key: str, timestamp: int, lost: frozenset[int] = frozenset(), *, first: int = 0
+) -> list[ReceivedKey]:
     keys = []
     for number, each in enumerate(press(key, packet=160, duration=800)):
         if number not in lost:
-            done = receiver.add(bytes(each.event), timestamp, each.marker, 0.02 * number)
+            sequence = (first + number) % 2**16
+            done = receiver.add(bytes(each.event), sequence, timestamp, each.marker, 0.02 * number)
             keys += [done] if done else []
     return keys
 
 
-def test_keys_one_after_the_other() -> None:
+@pytest.mark.parametrize("step", [2000, -2000, 2**31], ids=["on", "back", "anywhere"])
+def test_keys_one_after_the_other(step: int) -> None:
+    """A bridge may let the timestamps step anywhere between two keys, as Asterisk does after the first one."""
     receiver = EventReceiver(8000)
     keys = [
-        key for place, name in enumerate(KEYS) for key in receive(receiver, name, (2**32 - 4000 + 2000 * place) % 2**32)
+        key
+        for place, name in enumerate(KEYS)
+        for key in receive(receiver, name, (2**32 - 4000 + step * place + place) % 2**32, first=2**16 - 20 + 10 * place)
     ]
     last = receiver.finish()
     assert last is not None
@@ -89,10 +96,10 @@ def test_any_packet_that_is_left_tells_the_key(lost: set[int]) -> None:
 
 def test_late_packets_and_other_events() -> None:
     receiver = EventReceiver(8000)
-    receive(receiver, "1", 5000)
+    receive(receiver, "1", 5000, first=100)
     assert receiver.is_over
-    assert receiver.add(bytes(TelephoneEvent(2, False, 0, 160)), 4000, False, 1.0) is None
-    done = receiver.add(bytes(TelephoneEvent(66, True, 0, 160)), 9000, True, 1.0)
+    assert receiver.add(bytes(TelephoneEvent(2, False, 0, 160)), 99, 4000, False, 1.0) is None
+    done = receiver.add(bytes(TelephoneEvent(66, True, 0, 160)), 107, 9000, True, 1.0)
     assert done is not None
     assert done.key == "1"
     flash = receiver.finish()
