@@ -30,32 +30,44 @@ MAX_LINES = 2000
 MAX_HOVER = 2000
 """Characters that are shown of a message when it is pointed at."""
 
-_STYLE = """
-  .ladder { --paper: #ffffff; --ink: #1c2733; --soft: #5b6b7b; --life: #b9c4cf; --band: #0e8f9c; --again: #9a5b00;
-    background: var(--paper); }
-  .ladder .paper { fill: var(--paper); }
-  .ladder text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: var(--ink);
-    stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; paint-order: stroke; }
+_SHAPES = """
+  .ladder text { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; stroke-width: 4px;
+    stroke-linejoin: round; paint-order: stroke; }
   .ladder .name { font-weight: 600; text-anchor: middle; }
-  .ladder .time, .ladder .since { fill: var(--soft); font-size: 11px; text-anchor: end; }
-  .ladder .detail, .ladder .told { fill: var(--soft); font-size: 11px; font-weight: 400; }
-  .ladder .repeat { fill: var(--again); font-size: 11px; font-weight: 600; }
-  .ladder .life { stroke: var(--life); }
-  .ladder .note, .ladder .mark { fill: var(--soft); }
+  .ladder .time, .ladder .since { font-size: 11px; text-anchor: end; }
+  .ladder .detail, .ladder .told { font-size: 11px; font-weight: 400; }
+  .ladder .repeat { font-size: 11px; font-weight: 600; }
   .ladder .arrow { stroke-width: 1.6; fill: none; }
   .ladder .again { stroke-dasharray: 5 4; }
   .ladder .stream { stroke-width: 4; }
   .ladder .label { text-anchor: middle; font-weight: 600; }
   .ladder .own { text-anchor: start; }
-  .ladder .band { fill: var(--band); fill-opacity: 0.08; }
-  .ladder .box { fill: var(--paper); stroke: var(--band); }
-  @media (prefers-color-scheme: dark) {
-    .ladder { --paper: #12181f; --ink: #e4ebf2; --soft: #a3b1bf; --life: #45525f; --band: #35b5c2; --again: #f0b849; }
-  }
-  @media print {
-    .ladder { --paper: #ffffff; --ink: #000000; --soft: #333333; --life: #999999; --band: #0e8f9c; --again: #6b4600; }
-  }
-"""
+  .ladder .band { fill-opacity: 0.08; }"""
+
+
+def _colours(paper: str, ink: str, soft: str, life: str, band: str, again: str) -> str:
+    """The rules that give colours. No CSS variables: most programs that draw SVG outside of a browser know none."""
+    return f"""
+  .ladder {{ background: {paper}; }}
+  .ladder .paper {{ fill: {paper}; }}
+  .ladder text {{ fill: {ink}; stroke: {paper}; }}
+  .ladder .time, .ladder .since, .ladder .detail, .ladder .told, .ladder .note, .ladder .mark {{ fill: {soft}; }}
+  .ladder .repeat {{ fill: {again}; }}
+  .ladder .life {{ stroke: {life}; }}
+  .ladder .band {{ fill: {band}; }}
+  .ladder .box {{ fill: {paper}; stroke: {band}; }}"""
+
+
+_STYLE = "\n".join(
+    (
+        _SHAPES + _colours("#ffffff", "#1c2733", "#5b6b7b", "#b9c4cf", "#0e8f9c", "#9a5b00"),
+        "  @media (prefers-color-scheme: dark) {"
+        + _colours("#12181f", "#e4ebf2", "#a3b1bf", "#45525f", "#35b5c2", "#f0b849")
+        + " }",
+        "  @media print {" + _colours("#ffffff", "#000000", "#333333", "#999999", "#0e8f9c", "#6b4600") + " }",
+        "",
+    )
+)
 _COLOURS = {
     Tone.REQUEST: "#2f7ed8",
     Tone.PROVISIONAL: "#8a94a0",
