@@ -6,6 +6,7 @@ are tuples of different lengths, so they never equal one another and share one d
 
 from typing import NamedTuple
 
+from sipcore.errors import ParseError
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE, KNOWN
@@ -80,13 +81,17 @@ def client_key(message: Request | Response) -> ClientKey:
 def is_sent_by(response: Response, sent_by: str) -> bool:
     """Whether a response is to a request that was sent with `sent_by`, which is in lower case (RFC 3261 §18.1.2).
 
-    A port that is not written is the transport's own (§18.1.1). With an empty `sent_by` nothing is known, nor asked.
+    A port that is not written is the transport's own (§18.1.1). With an empty `sent_by` nothing is known, nor asked. A
+    Via that cannot be read is not the one that was sent.
     """
     found = response.sent_by
     if found == sent_by or not sent_by:
         return True
     found = found.lower()
-    default = f":{_DEFAULT_PORTS.get(response.via.transport.upper(), DEFAULT_PORT)}"
+    try:
+        default = f":{_DEFAULT_PORTS.get(response.via.transport.upper(), DEFAULT_PORT)}"
+    except ParseError:
+        return False
     return found.removesuffix(default) == sent_by.removesuffix(default)
 
 

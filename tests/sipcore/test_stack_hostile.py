@@ -15,7 +15,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import ROWS
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.trace import Stamp
+from sipcore.trace import DiscardTrace, Stamp
 from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, Side, Wire
 
@@ -67,6 +67,27 @@ def test_no_response_to_an_invite_escapes(name: str, text: str) -> None:
         answer = build_response(invite, status, tag="b1").with_header(name, safe)
         wire.alice.stack.receive(bytes(answer), FLOW, Stamp(0.0), 0.0)
     wire.alice.stack.handle_timeout(100.0)
+
+
+@pytest.mark.parametrize("sent_by", ["192.0.2.1:99999", "192.0.2.1:5060/", "x:y:z"])
+def test_a_response_whose_via_cannot_be_read_is_discarded(sent_by: str) -> None:
+    wire = placed()
+    invite = sent(wire.alice)[0]
+    assert isinstance(invite, Request)
+    faulty = bytes(build_response(invite, 486, tag="b")).replace(b"192.0.2.1:5060;", f"{sent_by};".encode())
+    wire.deliver(wire.alice, faulty)
+    assert (len(wire.alice.told(DiscardTrace)), wire.alice.told(CallFailed)) == (1, [])
+    from_bob(wire, 486, "b")
+    assert wire.alice.told(CallFailed)
+
+
+def test_the_2xx_makes_target_and_route_set_anew() -> None:
+    wire = placed()
+    from_bob(wire, 180, "b", ("Record-Route", "<sip:192.0.2.9;lr>"), ("Contact", "<sip:early@192.0.2.2>"))
+    from_bob(wire, 200, "b", ("Contact", "<sip:late@192.0.2.2>"))
+    wire.pump()
+    ack = next(message for message in sent(wire.alice) if isinstance(message, Request) and message.method == "ACK")
+    assert (ack.uri_text, ack.headers.get("Route"), ack.to_tag) == ("sip:late@192.0.2.2", None, "b")
 
 
 def test_a_malformed_require_is_answered_400() -> None:
