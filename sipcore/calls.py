@@ -129,7 +129,7 @@ class Calls:
         """Send an INVITE; gives the call's number. Raises LocalError as `Outgoing.send` does."""
         invite = self._dressed(order.request)
         machine = Caller(invite, self._manner, self._tokens, redirects)
-        order = replace(order, request=invite, numbers=machine.numbers)
+        order = Order(invite, order.target, order.contact, order.auth, order.any_size, order.branch, machine.numbers)
         ticket = self._outgoing.send(order)
         call = self._add(machine, order.contact or self._user)
         call.order, call.auth = order, order.auth
@@ -248,7 +248,7 @@ class Calls:
         """The call whose dialog a request belongs to; None for no dialog here."""
         dialog_id = DialogId.named_by(request)
         call = self._by_dialog.get(dialog_id)
-        if call is None or call.machine.usage_of(dialog_id.local_tag, dialog_id.remote_tag) is None:
+        if call is None or call.machine.usage_of(dialog_id.remote_tag) is None:
             return None  # or an early dialog that was forked, and has lost to another one
         if call.machine.is_over and request.method != BYE:
             return None  # the dialog ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1)
@@ -256,7 +256,7 @@ class Calls:
 
     def is_in_order(self, number: int, request: Request) -> bool:
         """Whether a request's sequence number is above that of the last one in its dialog (RFC 3261 §12.2.2)."""
-        usage = self._calls[number].machine.usage_of(request.to_tag or "", request.from_tag or "")
+        usage = self._calls[number].machine.usage_of(request.from_tag)
         if usage is None or not usage.dialog.accepts(request):
             return False
         usage.dialog = usage.dialog.after(request)
@@ -336,7 +336,7 @@ class Calls:
         """The INVITE with what it should tell of this side: Allow, Supported, and how long the session is to last."""
         headers = invite.headers
         missing = self._abilities
-        if "Allow" in headers or "Supported" in headers:
+        if headers.has_any("Allow", "Supported"):
             missing = missing.only(*(name for name in ("Allow", "Supported") if name not in headers))
         if self._manner.interval and "Session-Expires" not in headers:
             missing = missing + headers_of(*Expiry(self._manner.interval).asked())
@@ -384,13 +384,13 @@ class Calls:
     ) -> None:
         call.auth_error = auth
         machine.resent(sent)
-        if response.is_success or (response.to_tag and call.hop is None):
+        if call.hop is not flow and (response.is_success or (response.to_tag and call.hop is None)):
             call.hop = flow
             machine.reached_at(self._outgoing.contact(call.user, flow.hop))
         effects = machine.receive(response, now)
-        tag = response.to_tag or ""
-        if machine.usage_of(sent.from_tag or "", tag) is not None:
-            self._know(call, DialogId(sent.call_id, sent.from_tag or "", tag))
+        usage = machine.usage_of(response.to_tag)
+        if usage is not None:
+            self._know(call, usage.dialog.id)
         self._carry_out(call, effects, now, stamp)
 
     def _carry_out(self, call: _Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:

@@ -15,7 +15,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import Ends, Fields
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, INVITE
+from sipcore.message.method import ACK
 from sipcore.message.params import Params
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
@@ -122,7 +122,8 @@ class Outgoing:
 
     def contact(self, user: str, hop: Hop) -> Address:
         """The Contact of whoever can be reached at the local end of `hop`, as requests over it have it, too."""
-        return contact_for(user, hop, self._alias_for(hop))
+        known = self._ends(hop, hop.local, user).contact if hop.local is not None else None
+        return known or contact_for(user, hop, self._alias_for(hop))
 
     def ticket_of(self, key: ClientKey) -> int | None:
         """The ticket that a client transaction belongs to."""
@@ -260,11 +261,8 @@ class Outgoing:
             self.forget(ticket)
             return None
         pending.request = request
-        if complete.method == INVITE:
-            pending.key = self._transactions.send_request(complete, hop, now)
-        else:
-            pending.key = ClientKey(branch.lower(), complete.method)
-            self._transactions.send_rendered(pending.key, bytes(complete), hop, now, ends.sent_by)
+        pending.key = ClientKey(branch.lower(), complete.method)
+        self._transactions.send_rendered(pending.key, bytes(complete), hop, now, ends.sent_by, complete)
         self._tickets[pending.key] = ticket
         self._outputs.append(_make_sent(ticket, complete, hop))
         return None

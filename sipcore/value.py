@@ -10,6 +10,7 @@ values, so the parser would otherwise spend most of its time there. Where even t
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from enum import Enum
 from operator import attrgetter
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, dataclass_transform
 
@@ -114,6 +115,15 @@ def _restore(cls: type[_Dataclass], state: list[object]) -> _Dataclass:
     for field, content in zip(dataclasses.fields(cls), state, strict=True):
         object.__setattr__(made, field.name, content)
     return made
+
+
+class Member(Enum):
+    """An Enum whose members hash by what they are, not by their names: those that look-ups go by, such as tables.
+
+    Enum's own hash is written in Python, and takes longer than the look-up.
+    """
+
+    __hash__ = object.__hash__
 
 
 def maker(cls: Callable[P, T]) -> Callable[P, T]:

@@ -32,13 +32,14 @@ from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
+from sipcore.value import Member
 
 TRYING = 100
 NO_PRACK_STATUS = 504
 """To an INVITE whose reliable 1xx nobody acknowledges (RFC 3262 §3: a 5xx): the caller did not react in time."""
 
 
-class State(Enum):
+class State(Member):
     """Where the call stands, seen from the callee."""
 
     INVITED = "invited"
@@ -53,7 +54,7 @@ class State(Enum):
     TERMINATED = "terminated"
 
 
-class Input(Enum):
+class Input(Member):
     """What may happen to a callee."""
 
     RING = "ring"
@@ -151,6 +152,9 @@ IMPOSSIBLE = {
     *((state, _I.BYE_DONE) for state in (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED)),
 }
 _OVER = (State.ENDING, State.TERMINATED)
+PROVISIONAL, SUCCESS, REPEAT, FAILURE, TIMED_OUT = list(Step)[:5]
+TERMINATED, ACCEPT_BYE, PART, REPORT_CONFIRMED, REPORT_END = list(Step)[5:]
+"""Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 
 
 class Callee(Side):
@@ -365,32 +369,31 @@ class Callee(Side):
             effects += self.usage.over(now)
         self.state = cell[0]
         for step in cell[1]:
-            match step:
-                case Step.PROVISIONAL | Step.REPEAT:
-                    effects += replies or ()
-                case Step.ACCEPT_BYE if bye:
-                    effects.append(self._accepted_bye(*bye))
-                case Step.BYE:
-                    effects.append(self._part(happening))
-                case Step.REPORT_CONFIRMED if ack:
-                    self._repeat = None
-                    self.usage.session.received(Carrier.ACK, description_of(ack))
-                    effects.append(Confirmed(ack))
-                case Step.REPORT_END:
-                    effects.append(Ended(self.end_reason, self.ended_by))
-                case _:
-                    effects.append(Reply(self._key, self._final(step, now)))
+            if step is PROVISIONAL or step is REPEAT:
+                effects += replies or ()
+            elif step is ACCEPT_BYE and bye:
+                effects.append(self._accepted_bye(*bye))
+            elif step is PART:
+                effects.append(self._part(happening))
+            elif step is REPORT_CONFIRMED and ack:
+                self._repeat = None
+                self.usage.session.received(Carrier.ACK, description_of(ack))
+                effects.append(Confirmed(ack))
+            elif step is REPORT_END:
+                effects.append(Ended(self.end_reason, self.ended_by))
+            else:
+                effects.append(Reply(self._key, self._final(step, now)))
         if self.state is State.TERMINATED:
             self._stop()
         return effects
 
     def _final(self, step: Step, now: float) -> Response:
-        if step is Step.SUCCESS:
+        if step is SUCCESS:
             return self._succeed(now)
-        if step is Step.TIMED_OUT:
+        if step is TIMED_OUT:
             self.end_reason = EndReason.NO_PRACK
             return self._refused(NO_PRACK_STATUS)
-        return self._refusal if step is Step.FAILURE and self._refusal else self._refused(487)
+        return self._refusal if step is FAILURE and self._refusal else self._refused(487)
 
     def _succeed(self, now: float) -> Response:
         if self._accept is not None:

@@ -4,7 +4,6 @@ The machine says what to do next; it sends nothing. `Caller` keeps the state and
 proxy has forked the INVITE to, of which the first that answers becomes the call, and the others are ended.
 """
 
-from dataclasses import replace
 from enum import Enum
 
 from sipcore.dialogs.dialog import Numbers, dialog_of_caller
@@ -37,6 +36,7 @@ from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
+from sipcore.value import Member
 
 MAX_FORKS = 16
 """Callees whose dialogs are kept for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
@@ -46,7 +46,7 @@ GLOBAL_FAILURE = 600
 """From here on a refusal holds for every place the callee could be at (RFC 3261 §21.6)."""
 
 
-class State(Enum):
+class State(Member):
     """Where the call stands, seen from the caller."""
 
     CALLING = "calling"
@@ -59,7 +59,7 @@ class State(Enum):
     TERMINATED = "terminated"
 
 
-class Input(Enum):
+class Input(Member):
     """What may happen to a caller."""
 
     R1XX = "1xx"
@@ -153,7 +153,11 @@ IMPOSSIBLE = {
 
 
 _TRYING = (State.CALLING, State.PROCEEDING)
+_UNANSWERED = (*_TRYING, State.CANCELLING)
 _OVER = (State.ENDING, State.TERMINATED)
+REPORT_PROGRESS, REPORT_REDIRECTION, REPORT_ANSWER, REPORT_OFFER, REPORT_FAILURE, REPORT_END = list(Step)[:6]
+INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6:]
+"""Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 
 
 class _Inviting:
@@ -211,11 +215,11 @@ class Caller(Side):
         """The INVITE went out again with credentials or to another hop: this one the ACK must match (§22.2)."""
         self._inviting.invite = invite
 
-    def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
-        """The dialog of these tags: the call's, or one of the early ones."""
+    def usage_of(self, remote_tag: str | None) -> InviteUsage | None:
+        """The dialog with the peer of this tag: the call's, or one of the early ones."""
         if self._pending is not None and self._pending.early:
-            return self._pending.early.get(remote_tag)
-        return super().usage_of(local_tag, remote_tag)
+            return self._pending.early.get(remote_tag or "")
+        return super().usage_of(remote_tag)
 
     def settled(self) -> None:
         """The transaction of the INVITE is over: what was kept to answer a 2xx once more may go."""
@@ -275,7 +279,7 @@ class Caller(Side):
 
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
-        usage = self.usage_of(ack.to_tag or "", ack.from_tag or "")
+        usage = self.usage_of(ack.from_tag)
         return self._settle(usage.receive_ack(ack, now), now) if usage else []
 
     def receive_cancel(self, key: AnyServerKey, _cancel: Request, now: float) -> list[Effect]:
@@ -288,7 +292,10 @@ class Caller(Side):
 
     def next_timeout(self) -> float:
         """When `wake` is due."""
-        return min((usage.next_timeout() for usage in self._usages()), default=NEVER)
+        usages = self._usages()
+        if len(usages) == 1:
+            return usages[0].next_timeout()
+        return min((usage.next_timeout() for usage in usages), default=NEVER)
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
@@ -317,7 +324,7 @@ class Caller(Side):
 
     def _receive_success(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag or ""
-        if self.state in (*_TRYING, State.CANCELLING):
+        if self.state in _UNANSWERED:
             return self._receive_answer(tag, response, now)
         if self.usage is not None and tag != self.usage.dialog.id.remote_tag:
             return self._end_fork(tag, response)
@@ -325,13 +332,16 @@ class Caller(Side):
 
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
         """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
-        dialog = dialog_of_caller(self.invite, response)
-        early = self._inviting.early
-        usage = early.pop(tag, None) or self.new_usage(dialog, self._inviting.session.fork(), owner=True)
+        inviting = self._inviting
+        invite, early = inviting.invite, inviting.early
+        usage = early.pop(tag, None)
+        if usage is not None:
+            usage.dialog = usage.dialog.answered(invite, response)
+        else:
+            usage = self.new_usage(dialog_of_caller(invite, response), inviting.session.fork(), owner=True)
         ended = [effect for other in early.values() for effect in other.over(now)]
         early.clear()
         self.usage = usage
-        usage.dialog = replace(dialog, remote_sequence=usage.dialog.remote_sequence)
         usage.hear(response)
         usage.expiry.agreed(response, now)
         meaning = usage.session.received(Carrier.SUCCESS, description_of(response)).meaning
@@ -354,36 +364,35 @@ class Caller(Side):
             effects += [effect for usage in self._usages() for effect in usage.over(now)]
         self.state = cell[0]
         for step in cell[1]:
-            match step:
-                case Step.REPORT_PROGRESS if response:
-                    effects.append(Progress(response))
-                case Step.REPORT_ANSWER if response:
-                    effects.append(Answered(response))
-                case Step.REPORT_OFFER if response:
-                    effects.append(Offered(response))
-                case Step.REPORT_REDIRECTION if self._target:
-                    effects.append(Redirected(response, self._target.uri))
-                case Step.REPORT_FAILURE:
-                    effects.append(Failed(response, failure))
-                case Step.REPORT_END:
-                    effects.append(Ended(self.end_reason, self.ended_by))
-                case Step.ACCEPT_BYE if bye:
-                    effects.append(self._accepted_bye(*bye))
-                case _:
-                    effects.append(self._send(step))
+            if step is REPORT_PROGRESS and response:
+                effects.append(Progress(response))
+            elif step is REPORT_ANSWER and response:
+                effects.append(Answered(response))
+            elif step is REPORT_OFFER and response:
+                effects.append(Offered(response))
+            elif step is REPORT_REDIRECTION and self._target:
+                effects.append(Redirected(response, self._target.uri))
+            elif step is REPORT_FAILURE:
+                effects.append(Failed(response, failure))
+            elif step is REPORT_END:
+                effects.append(Ended(self.end_reason, self.ended_by))
+            elif step is ACCEPT_BYE and bye:
+                effects.append(self._accepted_bye(*bye))
+            else:
+                effects.append(self._send(step))
         return effects
 
     def _send(self, step: Step) -> Effect:
-        if step is Step.INVITE:
+        if step is INVITE_AGAIN:
             return self._invite_again()
-        if step is Step.CANCEL:
+        if step is CANCEL:
             return CancelInvite(self.parting)
-        if step is Step.BYE:
+        if step is PART:
             return self._bye()
         inviting = self._inviting
         if inviting.ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
             usage = self.require_usage()
-            body = usage.session.refusal() if step is Step.REFUSING_ACK else self._answer
+            body = usage.session.refusal() if step is REFUSING_ACK else self._answer
             inviting.ack = usage.acknowledge(inviting.invite, body)
         return inviting.ack
 

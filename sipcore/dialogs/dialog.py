@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from sipcore.dialogs.route_set import routing_for
 from sipcore.errors import ParseError
@@ -14,8 +15,7 @@ from sipcore.message.uri import Uri
 from sipcore.value import value
 
 
-@value
-class DialogId:
+class DialogId(NamedTuple):
     """What identifies a dialog at one side (RFC 3261 §12); a peer of RFC 2543 may have no tag ("")."""
 
     call_id: str
@@ -36,7 +36,7 @@ class Dialog:
     local sequence number is that of `Numbers`, since requests are numbered anew that are sent again with credentials.
     """
 
-    call_id: str
+    id: DialogId
     local: Address
     remote: Address
     remote_target: Uri
@@ -45,9 +45,9 @@ class Dialog:
     confirmed: bool
 
     @property
-    def id(self) -> DialogId:
-        """Call-ID and both tags."""
-        return DialogId(self.call_id, self.local.tag or "", self.remote.tag or "")
+    def call_id(self) -> str:
+        """The Call-ID of all its requests."""
+        return self.id.call_id
 
     def accepts(self, request: Request) -> bool:
         """Whether a request is in order: its sequence number is above the last one (RFC 3261 §12.2.2)."""
@@ -55,7 +55,13 @@ class Dialog:
 
     def after(self, request: Request) -> "Dialog":
         """The dialog after a request of the peer."""
-        return replace(self, remote_sequence=request.cseq.number)
+        number = request.cseq.number
+        return Dialog(self.id, self.local, self.remote, self.remote_target, self.route_set, number, self.confirmed)
+
+    def answered(self, invite: Request, success: Response) -> "Dialog":
+        """The caller's early dialog after its 2xx, out of which target and route set are made anew (§13.2.2.4)."""
+        target, route_set = _way(invite, success)
+        return Dialog(self.id, self.local, self.remote, target, route_set, self.remote_sequence, confirmed=True)
 
     def towards(self, message: Request | Response) -> "Dialog":
         """The dialog after a target refresh: with the target that this Contact names (RFC 3261 §12.2.1.2, §12.2.2)."""
@@ -99,7 +105,15 @@ class Numbers:
 
 
 def dialog_of_caller(invite: Request, response: Response) -> Dialog:
-    """The caller's dialog out of a 2xx, or its early dialog out of a 1xx with a tag (RFC 3261 §12.1.2).
+    """The caller's dialog out of a 2xx, or its early dialog out of a 1xx with a tag (RFC 3261 §12.1.2)."""
+    local, remote = invite.from_, response.to
+    target, route_set = _way(invite, response)
+    dialog_id = DialogId(invite.call_id, local.tag or "", remote.tag or "")
+    return Dialog(dialog_id, local, remote, target, route_set, remote_sequence=None, confirmed=response.is_success)
+
+
+def _way(invite: Request, response: Response) -> tuple[Uri, tuple[Address, ...]]:
+    """The remote target and the route set that a response gives the caller's dialog (RFC 3261 §12.1.2).
 
     A peer that gives no usable Contact or Record-Route has picked up all the same, and must be acknowledged and hung up
     on: without them, the dialog goes where the INVITE went.
@@ -112,15 +126,7 @@ def dialog_of_caller(invite: Request, response: Response) -> Dialog:
         route_set = tuple(reversed(response[RECORD_ROUTE]))
     except ParseError:
         route_set = ()
-    return Dialog(
-        call_id=invite.call_id,
-        local=invite.from_,
-        remote=response.to,
-        remote_target=target or invite.uri,
-        route_set=route_set,
-        remote_sequence=None,
-        confirmed=response.is_success,
-    )
+    return target or invite.uri, route_set
 
 
 def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
@@ -129,7 +135,7 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
     if target is None:
         raise ParseError("missing, so the dialog has no target", section="RFC 3261 §8.1.1.8", header="Contact")
     return Dialog(
-        call_id=invite.call_id,
+        DialogId(invite.call_id, local_tag, invite.from_tag or ""),
         local=invite.to.with_tag(local_tag),
         remote=invite.from_,
         remote_target=target,

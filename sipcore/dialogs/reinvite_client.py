@@ -8,6 +8,7 @@ from enum import Enum
 
 from sipcore.sdp.offer_answer import REQUEST_PENDING
 from sipcore.tokens import Tokens
+from sipcore.value import Member
 
 MAX_ATTEMPTS = 4
 """How often one change is sent: against a peer that answers 491 for good."""
@@ -19,7 +20,7 @@ WAIT_UNIT = 0.01
 """Both are chosen in units of 10 ms (RFC 3261 §14.1)."""
 
 
-class State(Enum):
+class State(Member):
     """How far a change is that was asked for here."""
 
     IDLE = "idle"
@@ -28,7 +29,7 @@ class State(Enum):
     """The peer had a change of its own on the way: it is tried again."""
 
 
-class Input(Enum):
+class Input(Member):
     """What may happen to it."""
 
     CHANGE = "change"

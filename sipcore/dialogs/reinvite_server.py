@@ -2,8 +2,10 @@
 
 from enum import Enum
 
+from sipcore.value import Member
 
-class State(Enum):
+
+class State(Member):
     """How far a change is that the peer asks for."""
 
     IDLE = "idle"
@@ -11,7 +13,7 @@ class State(Enum):
     UNACKNOWLEDGED = "2xx without its ACK"
 
 
-class Input(Enum):
+class Input(Member):
     """What may happen to it. What crosses another change never gets here: the rules of offer and answer refuse it."""
 
     AGREED = "re-INVITE with an answer to it at hand"

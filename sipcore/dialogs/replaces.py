@@ -31,4 +31,5 @@ def dialog_id_of(replaces: Replaces) -> DialogId:
 
 def replaces_for(dialog: Dialog) -> str:
     """The Replaces by which the peer's peer takes the place of this side: seen from the peer (RFC 3891 §4)."""
-    return f"{dialog.call_id};to-tag={dialog.remote.tag or '0'};from-tag={dialog.local.tag or '0'}"
+    call_id, local_tag, remote_tag = dialog.id
+    return f"{call_id};to-tag={remote_tag or '0'};from-tag={local_tag or '0'}"

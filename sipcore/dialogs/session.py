@@ -14,6 +14,7 @@ UNSUPPORTED = 415
 """Unsupported Media Type."""
 ACCEPTED = f"{SDP}, multipart/mixed, multipart/alternative"
 """What a body may be that begins or changes a session (RFC 5621 §4.2)."""
+_MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-Encoding")
 
 
 class Session:
@@ -115,8 +116,8 @@ def description_of(message: Request | Response) -> bytes:
 
     A body for something else than the session says nothing about it (RFC 3261 §20.11).
     """
-    if not message.body:
-        return b""
+    if not message.body or _is_plain(message):
+        return message.body
     try:
         return next((part.content for part in parts_of(message) if _describes_session(part)), b"")
     except ParseError:
@@ -130,6 +131,8 @@ def refusal_of_body(request: Request) -> tuple[int, Fields] | None:
     for is passed over, although it should count as required (RFC 3261 §20.11): gateways add such parts, and no one
     else refuses a call for them.
     """
+    if _is_plain(request):
+        return None
     parts = parts_of(request)
     described = any(_describes_session(part) for part in parts)
     for part in parts:
@@ -140,6 +143,12 @@ def refusal_of_body(request: Request) -> tuple[int, Fields] | None:
         if not described or part.disposition is not None:
             return UNSUPPORTED, [("Accept", ACCEPTED)]
     return None
+
+
+def _is_plain(message: Request | Response) -> bool:
+    """Whether the body is a session description and nothing else, and said to be no more than that, as in most."""
+    headers = message.headers
+    return headers.get_all("Content-Type") == [SDP] and not headers.has_any(*_MORE_ON_BODY)
 
 
 def _describes_session(part: BodyPart) -> bool:

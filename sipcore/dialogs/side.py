@@ -78,12 +78,10 @@ class Side(ABC):
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
 
-    def usage_of(self, local_tag: str, remote_tag: str) -> InviteUsage | None:
-        """The dialog of these tags."""
+    def usage_of(self, remote_tag: str | None) -> InviteUsage | None:
+        """The dialog with the peer of this tag; the local one is the same in all dialogs of a call."""
         usage = self.usage
-        if usage is None or usage.dialog.id.remote_tag != remote_tag or usage.dialog.id.local_tag != local_tag:
-            return None
-        return usage
+        return usage if usage is not None and usage.dialog.id.remote_tag == (remote_tag or "") else None
 
     def reached_at(self, contact: Address) -> None:
         """Take where this side can be reached in this call."""
@@ -126,7 +124,7 @@ class Side(ABC):
 
     def receive_change(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
         """A re-INVITE or UPDATE inside the dialog that its tags name. Raises ParseError."""
-        usage = self.usage_of(request.to_tag or "", request.from_tag or "")
+        usage = self.usage_of(request.from_tag)
         return self._settle(usage.receive(key, request, now), now) if usage else []
 
     def receive_within(self, purpose: Purpose, sent: Request, response: Response, now: float) -> list[Effect]:
@@ -136,7 +134,7 @@ class Side(ABC):
         if purpose is Purpose.BYE:
             self._parted(None if response.is_success else EndReason.BYE_REFUSED)
             return self.bye_done(now)
-        usage = self.usage_of(sent.from_tag or "", sent.to_tag or "")
+        usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
         if purpose is Purpose.OTHER and usage is self.usage and response.status in _LOST:
@@ -148,7 +146,7 @@ class Side(ABC):
         if purpose is Purpose.BYE:
             self._parted(EndReason.BYE_UNANSWERED)
             return self.bye_done(now)
-        usage = self.usage_of(sent.from_tag or "", sent.to_tag or "")
+        usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.fail(sent, failure, now), now)
         if purpose is Purpose.OTHER and usage is self.usage:

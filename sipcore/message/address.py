@@ -75,7 +75,8 @@ class Address:
 
     def with_tag(self, tag: str) -> "Address":
         """The same address with its tag set. Raises UnsafeValue when that is no token."""
-        return self.replace(params=self.params.replace("tag", require_token(tag, "a tag")))
+        params = self.params.replace("tag", require_token(tag, "a tag"))
+        return Address(self.uri, self.display, params, self.bracketed)
 
     def __str__(self) -> str:
         spec = self.spec or self.uri

@@ -110,7 +110,7 @@ class Ends:
     They are made once, and put around each request in a sixth of the time that adding header fields one by one takes.
     """
 
-    __slots__ = ("_contact", "_via", "sent_by")
+    __slots__ = ("_contact", "_via", "contact", "sent_by")
 
     def __init__(self, transport: str, host: str, port: int | None, contact: Address | None = None) -> None:
         """Take what `via_for` takes. Raises UnsafeValue as it does."""
@@ -118,6 +118,7 @@ class Ends:
         self.sent_by = via.sent_by.lower()
         """As responses are compared with it (RFC 3261 §18.1.2)."""
         self._via = f" {via}"
+        self.contact = contact
         self._contact = headers_of(("Contact", contact)) if contact else None
 
     def around(self, request: Request, branch: str) -> Request:

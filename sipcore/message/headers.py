@@ -6,12 +6,22 @@ changed leaves as it came. A typed view is parsed when it is first asked for, an
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.grammar import MAX_LIST_VALUES, TOKEN, raw_offset, require_safe, require_token, split_list, unfold
+from sipcore.grammar import (
+    MAX_LIST_VALUES,
+    TOKEN,
+    is_safe,
+    raw_offset,
+    require_safe,
+    require_token,
+    split_list,
+    unfold,
+)
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
 from sipcore.value import value
@@ -23,6 +33,8 @@ Part = tuple[str, str, str]
 MAX_VALUES = 512
 """Values in all header fields of a message together. Real ones have about a hundred; each costs a parse, and a datagram
 could hold ten thousand."""
+
+MAX_SELECTIONS = 64
 
 _are_tokens = re.compile(rf"{TOKEN}++(?:[ \t]*+,[ \t]*+{TOKEN}++)*+").fullmatch
 _SEPARATOR = re.compile(r"[ \t]*+,[ \t]*+")
@@ -75,6 +87,8 @@ class Headers:
         typed = self._typed.get(row, _UNREAD)
         if typed is not _UNREAD:
             return typed
+        if row.key not in self._keys:
+            return row.absent
         if self._failed and row in self._failed:
             raise self._failed[row].within()
         notes: Notes = []
@@ -83,7 +97,7 @@ class Headers:
             if not isinstance(row, Single):
                 typed = self._read_values(row, places, notes)
             else:
-                typed = self._read_single(row, places, notes) if places else None
+                typed = self._read_single(row, places, notes)
         except ParseError as error:
             self._failed = {**(self._failed or {}), row: error.within()}
             raise
@@ -240,7 +254,7 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value of `name` (any case, long or compact), folds replaced, white space around it left out."""
-        key = key_of(name)
+        key = KNOWN_NAMES.get(name) or key_of(name)
         return self._text(self._keys.index(key)) if key in self._keys else None
 
     def get_all(self, name: str) -> list[str]:
@@ -302,7 +316,7 @@ class Headers:
 
     def only(self, *names: str) -> "Headers":
         """The fields of these names, as they were written and in their order."""
-        wanted = {key_of(name) for name in names}
+        wanted = _keys_of(names)
         kept = [index for index, key in enumerate(self._keys) if key in wanted]
         return Headers([self._parts[index] for index in kept], [self._keys[index] for index in kept])
 
@@ -318,8 +332,12 @@ class Headers:
                 at = min(at, keys.index(first))
         return Headers(self._parts[:at] + other._parts + self._parts[at:], keys[:at] + other._keys + keys[at:])
 
+    def has_any(self, *names: str) -> bool:
+        """Whether one of these names is there at least."""
+        return not _keys_of(names).isdisjoint(self._keys)
+
     def __contains__(self, name: str) -> bool:
-        return key_of(name) in self._keys
+        return (KNOWN_NAMES.get(name) or key_of(name)) in self._keys
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) in order, folds replaced and white space around them left out."""
@@ -333,12 +351,24 @@ class Headers:
         return "".join([f"{name}:{content}\r\n" for name, _, content in self._parts])
 
 
+@lru_cache(MAX_SELECTIONS)
+def _keys_of(names: tuple[str, ...]) -> frozenset[str]:
+    """The keys of names that the program itself selects header fields by, which are few and always the same."""
+    return frozenset(map(key_of, names))
+
+
 def headers_of(*items: tuple[str, object]) -> Headers:
     """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does."""
-    return Headers(
-        [_part(require_token(name, "a header field's name"), content) for name, content in items],
-        [key_of(name) for name, _ in items],
-    )
+    parts: list[Part] = []
+    keys: list[str] = []
+    for name, content in items:
+        text = str(content)
+        parts.append((name, ":", f" {text}" if text else ""))
+        keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
+    if not is_safe("".join([text for _, _, text in parts])):  # one look at all of them is a third of the work
+        for name, _, text in parts:
+            require_safe(text, name)
+    return Headers(parts, keys)
 
 
 def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], object]) -> Headers:

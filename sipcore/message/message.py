@@ -129,7 +129,7 @@ class Message:
     def is_plain(self) -> bool:
         """Whether the envelope could be read in one go: all of it is there, and the branch is one of RFC 3261."""
         envelope = self._envelope or self._open()
-        return envelope is not None and envelope[0][:7] == MAGIC_COOKIE
+        return envelope is not None and envelope[0][:7] == MAGIC_COOKIE != envelope[0]
 
     @property
     def branch(self) -> str:

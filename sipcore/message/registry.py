@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from sipcore.deviation import Notes
 from sipcore.grammar import is_token
@@ -55,9 +55,10 @@ Codec = Callable[[str, Notes | None], T_co]
 
 
 class Row(Generic[T_co]):
-    """What is known about one header field. `key` is its name in lower case."""
+    """What is known about one header field. `key` is its name in lower case, `absent` what a message without it has."""
 
     __slots__ = ("codec", "compact", "key", "name", "section")
+    absent: ClassVar[object] = ()
 
     def __init__(self, name: str, codec: Codec[T_co], section: str, compact: str = "") -> None:
         self.name = name
@@ -74,6 +75,7 @@ class Single(Row[T_co]):
     """A header field that stands at most once and has one value (RFC 3261 §7.3.1)."""
 
     __slots__ = ()
+    absent = None
 
 
 class Listed(Row[T_co]):

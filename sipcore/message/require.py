@@ -32,6 +32,7 @@ from sipcore.value import value
 
 # Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
 _CONTROL = re.compile(r"(?<!\\)(?:\\\\)*+[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
+TRYING = 100
 _MANDATORY: tuple[Row[object], ...] = (VIA, FROM, TO, CALL_ID, CSEQ)
 
 
@@ -51,9 +52,11 @@ def require(message: Request | Response) -> tuple[Noted, ...]:
     ignore those that it does not need (§8.2.2).
 
     Of a response that has all of them plainly, no more is asked: a client goes by what finds its transaction, and has
-    written the rest itself (§8.2.6.2). One to an INVITE makes a dialog, out of the whole of To (§12.1.2).
+    written the rest itself (§8.2.6.2). One to an INVITE, save a 100, makes a dialog out of the whole of To (§12.1.2).
     """
-    if isinstance(message, Response) and message.is_plain and message.cseq.method != INVITE:
+    if isinstance(message, Response) and message.is_plain:
+        if message.cseq.method == INVITE and message.status > TRYING:
+            message.to  # noqa: B018  # reading it is the check
         return ()
     for error in _faults(message):
         raise error
@@ -115,6 +118,13 @@ def _mismatch(request: Request) -> Iterator[ParseError]:
 
 def _unusual(message: Request | Response) -> Iterator[Noted]:
     """What is unusual about the header fields that every message needs, as far as they can be read."""
+    if not message.is_plain:
+        yield from _unusual_in_envelope(message)
+    if isinstance(message, Request):
+        yield from _unusual_in_request(message)
+
+
+def _unusual_in_envelope(message: Request | Response) -> Iterator[Noted]:
     via = _readable(message, VIA)
     if isinstance(via, tuple) and via:
         notes: Notes = []
@@ -123,8 +133,6 @@ def _unusual(message: Request | Response) -> Iterator[Noted]:
     sender = _readable(message, FROM)
     if isinstance(sender, Address) and sender.tag is None:
         yield Noted(Deviation.NO_TAG, FROM.name)
-    if isinstance(message, Request):
-        yield from _unusual_in_request(message)
 
 
 def _unusual_in_request(request: Request) -> Iterator[Noted]:

@@ -154,6 +154,8 @@ class SipUri:
 
     def illegal_parts(self, place: Place) -> tuple[str, ...]:
         """Which of its parts RFC 3261 §19.1.1 Table 1 does not allow at `place`."""
+        if not self.params and not self.headers:  # as in most
+            return ("port",) if self.port is not None and "port" in _ILLEGAL[place] else ()
         present = {name.lower() for name, _ in self.params}
         present |= {"port"} if self.port is not None else set()
         present |= {"headers"} if self.headers else set()
@@ -166,7 +168,8 @@ class SipUri:
             return self
         params = Params(tuple(item for item in self.params if item[0].lower() not in illegal))
         port = None if "port" in illegal else self.port
-        return self.replace(params=params, port=port, headers=None if "headers" in illegal else self.headers)
+        headers = None if "headers" in illegal else self.headers
+        return SipUri(self.host, self.user, port, params, self.scheme, self.password, headers)
 
     def __str__(self) -> str:
         if self.text:

@@ -119,15 +119,28 @@ class TransactionLayer:
         self._send(transaction, bytes(request), now)
         return key
 
-    def send_rendered(self, key: ClientKey, data: bytes, to: Hop | Flow, now: float, sent_by: str = "") -> None:
+    def send_rendered(
+        self,
+        key: ClientKey,
+        data: bytes,
+        to: Hop | Flow,
+        now: float,
+        sent_by: str = "",
+        request: Request | None = None,
+    ) -> None:
         """The same for a request whose bytes are there: `key` is its branch in lower case and its method.
 
         `sent_by` is that of its Via, in lower case; responses with another one are dropped (§18.1.2) if it is given.
-        Raises LocalError as `send_request` does, and for an INVITE, whose ACK and CANCEL are built from a Request.
+        `request` is needed of an INVITE alone, whose ACK and CANCEL are built from it. Raises LocalError as
+        `send_request` does, and for an INVITE without it.
         """
-        if key.method == INVITE:
-            raise LocalError("an INVITE is sent by `send_request`", section="RFC 3261 §17.1.1.3")
-        self._send(Transaction(key, self._client[to.transport is not UDP], to, None, sent_by), data, now)
+        if key.method != INVITE:
+            transaction = Transaction(key, self._client[to.transport is not UDP], to, None, sent_by)
+        elif request is not None:
+            transaction = Transaction(key, self._invite_client[to.transport is not UDP], to, request, sent_by)
+        else:
+            raise LocalError("an INVITE cannot be sent by its bytes alone", section="RFC 3261 §17.1.1.3")
+        self._send(transaction, data, now)
 
     def cancel(self, key: ClientKey, now: float, fields: Fields = ()) -> None:
         """Cancel an INVITE: at once, or when its first provisional response has come (§9.1), with `fields` in it.

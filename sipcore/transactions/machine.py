@@ -30,7 +30,7 @@ class Action(Enum):
     REPORT_FAILURE = "report failure"
     """Tell the transaction user that the transport failed."""
     FORGET = "forget bytes"
-    """Let go of the bytes: nothing will be sent again."""
+    """Let go of the bytes, and of the request: nothing will be sent again, nor built from it."""
     REMEMBER_CANCEL = "remember CANCEL"
     """Keep in mind that a CANCEL is wanted, but not yet allowed (RFC 3261 §9.1)."""
     RECALL_CANCEL = "recall CANCEL"

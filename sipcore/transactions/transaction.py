@@ -260,7 +260,7 @@ _STATEMENTS: dict[Action, str] = {
     Action.DELIVER: "at.out.append(at.offered)",
     Action.REPORT_TIMEOUT: "report_timeout(t, at)",
     Action.REPORT_FAILURE: "at.out.append(at.offered)",  # what is offered then is the failure
-    Action.FORGET: "t.data = b''",
+    Action.FORGET: "t.data = b''; t.request = None",
     Action.REMEMBER_CANCEL: "t.cancel = CANCEL_REMEMBERED",
     Action.RECALL_CANCEL: "recall_cancel(t, at)",
     Action.SEND_CANCEL: "t.cancel = CANCEL_DUE",

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from sipcore.value import lazy_maker, maker, value
+from sipcore.value import Member, lazy_maker, maker, value
 
 
 @value
@@ -103,3 +103,13 @@ def test_wrong_arguments_are_refused() -> None:
         Point()  # type: ignore[call-arg]  # the point of the test
     with pytest.raises(TypeError):
         Point(1, z=1)  # type: ignore[call-arg]  # as above
+
+
+def test_members_are_told_apart_by_what_they_are() -> None:
+    class Light(Member):
+        RED = "red"
+        GREEN = "green"
+
+    table = {(Light.RED, Light.GREEN): 1}
+    assert (table[Light("red"), Light("green")], table.get((Light.GREEN, Light.RED))) == (1, None)
+    assert hash(Light.RED) == object.__hash__(Light.RED)

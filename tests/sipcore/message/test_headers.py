@@ -38,6 +38,8 @@ def test_names_compare_without_case_in_long_and_compact_form() -> None:
     assert "v" in headers
     assert "From" not in headers
     assert headers.get("From") is None
+    assert headers.has_any("From", "V")
+    assert not headers.has_any("From", "To")
 
 
 def test_a_typed_value_is_parsed_once() -> None:

@@ -42,6 +42,20 @@ def test_what_is_missing(name: str) -> None:
     assert [fault.header for fault in inspect(message).errors] == [name]
 
 
+def response_to_invite(status: int, old: str, new: str) -> Request | Response:
+    text = WHOLE.replace("OPTIONS sip:a@b SIP/2.0", f"SIP/2.0 {status} x").replace("1 OPTIONS", "1 INVITE")
+    assert old in text
+    return parse_message(text.replace("<sip:a@b>", "<sip:a@b>;tag=2").replace(old, new).encode())
+
+
+def test_of_a_response_to_an_invite_to_is_read_as_a_whole_since_it_makes_a_dialog() -> None:
+    with pytest.raises(ParseError) as error:
+        require(response_to_invite(180, "sip:a@b", "nonsense"))
+    assert error.value.header == "To"
+    assert require(response_to_invite(100, "sip:a@b", "nonsense")) == ()
+    assert require(response_to_invite(180, "sip:c@d", "nonsense")) == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "header"),
     [
