@@ -177,6 +177,6 @@ def _fit(text: str) -> str:
 def tone_of(label: str) -> Tone:
     """What kind of line a message is, by the label of its entry in a timeline."""
     code = label[:3]
-    if code.isdecimal():
+    if len(code) == 3 and code.isascii() and code.isdecimal() and code >= "100":  # a method may be digits, too
         return (Tone.PROVISIONAL, Tone.SUCCESS, Tone.REDIRECTION)[int(code[0]) - 1] if code < "400" else Tone.FAILURE
     return Tone.ODD if label == "not SIP" else Tone.REQUEST

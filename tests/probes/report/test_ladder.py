@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -120,6 +120,7 @@ def extents(text: str) -> list[tuple[float, float]]:
     return found
 
 
+@example([(0, 1, "4", "", 0), (0, 1, "012 x", "", 0), (0, 1, "٣٣٣", "", 0)])  # methods may be digits
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(0, 6), st.text(max_size=90), st.text(max_size=200), st.integers(0, 3)),
