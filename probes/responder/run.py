@@ -94,7 +94,7 @@ async def open_responder(
     """
     transports = TransportConfig(tls=tls or _tls_for(binds))
     told: Report = report or (lambda _: None)
-    failure: CannotListenError | None = None
+    failure: Exception | None = None  # raised at the end, outside of the nurseries, which would wrap it in a group
     async with AsyncExitStack() as stack:
         if persona.silent:
             opened = await stack.enter_async_context(open_transports(transports, _Silence(told)))
@@ -105,14 +105,17 @@ async def open_responder(
         try:
             responder = Responder(_bind_all(opened, binds))
         except CannotListenError as error:
-            failure = error  # raised below, outside of the nurseries, which would wrap it in a group
+            failure = error
         else:
             if not persona.silent:
-                nursery = await stack.enter_async_context(trio.open_nursery())
                 media = await stack.enter_async_context(open_media())
+                nursery = await stack.enter_async_context(trio.open_nursery())
                 nursery.start_soon(_Desk(persona, endpoint, media, told, longest).run)
                 stack.callback(nursery.cancel_scope.cancel)
-            yield responder
+            try:
+                yield responder
+            except Exception as error:  # noqa: BLE001  # carried past the nurseries
+                failure = error
     if failure is not None:
         raise failure
 

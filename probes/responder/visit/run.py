@@ -33,12 +33,14 @@ from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError
+from sipcore.events import CallChanged
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.session import MediaPlan
 from sipcore.media.terms import Keying
 from sipcore.message.method import INVITE
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.build import SDP, telephone_event_codec
+from sipcore.sdp.description import SessionDescription
 
 GOODBYE_SECONDS = 1.0
 """How long a call may take to be hung up when the responder stops: two retransmissions of the BYE."""
@@ -114,7 +116,7 @@ class Visit:
         match step:
             case Wait(seconds):
                 with trio.move_on_after(math.inf if seconds is None else seconds):
-                    await call.over()
+                    await self._follow()
             case Reply(status, fields):
                 self._refuse(status, fields)
             case Provisional(status, describes):
@@ -128,6 +130,19 @@ class Visit:
                     self._status, self._answered = OK, trio.current_time()
             case HangUp():
                 await call.hang_up()
+
+    async def _follow(self) -> None:
+        """Until the call is over, have its media follow what the caller changes: whether it is held, and the address.
+
+        What cannot be followed is told at the end, and changes nothing.
+        """
+        async for event in self._call:
+            leg = self._leg
+            if isinstance(event, CallChanged) and leg is not None and leg.agreed is not None:
+                try:
+                    leg.start(SessionDescription.parse(self._call.remote, []))
+                except SipError as error:
+                    self._why = str(error)
 
     def _refuse(self, status: int, fields: Sequence[Field]) -> None:
         if not self._call.is_over:  # it may have been refused for its offer already
@@ -225,7 +240,8 @@ class Visit:
         if self._answered is not None:
             choice = self._plan.choice
             codec = choice.codec.encoding if choice else ""
-            return OK, f"{f'{codec}, ' if codec else ''}{how} after {now - self._answered:.1f} s", codec
+            told = [codec, f"{how} after {now - self._answered:.1f} s", self._why]
+            return OK, ", ".join(part for part in told if part), codec
         if self._status is not None:
             return self._status, self._why, ""
         if reason is EndReason.REJECTED:

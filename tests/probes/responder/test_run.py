@@ -4,6 +4,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 
 import pytest
 import trio
@@ -21,7 +22,7 @@ from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
-from sipcore.endpoint.call import IncomingCall
+from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.media import media
 from sipcore.endpoint.media.media import open_media
@@ -295,6 +296,28 @@ async def test_media_stays_away_from_who_wants_none() -> None:
             assert waiting.cancelled_caught
 
 
+async def test_who_is_held_sends_nothing() -> None:
+    async with responding(Persona()) as (responder, endpoint, _), trio_udp() as (rtp, port):
+        body = offer(PCMU, address=HOST, port=port)
+        async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+            description = SessionDescription.parse((await call.answered()).body)
+
+            async def comes_back(sequence: int) -> bool:
+                await rtp.sendto(pack(0, sequence, 160 * sequence, 1, b"sound"), (HOST, description.media[0].port))
+                with trio.move_on_after(MOMENT) as waiting:
+                    await rtp.recvfrom(100)
+                return not waiting.cancelled_caught
+
+            sequences = count()
+            assert await comes_back(next(sequences))
+            await call.hold()
+            while await comes_back(next(sequences)):
+                pass  # one that crosses the re-INVITE
+            await call.resume()
+            while not await comes_back(next(sequences)):
+                pass
+
+
 @asynccontextmanager
 async def trio_udp() -> AsyncIterator[tuple[trio.socket.SocketType, int]]:
     with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -439,9 +462,17 @@ async def test_a_call_that_is_refused_has_no_media() -> None:
 
 async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "PORT_ATTEMPTS", 0)
-    async with responding(Persona()) as (responder, _, told):
-        assert (await dial(responder, "a")).final_status == 503
+    async with responding(Persona()) as (responder, endpoint, told):
+        async with endpoint.call(order_of(endpoint, responder, "a", offer())) as call:
+            with pytest.raises(CallFailure, match="503"):
+                await call.answered()
         assert "no two free ports" in told[0].outcome
+
+
+async def test_what_goes_wrong_beside_it_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with open_responder(Persona(), UDP):
+            raise ZeroDivisionError
 
 
 async def test_a_transport_that_is_not_served() -> None:
