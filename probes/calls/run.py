@@ -1,8 +1,11 @@
 """Placing a test call: the edge that carries out a `CallScript` and collects what happens."""
 
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import trio
 
@@ -14,6 +17,7 @@ from probes.calls.script import CallScript
 from probes.calls.story import OnEntry, Story
 from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
+from probes.destination import Destination
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
@@ -23,6 +27,8 @@ from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
 from sipcore.stack import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
+
+T = TypeVar("T")
 
 MAX_RETRIES = 1
 """Further places that are called when nothing came back from one: a phone that rings once too often is enough."""
@@ -47,14 +53,22 @@ async def place_call(
     one `media`, so that one timer paces all of it. Whatever the network does is in the result; raises LocalError for a
     script that cannot be carried out. Who cancels it has the call hung up properly first.
     """
+    return await to_its_end(partial(_place_call, script, config or call_config(), on_entry, hop, media))
+
+
+async def to_its_end(work: Callable[[trio.CancelScope], Awaitable[T | None]]) -> T:
+    """Carry out something with calls in it; whoever cancels it has them hung up properly first.
+
+    `work` is shielded, and gives up what it does inside the scope that it gets, with None. Raises its LocalError.
+    """
     given_up = trio.CancelScope()
-    result: CallResult | None = None
+    result: T | None = None
     failure: LocalError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_pass_on_cancellation, given_up)
         with trio.CancelScope(shield=True):
             try:
-                result = await _place_call(script, config or call_config(), on_entry, hop, media, given_up)
+                result = await work(given_up)
             except LocalError as error:
                 failure = error  # raised below, outside of the nursery, which would wrap it in a group
         nursery.cancel_scope.cancel()
@@ -64,8 +78,18 @@ async def place_call(
     return result
 
 
+async def locate(destination: Destination, endpoint: Endpoint) -> list[Hop]:
+    """Where to call, best first. Raises TransportFailure when nowhere."""
+    if destination.is_numeric:
+        # Nothing is to be asked, and the address may have a zone, which no URI can hold (RFC 4007 §6).
+        hops = Plan(destination.target, chance=lambda: 0.0).hops()
+    else:
+        hops = await endpoint.locate(destination.uri())
+    return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
+
+
 async def _pass_on_cancellation(scope: trio.CancelScope) -> None:
-    """Whatever cancels `place_call` is to end the call and leave the transports, which hanging up needs."""
+    """Whatever cancels is to end the calls and leave the transports, which hanging up needs."""
     try:
         await trio.sleep_forever()
     finally:
@@ -114,7 +138,7 @@ class _Run:
         story.tell("initiated", story.start, str(self._script.destination))
         story.reach(CallState.INITIATED, story.start, str(self._script.destination))
         try:
-            hops = [hop] if hop else await self._locate()
+            hops = [hop] if hop else await locate(self._script.destination, self._endpoint)
         except TransportFailure as failure:
             return self._result(verdict.of_failure(failure), None)
         outcome = Verdict(CallStatus.FAILED, CallKind.UNRESOLVABLE, "nowhere to call")
@@ -132,16 +156,6 @@ class _Run:
                 if called > MAX_RETRIES or (self._talk is not None and self._talk.first_ring is not None):
                     break  # a second call beside one that may still ring would be one too many
         return self._result(outcome, hop)
-
-    async def _locate(self) -> list[Hop]:
-        """Where to call, best first. Raises TransportFailure when nowhere."""
-        destination, endpoint = self._script.destination, self._endpoint
-        if destination.is_numeric:
-            # Nothing is to be asked, and the address may have a zone, which no URI can hold (RFC 4007 §6).
-            hops = Plan(destination.target, chance=lambda: 0.0).hops()
-        else:
-            hops = await endpoint.locate(destination.uri())
-        return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
     def _result(self, outcome: Verdict, hop: Hop | None) -> CallResult:
         story, talk, script = self.story, self._talk, self._script

@@ -8,10 +8,12 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
 from probes.calls.number import require_callable
+from probes.calls.run import locate, to_its_end
 from probes.checks.codecs import (
     DEFAULT_RING_TIME,
     DEFAULT_TIMEOUT,
@@ -45,7 +47,6 @@ from sipcore.message.message import Response
 from sipcore.message.method import INVITE, UPDATE
 from sipcore.message.registry import ALLOW
 from sipcore.outgoing import Order
-from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.sdp.build import SDP
 from sipcore.sdp.codecs import codecs_named
@@ -96,29 +97,7 @@ async def probe_codecs(
     A `hop` skips locating the destination, `config` replaces `probe_config`. Whatever the network does is in the
     report; raises LocalError for what cannot be sent. Who cancels it has the call hung up properly first.
     """
-    given_up = trio.CancelScope()
-    report: CodecReport | None = None
-    failure: LocalError | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_pass_on_cancellation, given_up)
-        with trio.CancelScope(shield=True):
-            try:
-                report = await _probe(probe, config or probe_config(), on_reply or (lambda _: None), hop, given_up)
-            except LocalError as error:
-                failure = error  # raised below, outside of the nursery, which would wrap it in a group
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    assert report is not None  # noqa: S101  # who was cancelled does not come here
-    return report
-
-
-async def _pass_on_cancellation(scope: trio.CancelScope) -> None:
-    """Whatever cancels `probe_codecs` is to end the call and leave the transports, which hanging up needs."""
-    try:
-        await trio.sleep_forever()
-    finally:
-        scope.cancel()
+    return await to_its_end(partial(_probe, probe, config or probe_config(), on_reply or (lambda _: None), hop))
 
 
 async def _probe(
@@ -129,7 +108,7 @@ async def _probe(
     async with open_endpoint(config) as endpoint, open_media() as media:
         with given_up:
             try:
-                hops = [hop] if hop is not None else await _locate(probe.destination, endpoint)
+                hops = [hop] if hop is not None else await locate(probe.destination, endpoint)
             except TransportFailure as failure:
                 return judge(probe.destination.uri(), None, (), probe.asking, failure)
             report = None
@@ -143,16 +122,6 @@ async def _probe(
                     break
             return report
     return None
-
-
-async def _locate(destination: Destination, endpoint: Endpoint) -> list[Hop]:
-    """Where to call, best first. Raises TransportFailure when nowhere."""
-    if destination.is_numeric:
-        # Nothing is to be asked, and the address may have a zone, which no URI can hold (RFC 4007 §6).
-        hops = Plan(destination.target, chance=lambda: 0.0).hops()
-    else:
-        hops = await endpoint.locate(destination.uri())
-    return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
 
 class _Asker:
