@@ -15,7 +15,7 @@ from sipcore.dialogs.effects import (
     EndReason,
     Reply,
 )
-from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.manner import Manner, is_supported
 from sipcore.dialogs.provisional import MAX_FIRST, ReliableProvisionals
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
@@ -26,7 +26,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.registry import RACK, REQUIRE, SUPPORTED
+from sipcore.message.registry import RACK, REQUIRE
 from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier, Meaning
 from sipcore.tokens import Tokens
@@ -320,7 +320,7 @@ class Callee(Side):
     # Inside
 
     def _is_reliable(self, status: int, has_body: bool, wanted: bool | None) -> bool:
-        required, supported = RELIABLE in self.invite[REQUIRE], RELIABLE in self.invite[SUPPORTED]
+        required, supported = RELIABLE in self.invite[REQUIRE], is_supported(RELIABLE, self.invite)
         if status == TRYING or wanted is False:
             return False
         if wanted and not (required or supported):

@@ -6,10 +6,10 @@
 
 from enum import Enum
 
-from sipcore.dialogs.manner import MIN_INTERVAL, Manner
+from sipcore.dialogs.manner import MIN_INTERVAL, Manner, is_supported
 from sipcore.errors import ParseError
 from sipcore.message.message import Request, Response
-from sipcore.message.registry import MIN_SE, SESSION_EXPIRES, SUPPORTED
+from sipcore.message.registry import MIN_SE, SESSION_EXPIRES
 from sipcore.transactions.timers import NEVER
 
 TIMER = "timer"
@@ -59,13 +59,10 @@ class Expiry:
 
     def too_small(self, refusal: Response) -> bool:
         """Take a 422; False when it tells nothing new, so that asking again is of no use (§7.3)."""
-        try:
-            wanted = refusal[MIN_SE]
-        except ParseError:
-            wanted = None
-        if wanted is None or wanted.seconds <= self.minimum:
+        wanted = _lowest(refusal)
+        if wanted <= self.minimum:
             return False
-        self.minimum = wanted.seconds
+        self.minimum = wanted
         self.interval = max(self.interval, self.minimum)
         return True
 
@@ -90,15 +87,14 @@ class Expiry:
     def refusal(self, request: Request, manner: Manner) -> int | None:
         """The Min-SE of the 422 that a request is to be refused with, None for one that is not (§9)."""
         expires = request[SESSION_EXPIRES]
-        if expires is None or expires.seconds >= manner.min_interval or TIMER not in request[SUPPORTED]:
+        if expires is None or expires.seconds >= manner.min_interval or not is_supported(TIMER, request):
             return None
         return manner.min_interval
 
     def accept(self, request: Request, manner: Manner, now: float) -> _FieldList:
         """What the 2xx to a request says of the session's length; the timer runs from now (§9)."""
-        expires, able = request[SESSION_EXPIRES], TIMER in request[SUPPORTED]
-        lowest = request[MIN_SE]
-        floor = max(manner.min_interval, lowest.seconds if lowest else 0)
+        expires, able = request[SESSION_EXPIRES], is_supported(TIMER, request)
+        floor = max(manner.min_interval, _lowest(request))
         if not manner.supports(TIMER) or (expires is None and not manner.interval):
             self.stop()
             return []
@@ -131,3 +127,12 @@ class Expiry:
         """Let no timer run."""
         self.refreshed_here = None
         self.due = self._end = NEVER
+
+
+def _lowest(message: Request | Response) -> int:
+    """The seconds that Min-SE asks for at least; 0 where it is not there, or cannot be read (RFC 3261 §8.2.2)."""
+    try:
+        lowest = message[MIN_SE]
+    except ParseError:
+        return 0
+    return lowest.seconds if lowest is not None else 0

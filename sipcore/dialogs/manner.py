@@ -1,8 +1,11 @@
 """How a user agent presents itself and what it can do: what every stack is told once, as its calls need it."""
 
+from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
+from sipcore.message.message import Request
 from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS, PRACK, UPDATE
+from sipcore.message.registry import SUPPORTED
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
 
@@ -50,3 +53,14 @@ class Manner:
         """What a response carries that makes or changes a dialog: Contact, with `able` the abilities, and `fields`."""
         own: list[tuple[str, object]] = [("Contact", contact)] if contact else []
         return self.signed([*own, *(self.abilities() if able else ()), *fields])
+
+
+def is_supported(extension: str, request: Request) -> bool:
+    """Whether a request's sender says that it supports an extension.
+
+    It does not where that cannot be read: no call has to fail for it (RFC 3261 §8.2.2).
+    """
+    try:
+        return extension in request[SUPPORTED]
+    except ParseError:
+        return False

@@ -44,6 +44,13 @@ def invite(*fields: tuple[str, object]) -> Request:
             False,
         ),
         ((("Supported", "timer"), ("Session-Expires", "1800")), Manner(), [], None),
+        ((("Supported", '"timer'), ("Session-Expires", "1800")), ABLE, ["1800;refresher=uas"], True),
+        (
+            (("Supported", "timer"), ("Session-Expires", "1800"), ("Min-SE", "?")),
+            ABLE,
+            ["timer", "1800;refresher=uac"],
+            False,
+        ),
     ],
 )
 def test_what_the_callee_agrees_to(
