@@ -1,16 +1,16 @@
-"""The calls of one stack: their machines, their dialogs, their timers, and the carrying out of what they ask for."""
+"""The calls of one stack: what comes is given to their machines, and what these ask for is carried out."""
 
-import heapq
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
-from sipcore.auth.session import AuthError, AuthSession
+from sipcore.auth.session import AuthError
+from sipcore.callbook import CallBook, Entry, Invite
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
 from sipcore.dialogs.effects import (
     AckSuccess,
     Answered,
+    CancelChange,
     CancelInvite,
     Changed,
     Confirmed,
@@ -53,44 +53,11 @@ from sipcore.message.method import ACK, BYE, INVITE, REFER
 from sipcore.message.registry import REPLACES
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, Outgoing, contact_for, target_along
-from sipcore.resolve.target import Flow, Hop
+from sipcore.resolve.target import Flow
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.layer import TransactionLayer
-from sipcore.transactions.timers import NEVER
-
-MAX_STALE = 64
-"""Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
-
-
-class _Invite(Enum):
-    """What a ticket is for that is no request inside a dialog."""
-
-    INVITE = "the INVITE of a call"
-
-
-@dataclass(slots=True)
-class _Call:
-    """One call. `user` is whom its Contact names, `hop` where its dialog goes, `tickets` its requests on the way."""
-
-    number: int
-    machine: Caller | Callee
-    user: str
-    order: Order | None = None
-    """What the INVITE was sent with, until its transaction is over."""
-    auth: AuthSession | None = None
-    invite_ticket: int | None = None
-    tickets: tuple[int, ...] = ()
-    hop: Hop | Flow | None = None
-    keys: tuple[AnyServerKey, ...] = ()
-    """The server transactions that a CANCEL may be for."""
-    dialog_ids: tuple[DialogId, ...] = ()
-    auth_error: AuthError | None = None
-    replaces: int | None = None
-    referring: bool = False
-    due: float = NEVER
-    over: bool = False
 
 
 class Calls:
@@ -113,15 +80,10 @@ class Calls:
         self._abilities = headers_of(*manner.abilities())
         self._user = user
         self._outputs = outputs
-        self._calls: dict[int, _Call] = {}
-        self._by_ticket: dict[int, tuple[_Call, _Invite | Purpose]] = {}
-        self._by_dialog: dict[DialogId, _Call] = {}
-        self._by_key: dict[AnyServerKey, _Call] = {}
-        self._heap: list[tuple[float, int]] = []
-        self._last_number = 0
+        self._book = CallBook()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._book)
 
     # What the owner asks for
 
@@ -131,7 +93,7 @@ class Calls:
         machine = Caller(invite, self._manner, self._tokens, redirects)
         order = Order(invite, order.target, order.contact, order.auth, order.any_size, order.branch, machine.numbers)
         ticket = self._outgoing.send(order)
-        call = self._add(machine, order.contact or self._user)
+        call = self._book.add(machine, order.contact or self._user)
         call.order, call.auth = order, order.auth
         self._invited(call, ticket)
         return call.number
@@ -142,14 +104,14 @@ class Calls:
 
     def callee(self, number: int) -> Callee:
         """The machine of a call that came in. Raises LocalError for one that did not, or is over."""
-        call = self._calls.get(number)
+        call = self._book.by_number.get(number)
         if call is None or not isinstance(call.machine, Callee):
             raise LocalError(f"no incoming call {number}", section="RFC 3261 §13.3.1")
         return call.machine
 
     def carry_out(self, number: int, effects: list[Effect], now: float) -> None:
         """Do what a machine asked for."""
-        call = self._calls.get(number)
+        call = self._book.by_number.get(number)
         if call is not None:
             self._carry_out(call, effects, now)
 
@@ -158,13 +120,13 @@ class Calls:
         call = self._call(number)
         request, next_hop = call.machine.request(method, fields, body, content_type)
         ticket = self._send(call, request, next_hop, contact=call.user)
-        self._watch(call, ticket, Purpose.OTHER)
+        self._book.watch(call, ticket, Purpose.OTHER)
         call.referring = call.referring or method == REFER
         return ticket
 
     def hang_up(self, number: int, now: float, fields: Fields = ()) -> None:
         """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone."""
-        call = self._calls.get(number)
+        call = self._book.by_number.get(number)
         if call is not None:
             call.machine.parting = fields
             self._carry_out(call, call.machine.hang_up(now), now)
@@ -173,15 +135,15 @@ class Calls:
 
     def owns(self, ticket: int) -> bool:
         """Whether a request belongs to a call."""
-        return ticket in self._by_ticket
+        return ticket in self._book.by_ticket
 
     def receive_response(
         self, ticket: int, response: Response, flow: Flow, stamp: Stamp, auth: AuthError | None, now: float
     ) -> bool:
         """A response to a request of a call that was not dealt with on the way; False if the owner wants it, too."""
-        call, purpose = self._by_ticket[ticket]
+        call, purpose = self._book.by_ticket[ticket]
         sent = self._outgoing.request_of(ticket)
-        if isinstance(purpose, _Invite):
+        if isinstance(purpose, Invite):
             if ticket == call.invite_ticket and isinstance(call.machine, Caller):
                 self._receive_answer(call, call.machine, sent, response, flow, stamp, auth, now)
             return True
@@ -194,8 +156,8 @@ class Calls:
 
     def fail(self, ticket: int, failure: TransportFailure, now: float) -> bool:
         """A call's request got no final response; False if the owner wants to know, too."""
-        call, purpose = self._by_ticket[ticket]
-        if isinstance(purpose, _Invite):
+        call, purpose = self._book.by_ticket[ticket]
+        if isinstance(purpose, Invite):
             effects = call.machine.fail(failure, now) if isinstance(call.machine, Caller) else []
         else:
             effects = call.machine.fail_within(purpose, self._outgoing.request_of(ticket), failure, now)
@@ -207,14 +169,16 @@ class Calls:
 
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
-        call, _ = self._by_ticket.pop(ticket, (None, None))
-        self._outgoing.forget(ticket)
-        if call is not None:
-            call.tickets = tuple(other for other in call.tickets if other != ticket)
-            if ticket == call.invite_ticket:
+        found = self._book.unwatch(ticket)
+        if found is not None:
+            call, purpose = found
+            is_invite = ticket == call.invite_ticket
+            if is_invite:
                 call.invite_ticket = call.order = None
-                call.machine.settled()
+            if is_invite or purpose is Purpose.CHANGE:
+                call.machine.settled(self._outgoing.request_of(ticket))
             self._remove_if_over(call)
+        self._outgoing.forget(ticket)
 
     # What the peer sends
 
@@ -233,21 +197,20 @@ class Calls:
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
         callee = Callee(key, invite, self._tokens.tag(), contact_for(self._user, flow.hop), self._manner, self._tokens)
-        call = self._add(callee, self._user)
+        call = self._book.add(callee, self._user)
         call.hop = flow
-        call.keys = (key,)
-        self._by_key[key] = call
-        self._know(call, callee.usage.dialog.id)
+        self._book.receive(call, key)
+        self._book.know(call, callee.usage.dialog.id)
         replaces = invite[REPLACES] if self._manner.supports("replaces") else None
-        replaced = self._by_dialog.get(dialog_id_of(replaces)) if replaces else None
+        replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
         call.replaces = replaced.number if replaced else None
-        self._schedule(call)
+        self._book.schedule(call)
         self._outputs.append(CallReceived(call.number, invite, flow, stamp, call.replaces))
 
     def number_of(self, request: Request) -> int | None:
         """The call whose dialog a request belongs to; None for no dialog here."""
         dialog_id = DialogId.named_by(request)
-        call = self._by_dialog.get(dialog_id)
+        call = self._book.by_dialog.get(dialog_id)
         if call is None or call.machine.usage_of(dialog_id.remote_tag) is None:
             return None  # or an early dialog that was forked, and has lost to another one
         if call.machine.is_over and request.method != BYE:
@@ -256,7 +219,7 @@ class Calls:
 
     def is_in_order(self, number: int, request: Request) -> bool:
         """Whether a request's sequence number is above that of the last one in its dialog (RFC 3261 §12.2.2)."""
-        usage = self._calls[number].machine.usage_of(request.from_tag)
+        usage = self._book.by_number[number].machine.usage_of(request.from_tag)
         if usage is None or not usage.dialog.accepts(request):
             return False
         usage.dialog = usage.dialog.after(request)
@@ -264,21 +227,18 @@ class Calls:
 
     def receive_bye(self, number: int, key: AnyServerKey, request: Request, now: float) -> None:
         """A BYE inside a call."""
-        call = self._calls[number]
+        call = self._book.by_number[number]
         self._carry_out(call, call.machine.receive_bye(key, request, now), now)
 
     def receive_change(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
         """A re-INVITE or UPDATE inside a call. Raises ParseError."""
-        call = self._calls[number]
-        self._by_key[key] = call
-        for old in call.keys[1:]:  # the first INVITE's is kept, and the last one's
-            self._by_key.pop(old, None)
-        call.keys = (*call.keys[:1], key)
+        call = self._book.by_number[number]
+        self._book.receive(call, key)
         self._carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
 
     def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float) -> bool:
         """A PRACK inside a call; False for a call placed here, which has nothing to acknowledge. Raises ParseError."""
-        call = self._calls[number]
+        call = self._book.by_number[number]
         if not isinstance(call.machine, Callee):
             return False
         self._carry_out(call, call.machine.receive_prack(key, request, now), now)
@@ -286,22 +246,22 @@ class Calls:
 
     def is_referring(self, number: int) -> bool:
         """Whether a REFER was sent in a call, so that it may get notifications."""
-        return self._calls[number].referring
+        return self._book.by_number[number].referring
 
     def tag_of(self, invite: AnyServerKey) -> str:
         """The local tag of a call that came in, "" when it is over: the answer to its CANCEL has it, too (§9.2)."""
-        call = self._by_key.get(invite)
+        call = self._book.by_key.get(invite)
         return call.dialog_ids[0].local_tag if call and call.dialog_ids else ""
 
     def receive_ack(self, ack: Request, now: float, stamp: Stamp) -> None:
         """The ACK of a 2xx sent here; one that belongs to nothing is dropped (RFC 3261 §17.2.1 leaves nothing else)."""
-        call = self._by_dialog.get(DialogId.named_by(ack))
+        call = self._book.by_dialog.get(DialogId.named_by(ack))
         if call is not None:
             self._carry_out(call, call.machine.receive_ack(ack, now), now, stamp)
 
     def receive_cancel(self, invite: AnyServerKey, cancel: Request, now: float) -> None:
         """A CANCEL for a call that came in, or for a re-INVITE."""
-        call = self._by_key.get(invite)
+        call = self._book.by_key.get(invite)
         if call is not None:
             self._carry_out(call, call.machine.receive_cancel(invite, cancel, now), now)
 
@@ -309,26 +269,12 @@ class Calls:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
-        return self._heap[0][0] if self._heap else None
+        return self._book.next_timeout()
 
     def handle_timeout(self, now: float) -> None:
         """Wake the calls that something is due in."""
-        while self._heap and self._heap[0][0] <= now:
-            _, number = heapq.heappop(self._heap)
-            call = self._calls.get(number)
-            if call is not None and call.due <= now:
-                call.due = NEVER
-                self._carry_out(call, call.machine.wake(now), now)
-
-    def _schedule(self, call: _Call) -> None:
-        due = call.machine.next_timeout()
-        if due >= call.due:
-            return
-        call.due = due
-        heapq.heappush(self._heap, (due, call.number))
-        if len(self._heap) > 2 * len(self._calls) + MAX_STALE:
-            self._heap = [(each.due, each.number) for each in self._calls.values() if each.due < NEVER]
-            heapq.heapify(self._heap)
+        while (call := self._book.pop_due(now)) is not None:
+            self._carry_out(call, call.machine.wake(now), now)
 
     # Inside
 
@@ -342,38 +288,23 @@ class Calls:
             missing = missing + headers_of(*Expiry(self._manner.interval).asked())
         return invite.with_headers(headers.before_body(missing))
 
-    def _call(self, number: int) -> _Call:
-        call = self._calls.get(number)
+    def _call(self, number: int) -> Entry:
+        call = self._book.by_number.get(number)
         if call is None or call.machine.is_over:
             raise LocalError(f"call {number} is over", section="RFC 3261 §12.3")
         return call
 
     def _side_of(self, dialog_id: DialogId) -> Side | None:
-        call = self._by_dialog.get(dialog_id)
+        call = self._book.by_dialog.get(dialog_id)
         return call.machine if call else None
 
-    def _know(self, call: _Call, dialog_id: DialogId) -> None:
-        if self._by_dialog.get(dialog_id) is not call:
-            call.dialog_ids = (*call.dialog_ids, dialog_id)
-            self._by_dialog[dialog_id] = call
-
-    def _add(self, machine: Caller | Callee, user: str) -> _Call:
-        self._last_number += 1
-        call = _Call(self._last_number, machine, user)
-        self._calls[call.number] = call
-        return call
-
-    def _watch(self, call: _Call, ticket: int, purpose: _Invite | Purpose) -> None:
-        self._by_ticket[ticket] = (call, purpose)
-        call.tickets = (*call.tickets, ticket)
-
-    def _invited(self, call: _Call, ticket: int) -> None:
+    def _invited(self, call: Entry, ticket: int) -> None:
         call.invite_ticket = ticket
-        self._watch(call, ticket, _Invite.INVITE)
+        self._book.watch(call, ticket, Invite.INVITE)
 
     def _receive_answer(
         self,
-        call: _Call,
+        call: Entry,
         machine: Caller,
         sent: Request,
         response: Response,
@@ -390,10 +321,10 @@ class Calls:
         effects = machine.receive(response, now)
         usage = machine.usage_of(response.to_tag)
         if usage is not None:
-            self._know(call, usage.dialog.id)
+            self._book.know(call, usage.dialog.id)
         self._carry_out(call, effects, now, stamp)
 
-    def _carry_out(self, call: _Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
+    def _carry_out(self, call: Entry, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
         for effect in effects:
             match effect:
                 case Reply(key, response):
@@ -402,20 +333,22 @@ class Calls:
                     self._send(call, request, next_hop, branch)
                 case SendInDialog(purpose, request, next_hop):
                     contact = call.user if purpose is Purpose.CHANGE else None
-                    self._watch(call, self._send(call, request, next_hop, contact=contact), purpose)
+                    self._book.watch(call, self._send(call, request, next_hop, contact=contact), purpose)
                 case SendAndForget(request, next_hop):
                     self._send(call, request, next_hop)
                 case SendInvite(invite, target):
                     self._invite_again(call, invite, target, now)
                 case CancelInvite(fields):
                     self._cancel(call, fields, now)
+                case CancelChange():
+                    self._cancel_changes(call, now)
                 case _:
                     self._report(call, effect, stamp or Stamp(now), now)
         if not call.over:
-            self._schedule(call)
+            self._book.schedule(call)
         self._remove_if_over(call)
 
-    def _send(self, call: _Call, request: Request, next_hop: Uri, branch: str = "", contact: str | None = None) -> int:
+    def _send(self, call: Entry, request: Request, next_hop: Uri, branch: str = "", contact: str | None = None) -> int:
         """Send a request inside the dialog; a next hop that leads nowhere is replaced by where the dialog came from.
 
         The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
@@ -430,7 +363,7 @@ class Calls:
             along = call.hop.hop if isinstance(call.hop, Flow) else call.hop
             return self._outgoing.send(Order(request, along, contact, auth, False, branch, numbers))
 
-    def _invite_again(self, call: _Call, invite: Request, target: Uri | None, now: float) -> None:
+    def _invite_again(self, call: Entry, invite: Request, target: Uri | None, now: float) -> None:
         if call.order is None:
             return
         call.order = replace(call.order, request=invite, target=target or call.order.target)
@@ -443,13 +376,13 @@ class Calls:
             if isinstance(call.machine, Caller):
                 self._carry_out(call, call.machine.fail(nowhere, now), now)
 
-    def _cancel(self, call: _Call, fields: Fields, now: float) -> None:
+    def _cancel(self, call: Entry, fields: Fields, now: float) -> None:
         ticket = call.invite_ticket
         if ticket is not None and not self._outgoing.cancel(ticket, now, fields):
             # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
             self.fail(ticket, TransportFailure(FailureReason.CLOSED, "hung up before anything was sent"), now)
 
-    def _report(self, call: _Call, effect: Effect, stamp: Stamp, now: float) -> None:
+    def _report(self, call: Entry, effect: Effect, stamp: Stamp, now: float) -> None:
         number, outputs = call.number, self._outputs
         match effect:
             case Progress(response):
@@ -473,28 +406,24 @@ class Calls:
             case Ended(reason, request):
                 outputs.append(CallEnded(number, reason, request))
                 call.over = True
-                self._give_up(call, now)
+                self._cancel_changes(call, now)
 
-    def _give_up(self, call: _Call, now: float) -> None:
+    def _cancel_changes(self, call: Entry, now: float) -> None:
         """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""
         for ticket in call.tickets:
             if self._outgoing.request_of(ticket).method == INVITE and not self._outgoing.cancel(ticket, now):
                 self.transaction_over(ticket)
 
-    def _replace(self, call: _Call, now: float) -> None:
+    def _replace(self, call: Entry, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""
-        replaced = self._calls.get(call.replaces) if call.replaces is not None else None
+        replaced = self._book.by_number.get(call.replaces) if call.replaces is not None else None
         if replaced is not None and not replaced.over:
             ending = replaced.machine.hang_up(now)
             replaced.machine.end_reason = EndReason.REPLACED
             self._carry_out(replaced, ending, now)
 
-    def _remove_if_over(self, call: _Call) -> None:
+    def _remove_if_over(self, call: Entry) -> None:
         """Forget a call once it is over and no repeated 2xx can ask for its ACK any more (RFC 6026 §7.2)."""
         if not call.over or call.tickets:
             return
-        self._calls.pop(call.number, None)
-        for dialog_id in call.dialog_ids:
-            self._by_dialog.pop(dialog_id, None)
-        for key in call.keys:
-            self._by_key.pop(key, None)
+        self._book.remove(call)

@@ -221,10 +221,11 @@ class Caller(Side):
             return self._pending.early.get(remote_tag or "")
         return super().usage_of(remote_tag)
 
-    def settled(self) -> None:
-        """The transaction of the INVITE is over: what was kept to answer a 2xx once more may go."""
-        super().settled()
-        self._pending = None
+    def settled(self, sent: Request) -> None:
+        """The transaction of an INVITE is over: what was kept to answer a 2xx once more may go."""
+        super().settled(sent)
+        if sent.to_tag is None:
+            self._pending = None
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
         """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""

@@ -19,7 +19,7 @@ class EndReason(Enum):
     REJECTED = "rejected here"
     NO_ACK = "the ACK never came"
     NO_PRACK = "the PRACK never came"
-    NO_ANSWER = "the answer to the offer cannot be used"
+    NO_ANSWER = "the peer's offer cannot be read, so nothing answers it"
     BYE_UNANSWERED = "the BYE was not answered"
     BYE_REFUSED = "the BYE was refused"
     GONE = "the peer does not know the call any more"
@@ -81,6 +81,11 @@ class CancelInvite:
     """Cancel the pending INVITE (RFC 3261 §9.1), with these header fields in the CANCEL, a Reason as a rule."""
 
     fields: Fields = ()
+
+
+@value
+class CancelChange:
+    """Cancel the re-INVITE that is on its way (RFC 3261 §9.1)."""
 
 
 @value
@@ -168,4 +173,4 @@ class Ended:
 
 Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Failed | Ended
 """What the owner tells on."""
-Effect = AckSuccess | SendInDialog | SendAndForget | SendInvite | CancelInvite | Reply | Finish | Report
+Effect = AckSuccess | SendInDialog | SendAndForget | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report

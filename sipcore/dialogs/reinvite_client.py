@@ -1,7 +1,8 @@
 """Changing a session from here, by re-INVITE or UPDATE, as a table: RFC 3261 §14.1, RFC 3311 §5.1, RFC 4028 §7.4.
 
 There is one change at a time. A refusal leaves the session as it was; one with 491 is tried again after a random time,
-since both sides have asked at once.
+since both sides have asked at once. A re-INVITE that got a 1xx and then nothing for too long is cancelled: its client
+transaction waits for good.
 """
 
 from enum import Enum
@@ -16,6 +17,10 @@ OWNER_WAIT = (2.1, 4.0)
 """Seconds after a 491 until the next attempt, for the side that made the Call-ID (RFC 3261 §14.1)."""
 OTHER_WAIT = (0.0, 2.0)
 """The same for the other side: so they do not meet again."""
+PATIENCE = 60.0
+"""Seconds for which a re-INVITE waits after its last 1xx, on top of those in which it would have failed without any.
+
+Whoever takes longer to answer says so once a minute (RFC 3261 §13.3.1.1)."""
 WAIT_UNIT = 0.01
 """Both are chosen in units of 10 ms (RFC 3261 §14.1)."""
 
@@ -46,6 +51,7 @@ class Step(Enum):
     """What to do on the way to the next state."""
 
     SEND = "send"
+    CANCEL = "cancel"
     TAKE = "take the answer"
     ROLL_BACK = "roll back"
     WAIT = "wait"
@@ -61,6 +67,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.SENT, _I.TOO_SMALL): (_S.SENT, (_DO.ROLL_BACK, _DO.SEND)),  # RFC 4028 7.3
     (_S.SENT, _I.GONE): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED, _DO.FINISH)),  # 12.2.1.2
     (_S.SENT, _I.REFUSED): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED)),  # 14.1
+    (_S.SENT, _I.WAKE): (_S.SENT, (_DO.CANCEL,)),  # 9.1
     (_S.SENT, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
     (_S.WAITING, _I.WAKE): (_S.SENT, (_DO.SEND,)),
     (_S.WAITING, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
@@ -74,7 +81,7 @@ IGNORED = {
 IMPOSSIBLE = {
     *((state, _I.CHANGE) for state in (_S.SENT, _S.WAITING)),  # refused as the caller's mistake
     *((_S.WAITING, answer) for answer in _ANSWERS),  # the last one was final
-    *((state, _I.WAKE) for state in (_S.IDLE, _S.SENT)),  # no timer runs
+    (_S.IDLE, _I.WAKE),  # no timer runs
 }
 
 

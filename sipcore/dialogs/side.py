@@ -40,10 +40,10 @@ class Side(ABC):
         """Where this side can be reached in this call; None while nothing is known of the way."""
         self.usage: InviteUsage | None = None
 
-    def settled(self) -> None:
-        """The transaction of the call's INVITE is over: nothing can come for it any more."""
+    def settled(self, sent: Request) -> None:
+        """The transaction of the call's INVITE, or of a change, is over: nothing can come for it any more."""
         if self.usage is not None:
-            self.usage.settled()
+            self.usage.settled(sent)
 
     @property
     @abstractmethod
@@ -129,12 +129,14 @@ class Side(ABC):
 
     def receive_within(self, purpose: Purpose, sent: Request, response: Response, now: float) -> list[Effect]:
         """The response to a request inside the dialog, as `sent` went out last."""
+        usage = self.usage_of(sent.to_tag)
         if response.is_provisional:
+            if purpose is Purpose.CHANGE and usage is not None:
+                usage.receive_provisional(sent, now)
             return []
         if purpose is Purpose.BYE:
             self._parted(None if response.is_success else EndReason.BYE_REFUSED)
             return self.bye_done(now)
-        usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
         if purpose is Purpose.OTHER and usage is self.usage and response.status in _LOST:

@@ -11,6 +11,7 @@ from sipcore.dialogs import reinvite_client, reinvite_server
 from sipcore.dialogs.dialog import Dialog, Numbers
 from sipcore.dialogs.effects import (
     AckSuccess,
+    CancelChange,
     Changed,
     Effect,
     EndReason,
@@ -197,6 +198,12 @@ class InviteUsage:
             effects.insert(0, self.acknowledge(sent, b""))  # the end of the call has overtaken it
         return effects
 
+    def receive_provisional(self, sent: Request, now: float) -> None:
+        """A 1xx to a re-INVITE or UPDATE: whoever sends it is still about to answer."""
+        change = self._change
+        if sent.method == INVITE and change is not None and change.due < NEVER:
+            change.due = self._patience(now)
+
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
         """A re-INVITE or UPDATE got no final response."""
         return self._move_client(reinvite_client.Input.GONE, now, sent=sent, failure=failure)
@@ -264,9 +271,10 @@ class InviteUsage:
         self._acked = AckSuccess(request, next_hop, self._tokens.branch())
         return self._acked
 
-    def settled(self) -> None:
-        """Nobody can ask for the last ACK any more: its INVITE's transaction is over."""
-        self._acked = None
+    def settled(self, sent: Request) -> None:
+        """Nobody can ask for the ACK of an INVITE any more: its transaction is over."""
+        if self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
+            self._acked = None
 
     def _refresh(self, now: float) -> list[Effect]:
         """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4)."""
@@ -275,6 +283,9 @@ class InviteUsage:
         else:
             self._change = _Change(INVITE, self.session.renewed())
         return self._move_client(reinvite_client.Input.CHANGE, now)
+
+    def _patience(self, now: float) -> float:
+        return now + 64 * self._manner.timers.t1 + reinvite_client.PATIENCE
 
     def _confirm(self, response: Response, body: bytes) -> list[Effect]:
         """The PRACK of a reliable 1xx (RFC 3262 §4)."""
@@ -310,6 +321,9 @@ class InviteUsage:
                 self.session.received(_CARRIERS[sent.method][2], b"")
             elif step is steps.WAIT and self._change:
                 self._change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
+            elif step is steps.CANCEL and self._change:
+                self._change.due = NEVER
+                effects.append(CancelChange())
             elif step is steps.REPORT_UNCHANGED:
                 self._change = None
                 effects.append(Unchanged(response, failure))
@@ -330,7 +344,7 @@ class InviteUsage:
             change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
             return []
         change.attempts += 1
-        change.due = NEVER
+        change.due = self._patience(now) if change.method == INVITE else NEVER
         request, next_hop = self.dialog.request(
             change.method,
             self.numbers.next(),
@@ -351,6 +365,8 @@ class InviteUsage:
             answer = b""
             if meaning is Meaning.OFFER:
                 answer = self.session.answer_to(body) or self.session.refusal()
+                if not answer:  # it cannot be read: no answer is valid, and the call ends (RFC 3261 §13.2.2.4)
+                    return [self.acknowledge(sent, b""), Unchanged(response, None), Finish(EndReason.NO_ANSWER)]
             self.session.sent(Carrier.ACK, answer)
             effects.insert(0, self.acknowledge(sent, answer))
         return effects

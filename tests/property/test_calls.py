@@ -95,8 +95,8 @@ def assert_over(wire: RoughWire, *users: User) -> None:
         assert not user.live
         assert len(user.stack) == 0
         assert user.stack.next_timeout() is None
-        calls = user.stack._calls
-        assert (calls._by_ticket, calls._by_dialog, calls._by_key) == ({}, {}, {})
+        book = user.stack._calls._book
+        assert (book.by_ticket, book.by_dialog, book.by_key) == ({}, {}, {})
     assert not wire.flying
 
 

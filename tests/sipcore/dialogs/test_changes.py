@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.reinvite_client import PATIENCE
 from sipcore.errors import LocalError
 from sipcore.events import CallChanged, CallEnded, CallFailed, CallOffered, CallUnchanged
+from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import StackConfig
-from tests.sipcore.wire import ALICE, BOB, Side, Wire, description
+from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 DECIDING = StackConfig(answers_offers=False)
 
@@ -247,6 +249,29 @@ def test_a_reinvite_without_an_offer_gets_one_and_answers_it_in_the_ack() -> Non
     assert wire.bob.stack.session(at_bob).remote == last(wire.alice, "ACK").body
 
 
+def test_an_offer_in_the_2xx_that_cannot_be_read_is_acknowledged_and_ends_the_call() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.change(call, b"", wire.now)
+    wire.pump()
+    wire.deliver(wire.alice, unreadable(wire))
+    assert not last(wire.alice, "ACK").body
+    (unchanged,) = wire.alice.told(CallUnchanged)
+    assert unchanged.response is not None
+    assert unchanged.response.status == 200
+    assert wire.alice.starts()[-1] == "BYE"
+    wire.run(100)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.NO_ANSWER]
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def unreadable(wire: Wire) -> bytes:
+    """A 2xx to Alice's INVITE inside the call with a session description that is none."""
+    invite = last(wire.alice, "INVITE")
+    assert isinstance(invite, Request)
+    return bytes(build_response(invite, 200, fields=[("Contact", f"<sip:{BOB}>")], body=b"v=0\r\n", content_type=SDP))
+
+
 def test_streams_that_are_new_are_refused_and_the_known_one_goes_on() -> None:
     wire = Wire()
     call, _ = wire.up()
@@ -376,3 +401,51 @@ def test_a_reinvite_that_got_a_1xx_and_then_nothing_ends_with_the_call(bob_lives
     assert len(wire.alice.told(CallEnded)) == 1
     assert len(wire.alice.stack) == 0
     assert len(wire.bob.stack) == 0 or not bob_lives
+
+
+def test_a_reinvite_that_got_a_1xx_and_then_nothing_is_cancelled_in_the_end() -> None:
+    """The refusal is lost, however often it is sent: whoever asked is not left waiting for good."""
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.3)
+    assert wire.bob.starts()[-1] == "100 INVITE"
+    wire.lose = lambda _, data: data.startswith(b"SIP/2.0 488")
+    wire.bob.stack.decline(at_bob, wire.now)
+    wire.run(64 * 0.5 + PATIENCE + 1)
+    assert wire.alice.starts()[-1] == "CANCEL"
+    assert not wire.alice.told(CallUnchanged)
+    wire.run(64 * 0.5)
+    assert wire.alice.told(CallUnchanged)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+def test_a_peer_that_goes_on_saying_that_it_decides_is_waited_for() -> None:
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    hold(wire, wire.alice, call)
+    wire.run(0.3)
+    invite = last(wire.alice, "INVITE")
+    assert isinstance(invite, Request)
+    for _ in range(4):
+        wire.deliver(wire.alice, bytes(build_response(invite, 180)))
+        wire.run(PATIENCE)
+    assert "CANCEL" not in wire.alice.starts()
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(1)
+    assert wire.alice.told(CallChanged)
+
+
+def test_the_ack_of_a_reinvite_comes_again_whole_after_the_first_invite_is_over() -> None:
+    """Timer M of the first INVITE ends in between (RFC 6026 section 7.2)."""
+    wire = Wire()
+    call, _ = wire.up()
+    wire.run(31)
+    wire.lose = lambda _, data: data.startswith(b"ACK") and wire.now < 33
+    wire.alice.stack.change(call, b"", wire.now)
+    wire.run(10)
+    acks = [one for one in wire.alice.messages() if isinstance(one, Request) and one.method == "ACK"]
+    again = [ack for ack in acks if ack.cseq.number == 2]
+    assert len(again) > 2
+    assert {ack.body for ack in again} == {again[0].body}
+    assert again[0].body
