@@ -23,7 +23,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench soak fault-lab-discovery fault-lab-call clean
+.PHONY: help demo test check format bench soak fuzz fault-lab-discovery fault-lab-call clean
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench-%: $(READY)-bench
 
 soak: $(READY)-test  ## fault tests with the RFC's own timers and ten times as much to do (root, 13 minutes)
 	@SIPCORE_SOAK=1 $(BIN)/python -m pytest -s tests/faults/test_transactions.py tests/faults/test_calls.py $(ARGS)
+
+fuzz: $(READY)-test  ## 2,000 examples, drawn afresh, for each test that draws its own (an hour); SIPCORE_FUZZ=N for N
+	@SIPCORE_FUZZ=$${SIPCORE_FUZZ:-2000} $(BIN)/python -m pytest -m hypothesis $(ARGS)
 
 fault-lab-discovery: $(READY)-test  ## discovery against seeded faults and healthy setups, a line for each (root, 1 minute)
 	@$(BIN)/python -m tests.faultlab.discovery $(ARGS)

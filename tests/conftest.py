@@ -1,7 +1,8 @@
 """What all tests share: how Hypothesis runs.
 
-Examples are drawn afresh each time; a failure prints the blob that reproduces it. Nothing depends on how fast the
-machine is, because one that is busy with something else is no bug.
+On a developer's machine examples are drawn afresh each time, and `make fuzz` draws SIPCORE_FUZZ of them for each test;
+a failure prints the blob that reproduces it. CI draws the same ones for the same tests, and more of them: it has one
+verdict on one commit. Nothing depends on how fast the machine is, because one that is busy is no bug.
 """
 
 import os
@@ -12,8 +13,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "local", derandomize=False, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("local"), max_examples=300)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, max_examples=300)
+settings.register_profile(
+    "fuzz", settings.get_profile("local"), max_examples=int(os.environ.get("SIPCORE_FUZZ", "2000"))
+)
+settings.load_profile("fuzz" if "SIPCORE_FUZZ" in os.environ else "ci" if "CI" in os.environ else "local")
 
 # A run in the background of a shell ignores SIGINT, and so would the programs that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
