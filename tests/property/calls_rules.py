@@ -10,7 +10,7 @@ from sipcore.message.registry import RACK, REQUIRE, RSEQ
 Key = tuple[str, str]
 """A transaction: branch and method."""
 GIVEN_UP = 32.0
-"""Seconds, 64 T1, after which nobody waits for the ACK of a 2xx any more."""
+"""Seconds, 64 T1, after which nobody waits for the ACK of a 2xx any more, and what comes again is a new request."""
 
 
 def key_of(message: Request | Response) -> Key:
@@ -22,7 +22,8 @@ class Referee:
     """Watches one side. Whatever it sends that its state must not let it send is an AssertionError with the section."""
 
     _requests: dict[Key, bytes] = field(default_factory=dict)
-    _finals: dict[Key, bytes] = field(default_factory=dict)
+    _finals: dict[Key, tuple[float, bytes]] = field(default_factory=dict)
+    """The final response to each request, and when it was sent first."""
     _numbers: dict[tuple[str, str], int] = field(default_factory=dict)
     _came: dict[Key, Request] = field(default_factory=dict)
     _heard: dict[Key, list[int]] = field(default_factory=dict)
@@ -104,13 +105,15 @@ class Referee:
     def _judge_response(self, response: Response, key: Key, data: bytes, now: float) -> None:
         request = self._came.get(key)
         assert request is not None, "§8.2.6: a response to nothing"
+        if key in self._finals and now >= self._finals[key][0] + GIVEN_UP:
+            del self._finals[key]  # Timers J and L
         if response.is_provisional:
             assert key not in self._finals, "§17.2.1: no 1xx after a final response"
             return
         if key in self._finals:
-            assert data == self._finals[key], "§17.2.1, §13.3.1.4: one final response, and the same again"
+            assert data == self._finals[key][1], "§17.2.1, §13.3.1.4: one final response, and the same again"
             return
-        self._finals[key] = data
+        self._finals[key] = now, data
         self._open.get(response.call_id, set()).discard(key)
         if response.cseq.method == INVITE and response.is_success and request.to_tag is None:
             self._called[response.call_id] = now
