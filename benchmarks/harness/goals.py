@@ -55,6 +55,7 @@ LIMITS = (
     Limit("options.udp.awaited", 1e6 / 30_000),
     Limit("options.tls.handshake", 1e6 / 600),
     Limit("calls.held", 3000.0),
+    Limit("imports.endpoint", 60.0),
     Limit("timers.t1.lateness", 3000.0),
     Limit("sweep.rate", 1e6 / 5000),
     Limit("sweep.cpu", 120.0),

@@ -70,9 +70,9 @@ class Result:
                 told = [
                     f"at most {limit.most:.4g} {'met' if found <= limit.most else 'MISSED'}" for limit, found in limits
                 ]
-                yield f"{figures}{'':>9}  {' '.join(told):<12}{each.remark}".rstrip()
+                yield f"{figures}{'':>9}  {' '.join(told):<12}  {each.remark}".rstrip()
             else:
-                yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}{each.remark}".rstrip()
+                yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}  {each.remark}".rstrip()
 
 
 def _verdict(goal: Goal | None, ratio: float) -> str:
