@@ -224,7 +224,7 @@ class Caller(Side):
     def settled(self, sent: Request) -> None:
         """The transaction of an INVITE is over: what was kept to answer a 2xx once more may go."""
         super().settled(sent)
-        if sent.to_tag is None:
+        if sent.to_tag is None and self.state is not State.OFFERED:  # whose ACK has not been sent yet
             self._pending = None
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:

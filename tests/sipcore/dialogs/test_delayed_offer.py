@@ -50,6 +50,25 @@ def test_a_caller_that_never_answers_is_hung_up_on() -> None:
     assert len(wire.alice.stack) == len(wire.bob.stack) == 0
 
 
+@pytest.mark.parametrize("how", ["answer", "hang up"])
+def test_a_caller_may_take_longer_than_its_invite_lasts(how: str) -> None:
+    """Its transaction ends with Timer M (RFC 6026 section 7.2), and the BYE of a callee that has given up is lost."""
+    wire, call = offered()
+    wire.lose = lambda _, data: data.startswith(b"BYE")
+    wire.run(50)
+    if how == "answer":
+        wire.alice.stack.answer(call, description(ALICE), wire.now)
+    else:
+        wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert wire.alice.starts()[:2] == ["INVITE", "ACK"]
+    assert wire.alice.messages()[1].body
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert len(wire.alice.told(CallEnded)) == 1
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
 def test_what_may_not_be_sent_is_refused_here() -> None:
     wire = Wire()
     call = wire.call(offer=b"")
