@@ -216,6 +216,17 @@ class User:
         while self.waiting:
             self.respond(0, 0)
 
+    def give_up(self) -> bool:
+        """Let go of the calls that got a 1xx, and then never a final response; gives whether there were any.
+
+        Their transactions wait for as long as their owner does (RFC 3261 §17.1.1.2).
+        """
+        answered = {event.call for event in self.side.told(CallAnswered)}
+        waiting = [call for call in self.placed if call in self.live and call not in answered]
+        for call in waiting:
+            self.hang_up(call, 0)
+        return bool(waiting)
+
     def up(self) -> dict[tuple[str, frozenset[str]], tuple[bytes, bytes]]:
         """The calls that are up: what both sides call them, and the two session descriptions, that of here first."""
         confirmed = {event.call for event in self.side.told(CallAnswered) + self.side.told(CallConfirmed)}
