@@ -30,6 +30,7 @@ _FAULTS = {
     LookupFault.NODATA: "the name has no address (A, AAAA) and no SRV record; is it the right one?",
     LookupFault.SERVFAIL: "the name server failed; try another resolver, or give an address",
     LookupFault.REFUSED: "the name server refuses to answer; try another resolver, or give an address",
+    LookupFault.TRUNCATED: "the answer is cut off, and TCP to the name server fails; have its port 53 opened",
     LookupFault.TIMED_OUT: "no name server answered; check the network, or give an address",
     LookupFault.UNREACHABLE: "no name server can be reached; check the network, or give an address",
     LookupFault.INVALID_NAME: "it is not a name that DNS can hold; check the spelling",
@@ -150,12 +151,16 @@ def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
     """Why there is no address to try, in a sentence that says what to try."""
     addresses = (RecordType.A, RecordType.AAAA)
     failures = [result for result in results if isinstance(result, LookupFailure) and result.question.type in addresses]
-    own = [failure for failure in failures if failure.question.name == destination.server]
+    server = destination.server.rstrip(".").lower()
+    own = [failure for failure in failures if failure.question.name.lower() == server]
     # That the name lacks one family says less than why asking for the other one failed.
     told = min(own or failures, key=lambda failure: failure.fault is LookupFault.NODATA, default=None)
+    if "." not in server and destination.provider is not None:
+        who = destination.provider.name
+        return f"no host is called {destination.server} here; give the host name or address that you have for {who}"
     if told is None:
         return f"no address for {destination.server}: the name leads nowhere; check the spelling, or give an address"
-    of_target = "" if told.question.name == destination.server else f" (SRV names {told.question.name})"
+    of_target = "" if told.question.name.lower() == server else f" (SRV names {told.question.name})"
     return f"no address for {destination.server}{of_target}: {_FAULTS[told.fault]}"
 
 

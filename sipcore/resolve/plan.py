@@ -98,6 +98,7 @@ class LookupFault(Enum):
     NODATA = "the name has no such record"
     SERVFAIL = "the name server failed"
     REFUSED = "the name server refused to answer"
+    TRUNCATED = "the answer is cut off, and does not come over TCP"
     TIMED_OUT = "no name server answered"
     UNREACHABLE = "no name server can be reached"
     INVALID_NAME = "the name is not one that DNS can hold"

@@ -158,8 +158,9 @@ def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> 
         (str(server).removeprefix("Do53:"), str(cause) or type(cause).__name__) for server, *_, cause, _ in errors
     ]
     detail = "; ".join(f"{server}: {cause}" for server, cause in causes)
-    # A truncated answer is an answer, although the rest of it could not be had over TCP (RFC 7766 §5).
-    said = [str(cause) for *_, cause, got in errors if got is not None or isinstance(cause, dns.message.Truncated)]
+    if any(isinstance(cause, dns.message.Truncated) for *_, cause, _ in errors[-2:]):
+        return LookupFailure(question, LookupFault.TRUNCATED, detail)  # the last thing tried was TCP (RFC 7766 §5)
+    said = [str(cause) for *_, cause, got in errors if got is not None]
     if not said:
         return LookupFailure(question, LookupFault.UNREACHABLE, detail)
     return LookupFailure(question, LookupFault.REFUSED if said[-1] == "REFUSED" else LookupFault.SERVFAIL, detail)

@@ -91,6 +91,7 @@ _FAILURES = {
     LookupFault.UNREACHABLE: DnsProblem.UNREACHABLE,
     LookupFault.SERVFAIL: DnsProblem.SERVFAIL,
     LookupFault.REFUSED: DnsProblem.REFUSED,
+    LookupFault.TRUNCATED: DnsProblem.TRUNCATED_ONLY,
     LookupFault.INVALID_NAME: DnsProblem.INVALID_NAME,
 }
 _MAX_SHOWN = 4
@@ -112,7 +113,7 @@ def is_of_sip(record: Naptr) -> bool:
 
 def _failures(seen: Sequence[Reply], told: Replies) -> Found:
     """One for each resolver and each way to fail: a resolver that is down fails with every question."""
-    failed = [reply for reply in seen if reply.fault in _FAILURES and not reply.truncated]
+    failed = [reply for reply in seen if reply.fault in _FAILURES]
     for _, group in groupby(sorted(failed, key=_way_to_fail), key=_way_to_fail):
         first, *others = group
         assert first.fault is not None  # noqa: S101  # it is among the failures
@@ -128,9 +129,8 @@ def _way_to_fail(reply: Reply) -> tuple[str, str]:
 
 def _truncations(seen: Sequence[Reply]) -> Found:
     for reply in seen:
-        if reply.truncated and not reply.query.again:
-            problem = DnsProblem.TRUNCATED if reply.told else DnsProblem.TRUNCATED_ONLY
-            yield DnsFault(problem, reply.query.question, detail=f"{reply.query.resolver}")
+        if reply.truncated and reply.told and not reply.query.again:
+            yield DnsFault(DnsProblem.TRUNCATED, reply.query.question, detail=f"{reply.query.resolver}")
 
 
 def _in_records(told: Replies) -> Found:

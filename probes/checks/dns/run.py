@@ -181,7 +181,7 @@ async def _complete(
             if whole is not None:
                 return replace(read_reply(query, whole), truncated=True)
             why = "TCP: no whole answer"
-    return Reply(query, fault=LookupFault.SERVFAIL, detail=f"truncated; {why}", truncated=True)
+    return Reply(query, fault=LookupFault.TRUNCATED, detail=why, truncated=True)
 
 
 async def _by_udp(asked: "dns.message.Message", server: SocketAddress, seconds: float) -> "dns.message.Message | None":

@@ -129,7 +129,7 @@ def test_a_resolver_that_fails_is_told_once(fault: LookupFault) -> None:
 def test_truncated_answers() -> None:
     over_tcp = Reply(None, records=(H1,), ttl=60.0, truncated=True)  # type: ignore[arg-type]
     assert told(srv() | {UDP: over_tcp}) == [f"TRUNCATED {UDP}"]
-    not_at_all = reply(fault=LookupFault.SERVFAIL, truncated=True, detail="truncated; TCP: Connection refused")
+    not_at_all = reply(fault=LookupFault.TRUNCATED, truncated=True, detail="TCP: Connection refused")
     assert told(srv() | {UDP: not_at_all}) == [f"TRUNCATED_ONLY {UDP}"]
 
 

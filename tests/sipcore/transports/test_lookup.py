@@ -70,6 +70,9 @@ class Server:
         if isinstance(self.fault, dns.rcode.Rcode):
             response.set_rcode(self.fault)
             return response
+        if self.fault == "truncated":
+            response.flags |= dns.flags.TC
+            return response
         if name in ALIASES:
             response.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", ALIASES[name]))
             name = ALIASES[name]
@@ -131,6 +134,7 @@ async def test_records_become_values(server: Server, question: Question, records
         (None, Question(AAAA, "xn--bcher-kva.test"), LookupFault.NODATA, ""),
         (dns.rcode.SERVFAIL, Question(A, "sip.test"), LookupFault.SERVFAIL, ": SERVFAIL"),
         (dns.rcode.REFUSED, Question(A, "sip.test"), LookupFault.REFUSED, ": REFUSED"),
+        ("truncated", Question(A, "sip.test"), LookupFault.TRUNCATED, "efused"),  # and nothing listens on TCP
         (None, Question(A, "a." * 200 + "test"), LookupFault.INVALID_NAME, "255"),
         (None, Question(A, "a" * 80 + ".test"), LookupFault.INVALID_NAME, "63"),
         (None, Question(A, "a..test"), LookupFault.INVALID_NAME, "empty"),
@@ -138,7 +142,7 @@ async def test_records_become_values(server: Server, question: Question, records
     ],
 )
 async def test_faults_are_told_apart(
-    server: Server, fault: dns.rcode.Rcode | None, question: Question, expected: LookupFault, words: str
+    server: Server, fault: dns.rcode.Rcode | str | None, question: Question, expected: LookupFault, words: str
 ) -> None:
     server.fault = fault
     failure = await looking(server).ask(question)
