@@ -1,7 +1,9 @@
 """`sipprobe sweep`: which of many addresses speak SIP over UDP."""
 
 import json
+import os
 import socket
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -255,11 +257,14 @@ class _Run:
 
 
 class _Bar:
-    """A bar with an estimate, on standard error where that is a terminal; gone while something else is printed."""
+    """A bar with an estimate, on standard error where that is a terminal; gone while something else is printed.
+
+    There is none where standard output is a pipe: whoever reads it may print to the same terminal at any time.
+    """
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        if not sys.stderr.isatty():
+        if not sys.stderr.isatty() or _is_piped():
             return
         from rich import progress
         from rich.console import Console
@@ -291,6 +296,15 @@ class _Bar:
         """Take it off the screen."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def _is_piped() -> bool:
+    """Whether another program reads standard output."""
+    try:
+        mode = os.fstat(sys.stdout.fileno()).st_mode
+    except (OSError, ValueError):  # it is no file, or closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _targets(words: list[str], ports: tuple[int, ...], exclude: list[Path], *, yes_large: bool) -> "Targets":

@@ -2,7 +2,12 @@
 
 import io
 import json
+import os
+import pty
+import shlex
 import socket
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +21,7 @@ from probes.sweep.found import Tally
 from probes.sweep.order import State
 from probes.sweep.ranges import Range, Targets
 from sipcore.errors import FailureReason, TransportFailure
-from tests.probes.cli.test_discover import Terminal
+from tests.probes.cli.test_discover import ROOT, Terminal
 from tests.probes.discovery.network import free_port, ok
 from tests.probes.report.schemas import load, violations
 from tests.probes.sweep.hosts import Respond, hosts
@@ -218,6 +223,36 @@ def test_an_interruption_leaves_a_state(folder: Path) -> None:
     assert f"--resume {file}" in "".join(output.split("\r\n"))
     state = State.parse(file.read_text())
     assert 0 <= state.index < 16
+
+
+def in_a_shell(command: str, folder: Path) -> str:
+    """All that a command line, with pipes and redirections, shows on a terminal."""
+    master, slave = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    with subprocess.Popen(["sh", "-c", command], stdout=slave, stderr=slave, cwd=folder, env=environment):
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):  # how Linux says that nobody has the other end open any more
+            while data := os.read(master, 65536):
+                shown += data
+    os.close(master)
+    return shown.decode()
+
+
+@pytest.mark.parametrize(("to", "is_drawn"), [("| cat", False), ("> found", True)])
+def test_a_bar_is_not_drawn_where_whoever_reads_a_pipe_may_print(to: str, is_drawn: bool, folder: Path) -> None:
+    async def serve() -> str:
+        async with hosts(answer) as port:
+            command = [sys.executable, "-m", "probes.cli.main", "sweep", "127.0.0.0/28", f"--port={port}"]
+            return await trio.to_thread.run_sync(
+                in_a_shell, f"{shlex.join([*command, '--timeout=1.0', '--rate=200'])} {to}", folder
+            )
+
+    shown = trio.run(serve)
+    assert ("0 silent" in shown) == is_drawn
+    if not is_drawn:
+        assert "16 places asked" in shown
+        assert "\x1b" not in shown
 
 
 def test_the_state_is_written_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
