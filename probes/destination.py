@@ -326,7 +326,7 @@ def _explained(error: ParseError, text: str) -> DestinationError:
     given = masked.strip()[:EXCERPT_CHARACTERS]
     at = masked[offset : begin + len(error.excerpt)][:24] if offset > 0 else ""
     shown = f" at {at!r}" if at and "@" not in at else ""
-    message = f"cannot read {given!r}: {error.message}{shown}; {_FORMS}"
+    message = f"cannot read {given!r}{shown}: {error.message}; {_FORMS}"
     return DestinationError(message, text=text, offset=max(offset, 0))
 
 

@@ -17,9 +17,9 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
-from sipcore.transports.ws_failure import WsFailure
+from sipcore.transports.ws_failure import WsFailure, WsProblem
 
-OPENED, SECURED = "opened", "secured"
+OPENED, SECURED, UPGRADED = "opened", "secured", "upgraded"
 """The events of `FlowTrace` that tell how far a connection came."""
 
 REACH = {
@@ -65,8 +65,8 @@ _SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
 ONLY_CALLS = "OPTIONS gets no answer, INVITE does"
 """The detail of an attempt that was answered when it was a call."""
 _STATUS_LINE = b"SIP/2.0 "
-_START = 16
-"""Bytes by which another protocol is told."""
+_START = 64
+"""Bytes by which another protocol is told: a page may begin with a declaration of XML."""
 _BROKEN = "something on the way, or the peer itself, damages its answers; try TCP or TLS"
 _WANTS_CERTIFICATE = "the peer asked for a client certificate and got none; give the one it knows"
 
@@ -163,9 +163,18 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
     if reach is Reach.NOT_SIP and _is_broken_sip(seen):
         return _attempt(seen, Reach.SILENT, f"no answer that can be used; {detail}", _BROKEN)
     # Old web servers answer what they do not understand with a page that has no head.
-    shown = "".join(one.data[:_START].decode("ascii", "replace") for one in _came(seen)[-1:])
-    instead = _instead(f"{detail} {shown}") if reach is Reach.NOT_SIP else ""
+    instead = _instead(f"{detail} {_shown(seen, failure)}") if reach is Reach.NOT_SIP else ""
+    if instead == HTTP and HTTP not in detail:
+        detail = "not SIP but a web page: the peer is a web server"
     return replace(_attempt(seen, reach, detail, _ADVICE[failure.reason]), instead=instead)
+
+
+def _shown(seen: Observation, failure: TransportFailure) -> str:
+    """How that begins which came in the place of SIP: a datagram, or what a stream could not be cut into messages."""
+    cause = failure.__cause__
+    if isinstance(cause, ParseError):
+        return cause.text[:_START]
+    return "".join(one.data[:_START].decode("ascii", "replace") for one in _came(seen)[-1:])
 
 
 def _is_broken_sip(seen: Observation) -> bool:
@@ -188,8 +197,11 @@ def _silent(seen: Observation, detail: str) -> Attempt:
     reached = {record.event for record in seen.records if isinstance(record, FlowTrace)}
     if OPENED not in reached:
         return _attempt(seen, Reach.FILTERED if transport.reliable else Reach.NO_ANSWER, detail, _NO_ANSWER)
+    when = detail.removeprefix("no answer ")
     if transport.secure and SECURED not in reached:
-        return _tls_failed(seen, TlsProblem.SILENT, detail)
+        return _tls_failed(seen, TlsProblem.SILENT, when)
+    if transport.websocket and UPGRADED not in reached:
+        return _attempt(seen, Reach.SILENT, f"{WsProblem.SILENT.text} ({when})", WsProblem.SILENT.advice)
     wanted = seen.tls is not None and seen.tls.certificate_requested
     if wanted and seen.failure is not None:
         # RFC 8446 §4.4.2.4: the client is done with its handshake before the server misses the certificate.

@@ -5,7 +5,7 @@ import pytest
 from probes.checks import options
 from probes.checks.io import Observation, Query, TlsFacts
 from probes.result import Attempt, Reach
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -17,6 +17,7 @@ LOCAL, REMOTE = SocketAddress("192.0.2.9", 40000), SocketAddress("192.0.2.1", 50
 URI = SipUri("example.com")
 HOPS = {transport: Hop(transport, REMOTE) for transport in Transport}
 UDP, TCP, TLS = HOPS[Transport.UDP], HOPS[Transport.TCP], HOPS[Transport.TLS]
+WS = HOPS[Transport.WS]
 EXPIRED = CertificateFault(TlsProblem.EXPIRED, 0, 10, "on 2024-01-01")
 
 
@@ -138,8 +139,10 @@ def test_every_reason_is_decided() -> None:
         (TCP, opened(TCP), {"failure": failure(FailureReason.CLOSED)}, Reach.SILENT, "so it is"),
         (TCP, opened(TCP), {"failure": failure(FailureReason.RESET)}, Reach.SILENT, "so it is"),
         (TLS, (), {}, Reach.FILTERED, "no answer within 4.0 s"),
-        (TLS, opened(TLS), {}, Reach.TLS_FAILED, f"{TlsProblem.SILENT.text} (no answer within 4.0 s)"),
+        (TLS, opened(TLS), {}, Reach.TLS_FAILED, f"{TlsProblem.SILENT.text} (within 4.0 s)"),
         (TLS, opened(TLS, "secured"), {}, Reach.SILENT, "no answer within 4.0 s"),
+        (WS, opened(WS), {}, Reach.SILENT, f"{WsProblem.SILENT.text} (within 4.0 s)"),
+        (WS, opened(WS, "upgraded"), {}, Reach.SILENT, "no answer within 4.0 s"),
         (
             TLS,
             opened(TLS, "secured"),
@@ -210,6 +213,36 @@ def test_the_detail_does_not_repeat_the_place(hop: Hop, text: str) -> None:
 def test_what_is_no_response_is_no_answer(data: bytes) -> None:
     attempt = judged(UDP, received(UDP, data), failure=failure(FailureReason.GARBAGE, "not SIP"))
     assert (attempt.reach, attempt.response) == (Reach.NOT_SIP, None)
+
+
+PAGES = (
+    b"<html><body>Bad request</body></html>",
+    b"\n<!DOCTYPE HTML>\n<HTML>",
+    b'<?xml version="1.0"?>\n<!DOCTYPE html>\n<html>',
+)
+
+
+def page(hop: Hop, data: bytes) -> Attempt:
+    """An answer that is a web page: a datagram is seen whole, and a stream cannot be cut into messages."""
+    garbage = failure(FailureReason.GARBAGE, f"{hop}: not a SIP start line")
+    if hop.transport.reliable:
+        garbage.__cause__ = ParseError("not a SIP start line", section="RFC 3261 §7", text=data.decode())
+        return judged(hop, *opened(hop), sent(hop), failure=garbage)
+    return judged(hop, sent(hop), received(hop, data), failure=garbage)
+
+
+@pytest.mark.parametrize("data", PAGES)
+@pytest.mark.parametrize("hop", [UDP, TCP])
+def test_a_web_page_without_a_status_line_is_http(hop: Hop, data: bytes) -> None:
+    attempt = page(hop, data)
+    assert (attempt.reach, attempt.instead) == (Reach.NOT_SIP, "HTTP")
+    assert attempt.detail == "not SIP but a web page: the peer is a web server"
+
+
+@pytest.mark.parametrize("hop", [UDP, TCP])
+def test_what_is_nothing_that_is_known_is_called_nothing(hop: Hop) -> None:
+    attempt = page(hop, b"hello")
+    assert (attempt.reach, attempt.instead, attempt.detail) == (Reach.NOT_SIP, "", "not a SIP start line")
 
 
 def test_a_silent_server_that_wanted_a_certificate_and_hung_up() -> None:
