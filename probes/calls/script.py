@@ -13,6 +13,7 @@ from sipcore.errors import LocalError
 from sipcore.media.dtmf import KEYS
 from sipcore.media.session import LEAST_PTIME, MOST_PTIME
 from sipcore.media.terms import Encryption, Keying, Wishes
+from sipcore.media.voice import packet_time, require_spoken
 from sipcore.message.address import Address
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
@@ -64,7 +65,7 @@ class CallScript:
     hold: float = DEFAULT_HOLD
     """How long an answered call is held, or at least as long as the digits take."""
     codecs: tuple[str, ...] = DEFAULT_CODECS
-    """Names, in the order in which they are offered."""
+    """Names, in the order in which they are offered. G722 and opus take the extra `media`; G729 carries silence."""
     number_format: NumberFormat = NumberFormat.AS_GIVEN
     """How international numbers stand in the Request-URI, To and From."""
     asserted: Address | None = None
@@ -95,7 +96,8 @@ class CallScript:
     """Seconds after which an answered call is hung up in any case."""
 
     def __post_init__(self) -> None:
-        codecs_named(self.codecs)  # which raises for unknown ones
+        codecs = codecs_named(self.codecs)  # which raises for unknown ones
+        require_spoken(codecs)
         if not self.codecs:
             raise LocalError("a call needs a codec to offer", section="RFC 3264 §5.1")
         if self.hold > self.longest:
@@ -104,6 +106,10 @@ class CallScript:
             )
         if not LEAST_PTIME <= self.ptime / 1000 <= MOST_PTIME:
             raise LocalError(f"a packet cannot bring {self.ptime:g} ms", section="RFC 3551 §4.2")
+        for codec in codecs:
+            if packet_time(codec, self.ptime / 1000) * 1000 != self.ptime:
+                text = f"no packets of {codec.encoding} with {self.ptime:g} ms are made here; 20 ms always are"
+                raise LocalError(text, section="RFC 3551 §4.2")
         if 0 < self.session_interval < MIN_INTERVAL:
             raise LocalError(f"a session lasts {MIN_INTERVAL} s at least", section="RFC 4028 §4")
         if len(self.digits) > MAX_DIGITS or not set(self.digits.upper()) <= set(KEYS):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 
+from sipcore.sdp.attributes import Codec
+
 RATE = 8000
 """Samples a second."""
 _BIAS = 33
@@ -48,6 +50,12 @@ class Law(Enum):
     def is_silent(self, payload: bytes) -> bool:
         """Whether no sample is larger than SILENCE."""
         return not payload.translate(None, _quiet(self))
+
+
+def law_of(codec: Codec) -> Law | None:
+    """The law of a codec, where it is G.711."""
+    name = codec.encoding.upper()
+    return Law[name] if name in Law.__members__ and codec.clock_rate == RATE and codec.channels == 1 else None
 
 
 def _mu_to_linear(byte: int) -> int:

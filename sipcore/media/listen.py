@@ -8,7 +8,7 @@ a thousandth of the time that a loop over them would take. All of it may still t
 import math
 import struct
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import accumulate
 from operator import add, mul, sub
@@ -20,6 +20,9 @@ from sipcore.value import value
 
 KEPT_SECONDS = 10.0
 """Of each stream: five periods of the signal, in 80 kB."""
+MAX_SHIFT = 5.0
+"""Seconds between what a timestamp says and when its packet came, from which on the timestamps have jumped: no network
+holds packets back for so long, and who begins to send something else may begin at any number (RFC 3550 §5.1)."""
 WINDOW = RATE // 2
 """Samples that are looked for in the signal at once: a delay that changes is told half a second apart."""
 THINNING = 2
@@ -69,10 +72,11 @@ class Heard:
 
 
 class Recording:
-    """The last KEPT_SECONDS of a G.711 stream."""
+    """The last KEPT_SECONDS of a stream in G.711, or made that (`voice`), whose timestamps tick at `clock_rate`."""
 
-    def __init__(self, law: Law) -> None:
+    def __init__(self, law: Law, clock_rate: int = RATE) -> None:
         self.law = law
+        self._clock_rate = clock_rate
         self._packets: deque[tuple[int, bytes, float]] = deque()
         self.size = 0
         """Samples that are kept."""
@@ -91,17 +95,22 @@ class Recording:
         """
         if not self._packets:
             return b"", 0.0
-        first = self._packets[0][0]
-        places = [
-            ((timestamp - first + 0x80000000 & 0xFFFFFFFF) - 0x80000000, payload, at)
-            for timestamp, payload, at in self._packets
-        ]
         limit = round(2 * KEPT_SECONDS * RATE)
-        places = [place for place in places if 0 <= place[0] <= limit]
+        places = [place for place in self._places() if 0 <= place[0] <= limit]
         whole = bytearray([self.law.silence]) * max(offset + len(payload) for offset, payload, _ in places)
         for offset, payload, _ in places:
             whole[offset : offset + len(payload)] = payload
         return bytes(whole), min(at - offset / RATE for offset, _, at in places)
+
+    def _places(self) -> Iterator[tuple[int, bytes, float]]:
+        """Each packet's first sample by its timestamp, counted from the first packet's; by its time after a jump."""
+        begin, base, began = 0, self._packets[0][0], self._packets[0][2]
+        for timestamp, payload, at in self._packets:
+            ticks = (timestamp - base + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            if abs(ticks / self._clock_rate - (at - began)) > MAX_SHIFT:
+                begin += round((at - began) * RATE)
+                base, began, ticks = timestamp, at, 0
+            yield begin + ticks * RATE // self._clock_rate, payload, at
 
 
 def finished(steps: Steps[T]) -> T:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from sipcore.errors import ParseError
 from sipcore.media.dtmf import EventReceiver, ReceivedKey
-from sipcore.media.g711 import RATE, Law
+from sipcore.media.g711 import RATE, Law, law_of
 from sipcore.media.listen import Recording
 from sipcore.media.reception import Reception
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.rtp import RtpPacket
+from sipcore.media.voice import decoder_of
 from sipcore.sdp.attributes import STATIC_CODECS, Codec
 from sipcore.sdp.build import TELEPHONE_EVENT
 
@@ -37,10 +38,15 @@ class Receiver:
         self.keys: list[ReceivedKey] = []
         self.payload_types: dict[int, int] = {}
         self.wrong_type = 0
+        self.malformed = 0
+        """Payloads that are none of their codec's."""
         self._codec_now: int | None = None
         self._source_now: int | None = None
         self._laws = {number: law for number, each in self._codecs.items() if (law := law_of(each))}
-        self.recordings: dict[Law, Recording] = {}
+        self._decoders = {number: found for number, each in self._codecs.items() if (found := decoder_of(each))}
+        self.recordings: dict[str, Recording] = {}
+        """What was heard, by encoding."""
+        self._recordings: dict[int, Recording] = {}
         self._last_at: float | None = None
         self._stalled = False
         self._quiet_since: float | None = None
@@ -50,21 +56,20 @@ class Receiver:
     def add(self, packet: RtpPacket, at: float) -> Sequence[MediaEvent]:
         """Take a packet that came `at`; gives what it changes."""
         events: list[MediaEvent] = []
-        reception = self._receptions.get(packet.ssrc)
+        number, ssrc = packet.payload_type, packet.ssrc
+        is_audio = number in self._codecs
+        if is_audio and (number != self._codec_now or ssrc != self._source_now):
+            self._tick(number, ssrc)
+        reception = self._receptions.get(ssrc) or self._new_reception(ssrc)
         if reception is None:
-            if len(self._receptions) >= MAX_SOURCES:
-                self.wrong_type += 1
-                return ()
-            reception = self._receptions[packet.ssrc] = Reception(packet.ssrc, self._rate)
-        if packet.ssrc != self._source_now:
+            return ()
+        if ssrc != self._source_now:
             if self._source_now is not None:
-                events.append(MediaEvent(at, MediaEventKind.SOURCE_CHANGED, f"SSRC {packet.ssrc:08x}"))
+                events.append(MediaEvent(at, MediaEventKind.SOURCE_CHANGED, f"SSRC {ssrc:08x}"))
                 events.extend(self._finish_key(at))
                 self._keys = EventReceiver(self._event_rate)
-            self._source_now = packet.ssrc
-        number = packet.payload_type
+            self._source_now = ssrc
         self.payload_types[number] = self.payload_types.get(number, 0) + 1
-        is_audio = number in self._codecs
         if not is_audio:
             reception.pause()
         size, begins = len(packet.payload), is_audio and packet.marker
@@ -124,6 +129,19 @@ class Receiver:
         audio = {number: count for number, count in self.payload_types.items() if number in self._codecs}
         return self._codecs[max(audio, key=audio.__getitem__)].encoding if audio else ""
 
+    def _tick(self, number: int, ssrc: int) -> None:
+        """The timestamps of a source are those of another codec from now on."""
+        self._rate = self._codecs[number].clock_rate
+        if (reception := self._receptions.get(ssrc)) is not None:
+            reception.tick(self._rate)
+
+    def _new_reception(self, ssrc: int) -> Reception | None:
+        if len(self._receptions) >= MAX_SOURCES:
+            self.wrong_type += 1
+            return None
+        reception = self._receptions[ssrc] = Reception(ssrc, self._rate)
+        return reception
+
     def _name(self, number: int) -> str:
         if number == self._events:
             return TELEPHONE_EVENT
@@ -135,14 +153,19 @@ class Receiver:
             if self._codec_now is not None:
                 events.append(MediaEvent(at, MediaEventKind.CODEC_CHANGED, self._name(number)))
             self._codec_now = number
-        law = self._laws.get(number)
-        if law is None or not packet.payload:
+        law, sound = self._laws.get(number), packet.payload
+        if not sound:
             return
-        recording = self.recordings.get(law)
-        if recording is None:
-            recording = self.recordings[law] = Recording(law)
-        recording.add(packet.timestamp, packet.payload, at)
-        if not law.is_silent(packet.payload):
+        if law is None:
+            decoder = self._decoders.get(number)
+            decoded = decoder.decode_untrusted(sound) if decoder is not None else b""
+            if decoder is None or not decoded:
+                self.malformed += decoded is None
+                return
+            law, sound = decoder.law, decoded
+        recording = self._recordings.get(number) or self._new_recording(number, law)
+        recording.add(packet.timestamp, sound, at)
+        if not law.is_silent(sound):
             if self._in_silence and self._quiet_since is not None:
                 self._silent_seconds += at - self._quiet_since
                 events.append(MediaEvent(at, MediaEventKind.SILENCE_ENDED, f"after {at - self._quiet_since:.1f} s"))
@@ -152,6 +175,13 @@ class Receiver:
         elif not self._in_silence and at - self._quiet_since > SILENCE_SECONDS:
             self._in_silence = True
             events.append(MediaEvent(at, MediaEventKind.SILENCE_BEGAN, f"for {at - self._quiet_since:.1f} s"))
+
+    def _new_recording(self, number: int, law: Law) -> Recording:
+        """That of its codec, which may have two payload types."""
+        codec = self._codecs[number]
+        recording = self.recordings.setdefault(codec.encoding, Recording(law, codec.clock_rate))
+        self._recordings[number] = recording
+        return recording
 
     def _take_event(self, packet: RtpPacket, at: float, events: list[MediaEvent]) -> None:
         try:
@@ -173,9 +203,3 @@ class Receiver:
             return ()
         self.keys.append(key)
         return (MediaEvent(at, MediaEventKind.KEY_RECEIVED, f"{key.key}, {1000 * key.duration:.0f} ms"),)
-
-
-def law_of(codec: Codec) -> Law | None:
-    """The law of a codec, where it is G.711."""
-    name = codec.encoding.upper()
-    return Law[name] if name in Law.__members__ and codec.clock_rate == RATE and codec.channels == 1 else None

@@ -163,6 +163,16 @@ class Reception:
             self._last_at = at
         return True
 
+    def tick(self, clock_rate: int) -> None:
+        """From now on, timestamps tick at another rate, where that is one: they cannot be compared with the former
+        ones (RFC 7160 §4.1).
+        """
+        if clock_rate != self._clock_rate:
+            self._clock_rate = clock_rate
+            self._timed = False
+            self._ptimes.clear()
+            self._drift = _Drift()
+
     def pause(self) -> None:
         """The sender has said that it will be silent: the next pause is no gap, the next step no packet time."""
         self._silent = True

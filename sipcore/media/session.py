@@ -16,12 +16,13 @@ from sipcore.media.emodel import estimate
 from sipcore.media.ice import CheckOutcome, IceCredentials, LiteAgent
 from sipcore.media.keys import Handshake, SrtpKeys
 from sipcore.media.listen import Heard, Steps, finished, listening
-from sipcore.media.receiver import Receiver, law_of
+from sipcore.media.receiver import Receiver
 from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult, Unexpected
 from sipcore.media.rtp import Kind, RtpPacket, kind_of
 from sipcore.media.sender import Sender
-from sipcore.media.sound import Frames, signal_frames
+from sipcore.media.sound import Frames, signal
 from sipcore.media.srtp import SrtpSession
+from sipcore.media.voice import packet_time, played, reference_of
 from sipcore.resolve.target import SocketAddress, is_numeric
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.negotiation import Stream
@@ -80,7 +81,8 @@ class MediaPlan:
 
     `sends` and `receives` are what the descriptions' directions come to.
 
-    What is sent: back what comes, with `echo`; else `frames`; else the known signal, where the codec is G.711.
+    What is sent: back what comes, with `echo`; else `frames`; else the known signal, where the codec can be spoken
+    here (`voice`), silence in G.729, and nothing in others.
     """
 
     remote: SocketAddress
@@ -121,7 +123,7 @@ class MediaPlan:
             others=(*stream.codecs[1:], *stream.receives),
             remote_rtcp=rtcp,
             rtcp_mux=stream.rtcp_mux,
-            ptime=min(max(wished or DEFAULT_PTIME, LEAST_PTIME), MOST_PTIME),
+            ptime=packet_time(stream.codecs[0], min(max(wished or DEFAULT_PTIME, LEAST_PTIME), MOST_PTIME)),
             sends=stream.direction.sends and not stream.held,
             receives=stream.direction.receives,
         )
@@ -136,9 +138,11 @@ def prepare(plan: MediaPlan) -> None:
 
     A session that has to make them makes its first packets late.
     """
-    law = law_of(plan.codec)
+    if not plan.echo and plan.frames is None:
+        played(plan.codec, plan.ptime)
+    law = reference_of(plan.codec)
     if law is not None:
-        law.is_silent(signal_frames(law, plan.ptime).payloads[0])
+        law.is_silent(signal(law))
     if plan.keys is not None:
         SrtpSession(*plan.keys)
 
@@ -148,7 +152,6 @@ class MediaSession:
 
     def __init__(self, plan: MediaPlan, random_bytes: RandomBytes, now: float, epoch: float) -> None:
         self.plan = plan
-        self._law = law_of(plan.codec)
         self._output: list[Output] = []
         self._sender = Sender(plan.codec, plan.events, plan.ptime, random_bytes)
         self._receiver = Receiver(plan.codec, plan.events, plan.others)
@@ -163,6 +166,7 @@ class MediaSession:
             now,
         )
         self._agent = LiteAgent(plan.ice) if plan.ice else None
+        self._nominated: SocketAddress | None = None
         self._srtp = SrtpSession(*plan.keys) if plan.keys else None
         self._srtcp = self._srtp
         """That of RTCP: the same, but for DTLS on two ports."""
@@ -297,7 +301,7 @@ class MediaSession:
         recordings = list(self._receiver.recordings.values())
         if not recordings:
             return None
-        plays = self._law if not self.plan.echo and self.plan.frames is None else None
+        plays = reference_of(self.plan.codec) if not self.plan.echo and self.plan.frames is None else None
         longest = max(recordings, key=lambda recording: recording.size)
         heard = yield from listening(longest, plays, self._sender.began or 0.0)
         return heard
@@ -317,7 +321,7 @@ class MediaSession:
             tuple(sources),
             control,
             Unexpected(
-                self._malformed,
+                self._malformed + self._receiver.malformed,
                 self._receiver.wrong_type,
                 tuple(self._elsewhere.items()),
                 self._after_end,
@@ -345,10 +349,7 @@ class MediaSession:
     def _begin(self, now: float) -> None:
         plan = self.plan
         if plan.sends and not plan.echo:
-            frames = plan.frames
-            if frames is None and self._law is not None:
-                frames = signal_frames(self._law, plan.ptime)
-            self._sender.begin(now, frames)
+            self._sender.begin(now, plan.frames or played(plan.codec, plan.ptime))
 
     @property
     def _can_control(self) -> bool:
@@ -471,8 +472,8 @@ class MediaSession:
         answer = self._agent.answer_untrusted(data, remote)
         if answer.data:
             self._output.append(Datagram(component, answer.data, remote))
-        if answer.outcome is CheckOutcome.NOMINATED and component is Component.RTP and remote != self.remote:
-            self.remote = self._heard_from = remote
+        if answer.outcome is CheckOutcome.NOMINATED and component is Component.RTP and remote != self._nominated:
+            self.remote = self._heard_from = self._nominated = remote
             self._heard_at = at
             self._output.append(MediaEvent(at, MediaEventKind.NOMINATED, str(remote)))
 

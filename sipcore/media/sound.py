@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from sipcore.media.g711 import RATE, Law
 from sipcore.value import value
@@ -47,17 +47,29 @@ def tone(frequencies: Sequence[float], seconds: float, dbm0: float = SIGNAL_DBM0
     return [round(peak * sum(math.sin(step * index) for step in steps)) for index in range(round(seconds * RATE))]
 
 
-@cache
-def signal(law: Law) -> bytes:
-    """The known signal, encoded: SIGNAL_SAMPLES long, to be repeated. No two parts of it are alike.
+def signal_samples(factor: int = 1, ahead: float = 0.0) -> list[int]:
+    """The known signal, at `factor` times RATE: SIGNAL_SAMPLES times that long, to be repeated; each taken by a part of
+    a sample, from 0 to 1, `ahead` of its time.
 
-    It sweeps up and down again, so that it has no beginning that could be heard, or be cut off.
+    No two parts of it are alike. It sweeps up and down again, so that it has no beginning that could be heard, or be
+    cut off.
     """
     half = SIGNAL_SAMPLES // 2
     rising = [SIGNAL_LOWEST + (SIGNAL_HIGHEST - SIGNAL_LOWEST) * index / half for index in range(half)]
-    phases = accumulate([*rising, *reversed(rising)], lambda phase, hertz: phase + 2 * math.pi * hertz / RATE)
-    peak = amplitude(SIGNAL_DBM0)
-    return law.encode([round(peak * math.sin(phase)) for phase in phases])
+    steps = [*rising, *reversed(rising), SIGNAL_LOWEST]
+    phases = accumulate(steps, lambda phase, hertz: phase + 2 * math.pi * hertz / RATE)
+    peak, parts = amplitude(SIGNAL_DBM0), range(factor)
+    return [
+        round(peak * math.sin(phase + (following - phase) * (part + ahead) / factor))
+        for phase, following in pairwise(phases)
+        for part in parts
+    ]
+
+
+@cache
+def signal(law: Law) -> bytes:
+    """The known signal, encoded."""
+    return law.encode(signal_samples())
 
 
 def signal_frames(law: Law, ptime: float) -> Frames:

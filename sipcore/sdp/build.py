@@ -13,6 +13,8 @@ SDP = "application/sdp"
 TELEPHONE_EVENT = "telephone-event"
 DTMF_EVENTS = "0-15"
 """The sixteen keys of DTMF (RFC 4733 §3.2)."""
+MIN_DYNAMIC, MAX_DYNAMIC = 96, 127
+"""The payload types that mean what a description says (RFC 3551 §6)."""
 DEFAULT_RATE = 8000
 """The clock rate of telephone events unless the audio has another (RFC 4733 §2.4.1)."""
 
@@ -33,8 +35,9 @@ def audio_description(
     """A description of one audio stream, for an offer or an answer.
 
     `codecs` stand in order of preference; `ptime` is in milliseconds; `telephone_event` is the payload type for DTMF,
-    or None to leave it out; `attributes` are added at the end of the media description. The session id and version
-    come from the caller: both stay the same over a dialog, but for the version going up with each change (RFC 3264 §8).
+    the first of several where the codecs' clock rates differ, or None to leave it out; `attributes` are added at the
+    end of the media description. The session id and version come from the caller: both stay the same over a dialog, but
+    for the version going up with each change (RFC 3264 §8).
 
     Raises LocalError when `address` is no IP address, there is no codec, or two formats share a payload type.
     """
@@ -74,7 +77,7 @@ def media_description(
     """
     formats = list(codecs)
     if telephone_event is not None:
-        formats.append(telephone_event_codec(telephone_event, codecs))
+        formats += telephone_event_codecs(telephone_event, codecs)
     numbers = tuple(str(codec.payload_type) for codec in formats)
     if not codecs or len(set(numbers)) < len(numbers):
         raise LocalError("there must be a codec, and each needs a payload type of its own", section="RFC 8866 §5.14")
@@ -87,6 +90,21 @@ def telephone_event_codec(payload_type: int, codecs: Sequence[Codec]) -> Codec:
     rates = [codec.clock_rate for codec in codecs] or [DEFAULT_RATE]
     rate = DEFAULT_RATE if DEFAULT_RATE in rates else rates[0]
     return Codec(payload_type, TELEPHONE_EVENT, rate, fmtp=DTMF_EVENTS)
+
+
+def telephone_event_codecs(payload_type: int, codecs: Sequence[Codec]) -> tuple[Codec, ...]:
+    """The formats for DTMF in an offer of `codecs`: one for each of their clock rates, since the events share the
+    timestamps of the audio (RFC 4733 §2.4.1), and one at 8000 Hz, which many peers know alone.
+
+    The first is `telephone_event_codec`; the others have the next payload types that are free.
+    """
+    first = telephone_event_codec(payload_type, codecs)
+    rates = dict.fromkeys([first.clock_rate, *(codec.clock_rate for codec in codecs), DEFAULT_RATE])
+    taken = {payload_type, *(codec.payload_type for codec in codecs)}
+    numbers = (*range(payload_type + 1, MAX_DYNAMIC + 1), *range(MIN_DYNAMIC, payload_type))
+    free = (number for number in numbers if number not in taken)
+    others = zip(free, [rate for rate in rates if rate != first.clock_rate], strict=False)
+    return (first, *(Codec(number, TELEPHONE_EVENT, rate, fmtp=DTMF_EVENTS) for number, rate in others))
 
 
 def _connection(address: str) -> Connection:

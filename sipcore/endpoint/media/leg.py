@@ -7,6 +7,7 @@ with Leg(media, "192.0.2.1", Wishes((PCMU,)), tokens) as leg:
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
@@ -14,7 +15,7 @@ from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Media, OnEvent
 from sipcore.errors import LocalError
 from sipcore.media.ice import new_credentials
-from sipcore.media.session import MediaPlan
+from sipcore.media.session import DEFAULT_PTIME, MediaPlan
 from sipcore.media.terms import (
     PROFILES,
     Agreement,
@@ -27,7 +28,8 @@ from sipcore.media.terms import (
     offer_of,
     terms_for,
 )
-from sipcore.sdp.attributes import Fingerprint
+from sipcore.media.voice import packet_time, played, require_spoken
+from sipcore.sdp.attributes import Codec, Fingerprint
 from sipcore.sdp.build import origin_of
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Choice, Place, answer_to, choose
@@ -71,8 +73,9 @@ class Leg:
         self._terms = Terms()
 
     def offer(self) -> SessionDescription:
-        """The offer. Raises LocalError as `audio_description` does."""
+        """The offer. Raises LocalError as `audio_description` does, and for a codec to speak that is not installed."""
         wishes = self._wishes
+        self._prepare(wishes.codecs)
         by_handshake = wishes.encryption is not Encryption.DISABLE and wishes.keying is Keying.DTLS
         ice = new_credentials(self._tokens) if wishes.ice else None
         self._terms = new_terms(wishes, self._random_bytes, self._fingerprint() if by_handshake else None, ice)
@@ -82,11 +85,12 @@ class Leg:
 
     def answer(self, offer: SessionDescription, choice: Choice | None = None) -> SessionDescription:
         """The answer to an offer, of which `choice` is taken, by default the best. Raises LocalError for one that has
-        nothing to be taken.
+        nothing to be taken, and for a codec to speak that is not installed.
         """
         choice = choice or next(iter(choose(offer, [capability_of(self._wishes)])), None)
         if choice is None:
             raise LocalError("the offer has no codec that is known here", section="RFC 3264 §6")
+        self._prepare(choice.codecs)
         offered = offer.media[choice.stream]
         fingerprint = self._fingerprint() if offer.fingerprints_of(offered) else None
         terms = terms_for(offered, offer, self._wishes, self._random_bytes, fingerprint)
@@ -134,6 +138,14 @@ class Leg:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _prepare(self, codecs: Sequence[Codec]) -> None:
+        """Make what is to be played, before anybody waits for it. Raises LocalError for what cannot be."""
+        if self._extra.get("echo") or self._extra.get("frames") is not None:
+            return
+        require_spoken(codecs)
+        for codec in codecs:
+            played(codec, packet_time(codec, (self._wishes.ptime or 1000 * DEFAULT_PTIME) / 1000))
 
     def _fingerprint(self) -> Fingerprint:
         if self._identity is None:

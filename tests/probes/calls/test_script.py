@@ -8,6 +8,7 @@ from probes.calls.number import NumberFormat, RefusedNumber
 from probes.calls.script import CallScript, Ends, Reliable
 from probes.destination import Destination
 from sipcore.errors import LocalError
+from sipcore.media import voice
 from sipcore.media.terms import Encryption, Keying
 from sipcore.message.address import Address
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -30,6 +31,8 @@ def script(**changes: Any) -> CallScript:  # noqa: ANN401  # the fields of a scr
         ({"hold": 2.0, "longest": 1.0}, "longer than a call may last: 1 s"),
         ({"ptime": 5}, "cannot bring 5 ms"),
         ({"ptime": 200}, "cannot bring 200 ms"),
+        ({"ptime": 50}, "no packets of PCMU with 50 ms"),
+        ({"ptime": 30, "codecs": ("PCMU", "opus")}, "no packets of opus with 30 ms"),
         ({"session_interval": 30}, "90 s at least"),
         ({"digits": "12x"}, "digits are up to 64"),
         ({"digits": "1" * 65}, "digits are up to 64"),
@@ -41,6 +44,15 @@ def script(**changes: Any) -> CallScript:  # noqa: ANN401  # the fields of a scr
 def test_what_cannot_be_carried_out(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(LocalError, match=told):
         script(**changes)
+
+
+def test_codecs_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert script(codecs=("opus", "g722", "g729")).wishes.codecs
+    monkeypatch.setattr(voice, "_library", lambda: None)
+    assert script(codecs=("pcmu", "g729")).wishes.codecs  # which carries silence, whatever is installed
+    for codec in ("opus", "g722"):
+        with pytest.raises(LocalError, match=r"pip install 'sipcore\[media\]'"):
+            script(codecs=(codec, "pcmu"))
 
 
 def test_numbers_that_cost_are_called_when_allowed() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipcore.media.emodel import BASIC, CODECS, estimate, opinion, rating
+from sipcore.media.emodel import BASIC, CODECS, WIDEBAND_CODECS, estimate, is_wideband, opinion, rating
 
 SHARES = st.floats(0, 1)
 SECONDS = st.floats(0, 2)
@@ -29,11 +29,21 @@ def test_delay_hurts_from_a_tenth_of_a_second_on() -> None:
     assert rating("PCMA", loss=0, delay=0.1, jitter=0.15) == rating("PCMA", loss=0, delay=0.4)
 
 
+@pytest.mark.parametrize(("codec", "score"), [("G722", 4.34), ("opus", 4.43)])
+def test_wideband_codecs_have_a_scale_of_their_own(codec: str, score: float) -> None:
+    assert is_wideband(codec)
+    assert estimate(codec, loss=0, delay=0) == pytest.approx(score, abs=0.01)
+    lossy = estimate(codec, loss=0.05, delay=0)
+    assert lossy is not None
+    assert 2.5 < lossy < score - 0.5
+    assert not is_wideband("PCMU")
+
+
 def test_codecs_without_values() -> None:
-    assert estimate("opus", loss=0, delay=0) is None
+    assert estimate("AMR", loss=0, delay=0) is None
 
 
-@given(st.sampled_from(sorted(CODECS)), st.tuples(SHARES, SHARES), st.tuples(SECONDS, SECONDS))
+@given(st.sampled_from(sorted([*CODECS, *WIDEBAND_CODECS])), st.tuples(SHARES, SHARES), st.tuples(SECONDS, SECONDS))
 def test_monotone(codec: str, losses: tuple[float, float], delays: tuple[float, float]) -> None:
     better = estimate(codec, loss=min(losses), delay=min(delays))
     worse = estimate(codec, loss=max(losses), delay=max(delays))

@@ -19,12 +19,15 @@ from sipcore.media.stun import Attr, StunMessage, StunType
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description
+from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import agree
 from tests.sipcore.media.talk import ALICE, BOB, EPOCH, EVENTS, Talk, lossy, wire
 
 CALLS = MediaPlan(BOB, PCMU, EVENTS, rtcp_interval=1.0, cname="alice")
 ECHOES = MediaPlan(ALICE, PCMU, EVENTS, rtcp_interval=1.0, cname="bob", echo=True)
+UNKNOWN = Codec(97, "AMR", 8000)
+OPUS = CODECS["opus"]
 STRANGER = SocketAddress("203.0.113.9", 1234)
 
 
@@ -247,14 +250,74 @@ def test_another_source_and_another_codec() -> None:
 
 
 def test_codecs_that_are_not_known_here() -> None:
-    talk = Talk(replace(CALLS, codec=G729), replace(ECHOES, codec=G729))
+    talk = Talk(replace(CALLS, codec=UNKNOWN), replace(ECHOES, codec=UNKNOWN))
     talk.run(1)
     assert talk.alice.session.result(talk.now).sent.packets == 0
-    talk = Talk(replace(CALLS, codec=G722, frames=frames(bytes(320), 160)), replace(ECHOES, codec=G722))
+    talk = Talk(replace(CALLS, codec=UNKNOWN, frames=frames(bytes(320), 160)), replace(ECHOES, codec=UNKNOWN))
     talk.run(1)
     result = talk.alice.session.result(talk.now)
-    assert (result.codec, result.opinion) == ("G722", None)
+    assert (result.codec, result.opinion) == ("AMR", None)
     assert talk.alice.session.listen() is None
+
+
+def test_packets_of_g729_are_measured_and_not_judged() -> None:
+    talk = Talk(replace(CALLS, codec=G729), replace(ECHOES, codec=G729), lossy(0.0, 0.03), wire(0.05))
+    talk.run(3)
+    result = talk.alice.session.result(talk.now)
+    assert result.received is not None
+    assert (result.codec, result.received.lost, result.received.ptime) == ("G729", 0, 0.02)
+    assert result.received.octets == 20 * result.received.packets
+    assert result.opinion == pytest.approx(4.1, abs=0.05)
+    assert talk.alice.session.listen() is None
+
+
+@pytest.mark.parametrize("codec", [G722, OPUS], ids=lambda codec: codec.encoding)
+@pytest.mark.parametrize("ptime", [0.01, 0.02, 0.04, 0.06])
+def test_what_is_spoken_is_found_again(codec: Codec, ptime: float) -> None:
+    events = Codec(102, "telephone-event", codec.clock_rate)
+    calls = replace(CALLS, codec=codec, events=events, ptime=ptime)
+    talk = Talk(calls, replace(calls, remote=ALICE, echo=True), lossy(0.02, 0.03), wire(0.05))
+    talk.run(2)
+    talk.alice.session.press("1#")
+    talk.run(3)
+    result = talk.alice.session.result(talk.now, talk.alice.session.listen())
+    assert result.received is not None
+    assert (result.codec, result.received.ptime) == (codec.encoding, ptime)
+    assert result.received.jitter == pytest.approx(0, abs=1e-9)
+    assert result.heard is not None
+    assert result.heard.echo is not None
+    assert result.heard.echo.delay == pytest.approx(0.08, abs=0.0005)
+    assert result.heard.echo.likeness > 0.8
+    assert [key.key for key in result.keys] == ["1", "#"]
+    assert [key.duration for key in result.keys] == pytest.approx([0.1, 0.1], abs=0.03)
+    assert result.opinion is not None
+    assert result.unexpected.malformed == 0
+
+
+def test_another_clock_rate_is_no_jitter() -> None:
+    talk = Talk(replace(CALLS, others=(OPUS,)), replace(ECHOES, sends=False))
+    session, chance = talk.alice.session, random.Random(1)
+    for index in range(100):
+        number, ticks = (0, 160) if index // 20 % 2 else (OPUS.payload_type, 960)
+        packet = pack(number, index, index * ticks, 7, chance.randbytes(60))
+        at = talk.now + index * 0.02
+        session.receive_untrusted(Component.RTP, packet, BOB, at, at)
+    received = session.result(talk.now).received
+    assert received is not None
+    assert (received.packets, received.ptime) == (100, 0.02)
+    assert received.jitter == pytest.approx(0, abs=1e-9)
+    assert session.listen() is not None
+
+
+@given(st.sampled_from([G722, OPUS]), st.lists(st.binary(max_size=80), max_size=20))
+def test_payloads_that_are_none(codec: Codec, payloads: list[bytes]) -> None:
+    talk = Talk(replace(CALLS, codec=codec), replace(ECHOES, codec=codec))
+    session = talk.alice.session
+    for index, payload in enumerate(payloads):
+        packet = pack(codec.payload_type, index, 160 * index, 1, payload)
+        session.receive_untrusted(Component.RTP, packet, BOB, talk.now, talk.now)
+    session.listen()
+    assert session.result(talk.now).unexpected.malformed <= len(payloads)
 
 
 def test_one_that_only_receives() -> None:

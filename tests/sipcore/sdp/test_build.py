@@ -4,7 +4,7 @@ import pytest
 
 from sipcore.errors import LocalError
 from sipcore.sdp.attributes import G729, PCMA, PCMU, Codec, Direction
-from sipcore.sdp.build import audio_description, telephone_event_codec
+from sipcore.sdp.build import audio_description, media_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.fields import Attribute, Connection
 
@@ -69,6 +69,23 @@ def test_every_option() -> None:
 @pytest.mark.parametrize(("codecs", "rate"), [([PCMU], 8000), ([OPUS, PCMU], 8000), ([OPUS], 48000), ([], 8000)])
 def test_telephone_events_tick_with_the_audio(codecs: list[Codec], rate: int) -> None:
     assert telephone_event_codec(100, codecs) == Codec(100, "telephone-event", rate, fmtp="0-15")
+
+
+@pytest.mark.parametrize(
+    ("first", "codecs", "formats"),
+    [
+        (101, [PCMU], ["0", "101"]),
+        (101, [OPUS, PCMU], ["96", "0", "101", "102"]),
+        (101, [Codec(102, "opus", 48000, 2)], ["102", "101", "103"]),
+        (127, [PCMU, OPUS], ["0", "96", "127", "97"]),
+    ],
+)
+def test_each_clock_rate_has_its_telephone_events(first: int, codecs: list[Codec], formats: list[str]) -> None:
+    media = media_description(codecs, 4000, telephone_event=first)
+    assert list(media.formats) == formats
+    events = [codec.clock_rate for codec in media.codecs if codec.encoding == "telephone-event"]
+    assert set(events) == {8000} | {codec.clock_rate for codec in codecs}
+    assert [codec for codec in media.codecs if codec.encoding != "telephone-event"] == codecs
 
 
 @pytest.mark.parametrize("address", ["host.example.com", "", "192.0.2.256", "fe80::1%eth0", "[::1]", "192.0.2.1\r\n"])

@@ -6,14 +6,17 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from sipcore.endpoint.media.leg import Leg
+from sipcore.endpoint.media.leg import Leg, capability_of
 from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError
+from sipcore.media import voice
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.terms import Encryption, Keying, Wishes
-from sipcore.sdp.attributes import G722, PCMA, PCMU, Direction
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.modify import directed
+from sipcore.sdp.negotiation import choose
 from sipcore.tokens import Tokens
 
 HOST = "127.0.0.1"
@@ -170,3 +173,33 @@ async def test_rtcp_has_a_handshake_of_its_own_without_rtcp_mux() -> None:
         while not bob.line.result().control.goodbye:  # noqa: ASYNC110  # see above
             await trio.sleep(0.01)
         assert MediaEventKind.SECURITY_FAILED not in [event.kind for event in told]
+
+
+@pytest.mark.parametrize("codec", [G722, CODECS["opus"]], ids=lambda codec: codec.encoding)
+async def test_who_answers_speaks_as_well(codec: Codec) -> None:
+    """As with an offer that comes in the response, and is answered in the ACK."""
+    async with two_legs(Wishes((codec, PCMU)), Wishes((PCMU, codec))) as (alice, bob, _):
+        offer = SessionDescription.parse(bytes(bob.offer()))  # by the side that sends back what comes
+        (choice,) = choose(offer, [capability_of(Wishes((codec,)))])
+        answer = SessionDescription.parse(bytes(alice.answer(offer, choice)))
+        bob.start(answer)
+        plan = alice.start(offer).plan
+        assert plan.events is not None
+        assert (plan.codec.encoding, plan.events.clock_rate) == (codec.encoding, codec.clock_rate)
+        await until(alice, 40)
+        heard = await alice.line.listen()
+        assert heard is not None
+        assert heard.echo is not None
+        assert heard.echo.delay < 0.1
+
+
+async def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "_library", lambda: None)
+    async with two_legs(Wishes((PCMU, G722)), Wishes((PCMU, G722))) as (alice, bob, _):
+        with pytest.raises(LocalError, match="pip install"):
+            alice.offer()
+        offer = bob.offer()  # who only sends back what comes needs no codec
+        assert alice.answer(offer).media[0].codecs[0] == PCMU
+        (choice,) = choose(offer, [capability_of(Wishes((G722,)))])
+        with pytest.raises(LocalError, match="pip install"):
+            alice.answer(offer, choice)
