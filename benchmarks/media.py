@@ -26,7 +26,7 @@ from benchmarks.harness.measure import Benchmark, Sampled
 from benchmarks.harness.program import PROCESSOR, lacking, program
 from sipcore.endpoint.media.media import Line, open_media
 from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SrtpKeys, keys_of, new_crypto
-from sipcore.media.session import MediaPlan, prepare
+from sipcore.media.plan import MediaPlan, prepare
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import PCMU
 

@@ -28,12 +28,12 @@ COMFORT_NOISE = 13
 class Receiver:
     """One inbound stream, of one source at a time."""
 
-    def __init__(self, codec: Codec, events: Codec | None, others: tuple[Codec, ...]) -> None:
+    def __init__(self, codec: Codec, events: tuple[Codec, ...], others: tuple[Codec, ...]) -> None:
         self._codecs = {each.payload_type: each for each in (*others, codec)}
-        self._events = events.payload_type if events else None
+        self._events = {each.payload_type: each.clock_rate for each in events}
         self._receptions: dict[int, Reception] = {}
         self._rate = codec.clock_rate
-        self._event_rate = events.clock_rate if events else RATE
+        self._event_rate = events[0].clock_rate if events else RATE
         self._keys = EventReceiver(self._event_rate)
         self.keys: list[ReceivedKey] = []
         self.payload_types: dict[int, int] = {}
@@ -83,7 +83,7 @@ class Receiver:
         self._last_at = at
         if is_audio:
             self._hear(packet, number, at, events)
-        elif number == self._events:
+        elif number in self._events:
             self._take_event(packet, at, events)
         elif number != COMFORT_NOISE:
             self.wrong_type += 1
@@ -143,7 +143,7 @@ class Receiver:
         return reception
 
     def _name(self, number: int) -> str:
-        if number == self._events:
+        if number in self._events:
             return TELEPHONE_EVENT
         codec = self._codecs.get(number) or STATIC_CODECS.get(number)
         return codec.encoding if codec else f"payload type {number}"
@@ -184,6 +184,10 @@ class Receiver:
         return recording
 
     def _take_event(self, packet: RtpPacket, at: float, events: list[MediaEvent]) -> None:
+        rate = self._events[packet.payload_type]
+        if rate != self._event_rate:
+            events.extend(self._finish_key(at))
+            self._event_rate, self._keys = rate, EventReceiver(rate)
         try:
             before = self._keys.add(packet.payload, packet.sequence, packet.timestamp, packet.marker, at)
         except ParseError:

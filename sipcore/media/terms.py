@@ -15,7 +15,7 @@ from enum import Enum
 from sipcore.errors import ParseError
 from sipcore.media.ice import IceCredentials
 from sipcore.media.keys import SUITES, SrtpKeys, Suite, choose_crypto, keys_of, new_crypto
-from sipcore.media.session import MediaPlan
+from sipcore.media.plan import MediaPlan
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import Candidate, Codec, Crypto, Fingerprint, Setup
 from sipcore.sdp.build import audio_description

@@ -93,6 +93,8 @@ class Stream:
     """Where RTCP goes; None where nowhere, or along with RTP."""
     rtcp_mux: bool = False
     ptime: float | None = None
+    other_events: tuple[Codec, ...] = ()
+    """The telephone events of other clock rates that may come as well, with the local payload types."""
     held: bool = False
     """Whether the peer does not want to receive, by direction or, as RFC 2543 did, by the address 0.0.0.0."""
 
@@ -199,12 +201,21 @@ def taken(codec: Codec, known: Sequence[Codec]) -> Codec | None:
 
 def _events(offered: Sequence[Codec], audio: Codec) -> Codec | None:
     """The telephone events that go with `audio`: at its clock rate, or at 8000 Hz (RFC 4733 §2.4.1)."""
-    events = [codec for codec in offered if codec.encoding.lower() == TELEPHONE_EVENT]
+    events = _all_events(offered)
     for rate in (audio.clock_rate, DEFAULT_RATE):
         for codec in events:
             if codec.clock_rate == rate:
                 return Codec(codec.payload_type, codec.encoding, rate, fmtp=DTMF_EVENTS)
     return None
+
+
+def _all_events(codecs: Sequence[Codec]) -> list[Codec]:
+    return [codec for codec in codecs if codec.encoding.lower() == TELEPHONE_EVENT]
+
+
+def _other_events(mine: Sequence[Codec], yours: Sequence[Codec], events: Codec) -> tuple[Codec, ...]:
+    rates = {codec.clock_rate for codec in _all_events(yours)} - {events.clock_rate}
+    return tuple(codec for codec in _all_events(mine) if codec.clock_rate in rates)
 
 
 def _accepted(offered: MediaDescription, choice: Choice, place: Place, address: str) -> MediaDescription:
@@ -228,6 +239,7 @@ def _stream(local: SessionDescription, remote: SessionDescription, index: int) -
         return None
     wanted = wants(remote, there)
     codecs = _common(there.codecs, here.codecs)
+    events = _events(there.codecs, codecs[0]) if codecs and _events(here.codecs, codecs[0]) else None
     mux = here.rtcp_mux and there.rtcp_mux
     return Stream(
         index,
@@ -238,10 +250,11 @@ def _stream(local: SessionDescription, remote: SessionDescription, index: int) -
         there.port,
         codecs,
         _common(here.codecs, there.codecs),
-        _events(there.codecs, codecs[0]) if codecs and _events(here.codecs, codecs[0]) else None,
+        events,
         None if mux else _rtcp(remote, there, connection),
         mux,
         there.ptime,
+        _other_events(here.codecs, there.codecs, events) if events else (),
         not wanted.receives,
     )
 

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from sipcore.endpoint.media.media import Line, open_media
+from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaResult
-from sipcore.media.session import MediaPlan
 from sipcore.sdp.attributes import PCMU
 from tests.impairment.network import Network, open_network
 from tests.impairment.path import Impairment, Passage

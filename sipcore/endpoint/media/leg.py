@@ -15,7 +15,7 @@ from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Media, OnEvent
 from sipcore.errors import LocalError
 from sipcore.media.ice import new_credentials
-from sipcore.media.session import DEFAULT_PTIME, MediaPlan
+from sipcore.media.plan import DEFAULT_PTIME, MediaPlan
 from sipcore.media.terms import (
     PROFILES,
     Agreement,

@@ -27,8 +27,9 @@ from sipcore.endpoint.media.alarm import Alarm, new_alarm
 from sipcore.endpoint.media.port import Port, Ports, open_ports
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.listen import Heard
+from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
-from sipcore.media.session import Component, Datagram, MediaPlan, MediaSession, prepare
+from sipcore.media.session import Component, Datagram, MediaSession
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
 from sipcore.trace import Direction, WireTrace

@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.media.session import Component, Datagram, MediaPlan, MediaSession
+from sipcore.media.session import Component, Datagram, MediaSession
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import Codec
 

@@ -11,9 +11,10 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.media.g711 import Law
 from sipcore.media.ice import IceCredentials
 from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SUITES, SrtpKeys, Suite, keys_of, new_crypto
+from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaEventKind
 from sipcore.media.rtp import RtpPacket, pack
-from sipcore.media.session import Component, Datagram, MediaPlan, MediaSession
+from sipcore.media.session import Component, Datagram, MediaSession
 from sipcore.media.sound import frames, tone
 from sipcore.media.stun import Attr, StunMessage, StunType
 from sipcore.resolve.target import SocketAddress
@@ -292,6 +293,20 @@ def test_what_is_spoken_is_found_again(codec: Codec, ptime: float) -> None:
     assert [key.duration for key in result.keys] == pytest.approx([0.1, 0.1], abs=0.03)
     assert result.opinion is not None
     assert result.unexpected.malformed == 0
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_keys_may_come_at_another_clock_rate(agreed: bool) -> None:
+    """As a gateway sends them beside a codec whose clock it does not care for."""
+    slow, quick = Codec(101, "telephone-event", 8000), Codec(102, "telephone-event", 48000)
+    calls = replace(CALLS, events=quick, other_events=(slow,) if agreed else ())
+    talk = Talk(calls, replace(ECHOES, events=slow, echo=False))
+    talk.bob.session.press("7*")
+    talk.run(1)
+    talk.finish()
+    result = talk.alice.session.result(talk.now)
+    assert [(key.key, key.duration) for key in result.keys] == ([("7", 0.1), ("*", 0.1)] if agreed else [])
+    assert (result.unexpected.wrong_type == 0) is agreed
 
 
 def test_another_clock_rate_is_no_jitter() -> None:

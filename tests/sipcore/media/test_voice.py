@@ -180,7 +180,8 @@ def test_the_library_is_found_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_loaded_before_it_is_needed() -> None:
     code = (
         "import sys, sipcore.endpoint.media.leg, probes.calls.script, probes.responder.run\n"
-        "from sipcore.media.session import MediaPlan, MediaSession, prepare\n"
+        "from sipcore.media.plan import MediaPlan, prepare\n"
+        "from sipcore.media.session import MediaSession\n"
         "from sipcore.resolve.target import SocketAddress\n"
         "from sipcore.sdp.attributes import PCMU\n"
         "plan = MediaPlan(SocketAddress('192.0.2.1', 4000), PCMU)\n"

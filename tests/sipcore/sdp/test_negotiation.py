@@ -147,6 +147,23 @@ def test_format_parameters_are_this_sides_or_else_the_offers() -> None:
     assert "a=fmtp:111 maxplaybackrate=16000\r\n" in answered(text, Capability((own,)))
 
 
+def test_events_of_another_clock_rate_may_come_where_both_have_them() -> None:
+    both_rates = parse(
+        OFFER.replace("18 8 0 101", "111 101 100") + ("a=rtpmap:111 opus/48000/2\na=rtpmap:100 telephone-event/48000\n")
+    )
+    one_rate = parse(OFFER.replace("18 8 0 101", "111 101") + "a=rtpmap:111 opus/48000/2\n")
+    (stream,) = agree(both_rates, both_rates)
+    assert stream is not None
+    assert (stream.events, stream.other_events) == (
+        Codec(100, "telephone-event", 48000, fmtp="0-15"),
+        (Codec(101, "telephone-event", 8000, fmtp="0-16"),),
+    )
+    (stream,) = agree(both_rates, one_rate)
+    assert stream is not None
+    assert stream.events is not None
+    assert (stream.events.clock_rate, stream.other_events) == (8000, ())
+
+
 def test_events_go_by_the_clock_rate() -> None:
     text = OFFER.replace("18 8 0 101", "111 100 101").replace(
         "a=rtpmap:101", "a=rtpmap:111 opus/48000/2\na=rtpmap:100 telephone-event/48000\na=rtpmap:101"

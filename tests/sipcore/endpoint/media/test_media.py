@@ -16,9 +16,9 @@ from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Line, Media, open_media
 from sipcore.errors import LocalError
 from sipcore.media.keys import AEAD_AES_128_GCM, keys_of, new_crypto
+from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.rtp import pack
-from sipcore.media.session import MediaPlan
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import PCMU, Codec
 from sipcore.trace import Direction, WireTrace
