@@ -167,6 +167,15 @@ class CallKind(Enum):
     NOT_SIP = "not SIP"
     NO_MEDIA = "no media"
     """Connected, but nothing was heard of the peer."""
+    NO_CALL = "no call"
+    """Of a call that was waited for: none came in time."""
+
+
+class CallRole(Enum):
+    """Which side of a call this one is."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +235,11 @@ class CallMedia:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A test call: how it ended and its timeline. Durations are in seconds, None for what did not happen."""
+    """A test call: how it ended and its timeline. Durations are in seconds, None for what did not happen.
+
+    Of a call that came in, `destination` is who called, at the address that it came from; delays count from when its
+    INVITE came.
+    """
 
     destination: Destination
     hop: Hop | None
@@ -258,6 +271,11 @@ class CallResult:
     """What is wrong, the worst first."""
     unmet: str | None = None
     """What is different from what the script expects; empty when nothing is, None when it expects nothing."""
+    role: CallRole = CallRole.CALLER
+    caller: str = ""
+    """The URI in From of the INVITE; empty where there was none."""
+    called: str = ""
+    """Its Request-URI."""
 
     @property
     def records(self) -> tuple[TraceRecord, ...]:

@@ -6,8 +6,11 @@ from sipcore.value import value
 
 _STATUSES = {status.value: status for status in CallStatus}
 _KINDS = {kind.value.lower().replace(" ", "_"): kind for kind in CallKind}
-WORDS = tuple(dict.fromkeys((*_STATUSES, *_KINDS)))
-"""The endings that have a name; a final status is one, too, by its number."""
+PENDING = CallStatus.PENDING.value
+WORDS = tuple(word for word in dict.fromkeys((*_STATUSES, *_KINDS)) if word != PENDING)
+"""The endings that have a name; a final status is one, too, by its number. `pending` is none: what is told of a call
+before it has ended.
+"""
 
 
 @value
@@ -20,6 +23,9 @@ class Expectation:
     def parse(cls, text: str) -> "Expectation":
         """Read it, in any case, with spaces, hyphens or underscores. Raises LocalError, which says what there is."""
         word = text.strip().lower().replace(" ", "_").replace("-", "_")
+        if word == PENDING:
+            text = "no call ends with pending: that is what is told of it while it goes on, or where nobody saw its end"
+            raise LocalError(f"{text}; for one that nobody answers expect no-answer", section="RFC 3261 §21")
         is_code = len(word) == 3 and word.isascii() and word.isdecimal() and "200" <= word < "700"
         if word not in WORDS and not is_code:
             words = ", ".join(WORDS)

@@ -10,8 +10,7 @@ from typing import TypeVar
 import trio
 
 from probes.calls import verdict
-from probes.calls.judge.facts import facts_of
-from probes.calls.judge.find import find
+from probes.calls.judge.conclude import concluded
 from probes.calls.machine import CallState
 from probes.calls.script import CallScript
 from probes.calls.story import OnEntry, Story
@@ -176,8 +175,7 @@ class _Run:
         )
         if talk is not None:
             result = self._with_talk(result, talk)
-        result = replace(result, findings=find(facts_of(result)))
-        return replace(result, unmet=script.expect.unmet(result)) if script.expect else result
+        return concluded(result, script.expect)
 
     def _with_talk(self, result: CallResult, talk: Talk) -> CallResult:
         start, rang, answered = self.story.start, talk.first_ring, talk.answered

@@ -11,7 +11,7 @@ from sipcore.auth.choice import Account
 from sipcore.dialogs.manner import MIN_INTERVAL
 from sipcore.errors import LocalError
 from sipcore.media.dtmf import KEYS
-from sipcore.media.session import LEAST_PTIME, MOST_PTIME
+from sipcore.media.plan import LEAST_PTIME, MOST_PTIME
 from sipcore.media.terms import Encryption, Keying, Wishes
 from sipcore.media.voice import packet_time, require_spoken
 from sipcore.message.address import Address

@@ -9,6 +9,8 @@ from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 
 OnEntry = Callable[[TimelineEntry], None]
+MAX_LINES = 20_000
+"""Lines of one timeline that are kept: an hour with a request in each second has half as many; a flood has no end."""
 
 
 class Story:
@@ -60,6 +62,8 @@ class Story:
         return tuple(self._events)
 
     def _add(self, entry: TimelineEntry) -> None:
+        if len(self._timeline) >= MAX_LINES:
+            return
         self._timeline.append(entry)
         if self._on_entry is not None:
             self._on_entry(entry)

@@ -1,11 +1,14 @@
 """How a test call ended, why, and what to try: a pure judgement over the final response or the failure."""
 
+from dataclasses import replace
+
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.media.report import MediaResult
 from sipcore.message.message import Response
+from sipcore.message.status import reason_for
 from sipcore.value import value
 
 
@@ -69,7 +72,8 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
 }
 MEDIA_SECONDS = 1.0
-"""Of an answered call, from when on media that has not come is missing."""
+"""For which the peer of an answered call has to be due to send, until what has not come is missing."""
+_OK = 200
 _BUSY = frozenset({486, 600})
 _NOT_ANSWERED = frozenset({408, 480, 487})
 
@@ -132,12 +136,41 @@ def of_ended(reason: EndReason, held: float) -> Verdict:
     return Verdict(CallStatus.CONNECTED, CallKind.CONNECTED, why, advice)
 
 
-def of_media(measured: MediaResult | None, problem: str, held: float) -> Verdict | None:
+def of_incoming(status: int | None, reason: EndReason | None, seconds: float, why: str = "") -> Verdict:
+    """The verdict of a call that came in here, `seconds` after its answer, or else after it began.
+
+    `status` is that of the final response, and `why` what is to be said of it.
+    """
+    if status == _OK and reason is EndReason.NO_ACK:
+        why = "answered, and the ACK never came"
+        return Verdict(CallStatus.FAILED, CallKind.NO_ANSWER, why, "is the Contact of the answer reachable?")
+    if status == _OK:
+        ended = of_ended(reason or EndReason.LOCAL_HANG_UP, seconds)
+        return replace(ended, why=f"{ended.why}; {why}") if why else ended
+    if reason is EndReason.CANCELLED or reason is EndReason.REMOTE_HANG_UP:
+        given_up = f"{reason.value} after {seconds:.1f} s"
+        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, given_up)
+    told = f"refused here with {status} {reason_for(status)}" if status is not None else "not answered here"
+    told = f"{told}: {why}" if why else told
+    if status in _BUSY:
+        return Verdict(CallStatus.BUSY, CallKind.BUSY, told)
+    if status in _NOT_ANSWERED:
+        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, told)
+    return Verdict(CallStatus.FAILED, CallKind.REJECTED, told)
+
+
+def of_no_call(wait: float) -> Verdict:
+    """The verdict of a call that was waited for, and did not come."""
+    why = f"no call came within {wait:g} s"
+    return Verdict(CallStatus.FAILED, CallKind.NO_CALL, why, "check where the number is routed to, or wait longer")
+
+
+def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict | None:
     """The verdict of a connected call without media from the peer; None where some came, or it was too short to tell.
 
-    `problem` is why no media was agreed on, where none was.
+    `problem` is why no media was agreed on, where none was, and `due` for how many seconds the peer was to send.
     """
-    if held < MEDIA_SECONDS or (measured is not None and measured.sources):
+    if due < MEDIA_SECONDS or (measured is not None and measured.sources):
         return None
     if measured is None:
         why = f"no media: {problem}" if problem else "no media"

@@ -11,9 +11,14 @@ OVERHEAD = 500
 
 
 class Wire:
-    """Datagrams of media, bytes of connections, and the keys that decrypt those. `take` and `key` are for the edge."""
+    """Datagrams of `media`, and bytes of connections (`tls`) with the keys that decrypt those, where they are wanted.
 
-    def __init__(self) -> None:
+    `take` and `key` are for the edge.
+    """
+
+    def __init__(self, *, media: bool = False, tls: bool = False) -> None:
+        self.media = media
+        self.tls = tls
         self._records: list[WireTrace] = []
         self._keys: list[bytes] = []
         self._room = MAX_KEPT

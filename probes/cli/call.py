@@ -23,20 +23,19 @@ from probes.cli.common import (
 from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import (
     Collector,
+    HepSender,
     HtmlTo,
-    Kept,
     SaveTo,
     WithMedia,
     WithTls,
-    read_collector,
+    hand_over,
     read_kept,
-    save,
-    send_to_collector,
 )
 
 if TYPE_CHECKING:
     from probes.calls.script import CallScript
     from probes.calls.story import OnEntry
+    from probes.calls.wire import Wire
     from probes.destination import Destination
     from probes.result import CallResult
     from sipcore.auth.choice import Account
@@ -90,9 +89,9 @@ def call(
     for discover.
     """
     if scenario is not None:
-        run_scenario(scenario, context, tls_config(ca_file, insecure=insecure), as_json=as_json)
-    kept = read_kept(files := save_to or [], html, media=with_media, tls=with_tls)
-    hep_to = read_collector(collector) if collector else None
+        run_scenario(scenario, context, tls_config(ca_file, insecure=insecure), collector, as_json=as_json)
+    wire = read_kept(files := save_to or [], html, media=with_media, tls=with_tls)
+    sender = HepSender(collector) if collector else None
     wanted = _Wanted(encryption, keys, prack, number_format, hang_up, frozenset(kind.value for kind in allow or ()))
     destination = read_destination(target, transport)
     details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "ptime": ptime, "digits": dtmf}
@@ -101,17 +100,8 @@ def call(
     details |= {"caller": _read_address("--from", caller), "asserted": _read_address("--asserted", asserted)}
     details |= {"account": _account(destination, user, realm, password_file), "expect": expect}
     script = _script(destination, codec, wanted, details)
-    result = _place(script, tls_config(ca_file, insecure=insecure), kept, as_json=as_json)
-    _hand_over(result, files, html, kept, hep_to)
-
-
-def _hand_over(
-    result: "CallResult", files: list[Path], html: Path | None, kept: Kept, hep_to: tuple[str, int] | None
-) -> None:
-    """Write the files, tell the collector, and end with the exit code."""
-    save(result, files, html, kept.wire)
-    if hep_to:
-        send_to_collector(result, hep_to)
+    result = _place(script, tls_config(ca_file, insecure=insecure), wire, as_json=as_json)
+    hand_over(result, files, html, wire, sender)
     raise typer.Exit(exit_code(result))
 
 
@@ -151,28 +141,28 @@ def _script(
     )
 
 
-async def _call(script: "CallScript", tls: "TlsConfig", show: "OnEntry | None", kept: Kept) -> "CallResult":
+async def _call(script: "CallScript", tls: "TlsConfig", show: "OnEntry | None", wire: "Wire") -> "CallResult":
     """Place the call, and keep of it what is wanted for a capture."""
     from probes.calls.run import call_config, place_call
     from sipcore.endpoint.media.media import open_media
 
-    config = call_config(replace(tls, keylog=kept.wire.key) if kept.tls else tls)
-    if kept.tls:
-        config = replace(config, transports=replace(config.transports, on_wire=kept.wire.take))
-    if not kept.media:
+    config = call_config(replace(tls, keylog=wire.key) if wire.tls else tls)
+    if wire.tls:
+        config = replace(config, transports=replace(config.transports, on_wire=wire.take))
+    if not wire.media:
         return await place_call(script, config, show)
-    async with open_media(on_packet=kept.wire.take) as media:
+    async with open_media(on_packet=wire.take) as media:
         return await place_call(script, config, show, media=media)
 
 
-def _place(script: "CallScript", tls: "TlsConfig", kept: Kept, *, as_json: bool) -> "CallResult":
+def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: bool) -> "CallResult":
     """Place the call and print it, as it happens and at the end."""
     from probes.report.call_json import call_data
     from probes.report.call_text import entry_line
 
     printer = Printer(make_console())
     show = None if as_json else lambda entry: printer.line(entry_line(entry))
-    result = run_to_the_end(partial(_call, script, tls, show, kept))
+    result = run_to_the_end(partial(_call, script, tls, show, wire))
     if as_json:
         typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
         _print_failure(result)

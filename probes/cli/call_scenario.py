@@ -1,21 +1,25 @@
-"""`sipprobe call --scenario FILE`: the calls of a file, one after the other, with one summary and one exit code."""
+"""`--scenario FILE`: the calls of a file, one after the other, with one summary and one exit code.
+
+`sipprobe call` places those that are to be placed. What is common to it and `sipprobe respond` is here.
+"""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
 from probes.cli.call_codes import exit_code
 from probes.cli.common import PASSWORD_VARIABLE, Printer, make_console, read_password, run_to_the_end, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
     from probes.calls.scenario import PlannedCall
-    from probes.result import CallResult
+    from probes.result import CallResult, TimelineEntry
     from sipcore.transports.base import TlsConfig
 
 OPTIONS = {
@@ -29,18 +33,21 @@ OPTIONS = {
 }
 """The options that stand above what the file says, and its keys for them."""
 _GIVEN = "COMMANDLINE"
+T = TypeVar("T")
 FOR_ONE_CALL = {"save_to": "--save", "html": "--html", "with_media": "--with-media", "with_tls": "--with-tls"}
 """Options that would have each call overwrite what the one before has left."""
 
 
-def overriding(context: typer.Context) -> dict[str, object]:
-    """The options that were given on the command line, as a scenario has them; ends the program for those it cannot."""
+def overriding(context: typer.Context, options: Mapping[str, str] = OPTIONS) -> dict[str, object]:
+    """Those of the `options` that were given on the command line, as a scenario has them; ends the program for those
+    that it cannot have.
+    """
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name: context.params[name] for name, source in sources.items() if source and source.name == _GIVEN}
     for name, option in FOR_ONE_CALL.items():
         if name in given:
             stop(ExitCode.USAGE, f"{option} is for one call; use --json with --scenario")
-    found = {OPTIONS[name]: _as_toml(name, value) for name, value in given.items() if name in OPTIONS}
+    found = {options[name]: _as_toml(name, value) for name, value in given.items() if name in options}
     if "user" in found and "password_file" not in found:
         found["password_env"] = PASSWORD_VARIABLE
     return found
@@ -60,19 +67,12 @@ def _as_toml(name: str, value: Any) -> object:  # noqa: ANN401  # whatever an op
     return str(value) if isinstance(value, str | Path) else value
 
 
-def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", *, as_json: bool) -> NoReturn:
+def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector: str, *, as_json: bool) -> NoReturn:
     """Place the calls of `file` and print them, and end with the exit code of the first that is not as it should be.
 
     The options in the `context` of the command stand above what the file says.
     """
-    calls = _read(file, overriding(context))
-    codes = run_to_the_end(partial(_place, calls, tls, as_json))
-    failed = [code for code in codes if code is not ExitCode.OK]
-    raise typer.Exit(failed[0] if failed else ExitCode.OK)
-
-
-def _read(file: Path, changes: Mapping[str, object]) -> "tuple[PlannedCall, ...]":
-    from probes.calls.scenario import ScenarioError, read_scenario
+    from probes.calls.scenario import read_scenario
     from sipcore.errors import LocalError
 
     def password_of(way: str, told: str) -> str:
@@ -83,54 +83,93 @@ def _read(file: Path, changes: Mapping[str, object]) -> "tuple[PlannedCall, ...]
             raise LocalError(text, section="RFC 3261 §22.2")
         return os.environ[told]
 
+    changes = overriding(context)
+    calls = read_file(file, lambda text: read_scenario(text, str(file), password_of, changes))
+    told = Told(len(calls), HepSender(collector) if collector else None, as_json=as_json)
+    run_to_the_end(partial(_place, calls, tls, told))
+    told.end()
+
+
+def read_file(file: Path, read: Callable[[str], T]) -> T:
+    """What `read` makes of a scenario; ends the program when it cannot be used."""
+    from probes.calls.keys import ScenarioError
+
     try:
-        return read_scenario(file.read_bytes().decode(), str(file), password_of, changes)
+        return read(file.read_bytes().decode())
     except (OSError, UnicodeDecodeError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error}")
     except ScenarioError as error:
         stop(ExitCode.USAGE, error.message)
 
 
-async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", as_json: bool) -> list[ExitCode]:
-    """Each call in its turn, told as it happens, and the summary."""
+async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "Told") -> bool:
+    """Each call in its turn, told as it happens."""
     from probes.calls.run import call_config, place_call
-    from probes.report.call_text import entry_line, result_lines
 
-    printer = Printer(make_console())
-    codes: list[ExitCode] = []
-    told: list[str] = []
-    for number, call in enumerate(calls, 1):
-        if not as_json:
-            printer.line(f"call {number} of {len(calls)}: {call.name}")
-        show = None if as_json else lambda entry: printer.line(entry_line(entry))
-        result = await place_call(call.script, call_config(tls), show)
+    for call in calls:
+        told.begin(call.name)
+        told.over(await place_call(call.script, call_config(tls), told.entry))
+    return True
+
+
+class Told:
+    """What is told of the calls of a scenario: each as it happens, and all of them at the end."""
+
+    def __init__(self, count: int, sender: HepSender | None, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._count = count
+        self._sender = sender
+        self._printer = Printer(make_console())
+        self._codes: list[ExitCode] = []
+        self._lines: list[str] = []
+        self._name = ""
+
+    def begin(self, name: str) -> None:
+        """It is the turn of a call."""
+        self._name = name
+        if not self.as_json:
+            self._printer.line(f"call {len(self._codes) + 1} of {self._count}: {name}")
+
+    def entry(self, entry: "TimelineEntry") -> None:
+        """A line of its timeline."""
+        from probes.report.call_text import entry_line
+
+        if not self.as_json:
+            self._printer.line(entry_line(entry))
+
+    def over(self, result: "CallResult") -> None:
+        """It is over."""
+        from probes.report.call_text import result_lines
+        from probes.report.safe_text import printable
+
         code = exit_code(result)
-        codes.append(code)
-        told.append(_outcome(call, result, code))
-        if as_json:
-            typer.echo(json.dumps(_data(call, result, code), ensure_ascii=False))
+        self._codes.append(code)
+        problem = result.unmet or result.why
+        self._lines.append(printable(f"{'ok' if code is ExitCode.OK else 'failed':<8}{self._name}: {problem}"))
+        if self._sender is not None:
+            self._sender.send(result)
+        if self.as_json:
+            typer.echo(json.dumps(_data(self._name, result, code), ensure_ascii=False))
+            return
+        for line in (*result_lines(result), ""):
+            self._printer.line(line)
+
+    def end(self) -> NoReturn:
+        """The summary, and the exit code of the first call that is not as it should be."""
+        good, count = self._codes.count(ExitCode.OK), len(self._codes)
+        if self.as_json:
+            typer.echo(json.dumps({"event": "summary", "calls": count, "ok": good, "failed": count - good}))
         else:
-            for line in (*result_lines(result), ""):
-                printer.line(line)
-    good = codes.count(ExitCode.OK)
-    if as_json:
-        typer.echo(json.dumps({"event": "summary", "calls": len(codes), "ok": good, "failed": len(codes) - good}))
-    else:
-        for line in (*told, f"{good} of {len(codes)} calls are as they should be"):
-            printer.line(line)
-        printer.close()
-    return codes
+            for line in (*self._lines, f"{good} of {count} calls are as they should be"):
+                self._printer.line(line)
+            self._printer.close()
+        if self._sender is not None:
+            self._sender.close()
+        raise typer.Exit(next((code for code in self._codes if code is not ExitCode.OK), ExitCode.OK))
 
 
-def _outcome(call: "PlannedCall", result: "CallResult", code: ExitCode) -> str:
-    from probes.report.safe_text import printable
-
-    problem = result.unmet or result.why
-    return printable(f"{'ok' if code is ExitCode.OK else 'failed':<8}{call.name}: {problem}")
-
-
-def _data(call: "PlannedCall", result: "CallResult", code: ExitCode) -> dict[str, object]:
+def _data(name: str, result: "CallResult", code: ExitCode) -> dict[str, object]:
     from probes.report.call_json import call_data
     from probes.report.safe_text import encodable
 
-    return {"event": "call", "name": encodable(call.name), "exit_code": int(code), **call_data(result)}
+    return {"event": "call", "name": encodable(name), "exit_code": int(code), **call_data(result)}

@@ -1,6 +1,5 @@
 """`sipprobe respond`: an answering endpoint, for tests and demonstrations. It runs until it is stopped."""
 
-import json
 import signal
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from probes.cli import respond_options as options
-from probes.cli.call_options import EncryptionName, PasswordFile, ServedEncryption
+from probes.cli.call_options import EncryptionName, Expect, PasswordFile, Scenario, ServedEncryption
 from probes.cli.common import read_password, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.respond_scenario import run_answers
+from probes.cli.respond_told import Told, say
+from probes.cli.saving import Collector, HepSender, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save
 
 if TYPE_CHECKING:
+    from probes.calls.wire import Wire
     from probes.responder.happening import Binding, Happening
     from probes.responder.personas import Guard, Manner, Persona
 
@@ -21,6 +24,7 @@ DEFAULT_HOST = "127.0.0.1"
 
 
 def respond(
+    context: typer.Context,
     host: options.Host = DEFAULT_HOST,
     port: options.Port = 5060,
     tls_port: options.TlsPort = 5061,
@@ -43,77 +47,91 @@ def respond(
     server: options.Server = "sipprobe",
     calls: options.Calls = None,
     max_hold: options.MaxHold = 3600.0,
+    expect: Expect = "",
+    scenario: Scenario = None,
+    save_to: SaveTo = None,
+    html: HtmlTo = None,
+    with_media: WithMedia = False,
+    with_tls: WithTls = False,
+    collector: Collector = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Answer OPTIONS and calls, tell of each with the measures of its audio, until stopped (Ctrl-C or SIGTERM).
+    """Answer OPTIONS and calls, and tell of each call what a test call tells, until stopped (Ctrl-C or SIGTERM).
 
     Without options about calls, the called user selects what happens: echo (or any other) answers and sends the
     media back, ringecho rings first, ring rings for ever, early sends early media, hangup hangs up after two
     seconds, busy, reject, unknown and congestion refuse, and so does any status code, as in sip:603@127.0.0.1.
+    With --scenario, the [[answer]] tables of the file say what happens to each call, and how it should end.
 
-    Exit code with --calls 13: a call was answered, and no audio came from the caller.
+    With --calls 1, the call is shown as it happens, and can be saved.
+
+    Exit code 12: a call did not end as --expect says; 13: a call was answered, and no audio came from the caller.
     """
-    # Loaded only here: `--help` and the other verbs should not wait for the engine.
-    import trio
-
-    from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
-    from sipcore.errors import SipError
-    from sipcore.media.terms import Encryption
-    from sipcore.sdp.codecs import codecs_named
-
-    endings = {"--refuse": refuse, "--redirect": redirect, "--busy": busy, "--silent": silent}
-    given = [name for name, chosen in endings.items() if chosen not in (None, False, "")]
-    if len(given) > 1:
-        stop(ExitCode.USAGE, f"{' and '.join(given)} exclude each other; give one of them")
-    try:
-        timing = {"ring": ring, "delay": answer_after, "early_media": early_media, "hang_up_after": hang_up_after}
-        persona = Persona(
-            _manner(timing, BUSY if busy else refuse, redirect),
-            silent,
-            codecs_named(codec) if codec else DEFAULT_CODECS,
-            _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth) if user else None,
-            server,
-            Encryption(encryption.value),
-        )
-        told = _Told(calls, as_json=as_json)
-        trio.run(_serve, persona, _binds(host, port, None if no_tls else tls_port), told, max_hold)
-    except SipError as error:
-        stop(ExitCode.USAGE, error.message)
+    wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
+    sender = HepSender(collector) if collector else None
+    endings = {"refuse": refuse, "redirect": redirect, "busy": busy, "silent": silent}
+    timing = {"ring": ring, "delay": answer_after, "early_media": early_media, "hang_up_after": hang_up_after}
+    guard = _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth) if user else None
+    more = {"guard": guard, "server": server, "longest": max_hold, "expect": expect}
+    persona = _persona(endings, timing, more, codec, encryption)
+    binds = _binds(host, port, None if no_tls else tls_port)
+    if scenario is not None:
+        run_answers(scenario, context, persona, binds, sender, as_json=as_json)
+    told = Told(calls, sender, as_json=as_json)
+    _run(persona, binds, told, wire)
+    if told.last is not None:
+        save(told.last, save_to or [], html, wire)
+    told.close()
     raise typer.Exit(told.exit_code)
 
 
-class _Told:
-    """What was printed of calls and requests, and whether that is enough."""
+def _run(persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire") -> None:
+    # Loaded only here: `--help` and the other verbs should not wait for the engine.
+    import trio
 
-    def __init__(self, calls: int | None, *, as_json: bool) -> None:
-        self.as_json = as_json
-        self._left = calls
-        self.exit_code = ExitCode.OK
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether as many calls are over as were asked for."""
-        return self._left == 0
-
-    def tell(self, happening: "Happening") -> None:
-        """Print it, and count a call."""
-        from probes.responder.happening import happening_data, happening_lines
-
-        lines = [json.dumps(happening_data(happening))] if self.as_json else happening_lines(happening)
-        _print("\n".join(lines))
-        if happening.method != "INVITE" or not self._left:
-            return
-        self._left -= 1
-        heard = happening.media is not None and happening.media.measured.received is not None
-        if happening.answer_time is not None and not heard:
-            self.exit_code = ExitCode.NO_MEDIA
+    trio.run(_serve, persona, binds, told, wire)
 
 
-async def _serve(persona: "Persona", binds: "list[Binding]", told: _Told, longest: float) -> None:
+def _read_wire(
+    files: list[Path], html: Path | None, media: bool, tls: bool, *, one: bool
+) -> "Wire":  # as the options come
+    """What is to be kept for files; ends the program where it is not for one call."""
+    if (files or html) and not one:
+        stop(ExitCode.USAGE, f"{'--save' if files else '--html'} is for one call: give --calls 1, without --scenario")
+    return read_kept(files, html, media=media, tls=tls)
+
+
+def _persona(
+    endings: dict[str, Any],
+    timing: dict[str, Any],
+    more: dict[str, Any],
+    codecs: list[str] | None,
+    encryption: EncryptionName,
+) -> "Persona":
+    """Who the responder is. Raises LocalError; ends the program for options that do not go together."""
+    from probes.calls.expect import Expectation
+    from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
+    from sipcore.media.terms import Encryption
+    from sipcore.media.voice import is_installed
+    from sipcore.sdp.codecs import codecs_named
+
+    more_codecs = codecs_named(["opus"]) if is_installed() else ()  # loaded now, and not while a call is on
+    exclusive = [f"--{name}" for name, chosen in endings.items() if chosen not in (None, False, "")]
+    if len(exclusive) > 1:
+        stop(ExitCode.USAGE, f"{' and '.join(exclusive)} exclude each other; give one of them")
+    return Persona(
+        _manner(timing, BUSY if endings["busy"] else endings["refuse"], endings["redirect"]),
+        silent=endings["silent"],
+        codecs=codecs_named(codecs) if codecs else (*DEFAULT_CODECS, *more_codecs),
+        encryption=Encryption(encryption.value),
+        **more | {"expect": Expectation.parse(more["expect"]) if more["expect"] else None},
+    )
+
+
+async def _serve(persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire") -> None:
     """Answer, and print what happens, until a signal comes, or enough calls are over."""
     import trio
 
-    from probes.responder.happening import bindings_data, bindings_line
     from probes.responder.run import open_responder
 
     enough = trio.Event()
@@ -128,20 +146,12 @@ async def _serve(persona: "Persona", binds: "list[Binding]", told: _Told, longes
             scope.cancel()
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_responder(persona, binds, tell, longest=longest) as responder, trio.open_nursery() as nursery:
-            addresses = responder.addresses
-            _print(json.dumps(bindings_data(addresses)) if told.as_json else bindings_line(addresses))
+        opened = open_responder(persona, binds, tell, on_entry=told.entry if told.is_live else None, wire=wire)
+        async with opened as responder, trio.open_nursery() as nursery:
+            say(responder.addresses, as_json=told.as_json)
             nursery.start_soon(stop_at_signal, nursery.cancel_scope)
             await enough.wait()
             nursery.cancel_scope.cancel()
-
-
-def _print(line: str) -> None:
-    """One line at once; whoever read the first ones and went away does not stop the responder."""
-    try:
-        typer.echo(line)
-    except BrokenPipeError:
-        return
 
 
 def _manner(timing: "dict[str, Any]", refuse: int | None, redirect: str) -> "Manner | None":

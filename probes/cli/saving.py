@@ -5,7 +5,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,11 +32,12 @@ def _capture(result: "CallResult", wire: "Wire | None" = None) -> bytes:
 
 
 def _picture(result: "CallResult") -> bytes:
+    from probes.report.html_call import title_of_call
     from probes.report.ladder import ladder_of
     from probes.report.safe_text import encodable
     from probes.report.svg import svg
 
-    return svg(ladder_of(result.timeline, media=result.media), encodable(f"Test call to {result.destination}")).encode()
+    return svg(ladder_of(result.timeline, media=result.media), encodable(title_of_call(result))).encode()
 
 
 def _diagram(result: "CallResult") -> bytes:
@@ -65,8 +65,8 @@ HEP_KEY_VARIABLE = "SIPPROBE_HEP_KEY"
 """What a collector wants as authentication: never an argument, which anybody on the machine can read."""
 HEP_AGENT = 5060
 """The number that collectors show for this prober."""
-HEP_PAUSE = 0.001
-"""Seconds between two packets, so that no small receive buffer overflows."""
+HEP_BURST, HEP_PAUSE = 32, 0.001
+"""Packets that are sent in a row, and seconds of pause behind them, so that no small receive buffer overflows."""
 
 SaveTo = Annotated[
     list[Path] | None,
@@ -121,23 +121,16 @@ def check_directory(option: str, file: Path) -> None:
         stop(ExitCode.USAGE, f"{option} {file}: there is no directory {file.parent}")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept of a call for its capture: `wire` takes packets of `media`, and bytes of `tls` with their keys."""
-
-    wire: "Wire"
-    media: bool
-    tls: bool
-
-
-def read_kept(files: list[Path], html: Path | None = None, *, media: bool, tls: bool) -> Kept:
-    """What is to be kept; ends the program where that has no file to go to, or a file cannot be written."""
+def read_kept(files: list[Path], html: Path | None = None, *, media: bool, tls: bool) -> "Wire":
+    """What keeps packets of `media`, and bytes of `tls`; ends the program where those have no file to go to, or a file
+    cannot be written.
+    """
     from probes.calls.wire import Wire
 
     check_files(files, html)
     if (media or tls) and not any(file.suffix.lower() == CAPTURE for file in files):
         stop(ExitCode.USAGE, f"--with-{'media' if media else 'tls'} goes with --save FILE{CAPTURE}")
-    return Kept(Wire(), media, tls)
+    return Wire(media=media, tls=tls)
 
 
 def save(result: "CallResult", files: list[Path], html: Path | None = None, wire: "Wire | None" = None) -> None:
@@ -156,6 +149,16 @@ def save(result: "CallResult", files: list[Path], html: Path | None = None, wire
         stop(ExitCode.USAGE, "; ".join(failures))
 
 
+def hand_over(
+    result: "CallResult", files: list[Path], html: Path | None, wire: "Wire", sender: "HepSender | None"
+) -> None:
+    """Write the files, and tell the collector."""
+    save(result, files, html, wire)
+    if sender is not None:
+        sender.send(result)
+        sender.close()
+
+
 def save_page(discovery: "Discovery", file: Path | None) -> None:
     """Write the report of a discovery, where one is wanted. Ends the program when it cannot be written."""
     if file is None:
@@ -168,8 +171,41 @@ def save_page(discovery: "Discovery", file: Path | None) -> None:
         stop(ExitCode.USAGE, f"--html {file}: {error.strerror}")
 
 
-def read_collector(text: str) -> tuple[str, int]:
-    """Host and port of a collector; ends the program when they cannot be read."""
+class HepSender:
+    """Sends calls to a HEP collector. Ends the program where its name, or its address, cannot be used."""
+
+    def __init__(self, text: str) -> None:
+        host, port = _read_collector(text)
+        self._name = f"--hep {text}"
+        self._failure = ""
+        try:
+            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+            self._address, self._socket = address, socket.socket(family, kind)
+        except OSError as error:
+            stop(ExitCode.USAGE, f"{self._name}: {error.strerror}")
+
+    def send(self, result: "CallResult") -> None:
+        """Send the messages of a call; nobody confirms them. What cannot even be sent is told by `close`."""
+        from probes.report.hep import hep
+
+        key = os.environ.get(HEP_KEY_VARIABLE, "")
+        try:
+            packets = hep(result.records, epoch_ns=result.epoch_ns, agent=HEP_AGENT, key=key)
+            for number, packet in enumerate(packets, 1):
+                self._socket.sendto(packet, self._address)
+                if number % HEP_BURST == 0:
+                    time.sleep(HEP_PAUSE)
+        except OSError as error:
+            self._failure = f"{self._name}: {error.strerror}"
+
+    def close(self) -> None:
+        """End the program if something could not be sent."""
+        self._socket.close()
+        if self._failure:
+            stop(ExitCode.USAGE, self._failure)
+
+
+def _read_collector(text: str) -> tuple[str, int]:
     from sipcore.errors import ParseError
     from sipcore.message.uri import parse_hostport
 
@@ -180,18 +216,3 @@ def read_collector(text: str) -> tuple[str, int]:
     if port is None:
         stop(ExitCode.USAGE, f"--hep {text}: no port; collectors often listen on 9060")
     return host.strip("[]"), port
-
-
-def send_to_collector(result: "CallResult", collector: tuple[str, int]) -> None:
-    """Send the messages of a call. Ends the program when they cannot even be sent; nobody confirms them."""
-    from probes.report.hep import hep
-
-    key = os.environ.get(HEP_KEY_VARIABLE, "")
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(*collector, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind) as sock:
-            for packet in hep(result.records, epoch_ns=result.epoch_ns, agent=HEP_AGENT, key=key):
-                sock.sendto(packet, address)
-                time.sleep(HEP_PAUSE)
-    except OSError as error:
-        stop(ExitCode.USAGE, f"--hep {collector[0]}:{collector[1]}: {error.strerror}")

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 
 from probes.report.findings_json import finding_data
-from probes.report.safe_text import cover_lines, encodable
+from probes.report.safe_text import cover_lines, cover_uris, encodable
 from probes.result import CallEvent, CallMedia, CallResult, TimelineEntry
+from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, Sent
@@ -41,6 +42,9 @@ def call_data(result: CallResult) -> Data:
         "media_problem": encodable(result.media_problem) or None,
         "events": [_event_data(event) for event in result.events],
         "timeline": [_entry_data(entry) for entry in result.timeline],
+        "role": result.role.value,
+        "caller": encodable(cover_uris(result.caller)) or None,
+        "called": encodable(cover_uris(result.called)) or None,
     }
 
 
@@ -97,6 +101,7 @@ def media_data(media: CallMedia) -> Data:
         "unexpected": _unexpected_data(media),
         "srtp_unverified": failures.authentication if failures else 0,
         "mos_estimate": _rounded(measured.opinion, 2),
+        "mos_scale": "wideband" if is_wideband(measured.codec) else "narrowband",
     }
 
 

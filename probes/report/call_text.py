@@ -5,8 +5,10 @@ from rich.text import Text
 
 from probes.report.findings_text import WIDTH, finding_lines
 from probes.report.safe_text import printable
-from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
+from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus, TimelineEntry
+from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
+from sipcore.media.voice import HEARD
 
 LABEL_WIDTH = 22
 """Columns of the timeline's second column; longer labels push the detail on."""
@@ -38,7 +40,7 @@ def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]
     ]
     if result.advice and not result.findings:
         lines.append(Text.assemble(("try: ", "bold"), printable(result.advice)))
-    if result.hop is not None:
+    if result.hop is not None and result.role is CallRole.CALLER:  # of one that came in, its head tells
         why = f" ({result.hop.why})" if result.hop.why else ""
         lines.append(Text(printable(f"over {result.hop}{why}")))
     figures = [
@@ -79,11 +81,14 @@ def _quality(media: CallMedia) -> list[str]:
     """How good it was, and what was heard."""
     measured, told, dtmf = media.measured, [], []
     if measured.opinion is not None:
-        told.append(f"MOS {measured.opinion:.1f} (an estimate)")
+        scale = ", on the wideband scale" if is_wideband(measured.codec) else ""
+        told.append(f"MOS {measured.opinion:.1f} (an estimate{scale})")
     if measured.control.round_trip is not None:
         told.append(f"round trip {measured.control.round_trip * 1000:.1f} ms")
     if measured.heard is not None:
         told += _heard(measured.heard)
+    elif measured.codec and measured.codec.upper() not in HEARD:
+        told.append(f"the sound of {measured.codec} is not judged")
     if media.digits:
         came = f"{media.keys} came back" if media.keys else "none came back"
         dtmf.append(f"  DTMF {measured.sent.keys or 'not'} sent, {came}")

@@ -10,8 +10,10 @@ from probes.report.html import Evidence, ShownMessage, milliseconds, page, plura
 from probes.report.ladder import Tone, ladder_of, tone_of
 from probes.report.replay_text import ending, title_of
 from probes.report.svg import svg
-from probes.result import CallMedia, CallResult, CallStatus, TimelineEntry
+from probes.result import CallMedia, CallResult, CallRole, CallStatus, TimelineEntry
+from sipcore.media.emodel import is_wideband
 from sipcore.media.report import MediaResult
+from sipcore.media.voice import HEARD
 from sipcore.trace import MessageTrace
 from sipcore.value import value
 
@@ -41,13 +43,13 @@ def call_page(result: CallResult, made_at: float) -> str:
     """The page of a test call that ended at `made_at`, in seconds since 1970."""
     evidence = Evidence()
     ladder = ladder_of(result.timeline[:MAX_LADDER], media=result.media)
-    title = f"Test call to {result.destination}"
+    title = title_of_call(result)
     return page(
         "call.html",
         title=title,
         made_at=made_at,
         evidence=evidence,
-        kind="Test call",
+        kind="Test call" if result.role is CallRole.CALLER else "Test call that came in",
         whom=result.destination,
         tone=_tone(result),
         lead=f"{result.status.value.replace('_', ' ')}: {result.why}",
@@ -60,6 +62,11 @@ def call_page(result: CallResult, made_at: float) -> str:
         lines=_lines(result.timeline, evidence),
         more=max(len(result.timeline) - MAX_LINES, 0),
     )
+
+
+def title_of_call(result: CallResult) -> str:
+    """What pages and pictures of a test call are called."""
+    return f"Test call {'to' if result.role is CallRole.CALLER else 'from'} {result.destination}"
 
 
 def captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None) -> str:
@@ -110,6 +117,8 @@ def _remarks(result: CallResult) -> Iterator[str]:
         yield f"Try: {result.advice}"
     if result.hop is not None:
         yield f"Over {result.hop}{f' ({result.hop.why})' if result.hop.why else ''}"
+    if result.role is CallRole.CALLEE and result.called:
+        yield f"Called was {result.called}"
     if result.media_problem:
         yield f"No media: {result.media_problem}"
     if result.unmet is not None:
@@ -120,6 +129,7 @@ def _figures(result: CallResult) -> list[tuple[str, str]]:
     measured = result.media.measured if result.media else None
     received = measured.received if measured else None
     opinion = measured.opinion if measured else None
+    scale = ", on the wideband scale" if measured and is_wideband(measured.codec) else ""
     return told_facts(
         (
             ("post-dial delay", milliseconds(result.post_dial_delay)),
@@ -129,7 +139,7 @@ def _figures(result: CallResult) -> list[tuple[str, str]]:
             ("lost on the way here", f"{100 * received.loss:.1f} %" if received else ""),
             ("jitter", milliseconds(received.jitter) if received else ""),
             ("round trip", milliseconds(measured.control.round_trip) if measured else ""),
-            ("opinion score (an estimate)", f"{opinion:.1f}" if opinion is not None else ""),
+            (f"opinion score (an estimate{scale})", f"{opinion:.1f}" if opinion is not None else ""),
         )
     )
 
@@ -179,7 +189,8 @@ def _audio(media: CallMedia) -> Iterator[tuple[str, object]]:
 def _heard(measured: MediaResult) -> str:
     heard = measured.heard
     if heard is None:
-        return ""
+        known = not measured.codec or measured.codec.upper() in HEARD
+        return "" if known else f"the sound of {measured.codec} is not judged"
     told = [f"{heard.silence:.0%} of {heard.seconds:.1f} s silent"]
     if heard.echo is not None:
         told.insert(0, f"what was sent, after {milliseconds(heard.echo.delay)} and {heard.echo.gain:+.1f} dB")

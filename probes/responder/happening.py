@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from probes.report.call_json import media_data
-from probes.report.call_text import media_lines
+from rich.console import RenderableType
+
+from probes.report.call_json import call_data, media_data
+from probes.report.call_text import result_lines
+from probes.report.findings_text import WIDTH
 from probes.report.safe_text import cover_uris, encodable, printable
-from probes.result import CallMedia
+from probes.result import CallResult
 from sipcore.message.message import Request
 from sipcore.message.status import reason_for
 from sipcore.resolve.target import Flow, SocketAddress, Transport
@@ -18,8 +21,7 @@ Binding = tuple[Transport, SocketAddress]
 class Happening:
     """A request or a call that is over. `seconds` is how long it took, `status` the final one sent, None for none.
 
-    Of a call, `answer_time` is after how many seconds it was answered (None: not at all), `ended_by` says how it ended,
-    and `media` is what became of its audio, None where none was agreed on.
+    `result` is what became of a call; an INVITE that was challenged is none yet.
     """
 
     when: datetime
@@ -29,11 +31,8 @@ class Happening:
     flow: Flow
     status: int | None
     outcome: str
-    codec: str = ""
     seconds: float = 0.0
-    answer_time: float | None = None
-    ended_by: str = ""
-    media: CallMedia | None = None
+    result: CallResult | None = None
 
 
 def parties(request: Request) -> tuple[str, str]:
@@ -64,16 +63,20 @@ def happening_line(happening: Happening) -> str:
     return printable(f"{told}, {happening.outcome}" if happening.outcome else told)
 
 
-def happening_lines(happening: Happening) -> list[str]:
-    """The same with what became of a call's audio, in lines of their own."""
-    return [
-        happening_line(happening),
-        *([f"  {line}" for line in media_lines(happening.media)] if happening.media else []),
-    ]
+def happening_lines(happening: Happening, width: int = WIDTH) -> list[RenderableType]:
+    """The same with what became of a call, as a test call tells it."""
+    if happening.result is None:
+        return [happening_line(happening)]
+    time = happening.when.astimezone().strftime("%H:%M:%S")
+    where = f"{happening.flow.transport.value.lower()} {happening.flow.remote}"
+    head = [f"{time} {happening.method} {happening.called} over {where}", f"         from {happening.caller}"]
+    return [*map(printable, head), *result_lines(happening.result, width)]
 
 
 def happening_data(happening: Happening) -> dict[str, object]:
     """A happening for programs. Fields are only ever added."""
+    result = happening.result
+    answer_time, media = (result.answer_time, result.media) if result else (None, None)
     return {
         "event": "call" if happening.method == "INVITE" else "request",
         "at": happening.when.isoformat(timespec="milliseconds"),
@@ -84,9 +87,10 @@ def happening_data(happening: Happening) -> dict[str, object]:
         "remote": str(happening.flow.remote),
         "status": happening.status,
         "outcome": happening.outcome,
-        "codec": happening.codec or None,
+        "codec": encodable(result.codec) or None if result else None,
         "duration_ms": round(happening.seconds * 1000),
-        "answer_time_ms": None if happening.answer_time is None else round(happening.answer_time * 1000, 3),
-        "ended_by": happening.ended_by or None,
-        "media": media_data(happening.media) if happening.media else None,
+        "answer_time_ms": None if answer_time is None else round(answer_time * 1000, 3),
+        "ended_by": (result.ended_by or None) if result else None,
+        "media": media_data(media) if media else None,
+        "result": call_data(result) if result else None,
     }

@@ -7,6 +7,7 @@ phone can then try every ending of a call by dialling it.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from probes.calls.expect import Expectation
 from sipcore.auth.server import ServerPolicy, Users
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_safe
@@ -26,9 +27,13 @@ UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, PROXY_AUTHENTICATION_REQ
 UNSUPPORTED_MEDIA_TYPE, TEMPORARILY_UNAVAILABLE, BUSY, REQUEST_TERMINATED, NOT_ACCEPTABLE = 415, 480, 486, 487, 488
 BAD_EXTENSION, EXTENSION_REQUIRED, INTERVAL_TOO_SMALL = 420, 421, 422
 UNAVAILABLE = 503
-INCOMPATIBLE_FORMAT = 305
-"""RFC 3261 §20.43: the warning that goes with a 488 for want of a common codec."""
+INCOMPATIBLE_PROTOCOL, INCOMPATIBLE_FORMAT = 302, 305
+"""RFC 3261 §20.43: the warnings that go with a 488, for RTP where it is to be SRTP or the other way round, and for want
+of a common codec."""
+AGENT = "sipprobe"
+"""Who warns."""
 DEFAULT_SERVER = "sipprobe"
+MAX_CALL_SECONDS = 3600.0
 DEFAULT_CODECS = (PCMU, PCMA, G722)
 
 Field: TypeAlias = tuple[str, object]
@@ -104,6 +109,10 @@ class Persona:
     server: str = DEFAULT_SERVER
     encryption: Encryption = Encryption.ALLOW
     """Whether SRTP is taken where it is offered, refused, or demanded (488 for plain RTP)."""
+    longest: float = MAX_CALL_SECONDS
+    """Seconds after which a call is hung up here, so that callers who vanish do not stay for ever."""
+    expect: Expectation | None = None
+    """How calls are expected to end."""
 
     def __post_init__(self) -> None:
         """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec."""
@@ -170,19 +179,22 @@ Step: TypeAlias = Provisional | Wait | Accept | HangUp | Reply
 class CallPlan:
     """What to do with a call, step by step, until it is over; and what its offer comes down to.
 
-    `offer` and `choice` are None for an INVITE without a session description: the responder offers then.
+    `offer` and `choice` are None for an INVITE without a session description: the responder offers then. `problem` is
+    why an offer is refused.
     """
 
     steps: tuple[Step, ...]
     offer: SessionDescription | None = None
     choice: Choice | None = None
+    problem: str = ""
 
 
 def plan_call(persona: Persona, invite: Request) -> CallPlan:
     """What to do with a call."""
-    offer, choice, refusal = _look_at_offer(persona, invite)
-    if refusal is not None:
-        return CallPlan((refusal,))
+    looked = _look_at_offer(persona, invite)
+    if isinstance(looked, CallPlan):
+        return looked
+    offer, choice = looked
     manner = persona.manner_for(invite.uri)
     steps: list[Step] = []
     if manner.early_media:
@@ -243,20 +255,21 @@ def _contact(manner: Manner) -> tuple[Field, ...]:
     return () if manner.contact is None else (("Contact", f"<{manner.contact}>"),)
 
 
-def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescription | None, Choice | None, Reply | None]:
-    """The offer and what is taken of it, or why the call must be refused (RFC 3261 §8.2.3, §13.3.1.3)."""
+def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescription | None, Choice | None] | CallPlan:
+    """The offer and what is taken of it, or how the call must be refused (RFC 3261 §8.2.3, §13.3.1.3)."""
     if not invite.body:
-        return None, None, None
+        return None, None
     try:
         media_type = invite[CONTENT_TYPE]
         if media_type is None or media_type.essence != SDP:
-            return None, None, Reply(UNSUPPORTED_MEDIA_TYPE, (("Accept", SDP),))
+            told = media_type.essence if media_type is not None else "a body of no known type"
+            return CallPlan((Reply(UNSUPPORTED_MEDIA_TYPE, (("Accept", SDP),)),), problem=f"{told} is no offer")
         offer = SessionDescription.parse(invite.body, [])
     except ParseError as error:
-        return None, None, Reply(error.status)
+        return CallPlan((Reply(error.status),), problem=error.message)
     choices = choose(offer, [Capability(persona.codecs, protocols=PROFILES, single=True)])
     if not choices:
-        names = ", ".join(codec.encoding for codec in persona.codecs)
-        warning = warning_of(INCOMPATIBLE_FORMAT, DEFAULT_SERVER, f"none of the codecs here: {names}")
-        return None, None, Reply(NOT_ACCEPTABLE, (("Warning", warning),))
-    return offer, choices[0], None
+        problem = f"none of the codecs here: {', '.join(codec.encoding for codec in persona.codecs)}"
+        warning = warning_of(INCOMPATIBLE_FORMAT, AGENT, problem)
+        return CallPlan((Reply(NOT_ACCEPTABLE, (("Warning", warning),)),), problem=problem)
+    return offer, choices[0]

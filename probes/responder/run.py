@@ -6,12 +6,20 @@ async with open_responder(Persona(), [(Transport.UDP, SocketAddress("127.0.0.1",
 
 import errno
 import secrets
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import trio
 
+from probes.calls import verdict
+from probes.calls.judge.conclude import concluded
+from probes.calls.story import OnEntry
+from probes.calls.wire import Wire
+from probes.destination import Destination
 from probes.responder.happening import Binding, Happening, parties
 from probes.responder.personas import (
     OK,
@@ -26,7 +34,9 @@ from probes.responder.personas import (
     plan_call,
     refuse_method,
 )
+from probes.responder.tapes import Tapes
 from probes.responder.visit.run import Visit
+from probes.result import CallResult, CallRole
 from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
@@ -37,7 +47,7 @@ from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request
-from sipcore.message.method import OPTIONS
+from sipcore.message.method import INVITE, OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
@@ -50,8 +60,6 @@ from sipcore.transports.connections import Transports, open_transports
 
 MAX_CALLS = 200
 """Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
-MAX_CALL_SECONDS = 3600.0
-"""After which a call is hung up here, so that callers who vanish do not stay for ever."""
 NONCE_SECRET_BYTES = 32
 CONTACT_USER = "sipprobe"
 ALLOWED = ", ".join(METHODS)
@@ -69,6 +77,14 @@ class Responder:
     def __init__(self, addresses: tuple[Binding, ...]) -> None:
         self.addresses = addresses
         """Where it can be reached, with the real ports, in the order in which they were asked for."""
+        self.turns: deque[Turn] = deque()
+        """Those that wait for a call, the first of them for the next one."""
+
+    def expect(self, persona: Persona) -> "Turn":
+        """Have a persona of its own take the next call that nobody else waits for."""
+        turn = Turn(persona, self)
+        self.turns.append(turn)
+        return turn
 
     def address(self, transport: Transport) -> SocketAddress:
         """The first address for `transport`. Raises LocalError when there is none."""
@@ -78,21 +94,57 @@ class Responder:
         raise LocalError(f"the responder does not listen on {transport.value.lower()}", section="RFC 3261 §18.2.1")
 
 
+class Turn:
+    """A call that is waited for. Made by `Responder.expect`."""
+
+    def __init__(self, persona: Persona, responder: Responder) -> None:
+        self.persona = persona
+        self.began = trio.Event()
+        """Set once the call is there."""
+        self._responder = responder
+        self._over = trio.Event()
+        self._result: CallResult | None = None
+
+    def finish(self, result: CallResult | None) -> None:
+        """The call is over."""
+        self._result = result
+        self._over.set()
+
+    async def result(self, wait: float) -> CallResult:
+        """The call, once it is over; one that does not come within `wait` seconds is a result, too."""
+        with trio.move_on_after(wait):
+            await self.began.wait()
+        if not self.began.is_set():
+            self._responder.turns.remove(self)
+            return self._nobody(wait)
+        await self._over.wait()
+        assert self._result is not None  # noqa: S101  # a call that was begun has one
+        return self._result
+
+    def _nobody(self, wait: float) -> CallResult:
+        transport, address = self._responder.addresses[0]
+        here = Destination(address.host, address.port, transport)
+        none = verdict.of_no_call(wait)
+        result = CallResult(here, None, none.status, none.kind, none.why, none.advice, role=CallRole.CALLEE)
+        return concluded(result, self.persona.expect)
+
+
 @asynccontextmanager
 async def open_responder(
     persona: Persona,
     binds: Sequence[Binding],
     report: Report | None = None,
     tls: TlsConfig | None = None,
-    longest: float = MAX_CALL_SECONDS,
+    on_entry: OnEntry | None = None,
+    wire: Wire | None = None,
 ) -> AsyncIterator[Responder]:
     """Answer at `binds` (port 0: any free one) as `persona` until the block ends; calls are hung up then.
 
-    `report` is called with each request and call once it is over, a call with the measures of its media; it is hung up
-    after the `longest` time, in seconds. Without `tls`, a certificate is made for the run if
-    one is needed. Raises CannotListenError when an address cannot be bound.
+    `report` is called with each request and call once it is over, `on_entry` with each line of any call's timeline as
+    it happens, and `wire` keeps what it is meant to keep. Without `tls`, a certificate is made for the run if one is
+    needed. Raises CannotListenError when an address cannot be bound.
     """
-    transports = TransportConfig(tls=tls or _tls_for(binds))
+    transports = _transports(tls or _tls_for(binds), wire)
     told: Report = report or (lambda _: None)
     failure: Exception | None = None  # raised at the end, outside of the nurseries, which would wrap it in a group
     async with AsyncExitStack() as stack:
@@ -108,9 +160,12 @@ async def open_responder(
             failure = error
         else:
             if not persona.silent:
-                media = await stack.enter_async_context(open_media())
+                taps = wire.take if wire is not None and wire.media else None
+                media = await stack.enter_async_context(open_media(on_packet=taps))
+                tapes = Tapes(on_entry)
+                stack.callback(endpoint.subscribe(tapes.take))
                 nursery = await stack.enter_async_context(trio.open_nursery())
-                nursery.start_soon(_Desk(persona, endpoint, media, told, longest).run)
+                nursery.start_soon(_Desk(persona, endpoint, media, told, tapes, responder.turns).run)
                 stack.callback(nursery.cancel_scope.cancel)
             try:
                 yield responder
@@ -122,6 +177,12 @@ async def open_responder(
 
 def _stack_config(persona: Persona) -> StackConfig:
     return StackConfig(user=CONTACT_USER, product=persona.server, passes_unknown=True, tracing=False)
+
+
+def _transports(tls: TlsConfig, wire: Wire | None) -> TransportConfig:
+    if wire is None or not wire.tls:
+        return TransportConfig(tls=tls)
+    return TransportConfig(tls=replace(tls, keylog=wire.key), on_wire=wire.take)
 
 
 def _tls_for(binds: Sequence[Binding]) -> TlsConfig:
@@ -155,12 +216,16 @@ _ADVICE = {
 class _Desk:
     """Takes in what comes, one task for each call."""
 
-    def __init__(self, persona: Persona, endpoint: Endpoint, media: Media, report: Report, longest: float) -> None:
+    def __init__(
+        self, persona: Persona, endpoint: Endpoint, media: Media, report: Report, tapes: Tapes, turns: "deque[Turn]"
+    ) -> None:
         self.persona = persona
-        self.longest = longest
         self.endpoint = endpoint
         self.media = media
         self.report = report
+        self.tapes = tapes
+        self.epoch_ns = time.time_ns() - round(trio.current_time() * 1e9)
+        self._turns = turns
         self._calls = 0
         self._authenticator: Authenticator | None = None
         if persona.guard is not None:
@@ -193,19 +258,41 @@ class _Desk:
         self.report(Happening(when, request.method, caller, called, incoming.flow, reply.status, why))
 
     async def _serve_call(self, call: IncomingCall) -> None:
+        when, began = datetime.now(UTC), trio.current_time()
         refused, accepted = self._admit(call.invite)
-        why = ""
         if refused is not None:
-            plan, why = CallPlan((refused[0],)), refused[1]
-        elif self._calls >= MAX_CALLS:
-            plan, why = CallPlan((Reply(UNAVAILABLE),)), "too many calls at once"
-        else:
-            plan = plan_call(self.persona, call.invite)
+            self._challenge(call, when, *refused)
+            return
+        persona, plan, turn = self.persona, CallPlan((Reply(UNAVAILABLE),), problem="too many calls at once"), None
+        if self._calls < MAX_CALLS:
+            turn = self._turns.popleft() if self._turns else None
+            persona = turn.persona if turn is not None else persona
+            plan = plan_call(persona, call.invite)
+        if turn is not None:
+            turn.began.set()
+        visit = Visit(self, call, persona, plan, self.tapes.begin(call.invite.call_id, began, call.flow))
         self._calls += 1
         try:
-            await Visit(self, call, plan, accepted, why).run()
+            await visit.run(accepted)
         finally:
             self._calls -= 1
+            self.tapes.end(call.invite.call_id)
+            if visit.result is not None:
+                self._tell(call, when, visit.result, trio.current_time() - began)
+            if turn is not None:
+                turn.finish(visit.result)
+
+    def _challenge(self, call: IncomingCall, when: datetime, reply: Reply, why: str) -> None:
+        """Turn away an INVITE that does not prove whose it is; the call is the one that does."""
+        if not call.is_over:
+            call.reject(reply.status, fields=self.fields(reply.fields, None, b""))
+        caller, called = parties(call.invite)
+        self.report(Happening(when, INVITE, caller, called, call.flow, reply.status, why))
+
+    def _tell(self, call: IncomingCall, when: datetime, result: CallResult, seconds: float) -> None:
+        caller, called = parties(call.invite)
+        told = Happening(when, INVITE, caller, called, call.flow, result.final_status, result.why, seconds, result)
+        self.report(told)
 
     def _admit(self, request: Request) -> tuple[tuple[Reply, str] | None, Accepted | None]:
         """How to refuse a request for want of credentials, and why; or else who sent it, where that is known."""

@@ -142,7 +142,7 @@ def responder_faults() -> list[CallCase]:
         485: "number-ambiguous",
         504: "route-failed",
         505: "version-refused",
-        606: "srtp-demanded",
+        606: "offer-refused",
         607: "call-blocked",
     }
     cases += [(f"status-{code}", name, AtResponder(Persona(), str(code)), {}) for code, name in by_status.items()]

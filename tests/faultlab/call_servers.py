@@ -46,10 +46,10 @@ def asterisk_faults() -> list[CallCase]:
         asterisk("announces-for-ever", "early-media-only", "announced", ring_timeout=2.0),
         asterisk("stuck", "no-progress", "stuck", ring_timeout=2.0),
         asterisk("mute", "no-rtp-in", "silent"),
-        asterisk("srtp-demanded", "srtp-demanded", "echo", **user("bob")),
-        asterisk("srtp-refused", "srtp-refused", "echo", **caller("plain"), **SDES),
+        asterisk("srtp-demanded", "offer-refused", "echo", **user("bob")),
+        asterisk("srtp-refused", "secure-offer-refused", "echo", **caller("plain"), **SDES),
         asterisk("dtls-demanded", "dtls-demanded", "echo", **user("carol")),
-        asterisk("no-common-codec", "codec-refused", "echo", **caller("plain"), **G722),
+        asterisk("no-common-codec", "codec-offer-refused", "echo", **caller("plain"), **G722),
         asterisk("no-credentials", "credentials-wanted", "echo", **caller("alice")),
         asterisk("wrong-password", "credentials-refused", "echo", **user("alice", "guess")),
         asterisk("wrong-realm", "realm-mismatch", "echo", **user("alice", realm="other.example")),
@@ -89,8 +89,8 @@ def kamailio_faults() -> list[CallCase]:
         kamailio("bye-dropped", "bye-lost", "echo", **caller("nobye")),
         kamailio("bye-refused", "bye-refused", "echo", **caller("badbye")),
         kamailio("route-astray", "record-route-unreachable", "astray", hold=5.0),
-        CallCase("baresip-no-common-codec", "codec-refused", OnServer("baresip", "echo"), {"codecs": ("G729",)}),
-        CallCase("baresip-srtp-demanded", "srtp-demanded", OnServer("baresip", "sdes")),
+        CallCase("baresip-no-common-codec", "codec-offer-refused", OnServer("baresip", "echo"), {"codecs": ("G729",)}),
+        CallCase("baresip-srtp-demanded", "offer-refused", OnServer("baresip", "sdes")),
     ]
 
 

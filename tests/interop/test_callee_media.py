@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from probes.findings.finding import Severity
 from probes.responder.happening import Happening
 from probes.responder.personas import Manner, Persona
 from probes.responder.run import open_responder
-from probes.result import CallMedia
+from probes.result import CallMedia, CallResult, CallRole
 from sipcore.media.reception import Received
 from sipcore.media.terms import Encryption
 from sipcore.resolve.target import SocketAddress
@@ -44,12 +45,15 @@ class Answering:
         """What to call it by."""
         return uri("echo", self.port, UDP)
 
-    async def tells(self) -> Happening:
+    async def tells(self) -> CallResult:
         """Wait until it tells of its one call."""
         while not self.told:  # noqa: ASYNC110  # it tells by a call
             await trio.sleep(POLL_SECONDS)
         assert len(self.told) == 1
-        return self.told[0]
+        result = self.told[0].result
+        assert result is not None
+        assert result.role is CallRole.CALLEE
+        return result
 
 
 @asynccontextmanager
@@ -64,11 +68,13 @@ async def answering(
             yield Answering(responder.address(UDP).port, told)
 
 
-def media_of(happening: Happening, *, codec: str = "PCMU", keying: str = "none") -> tuple[CallMedia, Received]:
+def media_of(result: CallResult, *, codec: str = "PCMU", keying: str = "none") -> tuple[CallMedia, Received]:
     """The media of a call that was answered, and in which audio went both ways as it should."""
-    assert (happening.method, happening.status, happening.codec) == ("INVITE", 200, codec)
-    assert happening.answer_time is not None
-    media = happening.media
+    assert (result.final_status, result.codec) == (200, codec)
+    assert result.answer_time is not None
+    errors = {finding.code for finding in result.findings if finding.severity is Severity.ERROR}
+    assert errors <= {"hung-up-with-cause"}  # which Asterisk gives when it is told to hang up
+    media = result.media
     assert media is not None
     measured = media.measured
     assert (media.codec, measured.codec, media.keying) == (codec, codec, keying)
@@ -105,9 +111,9 @@ async def test_asterisk_hears_itself(lab: Lab, asterisk: Server, kind: str, keyi
         known = await heard(lab, kind)
         await dial(lab, responder.uri, kind=kind, extension="tone")
         await command(lab, f"channel request hangup {await hear(lab, kind, known)}")
-        happening = await responder.tells()
-    media, received = media_of(happening, keying=keying)
-    assert happening.ended_by == "hung up there"
+        result = await responder.tells()
+    media, received = media_of(result, keying=keying)
+    assert result.ended_by == "hung up there"
     assert received.ptime in (None, 0.02)
     assert bool(media.measured.suite) is (keying != "none")
     assert not media.measured.security_failure
@@ -117,9 +123,9 @@ async def test_asterisk_hears_itself(lab: Lab, asterisk: Server, kind: str, keyi
 async def test_asterisk_is_hung_up_on(lab: Lab, asterisk: Server) -> None:
     async with answering(hang_up_after=1.0, codec=PCMA) as responder:
         await dial(lab, responder.uri, kind="bob", extension="tone")
-        happening = await responder.tells()
-    media_of(happening, codec="PCMA", keying="SDES")
-    assert happening.ended_by == "hung up here"
+        result = await responder.tells()
+    media_of(result, codec="PCMA", keying="SDES")
+    assert result.ended_by == "hung up here"
 
 
 @pytest.mark.parametrize(
@@ -128,9 +134,10 @@ async def test_asterisk_is_hung_up_on(lab: Lab, asterisk: Server) -> None:
 async def test_keys_that_do_not_go_together(lab: Lab, asterisk: Server, kind: str, encryption: Encryption) -> None:
     async with answering(encryption=encryption) as responder:
         await dial(lab, responder.uri, kind=kind, extension="tone")
-        happening = await responder.tells()
-    assert (happening.status, happening.answer_time, happening.media) == (488, None, None)
-    assert "encryption is to" in happening.outcome
+        result = await responder.tells()
+    assert (result.final_status, result.answer_time, result.media) == (488, None, None)
+    assert "encryption is to" in result.why
+    assert [finding.code for finding in result.findings] == ["offer-not-accepted"]
 
 
 async def test_baresip_hears_itself_and_holds_and_resumes(lab: Lab, tmp_path: Path) -> None:
@@ -143,10 +150,10 @@ async def test_baresip_hears_itself_and_holds_and_resumes(lab: Lab, tmp_path: Pa
         await phone.resume()
         await phone.tells("CALL_REMOTE_SDP", described + 2)
         await phone.hang_up()
-        happening = await responder.tells()
-    media_of(happening)
-    assert happening.ended_by == "hung up there"
-    assert happening.outcome.endswith(" s")  # and nothing about a change that could not be followed
+        result = await responder.tells()
+    media_of(result)
+    assert result.ended_by == "hung up there"
+    assert not result.media_problem  # nothing about a change that could not be followed
 
 
 async def test_who_is_held_sends_nothing(lab: Lab, tmp_path: Path) -> None:
@@ -155,10 +162,10 @@ async def test_who_is_held_sends_nothing(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "holding.xml").write_text(holding(tmp_path / "sound"))
     async with answering() as responder:
         await Sipp(lab, tmp_path).call(responder.port, ["-sf", str(tmp_path / "holding.xml"), "-mi", HOST])
-        happening = await responder.tells()
-    media, received = media_of(happening)
+        result = await responder.tells()
+    media, received = media_of(result)
     sent = media.measured.sent
-    assert happening.ended_by == "hung up there"
+    assert result.ended_by == "hung up there"
     assert received.packets - sent.packets > FEW
     assert sent.last_at is not None
     assert received.last_at - sent.last_at < HELD_SECONDS  # it went on after that

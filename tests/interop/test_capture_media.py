@@ -19,7 +19,8 @@ from probes.responder.personas import Persona
 from probes.responder.run import open_responder
 from probes.result import CallMedia, CallResult
 from sipcore.endpoint.media.media import open_media
-from sipcore.media.session import Component, MediaPlan
+from sipcore.media.plan import MediaPlan
+from sipcore.media.session import Component
 from sipcore.media.terms import Encryption, Keying
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU

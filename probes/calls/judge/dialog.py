@@ -81,13 +81,14 @@ def hung_up(facts: CallFacts) -> Hints:
             yield Hint("bye-lost", what, lines(over.message, "Route"), (over.record,))
         return
     held = over.at - facts.answered.at
+    answered = "it had answered" if facts.calls else "the answer"
     reasons = list(_causes(over.message))
     told = ", ".join(over.message.headers.get_all("Reason"))
     evidence = lines(over.message, "Reason", "Warning")
     if reasons and not set(reasons) <= NORMAL:
         yield Hint("hung-up-with-cause", f"the peer hung up after {held:.1f} s: {told}", evidence, (over.record,))
     elif held < AT_ONCE:
-        yield Hint("hung-up-at-once", f"the peer hung up {held:.1f} s after it had answered", evidence, (over.record,))
+        yield Hint("hung-up-at-once", f"the peer hung up {held:.1f} s after {answered}", evidence, (over.record,))
 
 
 def _ended(facts: CallFacts) -> Hints:
@@ -126,7 +127,7 @@ def repeated(facts: CallFacts) -> Hints:
 
 def slow(facts: CallFacts) -> Hints:
     """How long the caller heard nothing."""
-    invites = facts.requests("INVITE", sent=True)
+    invites = facts.invites
     progress = next((said for said, response in facts.answers if 100 < response.status < 300), None)
     if not invites or progress is None:
         return
@@ -172,23 +173,24 @@ def _place(uri: Uri) -> str:
 
 
 def addressed(facts: CallFacts) -> Hints:
-    """Whether what comes later in the call has a way to the peer: Contact and Record-Route of the 2xx."""
-    if facts.answered is None or facts.remote is None:
+    """Whether what comes later in the call has a way to the peer: Contact and Record-Route of its 2xx, or INVITE."""
+    said = facts.answered if facts.calls or facts.answered is None else facts.invites[0][0]
+    if said is None or facts.remote is None:
         return
-    response = facts.answered.message
     worked = _reached(facts)
     for code, name, uris in (
-        ("record-route-narrow", "Record-Route", _routes(response)),
-        ("contact-narrow", "Contact", _contacts(response)),
+        ("record-route-narrow", "Record-Route", _routes(said.message)),
+        ("contact-narrow", "Contact", _contacts(said.message)),
     ):
         narrow = next((uri for uri in uris if _is_narrow(uri, facts.remote.host)), None)
         if narrow is not None:
             what = f"{name} has {narrow.address}, which does not reach as far as the way to {facts.remote.host}"
             severity = Severity.WARNING if worked else None
-            yield Hint(code, what, lines(response, name), (facts.answered.record,), severity)
+            yield Hint(code, what, lines(said.message, name), (said.record,), severity)
             return
-    if not _contacts(response):
-        yield Hint("contact-missing", "the 200 has no Contact that can be used", lines(response), ())
+    if not _contacts(said.message):
+        what = f"the {'200' if facts.calls else 'INVITE'} has no Contact that can be used"
+        yield Hint("contact-missing", what, lines(said.message), ())
 
 
 def _reached(facts: CallFacts) -> bool:

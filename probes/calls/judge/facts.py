@@ -1,13 +1,15 @@
 """What is known of a call, as the rules read it: what was said, in order, and what was measured of its media.
 
-Where it comes from does not matter: a test call of this program, the stored result of one, or somebody's capture.
+Where it comes from does not matter: a test call of this program, the stored result of one, or somebody's capture. It
+is told from one side: that of the caller, unless the call came in here.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from probes.result import CallKind, CallMedia, CallResult, TimelineEntry
+from probes.result import CallKind, CallMedia, CallResult, CallRole, TimelineEntry
 from sipcore.deviation import Notes
 from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
@@ -31,7 +33,7 @@ FIRST_REPORT = 0.2
 
 @value
 class Said:
-    """One message: `sent` is whether the caller sent it, `again` whether the same had been on its way before."""
+    """One message: `sent` is whether this side sent it, `again` whether the same had been on its way before."""
 
     at: float
     sent: bool
@@ -42,7 +44,7 @@ class Said:
 
 @value
 class MediaFacts:
-    """What was measured of a call's audio, seen from the caller. Times are in seconds, shares from 0 to 1.
+    """What was measured of a call's audio, seen from this side. Times are in seconds, shares from 0 to 1.
 
     `reports` are the peer's RTCP packets, `reported_loss` what the last of them says of what was sent, None where none
     says anything. `echo` is whether the known signal came back, None where nobody listened. `late` are the packets
@@ -91,7 +93,9 @@ class MediaFacts:
 
 
 class CallFacts:
-    """One call. `kind`, `why`, `authentication` and `ended_by` are what the test call itself knows; empty otherwise."""
+    """One call. `role` is which side it is told from, and `kind`, `why`, `authentication` and `ended_by` are what the
+    test call itself knows; empty otherwise.
+    """
 
     def __init__(
         self,
@@ -104,7 +108,11 @@ class CallFacts:
         ended_by: str = "",
         media_problem: str = "",
         given_up: bool = False,
+        role: CallRole = CallRole.CALLER,
     ) -> None:
+        self.role = role
+        self.calls = role is CallRole.CALLER
+        """Whether this side is the caller."""
         self.said = tuple(said)
         self.media = media
         self.kind = kind
@@ -123,24 +131,29 @@ class CallFacts:
             if sent is None or each.sent is sent
         ]
 
-    def responses(self, method: str, *, again: bool = False) -> list[tuple[Said, Response]]:
-        """The responses to a method that came to the caller; with `again`, those as well that came before."""
+    def responses(self, method: str, *, again: bool = False, sent: bool = False) -> list[tuple[Said, Response]]:
+        """The responses to a method that came here, or were `sent`; with `again`, those as well that were before."""
         return [
             (each, each.message)
             for each in self.said
-            if isinstance(each.message, Response) and not each.sent and method_of(each.message) == method
+            if isinstance(each.message, Response) and each.sent is sent and method_of(each.message) == method
             if again or not each.again
         ]
 
     @cached_property
     def invite(self) -> Request | None:
         """The first INVITE of the caller."""
-        return next((request for _, request in self.requests(INVITE, sent=True)), None)
+        return next((request for _, request in self.invites), None)
+
+    @cached_property
+    def invites(self) -> list[tuple[Said, Request]]:
+        """The INVITEs of the caller."""
+        return self.requests(INVITE, sent=self.calls)
 
     @cached_property
     def answers(self) -> list[tuple[Said, Response]]:
         """What was answered to the caller's INVITEs before the call was set up, each once."""
-        found = self.responses(INVITE)
+        found = self.responses(INVITE, sent=not self.calls)
         answered = next((n for n, (_, response) in enumerate(found) if response.is_success), len(found))
         return found[: answered + 1]
 
@@ -157,19 +170,19 @@ class CallFacts:
 
     @cached_property
     def rang(self) -> bool:
-        """Whether a 1xx above 100 came."""
+        """Whether there was a 1xx above 100."""
         return any(100 < response.status < FINAL for _, response in self.answers)
 
     @cached_property
     def proven(self) -> list[Request]:
         """The INVITEs with credentials."""
-        invites = [request for _, request in self.requests(INVITE, sent=True)]
+        invites = [request for _, request in self.invites]
         return [each for each in invites if {AUTHORIZATION.name, PROXY_AUTHORIZATION.name} & names(each)]
 
     @cached_property
     def remote(self) -> SocketAddress | None:
-        """Where the INVITE went."""
-        return next((s.record.flow.remote for s, _ in self.requests(INVITE, sent=True)), None)
+        """Where the peer is: where the INVITE went, or came from."""
+        return next((said.record.flow.remote for said, _ in self.invites), None)
 
     @cached_property
     def secure(self) -> bool:
@@ -192,9 +205,54 @@ class CallFacts:
 
     @cached_property
     def answer(self) -> SessionDescription | None:
-        """The peer's description, that of the 2xx before those of 1xx."""
+        """The callee's description, that of the 2xx before those of 1xx."""
         with_one = [each for each in (_description(response) for _, response in self.answers) if each is not None]
         return with_one[-1] if with_one else None
+
+    @cached_property
+    def acknowledged(self) -> Said | None:
+        """The first ACK of the caller."""
+        return next((said for said, _ in self.requests("ACK", sent=self.calls)), None)
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """What this side described first."""
+        return self.offer if self.calls else self.answer
+
+    @cached_property
+    def remote_description(self) -> SessionDescription | None:
+        """What the peer described first; a caller that made no offer does so in its ACK."""
+        if self.calls:
+            return self.answer
+        in_ack = _description(self.acknowledged.message) if self.acknowledged is not None else None
+        return self.offer or in_ack
+
+    @cached_property
+    def phases(self) -> tuple[tuple[float, bool], ...]:
+        """The call in parts: how many seconds each lasted, and whether the peer was to send media in it, by its own
+        descriptions (RFC 3264 §6.1). The last has no end where no BYE is known.
+        """
+        if self.answered is None:
+            return ()
+        end = self.over.at if self.over is not None else math.inf
+        found, since, sends = [], self.answered.at, True
+        for said in self.said:
+            described = None if said.sent or said.at >= end else _described(said.message)
+            if described is not None:
+                at = max(said.at, self.answered.at)
+                found.append((at - since, sends))
+                since, sends = at, described
+        return (*found, (max(end - since, 0.0), sends))
+
+    @property
+    def due(self) -> float:
+        """For how many seconds the peer was to send media."""
+        return sum(seconds for seconds, sends in self.phases if sends)
+
+    @property
+    def excused(self) -> float:
+        """For how many seconds it was not."""
+        return sum(seconds for seconds, sends in self.phases if not sends)
 
     @cached_property
     def early(self) -> bool:
@@ -226,7 +284,7 @@ def method_of(response: Response) -> str:
 
 
 def read(records: Iterable[tuple[MessageTrace, bool]]) -> Iterator[Said]:
-    """What was said, out of messages and whether the caller sent each; what is not SIP is left out."""
+    """What was said, out of messages and whether this side sent each; what is not SIP is left out."""
     known: set[tuple[bool, bytes]] = set()
     for record, sent in records:
         try:
@@ -238,7 +296,7 @@ def read(records: Iterable[tuple[MessageTrace, bool]]) -> Iterator[Said]:
 
 
 def facts_of(result: CallResult) -> CallFacts:
-    """The facts of a test call."""
+    """The facts of a test call, seen from here."""
     messages = (record for record in result.records if isinstance(record, MessageTrace))
     said = list(read((record, record.direction is Direction.SENT) for record in messages))
     answered = result.answer_time
@@ -251,6 +309,7 @@ def facts_of(result: CallResult) -> CallFacts:
         ended_by=result.ended_by,
         media_problem=result.media_problem,
         given_up=any(entry.label == "given up" for entry in result.timeline),
+        role=result.role,
     )
 
 
@@ -328,6 +387,15 @@ def was_closed(events: Sequence[tuple[str, float]]) -> bool:
         first.setdefault(kind, at)
     refused, sent = first.get(MediaEventKind.UNREACHABLE.value), first.get(MediaEventKind.FIRST_SENT.value)
     return refused is not None and sent is not None and refused - sent < FIRST_REPORT
+
+
+def _described(message: Request | Response) -> bool | None:
+    """Whether whoever wrote this will send audio; None where nothing is said about it."""
+    description = _description(message)
+    audio = audio_of(description)
+    if description is None or audio is None:
+        return None
+    return not audio.is_rejected and description.direction_of(audio).sends
 
 
 def _description(message: Request | Response) -> SessionDescription | None:

@@ -3,23 +3,31 @@
 import re
 from collections.abc import Callable, Iterator
 
-from probes.calls.judge import dialog, media, refusal, session
+from probes.calls.judge import dialog, incoming, media, refusal, session
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding
-from probes.result import CallStatus
+from probes.result import CallRole, CallStatus
 from sipcore.errors import ParseError
 
 Rule = Callable[[CallFacts], Iterator[Hint]]
 
-RULES: tuple[Rule, ...] = (
-    *(refusal.refused, refusal.silent),
-    *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
-    *(dialog.repeated, dialog.slow),
-    *(session.described, session.exposed),
-    *(media.none, media.flowing, media.heard),
-)
+RULES: dict[CallRole, tuple[Rule, ...]] = {
+    CallRole.CALLER: (
+        *(refusal.refused, refusal.silent),
+        *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
+        *(dialog.repeated, dialog.slow),
+        *(session.described, session.exposed),
+        *(media.none, media.flowing, media.heard),
+    ),
+    CallRole.CALLEE: (
+        *(incoming.waited, incoming.unusable, incoming.given_up, incoming.unacknowledged, incoming.offered),
+        *(dialog.rewritten, dialog.addressed, dialog.hung_up, dialog.repeated),
+        *(session.exposed, media.none, media.flowing),
+    ),
+}
+"""The rules of each side."""
 EXPLAINED = {
     "sip-alg": {"contact-narrow", "record-route-narrow", "contact-unreachable", "ack-lost", "no-rtp-in", "bye-lost"},
     "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
@@ -27,6 +35,7 @@ EXPLAINED = {
     "contact-unreachable": {"bye-lost"},
     "record-route-unreachable": {"bye-lost"},
     "ack-lost": {"bye-lost"},
+    "ack-not-received": {"bye-lost", "no-rtp-in", "caller-describes-nothing"},
     "sdp-private-address": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
     "media-held": {"no-rtp-in", "no-rtp-out"},
     "ice-only": {"no-rtp-in", "no-rtp-out", "sdp-private-address", "media-port-closed"},
@@ -45,7 +54,7 @@ _word = re.compile(r"[A-Za-z0-9]+")
 
 def find(facts: CallFacts) -> tuple[Finding, ...]:
     """The findings of a call, the worst first; what another one explains is left out."""
-    hints = [hint for rule in RULES for hint in _applied(rule, facts)]
+    hints = [hint for rule in RULES[facts.role] for hint in _applied(rule, facts)]
     found = {hint.code for hint in hints}
     explained = {code for cause in found for code in EXPLAINED.get(cause, ())}
     known = catalogue()

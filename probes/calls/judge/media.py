@@ -28,6 +28,10 @@ PTIME = 0.0015
 """Seconds by which a packet time may differ."""
 GAP = 0.5
 """Seconds without packets that nobody takes for speech."""
+DUE = 0.1
+"""Seconds for which a peer has to be due to send, by its own descriptions, before what it does not send is missing."""
+DUE_TO_ECHO = 1.0
+"""The same where only what comes is sent back, so that there is nothing to go by but time."""
 SILENT = 0.95
 """Share of silence from which on nothing can be heard."""
 OWN_LATENESS = 0.02
@@ -40,8 +44,11 @@ def none(facts: CallFacts) -> Hints:
     if facts.answered is None or media is None or media.received:
         return
     strange = list(_strange(media))
-    if strange or media.sent < ENOUGH:
+    echoes = not facts.calls and not media.sent
+    if strange or facts.due < (DUE_TO_ECHO if echoes else DUE) or (media.sent < ENOUGH and not echoes):
         yield from strange
+    elif echoes:
+        yield Hint("no-rtp-in", f"nothing came for {facts.due:.1f} s, and so nothing was sent back", _counts(media))
     elif media.unreachable:
         what = f"the host says that nobody listens at {media.announced}, where the peer wants its media"
         yield Hint("media-port-closed", what, _counts(media))
@@ -89,9 +96,10 @@ def flowing(facts: CallFacts) -> Hints:
     if media.wrong_type > AFTER_END:
         what = f"{media.wrong_type} packets came of payload types that were not agreed on"
         yield Hint("codec-not-agreed", what, _counts(media), (), Severity.WARNING)
-    if media.stalled and media.seen_ptime is not None:  # not after digits alone
+    held = not facts.phases[-1][1]
+    if media.stalled and media.seen_ptime is not None and not held:  # not after digits alone
         yield Hint("rtp-stops", f"media stopped after {media.received} packets, while the call went on", _counts(media))
-    elif media.longest_gap > GAP + media.latest:
+    elif media.longest_gap > GAP + media.latest + facts.excused:
         yield Hint("rtp-gaps", f"media paused for {media.longest_gap * 1000:.0f} ms", _counts(media))
     if media.first_in is not None and media.first_in > LATE_MEDIA:
         yield Hint("media-late", f"the first packet came {media.first_in:.1f} s after the answer", _counts(media))
@@ -110,7 +118,7 @@ def _form(facts: CallFacts, media: MediaFacts) -> Hints:
     if media.seen_codec and media.seen_codec.upper() not in (media.codec.upper(), "TELEPHONE-EVENT"):
         what = f"{media.seen_codec} comes, where {media.codec} stands first in the answer"
         yield Hint("codec-not-agreed", what, _counts(media), (), Severity.NOTICE)
-    audio = audio_of(facts.offer)
+    audio = audio_of(facts.local_description)
     wished = audio.ptime / 1000 if audio is not None and audio.ptime is not None else None
     seen = media.seen_ptime if media.received >= ENOUGH else None
     if wished is not None and seen is not None and abs(seen - wished) > PTIME:

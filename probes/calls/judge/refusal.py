@@ -8,6 +8,7 @@ from probes.calls.judge.hint import Hint, lines
 from probes.findings.finding import Severity
 from probes.result import CallKind
 from sipcore.auth.session import AuthRefusal
+from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
 from sipcore.message.fields.challenge import Challenge
@@ -20,6 +21,7 @@ from sipcore.message.registry import (
     WARNING,
     WWW_AUTHENTICATE,
 )
+from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.transports.tls_failure import TlsProblem
 
 Hints = Iterator[Hint]
@@ -90,7 +92,9 @@ _FORMATS = re.compile(r"codec|format|media type|payload|transcod", re.IGNORECASE
 _PROTOCOL_WARNING, _FORMAT_WARNING = 302, 305
 """RFC 3261 §20.43: transport protocols, and formats of media, that do not go together."""
 _USUAL = {"PCMU", "PCMA"}
-"""Codecs that everybody has: who refuses them refuses something else."""
+"""Codecs that everybody has: who refuses them most likely refuses something else."""
+_EVENTS = "TELEPHONE-EVENT"
+"""What stands among the codecs, and is none."""
 MANY_ROUNDS = 3
 """Challenges of one call, from which on they are a circle: two servers in a row may ask once each."""
 
@@ -200,7 +204,7 @@ def _forbidden(facts: CallFacts, said: Said, response: Response) -> Hint:
 
 
 def _media(facts: CallFacts, said: Said, response: Response) -> Hint:
-    """488: encryption or codecs, by what the peer says, and else by what was offered."""
+    """488: encryption or codecs, by what the peer says; where it says nothing, both in the order that is likely."""
     audio = audio_of(facts.offer)
     secure = audio is not None and audio.protocol in (*WITH_KEYS, *WITH_HANDSHAKE)
     codecs = [codec.encoding for codec in audio.codecs] if audio is not None else []
@@ -208,17 +212,36 @@ def _media(facts: CallFacts, said: Said, response: Response) -> Hint:
     codes, text = _warning(response)
     offered = f"offered was {audio.protocol} with {', '.join(codecs)}" if audio is not None else "nothing was offered"
     what = f"{_start(response)}{_own_words(response)}; {offered}"
+    code = _by_description(response, audio) if audio is not None else ""
+    if code:
+        return _hint(code, what, said, response)
     if _PROTOCOL_WARNING in codes or _SECURITY.search(text):
         code = "srtp-refused" if secure else "srtp-demanded"
     elif _FORMAT_WARNING in codes or _FORMATS.search(text):
         code = "codec-refused"
     elif secure:
-        code = "srtp-refused"
+        code, what = "secure-offer-refused", f"{what}, and nothing is said about why"
     elif usual:
-        code = "srtp-demanded" if audio is not None and not audio.crypto else "media-refused"
+        code, what = "offer-refused", f"{what}, and nothing is said about why"
     else:
-        code = "codec-refused"
+        code, what = "codec-offer-refused", f"{what}, and nothing is said about why"
     return _hint(code, what, said, response)
+
+
+def _by_description(response: Response, offered: MediaDescription) -> str:
+    """What a peer refuses that describes what it would take (RFC 3261 §21.4.26); empty where it does not say."""
+    try:
+        body = description_of(response)
+        audio = audio_of(SessionDescription.parse(body, [])) if body else None
+    except ParseError:
+        return ""
+    if audio is None:
+        return ""
+    secure, wanted = (each.protocol in (*WITH_KEYS, *WITH_HANDSHAKE) for each in (offered, audio))
+    if secure is not wanted:
+        return "srtp-demanded" if wanted else "srtp-refused"
+    names, others = ({codec.encoding.upper() for codec in each.codecs} for each in (offered, audio))
+    return "codec-refused" if others - {_EVENTS} and not (names & others) - {_EVENTS} else ""
 
 
 def _tags(said: Said, response: Response, field: str, prack: str, other: str, verb: str) -> Hint:

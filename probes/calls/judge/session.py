@@ -18,7 +18,7 @@ NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # addresses that are compared with
 
 
 def described(facts: CallFacts) -> Hints:
-    """The answer to the offer, where the call was answered."""
+    """The peer's answer to the offer, where the call was answered."""
     if facts.answered is None:
         return
     answer, offered = facts.answer, audio_of(facts.offer)
@@ -27,18 +27,18 @@ def described(facts: CallFacts) -> Hints:
         return
     audio = audio_of(answer)
     if audio is None or audio.is_rejected:
-        yield Hint("media-refused", "the answer takes no audio", _shown(answer, audio))
+        yield Hint("media-refused", "the answer takes no audio", shown_of(answer, audio))
         return
     if offered is not None:
         yield from _compared(offered, audio, answer)
-    yield from _place(facts, audio, answer)
+    yield from placed(facts)
     if facts.media_problem:
-        yield Hint("answer-unusable", f"the answer cannot be used: {facts.media_problem}", _shown(answer, audio))
+        yield Hint("answer-unusable", f"the answer cannot be used: {facts.media_problem}", shown_of(answer, audio))
 
 
 def _compared(offered: MediaDescription, audio: MediaDescription, answer: SessionDescription) -> Hints:
     """What was taken of the offer (RFC 3264 §6)."""
-    shown = _shown(answer, audio)
+    shown = shown_of(answer, audio)
     if audio.protocol != offered.protocol:
         what = f"offered was {offered.protocol}, and the answer says {audio.protocol}"
         yield Hint("profile-changed", what, shown)
@@ -50,31 +50,36 @@ def _compared(offered: MediaDescription, audio: MediaDescription, answer: Sessio
     chosen = [codec.encoding for codec in audio.codecs]
     if chosen and not names & {name.upper() for name in chosen}:
         yield Hint("codec-not-offered", f"the answer has {', '.join(chosen)}, which was not offered", shown)
-    direction = answer.direction_of(audio)
-    if not direction.sends:
+
+
+def placed(facts: CallFacts) -> Hints:
+    """Which way the peer wants media to flow and where, and whether that is a place at all."""
+    described, remote, media = facts.remote_description, facts.remote, facts.media
+    audio = audio_of(described)
+    if facts.answered is None or described is None or audio is None or audio.is_rejected:
+        return
+    direction, shown = described.direction_of(audio), shown_of(described, audio)
+    if not direction.sends:  # which it may: it says so, and nothing is missing then
         told = f"the peer says a={direction.value}: it will send nothing"
-        yield Hint("media-held", told, shown)
-    elif not direction.receives:
+        yield Hint("media-held", told, shown, (), Severity.NOTICE)
+    elif not direction.receives and facts.calls:
         yield Hint("media-held", f"the peer says a={direction.value}: it takes nothing", shown)
-
-
-def _place(facts: CallFacts, audio: MediaDescription, answer: SessionDescription) -> Hints:
-    """Where the peer wants its media, and whether that is a place at all."""
-    connection, remote, media = answer.connection_of(audio), facts.remote, facts.media
+    connection = described.connection_of(audio)
     host = connection.address if connection is not None else ""
-    does_ice = answer.ice_credentials_of(audio) is not None
-    offer = facts.offer
-    offered_ice = offer is not None and any(each.ice_ufrag for each in (*offer.media, offer))
+    does_ice = described.ice_credentials_of(audio) is not None
+    own = facts.local_description
+    own_ice = own is not None and any(each.ice_ufrag for each in (*own.media, own))
     flows = media is not None and media.received > 0
-    if does_ice and not offered_ice and not flows and (audio.port == DISCARD or _has_checks(media) or host in NOWHERE):
-        what = "the peer does ICE, which was not offered, and sends nothing without it"
-        yield Hint("ice-only", what, _shown(answer, audio))
+    if does_ice and not own_ice and not flows and (audio.port == DISCARD or _has_checks(media) or host in NOWHERE):
+        step = "offered" if facts.calls else "answered"
+        what = f"the peer does ICE, which was not {step}, and sends nothing without it"
+        yield Hint("ice-only", what, shown)
     elif host in NOWHERE:
-        yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", _shown(answer, audio))
+        yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", shown)
     elif remote is not None and is_numeric(host) and scope_of(host) < scope_of(remote.host):
         what = f"the peer wants its media at {host}, which does not reach as far as the way to {remote.host}"
         severity = Severity.WARNING if flows else None
-        yield Hint("sdp-private-address", what, _shown(answer, audio), (), severity)
+        yield Hint("sdp-private-address", what, shown, (), severity)
 
 
 def _has_checks(media: MediaFacts | None) -> bool:
@@ -90,11 +95,11 @@ def exposed(facts: CallFacts) -> Hints:
         yield Hint("srtp-keys-exposed", "the keys of SRTP were sent over a way that is not encrypted")
 
 
-def _shown(answer: SessionDescription, audio: MediaDescription | None) -> tuple[str, ...]:
+def shown_of(answer: SessionDescription, audio: MediaDescription | None) -> tuple[str, ...]:
     """The lines of a description that media goes by."""
     if audio is None:
         return ("no m=audio",)
     connection = answer.connection_of(audio)
     told = [f"c={connection}"] if connection is not None else []
     told += [line for line in audio.lines() if not line.startswith(("c=", "a=crypto"))][:4]
-    return tuple(line[:MAX_SHOWN] for line in told)
+    return tuple(line.rstrip("\r")[:MAX_SHOWN] for line in told)

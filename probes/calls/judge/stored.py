@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from probes.calls.judge.facts import JUMP, CallFacts, MediaFacts, read, was_closed
-from probes.result import CallKind
+from probes.result import CallKind, CallRole
 from sipcore.errors import LocalError, ParseError
 from sipcore.media.report import MediaEventKind
 from sipcore.message.uri import parse_hostport
@@ -38,6 +38,7 @@ def facts_of_data(data: object) -> CallFacts:
         ended_by=_text(data.get("ended_by")),
         media_problem=_text(data.get("media_problem")),
         given_up=any(entry.get("label") == "given up" for entry in timeline),
+        role=CallRole.CALLEE if data.get("role") == CallRole.CALLEE.value else CallRole.CALLER,
     )
 
 

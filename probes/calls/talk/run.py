@@ -83,7 +83,9 @@ class Talk:
                 await self._follow()
             # Leaving the block has hung up, which may have taken its time: how the call ended is known only now.
             self._move(Happening.OVER)
-            await self._measure()
+            self.media = await measured(leg, self._story, answered=self.answered is not None, early=self._early)
+            if self.media is not None:
+                self.media = replace(self.media, digits=script.digits)
         return self._verdict()
 
     @property
@@ -216,29 +218,6 @@ class Talk:
             except LocalError as error:
                 self._story.tell("no DTMF", trio.current_time(), error.message)
 
-    async def _measure(self) -> None:
-        """What became of the media, once the call is over and the peer knows."""
-        agreed, line = self._leg.agreed, self._leg.line
-        if agreed is None:
-            return
-        line.finish()
-        over = line.result().unexpected.after_end
-        if self.answered is not None and line.result().sources:
-            await trio.sleep(LINGER)
-        measured = line.result(await line.listen())
-        self.media = CallMedia(
-            measured,
-            agreed.plan.codec.encoding,
-            agreed.plan.ptime,
-            agreed.keying.value,
-            line.address,
-            self._story.first(MediaEventKind.FIRST_SENT),
-            self._story.first(MediaEventKind.FIRST_RECEIVED),
-            self._early,
-            measured.unexpected.after_end - over,
-            self._script.digits,
-        )
-
     # The end
 
     def _verdict(self) -> Verdict:
@@ -252,7 +231,30 @@ class Talk:
             return verdict.of_silence(self._script.ring_timeout, heard=self._heard, rang=self.first_ring is not None)
         if self.answered is None:
             return verdict.of_ended(self.end_reason or EndReason.CANCELLED, 0.0)
-        held = self.held or 0.0
-        ended = verdict.of_ended(self.end_reason or EndReason.BYE_UNANSWERED, held)
-        problem = verdict.of_media(self.media.measured if self.media else None, self.media_problem, held)
-        return replace(problem, why=f"{ended.why}; {problem.why}") if problem else ended
+        return verdict.of_ended(self.end_reason or EndReason.BYE_UNANSWERED, self.held or 0.0)
+
+
+async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, listens: bool = True) -> CallMedia | None:
+    """What became of the media of a call that is over, as the peer knows; None where none was agreed on.
+
+    `listens` is whether what came is searched for what was sent.
+    """
+    agreed, line = leg.agreed, leg.line
+    if agreed is None:
+        return None
+    line.finish()
+    over = line.result().unexpected.after_end
+    if answered and line.result().sources:
+        await trio.sleep(LINGER)
+    result = line.result(await line.listen() if listens else None)
+    return CallMedia(
+        result,
+        agreed.plan.codec.encoding,
+        agreed.plan.ptime,
+        agreed.keying.value,
+        line.address,
+        story.first(MediaEventKind.FIRST_SENT),
+        story.first(MediaEventKind.FIRST_RECEIVED),
+        early,
+        result.unexpected.after_end - over,
+    )

@@ -1,19 +1,24 @@
-"""One call at the responder: the steps of its plan taken in their time, and the media sockets behind it."""
+"""One call at the responder: the steps of its plan taken in their time, the media behind it, and what became of it."""
 
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Protocol
 
 import trio
 
-from probes.responder.happening import Happening, parties
+from probes.calls import verdict
+from probes.calls.judge.conclude import concluded
+from probes.calls.judge.facts import facts_of
+from probes.calls.machine import CallState, Happening, advance
+from probes.calls.story import Story
+from probes.calls.talk.run import LINGER, RTCP_INTERVAL, measured
+from probes.destination import Destination
 from probes.responder.personas import (
+    AGENT,
+    INCOMPATIBLE_PROTOCOL,
     NOT_ACCEPTABLE,
     OK,
-    REQUEST_TERMINATED,
-    TEMPORARILY_UNAVAILABLE,
     UNAVAILABLE,
     Accept,
     CallPlan,
@@ -25,7 +30,7 @@ from probes.responder.personas import (
     Step,
     Wait,
 )
-from probes.result import CallMedia
+from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.auth.server import Accepted
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
@@ -33,21 +38,12 @@ from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError
-from sipcore.events import CallChanged
+from sipcore.events import CallChanged, CallConfirmed
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.media.session import MediaPlan
-from sipcore.media.terms import Keying
-from sipcore.message.method import INVITE
-from sipcore.resolve.target import SocketAddress
-from sipcore.sdp.build import SDP, telephone_event_codec
+from sipcore.message.fields.reason import warning_of
+from sipcore.message.uri import SipUri
+from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
-
-GOODBYE_SECONDS = 1.0
-"""How long a call may take to be hung up when the responder stops: two retransmissions of the BYE."""
-RTCP_INTERVAL = 1.0
-"""Seconds between reports: callers that test are not there for the five of RFC 3550 §6.2."""
-DEFAULT_EVENT = 101
-"""The payload type of telephone events in an offer."""
 
 
 class Host(Protocol):
@@ -62,44 +58,41 @@ class Host(Protocol):
         """What opens media sockets."""
 
     @property
-    def persona(self) -> Persona:
-        """Who answers."""
-
-    @property
-    def longest(self) -> float:
-        """Seconds after which a call is hung up here."""
-
-    def report(self, happening: Happening) -> None:
-        """Tell what became of the call."""
+    def epoch_ns(self) -> int:
+        """What makes dates out of times, as in `CallResult`."""
 
     def fields(self, fields: Sequence[Field], accepted: Accepted | None, body: bytes) -> Sequence[Field]:
         """The header fields of a response with `body`."""
 
 
 class Visit:
-    """One call while it lasts."""
+    """One call while it lasts, and its `result`. Times are on trio's clock."""
 
-    def __init__(self, host: Host, call: IncomingCall, plan: CallPlan, accepted: Accepted | None, why: str) -> None:
+    def __init__(self, host: Host, call: IncomingCall, persona: Persona, plan: CallPlan, story: Story) -> None:
         self._host = host
         self._call = call
+        self._persona = persona
         self._plan = plan
-        self._accepted = accepted
-        self._why = why
-        self._began = datetime.now(UTC), trio.current_time()
-        self._answered: float | None = None
-        self._status: int | None = None
+        self._story = story
+        self._accepted: Accepted | None = None
+        self._state = CallState.INITIATED
         self._description = b""
-        self._lines: ExitStack
         self._leg: Leg | None = None
-        self._first: dict[MediaEventKind, float] = {}
+        self._problem = plan.problem
+        self._early = False
+        self._rang: float | None = None
+        self._answered: float | None = None
+        self._confirmed = False
+        self.result: CallResult | None = None
 
-    async def run(self) -> None:
-        """Take the steps of the plan until the call is over, and report it."""
-        with ExitStack() as self._lines:
-            try:
-                with trio.move_on_after(self._host.longest):
-                    await self._take_steps()
-            finally:
+    async def run(self, accepted: Accepted | None) -> None:
+        """Take the steps of the plan until the call is over; `accepted` is who has proven to be the caller."""
+        self._accepted = accepted
+        try:
+            with trio.move_on_after(self._persona.longest):
+                await self._take_steps()
+        finally:
+            with trio.CancelScope(shield=True):  # no call is left open, whatever is cancelled around
                 await self._end()
 
     async def _take_steps(self) -> None:
@@ -109,7 +102,7 @@ class Visit:
                 if not self._call.is_over:
                     await self._take(step)
         except LocalError as error:
-            self._why = str(error)
+            self._problem = error.message
 
     async def _take(self, step: Step) -> None:
         call, host = self._call, self._host
@@ -123,30 +116,49 @@ class Visit:
                 body = self._describe() if describes else b""
                 if not call.is_over and (body or not describes):
                     call.ring(status, fields=host.fields((), None, b""), body=body, content_type=SDP if body else "")
+                    self._rang = self._rang or trio.current_time()
+                    self._early = self._early or bool(body)
+                    self._move(Happening.EARLY_MEDIA if body else Happening.RINGING)
             case Accept():
                 body = self._describe()
                 if not call.is_over:
                     call.accept(fields=host.fields((), self._accepted, body), body=body, content_type=SDP)
-                    self._status, self._answered = OK, trio.current_time()
+                    self._answered = trio.current_time()
+                    self._move(Happening.ANSWERED)
+                    if self._story.first(MediaEventKind.FIRST_RECEIVED) is not None:
+                        self._move(Happening.MEDIA)
             case HangUp():
-                await call.hang_up()
+                await self._hang_up()
 
     async def _follow(self) -> None:
-        """Until the call is over, have its media follow what the caller changes: whether it is held, and the address.
-
-        What cannot be followed is told at the end, and changes nothing.
+        """Until the call is over, have its media follow what the caller answers, and changes: whether it is held, and
+        the address. What cannot be followed is told at the end, and changes nothing.
         """
         async for event in self._call:
-            leg = self._leg
-            if isinstance(event, CallChanged) and leg is not None and leg.agreed is not None:
-                try:
-                    leg.start(SessionDescription.parse(self._call.remote, []))
-                except SipError as error:
-                    self._why = str(error)
+            if isinstance(event, CallConfirmed):
+                self._confirmed = True
+            if self._leg is None or not isinstance(event, CallChanged | CallConfirmed):
+                continue
+            if isinstance(event, CallConfirmed) and self._leg.agreed is not None:
+                continue
+            self._agree(self._leg)
+
+    def _agree(self, leg: Leg) -> None:
+        """Begin media by the caller's description, or go on by it."""
+        if self._call.is_over:
+            return
+        try:
+            remote = self._call.remote
+            if not remote:
+                self._problem = "the caller has described no session"
+                return
+            leg.start(SessionDescription.parse(remote, []))
+        except SipError as error:
+            self._problem = error.message
+            self._story.tell("no media", trio.current_time(), error.message)
 
     def _refuse(self, status: int, fields: Sequence[Field]) -> None:
         if not self._call.is_over:  # it may have been refused for its offer already
-            self._status = status
             self._call.reject(status, fields=self._host.fields(fields, None, b""))
 
     def _describe(self) -> bytes:
@@ -158,92 +170,105 @@ class Visit:
             leg = self._leg = Leg(
                 host.media,
                 self._call.flow.local.host,
-                host.persona.wishes,
+                self._persona.wishes,
                 host.endpoint.tokens,
                 self._hear,
                 echo=True,
                 rtcp_interval=RTCP_INTERVAL,
             )
-            self._lines.enter_context(leg)
             if plan.offer is None or plan.choice is None:
-                # The answer comes in the ACK; until then, whatever comes is sent back to wherever it comes from.
-                self._description = bytes(leg.offer())
-                leg.line.start(self._anywhere())
+                self._description = bytes(leg.offer())  # the answer comes in the ACK
             else:
                 self._description = bytes(leg.answer(plan.offer, plan.choice))
                 leg.start(plan.offer)
         except (SipError, OSError) as error:
-            self._why = str(error)
+            self._problem = error.message if isinstance(error, SipError) else str(error)
             self._description = b""
-            self._refuse(UNAVAILABLE if isinstance(error, OSError) else NOT_ACCEPTABLE, ())
+            if isinstance(error, OSError):
+                self._refuse(UNAVAILABLE, ())
+            else:
+                self._refuse(NOT_ACCEPTABLE, (("Warning", warning_of(INCOMPATIBLE_PROTOCOL, AGENT, error.message)),))
         return self._description
 
-    def _anywhere(self) -> MediaPlan:
-        """What to send back where nobody has said what comes, nor from where."""
-        codecs = self._host.persona.codecs
-        events = telephone_event_codec(DEFAULT_EVENT, codecs)
-        return MediaPlan(
-            SocketAddress(self._call.flow.remote.host, 0), codecs[0], events, others=tuple(codecs[1:]), echo=True
-        )
+    def _hear(self, event: MediaEvent) -> None:
+        self._story.hear(event)
+        if event.kind is MediaEventKind.FIRST_RECEIVED and self._answered is not None:
+            self._move(Happening.MEDIA, event.at)
+
+    def _move(self, happening: Happening, at: float | None = None) -> None:
+        """The same table as that of a call placed here; what is to be done on the way is the plan's here."""
+        before = self._state
+        self._state, _ = advance(before, happening)
+        if self._state not in (before, CallState.COMPLETED):
+            self._story.reach(self._state, trio.current_time() if at is None else at)
+
+    # The end
+
+    async def _hang_up(self) -> None:
+        self._move(Happening.TIME_UP)
+        if self._leg is not None:
+            self._leg.line.finish()
+        await self._call.hang_up()
 
     async def _end(self) -> None:
-        """Leave no call open, whatever is cancelled around, and tell what became of it."""
-        call = self._call
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + GOODBYE_SECONDS):
-            if not call.is_over:
-                await call.hang_up()
-        caller, called = parties(call.invite)
-        when, began = self._began
-        seconds = trio.current_time() - began
-        status, outcome, codec = self._outcome()
-        answered, reason = self._answered, call.end_reason
-        self._host.report(
-            Happening(
-                when,
-                INVITE,
-                caller,
-                called,
-                call.flow,
-                status,
-                outcome,
-                codec,
-                seconds,
-                answered - began if answered is not None else None,
-                reason.value if reason else "",
-                self._measured(),
-            )
+        """Hang up where nobody has, stay for what comes right behind the end, and judge it all."""
+        if not self._call.is_over:
+            await self._hang_up()
+        ended = trio.current_time()
+        self._confirmed = self._confirmed or self._call.end_reason not in (None, EndReason.NO_ACK)
+        media = await self._measured()
+        result = replace(self._told(ended), media=media, codec=media.codec if media else "")
+        self.result = concluded(result, self._persona.expect)
+
+    async def _measured(self) -> CallMedia | None:
+        """What became of the audio; nothing is searched for in it, since what is sent back here is no known signal."""
+        leg, answered = self._leg, self._answered is not None
+        media = None
+        if leg is not None:
+            with leg:
+                media = await measured(leg, self._story, answered=answered, early=self._early, listens=False)
+        if media is None or not media.measured.sources:
+            await trio.sleep(LINGER)  # for the ACK of a refusal
+        return media
+
+    def _told(self, ended: float) -> CallResult:
+        """The call as it was, not judged yet."""
+        story, flow = self._story, self._call.flow
+        start, rang, answered = story.start, self._rang, self._answered
+        uri = self._call.invite.from_.uri
+        user = uri.decoded_user if isinstance(uri, SipUri) else None
+        progress, reason = rang or answered, self._call.end_reason
+        if reason is None and answered is not None:
+            reason = EndReason.BYE_UNANSWERED if self._confirmed else EndReason.NO_ACK
+        result = CallResult(
+            destination=Destination(flow.remote.host, flow.remote.port, flow.transport, user),
+            hop=replace(flow.hop, why=""),
+            status=CallStatus.PENDING,
+            kind=CallKind.NO_ANSWER,
+            why="",
+            role=CallRole.CALLEE,
+            post_dial_delay=progress - start if progress else None,
+            ring_time=(answered or ended) - rang if rang else None,
+            answer_time=answered - start if answered is not None else None,
+            duration=ended - answered if answered is not None else None,
+            epoch_ns=self._host.epoch_ns,
+            media_problem=self._problem,
+            ended_by=reason.value if reason is not None else "",
         )
-
-    def _hear(self, event: MediaEvent) -> None:
-        self._first.setdefault(event.kind, event.at - self._began[1])
-
-    def _measured(self) -> CallMedia | None:
-        """What became of the audio; nothing is listened to, since what is sent back here is no known signal."""
-        leg = self._leg
-        if leg is None or leg.line.session is None:
-            return None
-        leg.line.finish()
-        plan = leg.agreed.plan if leg.agreed is not None else leg.line.session.plan
-        return CallMedia(
-            leg.line.result(),
-            plan.codec.encoding,
-            plan.ptime,
-            (leg.agreed.keying if leg.agreed is not None else Keying.NONE).value,
-            leg.line.address,
-            self._first.get(MediaEventKind.FIRST_SENT),
-            self._first.get(MediaEventKind.FIRST_RECEIVED),
+        final = facts_of(replace(result, timeline=story.timeline)).final
+        status = final[1].status if final is not None else None
+        seconds = ended - (answered if answered is not None else start)
+        outcome = verdict.of_incoming(status if answered is None else OK, reason, seconds, self._problem)
+        story.tell("completed", ended, outcome.status.value)
+        story.reach(CallState.COMPLETED, ended, outcome.status.value)
+        return replace(
+            result,
+            status=outcome.status,
+            kind=outcome.kind,
+            why=outcome.why,
+            advice=outcome.advice,
+            final_status=status,
+            reason=final[1].reason if final is not None else "",
+            timeline=story.timeline,
+            events=story.events,
         )
-
-    def _outcome(self) -> tuple[int | None, str, str]:
-        reason, now = self._call.end_reason, trio.current_time()
-        how = reason.value if reason else "still being hung up"
-        if self._answered is not None:
-            choice = self._plan.choice
-            codec = choice.codec.encoding if choice else ""
-            told = [codec, f"{how} after {now - self._answered:.1f} s", self._why]
-            return OK, ", ".join(part for part in told if part), codec
-        if self._status is not None:
-            return self._status, self._why, ""
-        if reason is EndReason.REJECTED:
-            return TEMPORARILY_UNAVAILABLE, self._why or "the responder stopped", ""
-        return REQUEST_TERMINATED, f"{how} after {now - self._began[1]:.1f} s", ""

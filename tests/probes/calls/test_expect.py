@@ -49,5 +49,12 @@ def test_what_is_no_ending(text: str) -> None:
         Expectation.parse(text)
 
 
+@pytest.mark.parametrize("text", ["pending", "Pending", " PENDING "])
+def test_no_call_ends_with_pending(text: str) -> None:
+    assert "pending" not in WORDS
+    with pytest.raises(LocalError, match="no call ends with pending: that is what is told of it while it goes on"):
+        Expectation.parse(text)
+
+
 def test_every_ending_has_a_word() -> None:
     assert {kind.value.lower().replace(" ", "_") for kind in CallKind} <= set(WORDS)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.calls.expect import Expectation
+from probes.calls.keys import CREDENTIALS, KEYS, ScenarioError
 from probes.calls.number import NumberFormat
-from probes.calls.scenario import CREDENTIALS, KEYS, MAX_CALLS, MAX_SCENARIO, PlannedCall, ScenarioError, read_scenario
+from probes.calls.scenario import MAX_CALLS, MAX_SCENARIO, PlannedCall, read_scenario
 from probes.calls.script import CallScript, Ends, Reliable
 from probes.destination import Destination
 from sipcore.errors import LocalError

@@ -9,8 +9,9 @@ from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError, AuthRefusal
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.media.plan import MediaPlan
 from sipcore.media.rtp import pack
-from sipcore.media.session import Component, MediaPlan, MediaSession
+from sipcore.media.session import Component, MediaSession
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
 from sipcore.resolve.target import SocketAddress

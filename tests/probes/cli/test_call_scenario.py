@@ -1,6 +1,7 @@
 """`sipprobe call --scenario` as a process: several calls, one summary, one exit code, and options above the file."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from probes.cli.call_scenario import OPTIONS
 from probes.cli.exit_codes import ExitCode
 from tests.probes.cli.test_call import describe, peer, ring, sipprobe
+from tests.probes.discovery.network import HOST
 
 FILE = """
 [[call]]
@@ -54,6 +56,19 @@ def test_the_first_that_is_not_as_it_should_be_gives_the_exit_code(tmp_path: Pat
     assert summary == {"event": "summary", "calls": 2, "ok": 1, "failed": 1}
 
 
+def test_each_call_goes_to_the_collector(tmp_path: Path) -> None:
+    with peer(describe) as bob, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind((HOST, 0))
+        collector.settimeout(20)
+        call = f'[[call]]\ntarget = "{bob.target}"\nhold = 0.1\n'
+        done = sipprobe(
+            "call", "--scenario", written(tmp_path, call * 2), "--hep", f"{HOST}:{collector.getsockname()[1]}"
+        )
+        packets = [collector.recv(65536) for _ in range(10)]
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert sum(b"INVITE sip:" in packet for packet in packets) == 2
+
+
 def test_options_stand_above_the_file(tmp_path: Path) -> None:
     with peer(ring) as bob:
         file = written(tmp_path, FILE.format(target=bob.target, expect="connected"))
@@ -96,7 +111,7 @@ def test_a_file_that_is_not_there() -> None:
 
 
 def test_every_option_has_its_key() -> None:
-    from probes.calls.scenario import KEYS
+    from probes.calls.keys import KEYS
 
     assert set(OPTIONS.values()) <= set(KEYS)
     assert set(KEYS) - set(OPTIONS.values()) == {"name", "password_env", "password", "password_in_clear"}

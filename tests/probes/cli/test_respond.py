@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 
+from probes.calls.expect import Expectation
+from probes.capture.calls import read_calls
+from probes.capture.files import read_packets
+from probes.capture.network import Datagram, read_payloads
 from probes.cli import respond as verb
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
+from probes.cli.saving import WRITERS
 from probes.responder.happening import Binding
 from probes.responder.personas import Manner, Persona
 from sipcore.auth.digest import Algorithm, Secret
 from sipcore.auth.server import ServerPolicy
+from sipcore.media import voice
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.codecs import CODECS
 from tests.probes.cli.test_call import sipprobe
@@ -111,22 +117,149 @@ def test_for_programs() -> None:
         assert process.wait(TIMEOUT) == ExitCode.OK
 
 
-@pytest.mark.parametrize(("hold", "code"), [("0.5", ExitCode.OK), ("0", ExitCode.NO_MEDIA)])
-def test_so_many_calls(hold: str, code: ExitCode) -> None:
-    """And no more; without audio from the caller, that is told by the exit code."""
+def test_so_many_calls() -> None:
+    """And no more."""
     with responding("--json", "--no-tls", "--calls", "1", "--max-hold", "60") as process:
         port = data_of(process)["addresses"][0]["port"]
-        if code is ExitCode.OK:
-            assert sipprobe("call", f"sip:a@{HOST}:{port}", "--hold", hold).returncode == ExitCode.OK
-        else:
-            assert ask(port, "INVITE").startswith("SIP/2.0 200 ")
-            ask(port, "BYE")
-            process.send_signal(signal.SIGINT)  # nobody has acknowledged that call
+        assert sipprobe("call", f"sip:a@{HOST}:{port}", "--hold", "0.5").returncode == ExitCode.OK
         happening = data_of(process)
+        assert process.wait(TIMEOUT) == ExitCode.OK
+    assert happening["media"]["received"]["packets"] == happening["media"]["sent"]["packets"] > 0
+    assert schemas.violations(happening["media"], MEDIA, CALL) == []
+    assert schemas.violations(happening["result"], CALL) == []
+    assert (happening["result"]["role"], happening["result"]["status"]) == ("callee", "connected")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ([], ExitCode.OK),
+        (["--expect", "486"], ExitCode.OK),
+        (["--expect", "connected"], ExitCode.UNEXPECTED),
+    ],
+)
+def test_what_is_expected_of_a_call_decides(options: list[str], code: ExitCode) -> None:
+    with responding("--json", "--no-tls", "--busy", "--calls", "1", *options) as process:
+        ask(data_of(process)["addresses"][0]["port"], "INVITE")
+        result = data_of(process)["result"]
         assert process.wait(TIMEOUT) == code
-    if code is ExitCode.OK:
-        assert happening["media"]["received"]["packets"] == happening["media"]["sent"]["packets"] > 0
-        assert schemas.violations(happening["media"], MEDIA, CALL) == []
+    expected = None if not options else code is ExitCode.OK
+    assert (result["expectation"] and result["expectation"]["met"]) == expected
+
+
+def test_a_caller_without_audio() -> None:
+    with responding("--json", "--no-tls", "--hang-up-after", "1.2", "--calls", "1") as process:
+        port = data_of(process)["addresses"][0]["port"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(TIMEOUT)
+            sock.connect((HOST, port))
+            local = f"{HOST}:{sock.getsockname()[1]}"
+            sock.send(REQUEST.format(method="INVITE", user="a", host=local, number=1).encode())
+            while not (answer := sock.recv(4096)).startswith(b"SIP/2.0 200"):
+                pass
+            tag = next(line for line in answer.decode().split("\r\n") if line.startswith("To: "))
+            ack = REQUEST.format(method="ACK", user="a", host=local, number=1)
+            sock.send("\r\n".join(tag if line.startswith("To:") else line for line in ack.split("\r\n")).encode())
+            bye = sock.recv(4096)
+            sock.send(b"SIP/2.0 200 OK\r\n" + bye.partition(b"\r\n")[2])
+        result = data_of(process)["result"]
+        assert process.wait(TIMEOUT) == ExitCode.NO_MEDIA
+    assert result["kind"] == "no media"
+    assert [finding["code"] for finding in result["findings"]] == ["caller-describes-nothing"]
+
+
+def test_one_call_is_shown_as_it_happens_saved_and_sent(tmp_path: Path) -> None:
+    files = [tmp_path / f"call{end}" for end in WRITERS]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind((HOST, 0))
+        collector.settimeout(TIMEOUT)
+        wanted = [part for file in files for part in ("--save", str(file))]
+        where = f"{HOST}:{collector.getsockname()[1]}"
+        with responding("--no-tls", "--calls", "1", "--with-media", "--hep", where, *wanted) as process:
+            port = line_of(process).split(", ")[0].rpartition(":")[2]
+            assert sipprobe("call", f"sip:a@{HOST}:{port}", "--hold", "1.1").returncode == ExitCode.OK
+            shown = process.communicate(timeout=TIMEOUT)[0].splitlines()
+        packets = [collector.recv(65536) for _ in range(5)]
+    assert process.returncode == ExitCode.OK
+    assert [line.split()[2] for line in shown[:2]] == ["initiated", "←"]
+    assert any(line.startswith("connected: answered") for line in shown)
+    assert all(packet.startswith(b"HEP3") for packet in packets)
+    assert "Test call from sip:anonymous@127.0.0.1" in files[list(WRITERS).index(".svg")].read_text()
+    stored = json.loads(files[list(WRITERS).index(".json")].read_text())
+    assert schemas.violations(stored, CALL) == []
+    assert [event["event"] for event in stored["events"]] == ["initiated", "answered", "media", "completed"]
+    diagnosed = sipprobe("diagnose", str(files[list(WRITERS).index(".json")]), "--json")
+    assert json.loads(diagnosed.stdout)[0]["findings"] == stored["findings"] == []
+    capture = files[list(WRITERS).index(".pcapng")].read_bytes()
+    assert len(read_calls(read_packets(capture))) == 1
+    assert sum(isinstance(one, Datagram) for one in read_payloads(read_packets(capture))) > 20
+
+
+ANSWERS = """
+[[answer]]
+name = "busy"
+refuse = 486
+expect = "busy"
+
+[[answer]]
+name = "picked up"
+ring = 0.1
+codecs = ["PCMA"]
+expect = "connected"
+
+[[answer]]
+name = "nobody"
+wait = 0.1
+"""
+
+
+def test_a_scenario_of_calls_that_come(tmp_path: Path) -> None:
+    file = tmp_path / "answers.toml"
+    file.write_text(ANSWERS)
+    with responding("--json", "--no-tls", "--scenario", str(file)) as process:
+        port = json.loads(line_of(process))["addresses"][0]["port"]
+        for code in (ExitCode.BUSY, ExitCode.OK):
+            assert sipprobe("call", f"sip:a@{HOST}:{port}", "--hold", "0.3").returncode == code
+        *results, summary = map(json.loads, process.communicate(timeout=TIMEOUT)[0].splitlines())
+    assert process.returncode == ExitCode.NO_ANSWER
+    told = [(each["name"], each["exit_code"], each["kind"], each["codec"]) for each in results]
+    assert told == [
+        *(("busy", 0, "busy", None), ("picked up", 0, "connected", "PCMA"), ("nobody", 6, "no call", None)),
+    ]
+    for result in results:
+        data = {key: result[key] for key in result if key not in ("event", "name", "exit_code")}
+        assert schemas.violations(data, CALL) == []
+    assert [finding["code"] for finding in results[2]["findings"]] == ["no-call-came"]
+    assert summary == {"event": "summary", "calls": 3, "ok": 2, "failed": 1}
+
+
+def test_options_stand_above_a_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "answers.toml"
+    file.write_text(ANSWERS)
+    with responding("--no-tls", "--scenario", str(file), "--refuse", "603", "--expect", "603") as process:
+        port = line_of(process).split(", ")[0].rpartition(":")[2]
+        for _ in range(2):
+            assert sipprobe("call", f"sip:a@{HOST}:{port}").returncode == ExitCode.FAILED
+        shown = process.communicate(timeout=TIMEOUT)[0].splitlines()
+    assert process.returncode == ExitCode.UNEXPECTED
+    assert shown[-1] == "2 of 3 calls are as they should be"
+    assert [line.split()[0] for line in shown[-4:-1]] == ["ok", "ok", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said"),
+    [
+        (ANSWERS, ["--calls", "2"], "--calls says nothing with --scenario"),
+        (ANSWERS, ["--busy"], "--busy says nothing with --scenario"),
+        (ANSWERS, ["--save", "x.json"], "--save is for one call: give --calls 1, without --scenario"),
+        ('[[call]]\ntarget = "sip:a@b"\n', [], "[[call]] is for `sipprobe call`"),
+    ],
+)
+def test_scenarios_that_cannot_be(text: str, options: list[str], said: str, tmp_path: Path) -> None:
+    file = tmp_path / "answers.toml"
+    file.write_text(text)
+    done = sipprobe("respond", "--port", "0", "--no-tls", "--scenario", str(file), *options)
+    assert (done.returncode, said in done.stderr) == (ExitCode.USAGE, True), done.stderr
 
 
 def run(*arguments: str) -> int:
@@ -144,11 +277,18 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """What the responder is told to be, in place of its being it."""
     personas: Served = []
 
-    async def serve(persona: Persona, binds: list[Binding], told: object, longest: float) -> None:
+    async def serve(persona: Persona, binds: list[Binding], told: object, wire: object) -> None:
         personas.append((persona, binds))
 
     monkeypatch.setattr(verb, "_serve", serve)
+    monkeypatch.setattr(voice, "is_installed", lambda: False)
     return personas
+
+
+def test_opus_is_taken_where_it_can_be_heard(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "is_installed", lambda: True)
+    assert run() == ExitCode.OK
+    assert [codec.encoding for codec in served[0][0].codecs] == ["PCMU", "PCMA", "G722", "opus"]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +306,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
         (["--answer-after", "2"], Persona(Manner(delay=2.0))),
         (["--early-media"], Persona(Manner(early_media=True))),
         (["--hang-up-after", "3"], Persona(Manner(hang_up_after=3.0))),
+        (["--max-hold", "7", "--expect", "Busy"], Persona(longest=7.0, expect=Expectation("busy"))),
     ],
 )
 def test_options_make_a_persona(arguments: list[str], persona: Persona, served: Served) -> None:
@@ -222,6 +363,8 @@ def test_digest(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch)
         (["--user", "alice", "--algorithm", "SHA-1"], "no digest algorithm SHA-1; there are MD5"),
         (["--user", "alice", "--password-file", "nowhere"], "cannot read the password from nowhere"),
         (["--server", "a\nb"], "the banner holds CR, LF or NUL"),
+        (["--expect", "pending"], "no call ends with pending"),
+        (["--html", "x.html"], "--html is for one call: give --calls 1"),
     ],
 )
 def test_what_cannot_work(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

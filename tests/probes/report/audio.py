@@ -5,7 +5,7 @@ from functools import cache
 
 from probes.result import CallMedia, TimelineEntry
 from probes.timeline import media_entry
-from sipcore.media.session import MediaPlan
+from sipcore.media.plan import MediaPlan
 from sipcore.sdp.attributes import PCMU
 from tests.sipcore.media.talk import ALICE, BOB, EVENTS, Talk, lossy
 

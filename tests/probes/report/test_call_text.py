@@ -156,6 +156,26 @@ def test_the_media_in_words() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("codec", "told"),
+    [
+        ("PCMU", "MOS 4.1 (an estimate), round trip"),
+        ("opus", "MOS 4.1 (an estimate, on the wideband scale), round trip"),
+        ("G729", "the sound of G729 is not judged"),
+    ],
+)
+def test_what_the_codec_makes_of_it(codec: str, told: str) -> None:
+    media = audio()
+    measured = replace(
+        media.measured, codec=codec, opinion=4.1, heard=media.measured.heard if codec == "PCMU" else None
+    )
+    result = replace(RESULT, media=replace(media, measured=measured))
+    assert told in shown(*result_lines(result))
+    data = call_data(result)["media"]
+    assert isinstance(data, dict)
+    assert data["mos_scale"] == ("wideband" if codec == "opus" else "narrowband")
+
+
 def test_no_media_in_words() -> None:
     text = shown(*result_lines(replace(RESULT, media=audio(deaf=True))))
     assert "  nothing was received\n" in text

@@ -9,27 +9,26 @@ from itertools import count
 import pytest
 import trio
 
-from probes.calls.run import place_call
-from probes.calls.script import CallScript
-from probes.destination import Destination
+from probes.findings.finding import Severity
 from probes.responder import run
-from probes.responder.happening import Binding, Happening
+from probes.responder.happening import Happening
 from probes.responder.personas import Guard, Manner, Persona
-from probes.responder.run import CannotListenError, Responder, open_responder
-from probes.result import CallResult, CallStatus
+from probes.responder.run import CannotListenError, open_responder
+from probes.result import CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import open_endpoint
 from sipcore.endpoint.media import media
 from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError
-from sipcore.events import CallProgress, Exchange
+from sipcore.events import CallProgress
+from sipcore.media.plan import MediaPlan
+from sipcore.media.report import MediaEventKind
 from sipcore.media.rtp import RtpPacket, pack
-from sipcore.media.session import MediaPlan
 from sipcore.message.message import Response
 from sipcore.message.registry import ALLOW, AUTHENTICATION_INFO, CONTENT_TYPE, SERVER, WWW_AUTHENTICATE
 from sipcore.message.uri import parse_uri
@@ -38,73 +37,20 @@ from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import G729, PCMA, PCMU
 from sipcore.sdp.build import audio_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
-from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.connections import Transports
+from tests.probes.responder.calling import (
+    EVERYWHERE,
+    HOST,
+    MOMENT,
+    QUICK,
+    UDP,
+    ask,
+    dial,
+    order_of,
+    responding,
+    result_of,
+)
 from tests.probes.responder.requests import offer
-
-HOST = "127.0.0.1"
-UDP: list[Binding] = [(Transport.UDP, SocketAddress(HOST, 0))]
-EVERYWHERE = [*UDP, (Transport.TCP, SocketAddress(HOST, 0)), (Transport.TLS, SocketAddress(HOST, 0))]
-QUICK = Manner(ring=0.05)
-MOMENT = 0.2
-"""Seconds in which nothing must happen: long against the loopback, short for a test."""
-
-
-class Told(list[Happening]):
-    """What the responder told so far."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._more = trio.Event()
-
-    def append(self, happening: Happening) -> None:
-        super().append(happening)
-        self._more.set()
-        self._more = trio.Event()
-
-    async def reach(self, count: int) -> None:
-        """Wait until it told of so many."""
-        while len(self) < count:
-            await self._more.wait()
-
-
-@asynccontextmanager
-async def responding(
-    persona: Persona, binds: list[Binding] = UDP, longest: float = run.MAX_CALL_SECONDS
-) -> AsyncIterator[tuple[Responder, Endpoint, Told]]:
-    """A responder, an endpoint to ask it with, and what the responder tells."""
-    told = Told()
-    client = EndpointConfig(transports=TransportConfig(tls=TlsConfig(verify=False)))
-    with trio.fail_after(20):
-        async with (
-            open_responder(persona, binds, told.append, longest=longest) as responder,
-            open_endpoint(client) as endpoint,
-        ):
-            yield responder, endpoint, told
-
-
-async def ask(
-    endpoint: Endpoint,
-    address: SocketAddress,
-    transport: Transport = Transport.UDP,
-    user: str = "echo",
-    auth: AuthSession | None = None,
-) -> Exchange:
-    """Send OPTIONS."""
-    return await endpoint.options(parse_uri(f"sip:{user}@{address};transport={transport.value.lower()}"), auth=auth)
-
-
-async def dial(responder: Responder, user: str, *, hold: float = 0.05, **more: object) -> CallResult:
-    """Place a call."""
-    destination = Destination.parse(f"sip:{user}@{responder.address(Transport.UDP)}")
-    return await place_call(CallScript(destination, hold=hold, **more))  # type: ignore[arg-type]
-
-
-def order_of(
-    endpoint: Endpoint, responder: Responder, user: str, body: bytes, content_type: str = "application/sdp"
-) -> Order:
-    uri = parse_uri(f"sip:{user}@{responder.address(Transport.UDP)}")
-    return Order(endpoint.new_request("INVITE", uri, body=body, content_type=content_type if body else ""), uri, "me")
 
 
 async def test_options_over_every_transport() -> None:
@@ -143,21 +89,23 @@ async def test_other_requests_are_refused() -> None:
 
 async def test_call_is_answered() -> None:
     async with responding(Persona(QUICK)) as (responder, _, told):
-        result = await dial(responder, "alice")
-        assert (result.status, result.codec) == (CallStatus.CONNECTED, "PCMU")
-        assert [entry.label for entry in result.timeline if entry.label[0].isdigit()][-3:-1] == [
+        placed = await dial(responder, "alice")
+        assert (placed.status, placed.codec) == (CallStatus.CONNECTED, "PCMU")
+        assert [entry.label for entry in placed.timeline if entry.label[0].isdigit()][-3:-1] == [
             "180 Ringing",
             "200 OK",
         ]
         await told.reach(1)
-        assert (told[0].status, told[0].codec) == (200, "PCMU")
-        assert told[0].outcome.startswith("PCMU, hung up there after 0.")
+        result = result_of(told[0])
+        assert (told[0].status, result.final_status, result.codec) == (200, 200, "PCMU")
+        assert told[0].outcome.endswith("hung up there")
 
 
 @pytest.mark.parametrize(("user", "status"), [("busy", 486), ("404", 404), ("reject", 403)])
 async def test_call_is_refused(user: str, status: int) -> None:
     async with responding(Persona()) as (responder, _, told):
         assert (await dial(responder, user)).final_status == status
+        await told.reach(1)
         assert [(each.called.split("@")[0], each.status) for each in told] == [(f"sip:{user}", status)]
 
 
@@ -217,18 +165,21 @@ async def test_an_offer_that_cannot_be_answered_is_refused() -> None:
     async with responding(Persona()) as (responder, endpoint, told):
         async with endpoint.call(order_of(endpoint, responder, "a", odd)) as call:
             await call.over()
+        await told.reach(1)
         assert [each.status for each in told] == [488]
         assert told[0].outcome
 
 
 @pytest.mark.parametrize("offers", [True, False])
 async def test_media_is_sent_back(offers: bool) -> None:
-    """By the offer, and, where there is none, to wherever it comes from."""
+    """By the offer, and, where there is none, by the answer in the ACK."""
     async with responding(Persona()) as (responder, endpoint, _), open_media() as lines:
         with lines.open(HOST) as line:
             body = described(line.address) if offers else b""
             async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
                 answer = SessionDescription.parse((await call.answered()).body)
+                if not offers:
+                    call.answer(described(line.address))
                 line.start(
                     MediaPlan(SocketAddress(HOST, answer.media[0].port), PCMU, telephone_event_codec(101, [PCMU]))
                 )
@@ -296,11 +247,14 @@ async def test_media_stays_away_from_who_wants_none() -> None:
             assert waiting.cancelled_caught
 
 
-async def test_who_is_held_sends_nothing() -> None:
-    async with responding(Persona()) as (responder, endpoint, _), trio_udp() as (rtp, port):
+@pytest.mark.parametrize("offers", [True, False])
+async def test_who_is_held_sends_nothing(offers: bool) -> None:
+    async with responding(Persona()) as (responder, endpoint, told), trio_udp() as (rtp, port):
         body = offer(PCMU, address=HOST, port=port)
-        async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+        async with endpoint.call(order_of(endpoint, responder, "a", body if offers else b"")) as call:
             description = SessionDescription.parse((await call.answered()).body)
+            if not offers:
+                call.answer(body)
 
             async def comes_back(sequence: int) -> bool:
                 await rtp.sendto(pack(0, sequence, 160 * sequence, 1, b"sound"), (HOST, description.media[0].port))
@@ -316,6 +270,12 @@ async def test_who_is_held_sends_nothing() -> None:
             await call.resume()
             while not await comes_back(next(sequences)):
                 pass
+        await told.reach(1)
+        result = result_of(told[0])
+        assert not result.media_problem
+        assert [finding.code for finding in result.findings if finding.severity is Severity.ERROR] == []
+        changes = [entry.event.kind for entry in result.timeline if entry.event is not None]
+        assert {MediaEventKind.HELD, MediaEventKind.TAKEN_OFF_HOLD} <= set(changes)
 
 
 @asynccontextmanager
@@ -387,9 +347,9 @@ async def test_calls_are_ended_when_it_stops() -> None:
             await up.over()
             await ringing.over()
             assert up.end_reason is EndReason.REMOTE_HANG_UP
-    assert sorted((each.status, each.outcome.partition(" after")[0]) for each in told) == [
-        (200, "PCMU, hung up here"),
-        (480, "the responder stopped"),
+    assert sorted((result_of(each).final_status, result_of(each).ended_by) for each in told) == [
+        (200, "hung up here"),
+        (480, "rejected here"),
     ]
 
 
@@ -425,13 +385,14 @@ async def test_no_more_calls_than_there_is_room_for(monkeypatch: pytest.MonkeyPa
         async with endpoint.call(order_of(endpoint, responder, "a", offer())) as call:
             await call.answered()
             assert (await dial(responder, "b")).final_status == 503
-        assert (told[0].status, told[0].outcome) == (503, "too many calls at once")
+            await told.reach(1)
+        assert (told[0].status, "too many calls at once" in told[0].outcome) == (503, True)
         await told.reach(2)
         assert (await dial(responder, "c")).status is CallStatus.CONNECTED
 
 
 async def test_no_call_lasts_for_ever() -> None:
-    async with responding(Persona(), longest=0.05) as (responder, _, told):
+    async with responding(Persona(longest=0.05)) as (responder, _, told):
         assert "hung up there" in (await dial(responder, "a", hold=10.0)).why
         await told.reach(1)
         assert "hung up here" in told[0].outcome
@@ -441,7 +402,8 @@ async def test_the_media_of_a_call_is_measured_here_too() -> None:
     async with responding(Persona(codecs=(PCMA,))) as (responder, _, told):
         placed = await dial(responder, "a", hold=0.4)
         await told.reach(1)
-    media = told[0].media
+    answered = result_of(told[0])
+    media = answered.media
     assert media is not None
     assert placed.media is not None
     assert (media.codec, media.keying, media.ptime) == ("PCMA", "none", 0.02)
@@ -450,14 +412,15 @@ async def test_the_media_of_a_call_is_measured_here_too() -> None:
     assert received.packets == placed.media.measured.sent.packets == media.measured.sent.packets
     assert received.lost == 0
     assert media.first_received is not None
-    assert (told[0].answer_time is None, told[0].ended_by) == (False, "hung up there")
+    assert (answered.answer_time is None, answered.ended_by) == (False, "hung up there")
 
 
 async def test_a_call_that_is_refused_has_no_media() -> None:
     async with responding(Persona()) as (responder, _, told):
         await dial(responder, "busy")
         await told.reach(1)
-        assert (told[0].media, told[0].answer_time) == (None, None)
+        refused = result_of(told[0])
+        assert (refused.media, refused.answer_time) == (None, None)
 
 
 async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,6 +429,7 @@ async def test_no_port_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
         async with endpoint.call(order_of(endpoint, responder, "a", offer())) as call:
             with pytest.raises(CallFailure, match="503"):
                 await call.answered()
+        await told.reach(1)
         assert "no two free ports" in told[0].outcome
 
 

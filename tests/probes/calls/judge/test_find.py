@@ -62,7 +62,7 @@ REFUSED = [
     ("484 Address Incomplete", (), "number-incomplete", CallStatus.FAILED),
     ("486 Busy Here", (), "callee-busy", CallStatus.BUSY),
     ("487 Request Terminated", (), "call-cancelled", CallStatus.NO_ANSWER),
-    ("488 Not Acceptable Here", (), "srtp-demanded", CallStatus.FAILED),
+    ("488 Not Acceptable Here", (), "offer-refused", CallStatus.FAILED),
     ("488 Not Acceptable Here", ('Warning: 305 x "no codec"',), "codec-refused", CallStatus.FAILED),
     ("488 Not Acceptable Here", ('Warning: 302 x "no"',), "srtp-demanded", CallStatus.FAILED),
     ("500 Server Internal Error", (), "peer-failed", CallStatus.FAILED),
@@ -99,8 +99,8 @@ CALLS = {
     "unknown algorithm": (CHALLENGED, {"authentication": AuthRefusal.UNSUPPORTED.value}, "auth-unsupported"),
     "forbidden after proof": ((*PROVEN, response("403 No", cseq=2)), {}, "caller-not-allowed"),
     "declined after ringing": ((INVITE, response("180 Ringing"), response("403 No")), {}, "call-declined"),
-    "SRTP refused": ((SAVP, response("488 Not Acceptable Here")), {}, "srtp-refused"),
-    "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-refused"),
+    "SRTP refused": ((SAVP, response("488 Not Acceptable Here")), {}, "secure-offer-refused"),
+    "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-offer-refused"),
     "silence": ((INVITE,), {"kind": CallKind.NO_ANSWER}, "nothing-answers"),
     "refused port": ((INVITE,), {"kind": CallKind.REFUSED, "why": "closed"}, "refused"),
     "wrong name in TLS": (
@@ -215,6 +215,57 @@ def test_what_was_measured(code: str) -> None:
     media = replace(FLOW, **MEDIA[code])  # type: ignore[arg-type]  # the fields of the facts
     call = facts(*answered(DTMF_ANSWER), media=media)
     assert codes(call) == [code]
+
+
+REFUSED_MEDIA = {
+    "plain, and says SRTP": (INVITE, ANSWER.replace("RTP/AVP", "RTP/SAVP"), "srtp-demanded"),
+    "plain, and says DTLS": (INVITE, ANSWER.replace("RTP/AVP", "UDP/TLS/RTP/SAVPF"), "srtp-demanded"),
+    "SRTP, and says plain": (SAVP, ANSWER, "srtp-refused"),
+    "other codecs": (
+        INVITE,
+        ANSWER.replace("RTP/AVP 0", "RTP/AVP 18 101") + "a=rtpmap:101 telephone-event/8000\n",
+        "codec-refused",
+    ),
+    "a codec in common": (INVITE, ANSWER, "offer-refused"),
+    "what cannot be read": (INVITE, "v=0\nthis is none", "offer-refused"),
+    "video alone": (INVITE, ANSWER.replace("m=audio", "m=video"), "offer-refused"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_MEDIA)
+def test_what_a_refusal_describes_says_why(name: str) -> None:
+    invite, body, code = REFUSED_MEDIA[name]
+    assert codes(facts(invite, response("488 Not Acceptable Here", body=body))) == [code]
+
+
+@pytest.mark.parametrize(
+    ("invite", "first", "second"),
+    [(INVITE, "--encryption require", "--codec"), (G729, "--codec", "--encryption"), (SAVP, "--encryption", "--codec")],
+)
+def test_without_a_word_both_cures_are_told_in_the_order_that_is_likely(
+    invite: tuple[bool, str], first: str, second: str
+) -> None:
+    (finding,) = find(facts(invite, response("488 Not Acceptable Here")))
+    assert 0 < finding.cure.index(first) < finding.cure.index(second)
+
+
+@pytest.mark.parametrize("direction", ["recvonly", "inactive"])
+def test_who_says_that_it_sends_nothing_may_be_silent(direction: str) -> None:
+    silent = facts(*answered(ANSWER + f"a={direction}\n"), media=replace(FLOW, received=0))
+    assert [(one.code, one.severity) for one in find(silent)] == [("media-held", Severity.NOTICE)]
+    assert silent.due == 0
+
+
+def test_who_holds_the_call_later_may_be_silent_from_then_on() -> None:
+    hold = request("INVITE", body=ANSWER + "a=inactive\n", cseq=7, sent=False)
+    held = facts(INVITE, OK, hold, ACK, BYE, BYE_OK, pace=2.0, media=replace(FLOW, stalled=True, longest_gap=2.5))
+    assert (held.due, held.excused) == (2.0, 4.0)
+    assert codes(held) == []
+    resumed = request("INVITE", body=ANSWER, cseq=8, sent=False)
+    after = facts(INVITE, OK, hold, resumed, BYE, BYE_OK, pace=2.0, media=replace(FLOW, stalled=True))
+    assert codes(after) == ["rtp-stops"]
+    mute = facts(INVITE, OK, hold, resumed, BYE, BYE_OK, pace=2.0, media=replace(FLOW, received=0))
+    assert codes(mute) == ["no-rtp-in"]
 
 
 def test_digits_that_could_not_be_sent() -> None:

@@ -1,0 +1,63 @@
+"""`sipprobe respond --scenario FILE`: the calls of a file are waited for and answered, one after the other."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from probes.cli.call_scenario import Told, overriding, read_file
+from probes.cli.common import run_to_the_end, stop
+from probes.cli.exit_codes import ExitCode
+from probes.cli.respond_told import say
+from probes.cli.saving import HepSender
+
+if TYPE_CHECKING:
+    from probes.responder.happening import Binding
+    from probes.responder.personas import Persona
+    from probes.responder.scenario import PlannedAnswer
+
+OPTIONS = {
+    **{name: name for name in ("ring", "answer_after", "early_media", "refuse", "redirect", "hang_up_after")},
+    **{name: name for name in ("encryption", "max_hold", "expect")},
+    "codec": "codecs",
+}
+"""The options that stand above what the file says, and its keys for them."""
+
+
+def run_answers(
+    file: Path,
+    context: typer.Context,
+    persona: "Persona",
+    binds: "list[Binding]",
+    sender: HepSender | None,
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Answer the calls of `file` and print them, and end with the exit code of the first that is not as it should be.
+
+    The options in the `context` of the command stand above what the file says. Raises LocalError as the responder does.
+    """
+    from probes.responder.scenario import read_answers
+
+    for name in ("calls", "busy", "silent"):
+        if context.params[name]:
+            stop(ExitCode.USAGE, f"--{name} says nothing with --scenario: the file does")
+    changes = overriding(context, OPTIONS)
+    answers = read_file(file, lambda text: read_answers(text, str(file), persona, changes))
+    told = Told(len(answers), sender, as_json=as_json)
+    run_to_the_end(partial(_answer, answers, persona, binds, told))
+    told.end()
+
+
+async def _answer(answers: "tuple[PlannedAnswer, ...]", persona: "Persona", binds: "list[Binding]", told: Told) -> bool:
+    """Each call in its turn, told as it happens."""
+    from probes.responder.run import open_responder
+
+    async with open_responder(persona, binds, on_entry=told.entry) as responder:
+        say(responder.addresses, as_json=told.as_json)
+        turns = [responder.expect(answer.persona) for answer in answers]
+        for answer, turn in zip(answers, turns, strict=True):
+            told.begin(answer.name)
+            told.over(await turn.result(answer.wait))
+    return True

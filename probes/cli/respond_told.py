@@ -1,0 +1,84 @@
+"""What `sipprobe respond` prints of requests and calls."""
+
+import json
+from typing import TYPE_CHECKING
+
+import typer
+
+from probes.cli.call_codes import exit_code
+from probes.cli.common import Printer, make_console
+from probes.cli.exit_codes import ExitCode
+from probes.cli.saving import HepSender
+
+if TYPE_CHECKING:
+    from probes.responder.happening import Binding, Happening
+    from probes.result import CallResult, TimelineEntry
+
+
+class Told:
+    """What was printed so far, and whether that is enough."""
+
+    def __init__(self, calls: int | None, sender: HepSender | None, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.is_live = calls == 1 and not as_json
+        """Whether the lines of timelines are printed as they happen: those of several calls would be mixed up."""
+        self._left = calls
+        self._sender = sender
+        self._printer = Printer(make_console())
+        self.last: CallResult | None = None
+        """The call that was over last."""
+        self.exit_code = ExitCode.OK
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many calls are over as were asked for."""
+        return self._left == 0
+
+    def entry(self, entry: "TimelineEntry") -> None:
+        """Print a line of a timeline."""
+        from probes.report.call_text import entry_line
+
+        self._printer.line(entry_line(entry))
+
+    def tell(self, happening: "Happening") -> None:
+        """Print what is over, and count a call."""
+        from probes.responder.happening import happening_data, happening_lines
+
+        if self.as_json:
+            _print(json.dumps(happening_data(happening)))
+        else:
+            for line in happening_lines(happening, self._printer.console.width):
+                self._printer.line(line)
+        result = happening.result
+        if result is None:
+            return
+        self.last = result
+        if self._sender is not None:
+            self._sender.send(result)
+        if self._left:
+            self._left -= 1
+        if self._left is not None and self.exit_code is ExitCode.OK:
+            code = exit_code(result)
+            # Without an expectation, a call that was refused here is as it should be.
+            self.exit_code = code if result.unmet is not None or code is ExitCode.NO_MEDIA else ExitCode.OK
+
+    def close(self) -> None:
+        """End the program if something could not be told."""
+        self._printer.close()
+        if self._sender is not None:
+            self._sender.close()
+
+
+def say(addresses: "tuple[Binding, ...]", *, as_json: bool) -> None:
+    """Where the responder can be reached."""
+    from probes.responder.happening import bindings_data, bindings_line
+
+    _print(json.dumps(bindings_data(addresses)) if as_json else bindings_line(addresses))
+
+
+def _print(line: str) -> None:
+    """One line at once; whoever read the first ones and went away does not stop the responder."""
+    try:
+        typer.echo(line)
+    except BrokenPipeError:
+        return

@@ -1,0 +1,63 @@
+"""What is said, sorted into calls."""
+
+import pytest
+
+from probes.responder import tapes as module
+from probes.responder.tapes import Tapes
+from probes.result import TimelineEntry
+from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.trace import Direction, FlowTrace, MessageTrace
+from tests.probes.responder.requests import invite, request
+
+FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.4", 5060), SocketAddress("192.0.2.1", 5060))
+
+
+def record(data: bytes, at: float = 1.0, direction: Direction = Direction.RECEIVED) -> MessageTrace:
+    return MessageTrace(at, direction, FLOW, data)
+
+
+def named(call_id: str) -> bytes:
+    return bytes(invite()).replace(b"Call-ID: c1", f"Call-ID: {call_id}".encode())
+
+
+def test_the_messages_of_a_call_are_its_story() -> None:
+    told: list[TimelineEntry] = []
+    tapes = Tapes(told.append)
+    tapes.take(record(bytes(request("OPTIONS", "sip:a@b"))))
+    tapes.take(record(b"nonsense"))
+    tapes.take(FlowTrace(1.0, FLOW.hop, "opened"))
+    assert told == []
+    tapes.take(record(named("c1"), 5.0))
+    tapes.take(record(named("c2"), 6.0))
+    story = tapes.begin("c1", 7.0, FLOW)
+    tapes.take(record(bytes(request("BYE", "sip:a@b")), 8.0))
+    assert [(entry.label, entry.offset_ms) for entry in story.timeline] == [
+        *(("initiated", 0.0), ("INVITE", 0.0), ("BYE", 3000.0)),
+    ]
+    assert [event.name for event in story.events] == ["initiated"]
+    tapes.end("c1")
+    tapes.take(record(bytes(request("BYE", "sip:a@b")), 9.0))
+    assert len(story.timeline) == 3
+
+
+def test_a_call_that_nothing_was_heard_of() -> None:
+    story = Tapes().begin("c9", 2.0, FLOW)
+    assert (story.start, [entry.label for entry in story.timeline]) == (2.0, ["initiated"])
+
+
+def test_an_invite_that_is_sent_begins_no_story() -> None:
+    tapes = Tapes()
+    tapes.take(record(named("c1"), direction=Direction.SENT))
+    assert len(tapes.begin("c1", 2.0, FLOW).timeline) == 1
+
+
+def test_a_flood_of_invites_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 3)
+    tapes = Tapes()
+    tapes.take(record(named("mine"), 1.0))
+    mine = tapes.begin("mine", 1.0, FLOW)
+    for number in range(10):
+        tapes.take(record(named(f"flood{number}"), 2.0))
+    tapes.take(record(named("mine"), 3.0))
+    assert len(mine.timeline) == 3
+    assert [len(tapes.begin(f"flood{number}", 4.0, FLOW).timeline) for number in (6, 7, 9)] == [1, 2, 2]
