@@ -23,7 +23,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check format bench soak fuzz fault-lab-discovery fault-lab-call clean
+.PHONY: help demo test check format bench soak fuzz fault-lab-discovery fault-lab-call interop-matrix clean
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ fault-lab-discovery: $(READY)-test  ## discovery against seeded faults and healt
 
 fault-lab-call: $(READY)-test  ## test calls against seeded faults and healthy setups, a line for each (root, 3 minutes)
 	@$(BIN)/python -m tests.faultlab.calls $(ARGS)
+
+interop-matrix: $(READY)-test  ## calls to and from real programs, a line for each, into docs/interop.md (1 minute)
+	@$(BIN)/python -m tests.interop.matrix $(ARGS)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

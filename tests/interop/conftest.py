@@ -72,19 +72,20 @@ def installed(name: str, package: str) -> str:
     try:
         return program(name, package)
     except MissingError as missing:
-        _do_without(missing)
+        do_without(missing)
 
 
 def _provide(prepare: Callable[..., AbstractContextManager[Running]], *arguments: object) -> Iterator[Running]:
     try:
         running = prepare(*arguments)
     except MissingError as missing:
-        _do_without(missing)
+        do_without(missing)
     with running as server:
         yield server
 
 
-def _do_without(missing: MissingError) -> NoReturn:
+def do_without(missing: MissingError) -> NoReturn:
+    """Skip the test, or fail it where nothing may be missing."""
     if REQUIRED:
         pytest.fail(str(missing), pytrace=False)
     pytest.skip(str(missing))

@@ -9,6 +9,8 @@ from tests.interop.servers import ASTERISK_SUITE, told_to
 
 DIALS, BRIDGE = 6, 12
 """Where a channel that is shown concisely tells what its application was given, and what it is joined by."""
+HEARD = 3
+"""Where the statistics of a channel without a bridge tell how many packets have come."""
 
 
 async def dial(lab: Lab, uri: str, *, kind: str = "plain", extension: str = "echo") -> None:
@@ -26,6 +28,24 @@ async def joined(lab: Lab, port: int, *, suite: str = ASTERISK_SUITE, name: str 
 def _is_joined(channels: str, port: int) -> bool:
     fields = [line.split("!") for line in channels.splitlines()]
     return any(f":{port}" in channel[DIALS] and channel[BRIDGE] for channel in fields if len(channel) > BRIDGE)
+
+
+async def hears(lab: Lab, kind: str) -> str:
+    """Wait until Asterisk has heard something on a channel that it has opened in one of its ways; the channel's name.
+
+    It counts only what it could decrypt.
+    """
+    while True:
+        rows = [line.split() for line in (await command(lab, "pjsip show channelstats")).splitlines()]
+        for row in rows:
+            if len(row) > HEARD and row[0].startswith(f"{kind}-") and row[HEARD].isdecimal() and int(row[HEARD]):
+                return f"PJSIP/{row[0]}"
+        await trio.sleep(POLL_SECONDS)
+
+
+async def hang_up(lab: Lab, channel: str) -> None:
+    """Have Asterisk end a call."""
+    await command(lab, f"channel request hangup {channel}")
 
 
 async def command(lab: Lab, line: str) -> str:

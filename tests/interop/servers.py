@@ -18,6 +18,8 @@ from tests.machine import HOST6, has_ipv6
 
 ASTERISK_SUITE = "forky"
 """The Debian suite that Asterisk 22 is taken from; Debian 12 has none."""
+CHAN_SIP_SUITE = "bullseye"
+"""That of Asterisk 16, the last one in Debian with the old SIP channel."""
 RTP_PORTS = 100
 """For each server: 50 calls at once."""
 BARESIP_MODULES = ("lib/baresip/modules", "lib/*/baresip/modules")
@@ -68,14 +70,35 @@ def told_to(suite: str, folder: Path, line: str) -> list[str]:
     return [*unpacked.command("usr/sbin/asterisk"), "-C", str(folder / "asterisk.conf"), "-rx", line]
 
 
-def baresip(lab: Lab) -> AbstractContextManager[Server]:
-    """baresip: a user agent that picks up by itself."""
+def chan_sip(lab: Lab) -> AbstractContextManager[Server]:
+    """Asterisk 16 with its old SIP channel; its modules are not where those of 22 are."""
+    unpacked = debian.find(CHAN_SIP_SUITE, "asterisk")
+    if unpacked is None:
+        raise MissingError(f"Asterisk 16 is not there: python3 tests/interop/debian.py {CHAN_SIP_SUITE} asterisk")
+    command = unpacked.command("usr/sbin/asterisk")
+    port, rtp = lab.ports(2), lab.ports(RTP_PORTS)
+    folder = lab.configure(
+        "chan-sip",
+        port=port,
+        tls_port=port + 1,
+        rtp_first=rtp,
+        rtp_last=rtp + RTP_PORTS - 1,
+        modules=unpacked.root / "usr/lib/asterisk/modules",
+        data=unpacked.root / "usr/share/asterisk",
+    )
+    (folder / "var").mkdir()
+    server = _server("chan-sip", version([*command, "-V"]), lab, port)
+    foreground = [*command, "-f", "-n", "-C", str(folder / "asterisk.conf")]
+    return booted(lab.running(server, foreground), told_to(CHAN_SIP_SUITE, folder, "core waitfullybooted"))
+
+
+def baresip(lab: Lab, name: str = "baresip") -> AbstractContextManager[Server]:
+    """baresip: a user agent that picks up by itself. As `baresip` it plays a tone, as `baresip-echo` what it hears."""
     command = program("baresip", "baresip-core")
     port, rtp = lab.ports(2), lab.ports(RTP_PORTS)
-    folder = lab.configure("baresip", port=port, rtp_first=rtp, rtp_last=rtp + RTP_PORTS - 1, modules=baresip_modules())
-    _write_tone(folder / "tone.wav")
-    server = _server("baresip", version([command, "-h"]), lab, port)
-    return lab.running(server, [command, "-f", str(folder)])
+    folder = lab.configure(name, port=port, rtp_first=rtp, rtp_last=rtp + RTP_PORTS - 1, modules=baresip_modules())
+    write_tone(folder / "tone.wav")
+    return lab.running(_server(name, version([command, "-h"]), lab, port), [command, "-f", str(folder)])
 
 
 def baresip_modules() -> Path | None:
@@ -120,7 +143,7 @@ def _server(name: str, number: str, lab: Lab, port: int, *, host6: bool = False)
     )
 
 
-def _write_tone(path: Path, seconds: int = 60) -> None:
+def write_tone(path: Path, seconds: int = 60) -> None:
     """A 425 Hz tone, longer than any call: where the file ends, baresip hangs up."""
     second = b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * 425 * n / 8000))) for n in range(8000))
     with wave.open(str(path), "wb") as file:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import trio
 
+from sipcore.media.g711 import RATE, Law
 from sipcore.resolve.target import Transport
+from sipcore.sdp.attributes import Direction
 from tests.interop.conftest import installed
 from tests.interop.lab import HOST, POLL_SECONDS, Lab, kill
 
@@ -27,6 +29,8 @@ t=0 0
 m=audio 9 RTP/AVP 0
 a=rtpmap:0 PCMU/8000"""
 """What stands for @SDP@ in a scenario: the rest of a message, with a session description."""
+SOUND_SECONDS = 5
+"""Of silence, which SIPp plays again and again."""
 MODES = {Transport.UDP: "u1", Transport.TCP: "t1"}
 """What SIPp calls the transports that it has as packaged."""
 
@@ -39,12 +43,14 @@ class Sipp:
     folder: Path
     transport: Transport = Transport.UDP
 
-    def scenario(self, name: str) -> list[str]:
-        """The options for one of `fixtures/lab/sipp-peers`."""
-        home = self.folder / "sipp-peers"
+    def scenario(self, name: str, direction: Direction = Direction.SENDRECV) -> list[str]:
+        """The options for one of `fixtures/lab/sipp-peers`; one with audio describes it with that direction."""
+        home, sound = self.folder / "sipp-peers", self.folder / "sound"
         if not home.exists():
-            replace(self.lab, folder=self.folder).configure("sipp-peers", sdp=SDP)
-        return ["-sf", str(home / f"{name}.xml")]
+            sound.write_bytes(bytes([Law.PCMU.silence]) * RATE * SOUND_SECONDS)
+            values = {"sdp": SDP, "sound": sound, "direction": direction.value}
+            replace(self.lab, folder=self.folder).configure("sipp-peers", **values)
+        return ["-sf", str(home / f"{name}.xml"), "-mi", HOST]
 
     def stock(self, name: str, **changes: str) -> list[str]:
         """The options for a scenario that comes with SIPp, in which texts may be replaced: pauses, above all."""

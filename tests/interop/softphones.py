@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,10 +16,12 @@ from tests.interop.clients import PASSWORD
 from tests.interop.conftest import installed
 from tests.interop.lab import HOST, POLL_SECONDS, Lab, Server, kill, process
 from tests.interop.phone import at, uri
-from tests.interop.servers import RTP_PORTS, baresip_modules
+from tests.interop.servers import RTP_PORTS, baresip_modules, write_tone
 
 REGISTER_SECONDS = 60
 """For how long a phone registers: longer than any test."""
+QUIT_SECONDS = 5.0
+"""How long linphone may take to end: several times what it takes."""
 
 
 @dataclass(slots=True)
@@ -100,8 +101,12 @@ async def baresip(
     transport: Transport = Transport.UDP,
     answers: str = "manual",
     calls: int = 4,
+    encryption: str = "",
 ) -> AsyncIterator[Baresip]:
-    """A baresip of its own folder, registered if it is to be. `answers` is how it answers: manual, auto or early."""
+    """A baresip of its own folder, registered if it is to be, which plays a tone.
+
+    `answers` is how it answers: manual, auto or early; `encryption` its word for how it encrypts media.
+    """
     program = installed("baresip", "baresip-core")
     port, control, rtp = lab.ports(2), lab.ports(1), lab.ports(RTP_PORTS)
     home = _configure(
@@ -120,8 +125,9 @@ async def baresip(
         outbound=at(registrar, "", transport) if registrar else "",
         regint=REGISTER_SECONDS if registrar else 0,
         answermode=answers,
+        encryption=f";mediaenc={encryption}" if encryption else "",
     )
-    _write_silence(home / "silence.wav")
+    write_tone(home / "tone.wav")
     with process([program, "-f", str(home)], home):
         async with await _connected(control) as stream, trio.open_nursery() as nursery:
             phone = Baresip(stream, port)
@@ -143,15 +149,6 @@ async def _connected(port: int) -> trio.SocketStream:
             return await trio.open_tcp_stream(HOST, port)
         except OSError:
             await trio.sleep(POLL_SECONDS / 5)
-
-
-def _write_silence(path: Path, seconds: int = 60) -> None:
-    """Longer than any call: where the file ends, baresip hangs up."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(2 * 8000 * seconds))
 
 
 @dataclass(slots=True)
@@ -196,6 +193,20 @@ class Linphone:
         """Have the other side call somebody else."""
         await self.do(f"transfer {uri}")
 
+    async def plays(self, file: Path) -> None:
+        """Have it play a file in calls."""
+        await self.do(f"play {file}")
+
+    async def records(self, file: Path) -> None:
+        """Have it write what it hears in calls to a file."""
+        await self.do(f"record {file}")
+
+    async def quit(self) -> None:
+        """Have it end by itself, so that its files are whole. It may not do so, and is killed then."""
+        await self.do("quit")
+        with trio.move_on_after(QUIT_SECONDS):
+            await self.console.wait()
+
     async def do(self, line: str) -> None:
         """Type a line."""
         assert self.console.stdin is not None
@@ -231,6 +242,7 @@ async def linphone(
         folder,
         "linphone-phone",
         port=port,
+        rtp_port=lab.ports(2),
         user=user,
         password=PASSWORD,
         registrar_port=registrar.udp_port if registrar else 0,

@@ -75,9 +75,7 @@ async def test_over_ipv6(asterisk: Server) -> None:
 @pytest.mark.parametrize(
     ("user", "kind", "status"),
     [
-        ("busy", CallKind.BUSY, 486),
         ("nobody-here", CallKind.REJECTED, 404),
-        ("reject", CallKind.REJECTED, 403),
         ("congestion", CallKind.REJECTED, 503),
     ],
 )
@@ -97,26 +95,11 @@ async def test_ringing_for_ever_is_cancelled(asterisk: Server, transport: Transp
     assert story.index("→CANCEL") < story.index("←487 Request Terminated") < story.index("→ACK")
 
 
-async def test_the_peer_hangs_up(asterisk: Server) -> None:
-    result = await place(asterisk, CallScript(destination(asterisk, "hangup2", Transport.UDP), hold=10))
-    assert (result.status, result.ended_by) == (CallStatus.CONNECTED, "hung up there")
-    assert "←BYE" in labels(result)
-    assert "→BYE" not in labels(result)
-
-
 def as_user(server: Server, user: str, password: str) -> CallScript:
     """A call by a user of the server: the From names it, so that the server knows whom to challenge."""
     where = destination(server, "echo", Transport.UDP)
     caller = Address.parse(f"<sip:{user}@{server.host}>")
     return CallScript(where, caller, Account(user, password, hosts=[server.host]), hold=HOLD)
-
-
-@pytest.mark.parametrize("user", ["alice", "dave"])
-async def test_digest(asterisk: Server, user: str) -> None:
-    result = await place(asterisk, as_user(asterisk, user, "secret"))
-    assert result.kind is CallKind.CONNECTED, result.why
-    assert labels(result).count("→INVITE") == 2
-    assert "←401 Unauthorized" in labels(result)
 
 
 async def test_a_wrong_password_is_told(asterisk: Server) -> None:
@@ -138,12 +121,3 @@ async def test_a_certificate_that_does_not_verify_is_told(asterisk: Server) -> N
         result = await place_call(CallScript(destination(asterisk, "echo", Transport.TLS), hold=HOLD))
     assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.TLS_FAILED)
     assert "issuer" in result.why or "certificate" in result.why
-
-
-async def test_digest_of_a_proxy(kamailio: Server) -> None:
-    where = destination(kamailio, "auth", Transport.UDP)
-    caller = Address.parse(f"<sip:alice@{kamailio.host}>")
-    account = Account("alice", "secret", hosts=[kamailio.host])
-    result = await place(kamailio, CallScript(where, caller, account, hold=HOLD))
-    assert result.kind is CallKind.CONNECTED, result.why
-    assert "←407 Proxy Authentication Required" in labels(result)

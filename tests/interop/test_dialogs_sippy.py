@@ -1,13 +1,5 @@
-"""Two of us with Sippy's B2BUA between: it is a callee to one and a caller to the other, and has a mind of its own.
+"""Two of us with Sippy's B2BUA between: it is a callee to one and a caller to the other, and has a mind of its own."""
 
-It is a Python package, which `make bench` installs. Where nothing may be missing, what it takes of it is fetched once.
-"""
-
-import importlib.util
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,40 +15,13 @@ from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.build import SDP
-from tests.interop import conftest
-from tests.interop.debian import cache
-from tests.interop.lab import HOST, Lab, process
+from tests.interop.b2bua import command
+from tests.interop.conftest import REQUIRED, do_without
+from tests.interop.lab import Lab, MissingError, process
 from tests.interop.phone import AUDIO, PATIENCE, UDP, Phone, changed_remotely, direction, phone, told, uri
 from tests.interop.sipp import listening
 
-CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
-PACKAGES = ("sippy", "ElPeriodic", "pycryptodome")
-"""The package, and those of its dependencies that calls take."""
 SENDRECV, SENDONLY, RECVONLY = Direction.SENDRECV, Direction.SENDONLY, Direction.RECVONLY
-
-
-@pytest.fixture(scope="module")
-def packages() -> str:
-    """The folder that Python is to look into as well; empty where the package is installed."""
-    if importlib.util.find_spec("sippy"):
-        return ""
-    folder = cache() / "sippy"
-    if not folder.exists():
-        if not conftest.REQUIRED:
-            pytest.skip("sippy is not installed: make bench")
-        _fetch(folder)
-    return str(folder)
-
-
-def _fetch(folder: Path) -> None:
-    uv = shutil.which("uv")
-    installer = [uv, "pip", "--python", sys.executable] if uv else [sys.executable, "-m", "pip"]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".sippy-") as unfinished:
-        target = Path(unfinished) / "packages"
-        options = ["--quiet", "--no-deps", "--target", str(target), "--constraint", str(CONSTRAINTS)]
-        subprocess.run([*installer, "install", *options, *PACKAGES], check=True)
-        target.rename(folder)  # last, so that a folder of that name is complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +34,8 @@ class Between:
 
 
 @pytest.fixture
-def between(lab: Lab, packages: str, tmp_path: Path) -> "Opens":
-    return Opens(lab, packages, tmp_path)
+def between(lab: Lab, tmp_path: Path) -> "Opens":
+    return Opens(lab, tmp_path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +43,23 @@ class Opens:
     """What it takes to open both phones, with the B2BUA between."""
 
     lab: Lab
-    packages: str
     folder: Path
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[Between]:
         port = self.lab.ports(1)
-        environment = ["env", "SIPLOG_BEND=stderr", *([f"PYTHONPATH={self.packages}"] if self.packages else [])]
-        program = [*environment, sys.executable, "-m", "sippy.b2bua_simple", "-f", "-l", HOST, "-p", str(port)]
         with trio.fail_after(PATIENCE):
             async with phone(self.lab) as caller, phone(self.lab) as callee:
-                with process([*program, "-n", f"{HOST}:{callee.port(UDP)}"], self.folder):
+                with process(_command(port, callee.port(UDP)), self.folder):
                     await listening(port, UDP)
                     yield Between(caller, callee, uri("bob", port, UDP))
+
+
+def _command(own: int, port: int) -> list[str]:
+    try:
+        return command(own, port, fetch=REQUIRED)
+    except MissingError as missing:
+        do_without(missing)
 
 
 async def test_held_and_resumed_from_both_sides(between: Opens) -> None:
