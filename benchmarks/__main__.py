@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, write results.json; returns the exit code."""
     options = parse_arguments(arguments)
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
-    print("CPU time for one input, median of all turns; ratio: the peer's time divided by ours\n")
+    print("CPU time for one input, median of all turns; ratio: the peer's time, or the most allowed, divided by ours\n")
     results = []
     for benchmark in select(options.names):
         result = Result(benchmark, measure(benchmark))

@@ -70,7 +70,8 @@ class Result:
                 told = [
                     f"at most {limit.most:.4g} {'met' if found <= limit.most else 'MISSED'}" for limit, found in limits
                 ]
-                yield f"{figures}{'':>9}  {' '.join(told):<12}  {each.remark}".rstrip()
+                room = [f"{limit.most / found:9.2f}" for limit, found in limits if found]
+                yield f"{figures}{room[0] if room else '':>9}  {' '.join(told):<12}  {each.remark}".rstrip()
             else:
                 yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}  {each.remark}".rstrip()
 

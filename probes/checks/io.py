@@ -15,6 +15,9 @@ from sipcore.trace import TraceRecord
 from sipcore.transports.tls_failure import CertificateFault
 from sipcore.value import value
 
+PLAIN = "options"
+"""The purpose of the request that everything begins with."""
+
 
 @value
 class Query:
@@ -30,6 +33,8 @@ class Query:
     fields: Fields = ()
     max_forwards: int | None = None
     """How many hops the request may go; None for the usual (RFC 3261 §8.1.1.6)."""
+    purpose: str = PLAIN
+    """What it is to show, in a word or two."""
 
 
 @value

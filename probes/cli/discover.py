@@ -157,32 +157,26 @@ async def _watch(destination: "Destination", config: "DiscoveryConfig", console:
     from rich.console import Group
     from rich.live import Live
 
-    from probes.discovery.candidates import Candidate
-    from probes.discovery.run import Progress
-    from probes.discovery.run import discover as carry_out
-    from probes.report.text import progress_lines
-    from probes.result import Attempt
+    from probes.discovery.events import Concluded
+    from probes.discovery.run import open_discovery
+    from probes.report.progress_text import Progress
 
-    candidates: list[Candidate] = []
-    attempts: list[Attempt] = []
-
-    def take(progress: Progress) -> None:
-        if isinstance(progress, Candidate):
-            candidates.append(progress)
-        elif isinstance(progress, Attempt):
-            attempts.append(progress)
+    progress = Progress(str(destination))
+    started = trio.current_time()
 
     async def refresh(live: Live) -> None:
-        started = trio.current_time()
         while True:
-            hops = [candidate.hop for candidate in candidates]
-            elapsed = trio.current_time() - started
-            live.update(Group(*progress_lines(str(destination), hops, attempts, elapsed)), refresh=True)
             await trio.sleep(REFRESH)
+            live.update(Group(*progress.lines(trio.current_time() - started, console.width)), refresh=True)
 
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(refresh, live)
-            discovery = await carry_out(destination, config, take)
-            nursery.cancel_scope.cancel()
-    return discovery
+    found: list[Discovery] = []
+    async with open_discovery(destination, config) as events:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(refresh, live)
+                async for event in events:
+                    progress.take(event)
+                    if isinstance(event, Concluded):
+                        found.append(event.discovery)
+                nursery.cancel_scope.cancel()
+    return found[0]

@@ -8,6 +8,21 @@ from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities
 from probes.findings.finding import Finding
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
+from sipcore.resolve.target import Hop
+from sipcore.trace import MessageTrace
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, what it was to show, and every message that was sent and came back because of it, in order.
+
+    `about` says why it is odd, where it is; it follows "a request that".
+    """
+
+    purpose: str
+    hop: Hop
+    messages: tuple[MessageTrace, ...] = field(repr=False)
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,8 @@ class Discovery:
     """What to do next when nothing answered, in a sentence."""
     omitted: int = 0
     """How many places were left out, because one run tries no more than a bounded number."""
+    asked: tuple[Asked, ...] = field(default=(), repr=False)
+    """The whole conversation, in the order in which it began: the attempts' requests, and those beyond."""
 
     @property
     def answered(self) -> tuple[Attempt, ...]:

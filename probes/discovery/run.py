@@ -1,12 +1,20 @@
 """Discovery carried out: DNS asked, every candidate probed side by side, each with the same time to answer.
 
+found = await discover("sip.example.com")
+
+async with open_discovery("sip.example.com") as events:
+    async for event in events:
+        print(event)
+
 One OPTIONS goes to each candidate (repeated over UDP until it is answered: RFC 3261 §17.1.2.1), of which there are
 never more than `MAX_CANDIDATES`. One that stays silent gets a second, inconspicuous request. Where something answers,
 a few more tell what it can do, and a few handshakes what its TLS server accepts.
 """
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -27,6 +35,20 @@ from probes.checks.tls_judge import judge as judge_tls
 from probes.destination import Destination
 from probes.discovery.asking.run import EndpointIO
 from probes.discovery.candidates import MAX_CANDIDATES, Candidate, Key, Scope, candidates, is_without_records
+from probes.discovery.events import (
+    AttemptBegun,
+    AttemptEnded,
+    CallBegun,
+    CallEnded,
+    Concluded,
+    Event,
+    FindingMade,
+    HabitsBegun,
+    HabitsEnded,
+    LookupEnded,
+    TlsBegun,
+    TlsEnded,
+)
 from probes.discovery.findings import Seen
 from probes.discovery.habits.run import HabitsOf
 from probes.discovery.outcome import Discovery
@@ -38,6 +60,7 @@ from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.resolve.plan import Answer, LookupFailure, Question, RecordType, Result
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.stack import StackConfig
+from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
@@ -60,14 +83,15 @@ MAX_TLS_REPORTS = 2
 """TLS servers that one run looks at more closely; more are looked at by the TLS report itself."""
 MAX_CALLED = 3
 """Silent places of one run that are called, where somebody allows that: the usual ports of one address."""
+_SILENT = (Reach.NO_ANSWER, Reach.SILENT)
 _OTHER_STREAM = {Transport.TCP: Transport.TLS, Transport.TLS: Transport.TCP}
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 _SMALL_GROUP = "P-256"
 """The one group that the inconspicuous request offers, so that its first flight is small."""
 
-Progress = LookupStep | Candidate | Attempt
-"""What is told while discovery runs: a lookup is done, a candidate is being tried, an attempt is over."""
-OnProgress = Callable[[Progress], None]
+_INCONSPICUOUS = "inconspicuous"
+"""The purpose of the second request to a place that stays silent."""
+Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +123,66 @@ class DiscoveryConfig:
     """Whether a few more handshakes are made with a TLS server."""
 
 
-async def discover(
-    destination: Destination, config: DiscoveryConfig | None = None, on_progress: OnProgress | None = None
-) -> Discovery:
-    """Find out whether and how SIP is spoken at a destination; `on_progress` is told of each step.
+async def discover(target: Destination | str, config: DiscoveryConfig | None = None) -> Discovery:
+    """Find out whether and how SIP is spoken at a destination, or at whatever a text names.
 
-    Whatever the network and the peers do is in the result. Raises LocalError when the configuration cannot be used.
+    Whatever the network and the peers do is in the result. Raises DestinationError where a text cannot be read, and
+    LocalError when the configuration cannot be used.
+    """
+    async with open_discovery(target, config) as events:
+        found = [event.discovery async for event in events if isinstance(event, Concluded)]
+    return found[0]
+
+
+@asynccontextmanager
+async def open_discovery(
+    target: Destination | str, config: DiscoveryConfig | None = None
+) -> AsyncIterator[AsyncIterator[Event]]:
+    """The same, step by step: what the block gets is to be iterated over, and `Concluded` has the result.
+
+    Reading slowly slows nothing down. A block that is left earlier gives the discovery up. Raises as `discover` does.
     """
     config = config or DiscoveryConfig()
+    destination = Destination.parse(target) if isinstance(target, str) else target
     scope = Scope.of(destination, config.ports, config.transports)
     if any(transport.secure for transport in scope.transports):
         _check_tls(config.tls)
+    send, events = trio.open_memory_channel[Event](math.inf)  # what one run does is bounded
+    failures: list[Exception] = []  # raised at the end, outside of the nursery, which would wrap them in a group
+
+    async def carry_out() -> None:
+        with send:
+            try:
+                await _carry_out(destination, scope, config, send.send_nowait)
+            except Exception as error:  # noqa: BLE001  # carried past the nursery
+                failures.append(error)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(carry_out)
+        try:
+            yield events
+        except Exception as error:  # noqa: BLE001  # carried past the nursery
+            failures.insert(0, error)
+        finally:
+            nursery.cancel_scope.cancel()
+    if failures:
+        raise failures[0]
+
+
+async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryConfig, tell: Tell) -> None:
     started = trio.current_time()
     small = replace(config.tls, group=config.tls.group or _SMALL_GROUP)
     async with (
         open_endpoint(_endpoint_config(config, config.tls, PRODUCT)) as endpoint,
         open_endpoint(_endpoint_config(config, small, "")) as inconspicuous,
     ):
-        run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), on_progress)
+        run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), tell)
         await run.everything()
-        return run.result(trio.current_time() - started)
+        now = trio.current_time() - started
+        discovery = run.result(now)
+        for finding in discovery.findings:
+            tell(FindingMade(now, finding))
+        tell(Concluded(now, discovery))
 
 
 def _check_tls(config: TlsConfig) -> None:
@@ -146,13 +210,14 @@ class _Run:
         scope: Scope,
         config: DiscoveryConfig,
         ios: tuple[EndpointIO, EndpointIO],
-        on_progress: OnProgress | None,
+        tell: Tell,
     ) -> None:
         self._destination = destination
         self._scope = scope
         self._config = config
         self._io, self._inconspicuous = ios
-        self._tell = on_progress or _ignore
+        self._tell = tell
+        self._started = trio.current_time()
         self._results: dict[Question, Result] = {}
         self._dns: DnsReport | None = None
         self._attempts: dict[Key, Attempt | None] = {}
@@ -167,8 +232,6 @@ class _Run:
             self._start(nursery)
             if not self._destination.is_numeric:
                 nursery.start_soon(self._ask_dns, nursery)
-        if self._config.invite:
-            await self._call()
         if any(attempt.response is not None and not attempt.hop.transport.reliable for attempt in self._seen()):
             await trio.sleep(LINGER)
 
@@ -182,7 +245,8 @@ class _Run:
                 omitted += 1
                 continue
             io = self._inconspicuous if attempt.only else self._io
-            records = attempt.records if candidate.key in self._called else io.records(candidate.key) or attempt.records
+            by_call = attempt.detail == options.ONLY_CALLS
+            records = attempt.records if by_call else io.records(candidate.key) or attempt.records
             # What DNS told later may be one more reason for a place that was being tried already.
             hop = replace(attempt.hop, why=candidate.hop.why)
             attempts.append(replace(attempt, hop=hop, published=candidate.published, records=records))
@@ -190,7 +254,13 @@ class _Run:
         seen = Seen(self._dns, reports, self._habits.found, self._scope, time.time(), omitted)
         steps = [_step(result) for result in self._results.values()]
         found = explained(attempts)
-        return conclude(self._destination, steps, self._results.values(), found, duration=duration, seen=seen)
+        discovery = conclude(self._destination, steps, self._results.values(), found, duration=duration, seen=seen)
+        asked = [*self._io.exchanges(), *self._inconspicuous.exchanges()]
+        return replace(discovery, asked=tuple(sorted(asked, key=lambda one: one.messages[0].at)))
+
+    @property
+    def _now(self) -> float:
+        return trio.current_time() - self._started
 
     def _seen(self) -> list[Attempt]:
         return [attempt for attempt in self._attempts.values() if attempt is not None]
@@ -226,7 +296,7 @@ class _Run:
             known = self._results.get(asked)
             if known != reply.result:
                 self._results[asked] = reply.result
-                self._tell(_step(reply.result))
+                self._tell(LookupEnded(self._now, _step(reply.result)))
         self._start(nursery)
 
     async def _ask_system(self, nursery: trio.Nursery) -> None:
@@ -236,7 +306,7 @@ class _Run:
             result = await lookup.ask(Question(family, self._destination.target.host))
             if isinstance(result, Answer):
                 self._results[result.question] = result
-                self._tell(_step(result))
+                self._tell(LookupEnded(self._now, _step(result)))
         self._start(nursery)
 
     # Attempts
@@ -246,13 +316,13 @@ class _Run:
         for candidate in self._candidates():
             if candidate.key not in self._attempts and len(self._attempts) < MAX_CANDIDATES:
                 self._attempts[candidate.key] = None
-                self._tell(candidate)
+                self._tell(AttemptBegun(self._now, candidate))
                 nursery.start_soon(self._try, candidate, nursery)
 
     async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
         attempt = replace(await self._attempt(candidate), published=candidate.published)
         self._attempts[candidate.key] = attempt
-        self._tell(attempt)
+        self._tell(AttemptEnded(self._now, attempt))
         hop = candidate.hop
         other = _OTHER_STREAM.get(hop.transport)
         if other is not None and attempt.response is not None:
@@ -265,8 +335,16 @@ class _Run:
             nursery.start_soon(self._report_tls, candidate)
         # An answer that does not fit its request has no time: no further one would be taken for an answer either.
         final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
-        if self._config.habits and final and not attempt.only:
-            nursery.start_soon(self._habits.find_out, attempt)
+        if final and attempt.detail != options.ONLY_CALLS:
+            if self._config.invite and not self._called:
+                nursery.start_soon(self._call, attempt, self._config.timeout * (1 - QUIET))
+            if self._config.habits and not attempt.only:
+                nursery.start_soon(self._find_out_habits, attempt)
+
+    async def _find_out_habits(self, attempt: Attempt) -> None:
+        self._tell(HabitsBegun(self._now, attempt.hop))
+        await self._habits.find_out(attempt)
+        self._tell(HabitsEnded(self._now, attempt.hop))
 
     def _hurry_guesses(self, answered: Attempt) -> None:
         """Wait less for what neither DNS nor whoever asks names, at an address that is known to answer."""
@@ -292,19 +370,27 @@ class _Run:
             rest = end - trio.current_time()
             if rest <= 0 or (found and not self._is_worth(found[0])) or not self._may_be_filtered(candidate, found):
                 return
-            second = options.judge(await options.act(self._inconspicuous, replace(query, timeout=rest)))
+            again = replace(query, timeout=rest, purpose=_INCONSPICUOUS)
+            second = options.judge(await options.act(self._inconspicuous, again))
             if second.response is not None:
                 found.insert(0, replace(second, only=what_was_left_out(self._io.records(candidate.key), candidate.hop)))
                 nursery.cancel_scope.cancel()
 
-        async with trio.open_nursery() as nursery:
-            if self._config.retry:
-                nursery.start_soon(try_inconspicuously)
-            found.append(options.judge(await options.act(self._io, query)))
-            over.set()
-            if not self._config.retry or not self._is_worth(found[0]):
-                nursery.cancel_scope.cancel()
-        return await self._over_tls(found[0], end)
+        of_call: list[TraceRecord] = []
+        async with trio.open_nursery() as calling:
+            if self._config.invite:
+                calling.start_soon(self._call_if_silent, candidate, of_call, end)
+            async with trio.open_nursery() as nursery:
+                if self._config.retry:
+                    nursery.start_soon(try_inconspicuously)
+                found.append(options.judge(await options.act(self._io, query)))
+                over.set()
+                if not self._config.retry or not self._is_worth(found[0]):
+                    nursery.cancel_scope.cancel()
+            attempt = await self._over_tls(found[0], end)
+            if attempt.reach not in _SILENT or (self._is_answered and candidate.key not in self._called):
+                calling.cancel_scope.cancel()
+        return options.judge_call(attempt, of_call) if attempt.reach in _SILENT else attempt
 
     async def _over_tls(self, attempt: Attempt, end: float) -> Attempt:
         """The same attempt, unless its port of TCP speaks TLS and that is not tried there anyway."""
@@ -317,24 +403,31 @@ class _Run:
         handshakes = await TlsSockets(self._config.tls).carry_out(question, lambda _: (SHOW,))
         return speaking_tls(attempt) if any(one.cipher for one in handshakes) else attempt
 
-    async def _call(self) -> None:
-        """Call one place that answers, or else the first ones that keep silent: some answer calls alone."""
-        seen = self._seen()
-        answered = [one for one in seen if one.response is not None and one.rtt is not None]
-        silent = [one for one in seen if one.reach in (Reach.NO_ANSWER, Reach.SILENT)]
-        async with trio.open_nursery() as nursery:
-            for attempt in answered[:1]:
-                nursery.start_soon(self._habits.call, attempt)
-            for attempt in () if answered else silent[:MAX_CALLED]:
-                nursery.start_soon(self._call_silent, attempt)
+    async def _call_if_silent(self, candidate: Candidate, of_call: list[TraceRecord], end: float) -> None:
+        """Call a place that is silent for long, if nobody answers anywhere: some answer calls alone."""
+        await trio.sleep(self._config.timeout * QUIET)
+        silent = [key for key in self._attempts if self._is_silent(key)]
+        if candidate.key in silent[:MAX_CALLED] and not self._is_answered:
+            so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
+            of_call += await self._call(so_far, end - trio.current_time())
 
-    async def _call_silent(self, attempt: Attempt) -> None:
-        key = (attempt.hop.transport, attempt.hop.remote)
-        reached = options.judge_call(attempt, await self._habits.call(attempt))
-        if reached.response is not None:
-            self._called.add(key)
-            self._attempts[key] = reached
-            self._tell(reached)
+    @property
+    def _is_answered(self) -> bool:
+        return any(attempt.response is not None for attempt in self._seen())
+
+    def _is_silent(self, place: Key) -> bool:
+        """Whether a place was sent a request, and has said nothing yet, or not in time."""
+        attempt = self._attempts[place]
+        was_sent = any(isinstance(one, MessageTrace) for one in self._io.records(place))
+        return was_sent and (attempt is None or attempt.reach in _SILENT)
+
+    async def _call(self, attempt: Attempt, seconds: float) -> tuple[TraceRecord, ...]:
+        hop = attempt.hop
+        self._called.add((hop.transport, hop.remote))
+        self._tell(CallBegun(self._now, hop))
+        records = await self._habits.call(attempt, seconds)
+        self._tell(CallEnded(self._now, hop, bool(records)))
+        return records
 
     def _is_wanted(self, candidate: Candidate) -> bool:
         """Whether somebody says that this transport is spoken there: DNS, or whoever asks for nothing else."""
@@ -354,14 +447,13 @@ class _Run:
         if len(self._tls) >= MAX_TLS_REPORTS:
             return
         self._tls[candidate.key] = None
+        self._tell(TlsBegun(self._now, candidate.hop))
         timeout = min(self._config.timeout, TLS_PATIENCE)
         question = TlsQuestion(candidate.hop, timeout, self._config.timeout, every_cipher=False)
         seen = await shake_hands(TlsSockets(self._config.tls), question)
-        self._tls[candidate.key] = judge_tls(candidate.hop, seen, time.time(), every_cipher=False)
-
-
-def _ignore(_: Progress) -> None:
-    """What is told when nobody listens."""
+        report = judge_tls(candidate.hop, seen, time.time(), every_cipher=False)
+        self._tls[candidate.key] = report
+        self._tell(TlsEnded(self._now, report))
 
 
 def _step(result: Result) -> LookupStep:

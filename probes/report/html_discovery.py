@@ -79,6 +79,7 @@ def discovery_page(discovery: Discovery, made_at: float) -> str:
         candidates=system.candidates if system else (),
         capabilities=told_facts(capability_facts(discovery.capabilities)),
         attempts=attempts,
+        asked=list(_beyond(discovery, evidence)),
         ladder=ladder,
         empty=empty,
         lookups=[(step.question, ", ".join(step.answers) or step.error) for step in discovery.lookups],
@@ -120,6 +121,16 @@ def _attempt(attempt: Attempt, evidence: Evidence) -> ShownAttempt:
         "; ".join(filter(None, told)),
         evidence.of(attempt.records, start),
     )
+
+
+def _beyond(discovery: Discovery, evidence: Evidence) -> Iterator[tuple[str, tuple[ShownMessage, ...]]]:
+    """What was asked that no attempt shows, and why, each with its messages."""
+    shown = {id(record) for attempt in discovery.attempts for record in attempt.records}
+    for asked in discovery.asked:
+        messages = [one for one in asked.messages if id(one) not in shown]
+        if messages:
+            about = f": a request that {asked.about}" if asked.about else ""
+            yield f"{asked.purpose}, {asked.hop}{about}", evidence.of(messages)
 
 
 def _tls(report: TlsReport) -> ShownTls:

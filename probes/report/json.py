@@ -1,15 +1,18 @@
 """A discovery as data. Fields are only ever added; `discovery.schema.json` beside this file describes them."""
 
+from collections.abc import Iterator, Sequence
+
 from probes.discovery.capabilities import Authentication, Capabilities
-from probes.discovery.outcome import Discovery
+from probes.discovery.outcome import Asked, Discovery
 from probes.fingerprint.banners import banner_of
 from probes.report.dns_json import dns_data
 from probes.report.findings_json import finding_data
-from probes.report.safe_text import encodable
+from probes.report.safe_text import cover_lines, encodable
 from probes.report.tls_json import tls_data
 from probes.result import Attempt, Candidate, LookupStep, Recommendation, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop
+from sipcore.trace import MessageTrace
 
 Data = dict[str, object]
 
@@ -40,7 +43,28 @@ def discovery_data(discovery: Discovery) -> Data:
         "capabilities": _capabilities(discovery.capabilities),
         "dns": dns_data(discovery.dns) if discovery.dns else None,
         "tls": [tls_data(report) for report in discovery.tls],
+        "exchanges": list(_exchanges(discovery.asked)),
         "duration_ms": _milliseconds(discovery.duration),
+    }
+
+
+def _exchanges(asked: Sequence[Asked]) -> Iterator[Data]:
+    """Every message that was sent and received. Its time is since the first one; what proves an identity is covered."""
+    begin = asked[0].messages[0].at if asked else 0.0
+    for one in asked:
+        messages = [_message(message, begin) for message in one.messages]
+        yield {"purpose": one.purpose, "about": one.about or None, **_place(one.hop), "messages": messages}
+
+
+def _message(message: MessageTrace, begin: float) -> Data:
+    return {
+        "offset_ms": _milliseconds(message.at - begin),
+        "direction": message.direction.value,
+        "local": str(message.flow.local),
+        "remote": str(message.flow.remote),
+        "kernel_stamped": message.kernel,
+        "attempt": message.attempt,
+        "text": encodable(cover_lines(message.data.decode("utf-8", "surrogateescape"))),
     }
 
 

@@ -3,9 +3,10 @@ all places. Fields are only ever added; `sweep.schema.json` beside this file des
 
 from dataclasses import fields
 
-from probes.report.json import Data
 from probes.report.safe_text import encodable
 from probes.sweep.found import Found, Kind, Tally
+
+Data = dict[str, object]
 
 
 def found_data(found: Found) -> Data:

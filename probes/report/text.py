@@ -84,13 +84,6 @@ def headline(discovery: Discovery) -> str:
     return failure_line(discovery) or _verdict(discovery)
 
 
-def progress_lines(title: str, hops: Sequence[Hop], attempts: Iterable[Attempt], elapsed: float) -> list[Text]:
-    """What is known while discovery runs. `elapsed` is in seconds."""
-    done = {_key(attempt.hop): attempt for attempt in attempts}
-    count = f"{len(done)} of {len(hops)} probes done" if hops else "asking DNS"
-    return [Text(f"{printable(title)}: {count}, {elapsed:.1f} s", style="bold"), *grid(hops, done)]
-
-
 def failure_line(discovery: Discovery) -> str:
     """Why nothing was reached and what to try, in one line; "" when something answered."""
     telling = discovery.telling
@@ -170,7 +163,9 @@ def _facts(discovery: Discovery, width: int) -> list[Text]:
         best = next(attempt for attempt in discovery.answered if attempt.hop == recommended.hop)
         facts.append(("answer", _answer(best)))
     facts += capability_facts(discovery.capabilities)
-    facts += [("TLS", tls_summary(report)) for report in discovery.tls]
+    # Where no handshake succeeds anywhere, the headline says why.
+    met = [report for report in discovery.tls if discovery.answered or report.agreed is not None]
+    facts += [("TLS", tls_summary(report)) for report in met]
     if recommended is not None:
         facts.append(("connect by", f"{recommended.uri} ({recommended.hop}): {recommended.why}"))
         facts.append(("trunk", "Auto (SRV): DNS leads there by itself" if recommended.by_dns else ""))

@@ -77,6 +77,8 @@ class _Events:
         self.number = number
         self.end_reason: EndReason | None = None
         """How the call ended; None while it lasts, or when it never came about."""
+        self.patience = HANG_UP_TIMEOUT
+        """Seconds that hanging up waits at most; 0 where nobody is expected to be there."""
 
     def deliver(self, event: CallEvent) -> None:
         """Take an event from the endpoint."""
@@ -106,11 +108,11 @@ class _Events:
         await self._over.wait()
 
     async def hang_up(self, *, fields: Fields = ()) -> None:
-        """End the call and wait until it is over, HANG_UP_TIMEOUT seconds at most, whatever is cancelled around it.
+        """End the call and wait until it is over, `patience` at most, whatever is cancelled around it.
 
         `fields` go into the BYE, CANCEL or refusal: a Reason for example (RFC 3326).
         """
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + HANG_UP_TIMEOUT):
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.patience):
             if not self.is_over:
                 self._driver.act(lambda stack, now: stack.hang_up(self.number, now, fields=fields))
             await self._over.wait()

@@ -27,7 +27,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from tests.interop import servers
 from tests.interop.conftest import REQUIRED, installed
-from tests.interop.lab import HOST, Lab, MissingError, Server, process
+from tests.interop.lab import HOST, Lab, MissingError, Server, process, version
 from tests.interop.phone import PATIENCE as PATIENCE_OF_PHONES
 from tests.interop.phone import phone, told, uri
 from tests.interop.sipp import Sipp, listening
@@ -168,6 +168,7 @@ async def test_sipp_is_told_by_the_answers_to_a_call_that_was_allowed(lab: Lab, 
             async with caller.call(uri("service", other, Transport.UDP)) as call:
                 await told(call, CallAnswered)
             answers = [message for _, _, message in caller.tap.log if isinstance(message, Response)]
+    record(f"sipp-{version([command[0], '-v'])}", plain, {**heard, "call": answers})
     assert not plain
     assert not any(heard.values())
     assert not identify_deeply(plain, heard).product

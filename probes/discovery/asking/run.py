@@ -1,12 +1,15 @@
 """`ProbeIO` over an endpoint: queries are sent, and all that belongs to them kept, late answers and odd ones too."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import trio
 
 from probes.checks.io import Observation, Query, TlsFacts
-from probes.fingerprint.deep import Sender
+from probes.discovery.habits.judge import CALL
+from probes.discovery.outcome import Asked
+from probes.fingerprint.deep import Ask, Sender
 from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint
 from sipcore.errors import TransportFailure
 from sipcore.events import CallAnswered, CallFailed, Exchange
@@ -18,8 +21,9 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
-from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 
+_RECEIVED = Direction.RECEIVED
 Key = tuple[Transport, SocketAddress]
 """A place."""
 NOBODY = "anonymous"
@@ -30,12 +34,19 @@ NOBODY = "anonymous"
 class _Asked:
     """One query under way, or over, and what was seen of it."""
 
-    place: Key
+    purpose: str
+    hop: Hop
+    request: Request
     call_id: bytes
     waiting: trio.CancelScope
+    about: str = ""
     records: list[TraceRecord] = field(default_factory=list)
     exchange: Exchange | None = None
     failure: TransportFailure | None = None
+
+    @property
+    def place(self) -> Key:
+        return self.hop.transport, self.hop.remote
 
 
 class EndpointIO:
@@ -50,7 +61,8 @@ class EndpointIO:
         """Send the query and wait for its final response, as long as it says. Whatever happens is a value."""
         hop, started = query.hop, trio.current_time()
         # RFC 3261 §10.2: what a REGISTER has as Contact is registered.
-        asked = await self._send(self._request(query), hop, query.timeout, contact=query.method != REGISTER)
+        asked = self._awaited(query.purpose, self._request(query), hop)
+        await self._send(asked, query.timeout, contact=query.method != REGISTER)
         exchange = asked.exchange
         return Observation(
             query,
@@ -63,20 +75,31 @@ class EndpointIO:
             records=tuple(asked.records),
         )
 
-    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[TraceRecord, ...]:
+    async def send(self, ask: Ask, hop: Hop, seconds: float) -> tuple[TraceRecord, ...]:
         """Send a request of somebody's own making, and give what was seen of it until its final response."""
-        return tuple((await self._send(request, hop, seconds, contact=contact)).records)
+        asked = self._awaited(ask.name, ask.request, hop, ask.why)
+        await self._send(asked, seconds, contact=ask.contact)
+        return tuple(asked.records)
 
     async def call(self, uri: SipUri, hop: Hop, seconds: float, offer: SessionDescription) -> tuple[TraceRecord, ...]:
-        """Call, and give what was seen until the answer. However far it comes, the call is hung up then."""
+        """Call, and give what was seen until the answer. However far it comes, the call is hung up then.
+
+        Where nothing came back there is nothing to cancel (RFC 3261 §9.1): the INVITE is given up, and whoever has it
+        all the same knows by its Expires when to stop ringing (§13.2.1).
+        """
         endpoint = self._endpoint
-        invite = endpoint.new_request(INVITE, uri, body=bytes(offer), content_type=SDP)
-        asked = self._awaited(invite, hop)
+        expires = [("Expires", str(max(math.ceil(seconds), 1)))]
+        invite = endpoint.new_request(INVITE, uri, fields=expires, body=bytes(offer), content_type=SDP)
+        asked = self._awaited(CALL, invite, hop)
         async with endpoint.call(Order(invite, hop, endpoint.config.stack.user, any_size=True)) as call:
-            with trio.move_on_after(seconds):
-                async for event in call:
-                    if isinstance(event, CallAnswered | CallFailed):
-                        break
+            try:
+                with trio.move_on_after(seconds):
+                    async for event in call:
+                        if isinstance(event, CallAnswered | CallFailed):
+                            break
+            finally:
+                if not any(isinstance(one, MessageTrace) and one.direction is _RECEIVED for one in asked.records):
+                    call.patience = 0.0
             return tuple(asked.records)
 
     @property
@@ -95,19 +118,25 @@ class EndpointIO:
         """What was seen of the first query to a place by now: late and repeated answers are among it."""
         return next((tuple(asked.records) for asked in self._asked if asked.place == place), ())
 
-    async def _send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> _Asked:
-        asked = self._awaited(request, hop)
+    def exchanges(self) -> list[Asked]:
+        """Everything that was asked by now, and every message that came of it."""
+        return [
+            Asked(asked.purpose, asked.hop, messages, asked.about)
+            for asked in self._asked
+            if (messages := tuple(one for one in asked.records if isinstance(one, MessageTrace)))
+        ]
+
+    async def _send(self, asked: _Asked, seconds: float, *, contact: bool) -> None:
         user = self._endpoint.config.stack.user if contact else None
         asked.waiting.deadline = trio.current_time() + seconds
         with asked.waiting:
             try:
-                asked.exchange = await self._endpoint.send(Order(request, hop, user, any_size=True))
+                asked.exchange = await self._endpoint.send(Order(asked.request, asked.hop, user, any_size=True))
             except TransportFailure as error:
                 asked.failure = error
-        return asked
 
-    def _awaited(self, request: Request, hop: Hop) -> _Asked:
-        asked = _Asked((hop.transport, hop.remote), request.call_id.encode(), trio.CancelScope())
+    def _awaited(self, purpose: str, request: Request, hop: Hop, about: str = "") -> _Asked:
+        asked = _Asked(purpose, hop, request, request.call_id.encode(), trio.CancelScope(), about)
         self._asked.append(asked)
         return asked
 

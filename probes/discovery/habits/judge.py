@@ -28,6 +28,8 @@ _TOO_LARGE = frozenset({413, 513})
 
 CALL = "call"
 """The name of an INVITE among the requests to which reactions are known."""
+OWN = "server"
+"""The purpose of an OPTIONS for the server itself, where the first one was for a user of it."""
 _NO_HOPS, _REGISTRATIONS, _FOR_ITSELF = "no-hops", "registrations", "timestamp"
 """Requests of deep mode that answer what is asked without it too, so that each is sent once."""
 _DISCARD = 9
@@ -74,22 +76,22 @@ def padded(uri: SipUri, hop: Hop, timeout: float, size: int, head: int) -> Query
         length = min(LINE, missing - len(PADDING) - 4)
         fields.append((PADDING, "x" * length))
         missing -= length + len(PADDING) + 4
-    return Query(OPTIONS, uri, hop, timeout, tuple(fields))
+    return Query(OPTIONS, uri, hop, timeout, tuple(fields), purpose=f"{size} bytes")
 
 
 def no_further(attempt: Attempt, timeout: float) -> Query:
     """The OPTIONS that was answered, to go no further hop (RFC 3261 §16.3)."""
-    return Query(OPTIONS, attempt.uri, attempt.hop, timeout, max_forwards=0)
+    return Query(OPTIONS, attempt.uri, attempt.hop, timeout, max_forwards=0, purpose=_NO_HOPS)
 
 
 def for_itself(attempt: Attempt, timeout: float) -> Query:
     """OPTIONS for the server itself, without a user."""
-    return Query(OPTIONS, replace(attempt.uri, user=None), attempt.hop, timeout)
+    return Query(OPTIONS, replace(attempt.uri, user=None), attempt.hop, timeout, purpose=OWN)
 
 
 def registrations(attempt: Attempt, timeout: float) -> Query:
     """REGISTER that asks what is registered, and changes nothing (RFC 3261 §10.2.3)."""
-    return Query(REGISTER, attempt.uri, attempt.hop, timeout)
+    return Query(REGISTER, attempt.uri, attempt.hop, timeout, purpose=_REGISTRATIONS)
 
 
 def silent_offer(address: str, session_id: int) -> SessionDescription:
@@ -122,16 +124,14 @@ def asked_for(seen: Observation) -> tuple[Authentication, ...]:
 def learnt(habits: Habits, attempt: Attempt, heard: Heard) -> Habits:
     """The same habits with what a place said to odd requests. `attempt` is the one that it answered before."""
     response, named = attempt.response, attempt.uri.user is not None
-    # What was for a user may have been answered by a phone behind the server, whose product it is not.
-    plain = (response,) if response is not None and not (named and _FOR_ITSELF in heard) else ()
-    before = habits.interview or Interview(attempt.hop.remote, plain, {})
-    told = {} if named and _FOR_ITSELF in before.heard else heard
+    before = habits.interview or Interview(attempt.hop.remote, (response,) if response is not None else (), {})
+    interview = replace(before, heard={**before.heard, **heard})
+    if named and _FOR_ITSELF in interview.heard:
+        # What was for a user may have been answered by a phone behind the server, whose product it is not.
+        told = {name: responses for name, responses in interview.heard.items() if name != CALL}
+        interview = replace(interview, plain=(), heard=told)
     challenges = [one for name in heard for one in _challenges(name, heard)]
-    habits = replace(
-        habits,
-        interview=replace(before, heard={**before.heard, **told}),
-        authentication=(*habits.authentication, *challenges),
-    )
+    habits = replace(habits, interview=interview, authentication=(*habits.authentication, *challenges))
     if _NO_HOPS not in heard:
         return habits
     if named:

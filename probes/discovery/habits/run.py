@@ -26,7 +26,7 @@ from probes.fingerprint.deep import Ask, Sender, heard_in, plan
 from probes.result import Attempt
 from sipcore.errors import ParseError
 from sipcore.media.stun import StunMessage, StunType
-from sipcore.message.message import Request, Response
+from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.sdp.description import SessionDescription
@@ -39,8 +39,6 @@ MAX_PATIENCE = 2.0
 PATIENCE_FOR_ODDITIES = 1.2
 """Seconds at least for the requests of deep mode: silence is an answer there, so that a lost one gets another chance,
 and servers get the time to look up a domain that does not exist."""
-PATIENCE_FOR_CALLS = 3.0
-"""Seconds at least for the answer to an INVITE, for which a server may ask others first."""
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 """RFC 5626 §4.4.1."""
 
@@ -52,11 +50,11 @@ class HabitsIO(ProbeIO, Protocol):
     def sender(self) -> Sender:
         """Who asks."""
 
-    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[TraceRecord, ...]:
+    async def send(self, ask: Ask, hop: Hop, seconds: float) -> tuple[TraceRecord, ...]:
         """Send a request as it is, and wait for its final response."""
 
     async def call(self, uri: SipUri, hop: Hop, seconds: float, offer: SessionDescription) -> tuple[TraceRecord, ...]:
-        """Call, and hang up with the answer."""
+        """Call, and hang up with the answer, or after so many seconds without one."""
 
 
 class HabitsOf:
@@ -94,12 +92,11 @@ class HabitsOf:
         seen = await _all(self._io, queries)
         self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
 
-    async def call(self, attempt: Attempt) -> tuple[TraceRecord, ...]:
-        """Call where a request was sent, whether it was answered or not; nothing without an answer."""
+    async def call(self, attempt: Attempt, seconds: float) -> tuple[TraceRecord, ...]:
+        """Call where a request was sent, whether it was answered or not; nothing without an answer in `seconds`."""
         sent = [one for one in attempt.records if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
         if not sent:
             return ()
-        seconds = max(PATIENCE_FOR_CALLS, 4 * (attempt.rtt or 0.0))
         offer = silent_offer(sent[0].flow.local.host, secrets.randbelow(2**31))
         records = await self._io.call(attempt.uri, attempt.hop, seconds, offer)
         heard = heard_in(records)
@@ -113,7 +110,7 @@ class HabitsOf:
 
         async def ask(one: Ask) -> None:
             patience = max(seconds, PATIENCE_FOR_ODDITIES)
-            heard[one.name] = heard_in(await self._io.send(one.request, attempt.hop, patience, contact=one.contact))
+            heard[one.name] = heard_in(await self._io.send(one, attempt.hop, patience))
 
         asks = plan(attempt.uri, self._io.sender)
         async with trio.open_nursery() as nursery:

@@ -192,7 +192,6 @@ async def test_the_live_table() -> None:
         config = DiscoveryConfig((port, other), (Transport.UDP, Transport.TCP), 0.3)
         found = await find_out(Destination.parse(HOST), config, console)
     assert [attempt.reach for attempt in found.answered] == [Reach.ANSWERED]
-    assert "0 of 4 probes done" in file.getvalue()
     assert "3 of 4 probes done" in file.getvalue()
 
 

@@ -9,9 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from probes.destination import Destination
+from probes.destination import Destination, DestinationError
+from probes.discovery.events import AttemptEnded, Concluded
 from probes.discovery.outcome import Discovery
-from probes.discovery.run import DiscoveryConfig, discover
+from probes.discovery.run import DiscoveryConfig, discover, open_discovery
+from sipcore.errors import LocalError
 from sipcore.resolve.target import Transport
 from sipcore.transports.lookup import LookupConfig
 from tests.probes.discovery.network import HOST, Respond, free_port, name_server, ok, saying, silent, tcp, tls, udp
@@ -85,3 +87,44 @@ async def test_given_up_at_any_time_nothing_is_left(clock: MockClock, tmp_path: 
                 await discover(destination, config)
             await trio.sleep(1)
             assert left() == before, moment
+
+
+async def test_a_block_that_is_left_early_gives_up(clock: MockClock, tmp_path: Path) -> None:
+    async with everything(tmp_path) as (destination, config):
+        await discover(destination, config)
+        await trio.sleep(1)
+        before = left()
+        async with open_discovery(destination, config) as events:
+            async for event in events:
+                if isinstance(event, AttemptEnded):
+                    break
+        await trio.sleep(1)
+        assert left() == before
+
+
+async def stumble(target: str) -> None:
+    async with open_discovery(target) as events:
+        async for _ in events:
+            raise KeyError
+
+
+async def test_what_goes_wrong_in_a_block_comes_out_as_it_is(clock: MockClock) -> None:
+    async with udp(ok) as port:
+        with pytest.raises(KeyError):  # and no group of it
+            await stumble(f"{HOST}:{port}")
+
+
+async def test_who_reads_slowly_slows_nothing_down(clock: MockClock) -> None:
+    async with udp(ok) as port, open_discovery(f"udp://{HOST}:{port}") as events:
+        await trio.sleep(60)
+        told = [event async for event in events]
+    assert isinstance(told[-1], Concluded)
+    assert told[-1].discovery.duration < 5
+    assert told[-1].discovery.answered
+
+
+async def test_a_mistake_is_told_at_once() -> None:
+    with pytest.raises(DestinationError):
+        await discover("not a host")
+    with pytest.raises(LocalError, match="a sips URI goes over TLS only"):
+        await discover("sips:example.com", DiscoveryConfig(transports=(Transport.UDP,)))

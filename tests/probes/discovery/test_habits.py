@@ -8,7 +8,7 @@ import trio
 from probes.checks.io import Observation, Query
 from probes.discovery.habits.judge import CALL, SIZES, Habits, answered_sizes, final, learnt, padded, silent_offer
 from probes.discovery.habits.run import HabitsOf, answers_ping, answers_stun
-from probes.fingerprint.deep import Sender
+from probes.fingerprint.deep import Ask, Sender
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import ANONYMOUS
 from sipcore.media.stun import StunMessage, StunType
@@ -39,8 +39,9 @@ class Recorded:
     def sender(self) -> Sender:
         return Sender(ANONYMOUS, Tokens(random.Random(1).randbytes))
 
-    async def send(self, request: Request, hop: Hop, seconds: float, *, contact: bool) -> tuple[MessageTrace, ...]:
+    async def send(self, ask: Ask, hop: Hop, seconds: float) -> tuple[MessageTrace, ...]:
         await trio.lowlevel.checkpoint()
+        request = ask.request
         self.sent.append(request)
         status = self._statuses[min(len(self.sent), len(self._statuses)) - 1]
         challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="x"')] if request.method == "REGISTER" else []
@@ -193,7 +194,7 @@ async def test_a_call_tells_its_challenge() -> None:
     io = Recorded()
     habits = HabitsOf(io)
     attempt = Attempt(PLACE, ANY_URI, Reach.ANSWERED, records=(sent(),))
-    assert await habits.call(attempt)
+    assert await habits.call(attempt, 1.0)
     ((uri, offer),) = io.called
     assert uri == ANY_URI
     assert b"a=inactive" in bytes(offer)
@@ -204,8 +205,8 @@ async def test_a_call_tells_its_challenge() -> None:
 
 async def test_a_call_that_nothing_comes_of() -> None:
     habits = HabitsOf(Recorded(0))
-    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER))
-    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER, records=(sent(),)))
+    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER), 1.0)
+    assert not await habits.call(Attempt(PLACE, ANY_URI, Reach.NO_ANSWER, records=(sent(),)), 1.0)
     assert habits.found == Habits()
 
 

@@ -8,12 +8,12 @@ from trio.testing import MockClock
 
 from probes.destination import Destination
 from probes.discovery.outcome import Discovery
-from probes.discovery.run import DiscoveryConfig, discover
+from probes.discovery.run import DEFAULT_TIMEOUT, QUIET, DiscoveryConfig, discover
 from probes.result import Reach
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Transport
-from tests.probes.discovery.network import HOST, ok, udp
+from tests.probes.discovery.network import HOST, hang_up, ok, tcp, udp
 
 SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=inactive\r\n"
 
@@ -93,6 +93,43 @@ async def test_who_answers_nothing_stays_silent(clock: MockClock) -> None:
     (attempt,) = found.attempts
     assert attempt.reach is Reach.NO_ANSWER
     assert peer.methods["INVITE"] == 1
+    assert peer.methods["CANCEL"] == 0  # RFC 3261 §9.1: nothing may be cancelled that nobody has answered
+    (invite,) = {str(one.call_id): one for one in peer.asked if one.method == "INVITE"}.values()
+    assert invite.headers.get("Expires") == "3"
+    assert found.duration <= DEFAULT_TIMEOUT * 1.1
+
+
+async def test_who_answers_calls_with_silence_takes_no_longer(clock: MockClock) -> None:
+    found = await discovered(Peer(OPTIONS="200 OK"), invite=True)
+    assert found.answered
+    assert found.duration <= DEFAULT_TIMEOUT * 1.1
+
+
+async def test_where_somebody_answers_a_silent_port_is_not_waited_for(clock: MockClock) -> None:
+    async with udp(Peer(OPTIONS="200 OK", INVITE="403 Forbidden")) as port, tcp(hang_up) as mute:
+        with trio.fail_after(90):
+            found = await discover(HOST, DiscoveryConfig(ports=(port, mute), tls_report=False, invite=True))
+    assert found.answered
+    assert [one.purpose for one in found.asked].count("call") == 1
+    assert found.duration < DEFAULT_TIMEOUT * QUIET
+
+
+async def test_who_answers_late_is_called_no_second_time(clock: MockClock) -> None:
+    """A call to a silent place is under way when OPTIONS is answered after all."""
+    peer = Peer(INVITE="180 Ringing", CANCEL="200 OK")
+
+    def late(data: bytes) -> bytes | None:
+        answer = peer(data)
+        told = [one for one in peer.asked if one.method == "OPTIONS"]
+        return ok(data) if data.startswith(b"OPTIONS") and len(told) >= 6 else answer
+
+    async with udp(late) as port:
+        with trio.fail_after(90):
+            found = await discover(f"udp://{HOST}:{port}", DiscoveryConfig(invite=True))
+    (attempt,) = found.attempts
+    assert attempt.response is not None
+    assert attempt.response.cseq.method == "OPTIONS"
+    assert peer.methods["INVITE"] == peer.methods["CANCEL"] == 1
 
 
 async def test_a_call_shows_what_it_is_challenged_with(clock: MockClock) -> None:
@@ -112,4 +149,9 @@ async def test_deep_mode_sends_one_of_each(clock: MockClock) -> None:
     # Without deep mode one may go no further; with it that is one of its own, and a REGISTER comes once.
     assert deep.methods["OPTIONS"] == plain.methods["OPTIONS"] + 7
     assert (deep.methods["REGISTER"], deep.methods["FOO"]) == (1, 1)
+    requests = [parse_message(one.messages[0].data) for one in found.asked]
+    assert sum(isinstance(one, Request) for one in requests) == deep.methods.total()
+    purposes = [one.purpose for one in found.asked]
+    assert purposes[0] == "options"
+    assert {"1300 bytes", "no-hops", "spelling", "registrations", "method"} <= set(purposes)
     assert found.attempts[0].reach is Reach.ANSWERED

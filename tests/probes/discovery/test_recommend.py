@@ -133,6 +133,16 @@ def test_why_srv_leads_nowhere(results: list[Result], expected: str) -> None:
     assert unresolvable(EXAMPLE, results).startswith(expected)
 
 
+def test_a_name_in_capitals_is_the_same_name() -> None:
+    told = unresolvable(Destination("Example.COM."), [failure(A, "example.com", LookupFault.NXDOMAIN)])
+    assert told.startswith("no address for Example.COM.: the name does not exist")
+
+
+def test_a_provider_is_no_host() -> None:
+    told = unresolvable(Destination("Twilio"), [failure(A, "twilio", LookupFault.NXDOMAIN)])
+    assert told == "no host is called Twilio here; give the host name or address that you have for Twilio"
+
+
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
 
 

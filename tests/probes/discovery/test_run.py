@@ -1,6 +1,7 @@
 """Discovery over real sockets: each kind of peer on loopback, none of which is ours."""
 
 import socket
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,21 @@ from trio.testing import MockClock
 from probes.checks.tls_judge import Validity
 from probes.destination import Destination
 from probes.discovery import run
-from probes.discovery.candidates import Candidate
+from probes.discovery.events import (
+    AttemptBegun,
+    AttemptEnded,
+    Concluded,
+    Event,
+    FindingMade,
+    HabitsBegun,
+    HabitsEnded,
+    LookupEnded,
+)
 from probes.discovery.outcome import Discovery
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
-from probes.discovery.run import DiscoveryConfig, Progress, discover
+from probes.discovery.run import DiscoveryConfig, discover, open_discovery
 from probes.product import PRODUCT
-from probes.result import Attempt, LookupStep, Reach
+from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
 from sipcore.message.message import Request
@@ -248,12 +258,15 @@ async def test_everything_of_a_domain(clock: MockClock) -> None:
             "A sip.example.test": [HOST],
             "A example.test": [HOST],
         }
-        told: list[Progress] = []
+        told: list[Event] = []
         async with name_server(zone, refused=["AAAA example.test"]) as server:
             config = DiscoveryConfig(lookup=LookupConfig(nameservers=(server,), hosts_file=""))
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("probes.discovery.candidates.DEFAULT_PORTS", (usual,))
-                found = await discover(Destination.parse("example.test"), config, told.append)
+                async with open_discovery("example.test", config) as events:
+                    told += [event async for event in events]
+    assert isinstance(told[-1], Concluded)
+    found = told[-1].discovery
     reached = {str(attempt.hop): attempt.reach for attempt in found.attempts}
     assert reached == {
         f"udp {HOST}:{named}": Reach.ANSWERED,
@@ -268,9 +281,12 @@ async def test_everything_of_a_domain(clock: MockClock) -> None:
     assert steps["SRV _sips._tcp.example.test"].error == "the name does not exist"
     assert steps["A sip.example.test"].answers == (f"{HOST} (60 s)",)
     assert steps["AAAA example.test"].error.startswith("no name server answered")
-    assert [type(item) for item in told].count(LookupStep) == len(found.lookups) == 10
-    assert [type(item) for item in told].count(Candidate) == len(found.attempts)
-    assert [type(item) for item in told].count(Attempt) == len(found.attempts)
+    counts = Counter(map(type, told))
+    assert counts[LookupEnded] == len(found.lookups) == 10
+    assert counts[AttemptBegun] == counts[AttemptEnded] == len(found.attempts)
+    assert counts[HabitsBegun] == counts[HabitsEnded] == 2
+    assert tuple(event.finding for event in told if isinstance(event, FindingMade)) == found.findings != ()
+    assert [event.at for event in told] == sorted(event.at for event in told)
 
 
 async def test_a_place_that_dns_names_later_is_tried_once(clock: MockClock) -> None:

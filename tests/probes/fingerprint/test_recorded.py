@@ -16,7 +16,13 @@ from sipcore.message.parser import parse_message
 from tests.probes.fingerprint.samples import FOLDER
 
 Battery = tuple[list[Response], Heard]
-PRODUCTS = {"asterisk": "Asterisk", "baresip": "baresip", "kamailio": "Kamailio", "linphone": "Linphone"}
+PRODUCTS = {
+    "asterisk": "Asterisk",
+    "baresip": "baresip",
+    "kamailio": "Kamailio",
+    "linphone": "Linphone",
+    "sipp": "SIPp",
+}
 UNSURE = {"baresip-1.0.0"}
 """One that has but a 404 for a plain OPTIONS without a user."""
 
@@ -46,6 +52,8 @@ def without_banner(one: Response) -> Response:
 
 
 NAMES = sorted(path.stem for path in (FOLDER / "recorded").glob("*.json"))
+ANSWERING = [name for name in NAMES if read(name)[0]]
+"""Those that answer a plain OPTIONS, as SIPp's stock callee does not: it knows calls alone."""
 
 
 def product_of(name: str) -> str:
@@ -57,11 +65,11 @@ def test_with_its_banner(name: str) -> None:
     plain, heard = read(name)
     system = identify_deeply(plain, heard)
     assert (system.product, system.disagreement) == (product_of(name), "")
-    if banner_of(plain[0]):
+    if plain and banner_of(plain[0]):
         assert system.version.startswith(name.rpartition("-")[2])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ANSWERING)
 def test_by_one_options(name: str) -> None:
     plain, _ = hidden(read(name))
     first = identify_deeply(plain, {}).candidates[0]
@@ -81,12 +89,13 @@ def test_by_each_two_of_the_requests_of_deep_mode(name: str) -> None:
     """Even where most answers are lost, another product is not thought sure."""
     _, heard = hidden(read(name))
     pairs = list(combinations(heard, 2))
-    right = 0
+    right = silent = 0
     for pair in pairs:
         candidates = identify_deeply((), {ask: heard[ask] for ask in pair}).candidates
+        silent += not any(heard[ask] for ask in pair)
         right += bool(candidates) and candidates[0].product == product_of(name)
         assert not candidates or candidates[0].product == product_of(name) or candidates[0].confidence < HIGH, pair
-    assert right >= 0.97 * len(pairs)
+    assert right >= 0.97 * (len(pairs) - silent)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("asterisk")])
@@ -107,7 +116,7 @@ def test_by_what_other_versions_show(name: str, monkeypatch: pytest.MonkeyPatch)
     by_key[family] = replace(by_key[family], shapes=tuple(known(shape) for shape in by_key[family].shapes))
     monkeypatch.setattr("probes.fingerprint.identify.signatures", partial(Signatures, by_key))
     plain, heard = hidden(read(name))
-    assert identify_deeply(plain, {}).candidates[0].product == product_of(name)
+    assert not plain or identify_deeply(plain, {}).candidates[0].product == product_of(name)
     system = identify_deeply(plain, heard)
     assert (system.product, system.confidence >= HIGH) == (product_of(name), True)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from probes.capture.calls import CapturedCall
-from probes.discovery.outcome import Discovery
+from probes.discovery.outcome import Asked, Discovery
 from probes.findings.catalogue import catalogue
 from probes.report.html import MAX_MESSAGE, MAX_TEXT, milliseconds, shown, told_facts
 from probes.report.html_call import MAX_LINES, call_page, captured_page
@@ -18,6 +18,7 @@ from tests.probes.checks.dns_values import GOOD, Zone, report
 from tests.probes.checks.tls_values import REFUSED
 from tests.probes.checks.tls_values import Table as Server
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
+from tests.probes.discovery.exchanges import exchanged
 from tests.probes.report.audio import audio, lines, secured
 from tests.probes.report.pages import Page, page_of
 from tests.probes.report.recorded import BUSY, RECORDS, SECRET, received, sent, timeline
@@ -257,3 +258,24 @@ def test_facts_that_are_none_are_left_out() -> None:
 def test_an_attempt_that_was_made_up_for_tests_has_no_messages() -> None:
     attempt: Attempt = answered("udp 192.0.2.1:5060")
     assert discovered(concluded(attempt, destination=EXAMPLE)).named("details") == []
+
+
+def test_what_was_asked_beyond_the_attempts_is_there_once() -> None:
+    attempt, other = exchanged(), exchanged(more="Server: odd\r\n")
+    asked = [
+        Asked("options", attempt.hop, messages_of(attempt)),
+        Asked("no-hops", other.hop, messages_of(other), "is odd"),
+    ]
+    page = discovered(replace(concluded(attempt), asked=tuple(asked)))
+    assert order(
+        page,
+        "What was tried",
+        "2 messages",
+        "What else was asked",
+        f"2 messages for no-hops, {other.hop}: a request that is odd",
+    )
+    assert len(page.named("details")) == 2
+
+
+def messages_of(attempt: Attempt) -> tuple[MessageTrace, ...]:
+    return tuple(record for record in attempt.records if isinstance(record, MessageTrace))

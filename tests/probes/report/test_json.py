@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -9,15 +10,17 @@ from probes.destination import Destination
 from probes.discovery.capabilities import Authentication
 from probes.discovery.findings import Seen
 from probes.discovery.habits.judge import SIZES, Habits
-from probes.discovery.outcome import Discovery
+from probes.discovery.outcome import Asked, Discovery
 from probes.discovery.recommend import conclude
 from probes.report.json import discovery_data
 from probes.report.text import discovery_lines
 from probes.result import Attempt, LookupStep, Reach
 from sipcore.resolve.plan import Address, Srv
+from sipcore.trace import MessageTrace
 from tests.probes.checks.dns_values import Zone, report
 from tests.probes.checks.tls_values import Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
+from tests.probes.discovery.exchanges import exchanged
 from tests.probes.report.schemas import load, violations
 
 SCHEMA = load("discovery")
@@ -141,6 +144,7 @@ def test_what_was_found() -> None:
         },
         "dns": None,
         "tls": [],
+        "exchanges": [],
     }
 
 
@@ -222,3 +226,20 @@ def test_everything_in_words() -> None:
         *("over UDP   requests of 1300 bytes", "[dns-srv-port-zero, DNS, RFC 2782]", "SRV _sip._udp.example.com"),
     ):
         assert part in text, text
+
+
+def test_every_message_is_told_and_no_secret() -> None:
+    attempt = exchanged(more='WWW-Authenticate: Digest realm="r", nonce="n"\r\n')
+    messages = tuple(record for record in attempt.records if isinstance(record, MessageTrace))
+    secret = replace(messages[0], data=messages[0].data.replace(b"Max-", b"Authorization: Basic c2VjcmV0\r\nMax-"))
+    discovery = replace(concluded(attempt), asked=(Asked("registrations", attempt.hop, (secret, messages[1])),))
+    (exchange,) = cast(list[dict[str, Any]], data_of(discovery)["exchanges"])
+    assert (exchange["purpose"], exchange["transport"], exchange["port"]) == ("registrations", "udp", 5060)
+    sent, received = exchange["messages"]
+    assert (sent["direction"], sent["offset_ms"], received["direction"], received["offset_ms"]) == (
+        *("sent", 0.0),
+        *("received", 100.0),
+    )
+    assert sent["text"].startswith("OPTIONS sip:198.51.100.1 SIP/2.0\r\n")
+    assert "Basic" in sent["text"]
+    assert "c2VjcmV0" not in sent["text"]

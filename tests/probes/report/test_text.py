@@ -10,9 +10,9 @@ from probes.destination import Destination
 from probes.discovery.findings import Seen
 from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
-from probes.report.text import discovery_lines, failure_line, grid, progress_lines
+from probes.report.text import discovery_lines, failure_line, grid
 from probes.result import Attempt, LookupStep, Reach
-from sipcore.resolve.target import Hop
+from tests.probes.checks.tls_values import Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
 
 STEPS = [
@@ -133,6 +133,16 @@ def test_what_was_left_out_is_told() -> None:
     assert "left out   7 more places" in shown(concluded([answered("udp 192.0.2.1:5060")], omitted=7))
 
 
+def test_tls_that_fails_is_told_once_where_nothing_answers() -> None:
+    seen = Seen(tls=(Table({}).report(),))
+    refused = failed("tls 192.0.2.1:5061", Reach.TLS_FAILED, "the handshake fails")
+    alone = shown(conclude(EXAMPLE, [], [], [refused], duration=1.0, seen=seen))
+    assert alone.count("the handshake fails") == 1
+    assert "  TLS        " not in alone
+    beside = conclude(EXAMPLE, [], [], [answered("udp 192.0.2.1:5060"), refused], duration=1.0, seen=seen)
+    assert "  TLS        " in shown(beside)
+
+
 def test_a_system_that_hides_its_banner() -> None:
     tag = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
     text = shown(concluded([answered("udp 192.0.2.1:5060", 200, tag)]))
@@ -213,24 +223,6 @@ def test_websockets_stand_in_a_block_of_their_own() -> None:
         "    80      …",
         "    443                       …",
     ]
-
-
-@pytest.mark.parametrize(
-    ("hops", "attempts", "first"),
-    [
-        ([], [], "sip:example.com: asking DNS, 0.5 s"),
-        ([hop("udp 192.0.2.1:5060")], [], "sip:example.com: 0 of 1 probes done, 0.5 s"),
-        (
-            [hop("udp 192.0.2.1:5060")],
-            [answered("udp 192.0.2.1:5060")],
-            "sip:example.com: 1 of 1 probes done, 0.5 s",
-        ),
-    ],
-)
-def test_progress(hops: list[Hop], attempts: list[Attempt], first: str) -> None:
-    lines = progress_lines("sip:example.com", hops, attempts, 0.5)
-    assert lines[0].plain == first
-    assert any("200 in 1.2 ms" in line.plain for line in lines) == bool(attempts)
 
 
 def test_colour_only_repeats_the_words() -> None:

@@ -317,3 +317,20 @@ async def test_leaving_at_any_point_leaves_no_dialog_on_either_side(after: float
             for incoming in ended:
                 await incoming.over()
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.0, 8.0])
+async def test_who_has_not_answered_is_waited_for_as_long_as_the_patience_says(
+    patience: float, clock: MockClock
+) -> None:
+    """Nothing may be cancelled before a provisional response (RFC 3261 §9.1), so that there is nothing but waiting."""
+    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as mute:
+        await mute.bind(("127.0.0.1", 0))
+        hop = Hop(Transport.UDP, SocketAddress(*mute.getsockname()))
+        async with endpoint() as (alice, _):
+            async with alice.call(invite(alice, hop)) as call:
+                assert call.patience == 8.0
+                call.patience = patience
+                await trio.sleep(1.0)
+                left = trio.current_time()
+            assert trio.current_time() - left == pytest.approx(patience, abs=0.2)
