@@ -23,6 +23,7 @@ LAYERS = (
     (
         *("sipcore.value", "sipcore.errors", "sipcore.deviation", "sipcore.tokens", "sipcore.grammar"),
         *("sipcore.resolve.target", "sipcore.trace"),  # the words for places, and for what happened there
+        "sipcore.lazy",
     ),
     ("sipcore.message", "sipcore.sdp", "sipcore.media", "sipcore.auth"),
     ("sipcore.resolve", "sipcore.transactions"),
@@ -159,10 +160,10 @@ def absolute_imports(modules: Modules) -> Iterator[str]:
 
 
 def layers(modules: Modules) -> Iterator[str]:
-    """Imports point down: a module knows its own layer and those below it."""
+    """Imports point down: a module knows its own layer and those below it; the packages' roots are above them all."""
     for module in modules.values():
         own = rank(module.name)
-        if own is None and module.tree.body:
+        if own is None and module.tree.body and module.name not in PACKAGES:
             yield module.at(1, f"{module.name} stands in no layer")
         for name, line in dependencies(module, modules):
             if own is not None and (other := rank(name)) is not None and other > own:
