@@ -64,7 +64,7 @@ async def to_its_end(work: Callable[[trio.CancelScope], Awaitable[T | None]]) ->
     result: T | None = None
     failure: LocalError | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_pass_on_cancellation, given_up)
+        nursery.start_soon(pass_on_cancellation, given_up)
         with trio.CancelScope(shield=True):
             try:
                 result = await work(given_up)
@@ -87,7 +87,7 @@ async def locate(destination: Destination, endpoint: Endpoint) -> list[Hop]:
     return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
 
-async def _pass_on_cancellation(scope: trio.CancelScope) -> None:
+async def pass_on_cancellation(scope: trio.CancelScope) -> None:
     """Whatever cancels is to end the calls and leave the transports, which hanging up needs."""
     try:
         await trio.sleep_forever()

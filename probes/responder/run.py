@@ -17,6 +17,7 @@ import trio
 
 from probes.calls import verdict
 from probes.calls.judge.conclude import concluded
+from probes.calls.run import pass_on_cancellation
 from probes.calls.story import OnEntry
 from probes.calls.wire import Wire
 from probes.destination import Destination
@@ -42,7 +43,7 @@ from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
-from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.endpoint.incoming import IncomingRequest, refuse
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
@@ -144,35 +145,86 @@ async def open_responder(
     it happens, and `wire` keeps what it is meant to keep. Without `tls`, a certificate is made for the run if one is
     needed. Raises CannotListenError when an address cannot be bound.
     """
-    transports = _transports(tls or _tls_for(binds), wire)
-    told: Report = report or (lambda _: None)
-    failure: Exception | None = None  # raised at the end, outside of the nurseries, which would wrap it in a group
-    async with AsyncExitStack() as stack:
-        if persona.silent:
-            opened = await stack.enter_async_context(open_transports(transports, _Silence(told)))
-        else:
-            config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
-            endpoint = await stack.enter_async_context(open_endpoint(config))
-            opened = endpoint.transports
+    service = _Service(persona, binds, report or (lambda _: None), on_entry, wire)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.run, _transports(tls or _tls_for(binds), wire), nursery.cancel_scope)
         try:
-            responder = Responder(_bind_all(opened, binds))
-        except CannotListenError as error:
-            failure = error
-        else:
-            if not persona.silent:
-                taps = wire.take if wire is not None and wire.media else None
-                media = await stack.enter_async_context(open_media(on_packet=taps))
-                tapes = Tapes(on_entry)
-                stack.callback(endpoint.subscribe(tapes.take))
-                nursery = await stack.enter_async_context(trio.open_nursery())
-                nursery.start_soon(_Desk(persona, endpoint, media, told, tapes, responder.turns).run)
-                stack.callback(nursery.cancel_scope.cancel)
-            try:
-                yield responder
-            except Exception as error:  # noqa: BLE001  # carried past the nurseries
-                failure = error
-    if failure is not None:
-        raise failure
+            await service.ready.wait()
+            if service.responder is not None:
+                yield service.responder
+        except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
+            service.failure = error
+        finally:
+            service.stop.cancel()
+    if service.failure is not None:
+        raise service.failure
+
+
+class _Service:
+    """What runs beside the block. Whoever cancels the block has the calls hung up properly first: the transports, which
+    hanging up needs, are shielded, and end once the calls have.
+    """
+
+    def __init__(
+        self, persona: Persona, binds: Sequence[Binding], report: Report, on_entry: OnEntry | None, wire: Wire | None
+    ) -> None:
+        self._persona = persona
+        self._binds = binds
+        self._report = report
+        self._on_entry = on_entry
+        self._wire = wire
+        self.responder: Responder | None = None
+        self.ready = trio.Event()
+        """Set once there is a responder, or a failure."""
+        self.stop = trio.CancelScope()
+        """Is cancelled to end it."""
+        self.failure: Exception | None = None
+
+    async def run(self, transports: TransportConfig, block: trio.CancelScope) -> None:
+        """Serve until stopped, or cancelled; then end the calls, and the block with them."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pass_on_cancellation, self.stop)
+            with trio.CancelScope(shield=True):
+                try:
+                    async with AsyncExitStack() as stack:
+                        await (self._take if self._persona.silent else self._answer)(stack, transports)
+                        self.ready.set()
+                        with self.stop:
+                            await trio.sleep_forever()
+                except Exception as error:  # noqa: BLE001  # raised by the block, outside of the nurseries
+                    self.failure = error
+            nursery.cancel_scope.cancel()
+        self.ready.set()
+        block.cancel()
+
+    async def _take(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
+        """Take everything, and answer nothing."""
+        opened = await stack.enter_async_context(open_transports(transports, _Silence(self._report)))
+        self.responder = Responder(_bind_all(opened, self._binds))
+
+    async def _answer(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
+        persona, wire = self._persona, self._wire
+        config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
+        endpoint = await stack.enter_async_context(open_endpoint(config))
+        stack.callback(_turn_away, endpoint, persona.server)
+        responder = Responder(_bind_all(endpoint.transports, self._binds))
+        taps = wire.take if wire is not None and wire.media else None
+        media = await stack.enter_async_context(open_media(on_packet=taps))
+        tapes = Tapes(self._on_entry)
+        stack.callback(endpoint.subscribe(tapes.take))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(_Desk(persona, endpoint, media, self._report, tapes, responder.turns).run)
+        stack.callback(nursery.cancel_scope.cancel)
+        self.responder = responder
+
+
+def _turn_away(endpoint: Endpoint, server: str) -> None:
+    """Refuse what came in and was not taken any more."""
+    waiting = endpoint.incoming()
+    while waiting.statistics().current_buffer_used:
+        incoming = waiting.receive_nowait()
+        if isinstance(incoming, IncomingRequest) or not incoming.is_over:  # its caller may have given up
+            refuse(incoming, server, UNAVAILABLE)
 
 
 def _stack_config(persona: Persona) -> StackConfig:

@@ -1,11 +1,14 @@
-"""Test calls with media that are cancelled at a moment that Hypothesis picks: nothing of them is left on either side.
+"""Test calls with media, of which one side is cancelled at any moment: nothing of them is left on either side.
 
 Both sides are real: their own endpoints, sockets of the loopback, and media. The clock is real, too, so that there are
 few examples; what is asserted holds at any speed.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +22,7 @@ from probes.calls.script import CallScript
 from probes.destination import Destination
 from probes.responder.happening import Happening
 from probes.responder.personas import Manner, Persona
-from probes.responder.run import open_responder
+from probes.responder.run import Responder, open_responder
 from probes.result import CallStatus
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.media import Media
@@ -28,7 +31,7 @@ from sipcore.resolve.target import SocketAddress, Transport
 
 T = TypeVar("T", Endpoint, Media)
 HOST = "127.0.0.1"
-EXAMPLES = 15
+EXAMPLES = 30
 LATEST = 0.45
 """Seconds: a call is set up, held and hung up within them."""
 PATIENCE = 30.0
@@ -76,27 +79,57 @@ def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
+class Who(Enum):
+    """Who is cancelled."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`at` is seconds after the call began."""
+
+    who: Who
+    at: float
+
+
 async def cancelled(
-    persona: Persona, script: dict[str, object], moment: float, callee: list[Endpoint]
+    persona: Persona, transport: Transport, script: dict[str, object], moment: Moment, callee: list[Endpoint]
 ) -> list[Happening]:
-    """Call, and cancel it then; gives what the callee told."""
+    """Call, and cancel one side then; gives what the callee told."""
     told: list[Happening] = []
     before = tasks()
+    limits = {who: moment.at if who is moment.who else math.inf for who in Who}
+    answering = trio.CancelScope()
+
+    async def answer(task_status: trio.TaskStatus[Responder]) -> None:
+        with answering:  # which is outside of the responder's block
+            async with open_responder(persona, [(transport, SocketAddress(HOST, 0))], told.append) as responder:
+                task_status.started(responder)
+                with trio.move_on_after(limits[Who.CALLEE]):
+                    await trio.sleep_forever()
+                answering.cancel()
+                await trio.sleep_forever()
+
     with trio.fail_after(PATIENCE):
-        async with open_responder(persona, [(Transport.UDP, SocketAddress(HOST, 0))], told.append) as responder:
-            place = responder.address(Transport.UDP)
-            destination = Destination(place.host, place.port, Transport.UDP, "echo")
-            with trio.move_on_after(moment):
-                await place_call(CallScript(destination, hold=0.2, **script))  # type: ignore[arg-type]
-            while callee[0]._calls:  # noqa: ASYNC110  # until it has ended the call by itself
+        async with trio.open_nursery() as nursery:
+            responder = await nursery.start(answer)
+            place = responder.address(transport)
+            destination = Destination(place.host, place.port, transport, "echo")
+            with trio.move_on_after(limits[Who.CALLER]):
+                await place_call(CallScript(destination, hold=0.2, ring_timeout=0.5, **script))  # type: ignore[arg-type]
+            while callee[0]._calls and moment.who is Who.CALLER:  # noqa: ASYNC110  # until it has ended the call by itself
                 await trio.sleep(0.01)
+            answering.cancel()
     assert tasks() == before
     return told
 
 
 @settings(max_examples=EXAMPLES, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
-    moment=st.floats(0.0, LATEST),
+    moment=st.builds(Moment, st.sampled_from(Who), st.floats(0.0, LATEST)),
+    transport=st.sampled_from([Transport.UDP, Transport.TCP]),
     manner=st.sampled_from(
         [
             Manner(),
@@ -110,13 +143,13 @@ async def cancelled(
     encryption=st.sampled_from([Encryption.DISABLE, Encryption.REQUIRE]),
 )
 def test_nothing_is_left_of_a_call_that_is_cancelled_at_any_moment(
-    moment: float, manner: Manner, encryption: Encryption
+    moment: Moment, transport: Transport, manner: Manner, encryption: Encryption
 ) -> None:
     endpoints, media, told = Made[Endpoint](), Made[Media](), list[Happening]()
     before = descriptors()
 
     async def run() -> float:
-        told.extend(await cancelled(Persona(manner), {"encryption": encryption}, moment, endpoints))
+        told.extend(await cancelled(Persona(manner), transport, {"encryption": encryption}, moment, endpoints))
         return trio.current_time()
 
     with endpoints.watching(Endpoint), media.watching(Media):
