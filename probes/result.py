@@ -281,3 +281,9 @@ class CallResult:
     def records(self) -> tuple[TraceRecord, ...]:
         """The evidence behind the timeline, in its order."""
         return tuple(entry.record for entry in self.timeline if entry.record is not None)
+
+    @property
+    def start(self) -> float | None:
+        """When the times of the timeline begin, by the clock of its records; None without any."""
+        told = ((entry.record, entry.offset_ms) for entry in self.timeline if entry.record is not None)
+        return next((record.at - offset_ms / 1000.0 for record, offset_ms in told), None)

@@ -38,8 +38,28 @@ class CapturedCall:
     sent_before: dict[tuple[Flow, bytes], int] = field(default_factory=dict, repr=False)
     """How often each message was captured on its way: what is sent again is a retransmission."""
 
+    lines: list[TimelineEntry] | None = field(default=None, repr=False)
+    """Its whole story, where more is known of it than what was captured."""
+
+    def take(self, message: Request | Response, record: MessageTrace) -> None:
+        """Add a message. Raises ParseError for one without a Call-ID or CSeq that can be read."""
+        call_id, method = message.call_id, message.cseq.method
+        self.call_id = self.call_id or call_id
+        self.records.append(record)
+        if isinstance(message, Request):
+            self.first = self.first or message
+        elif (
+            self.first
+            and method == self.first.method
+            and not message.is_provisional
+            and (self.answer is None or self.answer.status in (401, 407))
+        ):
+            self.answer = message
+
     def timeline(self) -> list[TimelineEntry]:
-        """The messages as lines of a timeline."""
+        """Its story, out of its messages where nothing else is known."""
+        if self.lines is not None:
+            return self.lines
         entries = (entry_of(record, 0.0) for record in self.records)
         return [entry for entry in entries if entry is not None]
 
@@ -82,7 +102,7 @@ def _sort(data: bytes, at_ns: int, flow: Flow, calls: dict[str, CapturedCall]) -
     """Add a message to its call."""
     try:
         message = parse_message(data)
-        call_id, cseq = message.call_id, message.cseq
+        call_id, _ = message.call_id, message.cseq
     except ParseError:
         return
     call = calls.get(call_id)
@@ -93,13 +113,4 @@ def _sort(data: bytes, at_ns: int, flow: Flow, calls: dict[str, CapturedCall]) -
     again = call.sent_before.get((flow, data), 0)
     call.sent_before[flow, data] = again + 1
     at = (at_ns - call.began_ns) / 10**9
-    call.records.append(MessageTrace(at, Direction.SENT, flow, data, kernel=True, attempt=again))
-    if isinstance(message, Request):
-        call.first = call.first or message
-    elif (
-        call.first
-        and cseq.method == call.first.method
-        and not message.is_provisional
-        and (call.answer is None or call.answer.status in (401, 407))
-    ):
-        call.answer = message
+    call.take(message, MessageTrace(at, Direction.SENT, flow, data, kernel=True, attempt=again))

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def diagnose(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The JSON of a test call, or a capture: pcap or pcapng.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON of test calls, or a capture: pcap or pcapng.")],
     call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Judge this call of a capture only.")] = 0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -48,20 +46,15 @@ def diagnose(
 
 def _diagnoses(file: Path) -> "list[Diagnosis]":
     """The calls of a file, judged. Ends the program when it cannot be read."""
-    from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnosis_of_data
+    from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnoses_of_results
     from probes.capture.files import CaptureError
+    from probes.capture.stored import is_stored
     from sipcore.errors import LocalError
 
     try:
         data = file.read_bytes()
-        if data.lstrip()[:1] == b"{":
-            return [diagnosis_of_data(json.loads(data))]
-        return diagnoses_of_capture(data)
+        return diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
-    except (ValueError, RecursionError) as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: it is no JSON: {error}")
-    except CaptureError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
-    except LocalError as error:
+    except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")

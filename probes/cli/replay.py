@@ -1,4 +1,4 @@
-"""`sipprobe replay`: the calls in somebody's capture file, as timelines and pictures."""
+"""`sipprobe replay`: the calls in somebody's capture file, or in a stored result, as timelines and pictures."""
 
 import time
 from pathlib import Path
@@ -17,14 +17,14 @@ ENDS = (".html", ".svg", ".mmd", ".pcapng")
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture: pcap or pcapng.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture, pcap or pcapng, or the JSON of test calls.")],
     call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Show this call only, with its messages.")] = 0,
     save_to: Annotated[
         Path | None,
         typer.Option("--save", metavar="FILE", help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng."),
     ] = None,
 ) -> None:
-    """List the calls of a capture file, and show one of them message by message.
+    """List the calls of a capture or of stored results, and show one of them message by message.
 
     Exit code 0: there is SIP in it; 1: there is none, or no call of that number; 2: the file cannot be read.
     """
@@ -52,20 +52,25 @@ def replay(
 def _read(file: Path) -> "list[CapturedCall]":
     from probes.capture.calls import read_calls
     from probes.capture.files import CaptureError, read_packets
+    from probes.capture.stored import call_of, is_stored, results_in
+    from sipcore.errors import LocalError
 
     try:
-        return read_calls(read_packets(file.read_bytes()))
+        data = file.read_bytes()
+        return [call_of(result) for result in results_in(data)] if is_stored(data) else read_calls(read_packets(data))
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
-    except CaptureError as error:
+    except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
 def _findings(call: "CapturedCall", captured: Path) -> "tuple[Finding, ...] | None":
     """What is wrong with a call, judged with its media; None for what is none."""
-    from probes.calls.judge.diagnosis import diagnoses_of_capture
+    from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnoses_of_results
+    from probes.capture.stored import is_stored
 
-    found = diagnoses_of_capture(captured.read_bytes())
+    data = captured.read_bytes()
+    found = diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
     return next((each.findings for each in found if each.call_id == call.call_id), None)
 
 

@@ -1,6 +1,7 @@
 """A test call as data. Fields are only ever added; `call.schema.json` beside this file describes them."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris, encodable
@@ -43,9 +44,18 @@ def call_data(result: CallResult) -> Data:
         "events": [_event_data(event) for event in result.events],
         "timeline": [_entry_data(entry) for entry in result.timeline],
         "role": result.role.value,
+        "began_at": _began_at(result),
         "caller": encodable(cover_uris(result.caller)) or None,
         "called": encodable(cover_uris(result.called)) or None,
     }
+
+
+def _began_at(result: CallResult) -> str | None:
+    """When the times of the timeline begin, in UTC; None where there is nothing to tell it by."""
+    start = result.start
+    if start is None or not result.epoch_ns:
+        return None
+    return datetime.fromtimestamp(result.epoch_ns / 1e9 + start, UTC).isoformat(timespec="milliseconds")
 
 
 def _entry_data(entry: TimelineEntry) -> Data:

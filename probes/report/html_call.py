@@ -54,7 +54,7 @@ def call_page(result: CallResult, made_at: float) -> str:
         tone=_tone(result),
         lead=f"{result.status.value.replace('_', ' ')}: {result.why}",
         remarks=list(_remarks(result)),
-        findings=evidence.findings(result.findings, _start(result)),
+        findings=evidence.findings(result.findings, result.start),
         figures=_figures(result),
         media=_streams(result.media) if result.media else [],
         audio=told_facts(_audio(result.media)) if result.media else [],
@@ -96,12 +96,6 @@ def captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding
         lines=_lines(timeline, evidence),
         more=max(len(timeline) - MAX_LINES, 0),
     )
-
-
-def _start(result: CallResult) -> float | None:
-    """When the times of the timeline begin, by the clock of its records; None without any."""
-    told = ((entry.record, entry.offset_ms) for entry in result.timeline if entry.record is not None)
-    return next((record.at - offset_ms / 1000.0 for record, offset_ms in told), None)
 
 
 def _tone(result: CallResult) -> str:

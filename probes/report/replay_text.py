@@ -35,13 +35,15 @@ def title_of(call: CapturedCall) -> str:
 
 def ending(call: CapturedCall) -> str:
     """How it ended, and how long that took."""
+    begin = call.records[0].at if call.records else 0.0
     if call.answer is None:
         told = "no final response was captured"
     else:
-        at = next((record.at for record in call.records if record.data == bytes(call.answer)), 0.0)
-        told = f"{call.answer.status} {call.answer.reason} after {at * 1000:.0f} ms"
+        at = next((record.at for record in call.records if record.data == bytes(call.answer)), begin)
+        told = f"{call.answer.status} {call.answer.reason} after {(at - begin) * 1000:.0f} ms"
     repeated = sum(record.attempt > 0 for record in call.records)
-    count = f"{len(call.records)} messages in {call.records[-1].at:.3f} s"
+    lasted = call.records[-1].at - begin if call.records else 0.0
+    count = f"{len(call.records)} messages in {lasted:.3f} s"
     return f"{told}; {count}" + (f", {repeated} of them repeated" if repeated else "")
 
 

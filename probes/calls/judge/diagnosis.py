@@ -7,6 +7,7 @@ from probes.calls.judge.stored import facts_of_data
 from probes.capture.calls import read_calls
 from probes.capture.files import read_packets
 from probes.capture.network import read_payloads
+from probes.capture.stored import results_in
 from probes.findings.finding import Finding
 from probes.result import CallStatus
 from sipcore.message.method import INVITE
@@ -36,9 +37,9 @@ def diagnosis_of(facts: CallFacts) -> Diagnosis:
     )
 
 
-def diagnosis_of_data(data: object) -> Diagnosis:
-    """Judge a stored test call. Raises LocalError for what is none."""
-    return diagnosis_of(facts_of_data(data))
+def diagnoses_of_results(text: bytes) -> list[Diagnosis]:
+    """Judge the test calls whose results a file holds. Raises LocalError when it holds none."""
+    return [diagnosis_of(facts_of_data(data)) for data in results_in(text)]
 
 
 def diagnoses_of_capture(data: bytes) -> list[Diagnosis]:

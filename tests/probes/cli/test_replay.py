@@ -1,5 +1,6 @@
 """`sipprobe replay`, as a program."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from probes.cli.exit_codes import ExitCode
+from probes.report.call_json import call_data
 from probes.report.packets import packets
 from probes.report.pcapng import pcapng
+from probes.result import CallKind
+from tests.probes.calls.judge.said import WHOLE
+from tests.probes.calls.judge.test_diagnosis import stored
 from tests.probes.report.recorded import BUSY, INVITE, SECRET, received, sent
 
 
@@ -59,6 +64,17 @@ def test_a_call_is_saved(two: Path, tmp_path: Path, end: str) -> None:
     assert data.startswith((b"<!DOCTYPE html>", b"<svg ", b"sequenceDiagram", b"\n\r\r\n"))
     assert SECRET.encode() not in data
     assert end != ".pcapng" or BUSY in data
+
+
+@pytest.mark.parametrize("end", [".html", ".svg", ".mmd", ".pcapng"])
+def test_a_stored_result_is_replayed(tmp_path: Path, end: str) -> None:
+    result = stored(*WHOLE, kind=CallKind.CONNECTED)
+    file, saved = tmp_path / "call.json", tmp_path / f"call{end}"
+    file.write_text(json.dumps(call_data(result)))
+    done = replay(file, "--save", saved)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    assert "200 OK after" in done.stdout
+    assert b"INVITE" in saved.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from probes.calls.expect import Expectation
-from probes.calls.judge.diagnosis import diagnosis_of_data
+from probes.calls.judge.diagnosis import diagnosis_of
+from probes.calls.judge.stored import facts_of_data
 from probes.calls.wire import Wire
 from probes.report.call_json import call_data
 from probes.responder.personas import Guard, Manner, Persona
@@ -55,7 +56,7 @@ async def test_an_answered_call_is_a_test_call() -> None:
 
 async def test_what_is_stored_of_it_is_judged_the_same() -> None:
     result = await answered(Persona(encryption=Encryption.REQUIRE))
-    found = diagnosis_of_data(call_data(result))
+    found = diagnosis_of(facts_of_data(call_data(result)))
     assert [one.code for one in found.findings] == [one.code for one in result.findings] == ["offer-not-accepted"]
     assert "encryption is to require" in result.why
 
