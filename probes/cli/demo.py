@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -29,6 +29,8 @@ CALLED = "ringecho"
 """Whom the demo calls at the built-in responder: who rings for a second, answers, and sends the media back."""
 HOLD = 2.0
 """Seconds that the answered call is held."""
+TRIES = 20
+"""Ports that are looked at: one that is free for TCP may well be taken for UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,14 @@ async def _responder() -> AsyncIterator[Scene]:
 
 
 def _free_port() -> int:
-    """A port that nobody uses at the moment, for UDP and for TCP."""
+    """A port that nobody uses at the moment, for UDP and for TCP. Raises OSError where there is none."""
+    for _ in range(TRIES - 1):
+        with suppress(OSError):
+            return _try_port()
+    return _try_port()
+
+
+def _try_port() -> int:
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind((HOST, 0))
         port: int = tcp.getsockname()[1]

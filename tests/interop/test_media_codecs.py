@@ -89,7 +89,7 @@ async def test_a_tone_of_asterisk(asterisk: Server, codec: str) -> None:
 async def test_four_digits_are_sent_back(asterisk: Server, codec: str) -> None:
     media = await at_asterisk(asterisk, "dtmf", codecs=(codec,), digits="1590", hangs_up=Ends.THEM, longest=20.0)
     assert (media.keys, media.digits_echoed) == ("1590", True)
-    assert all(0.08 < key.duration < 0.2 for key in media.measured.keys)
+    assert all(0.05 < key.duration < 0.4 for key in media.measured.keys)  # at the clock rate of another codec, 0.6
 
 
 @WIDEBAND
