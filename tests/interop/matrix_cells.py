@@ -99,6 +99,7 @@ def _any_asterisk(program: str) -> list[Cell]:
 def _asterisk() -> list[Cell]:
     """What only the new one does, or was only tried with it."""
     cell = partial(Cell, "asterisk")
+    wide = {"caller": Address.parse(f"<sip:wide@{HOST}>")}
     digests = {"SHA-256": "frank", "SHA-512-256": "dave"}
     return [
         *[cell(name, connected("echo", more=f", digest {name}"), script=by(user)) for name, user in digests.items()],
@@ -107,6 +108,10 @@ def _asterisk() -> list[Cell]:
         cell("SDES required, not offered", refused(488), script=by("bob")),
         cell("SDES allowed", connected("echo", SDES), script={"encryption": Encryption.ALLOW}),
         cell("DTLS required", connected("echo", DTLS, more=MD5), script=by("carol") | WITH_DTLS),
+        *[
+            cell(name, connected("echo", codec=codec), script=wide | {"codecs": (codec,)})
+            for name, codec in (("G.722", "G722"), ("Opus", "opus"))
+        ],
         cell("DTLS and ICE", connected("echo", DTLS, more=MD5), script=by("grace") | WITH_DTLS | {"ice": True}),
         cell("tone", connected("1004 Hz"), "tone"),
     ]

