@@ -74,7 +74,7 @@ class DestinationError(LocalError):
 
 @value
 class Destination:
-    """Where to probe. `host` is a name or an address without brackets; `user` is for test calls.
+    """Where to probe. `host` is a name in lower case or an address without brackets; `user` is for test calls.
 
     `port` and `transport` are None when they are to be found out; `secure` is True for a sips URI. `params` are the
     URI's parameters, but for its transport. `path` is the one that a WebSocket is opened at, "" for the usual one; no
@@ -98,7 +98,7 @@ class Destination:
         try:
             return _parse(trimmed, text)
         except ParseError as error:
-            raise _provider_error(trimmed, text) or _explained(error, text) from None
+            raise _provider_error(trimmed, text) or _explained(error, trimmed, text) from None
 
     @property
     def server(self) -> str:
@@ -249,8 +249,14 @@ def _from_uri(uri_text: str, text: str) -> Destination:
         raise DestinationError(f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=_find(text, named))
     transport = Transport[named] if named else None
     params = uri.params.without("transport")
-    found = Destination(uri.address.rstrip("."), uri.port, transport, uri.user, uri.is_secure, params)
+    found = Destination(_spelled(uri.address), uri.port, transport, uri.user, uri.is_secure, params)
     return _checked(found, text)
+
+
+def _spelled(host: str) -> str:
+    """A host in its one spelling: names in lower case, as DNS compares them (RFC 4343 §2), IPv6 as RFC 5952 has it."""
+    name = host.rstrip(".").lower()
+    return SocketAddress(name, 0).host if ":" in name else name
 
 
 def _read_uri(text: str) -> SipUri:
@@ -316,8 +322,12 @@ def _find(text: str, part: str) -> int:
     return max(text.lower().find(part.lower()), 0)
 
 
-def _explained(error: ParseError, text: str) -> DestinationError:
+def _explained(error: ParseError, trimmed: str, text: str) -> DestinationError:
     """The parser's finding as something a person can act on, pointing into the text that was given."""
+    if error.offset >= len(error.text):  # something is missing at the end
+        given = _without_password(text).strip()[:EXCERPT_CHARACTERS]
+        message = f"cannot read {given!r}: {error.message}; {_FORMS}"
+        return DestinationError(message, text=text, offset=text.rfind(trimmed) + len(trimmed))
     # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
     begin = text.rfind(error.excerpt) if error.excerpt else 0
     odd = (_odd_in_host if "host" in error.message else _odd)(error.excerpt)

@@ -64,7 +64,7 @@ class Providers:
     def named(self, name: str) -> Provider | None:
         """The provider that people call so, whatever the case and the blanks; None where nobody does."""
         wanted = " ".join(name.lower().split())
-        return next((one for one in self.by_key.values() if wanted in one.names), None)
+        return next((one for one in self.by_key.values() if wanted in (*one.names, one.name.lower())), None)
 
     def serving(self, host: str) -> Provider | None:
         """The provider whose host this is, by its domain; None where that is nobody's in the catalogue."""

@@ -112,7 +112,15 @@ class _Known:
         records: Sequence[MessageTrace] = (),
     ) -> Finding:
         told = [f"{self.attempt.hop}: {one[:_MAX_SHOWN]}" for one in evidence] or [str(self.attempt.hop)]
+        records = records or self.crossed
         return self.catalogue.finding(code, what, told, systems=self.systems, severity=severity, records=records)
+
+    @property
+    def crossed(self) -> tuple[MessageTrace, ...]:
+        """The request as it was sent first, and what came back to it: what shows anything about the answer."""
+        messages = [record for record in self.attempt.records if isinstance(record, MessageTrace)]
+        sent = [record for record in messages if record.direction is Direction.SENT]
+        return (*sent[:1], *(record for record in messages if record.direction is Direction.RECEIVED))
 
     @staticmethod
     def is_server_error(response: Response) -> bool:

@@ -149,7 +149,7 @@ def _most_telling_system(answered: Iterable[Attempt]) -> System | None:
 
 def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
     """Why there is no address to try, in a sentence that says what to try."""
-    addresses = (RecordType.A, RecordType.AAAA)
+    addresses, results = (RecordType.A, RecordType.AAAA), list(results)
     failures = [result for result in results if isinstance(result, LookupFailure) and result.question.type in addresses]
     server = destination.server.rstrip(".").lower()
     own = [failure for failure in failures if failure.question.name.lower() == server]
@@ -158,6 +158,8 @@ def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
     if "." not in server and destination.provider is not None:
         who = destination.provider.name
         return f"no host is called {destination.server} here; give the host name or address that you have for {who}"
+    if not results:
+        return f"no address for {destination.server}: {_FAULTS[LookupFault.TIMED_OUT]}"
     if told is None:
         return f"no address for {destination.server}: the name leads nowhere; check the spelling, or give an address"
     of_target = "" if told.question.name.lower() == server else f" (SRV names {told.question.name})"

@@ -79,8 +79,9 @@ LINGER = 0.05
 """Seconds that answers over UDP are waited for after the last one, in case they come twice."""
 TLS_PATIENCE = 1.5
 """Seconds for a handshake with a server that has just made one."""
-MAX_TLS_REPORTS = 2
-"""TLS servers that one run looks at more closely; more are looked at by the TLS report itself."""
+MAX_TLS_REPORTS = 8
+"""TLS servers that one run looks at more closely, as many as SRV targets; more are looked at by the TLS report itself.
+What is wrong with the certificates of those is told all the same, by their attempts."""
 MAX_CALLED = 3
 """Silent places of one run that are called, where somebody allows that: the usual ports of one address."""
 _SILENT = (Reach.NO_ANSWER, Reach.SILENT)
@@ -320,7 +321,12 @@ class _Run:
                 nursery.start_soon(self._try, candidate, nursery)
 
     async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
-        attempt = replace(await self._attempt(candidate), published=candidate.published)
+        end = trio.current_time() + self._config.timeout
+        async with trio.open_nursery() as meanwhile:
+            if self._config.tls_report and candidate.hop.transport.secure:
+                meanwhile.start_soon(self._report_tls_if_silent, candidate, nursery)
+            attempt = replace(await self._attempt(candidate), published=candidate.published)
+            meanwhile.cancel_scope.cancel()
         self._attempts[candidate.key] = attempt
         self._tell(AttemptEnded(self._now, attempt))
         hop = candidate.hop
@@ -329,10 +335,12 @@ class _Run:
             self._io.hurry((other, hop.remote), GRACE)
         if attempt.response is not None:
             self._hurry_guesses(attempt)
-        # One that is said to be there, and hangs up on versions that are offered usually, may speak an older one.
-        worth = options.speaks_tls(attempt) or (attempt.reach is Reach.TLS_FAILED and self._is_wanted(candidate))
+        # One that is said to be there, and hangs up on versions that are offered usually, may speak an older one; one
+        # that says nothing at all has had its time.
+        hung_up = attempt.reach is Reach.TLS_FAILED and trio.current_time() < end
+        worth = options.speaks_tls(attempt) or (hung_up and self._is_wanted(candidate))
         if self._config.tls_report and hop.transport.secure and worth:
-            nursery.start_soon(self._report_tls, candidate)
+            nursery.start_soon(self._report_tls, candidate, self._config.timeout)
         # An answer that does not fit its request has no time: no further one would be taken for an answer either.
         final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
         if final and attempt.detail != options.ONLY_CALLS:
@@ -443,13 +451,19 @@ class _Run:
 
     # TLS
 
-    async def _report_tls(self, candidate: Candidate) -> None:
-        if len(self._tls) >= MAX_TLS_REPORTS:
+    async def _report_tls_if_silent(self, candidate: Candidate, nursery: trio.Nursery) -> None:
+        """Look at a TLS server that says nothing more while its answer is waited for: then its time is over."""
+        await trio.sleep(self._config.timeout * QUIET)
+        so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
+        if options.speaks_tls(so_far):
+            nursery.start_soon(self._report_tls, candidate, self._config.timeout * (1 - QUIET))
+
+    async def _report_tls(self, candidate: Candidate, seconds: float) -> None:
+        if candidate.key in self._tls or len(self._tls) >= MAX_TLS_REPORTS:
             return
         self._tls[candidate.key] = None
         self._tell(TlsBegun(self._now, candidate.hop))
-        timeout = min(self._config.timeout, TLS_PATIENCE)
-        question = TlsQuestion(candidate.hop, timeout, self._config.timeout, every_cipher=False)
+        question = TlsQuestion(candidate.hop, min(seconds, TLS_PATIENCE), seconds, every_cipher=False)
         seen = await shake_hands(TlsSockets(self._config.tls), question)
         report = judge_tls(candidate.hop, seen, time.time(), every_cipher=False)
         self._tls[candidate.key] = report

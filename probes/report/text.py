@@ -218,7 +218,8 @@ def _over_udp(found: Capabilities) -> str:
     """How large a request may be, and whether answers find their way back through a translator (RFC 3581 §4)."""
     size = f"requests of {found.largest_datagram} bytes" if found.largest_datagram else ""
     rport = {True: "obeys rport", False: "ignores rport", None: ""}[found.rport]
-    return ", ".join(filter(None, [size, rport]))
+    received = "tells the address that requests come from" if found.received else ""
+    return ", ".join(filter(None, [size, rport, received]))
 
 
 def _answer(attempt: Attempt) -> str:
@@ -237,13 +238,14 @@ def _notes(discovery: Discovery, width: int) -> list[Text]:
     alive = {attempt.hop.remote.host for attempt in discovery.answered}
     telling = discovery.telling
     headline = (telling.detail, telling.advice) if telling is not None else None
+    reported = {_key(report.hop) for report in discovery.tls}
     places: dict[str, list[Hop]] = {}
     for attempt in discovery.attempts:
         text = "; ".join(part for part in (attempt.detail, attempt.advice) if part)
         # A refusal explains itself, and so does TLS that fails where plain TCP is spoken, or the other way round.
         # What is wrong with a certificate is among the findings.
         known = attempt.response is None and attempt.hop.transport.reliable and attempt.hop.remote in spoken
-        known = known or attempt.instead in _OTHER or bool(attempt.tls_problems and discovery.tls)
+        known = known or attempt.instead in _OTHER or bool(attempt.tls_problems and _key(attempt.hop) in reported)
         # At an address that answers, silence is what a firewall makes of a port that is not in use.
         guessed = attempt.reach in _UNUSED and not attempt.published and attempt.hop.remote.host in alive
         known = known or guessed or (not several and (attempt.detail, attempt.advice) == headline)

@@ -128,7 +128,10 @@ def tls_faults(folder: Path) -> list[Case]:
     }
     cases += [Case(name, "tls://DOMAIN", _secured(context), code, A) for name, (code, context) in contexts.items()]
     large = tls_context(_leaf("large-hello"), folder)
+    beside = _secured(tls_context(_leaf("plain-beside-tls"), folder))
+    published = srv(5061, service="_sips._tcp") + srv() + HOST + A
     cases += [
+        Case("plain-beside-tls", "DOMAIN", (*plain(), *beside), "plain-beside-tls", published),
         Case("large-hello", "tls://DOMAIN", _secured(large, small_flights=True), "tls-large-hello", A),
         Case("tls-on-the-plain-port", f"tcp://{BOB}:5061", _secured(large), "plain-port-speaks-tls"),
         Case("plain-on-the-tls-port", "DOMAIN", plain(), "tls-port-speaks-plain", srv(service="_sips._tcp") + HOST + A),
@@ -180,6 +183,7 @@ def answer_faults() -> list[Case]:
         "rport-ignored": ("rport-ignored", answering(rport=False)),
         "received-wrong": ("wrong-received", answering(received="10.0.0.1")),
         "received-no-address": ("wrong-received", answering(received="balancer.internal")),
+        "telling-banner": ("telling-banner", answering(banner="Asterisk PBX 20.5.0")),
         "overloaded": ("server-error", answering("Retry-After: 120", status="503 Service Unavailable")),
         "clock-behind": ("clock-skew", answering(_late_date())),
         "user-agent-filter": ("user-agent-filtered", _choosy),
@@ -231,6 +235,7 @@ def _cut_off(asked: Asked) -> list[bytes]:
 def network_faults() -> list[Case]:
     twice = Impairment(duplication=1.0)
     return [
+        Case("behind-a-translator", BOB, plain(), "nat-on-path", make_boxes=lambda: (Nat(),)),
         Case("packets-doubled", f"udp://{BOB}", (udp(),), "duplicated-answers", impairment=twice),
         Case(
             "sip-alg",
@@ -280,9 +285,7 @@ def healthy(folder: Path) -> list[Case]:
         Case("not-found", f"sip:nobody@{BOB}", plain(answering(status="404 Not Found"))),
         Case("challenges", BOB, plain(answering('WWW-Authenticate: Digest realm="x", nonce="y"', status="401 No"))),
         Case("without-banner-and-contact", BOB, plain(answering(contact="", banner=""))),
-        Case("telling-banner", BOB, plain(answering(banner="Asterisk PBX 20.5.0"))),
         Case("right-clock", BOB, plain(answering(f"Date: {formatdate(time(), usegmt=True)}"))),
-        Case("behind-a-translator", BOB, plain(), make_boxes=lambda: (Nat(),)),
         Case("slow-path", BOB, plain(), impairment=Impairment(delay=0.08)),
     ]
 

@@ -21,6 +21,7 @@ def test_each_can_be_told_of() -> None:
         assert one.source.startswith("https://") or key == OTHER
         assert all(text == text.strip() and text.isprintable() for text in one.guidance)
         assert all(name == " ".join(name.lower().split()) for name in one.names)
+        assert providers().named(one.name) is one
         assert all(Destination.parse(domain).host == domain for domain in one.domains)
 
 

@@ -10,6 +10,7 @@ from probes.discovery.answers import PACKET, findings, missing_bytes, scope_of
 from probes.findings.finding import Severity
 from probes.result import System
 from sipcore.resolve.target import SocketAddress
+from sipcore.trace import MessageTrace
 from tests.probes.discovery.exchanges import ANSWER, codes, exchanged
 
 NOW = 1_700_000_000.0
@@ -19,6 +20,13 @@ PRIVATE = "udp 10.0.0.9:5060"
 
 def found(where: str = UDP, *changes: tuple[str, str], **parts: object) -> list[str]:
     return codes(findings(exchanged(where, *changes, **parts), None, NOW))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("more", ["Contact: <sip:10.0.0.1>", "Date: Sat, 01 Jan 2000 00:00:00 GMT"])
+def test_the_messages_that_show_it_come_along(more: str) -> None:
+    (finding,) = findings(exchanged(more=f"{more}\r\n"), None, NOW)
+    shown = [record for record in finding.records if isinstance(record, MessageTrace)]
+    assert more.encode() in shown[-1].data
 
 
 @pytest.mark.parametrize("where", [UDP, TLS, "tcp 198.51.100.1:5060"])

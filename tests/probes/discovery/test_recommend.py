@@ -126,7 +126,7 @@ def test_why_a_name_has_no_address(fault: LookupFault) -> None:
             "no address for example.com (SRV names a.example): the name does",
         ),
         ([Answer(Question(SRV, "_sip._udp.example.com"), ())], "no address for example.com: the name leads nowhere"),
-        ([], "no address for example.com: the name leads nowhere"),
+        ([], "no address for example.com: no name server answered"),
     ],
 )
 def test_why_srv_leads_nowhere(results: list[Result], expected: str) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from probes.discovery.events import (
     HabitsBegun,
     HabitsEnded,
     LookupEnded,
+    TlsBegun,
 )
 from probes.discovery.outcome import Discovery
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
@@ -221,6 +223,16 @@ async def test_silence_behind_tls(clock: MockClock, tmp_path: Path) -> None:
     assert attempt.detail.startswith("no answer within 4.0 s; the certificate is self-signed")
 
 
+async def test_a_tls_server_that_stays_silent_is_looked_at_meanwhile(clock: MockClock, tmp_path: Path) -> None:
+    async with (
+        tls(saying(silent), issue("sip.test"), tmp_path) as port,
+        open_discovery(f"tls://{HOST}:{port}") as events,
+    ):
+        told = [type(event) async for event in events]
+    assert told.count(TlsBegun) == 1
+    assert told.index(TlsBegun) < told.index(AttemptEnded)
+
+
 async def test_a_peer_that_wants_a_certificate(clock: MockClock, tmp_path: Path) -> None:
     async with tls(saying(ok), issue("sip.test"), tmp_path, wants_certificate=True) as port:
         attempt = await attempted(port, TLS)
@@ -237,9 +249,11 @@ async def test_plain_sip_on_the_tls_port(clock: MockClock) -> None:
 
 async def test_no_answer_to_the_handshake(clock: MockClock) -> None:
     async with tcp(saying(silent)) as port:
-        attempt = await attempted(port, TLS)
+        found = await discovered(f"tls://{HOST}:{port}")
+    (attempt,) = found.attempts
     assert attempt.reach is Reach.TLS_FAILED
     assert "gets no answer" in attempt.detail
+    assert found.tls == ()  # all its time is over
 
 
 async def test_tls_is_not_waited_for_where_plain_tcp_is_spoken(clock: MockClock) -> None:
@@ -414,6 +428,20 @@ async def test_a_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> 
     assert accepted == [TlsVersion.TLS_1_3, TlsVersion.TLS_1_2]
     assert report.validity is Validity.SELF_SIGNED
     assert "tls-self-signed" in [finding.code for finding in found.findings]
+
+
+async def test_each_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> None:
+    names = ("a", "b", "c")
+    async with AsyncExitStack() as servers:
+        ports = []
+        for name in names:
+            folder = tmp_path / name
+            folder.mkdir()
+            identity = issue(name, days=(-90, -2) if name == "c" else (-1, 90))
+            ports.append(await servers.enter_async_context(tls(saying(ok), identity, folder)))
+        found = await discovered(f"tls://{HOST}", ports=tuple(ports))
+    assert sorted(report.hop.remote.port for report in found.tls) == sorted(ports)
+    assert found.findings[0].code == "tls-expired"
 
 
 async def test_a_server_that_answers_twice(clock: MockClock) -> None:

@@ -143,6 +143,13 @@ def test_tls_that_fails_is_told_once_where_nothing_answers() -> None:
     assert "  TLS        " in shown(beside)
 
 
+def test_a_certificate_that_no_report_tells_of_is_in_a_note() -> None:
+    fault = "the certificate has expired"
+    one = answered("tls 192.0.2.1:5081", detail=fault, tls_problems=(fault,))
+    seen = Seen(tls=(Table({}).report(),))
+    assert f"TLS 5081: {fault}" in shown(conclude(EXAMPLE, [], [], [one], duration=1.0, seen=seen))
+
+
 def test_a_system_that_hides_its_banner() -> None:
     tag = ("To", "<sip:192.0.2.1>;tag=4242SIPpTag011")
     text = shown(concluded([answered("udp 192.0.2.1:5060", 200, tag)]))
