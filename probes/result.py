@@ -13,7 +13,7 @@ from sipcore.media.report import MediaEvent, MediaResult
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
-from sipcore.trace import TraceRecord
+from sipcore.trace import TraceRecord, TransitionTrace
 
 
 class Reach(Enum):
@@ -237,8 +237,8 @@ class CallMedia:
 class CallResult:
     """A test call: how it ended and its timeline. Durations are in seconds, None for what did not happen.
 
-    Of a call that came in, `destination` is who called, at the address that it came from; delays count from when its
-    INVITE came.
+    `post_dial_delay` and `answer_time` count from the INVITE (RFC 6076 §4.3), of several from the first. Of a call that
+    came in, `destination` is who called, at the address that it came from.
     """
 
     destination: Destination
@@ -276,6 +276,10 @@ class CallResult:
     """The URI in From of the INVITE; empty where there was none."""
     called: str = ""
     """Its Request-URI."""
+    invited: float = 0.0
+    """When the first INVITE was sent, in seconds since the call began."""
+    transitions: tuple[TransitionTrace, ...] = field(default=(), repr=False)
+    """What the transactions went through, of a call that was placed here."""
 
     @property
     def records(self) -> tuple[TraceRecord, ...]:

@@ -41,12 +41,13 @@ EMERGENCY = Kind(
         {
             *("112", "911", "999", "000", "110", "111", "113", "115", "117", "118", "119", "120", "122", "133", "144"),
             *("190", "191", "192", "193", "194", "197", "198", "199", "933", "995", "997", "998", "15", "17", "18"),
-            *("sos", "sos.police", "sos.fire", "sos.ambulance"),
         }
     ),
 )
-"""Emergency calls of most countries, and the names of RFC 5031. 100 to 102, which are some as well, are left out: they
-are extensions of most private exchanges."""
+"""Emergency calls of most countries. 100 to 102, which are some as well, are left out: they are extensions of most
+private exchanges."""
+SOS = "sos"
+"""The name of emergency calls, alone or before a dot and a service such as `fire` (RFC 5031 §4.2)."""
 PREMIUM = Kind(
     "premium",
     international=(
@@ -84,7 +85,7 @@ def kind_of(user: str) -> Kind | None:
     name = unescape(user).lower().partition(";")[0]
     number = name.translate(_SEPARATORS)
     digits = number.removeprefix("+")
-    if name in EMERGENCY.exact or digits in EMERGENCY.exact:
+    if digits in EMERGENCY.exact or name.partition(".")[0] == SOS:
         return EMERGENCY
     if not digits.isascii() or not digits.isdecimal():
         return None

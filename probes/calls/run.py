@@ -171,6 +171,7 @@ class _Run:
             timeline=story.timeline,
             epoch_ns=self._epoch_ns,
             events=story.events,
+            transitions=story.transitions,
             authentication=outcome.authentication,
         )
         if talk is not None:
@@ -178,7 +179,9 @@ class _Run:
         return concluded(result, script.expect)
 
     def _with_talk(self, result: CallResult, talk: Talk) -> CallResult:
-        start, rang, answered = self.story.start, talk.first_ring, talk.answered
+        rang, answered = talk.first_ring, talk.answered
+        # What comes before the INVITE, DNS and TLS and whatever this machine does meanwhile, is no delay of the peer's.
+        start = self.story.start if self.story.invited is None else self.story.invited
         progress, until = rang or answered, answered or talk.ended
         return replace(
             result,
@@ -187,6 +190,7 @@ class _Run:
             post_dial_delay=progress - start if progress else None,
             ring_time=until - rang if rang and until else None,
             answer_time=answered - start if answered else None,
+            invited=start - self.story.start,
             duration=talk.held,
             codec=talk.media.codec if talk.media else "",
             media=talk.media,

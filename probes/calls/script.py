@@ -1,5 +1,6 @@
 """What a test call is to do, as a value: whom to call and as whom, with which media, for how long, to which end."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -27,13 +28,15 @@ DEFAULT_HOLD = 2.0
 DEFAULT_CODECS = ("PCMU", "PCMA")
 """What every SIP endpoint with a connection to the telephone network speaks (RFC 3551 §4.5.14)."""
 MAX_HOLD = 600.0
-"""Seconds after which an answered call is hung up whatever its script says: somebody pays for it."""
+"""Seconds after which an answered call is hung up unless its script allows more by name: somebody pays for it."""
 MAX_DIGITS = 64
 """Digits that are sent: more than any menu asks for."""
 DIGIT_SECONDS = 0.32
 """What a digit takes: its tone, the end told three times, and the pause behind it."""
 PRIVACY = ("header", "session", "user", "id", "history", "none", "critical")
 """What Privacy may ask for (RFC 3323 §4.2, RFC 3325 §9.3, RFC 7044 §7.2)."""
+MAX_INTERVAL = 2**32 - 1
+"""Seconds of a session: delta-seconds have 32 bits at the most (RFC 3261 §25.1, RFC 4028 §4)."""
 RELIABLE = "100rel"
 
 
@@ -100,18 +103,13 @@ class CallScript:
         require_spoken(codecs)
         if not self.codecs:
             raise LocalError("a call needs a codec to offer", section="RFC 3264 §5.1")
-        if self.hold > self.longest:
-            raise LocalError(
-                f"{self.hold:g} s is longer than a call may last: {self.longest:g} s", section="RFC 3261 §15"
-            )
+        self._check_times()
         if not LEAST_PTIME <= self.ptime / 1000 <= MOST_PTIME:
             raise LocalError(f"a packet cannot bring {self.ptime:g} ms", section="RFC 3551 §4.2")
         for codec in codecs:
             if packet_time(codec, self.ptime / 1000) * 1000 != self.ptime:
                 text = f"no packets of {codec.encoding} with {self.ptime:g} ms are made here; 20 ms always are"
                 raise LocalError(text, section="RFC 3551 §4.2")
-        if 0 < self.session_interval < MIN_INTERVAL:
-            raise LocalError(f"a session lasts {MIN_INTERVAL} s at least", section="RFC 4028 §4")
         if len(self.digits) > MAX_DIGITS or not set(self.digits.upper()) <= set(KEYS):
             raise LocalError(f"digits are up to {MAX_DIGITS} of {KEYS}", section="RFC 4733 §3.2")
         for wish in self.privacy:
@@ -123,6 +121,19 @@ class CallScript:
             require_header(*header)
         if self.destination.user:
             require_callable(self.destination.user, self.allowed)
+
+    def _check_times(self) -> None:
+        for seconds in (self.ring_timeout, self.hold, self.longest):
+            if not 0 <= seconds < math.inf:
+                raise LocalError(f"{seconds:g} s is no time that a call can take", section="RFC 3261 §13.2.1")
+        if self.hold > self.longest:
+            raise LocalError(
+                f"{self.hold:g} s is longer than a call may last: {self.longest:g} s", section="RFC 3261 §15"
+            )
+        if self.session_interval and not MIN_INTERVAL <= self.session_interval <= MAX_INTERVAL:
+            raise LocalError(
+                f"a session lasts {MIN_INTERVAL} s at least, and {MAX_INTERVAL} s at most", section="RFC 4028 §4"
+            )
 
     def uri(self, hop: Hop) -> SipUri:
         """The Request-URI of a call over `hop`."""

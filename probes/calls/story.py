@@ -6,7 +6,7 @@ from probes.calls.machine import CallState
 from probes.result import CallEvent, TimelineEntry
 from probes.timeline import entry_of, mark, media_entry
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.trace import Direction, MessageTrace, TraceRecord, TransitionTrace
 
 OnEntry = Callable[[TimelineEntry], None]
 MAX_LINES = 20_000
@@ -21,14 +21,20 @@ class Story:
         self._on_entry = on_entry
         self._timeline: list[TimelineEntry] = []
         self._events: list[CallEvent] = []
+        self._transitions: list[TransitionTrace] = []
         self._media: dict[MediaEventKind, float] = {}
         self.invites = 0
         """INVITEs that left here, retransmissions aside."""
+        self.invited: float | None = None
+        """When the first of them left."""
 
     def take(self, record: TraceRecord) -> None:
-        """A trace record: a line of the timeline, if people need to see it."""
-        if isinstance(record, MessageTrace) and record.direction is Direction.SENT and not record.attempt:
-            self.invites += record.data.startswith(b"INVITE ")
+        """A trace record: a line of the timeline, if people need to see it; a transition is kept beside it."""
+        if isinstance(record, TransitionTrace) and len(self._transitions) < MAX_LINES:
+            self._transitions.append(record)
+        if _invites(record):
+            self.invites += 1
+            self.invited = record.at if self.invited is None else self.invited
         entry = entry_of(record, self.start)
         if entry is not None:
             self._add(entry)
@@ -61,9 +67,21 @@ class Story:
         """The steps, in their order."""
         return tuple(self._events)
 
+    @property
+    def transitions(self) -> tuple[TransitionTrace, ...]:
+        """What the transactions of the call went through, in its order."""
+        return tuple(self._transitions)
+
     def _add(self, entry: TimelineEntry) -> None:
         if len(self._timeline) >= MAX_LINES:
             return
         self._timeline.append(entry)
         if self._on_entry is not None:
             self._on_entry(entry)
+
+
+def _invites(record: TraceRecord) -> bool:
+    """Whether it tells of an INVITE that left here for the first time."""
+    if not isinstance(record, MessageTrace) or record.direction is not Direction.SENT or record.attempt:
+        return False
+    return record.data.startswith(b"INVITE ")

@@ -11,7 +11,7 @@ from sipcore.media.listen import Heard
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, Sent
 from sipcore.resolve.target import Hop
-from sipcore.trace import MessageTrace
+from sipcore.trace import MessageTrace, TransitionTrace
 
 Data = dict[str, object]
 
@@ -47,6 +47,8 @@ def call_data(result: CallResult) -> Data:
         "began_at": _began_at(result),
         "caller": encodable(cover_uris(result.caller)) or None,
         "called": encodable(cover_uris(result.called)) or None,
+        "invited_ms": _milliseconds(result.invited),
+        "transitions": [_transition_data(step, result.start or 0.0) for step in result.transitions],
     }
 
 
@@ -83,6 +85,17 @@ def _message_data(record: MessageTrace) -> Data:
 
 def _event_data(event: CallEvent) -> Data:
     return {"event": event.name, "offset_ms": round(event.offset_ms, 3), "detail": encodable(event.detail)}
+
+
+def _transition_data(step: TransitionTrace, start: float) -> Data:
+    return {
+        "offset_ms": _milliseconds(step.at - start),
+        "machine": step.machine,
+        "transaction": encodable(step.key),
+        "input": step.input,
+        "before": step.before,
+        "after": step.after,
+    }
 
 
 def media_data(media: CallMedia) -> Data:

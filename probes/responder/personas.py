@@ -4,6 +4,7 @@ A `Persona` says how calls are dealt with. Left to the caller, the user part of 
 phone can then try every ending of a call by dialling it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -115,12 +116,16 @@ class Persona:
     """How calls are expected to end."""
 
     def __post_init__(self) -> None:
-        """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec."""
+        """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec, or for a
+        length that no call can have.
+        """
         require_safe(self.server, "the banner")
         if self.guard is not None:
             require_safe(self.guard.policy.realm, "the realm")
         if not self.codecs:
             raise LocalError("a responder needs a codec", section="RFC 3264 §6")
+        if not 0 < self.longest < math.inf:
+            raise LocalError(f"no call can be hung up after {self.longest:g} s", section="RFC 3261 §15")
 
     @property
     def wishes(self) -> Wishes:

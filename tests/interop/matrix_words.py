@@ -69,7 +69,7 @@ def _digest(result: CallResult) -> str:
 def _is_early(result: CallResult, media: CallMedia) -> bool:
     """Whether media was agreed on, and came, before the answer."""
     came, answered = media.first_received, result.answer_time
-    return media.early and came is not None and answered is not None and came < answered
+    return media.early and came is not None and answered is not None and came < result.invited + answered
 
 
 def _encryption(media: CallMedia) -> str:

@@ -299,7 +299,7 @@ def facts_of(result: CallResult) -> CallFacts:
     """The facts of a test call, seen from here."""
     messages = (record for record in result.records if isinstance(record, MessageTrace))
     said = list(read((record, record.direction is Direction.SENT) for record in messages))
-    answered = result.answer_time
+    answered = None if result.answer_time is None else result.invited + result.answer_time
     return CallFacts(
         said,
         media_facts(result.media, result.timeline, answered) if result.media else None,

@@ -8,6 +8,7 @@ from probes.discovery.answers import scope_of
 from probes.findings.finding import Severity
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
 from sipcore.resolve.target import is_numeric
+from sipcore.sdp.attributes import CRYPTO
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.negotiation import PLAIN
 
@@ -42,7 +43,7 @@ def _compared(offered: MediaDescription, audio: MediaDescription, answer: Sessio
     if audio.protocol != offered.protocol:
         what = f"offered was {offered.protocol}, and the answer says {audio.protocol}"
         yield Hint("profile-changed", what, shown)
-    elif audio.protocol in WITH_KEYS and not audio.crypto and not answer.fingerprints_of(audio):
+    elif audio.protocol in WITH_KEYS and not audio.has(CRYPTO.name) and not answer.fingerprints_of(audio):
         yield Hint("srtp-keys-missing", "the answer takes SRTP, and has no keys for it", shown)
     elif audio.protocol in WITH_HANDSHAKE and not answer.fingerprints_of(audio):
         yield Hint("srtp-keys-missing", "the answer takes DTLS-SRTP, and has no fingerprint", shown)
@@ -91,7 +92,7 @@ def exposed(facts: CallFacts) -> Hints:
     audio = audio_of(facts.answer)
     if facts.answered is None or facts.secure or audio is None or audio.protocol in PLAIN:
         return
-    if audio.crypto:
+    if audio.has(CRYPTO.name):  # of a stored call, its keys are covered
         yield Hint("srtp-keys-exposed", "the keys of SRTP were sent over a way that is not encrypted")
 
 

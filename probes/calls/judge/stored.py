@@ -18,9 +18,12 @@ def facts_of_data(data: Data) -> CallFacts:
     records = [entry.record for entry in timeline_of(data) if isinstance(entry.record, MessageTrace)]
     media = data.get("media")
     kind = _KINDS.get(text_of(data.get("kind")))
+    answered = number_of(data.get("answer_time_ms"))
+    if answered is not None:
+        answered += number_of(data.get("invited_ms")) or 0.0
     return CallFacts(
         list(read((record, record.direction is Direction.SENT) for record in records)),
-        _media(media, timeline, number_of(data.get("answer_time_ms"))) if isinstance(media, dict) else None,
+        _media(media, timeline, answered) if isinstance(media, dict) else None,
         kind=kind,
         why=text_of(data.get("why")),
         authentication=text_of(data.get("authentication")),

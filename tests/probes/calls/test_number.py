@@ -37,7 +37,10 @@ def test_a_uri_keeps_the_rest() -> None:
 @pytest.mark.parametrize(
     ("user", "kind"),
     [
-        *((number, "emergency") for number in ("112", "911", "+112", "999", "9-1-1", "%39%311", "sos", "SOS.fire")),
+        *(
+            (number, "emergency")
+            for number in ("112", "911", "+112", "999", "9-1-1", "%39%311", "sos", "SOS.fire", "sos.marine")
+        ),
         *((number, "premium") for number in ("+19005550100", "+449012345678", "0900123456", "0019005550100")),
         *((number, "premium") for number in ("+88213123456", "+870123456789", "118118")),
         *((number, None) for number in ("+15550100123", "100", "2001", "1900", "echo", "", "+", "alice", "+4930900")),

@@ -91,6 +91,16 @@ async def test_an_answered_call() -> None:
     assert result.duration is not None
     assert 0 <= result.post_dial_delay <= result.answer_time
     assert result.duration >= 0.1
+    sent, rang, answered = (
+        next(entry.offset_ms for entry in result.timeline if entry.label == label)
+        for label in ("INVITE", "180 Ringing", "200 OK")
+    )
+    counted = (result.invited, result.post_dial_delay, result.answer_time)
+    assert [seconds * 1000 for seconds in counted] == pytest.approx([sent, rang - sent, answered - sent])
+    steps = [step for step in result.transitions if step.machine == result.transitions[0].machine]
+    assert [step.after for step in steps] == [step.before for step in steps[1:]] + [steps[-1].after]
+    assert result.start is not None
+    assert all(step.at >= result.start for step in steps)
     assert [entry.label for entry in result.timeline if entry.event is None] == [
         *("initiated", "INVITE", "180 Ringing", "200 OK", "ACK", "BYE", "200 OK", "completed"),
     ]

@@ -1,5 +1,6 @@
 """Scripts as values: what they refuse, and what they make of an INVITE."""
 
+import math
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ def script(**changes: Any) -> CallScript:  # noqa: ANN401  # the fields of a scr
         ({"ptime": 50}, "no packets of PCMU with 50 ms"),
         ({"ptime": 30, "codecs": ("PCMU", "opus")}, "no packets of opus with 30 ms"),
         ({"session_interval": 30}, "90 s at least"),
+        ({"session_interval": -90}, "90 s at least"),
+        ({"session_interval": 2**32}, "4294967295 s at most"),
+        *(({key: math.nan}, "nan s is no time") for key in ("ring_timeout", "hold", "longest")),
+        *(({key: -1.0}, "-1 s is no time") for key in ("ring_timeout", "hold", "longest")),
+        *(({key: math.inf}, "inf s is no time") for key in ("ring_timeout", "hold", "longest")),
         ({"digits": "12x"}, "digits are up to 64"),
         ({"digits": "1" * 65}, "digits are up to 64"),
         ({"privacy": ("much",)}, "Privacy knows no 'much'"),

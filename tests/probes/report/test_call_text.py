@@ -12,6 +12,7 @@ from probes.report.call_text import entry_line, failure_line, result_lines
 from probes.result import CallEvent, CallKind, CallResult, CallStatus, TimelineEntry
 from sipcore.media.listen import Heard
 from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.trace import TransitionTrace
 from tests.probes.report import schemas
 from tests.probes.report.audio import audio, secured
 
@@ -132,6 +133,7 @@ def test_as_data() -> None:
         replace(RESULT, media=audio(), unmet="", events=(CallEvent("ringing", 1.0),), ring_time=1.0),
         replace(RESULT, media=audio(deaf=True), unmet="expected was connected"),
         replace(RESULT, media=secured(), ended_by="hung up here", media_problem="none"),
+        replace(RESULT, transitions=(TransitionTrace(1.0, "machine", "key", "INPUT", "BEFORE", "AFTER"),)),
     ],
 )
 def test_the_data_is_what_the_schema_says(result: CallResult) -> None:

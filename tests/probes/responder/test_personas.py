@@ -1,5 +1,7 @@
 """What the responder decides to do, as plans."""
 
+import math
+
 import pytest
 
 from probes.responder.personas import (
@@ -100,6 +102,9 @@ def test_a_persona_is_fit_to_be_sent() -> None:
         Persona(guard=Guard(ServerPolicy("a\nb"), UserTable({})))
     with pytest.raises(LocalError, match="codec"):
         Persona(codecs=())
+    for seconds in (math.nan, math.inf, -1.0, 0.0):
+        with pytest.raises(LocalError, match="no call can be hung up after"):
+            Persona(longest=seconds)
 
 
 def test_offer_and_choice_go_with_the_plan() -> None:

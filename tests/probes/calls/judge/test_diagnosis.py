@@ -16,7 +16,20 @@ from probes.report.call_json import call_data
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of
 from tests.probes.calls.judge.captures import pcap, report, rtp, signalling
-from tests.probes.calls.judge.said import ACK, BYE, BYE_OK, INVITE, OK, WHOLE, records, request, response
+from tests.probes.calls.judge.said import (
+    ACK,
+    ANSWER,
+    BYE,
+    BYE_OK,
+    CONTACT,
+    INVITE,
+    OFFER,
+    OK,
+    WHOLE,
+    records,
+    request,
+    response,
+)
 from tests.probes.report.audio import audio, lines, secured
 
 
@@ -133,6 +146,15 @@ def test_what_proves_an_identity_is_covered_in_what_is_stored() -> None:
     data = json.dumps(call_data(result))
     assert "5ec2e7" not in data
     assert codes(diagnosis_of(facts_of_data(json.loads(data)))) == ["credentials-refused"]
+
+
+def test_keys_that_are_covered_in_what_is_stored_are_there_all_the_same() -> None:
+    keys = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{'S' * 40}\n"
+    offer, answer = (body.replace("RTP/AVP", "RTP/SAVP") + keys for body in (OFFER, ANSWER))
+    said = (request("INVITE", body=offer), response("200 OK", CONTACT, body=answer), ACK, BYE, BYE_OK)
+    data = json.dumps(call_data(stored(*said, kind=CallKind.CONNECTED)))
+    assert "S" * 40 not in data
+    assert codes(diagnosis_of(facts_of_data(json.loads(data)))) == ["srtp-keys-exposed"]
 
 
 ANYTHING = st.recursive(
