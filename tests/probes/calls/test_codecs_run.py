@@ -339,7 +339,7 @@ async def test_cancelled_between_two_questions(moment: int) -> None:
                         scope.cancel()
 
                 await probe_codecs(CodecProbe(destination, PLAIN), on_reply=stop)
-        assert len(told) == moment + 1
+        assert moment < len(told) <= moment + 2  # the next answer may have come before the cancellation has
         assert [call.end_reason for call in callee.calls] == [EndReason.REMOTE_HANG_UP]
 
 
