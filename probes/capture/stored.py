@@ -32,7 +32,7 @@ def is_stored(text: bytes) -> bool:
 
 
 def results_in(text: bytes) -> list[Data]:
-    """The test calls of a file: one JSON object, or several, one in each line, among which others may stand.
+    """The test calls of a file: JSON objects, alone, in a list, or one in each line, among which others may stand.
 
     Raises LocalError for what is no JSON, or has no test call in it.
     """
@@ -68,7 +68,7 @@ def _objects(text: bytes) -> Iterator[Data]:
             found = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise LocalError(f"it is no JSON: {error}", section=_SECTION) from error
-    return (one for one in found if isinstance(one, dict))
+    return (one for each in found for one in (each if isinstance(each, list) else [each]) if isinstance(one, dict))
 
 
 def _results(one: Data) -> Iterator[Data]:

@@ -147,7 +147,7 @@ class Told:
         problem = result.unmet or result.why
         self._lines.append(printable(f"{'ok' if code is ExitCode.OK else 'failed':<8}{self._name}: {problem}"))
         if self._sender is not None:
-            self._sender.send(result)
+            self._sender.send(result.records, result.epoch_ns)
         if self.as_json:
             typer.echo(json.dumps(_data(self._name, result, code), ensure_ascii=False))
             return

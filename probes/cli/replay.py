@@ -1,13 +1,16 @@
 """`sipprobe replay`: the calls in somebody's capture file, or in a stored result, as timelines and pictures."""
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probes.cli import call_options
 from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.saving import Collector, HepSender
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
@@ -23,11 +26,14 @@ def replay(
         Path | None,
         typer.Option("--save", metavar="FILE", help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng."),
     ] = None,
+    collector: Collector = "",
+    as_json: call_options.AsJson = False,
 ) -> None:
     """List the calls of a capture or of stored results, and show one of them message by message.
 
     Exit code 0: there is SIP in it; 1: there is none, or no call of that number; 2: the file cannot be read.
     """
+    from probes.report.replay_json import replay_data
     from probes.report.replay_text import call_lines
 
     if save_to is not None and save_to.suffix.lower() not in ENDS:
@@ -40,11 +46,19 @@ def replay(
     if save_to is not None and not call and len(calls) > 1:
         stop(ExitCode.USAGE, f"--save writes one call, and {file} has {len(calls)}: choose it with --call NUMBER")
     chosen = [(call, calls[call - 1])] if call else list(enumerate(calls, 1))
-    printer = Printer(make_console())
-    for number, each in chosen:
-        for line in call_lines(number, each, whole=len(chosen) == 1):
-            printer.line(line)
-    printer.close()
+    if as_json:
+        typer.echo(json.dumps([replay_data(each) for _, each in chosen], ensure_ascii=False, indent=2))
+    else:
+        printer = Printer(make_console())
+        for number, each in chosen:
+            for line in call_lines(number, each, whole=len(chosen) == 1):
+                printer.line(line)
+        printer.close()
+    if collector:
+        sender = HepSender(collector)
+        for _, each in chosen:
+            sender.send(each.records, each.began_ns)
+        sender.close()
     if save_to is not None:
         _save(chosen[0][1], save_to, file)
 

@@ -54,7 +54,7 @@ class Told:
             return
         self.last = result
         if self._sender is not None:
-            self._sender.send(result)
+            self._sender.send(result.records, result.epoch_ns)
         if self._left:
             self._left -= 1
         if self._left is not None and self.exit_code is ExitCode.OK:

@@ -4,7 +4,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from probes.calls.wire import Wire
     from probes.discovery.outcome import Discovery
     from probes.result import CallResult
+    from sipcore.trace import TraceRecord
 
 Writer = Callable[["CallResult"], bytes]
 
@@ -155,7 +156,7 @@ def hand_over(
     """Write the files, and tell the collector."""
     save(result, files, html, wire)
     if sender is not None:
-        sender.send(result)
+        sender.send(result.records, result.epoch_ns)
         sender.close()
 
 
@@ -184,13 +185,16 @@ class HepSender:
         except OSError as error:
             stop(ExitCode.USAGE, f"{self._name}: {error.strerror}")
 
-    def send(self, result: "CallResult") -> None:
-        """Send the messages of a call; nobody confirms them. What cannot even be sent is told by `close`."""
+    def send(self, records: "Iterable[TraceRecord]", epoch_ns: int) -> None:
+        """Send the messages of a call; nobody confirms them. What cannot even be sent is told by `close`.
+
+        `epoch_ns` is as in `report.hep`.
+        """
         from probes.report.hep import hep
 
         key = os.environ.get(HEP_KEY_VARIABLE, "")
         try:
-            packets = hep(result.records, epoch_ns=result.epoch_ns, agent=HEP_AGENT, key=key)
+            packets = hep(records, epoch_ns=epoch_ns, agent=HEP_AGENT, key=key)
             for number, packet in enumerate(packets, 1):
                 self._socket.sendto(packet, self._address)
                 if number % HEP_BURST == 0:

@@ -42,7 +42,7 @@ def call_data(result: CallResult) -> Data:
         "media": media_data(result.media) if result.media else None,
         "media_problem": encodable(result.media_problem) or None,
         "events": [_event_data(event) for event in result.events],
-        "timeline": [_entry_data(entry) for entry in result.timeline],
+        "timeline": [entry_data(entry) for entry in result.timeline],
         "role": result.role.value,
         "began_at": _began_at(result),
         "caller": encodable(cover_uris(result.caller)) or None,
@@ -60,7 +60,8 @@ def _began_at(result: CallResult) -> str | None:
     return datetime.fromtimestamp(result.epoch_ns / 1e9 + start, UTC).isoformat(timespec="milliseconds")
 
 
-def _entry_data(entry: TimelineEntry) -> Data:
+def entry_data(entry: TimelineEntry) -> Data:
+    """A line of a timeline."""
     return {
         "offset_ms": round(entry.offset_ms, 3),
         "direction": {"→": "sent", "←": "received"}.get(entry.direction),

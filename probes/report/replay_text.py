@@ -6,18 +6,18 @@ from rich.text import Text
 
 from probes.capture.calls import CapturedCall
 from probes.report.call_text import LABEL_WIDTH
-from probes.report.ladder import Arrow, ladder_of
+from probes.report.ladder import Arrow, Note, ladder_of
 from probes.report.safe_text import cover_uris, printable
 from sipcore.errors import ParseError
 
 
 def call_lines(number: int, call: CapturedCall, *, whole: bool) -> list[Text]:
-    """A call: who asked whom for what, how it ended, and with `whole` each of its messages."""
+    """A call: who asked whom for what, how it ended, and with `whole` all that its timeline tells."""
     lines = [Text.assemble((f"{number:>4}  ", "dim"), (printable(title_of(call)), "bold"))]
     lines.append(Text(f"      {printable(ending(call))}", style="dim"))
     if whole:
         ladder = ladder_of(call.timeline(), here="")
-        lines += [_arrow_line(line, ladder.participants) for line in ladder.lines if isinstance(line, Arrow)]
+        lines += [_line(line, ladder.participants) for line in ladder.lines if isinstance(line, Arrow | Note)]
     return lines
 
 
@@ -47,10 +47,11 @@ def ending(call: CapturedCall) -> str:
     return f"{told}; {count}" + (f", {repeated} of them repeated" if repeated else "")
 
 
-def _arrow_line(line: Arrow, participants: Sequence[str]) -> Text:
+def _line(line: Arrow | Note, participants: Sequence[str]) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{line.offset_ms:10.1f} ms  ", style="dim")
-    text.append(f"{participants[line.source]} → {participants[line.target]}  ", style="cyan")
+    if isinstance(line, Arrow):
+        text.append(f"{participants[line.source]} → {participants[line.target]}  ", style="cyan")
     text.append(line.label.ljust(LABEL_WIDTH if line.detail else 0))
     text.append(f" {line.detail}", style="dim")
     return text

@@ -1,6 +1,7 @@
 """`sipprobe replay`, as a program."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from probes.result import CallKind
 from tests.probes.calls.judge.said import WHOLE
 from tests.probes.calls.judge.test_diagnosis import stored
 from tests.probes.report.recorded import BUSY, INVITE, SECRET, received, sent
+from tests.probes.report.schemas import load, violations
 
 
 def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -75,6 +77,35 @@ def test_a_stored_result_is_replayed(tmp_path: Path, end: str) -> None:
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
     assert "200 OK after" in done.stdout
     assert b"INVITE" in saved.read_bytes()
+
+
+def test_calls_as_data_which_are_replayed_again(two: Path, tmp_path: Path) -> None:
+    done = replay(two, "--json")
+    data = json.loads(done.stdout)
+    assert not violations(data, load("replay"))
+    assert [call["call_id"] for call in data] == ["a@192.0.2.1", "b@192.0.2.1"]
+    assert SECRET not in done.stdout
+    assert data[0]["began_at"].startswith("2001-09-09T01:4")
+    file = tmp_path / "calls.json"
+    file.write_text(done.stdout)
+    assert replay(file).stdout == replay(two).stdout
+    assert json.loads(replay(file, "--json").stdout)[0]["began_at"] == data[0]["began_at"]
+
+
+def test_the_messages_go_to_a_collector(one: Path) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as collector:
+        collector.bind(("127.0.0.1", 0))
+        collector.settimeout(10)
+        assert replay(one, "--hep", f"127.0.0.1:{collector.getsockname()[1]}").returncode == ExitCode.OK
+        assert [collector.recv(65535)[:4] for _ in range(3)] == [b"HEP3"] * 3
+
+
+def test_all_that_a_stored_result_tells_is_shown(tmp_path: Path) -> None:
+    data = call_data(stored(*WHOLE, kind=CallKind.CONNECTED))
+    note = {"offset_ms": 0.5, "direction": None, "label": "DNS", "detail": "A bob.example: 192.0.2.2", "message": None}
+    file = tmp_path / "call.json"
+    file.write_text(json.dumps(data | {"timeline": [note, *data["timeline"]]}))  # type: ignore[misc]  # a list it is
+    assert "       0.5 ms  DNS                    A bob.example: 192.0.2.2\n" in replay(file).stdout
 
 
 @pytest.mark.parametrize(
