@@ -2,15 +2,22 @@
 
 from probes.calls.machine import CallState
 from probes.calls.story import OnEntry, Story
+from probes.timeline import FAILED
 from sipcore.errors import ParseError
 from sipcore.message.message import Message, Request
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
-from sipcore.resolve.target import Flow
-from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.resolve.target import Flow, SocketAddress
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 
 MAX_WAITING = 1000
 """Stories of INVITEs that have not become calls, such as those that were challenged; the oldest goes first."""
+MAX_CONNECTIONS = 1000
+"""Connections whose beginning is kept for a call over them; the oldest goes first."""
+_OVER = ("closed", FAILED)
+"""The events of a connection that is there no more."""
+FRESH = 10.0
+"""Seconds before a call for which a connection's beginning is part of its story: one that is older was for others."""
 
 
 class Tapes:
@@ -20,9 +27,12 @@ class Tapes:
         self._on_entry = on_entry
         self._waiting: dict[str, Story] = {}
         self._running: dict[str, Story] = {}
+        self._connections: dict[SocketAddress, list[FlowTrace]] = {}
 
     def take(self, record: TraceRecord) -> None:
         """A trace record: a line of the call that it belongs to, if there is one."""
+        if isinstance(record, FlowTrace):
+            self._connect(record)
         if not isinstance(record, MessageTrace):
             return
         try:
@@ -49,9 +59,22 @@ class Tapes:
 
     def _begun(self, at: float, flow: Flow) -> Story:
         story = Story(at, self._on_entry)
+        for record in self._connections.pop(flow.remote, ()) if flow.transport.reliable else ():
+            if at - record.at < FRESH:
+                story.take(record)
         story.tell(CallState.INITIATED.value, at, f"by {flow.remote}")
         story.reach(CallState.INITIATED, at, str(flow.remote))
         return story
+
+    def _connect(self, record: FlowTrace) -> None:
+        """Keep how a connection began until a call comes over it."""
+        remote = record.hop.remote
+        if remote not in self._connections and len(self._connections) >= MAX_CONNECTIONS:
+            del self._connections[next(iter(self._connections))]
+        if record.event in _OVER:
+            self._connections.pop(remote, None)
+        else:
+            self._connections.setdefault(remote, []).append(record)
 
 
 def _begins(record: MessageTrace, message: Message) -> bool:

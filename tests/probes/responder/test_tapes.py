@@ -61,3 +61,38 @@ def test_a_flood_of_invites_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
     tapes.take(record(named("mine"), 3.0))
     assert len(mine.timeline) == 3
     assert [len(tapes.begin(f"flood{number}", 4.0, FLOW).timeline) for number in (6, 7, 9)] == [1, 2, 2]
+
+
+OVER_TLS = Flow(Transport.TLS, FLOW.local, SocketAddress("192.0.2.1", 40000))
+
+
+def connected(at: float) -> list[FlowTrace]:
+    return [FlowTrace(at, OVER_TLS.hop, "accepted"), FlowTrace(at + 0.01, OVER_TLS.hop, "secured", "TLSv1.3")]
+
+
+@pytest.mark.parametrize(
+    ("records", "labels"),
+    [
+        (connected(4.9), ["TLS accepted", "TLS secured", "initiated"]),
+        (connected(4.9 - module.FRESH), ["initiated"]),  # it was there for something else
+        ([*connected(4.9), FlowTrace(4.95, OVER_TLS.hop, "closed")], ["initiated"]),  # its port is another peer's now
+    ],
+)
+def test_the_connection_that_a_call_came_over_is_part_of_its_story(records: list[FlowTrace], labels: list[str]) -> None:
+    tapes = Tapes()
+    for each in records:
+        tapes.take(each)
+    story = tapes.begin("c1", 5.0, OVER_TLS)
+    assert [entry.label for entry in story.timeline] == labels
+    again = tapes.begin("c2", 6.0, OVER_TLS)
+    assert [entry.label for entry in again.timeline] == ["initiated"]
+
+
+def test_a_flood_of_connections_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    tapes = Tapes()
+    for each in connected(4.9):
+        tapes.take(each)
+    for number in range(10):
+        tapes.take(FlowTrace(4.9, Flow(Transport.TCP, FLOW.local, SocketAddress("192.0.2.9", number)).hop, "accepted"))
+    assert len(tapes.begin("c1", 5.0, OVER_TLS).timeline) == 1
