@@ -25,6 +25,7 @@ from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faultlab.callee import Callee, Manner
+from tests.faultlab.lab import have_everything_told
 from tests.impairment.boxes import Box
 from tests.impairment.namespace import Namespace
 from tests.impairment.network import open_network
@@ -251,8 +252,7 @@ async def _play_over_networks(cases: Sequence[CallCase], note: Tell) -> None:
 async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
     """Play cases over one network, each callee at a port of its own."""
     async with open_network("alice", "bob", seed=SEED, boxes={"alice": cases[0].make_boxes()}) as network:
-        with network["bob"].entered():  # the kernel of the callees is to refuse as often as it has to
-            Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0")  # noqa: ASYNC240  # no disk
+        have_everything_told(network["bob"])
         for way, impairment in cases[0].ways:
             await network.impair(impairment, way=way)
         places = {case.name: SocketAddress(BOB, PORT + 2 * number) for number, case in enumerate(cases)}

@@ -92,7 +92,7 @@ async def run_cases(
         async with open_network("alice", "bob", seed=SEED, boxes=boxes) as network:
             place = folder / f"nsd-{number}"
             place.mkdir()
-            _have_everything_told(network["bob"])
+            have_everything_told(network["bob"])
             async with _name_server(network["bob"], place, group):
                 for case in group:
                     outcome = await _play(network, case, ca)
@@ -130,7 +130,7 @@ def _inside(site: Namespace, function: Callable[[], Awaitable[T]]) -> T:
         return trio.run(function)
 
 
-def _have_everything_told(site: Namespace) -> None:
+def have_everything_told(site: Namespace) -> None:
     """Let the kernel of a site refuse as often as it has to: usually it tells of closed UDP ports once a second."""
     with site.entered():
         Path("/proc/sys/net/ipv4/icmp_ratelimit").write_text("0")

@@ -6,6 +6,7 @@ from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of
 from probes.calls.judge.hint import MAX_SHOWN, Hint
 from probes.discovery.answers import scope_of
 from probes.findings.finding import Severity
+from sipcore.media.session import UNSPECIFIED
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
 from sipcore.resolve.target import is_numeric
 from sipcore.sdp.attributes import CRYPTO
@@ -15,7 +16,6 @@ from sipcore.sdp.negotiation import PLAIN
 Hints = Iterator[Hint]
 DISCARD = 9
 """The port that is written where ICE is to find another (RFC 8839 §4.2.1.2)."""
-NOWHERE = ("0.0.0.0", "::")  # noqa: S104  # addresses that are compared with
 
 
 def described(facts: CallFacts) -> Hints:
@@ -71,11 +71,11 @@ def placed(facts: CallFacts) -> Hints:
     own = facts.local_description
     own_ice = own is not None and any(each.ice_ufrag for each in (*own.media, own))
     flows = media is not None and media.received > 0
-    if does_ice and not own_ice and not flows and (audio.port == DISCARD or _has_checks(media) or host in NOWHERE):
+    if does_ice and not own_ice and not flows and (audio.port == DISCARD or _has_checks(media) or host in UNSPECIFIED):
         step = "offered" if facts.calls else "answered"
         what = f"the peer does ICE, which was not {step}, and sends nothing without it"
         yield Hint("ice-only", what, shown)
-    elif host in NOWHERE:
+    elif host in UNSPECIFIED:
         yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", shown)
     elif remote is not None and is_numeric(host) and scope_of(host) < scope_of(remote.host):
         what = f"the peer wants its media at {host}, which does not reach as far as the way to {remote.host}"
