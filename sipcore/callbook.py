@@ -107,8 +107,15 @@ class CallBook:
     # Time
 
     def next_timeout(self) -> float | None:
-        """When the first call is due."""
-        return self._heap[0][0] if self._heap else None
+        """When the first call is due; None while no call is waiting for a time."""
+        heap = self._heap
+        while heap:
+            due, number = heap[0]
+            call = self.by_number.get(number)
+            if call is not None and call.due == due:
+                return due
+            heapq.heappop(heap)  # that call is over, or due earlier: nobody should wake for it
+        return None
 
     def pop_due(self, now: float) -> Entry | None:
         """A call that is due, once; None when there is none any more."""
