@@ -26,6 +26,22 @@ _TRANSPORT_SCHEMES = {
     "ws": Transport.WS,
     "wss": Transport.WSS,
 }
+_FOREIGN_SCHEMES = {
+    **dict.fromkeys(("http", "https"), "web pages"),
+    **dict.fromkeys(("ftp", "file"), "files"),
+    **dict.fromkeys(("stun", "stuns", "turn", "turns"), "finding a way through NAT"),
+    **dict.fromkeys(("rtp", "rtsp", "rtsps"), "media"),
+    **dict.fromkeys(("iax", "iax2"), "IAX"),
+    **dict.fromkeys(("skype", "callto", "msteams", "facetime"), "the calls of one program"),
+    "h323": "H.323",
+    "im": "instant messages",
+    "mailto": "mail",
+    "pres": "presence",
+    "xmpp": "XMPP",
+}
+"""Schemes that people paste, by what they are for. Any other word before a colon may be a user, or a host."""
+_SOCKET_SCHEMES = {"http": "ws", "https": "wss"}
+"""What goes over the server of a web page, where that is one of SIP, too (RFC 7118)."""
 _NAMES = ", ".join(_TRANSPORT_SCHEMES)
 _SCHEMES = ", ".join(f"{name}://" for name in _TRANSPORT_SCHEMES)
 _SECURED = {Transport.TCP: Transport.TLS, Transport.WS: Transport.WSS}
@@ -34,6 +50,9 @@ _is_path = re.compile(r"(?:/[!\"$-~]*+)?").fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+)://").match
 _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
+_foreign = re.compile(rf"({'|'.join(_FOREIGN_SCHEMES)}):(?!\d++(?:;|$))(?://)?", re.IGNORECASE).match
+"""Such a scheme, but for a host of that name with a port."""
+_authority = re.compile(r"[^/?#;\s]*+").match
 _port_zero = re.compile(r":0++(?![0-9])").search
 _before_host = re.compile(r"(?:sips?:|[a-z][a-z0-9+\-.]*+:(?=//))?(?://)?", re.IGNORECASE).match
 _odd_in_host = re.compile(r"[^A-Za-z0-9._:\[\]\-]|\.(?=\.)|(?:^|(?<=\.))-|-(?=\.|$)").search
@@ -187,6 +206,9 @@ def _parse(trimmed: str, text: str) -> Destination:
     lowered = trimmed.lower()
     if lowered.startswith("tel:"):
         return _from_tel(trimmed, text)
+    foreign = _foreign(trimmed)
+    if foreign:
+        raise _foreign_error(foreign[1].lower(), trimmed[foreign.end() :], text)
     if lowered.startswith(("sip:", "sips:")) and not lowered.startswith(("sip://", "sips://")):
         return _from_uri(trimmed, text)
     scheme = _scheme(trimmed)
@@ -317,6 +339,24 @@ def _checked(destination: Destination, text: str) -> Destination:
     return replace(destination, secure=True) if transport is Transport.WSS else destination
 
 
+def _foreign_error(scheme: str, rest: str, text: str) -> DestinationError:
+    """For what names something else than SIP: what to give instead, as far as it can be told."""
+    authority = _authority(rest)
+    named = authority[0] if authority else ""
+    user, at, place = named.rpartition("@")
+    try:
+        found = Destination.parse(f"sip:{user.partition(':')[0]}{at}{place}")
+    except DestinationError:
+        offer = _FORMS
+    else:
+        found = replace(found, port=None)  # it is of the other protocol
+        offer = f"give {found if found.user else str(found).removeprefix('sip:')}"
+        path = rest[len(named) :].rstrip("/")
+        if scheme in _SOCKET_SCHEMES and path and _is_path(path):
+            offer += f", or {_SOCKET_SCHEMES[scheme]}://{place}{path} for SIP over a WebSocket"
+    return DestinationError(f"{scheme}: is for {_FOREIGN_SCHEMES[scheme]}, not for SIP; {offer}", text=text)
+
+
 def _find(text: str, part: str) -> int:
     """Where a part stands in what was given, in whatever case."""
     return max(text.lower().find(part.lower()), 0)
@@ -351,7 +391,7 @@ def _provider_error(trimmed: str, text: str) -> DestinationError | None:
 
 def _without_password(text: str) -> str:
     """The same text, a star for each character of the password that may stand in it (RFC 3261 §19.1.1)."""
-    scheme = re.search(r"sips?:|tel:|://", text, re.IGNORECASE)
+    scheme = _foreign(text) or re.search(r"sips?:|tel:|://", text, re.IGNORECASE)
     begin, at = scheme.end() if scheme else 0, text.rfind("@")
     colon = text.find(":", begin, max(at, 0))
     return text if colon < 0 else text[: colon + 1] + "*" * (at - colon - 1) + text[at:]

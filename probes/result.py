@@ -69,6 +69,8 @@ class Attempt:
     """What a second, inconspicuous request had to do without so that it was answered; empty where the first was."""
     records: tuple[TraceRecord, ...] = field(default=(), repr=False)
     """The evidence: what was sent and received, and what became of the connection, in order."""
+    ignored: tuple[TraceRecord, ...] = field(default=(), repr=False)
+    """The same of the first request, where only the second one was answered."""
 
 
 @dataclass(frozen=True, slots=True)

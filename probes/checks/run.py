@@ -120,15 +120,20 @@ class TlsSockets:
         return tuple(handshake for handshake in seen.values() if handshake is not None)
 
     async def _make(self, trial: Trial, hop: Hop, seconds: float) -> Handshake:
-        inspects = trial.purpose is not Purpose.CIPHERS
+        inspects, shows = trial.purpose is not Purpose.CIPHERS, trial.purpose is Purpose.SHOW
         contexts = self._contexts(trial) if inspects else TlsContexts(terms(trial, self._config), trust=False)
-        seen = await try_tls(contexts, hop, seconds=seconds, linger=inspects)
+        seen = await try_tls(contexts, hop, seconds=seconds, linger=shows)
         handshake = Handshake(trial, seen.took, established=seen.established, failure=seen.failure)
         session = seen.session
         if session is None:
             return handshake
         handshake = replace(
-            handshake, version=session.version, cipher=session.cipher, group=session.group, resumed=session.resumed
+            handshake,
+            version=session.version,
+            cipher=session.cipher,
+            group=session.group,
+            resumable=seen.resumable,
+            resumed=session.resumed,
         )
         return replace(handshake, shown=_shown(session, seen.evidence)) if inspects else handshake
 

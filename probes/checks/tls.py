@@ -6,6 +6,7 @@ first session is resumed. What the local library no longer has, such as SSL 3, R
 for.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -29,9 +30,6 @@ DEFAULT_TIMEOUT = 4.0
 """Seconds for one handshake: three SYNs are sent by then."""
 DEFAULT_DEADLINE = 20.0
 """Seconds for all of them, of which no more than one of each version is under way at a time."""
-
-QUICK = 0.4
-"""Seconds for a first handshake after which the session is resumed even where not every cipher is asked for."""
 
 SUITES = (
     "TLS_AES_256_GCM_SHA384",
@@ -95,7 +93,8 @@ class Handshake:
     """How a trial went. `cipher` is what the server chose, empty where it did not come to that.
 
     `version` and `group` go with it. `established` is whether the handshake was complete for this side, `failure` why
-    it was not, or why the server broke it off thereafter. `took` is in seconds, from before the connection was opened.
+    it was not, or why the server broke it off thereafter. `resumable` is whether the server gave what it takes to
+    resume the session. `took` is in seconds, from before the connection was opened.
     """
 
     trial: Trial
@@ -104,6 +103,7 @@ class Handshake:
     cipher: str = ""
     group: str = ""
     established: bool = False
+    resumable: bool = False
     resumed: bool = False
     failure: TransportFailure | None = None
     shown: Shown = Shown()
@@ -137,8 +137,9 @@ class TlsQuestion:
     hop: Hop
     timeout: float = DEFAULT_TIMEOUT
     deadline: float = DEFAULT_DEADLINE
-    every_cipher: bool = True
-    """Whether all ciphers of each version are asked for, one after the other, or whether the version is accepted."""
+    cipher_seconds: float = math.inf
+    """Seconds in which the ciphers of a version are asked for, one after the other. It is asked for one at least, which
+    tells whether it is accepted."""
 
 
 class TlsIO(Protocol):
@@ -154,9 +155,9 @@ SHOW = Trial(Purpose.SHOW)
 SMALL = Trial(Purpose.SHOW, small=True)
 
 
-def plan(seen: Sequence[Handshake], *, every_cipher: bool = True) -> tuple[Trial, ...]:
+def plan(seen: Sequence[Handshake], *, cipher_seconds: float = math.inf) -> tuple[Trial, ...]:
     """The handshakes worth making given those that were seen. More knowledge only ever adds to them, up to
-    MAX_HANDSHAKES; without `every_cipher`, one of each version.
+    MAX_HANDSHAKES; a version whose handshakes took `cipher_seconds` together is asked for no more ciphers.
     """
     known = {handshake.trial: handshake for handshake in seen}
     first, trials = known.get(SHOW), [SHOW]
@@ -167,20 +168,18 @@ def plan(seen: Sequence[Handshake], *, every_cipher: bool = True) -> tuple[Trial
     if first is None or not (first.cipher or first.problem in _GOING_ON):
         return tuple(trials)
     small = first.trial.small
-    lines = {version: _line(known, version, small=small) for version in reversed(TlsVersion)}
-    trials += [trial for line in lines.values() for trial in (line if every_cipher else line[:1])]
+    lines = [_line(known, version, small=small, seconds=cipher_seconds) for version in reversed(TlsVersion)]
+    trials += [trial for line in lines for trial in line]
     if not first.cipher:
-        first = _alone(known, [line[0] for line in lines.values()], trials)
-    # A server of TLS 1.3 that has nothing more to say gives nothing to resume with: `took` is how long that was heard.
-    talks = every_cipher or (first is not None and first.took < QUICK)
-    if first is not None and first.established and first.failure is None and talks:
+        first = _alone(known, [line[0] for line in lines], trials)
+    if first is not None and first.resumable and first.failure is None:
         trials.append(replace(first.trial, purpose=Purpose.RESUME))
     return tuple(trials)
 
 
 async def act(io: TlsIO, question: TlsQuestion) -> tuple[Handshake, ...]:
     """Have them made, and see what happens."""
-    return await io.carry_out(question, partial(plan, every_cipher=question.every_cipher))
+    return await io.carry_out(question, partial(plan, cipher_seconds=question.cipher_seconds))
 
 
 def terms(trial: Trial, config: TlsConfig) -> TlsConfig:
@@ -202,18 +201,22 @@ def ciphers_of(seen: Mapping[Trial, Handshake], version: TlsVersion, *, small: b
     return tuple(dict.fromkeys(cipher for cipher in found if cipher))
 
 
-def _line(known: Mapping[Trial, Handshake], version: TlsVersion, *, small: bool) -> list[Trial]:
-    """The handshakes that find out the ciphers of a version, as far as those seen allow to tell."""
+def _line(
+    known: Mapping[Trial, Handshake], version: TlsVersion, *, small: bool, seconds: float = math.inf
+) -> list[Trial]:
+    """The handshakes that find out the ciphers of a version, as far as those seen allow to tell, and `seconds` do."""
     most = len(SUITES) if version is TlsVersion.TLS_1_3 else MAX_CIPHERS
     found: list[str] = []
     trials: list[Trial] = []
-    while len(found) < most:
+    spent = 0.0
+    while len(found) < most and (not trials or spent < seconds):
         trial = Trial(Purpose.CIPHERS, version, tuple(found), small)
         trials.append(trial)
         handshake = known.get(trial)
         if handshake is None or not handshake.cipher or handshake.cipher in found:
             break
         found.append(handshake.cipher)
+        spent += handshake.took
     return trials
 
 

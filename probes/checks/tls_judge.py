@@ -116,8 +116,9 @@ class TlsReport:
 
     `name` is whom the certificate must be for. `validity` is None where none was seen; `faults` is all that is wrong
     with it. `agreed` is the handshake that shows what a usual client gets, None where nothing was agreed on; `failure`
-    is why there is no connection. `resumed` is whether the session was resumed, None where that did not come out.
-    `every_cipher` is whether each version was asked for all of its ciphers.
+    is why there is no connection. `resumed` is whether the session was resumed, None where that did not come out;
+    `resumable` is whether the server gave what that takes. `every_cipher` is whether each version was to be asked for
+    all of its ciphers.
     """
 
     hop: Hop
@@ -134,6 +135,7 @@ class TlsReport:
     identity: Identity | None = None
     staple: StapleFacts | None = None
     resumed: bool | None = None
+    resumable: bool | None = None
     remarks: tuple[Remark, ...] = ()
     every_cipher: bool = True
 
@@ -163,6 +165,7 @@ def judge(hop: Hop, seen: Sequence[Handshake], now: float, *, every_cipher: bool
     shows = [handshake for handshake in seen if handshake.trial.purpose is Purpose.SHOW]
     agreed = next((handshake for handshake in shows if handshake.cipher), None)
     telling = agreed or next(reversed(shows), None)
+    resuming = next((handshake for handshake in seen if handshake.trial.purpose is Purpose.RESUME), None)
     report = TlsReport(
         hop,
         hop.tls_name or hop.remote.host,
@@ -171,7 +174,8 @@ def judge(hop: Hop, seen: Sequence[Handshake], now: float, *, every_cipher: bool
         _versions(seen, small=any(handshake.trial.small for handshake in shows)),
         agreed=agreed,
         failure=telling.failure if telling else None,
-        resumed=next((h.resumed for h in seen if h.trial.purpose is Purpose.RESUME and h.established), None),
+        resumed=resuming.resumed if resuming is not None and resuming.established else None,
+        resumable=agreed.resumable if agreed is not None and agreed.established and agreed.failure is None else None,
         every_cipher=every_cipher,
     )
     if agreed is not None and agreed.shown.chain:
@@ -258,8 +262,7 @@ def _remarks(report: TlsReport) -> Iterator[Remark]:
         yield Remark.OLD_VERSION
     if any(_BROKEN & set(cipher.split("-")) for facts in accepted for cipher in facts.ciphers):
         yield Remark.BROKEN_CIPHER
-    secret = (any(cipher.startswith(_FORWARD) for cipher in facts.ciphers) for facts in accepted)
-    if report.every_cipher and not all(secret):
+    if any(facts.complete and not any(map(_is_secret, facts.ciphers)) for facts in accepted):
         yield Remark.NO_FORWARD_SECRECY
     if report.agreed is not None and report.agreed.trial.small:
         yield Remark.LARGE_HELLO
@@ -269,6 +272,10 @@ def _remarks(report: TlsReport) -> Iterator[Remark]:
     known = all(facts.complete if report.every_cipher else facts.accepted is not None for facts in report.versions)
     if report.agreed is not None and not known:
         yield Remark.UNFINISHED
+
+
+def _is_secret(cipher: str) -> bool:
+    return cipher.startswith(_FORWARD)
 
 
 def _certificate_remarks(report: TlsReport) -> Iterator[Remark]:

@@ -37,7 +37,7 @@ Transports = Annotated[
     list[TransportName] | None,
     typer.Option("--transport", case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer.")]
+Timeout = Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds for DNS and for whatever gets no answer.")]
 CaFile = Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")]
 Certificate = Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")]
 Key = Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")]
@@ -51,8 +51,8 @@ Deep = Annotated[
     bool,
     typer.Option(
         "--deep",
-        help="Send ten odd but legal requests, to tell products that hide their banner. A REGISTER and an unknown "
-        "method are among them, which fail2ban and the like may count.",
+        help="Send ten odd but legal requests, to tell products that hide their banner, and ask TLS servers for every "
+        "cipher. A REGISTER and an unknown method are among them, which fail2ban and the like may count.",
     ),
 ]
 Invite = Annotated[

@@ -19,7 +19,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import CONTACT, DATE, RECORD_ROUTE, RETRY_AFTER, VIA
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.target import SocketAddress, is_numeric
-from sipcore.trace import Direction, MessageTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace
 
 MAX_SKEW = 60.0
 """Seconds that a clock may be off: what signatures of callers allow (RFC 8224 §4.1)."""
@@ -84,6 +84,22 @@ def findings(attempt: Attempt, system: System | None, now: float, *, others_serv
     return found
 
 
+def crossed(*attempts: Attempt) -> tuple[MessageTrace, ...]:
+    """Of each attempt the request, without its repetitions, and what came back: what shows anything about the answer.
+
+    Where only the second request was answered, both are there.
+    """
+    records = [record for attempt in attempts for record in (*attempt.ignored, *attempt.records)]
+    messages = [record for record in records if isinstance(record, MessageTrace)]
+    return tuple(one for one in messages if one.direction is Direction.RECEIVED or not one.attempt)
+
+
+def flows(*attempts: Attempt) -> tuple[FlowTrace, ...]:
+    """What became of the connections of some attempts."""
+    records = [record for attempt in attempts for record in (*attempt.ignored, *attempt.records)]
+    return tuple(record for record in records if isinstance(record, FlowTrace))
+
+
 def systems_of(system: System | None) -> tuple[str, ...]:
     """The names by which cures may be known, the most specific first: of the stack of a product, the product, and what
     it runs on.
@@ -112,15 +128,8 @@ class _Known:
         records: Sequence[MessageTrace] = (),
     ) -> Finding:
         told = [f"{self.attempt.hop}: {one[:_MAX_SHOWN]}" for one in evidence] or [str(self.attempt.hop)]
-        records = records or self.crossed
+        records = records or crossed(self.attempt)
         return self.catalogue.finding(code, what, told, systems=self.systems, severity=severity, records=records)
-
-    @property
-    def crossed(self) -> tuple[MessageTrace, ...]:
-        """The request as it was sent first, and what came back to it: what shows anything about the answer."""
-        messages = [record for record in self.attempt.records if isinstance(record, MessageTrace)]
-        sent = [record for record in messages if record.direction is Direction.SENT]
-        return (*sent[:1], *(record for record in messages if record.direction is Direction.RECEIVED))
 
     @staticmethod
     def is_server_error(response: Response) -> bool:
@@ -169,7 +178,8 @@ def _packets(seen: Exchanged, known: _Known) -> Found:
         yield known.finding("duplicated-answers", what, [f"the same answer came {_times(copies, 'time')}"])
     elif finals and seen.attempt.retransmissions and len(finals) < len(seen.sent):
         what = f"the request was sent {len(seen.sent)} times until an answer came"
-        yield known.finding("packets-lost", what, [f"{len(seen.sent)} sent, {len(finals)} answered"])
+        evidence = [f"{len(seen.sent)} sent, {len(finals)} answered"]
+        yield known.finding("packets-lost", what, evidence, records=[*seen.sent, *seen.received])
     longest = max(len(record.data) for record in answers)
     most = PACKET[remote.is_ipv6]
     if longest > most:

@@ -18,7 +18,8 @@ from sipcore.value import value
 DEFAULT_PORTS = (DEFAULT_PORT, DEFAULT_TLS_PORT, 5080)
 """The ports of RFC 3261 §19.1.2, and the one where many PBXs listen when a second one stands beside them."""
 DEFAULT_TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
-"""WebSockets are tried where they are asked for: what they are for, browsers, is told where to go."""
+"""What is tried at places that nobody names. WebSockets are tried where DNS names them, or somebody asks for them: what
+they are for, browsers, is told where to go."""
 WEBSOCKET_PORTS = {Transport.WS: (80, 8088), Transport.WSS: (443, 8089)}
 """The ports of RFC 7118 §5.2, and those that Asterisk's documentation made usual."""
 MAX_PORTS = 16
@@ -30,8 +31,6 @@ MAX_ADDRESSES = 32
 MAX_CANDIDATES = 96
 """Places that one run tries, all at once: ten addresses with the default ports and transports."""
 
-_LOCATED = (Transport.UDP, Transport.TCP, Transport.TLS)
-"""Those whose SRV records clients look for without a NAPTR record that leads there (RFC 3263 §4.1)."""
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 
 Key = tuple[Transport, SocketAddress]
@@ -41,11 +40,15 @@ Results = Mapping[Question, Result]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which ports and transports to try on each address; `follows_srv` is whether DNS may add ports of its own."""
+    """Which ports and transports to try on each address; `follows_srv` is whether DNS may add ports of its own.
+
+    `named` are the transports that are tried where DNS names a place for them.
+    """
 
     ports: tuple[int, ...] = DEFAULT_PORTS
     transports: tuple[Transport, ...] = DEFAULT_TRANSPORTS
     follows_srv: bool = True
+    named: tuple[Transport, ...] = tuple(Transport)
 
     @classmethod
     def of(cls, destination: Destination, ports: Iterable[int] = (), transports: Iterable[Transport] = ()) -> "Scope":
@@ -56,15 +59,18 @@ class Scope:
         """
         asked = tuple(dict.fromkeys(ports)) or ((destination.port,) if destination.port is not None else ())
         wanted = tuple(dict.fromkeys(transports))
-        if not wanted:
-            wanted = (destination.transport,) if destination.transport is not None else DEFAULT_TRANSPORTS
+        if not wanted and destination.transport is not None:
+            wanted = (destination.transport,)
+        # RFC 3263 §4.1: without a transport that is given, whatever DNS names is fine that is spoken here.
+        wanted, named = wanted or DEFAULT_TRANSPORTS, wanted or tuple(Transport)
         if destination.secure:
             wanted = tuple(transport for transport in wanted if transport.secure)
+            named = tuple(transport for transport in named if transport.secure)
         if not wanted:
             raise LocalError("a sips URI goes over TLS only", section="RFC 3261 §26.2.2")
         if len(asked) > MAX_PORTS:
             raise LocalError(f"{len(asked)} ports are too many; give at most {MAX_PORTS}", section="RFC 3263 §4.2")
-        return cls(asked or DEFAULT_PORTS, wanted, follows_srv=not asked)
+        return cls(asked or DEFAULT_PORTS, wanted, follows_srv=not asked, named=named)
 
 
 @value
@@ -102,7 +108,11 @@ def is_without_records(host: str) -> bool:
 
 
 def _services(host: str, scope: Scope, results: Results) -> list[tuple[Transport, Question]]:
-    """Where SRV records stand: where NAPTR records say, then where they are looked for without any."""
+    """Where SRV records stand: where NAPTR records say, then where they are looked for without any.
+
+    RFC 3263 §4.1 has a client ask so for each transport that it speaks, and RFC 7118 §5.5 leaves that so for
+    WebSockets: a domain that has such a record means somebody to go there.
+    """
     if not scope.follows_srv or is_without_records(host):
         return []
     found = [
@@ -110,8 +120,8 @@ def _services(host: str, scope: Scope, results: Results) -> list[tuple[Transport
         for record in leading(_records(results.get(normal(Question(RecordType.NAPTR, host)))))
         if isinstance(record, Naptr) and record.service.upper() in SERVICES and record.flags.upper() == "S"
     ]
-    found += [(one, normal(Question(RecordType.SRV, f"{PREFIXES[one]}.{host}"))) for one in _LOCATED]
-    return [place for place in dict.fromkeys(found) if place[0] in scope.transports]
+    found += [(one, normal(Question(RecordType.SRV, f"{prefix}.{host}"))) for one, prefix in PREFIXES.items()]
+    return [place for place in dict.fromkeys(found) if place[0] in scope.named]
 
 
 def _srv_records(result: Result | None) -> list[Srv]:

@@ -5,19 +5,23 @@ from dataclasses import dataclass, field, replace
 
 from probes.checks import tls_findings
 from probes.checks.dns.judge import DnsReport
+from probes.checks.dns.problems import DnsProblem
 from probes.checks.options import PLAIN_SIP, TLS
 from probes.checks.tls_judge import TlsReport
 from probes.destination import Destination
 from probes.discovery import answers
 from probes.discovery.candidates import Scope
-from probes.discovery.habits.judge import SIZES, Habits
+from probes.discovery.habits.judge import OF_FORWARDING, SIZES, Habits, sized
+from probes.discovery.outcome import Asked
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding, Severity
 from probes.fingerprint.banners import banner_of
+from probes.fingerprint.identify import system_of
 from probes.result import Attempt, Reach, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Transport
+from sipcore.trace import MessageTrace, TraceRecord
 
 _ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
 _NOT_HERE = ("no route to the network", "no local address leads there", "does not speak that address family")
@@ -32,6 +36,8 @@ _NOBODY = {
     Reach.FAILED: "probe-failed",
 }
 """What it is when nothing answered, by the most telling attempt. TLS that fails is told by the TLS report."""
+_QUIET = frozenset({Reach.SILENT, Reach.NO_ANSWER, Reach.FILTERED})
+"""What more time might have made something else of."""
 _ONE_PACKET, _FRAGMENTED = SIZES[1], SIZES[2]
 _WANTED = "tls-client-certificate-required"
 _TLS_ALONE = {Reach.TLS_FAILED: "tls-silent", Reach.CERTIFICATE_WANTED: _WANTED}
@@ -39,6 +45,8 @@ _TLS_ALONE = {Reach.TLS_FAILED: "tls-silent", Reach.CERTIFICATE_WANTED: _WANTED}
 _EXPLAINING = frozenset({"udp-truncated", "websocket-refused", "plain-port-speaks-tls", _WANTED})
 """What says better why nothing answered."""
 TOO_MANY_HOPS = 483
+TOO_SHORT = 1.0
+"""Seconds in which silence shows little: a request over UDP is repeated once by then (RFC 3261 §17.1.2.1)."""
 
 Found = Iterator[Finding]
 
@@ -53,6 +61,7 @@ class Seen:
     scope: Scope = field(default_factory=Scope)
     now: float = 0.0
     omitted: int = 0
+    asked: tuple[Asked, ...] = ()
 
 
 def find(
@@ -81,7 +90,8 @@ def merged(found: Iterable[Finding]) -> list[Finding]:
             known[key] = finding
         elif not finding.code.startswith(("dns-", "tls-")) or first.what == finding.what:
             evidence = tuple(dict.fromkeys([*first.evidence, *finding.evidence]))
-            known[key] = replace(first, evidence=evidence, records=(*first.records, *finding.records))
+            records = tuple(dict.fromkeys([*first.records, *finding.records]))
+            known[key] = replace(first, evidence=evidence, records=records)
         else:
             known[(f"{finding.code} {finding.what}", finding.severity)] = finding
     return list(known.values())
@@ -100,12 +110,28 @@ class _Case:
     def answered(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts if attempt.response is not None]
 
-    def finding(self, code: str, what: str, evidence: Iterable[str] = (), severity: Severity | None = None) -> Finding:
-        return catalogue().finding(code, what, evidence, systems=self.systems, severity=severity)
+    def finding(
+        self, code: str, what: str, evidence: Iterable[str] = (), records: Iterable[TraceRecord] = ()
+    ) -> Finding:
+        return catalogue().finding(code, what, evidence, systems=self.systems, records=records)
+
+    def asked_for(self, *purposes: str) -> list[MessageTrace]:
+        """The messages of the requests that were sent for some purposes, without repetitions."""
+        asked = [one for one in self.seen.asked if one.purpose in purposes]
+        return [message for one in asked for message in one.messages if not message.attempt]
 
     def dns(self) -> Found:
-        for fault in self.seen.dns.faults if self.seen.dns is not None else ():
-            yield fault.finding
+        dns = self.seen.dns
+        for fault in dns.faults if dns is not None else ():
+            if dns is not None and fault.problem is DnsProblem.SLOW and self._wants_time(dns):
+                yield _explaining_silence(fault.finding, dns)
+            else:
+                yield fault.finding
+
+    def _wants_time(self, dns: DnsReport) -> bool:
+        """Whether more time might have made something else of it: nothing answered, or was even found."""
+        silent = any(attempt.reach in _QUIET for attempt in self.attempts)
+        return not self.answered and (silent if self.attempts else is_unfinished(dns))
 
     def tls(self) -> Found:
         for report in self.seen.tls:
@@ -127,9 +153,11 @@ class _Case:
         if len(told) < 2 or not any(finding.code == "nat-on-path" for finding in found):
             return list(found)
         what = f"places contradict each other about where requests come from: {', '.join(sorted(told))}"
-        evidence = [told for finding in found if finding.code == "nat-on-path" for told in finding.evidence]
+        moved = [finding for finding in found if finding.code == "nat-on-path"]
+        evidence = [told for finding in moved for told in finding.evidence]
+        records = [record for finding in moved for record in finding.records]
         kept = [finding for finding in found if finding.code != "nat-on-path"]
-        return [*kept, self.finding("wrong-received", what, evidence)]
+        return [*kept, self.finding("wrong-received", what, evidence, records)]
 
     def filters(self) -> Found:
         """Places that answered a second, inconspicuous request alone."""
@@ -137,11 +165,11 @@ class _Case:
             if attempt.only == USER_AGENT:
                 what = "requests with this program's User-Agent are dropped, others are answered"
                 evidence = f"{attempt.hop}: silence, and an answer to a request without User-Agent"
-                yield self.finding("user-agent-filtered", what, [evidence])
+                yield self.finding("user-agent-filtered", what, [evidence], answers.crossed(attempt))
             elif attempt.only == LARGE_HELLO:
                 what = f"{attempt.hop}: a usual first flight gets no answer, a small one does"
                 evidence = "the ClientHello with group P-256 alone is answered"
-                yield self.finding("tls-large-hello", what, [evidence])
+                yield self.finding("tls-large-hello", what, [evidence], _reached(attempt))
 
     def published(self) -> Found:
         """Places that DNS names and where nobody answers."""
@@ -152,10 +180,12 @@ class _Case:
         evidence = [f"{attempt.hop}: {attempt.reach.value} ({attempt.hop.why})" for attempt in dead]
         if any(attempt.reach in _ALIVE for attempt in named):
             some = dead[0].hop if len(dead) == 1 else f"{len(dead)} of {len(named)} places"
-            yield self.finding("srv-target-dead", f"DNS names {some}, and nobody answers there", evidence)
+            what = f"DNS names {some}, and nobody answers there"
+            yield self.finding("srv-target-dead", what, evidence, _reached(*dead))
         else:
             where = self.answered[0].hop
-            yield self.finding("published-dead", f"DNS names none of the places that answer, such as {where}", evidence)
+            what = f"DNS names none of the places that answer, such as {where}"
+            yield self.finding("published-dead", what, evidence, _reached(*dead))
 
     def _is_foreign(self, attempt: Attempt) -> bool:
         """Whether it is about IPv6, which has findings of its own."""
@@ -170,9 +200,11 @@ class _Case:
         hosts = ", ".join(dict.fromkeys(attempt.hop.remote.host for attempt in there))
         evidence = [f"{attempt.hop}: {attempt.reach.value}" for attempt in there]
         if all(_is_without_ipv6(attempt) for attempt in there):
-            yield self.finding("no-ipv6-here", f"{hosts} is published, and this host has no way to IPv6", evidence[:1])
+            what = f"{hosts} is published, and this host has no way to IPv6"
+            yield self.finding("no-ipv6-here", what, evidence[:1], _reached(there[0]))
         else:
-            yield self.finding("ipv6-dead", f"{hosts} is published, and nobody answers there", evidence)
+            what = f"{hosts} is published, and nobody answers there"
+            yield self.finding("ipv6-dead", what, evidence, _reached(*there))
 
     def ports(self) -> Found:
         """Ports that speak another protocol than whoever asked, or DNS, takes them for."""
@@ -182,13 +214,12 @@ class _Case:
                 continue
             if attempt.instead == TLS and hop.transport in (Transport.TCP, Transport.WS):
                 what = f"{hop} speaks TLS, and should be plain"
-                yield self.finding("plain-port-speaks-tls", what, [f"{hop}: {attempt.detail}"])
+                yield self.finding("plain-port-speaks-tls", what, [f"{hop}: {attempt.detail}"], _reached(attempt))
             elif attempt.instead == PLAIN_SIP or (hop.transport is Transport.TLS and self._speaks_plainly(attempt)):
-                yield self.finding(
-                    "tls-port-speaks-plain", f"{hop} speaks SIP without TLS", [f"{hop}: {attempt.detail}"]
-                )
+                what = f"{hop} speaks SIP without TLS"
+                yield self.finding("tls-port-speaks-plain", what, [f"{hop}: {attempt.detail}"], _reached(attempt))
             elif hop.transport.websocket and attempt.reach in (Reach.NOT_SIP, Reach.SILENT):
-                yield self.finding("websocket-refused", f"{hop}: {attempt.detail}", [str(hop)])
+                yield self.finding("websocket-refused", f"{hop}: {attempt.detail}", [str(hop)], _reached(attempt))
 
     def _is_wanted(self, attempt: Attempt) -> bool:
         """Whether somebody says that this transport is spoken at this place, rather than a guess."""
@@ -203,11 +234,13 @@ class _Case:
         habits = self.seen.habits
         largest = habits.largest
         if largest is not None and largest < _FRAGMENTED:
-            lost = ", ".join(f"{size}" for size in habits.sent_sizes if size > largest)
+            unanswered = [size for size in habits.sent_sizes if size > largest]
+            lost = ", ".join(map(str, unanswered))
             reason = "fragments get lost" if largest >= _ONE_PACKET else "large datagrams get lost"
             what = f"requests over UDP of {lost} bytes get no answer: {reason}"
             evidence = [f"answered: {largest or 'the small one alone'} bytes; not answered: {lost}"]
-            yield self.finding("udp-size-limited", what, evidence)
+            records = self.asked_for(*map(sized, (largest, *unanswered)))
+            yield self.finding("udp-size-limited", what, evidence, records)
         far, own = habits.far, habits.own
         if far is not None and is_forwarded(own, far):
             who = banner_of(far) or f"{far.status} {far.reason}"
@@ -215,7 +248,9 @@ class _Case:
             evidence = [f"Max-Forwards: 0 answered {far.start_line}"]
             evidence += [f"the proxy itself: {own.start_line}"] if own is not None else []
             evidence += [f"Record-Route: {route}" for route in far.headers.get_all("Record-Route")[:1]]
-            yield self.finding("max-forwards-ignored", what, evidence)
+            # It is cured at the proxy, which need not be the product that answers for the user.
+            proxy = replace(self, systems=answers.systems_of(system_of(own))) if own is not None else self
+            yield proxy.finding("max-forwards-ignored", what, evidence, self.asked_for(*OF_FORWARDING))
 
     def nobody(self, telling: Attempt | None, failure: str, found: Sequence[Finding]) -> Found:
         """What keeps everybody out, where nothing answered."""
@@ -231,11 +266,12 @@ class _Case:
         if code is not None and not broken:
             instead = f", but {telling.instead}" if telling.instead else ""
             what = f"{catalogue()[code].title}{instead}"
-            evidence = [f"{one.hop}: {one.reach.value}" for one in self.attempts if one.reach is telling.reach]
-            yield self.finding(code, what, evidence)
+            same = [one for one in self.attempts if one.reach is telling.reach]
+            yield self.finding(code, what, [f"{one.hop}: {one.reach.value}" for one in same], _reached(*same))
         elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
             problem = _TLS_ALONE[telling.reach] if not telling.instead else "tls-not-tls"
-            yield self.finding(problem, f"{telling.hop}: {telling.detail}", [str(telling.hop)])
+            what = f"{telling.hop}: {telling.detail}"
+            yield self.finding(problem, what, [str(telling.hop)], _reached(telling))
 
     def _wants_certificate(self, attempt: Attempt) -> bool:
         """Whether the silence of a TLS server is that of one that asked for a certificate and got none."""
@@ -243,15 +279,44 @@ class _Case:
         return attempt.reach is Reach.SILENT and attempt.hop.transport.secure and attempt.hop.remote in asking
 
     def notices(self, system: System | None) -> Found:
-        plain = [one.hop for one in self.answered if not one.hop.transport.secure]
-        secure = [one.hop for one in self.answered if one.hop.transport.secure]
+        plain = [one for one in self.answered if not one.hop.transport.secure]
+        secure = [one for one in self.answered if one.hop.transport.secure]
         if plain and secure:
-            names = list(dict.fromkeys(hop.transport.value for hop in plain))
+            names = list(dict.fromkeys(one.hop.transport.value for one in plain))
             verb = "answer" if len(names) > 1 else "answers"
-            what = f"{' and '.join(names)} {verb} in the clear, although TLS works at {secure[0].remote}"
-            yield self.finding("plain-beside-tls", what, [str(hop) for hop in plain])
+            what = f"{' and '.join(names)} {verb} in the clear, although TLS works at {secure[0].hop.remote}"
+            records = answers.crossed(*plain, secure[0])
+            yield self.finding("plain-beside-tls", what, [str(one.hop) for one in plain], records)
         if system is not None and system.banner and system.version:
-            yield self.finding("telling-banner", f"the banner tells the version: {system.banner}", [system.banner])
+            what = f"the banner tells the version: {system.banner}"
+            yield self.finding("telling-banner", what, [system.banner], self._with_banner(system.banner))
+
+    def _with_banner(self, banner: str) -> Sequence[MessageTrace]:
+        """The messages of the first request that was answered with a banner, if need be of an odd one."""
+        telling = [one for one in self.answered if one.response is not None and banner_of(one.response) == banner]
+        if telling:
+            return answers.crossed(telling[0])
+        written = banner.encode("utf-8", "surrogateescape")
+        asked = (one.messages for one in self.seen.asked if any(written in message.data for message in one.messages))
+        return next(asked, ())
+
+
+def _reached(*attempts: Attempt) -> tuple[TraceRecord, ...]:
+    """How far attempts came: what was sent and came back, and then what became of their connections."""
+    return (*answers.crossed(*attempts), *answers.flows(*attempts))
+
+
+def is_unfinished(dns: DnsReport) -> bool:
+    """Whether there was more to ask of DNS."""
+    return any(fault.problem is DnsProblem.UNFINISHED for fault in dns.faults)
+
+
+def _explaining_silence(slow: Finding, dns: DnsReport) -> Finding:
+    """The finding that DNS is slow, where nothing answered: where it left little time, silence shows nothing else."""
+    whole = dns.question.deadline + dns.question.pause
+    told = f"DNS took {dns.took:.1f} of the {whole:.1f} s that there were for everything"
+    severity = Severity.ERROR if whole - dns.took < TOO_SHORT or is_unfinished(dns) else slow.severity
+    return replace(slow, severity=severity, evidence=(*slow.evidence, told))
 
 
 def _is_without_ipv6(attempt: Attempt) -> bool:

@@ -8,6 +8,7 @@ from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities
 from probes.findings.finding import Finding
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
+from sipcore.resolve.plan import Answer, LookupFailure, Result
 from sipcore.resolve.target import Hop
 from sipcore.trace import MessageTrace
 
@@ -67,3 +68,15 @@ class Discovery:
     def codecs(self) -> tuple[str, ...]:
         """The codecs that it offers."""
         return self.capabilities.codecs
+
+
+def step_of(result: Result) -> LookupStep:
+    """A lookup's result as people read it."""
+    if isinstance(result, LookupFailure):
+        detail = f" ({result.detail})" if result.detail else ""
+        return LookupStep(str(result.question), error=f"{result.fault.value}{detail}")
+    return LookupStep(str(result.question), tuple(f"{record}{_source(result)}" for record in result.records))
+
+
+def _source(answer: Answer) -> str:
+    return f" ({answer.ttl:.0f} s)" if answer.source == "DNS" else f" ({answer.source})"

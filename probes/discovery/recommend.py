@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from probes.checks.dns.problems import DnsProblem
 from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities, told_by
-from probes.discovery.findings import Seen, find
+from probes.discovery.findings import Seen, find, is_unfinished
 from probes.discovery.habits.judge import Habits, Interview
 from probes.discovery.outcome import Discovery
+from probes.findings.finding import Finding, Severity
 from probes.fingerprint.deep import identify_deeply
 from probes.fingerprint.identify import system_of
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
@@ -55,7 +57,9 @@ def conclude(
     telling = most_telling(attempts) if not answered else None
     system = _interviewed(seen.habits.interview) or _most_telling_system(answered)
     capabilities = _capabilities(answered, seen.habits)
-    failure = "" if attempts else unresolvable(destination, results)
+    unfinished = seen.dns is not None and is_unfinished(seen.dns)
+    failure = "" if attempts else unresolvable(destination, results, unfinished=unfinished)
+    found = find(destination, attempts, seen, system, telling, failure)
     if recommendation is not None:
         recommendation = replace(
             recommendation,
@@ -69,16 +73,25 @@ def conclude(
         tuple(attempts),
         recommendation,
         system=system,
-        findings=find(destination, attempts, seen, system, telling, failure),
+        findings=found,
         capabilities=capabilities,
         dns=seen.dns,
         tls=seen.tls,
         duration=duration,
         failure=failure,
         telling=telling,
-        advice=telling.advice if telling is not None else "",
+        advice=_advice(telling, found),
         omitted=seen.omitted,
+        asked=seen.asked,
     )
+
+
+def _advice(telling: Attempt | None, found: Sequence[Finding]) -> str:
+    """What to do next: what the most telling attempt says, unless DNS left it no time to tell anything."""
+    slow = next((one for one in found if one.code == DnsProblem.SLOW.value and one.severity is Severity.ERROR), None)
+    if slow is not None:
+        return f"{slow.evidence[-1]}: allow more time"
+    return telling.advice if telling is not None else ""
 
 
 def _capabilities(answered: Sequence[Attempt], habits: Habits) -> Capabilities:
@@ -107,8 +120,8 @@ def _via(attempt: Attempt) -> Via | None:
 def recommend(destination: Destination, attempts: Sequence[Attempt]) -> Recommendation | None:
     """Which of the places that answered to use; None when none did.
 
-    Secure comes first where the certificate proves the peer, then what DNS names, then TCP before UDP, and what is
-    broken (5xx, a bad certificate) last.
+    Secure comes first where the certificate proves the peer, then what is no WebSocket, what DNS names, and TCP before
+    UDP; what is broken (5xx, a bad certificate) comes last.
     """
     answered = [attempt for attempt in attempts if attempt.response is not None]
     if not answered:
@@ -119,10 +132,14 @@ def recommend(destination: Destination, attempts: Sequence[Attempt]) -> Recommen
 
 
 def _leads_by_dns(destination: Destination, best: Attempt, attempts: Sequence[Attempt]) -> bool:
-    """Whether whoever goes by DNS gets to the recommended place, or to one like it, and to no dead one."""
-    if destination.port is not None or destination.transport is not None or not best.published:
+    """Whether whoever goes by DNS gets to the recommended place, or to one like it, and to no dead one.
+
+    Trunks go by WebSocket nowhere.
+    """
+    named = [one for one in attempts if one.published and not one.hop.transport.websocket]
+    if destination.port is not None or destination.transport is not None or best not in named:
         return False
-    return all(one.response is not None for one in attempts if one.published)
+    return all(one.response is not None for one in named)
 
 
 def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
@@ -147,8 +164,10 @@ def _most_telling_system(answered: Iterable[Attempt]) -> System | None:
     return next((system for system in shown if system.product), shown[0] if shown else None)
 
 
-def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
-    """Why there is no address to try, in a sentence that says what to try."""
+def unresolvable(destination: Destination, results: Iterable[Result], *, unfinished: bool = False) -> str:
+    """Why there is no address to try, in a sentence that says what to try. `unfinished` is whether DNS was asked for
+    less than there was to ask.
+    """
     addresses, results = (RecordType.A, RecordType.AAAA), list(results)
     failures = [result for result in results if isinstance(result, LookupFailure) and result.question.type in addresses]
     server = destination.server.rstrip(".").lower()
@@ -160,6 +179,8 @@ def unresolvable(destination: Destination, results: Iterable[Result]) -> str:
         return f"no host is called {destination.server} here; give the host name or address that you have for {who}"
     if not results:
         return f"no address for {destination.server}: {_FAULTS[LookupFault.TIMED_OUT]}"
+    if unfinished:
+        return f"no address for {destination.server}: DNS did not tell all there is in time; allow more time"
     if told is None:
         return f"no address for {destination.server}: the name leads nowhere; check the spelling, or give an address"
     of_target = "" if told.question.name.lower() == server else f" (SRV names {told.question.name})"
@@ -170,11 +191,11 @@ def _tellingness(attempt: Attempt) -> int:
     return _TELLING.index(attempt.reach) if attempt.reach in _TELLING else len(_TELLING)
 
 
-def _rank(attempt: Attempt) -> tuple[bool, bool, bool, int]:
+def _rank(attempt: Attempt) -> tuple[bool, bool, bool, bool, int]:
     """Lower is better; equals keep the order in which they were tried."""
     transport, trusted = attempt.hop.transport, _is_trusted(attempt)
     order = 0 if trusted else {Transport.TCP: 1, Transport.UDP: 2}.get(transport, 3)
-    return _is_troubled(attempt), not trusted, not attempt.published, order
+    return _is_troubled(attempt), not trusted, transport.websocket, not attempt.published, order
 
 
 def _is_trusted(attempt: Attempt) -> bool:

@@ -1,4 +1,4 @@
-"""Discovery carried out: DNS asked, every candidate probed side by side, each with the same time to answer.
+"""Discovery carried out: DNS asked, every candidate probed side by side, all of it within one deadline.
 
 found = await discover("sip.example.com")
 
@@ -23,7 +23,7 @@ from probes.checks import options
 from probes.checks.dns.judge import DnsReport
 from probes.checks.dns.judge import judge as judge_dns
 from probes.checks.dns.judge import told as told_by_dns
-from probes.checks.dns.plan import DnsQuestion, Reply
+from probes.checks.dns.plan import DEFAULT_PAUSE, DnsQuestion, Reply
 from probes.checks.dns.plan import Query as DnsQuery
 from probes.checks.dns.plan import plan as plan_dns
 from probes.checks.dns.run import DnsSockets, system_resolvers
@@ -51,13 +51,13 @@ from probes.discovery.events import (
 )
 from probes.discovery.findings import Seen
 from probes.discovery.habits.run import HabitsOf
-from probes.discovery.outcome import Discovery
+from probes.discovery.outcome import Discovery, step_of
 from probes.discovery.recommend import conclude
 from probes.discovery.retry import explained, is_worth_retrying, may_be_filtered, speaking_tls, what_was_left_out
 from probes.product import PRODUCT
-from probes.result import Attempt, LookupStep, Reach
+from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
-from sipcore.resolve.plan import Answer, LookupFailure, Question, RecordType, Result
+from sipcore.resolve.plan import Answer, Question, RecordType, Result
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.stack import StackConfig
 from sipcore.trace import MessageTrace, TraceRecord
@@ -65,7 +65,12 @@ from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
 DEFAULT_TIMEOUT = 4.0
-"""Seconds for each answer: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three SYNs over TCP."""
+"""Seconds for everything that stays silent: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three
+SYNs over TCP."""
+LATE = 0.1
+"""The part of all the time that a place gets at least, however late DNS names it: what the deadline may be passed by.
+By default that is enough for a round trip around the world, or a few for TLS to anywhere near; the finding `dns-slow`
+says what became of the rest."""
 GRACE = 0.5
 """Seconds that TLS gets at an address where plain TCP was answered, or the other way round: no server that speaks both
 on one port takes longer to say so, and the others keep silent until the end."""
@@ -79,6 +84,9 @@ LINGER = 0.05
 """Seconds that answers over UDP are waited for after the last one, in case they come twice."""
 TLS_PATIENCE = 1.5
 """Seconds for a handshake with a server that has just made one."""
+CIPHER_SECONDS = 0.3
+"""Seconds in which the ciphers of a version are asked for: enough for all of a host nearby, and for a few of one that
+is far away or slow. Deep mode asks for all of them."""
 MAX_TLS_REPORTS = 8
 """TLS servers that one run looks at more closely, as many as SRV targets; more are looked at by the TLS report itself.
 What is wrong with the certificates of those is told all the same, by their attempts."""
@@ -97,7 +105,8 @@ Tell = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryConfig:
-    """How to discover. `timeout` is in seconds, for DNS and then for each attempt.
+    """How to discover. `timeout` is in seconds, for DNS and for whatever gets no answer, both together; what is asked
+    where something answers comes on top.
 
     `ports` and `transports` replace the usual ones, and what the destination says; empty for those. Of `tls`, `verify`
     is not used: certificates are judged and reported, and SIP is asked all the same.
@@ -146,7 +155,7 @@ async def open_discovery(
     config = config or DiscoveryConfig()
     destination = Destination.parse(target) if isinstance(target, str) else target
     scope = Scope.of(destination, config.ports, config.transports)
-    if any(transport.secure for transport in scope.transports):
+    if any(transport.secure for transport in scope.named):
         _check_tls(config.tls)
     send, events = trio.open_memory_channel[Event](math.inf)  # what one run does is bounded
     failures: list[Exception] = []  # raised at the end, outside of the nursery, which would wrap them in a group
@@ -219,6 +228,7 @@ class _Run:
         self._io, self._inconspicuous = ios
         self._tell = tell
         self._started = trio.current_time()
+        self._end = self._started + config.timeout
         self._results: dict[Question, Result] = {}
         self._dns: DnsReport | None = None
         self._attempts: dict[Key, Attempt | None] = {}
@@ -248,16 +258,20 @@ class _Run:
             io = self._inconspicuous if attempt.only else self._io
             by_call = attempt.detail == options.ONLY_CALLS
             records = attempt.records if by_call else io.records(candidate.key) or attempt.records
+            ignored = self._io.records(candidate.key) if attempt.only or by_call else ()
             # What DNS told later may be one more reason for a place that was being tried already.
             hop = replace(attempt.hop, why=candidate.hop.why)
-            attempts.append(replace(attempt, hop=hop, published=candidate.published, records=records))
+            published = candidate.published
+            attempts.append(replace(attempt, hop=hop, published=published, records=records, ignored=ignored))
         reports = tuple(report for report in self._tls.values() if report is not None)
-        seen = Seen(self._dns, reports, self._habits.found, self._scope, time.time(), omitted)
-        steps = [_step(result) for result in self._results.values()]
-        found = explained(attempts)
-        discovery = conclude(self._destination, steps, self._results.values(), found, duration=duration, seen=seen)
         asked = [*self._io.exchanges(), *self._inconspicuous.exchanges()]
-        return replace(discovery, asked=tuple(sorted(asked, key=lambda one: one.messages[0].at)))
+        asked.sort(key=lambda one: one.messages[0].at)
+        habits = self._habits.found
+        seen = Seen(self._dns, reports, habits, self._scope, time.time(), omitted, tuple(asked))
+        results = self._results.values()
+        return conclude(
+            self._destination, list(map(step_of, results)), results, explained(attempts), duration=duration, seen=seen
+        )
 
     @property
     def _now(self) -> float:
@@ -280,7 +294,9 @@ class _Run:
         # Each question is asked twice, in case a datagram is lost, and must be over a little before the end.
         patience = min(lookup.timeout, self._config.timeout * 0.45)
         resolvers = lookup.nameservers or system_resolvers()
-        question = DnsQuestion(destination, resolvers, patience, pause=0.0, deadline=self._config.timeout)
+        # What deep mode asks for takes at least as long as it takes DNS to be asked again.
+        pause = min(DEFAULT_PAUSE, self._config.timeout / 2) if self._config.deep else 0.0
+        question = DnsQuestion(destination, resolvers, patience, pause, self._end - trio.current_time() - pause)
 
         def plan(replies: Sequence[Reply]) -> Sequence[DnsQuery]:
             self._take_replies(question, replies, nursery)
@@ -290,25 +306,26 @@ class _Run:
         self._take_replies(question, replies, nursery)
         self._dns = judge_dns(question, replies)
         if not lookup.nameservers and not self._candidates():
-            await self._ask_system(nursery)
+            with trio.move_on_at(self._end):
+                await self._ask_system()
+            self._start(nursery)
 
     def _take_replies(self, question: DnsQuestion, replies: Sequence[Reply], nursery: trio.Nursery) -> None:
         for asked, reply in told_by_dns(question, replies).items():
             known = self._results.get(asked)
             if known != reply.result:
                 self._results[asked] = reply.result
-                self._tell(LookupEnded(self._now, _step(reply.result)))
+                self._tell(LookupEnded(self._now, step_of(reply.result)))
         self._start(nursery)
 
-    async def _ask_system(self, nursery: trio.Nursery) -> None:
+    async def _ask_system(self) -> None:
         """The system's own resolver, which has search domains, multicast DNS and the like."""
         lookup = Lookup(self._config.lookup)
         for family in _FAMILIES:
             result = await lookup.ask(Question(family, self._destination.target.host))
             if isinstance(result, Answer):
                 self._results[result.question] = result
-                self._tell(LookupEnded(self._now, _step(result)))
-        self._start(nursery)
+                self._tell(LookupEnded(self._now, step_of(result)))
 
     # Attempts
 
@@ -321,11 +338,11 @@ class _Run:
                 nursery.start_soon(self._try, candidate, nursery)
 
     async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
-        end = trio.current_time() + self._config.timeout
+        end = self._end_of_new()
         async with trio.open_nursery() as meanwhile:
             if self._config.tls_report and candidate.hop.transport.secure:
-                meanwhile.start_soon(self._report_tls_if_silent, candidate, nursery)
-            attempt = replace(await self._attempt(candidate), published=candidate.published)
+                meanwhile.start_soon(self._report_tls_if_silent, candidate, nursery, end)
+            attempt = replace(await self._attempt(candidate, end), published=candidate.published)
             meanwhile.cancel_scope.cancel()
         self._attempts[candidate.key] = attempt
         self._tell(AttemptEnded(self._now, attempt))
@@ -339,8 +356,9 @@ class _Run:
         # that says nothing at all has had its time.
         hung_up = attempt.reach is Reach.TLS_FAILED and trio.current_time() < end
         worth = options.speaks_tls(attempt) or (hung_up and self._is_wanted(candidate))
-        if self._config.tls_report and hop.transport.secure and worth:
-            nursery.start_soon(self._report_tls, candidate, self._config.timeout)
+        seconds = self._config.timeout if attempt.response is not None else end - trio.current_time()
+        if self._config.tls_report and hop.transport.secure and worth and seconds > 0:
+            nursery.start_soon(self._report_tls, candidate, seconds)
         # An answer that does not fit its request has no time: no further one would be taken for an answer either.
         final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
         if final and attempt.detail != options.ONLY_CALLS:
@@ -365,15 +383,19 @@ class _Run:
                 self._hurried.add(candidate.key)
                 self._io.hurry(candidate.key, max(GUESSED[hop.transport.reliable], 2 * (answered.rtt or 0.0)))
 
-    async def _attempt(self, candidate: Candidate) -> Attempt:
+    def _end_of_new(self) -> float:
+        """Until when what is begun now is waited for: to the deadline, but for a moment at least."""
+        return max(self._end, trio.current_time() + self._config.timeout * LATE)
+
+    async def _attempt(self, candidate: Candidate, end: float) -> Attempt:
         """What one place does with a request; where it stays silent, with an inconspicuous one too."""
-        end = trio.current_time() + self._config.timeout
-        query = options.plan(candidate.uri, candidate.hop, self._config.timeout)
+        seconds = end - trio.current_time()
+        query = options.plan(candidate.uri, candidate.hop, seconds)
         over = trio.Event()
         found: list[Attempt] = []
 
         async def try_inconspicuously() -> None:
-            with trio.move_on_after(self._config.timeout * QUIET):
+            with trio.move_on_after(seconds * QUIET):
                 await over.wait()
             rest = end - trio.current_time()
             if rest <= 0 or (found and not self._is_worth(found[0])) or not self._may_be_filtered(candidate, found):
@@ -413,7 +435,7 @@ class _Run:
 
     async def _call_if_silent(self, candidate: Candidate, of_call: list[TraceRecord], end: float) -> None:
         """Call a place that is silent for long, if nobody answers anywhere: some answer calls alone."""
-        await trio.sleep(self._config.timeout * QUIET)
+        await trio.sleep((end - trio.current_time()) * QUIET)
         silent = [key for key in self._attempts if self._is_silent(key)]
         if candidate.key in silent[:MAX_CALLED] and not self._is_answered:
             so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
@@ -451,32 +473,22 @@ class _Run:
 
     # TLS
 
-    async def _report_tls_if_silent(self, candidate: Candidate, nursery: trio.Nursery) -> None:
+    async def _report_tls_if_silent(self, candidate: Candidate, nursery: trio.Nursery, end: float) -> None:
         """Look at a TLS server that says nothing more while its answer is waited for: then its time is over."""
-        await trio.sleep(self._config.timeout * QUIET)
+        await trio.sleep((end - trio.current_time()) * QUIET)
         so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
         if options.speaks_tls(so_far):
-            nursery.start_soon(self._report_tls, candidate, self._config.timeout * (1 - QUIET))
+            nursery.start_soon(self._report_tls, candidate, end - trio.current_time())
 
     async def _report_tls(self, candidate: Candidate, seconds: float) -> None:
         if candidate.key in self._tls or len(self._tls) >= MAX_TLS_REPORTS:
             return
         self._tls[candidate.key] = None
         self._tell(TlsBegun(self._now, candidate.hop))
-        question = TlsQuestion(candidate.hop, min(seconds, TLS_PATIENCE), seconds, every_cipher=False)
+        deep = self._config.deep
+        of_ciphers = math.inf if deep else CIPHER_SECONDS
+        question = TlsQuestion(candidate.hop, min(seconds, TLS_PATIENCE), seconds, of_ciphers)
         seen = await shake_hands(TlsSockets(self._config.tls), question)
-        report = judge_tls(candidate.hop, seen, time.time(), every_cipher=False)
+        report = judge_tls(candidate.hop, seen, time.time(), every_cipher=deep)
         self._tls[candidate.key] = report
         self._tell(TlsEnded(self._now, report))
-
-
-def _step(result: Result) -> LookupStep:
-    """A lookup's result as people read it."""
-    if isinstance(result, LookupFailure):
-        detail = f" ({result.detail})" if result.detail else ""
-        return LookupStep(str(result.question), error=f"{result.fault.value}{detail}")
-    return LookupStep(str(result.question), tuple(f"{record}{_source(result)}" for record in result.records))
-
-
-def _source(answer: Answer) -> str:
-    return f" ({answer.ttl:.0f} s)" if answer.source == "DNS" else f" ({answer.source})"

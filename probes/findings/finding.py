@@ -35,8 +35,8 @@ class Finding:
     """One finding. Made by `catalogue.Catalogue.finding`, which knows severity, side, cure and rule by the code.
 
     `what` is a sentence with the facts of this case, `evidence` are the facts that show it, for people, and `records`
-    the messages among them. `cure` is what to do, in the words of the detected product where it is known. `rule` is the
-    section of the RFC that it goes by.
+    the messages among them, and what became of connections; none where DNS or TLS alone show it. `cure` is what to do,
+    in the words of the detected product where it is known. `rule` is the section of the RFC that it goes by.
     """
 
     code: str

@@ -1,9 +1,10 @@
 """A discovery as data. Fields are only ever added; `discovery.schema.json` beside this file describes them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from probes.discovery.capabilities import Authentication, Capabilities
-from probes.discovery.outcome import Asked, Discovery
+from probes.discovery.outcome import Discovery
+from probes.findings.finding import Finding
 from probes.fingerprint.banners import banner_of
 from probes.report.dns_json import dns_data
 from probes.report.findings_json import finding_data
@@ -12,7 +13,7 @@ from probes.report.tls_json import tls_data
 from probes.result import Attempt, Candidate, LookupStep, Recommendation, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop
-from sipcore.trace import MessageTrace
+from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 
 Data = dict[str, object]
 
@@ -23,6 +24,7 @@ def discovery_data(discovery: Discovery) -> Data:
     What a peer wrote is there as it came, bytes that are not UTF-8 as `\\xNN`.
     """
     destination = discovery.destination
+    conversation = _Conversation(discovery)
     return {
         "target": str(destination),
         "host": destination.host,
@@ -39,33 +41,58 @@ def discovery_data(discovery: Discovery) -> Data:
         "attempts": [_attempt(attempt) for attempt in discovery.attempts],
         "lookups": [_lookup(step) for step in discovery.lookups],
         "omitted": discovery.omitted,
-        "findings": [finding_data(finding) for finding in discovery.findings],
+        "findings": [finding_data(finding) | conversation.evidence(finding) for finding in discovery.findings],
         "capabilities": _capabilities(discovery.capabilities),
         "dns": dns_data(discovery.dns) if discovery.dns else None,
         "tls": [tls_data(report) for report in discovery.tls],
-        "exchanges": list(_exchanges(discovery.asked)),
+        "exchanges": list(conversation.exchanges()),
         "duration_ms": _milliseconds(discovery.duration),
     }
 
 
-def _exchanges(asked: Sequence[Asked]) -> Iterator[Data]:
-    """Every message that was sent and received. Its time is since the first one; what proves an identity is covered."""
-    begin = asked[0].messages[0].at if asked else 0.0
-    for one in asked:
-        messages = [_message(message, begin) for message in one.messages]
-        yield {"purpose": one.purpose, "about": one.about or None, **_place(one.hop), "messages": messages}
+class _Conversation:
+    """Every message that was sent and received, and where each stands among the exchanges.
 
+    Times are since the first message, or, without any, since the first that became of a connection.
+    """
 
-def _message(message: MessageTrace, begin: float) -> Data:
-    return {
-        "offset_ms": _milliseconds(message.at - begin),
-        "direction": message.direction.value,
-        "local": str(message.flow.local),
-        "remote": str(message.flow.remote),
-        "kernel_stamped": message.kernel,
-        "attempt": message.attempt,
-        "text": encodable(cover_lines(message.data.decode("utf-8", "surrogateescape"))),
-    }
+    def __init__(self, discovery: Discovery) -> None:
+        self._asked = discovery.asked
+        self._places: dict[TraceRecord, Data] = {}
+        for number, one in enumerate(self._asked):
+            for place, message in enumerate(one.messages):
+                self._places.setdefault(message, {"exchange": number, "message": place})
+        shown = (record.at for finding in discovery.findings for record in finding.records)
+        self._begin = self._asked[0].messages[0].at if self._asked else min(shown, default=0.0)
+
+    def exchanges(self) -> Iterator[Data]:
+        """All of it, what proves an identity covered."""
+        for one in self._asked:
+            messages = [self._message(message) for message in one.messages]
+            yield {"purpose": one.purpose, "about": one.about or None, **_place(one.hop), "messages": messages}
+
+    def evidence(self, finding: Finding) -> Data:
+        """The messages that show a finding, by their places, and what became of the connections that it is about."""
+        flows = [self._flow(record) for record in finding.records if isinstance(record, FlowTrace)]
+        return {"messages": [self._places[one] for one in finding.records if one in self._places], "flows": flows}
+
+    def _message(self, message: MessageTrace) -> Data:
+        return {
+            "offset_ms": self._offset(message),
+            "direction": message.direction.value,
+            "local": str(message.flow.local),
+            "remote": str(message.flow.remote),
+            "kernel_stamped": message.kernel,
+            "attempt": message.attempt,
+            "text": encodable(cover_lines(message.data.decode("utf-8", "surrogateescape"))),
+        }
+
+    def _flow(self, flow: FlowTrace) -> Data:
+        told = {"event": flow.event, "detail": encodable(flow.detail) or None}
+        return {"offset_ms": self._offset(flow), **_place(flow.hop), **told}
+
+    def _offset(self, record: TraceRecord) -> float | None:
+        return _milliseconds(record.at - self._begin)
 
 
 def _outcome(discovery: Discovery) -> str:

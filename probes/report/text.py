@@ -15,7 +15,7 @@ from probes.discovery.outcome import Discovery
 from probes.report.dns_text import ladder_lines
 from probes.report.findings_text import WIDTH, finding_lines
 from probes.report.safe_text import printable
-from probes.report.tls_text import tls_summary
+from probes.report.tls_text import tls_blocks, tls_summary
 from probes.result import Attempt, LookupStep, Reach, System
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
@@ -72,6 +72,7 @@ def discovery_lines(discovery: Discovery, width: int = WIDTH) -> list[Text]:
         # The grid tells how far each attempt came.
         told = {f"{attempt.hop}: {attempt.reach.value}" for attempt in discovery.attempts}
         lines += [Text(), *finding_lines(discovery.findings, width, told)]
+    lines += tls_blocks(discovery.tls, width)
     if discovery.dns is not None:
         lines += [Text(), *ladder_lines(discovery.dns, width)]
     else:
@@ -155,7 +156,7 @@ def _facts(discovery: Discovery, width: int) -> list[Text]:
         facts.append(("address", "private: reached from its own network, and not over the Internet"))
     provider = discovery.destination.provider
     if provider is not None and not discovery.answered:
-        facts += [(provider.name[:_LABEL], guidance) for guidance in provider.guidance]
+        facts += [("provider", provider.name), *(("", guidance) for guidance in provider.guidance)]
     if discovery.system is not None:
         facts += system_facts(discovery.system)
     recommended = discovery.recommendation
@@ -275,14 +276,15 @@ def _dns(lookups: Sequence[LookupStep], width: int) -> list[Text]:
 def _wrapped(label: str, text: str, width: int) -> list[Text]:
     """A fact: its name, and its text in a column of its own."""
     head = f"  {label.ljust(_LABEL)}"
-    wrapped = textwrap.wrap(printable(text), width - len(head)) or [""]
+    wrapped = textwrap.wrap(printable(text), width - len(head), break_on_hyphens=False) or [""]
     return [Text(f"{head if not index else ' ' * len(head)}{line}") for index, line in enumerate(wrapped)]
 
 
 def _wrapped_at(head: str, text: str, width: int, *, style: str = "") -> list[Text]:
     """A remark: what it is about, and its text, continued with an indent."""
     return [
-        Text(line, style=style) for line in textwrap.wrap(f"{head}{printable(text)}", width, subsequent_indent=" " * 6)
+        Text(line, style=style)
+        for line in textwrap.wrap(f"{head}{printable(text)}", width, subsequent_indent=" " * 6, break_on_hyphens=False)
     ]
 
 

@@ -44,6 +44,7 @@ def tls_data(report: TlsReport) -> Data:
             "authorities": [encodable(name) for name in agreed.shown.authorities] if agreed else [],
         },
         "resumed": report.resumed,
+        "resumable": report.resumable,
         "versions": [_version(facts) for facts in report.versions],
         "handshakes": [_handshake(handshake) for handshake in report.handshakes],
     }
@@ -125,6 +126,7 @@ def _handshake(handshake: Handshake) -> Data:
         "cipher": handshake.cipher or None,
         "group": handshake.group or None,
         "established": handshake.established,
+        "resumable": handshake.resumable,
         "resumed": handshake.resumed,
         "failure": _failure(handshake.failure) if handshake.failure else None,
         "took_ms": round(handshake.took * 1000.0, 3),

@@ -40,6 +40,8 @@ _VERDICTS = {
     Validity.NAME_MISMATCH: "its certificate is for another name",
 }
 
+_OF_ONE_PLACE = frozenset({"place", "handshakes"})
+"""Facts that tell how one server was asked."""
 _UNTRUSTED = frozenset({TlsProblem.SELF_SIGNED, TlsProblem.INCOMPLETE_CHAIN, TlsProblem.UNTRUSTED_ROOT})
 """Faults of a chain that ends in nobody who is trusted."""
 
@@ -51,6 +53,21 @@ def tls_lines(report: TlsReport, width: int = WIDTH) -> list[Text]:
     for block in (*tls_facts(report), _remarks(report)):
         wrapped = [line for name, text in block for line in _wrapped(name, text, width)]
         lines += [Text(), *wrapped] if wrapped else []
+    return lines
+
+
+def tls_blocks(reports: Iterable[TlsReport], width: int = WIDTH) -> list[Text]:
+    """What was found out about some servers, without the verdicts. Servers that are alike are told once."""
+    known: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for report in reports:
+        facts = [fact for block in tls_facts(report) for fact in block if fact[0] not in _OF_ONE_PLACE]
+        if report.agreed is not None:
+            known.setdefault(tuple(facts), []).append(str(report.hop.remote))
+    lines: list[Text] = []
+    for alike, places in known.items():
+        heading = textwrap.wrap(f"TLS at {_and(places)}", width, initial_indent="  ", subsequent_indent=" " * 6)
+        lines += [Text(), *(Text(line, style="bold") for line in heading)]
+        lines += [line for name, text in alike for line in _wrapped(name, text, width)]
     return lines
 
 
@@ -93,8 +110,12 @@ def _verdict(report: TlsReport) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     """`TLS 1.3 and 1.2`."""
-    first, *others = [names[0], *(name.removeprefix("TLS ") for name in names[1:])]
-    return " and ".join(part for part in (", ".join([first, *others[:-1]]), *others[-1:]) if part)
+    return _and([names[0], *(name.removeprefix("TLS ") for name in names[1:])])
+
+
+def _and(parts: Sequence[str]) -> str:
+    first, *others = parts
+    return " and ".join([", ".join([first, *others[:-1]]), *others[-1:]])
 
 
 def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
@@ -103,7 +124,7 @@ def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
         yield "place", f"{report.hop} ({report.hop.why})"
     if agreed is not None:
         group = f", group {agreed.group}" if agreed.group else ""
-        yield "agreed on", f"{agreed.version} {agreed.cipher}{group}, {agreed.took * 1000:.0f} ms"
+        yield "agreed on", f"{agreed.version} {agreed.cipher}{group}"
     if report.sent:
         yield from _certificate(report, report.sent[0])
     if report.staple is not None:
@@ -114,8 +135,11 @@ def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
         yield "client", _client(report)
     if report.resumed is not None:
         yield "resumption", "the session was resumed" if report.resumed else "the session was not resumed"
+    elif report.resumable is False:
+        yield "resumption", "the server sent nothing to resume the session with"
     if agreed is not None:
-        yield "handshakes", f"{len(report.handshakes)} were made to find this out"
+        took = f"{agreed.took * 1000:.0f} ms"
+        yield "handshakes", f"{len(report.handshakes)} were made to find this out, the one that tells most in {took}"
 
 
 def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[str, str]]:

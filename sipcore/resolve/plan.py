@@ -127,7 +127,7 @@ DEFAULT_FAMILIES = (RecordType.AAAA, RecordType.A)
 """Both families, IPv6 first (RFC 7984 §4 leaves the order to RFC 6724, whose default policy prefers IPv6)."""
 
 _SRV_PREFIXES = {Transport.UDP: "_sip._udp", Transport.TCP: "_sip._tcp", Transport.TLS: "_sips._tcp"}
-"""RFC 3263 §4.1, §4.2. WS and WSS have no SRV prefix (RFC 7118 §7): their names lead to addresses at once."""
+"""RFC 3263 §4.1, §4.2. WS and WSS have no SRV prefix (RFC 7118 §5.5): their names lead to addresses at once."""
 _NAPTR_TRANSPORTS = {
     "SIP+D2U": Transport.UDP,
     "SIP+D2T": Transport.TCP,

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.framing import foreign_protocol
 from sipcore.resolve.target import Hop, Transport, is_numeric
+from sipcore.transports.base import TlsVersion
 from sipcore.transports.certificates import (
     UNREADABLE,
     ascii_name,
@@ -38,6 +39,8 @@ _INVALID_PURPOSE = 26
 """X509_V_ERR_INVALID_PURPOSE."""
 _CERTIFICATE_REQUEST_READ = b"server certificate request"
 """Part of the name of the handshake state in which a client has read a request for its certificate."""
+_TICKET_READ = b"session ticket"
+"""Part of that in which it has read what the session can be resumed with."""
 
 _REASONS = (
     ("wrong version number", TlsProblem.NOT_TLS),
@@ -138,6 +141,7 @@ class TlsEngine:
         self._faults: list[CertificateFault] = []
         self._alert = 0
         self._certificate_requested = False
+        self._ticketed = False
         self._staple = b""
         self._heard = False
         self._heard_plain = False
@@ -166,6 +170,12 @@ class TlsEngine:
     def resuming(self) -> bool:
         """Whether an earlier session was offered to the peer."""
         return self._resume is not None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a client could go on with the session: one of TLS 1.3, once the server has sent what that takes."""
+        ready = self._client and self.established
+        return ready and (self._ticketed or self.session.version != TlsVersion.TLS_1_3.value)
 
     @property
     def session(self) -> TlsSession:
@@ -202,7 +212,7 @@ class TlsEngine:
 
         A TLS 1.3 server sends what it takes after the handshake.
         """
-        session = self._connection.get_session() if self._client and self.established else None
+        session = self._connection.get_session() if self.resumable else None
         if session is None:
             return None
         earlier = self._resume if self._earlier() is not None else None
@@ -294,8 +304,10 @@ class TlsEngine:
         """Take what the library tells of the handshake's course."""
         if where & SSL.SSL_CB_READ_ALERT == SSL.SSL_CB_READ_ALERT:
             self._alert = code & 0xFF
-        elif not self._certificate_requested and self._client:
-            self._certificate_requested = _CERTIFICATE_REQUEST_READ in self._connection.get_state_string()
+        elif self._client and not (self._certificate_requested and self._ticketed):
+            state = self._connection.get_state_string()
+            self._certificate_requested = self._certificate_requested or _CERTIFICATE_REQUEST_READ in state
+            self._ticketed = self._ticketed or _TICKET_READ in state
 
     def _earlier(self) -> TlsSession | None:
         """What the handshake of the session that was resumed showed; None where none was.

@@ -29,13 +29,15 @@ class TlsTrial:
 
     `session` is what was agreed on, None unless the server chose a cipher: that it does so before it fails is an
     answer, too. `failure` is why the handshake failed, or why the server broke it off thereafter; `established` is
-    whether it was complete for this side. `took` is how many seconds all that was, from before the connection.
+    whether it was complete for this side. `resumable` is whether the server gave what it takes to resume the session,
+    as far as that was waited for. `took` is how many seconds all that was, from before the connection.
     """
 
     session: TlsSession | None
     evidence: TlsEvidence
     established: bool
     failure: TransportFailure | None
+    resumable: bool
     took: float
 
 
@@ -64,7 +66,8 @@ async def try_tls(contexts: TlsContexts, hop: Hop, *, seconds: float, linger: bo
     took = trio.current_time() - started
     # A session that is offered has a cipher, whatever the server makes of it.
     chosen = engine.session.cipher and (engine.established or not engine.resuming)
-    return TlsTrial(engine.session if chosen else None, engine.evidence, engine.established, failure, took)
+    session = engine.session if chosen else None
+    return TlsTrial(session, engine.evidence, engine.established, failure, engine.resumable, took)
 
 
 async def _shake_hands(sock: socket.socket, engine: TlsEngine, *, linger: bool) -> None:

@@ -117,7 +117,7 @@ def test_the_canonical_form_means_the_same(text: str) -> None:
         ("sip:a@b-.example", "at '-.example'", 7),
         ("sip:alice@@example.com", "must be escaped", 9),
         ("sip:+49 30@example.com", "not a user part", 7),
-        ("http://example.com", "http:// is not a SIP transport; use udp://", 0),
+        ("gopher://example.com", "gopher:// is not a SIP transport; use udp://", 0),
         ("tel:+4930123", "a telephone number names no host; give sip:number@host", 12),
         ("tel:123;phone-context=+49", "a telephone number names no host", 25),
         ("tel:", "not a telephone number", 4),
@@ -150,6 +150,55 @@ def test_a_password_stays_out_of_the_error() -> None:
         Destination.parse("sip:bob:s3 cret@host")
     assert "s3" not in str(caught.value)
     assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mailto:bob@example.com", "mailto: is for mail, not for SIP; give sip:bob@example.com"),
+        ("Mailto:bob@example.com?subject=x", "mailto: is for mail, not for SIP; give sip:bob@example.com"),
+        ("<mailto:bob@example.com>", "mailto: is for mail, not for SIP; give sip:bob@example.com"),
+        ("im:bob@example.com", "im: is for instant messages, not for SIP; give sip:bob@example.com"),
+        ("pres:bob@example.com", "pres: is for presence, not for SIP; give sip:bob@example.com"),
+        ("xmpp:bob@example.com/phone", "xmpp: is for XMPP, not for SIP; give sip:bob@example.com"),
+        ("h323:bob@gw.example.com:1720", "h323: is for H.323, not for SIP; give sip:bob@gw.example.com"),
+        ("h323:gw.example.com;x=y", "h323: is for H.323, not for SIP; give gw.example.com"),
+        ("callto:bob@pbx", "callto: is for the calls of one program, not for SIP; give sip:bob@pbx"),
+        ("callto:+4930123", "callto: is for the calls of one program, not for SIP; give host, host:port,"),
+        ("stun:stun.example.com:3478", "stun: is for finding a way through NAT, not for SIP; give stun.example.com"),
+        ("http://pbx.example.com:8080/", "http: is for web pages, not for SIP; give pbx.example.com"),
+        ("https://bob:s3cret@pbx/admin?a#b", "https: is for web pages, not for SIP; give sip:bob@pbx"),
+        ("http://[2001:db8::1]:80", "http: is for web pages, not for SIP; give [2001:db8::1]"),
+        ("http:", "http: is for web pages, not for SIP; give host, host:port,"),
+        (
+            "https://pbx.example.com:8089/ws",
+            "https: is for web pages, not for SIP; give pbx.example.com, or wss://pbx.example.com:8089/ws for SIP over"
+            " a WebSocket",
+        ),
+        ("file:///etc/asterisk/sip.conf", "file: is for files, not for SIP; give host, host:port,"),
+    ],
+)
+def test_what_is_for_another_protocol(text: str, told: str) -> None:
+    with pytest.raises(DestinationError) as caught:
+        Destination.parse(text)
+    complete = not told.endswith(",")
+    assert str(caught.value) == told if complete else str(caught.value).startswith(told)
+    assert caught.value.offset == 0
+    assert "s3cret" not in caught.value.pointed
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("im:5060", Destination("im", 5060)),
+        ("http:80;transport=tcp", Destination("http", 80, TCP)),
+        ("mail:secret@example.com", Destination("example.com", user="mail")),
+        ("sip:mailto:secret@example.com", Destination("example.com", user="mailto")),
+        ("mailto.example.com", Destination("mailto.example.com")),
+    ],
+)
+def test_what_only_looks_like_another_protocol(text: str, expected: Destination) -> None:
+    assert Destination.parse(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from probes.checks.dns.plan import (
     normal,
     plan,
 )
-from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip
+from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip, last_to_tell
 from probes.findings.finding import Severity
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import (
@@ -93,6 +93,12 @@ class DnsReport:
     def works(self) -> bool:
         """Whether there is a place to try, and nothing is wrong that calls fail by."""
         return bool(self.places) and not any(fault.severity is Severity.ERROR for fault in self.faults)
+
+    @property
+    def took(self) -> float:
+        """Seconds until the last of the records that count was known; 0 without any."""
+        last = last_to_tell(told(self.question, self.replies))
+        return last.at if last is not None else 0.0
 
 
 def judge(question: DnsQuestion, seen: Sequence[Reply]) -> DnsReport:
@@ -223,7 +229,7 @@ class _Ladder:
     def _service(self, question: Question, transport: Transport, *, decided: bool) -> Rung:
         stated = f"{transport.value.lower()} is given" if self._destination.transport else "no NAPTR"
         if transport.websocket:
-            why = "no standard has a client look here (RFC 7118 §7)"
+            why = "few clients look here (RFC 7118 §5.5)"
         else:
             why = "not tried: NAPTR decides" if decided else stated
         rung = self._srv(question, transport, why)

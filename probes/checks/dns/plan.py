@@ -48,7 +48,8 @@ PREFIXES = {
     Transport.WS: "_sip._ws",
     Transport.WSS: "_sips._ws",
 }
-"""Where SRV records stand (RFC 3263 §4.1). The last two are in use, though RFC 7118 has no client look there."""
+"""Where SRV records stand (RFC 3263 §4.1). The last two follow its pattern: RFC 7118 §5.5 reckons with SRV records for
+WebSockets, but gives no names for them, so that few clients look there."""
 SERVICES = {
     "SIP+D2U": Transport.UDP,
     "SIP+D2T": Transport.TCP,

@@ -40,6 +40,7 @@ class DnsProblem(Enum):
     SRV_CONTRADICTION = "dns-srv-contradiction"
     DISAGREEMENT = "dns-disagreement"
     CHANGED = "dns-changed"
+    SLOW = "dns-slow"
     SRV_NOT_OFFERED = "dns-srv-not-offered"
     TRUNCATED = "dns-truncated"
     PRIVATE_ADDRESS = "dns-private-address"
@@ -94,6 +95,8 @@ _FAILURES = {
     LookupFault.TRUNCATED: DnsProblem.TRUNCATED_ONLY,
     LookupFault.INVALID_NAME: DnsProblem.INVALID_NAME,
 }
+SLOW = 1.0
+"""Seconds in which DNS has told where to go: for so long whoever calls hears nothing, before anything is sent."""
 _MAX_SHOWN = 4
 """Records of an answer that a disagreement quotes."""
 
@@ -101,7 +104,7 @@ _MAX_SHOWN = 4
 def find(seen: Sequence[Reply], told: Replies) -> tuple[DnsFault, ...]:
     """All that is wrong, the worst first; `told` are the replies that the ladder is made of."""
     faults = [*_in_records(told), *_aliases(told), *_failures(seen, told), *_truncations(seen)]
-    faults += [*_disagreements(seen, told), *_changes(seen), *_private(told)]
+    faults += [*_disagreements(seen, told), *_changes(seen), *_slowness(told), *_private(told)]
     severities = list(Severity)
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: severities.index(fault.severity)))
 
@@ -228,6 +231,19 @@ def _changes(seen: Sequence[Reply]) -> Found:
         if elapsed < before.ttl:
             detail = f"{reply.query.resolver}: {_listed(before)}, and {elapsed:.1f} s of {before.ttl:g} later"
             yield DnsFault(DnsProblem.CHANGED, reply.query.question, detail=f"{detail} {_listed(reply)}")
+
+
+def last_to_tell(told: Replies) -> Reply | None:
+    """The reply of DNS with records that came last; None without any."""
+    telling = [reply for reply in told.values() if reply.records and reply.source == "DNS"]
+    return max(telling, key=lambda reply: reply.at, default=None)
+
+
+def _slowness(told: Replies) -> Found:
+    last = last_to_tell(told)
+    if last is not None and last.at >= SLOW:
+        detail = f"{last.query.resolver}: after {last.at:.1f} s"
+        yield DnsFault(DnsProblem.SLOW, last.query.question, detail=detail)
 
 
 def _listed(reply: Reply) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 DNS_PORT = 53
 MAX_UNDER_WAY = 16
-"""Queries under way at a time: more at once look like an attack to some resolvers, which then drop them."""
+"""Queries under way at a time with one resolver: more at once look like an attack to some, which then drop them."""
 MAX_DATAGRAM = 65535
 _FAULTS = {3: LookupFault.NXDOMAIN, 5: LookupFault.REFUSED}
 """Response codes (RFC 1035 §4.1.1) that say something of their own; all others are failures."""
@@ -88,11 +88,15 @@ class _Round:
     plan: Plan
     started: float
     seen: dict[Query, Reply | None] = field(default_factory=dict)
-    room: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(MAX_UNDER_WAY))
+    rooms: dict[SocketAddress, trio.CapacityLimiter] = field(default_factory=dict)
 
     @property
     def replies(self) -> tuple[Reply, ...]:
         return tuple(reply for reply in self.seen.values() if reply is not None)
+
+    def room(self, resolver: SocketAddress) -> trio.CapacityLimiter:
+        """What a resolver has room for: a silent one keeps none of the others waiting."""
+        return self.rooms.setdefault(resolver, trio.CapacityLimiter(MAX_UNDER_WAY))
 
 
 class DnsSockets:
@@ -125,7 +129,7 @@ class DnsSockets:
         if known is not None:
             progress.seen[query] = known
         else:
-            async with progress.room:
+            async with progress.room(query.resolver):
                 began = trio.current_time()
                 reply = await _ask(query, progress.question.timeout)
                 now = trio.current_time()

@@ -32,6 +32,8 @@ OWN = "server"
 """The purpose of an OPTIONS for the server itself, where the first one was for a user of it."""
 _NO_HOPS, _REGISTRATIONS, _FOR_ITSELF = "no-hops", "registrations", "timestamp"
 """Requests of deep mode that answer what is asked without it too, so that each is sent once."""
+OF_FORWARDING = frozenset({_NO_HOPS, OWN, _FOR_ITSELF})
+"""The purposes of the requests that show whether what may go no further hop does."""
 _DISCARD = 9
 """The port of an offer that wants no media (RFC 863)."""
 
@@ -76,7 +78,12 @@ def padded(uri: SipUri, hop: Hop, timeout: float, size: int, head: int) -> Query
         length = min(LINE, missing - len(PADDING) - 4)
         fields.append((PADDING, "x" * length))
         missing -= length + len(PADDING) + 4
-    return Query(OPTIONS, uri, hop, timeout, tuple(fields), purpose=f"{size} bytes")
+    return Query(OPTIONS, uri, hop, timeout, tuple(fields), purpose=sized(size))
+
+
+def sized(size: int) -> str:
+    """The purpose of a request of so many bytes."""
+    return f"{size} bytes"
 
 
 def no_further(attempt: Attempt, timeout: float) -> Query:

@@ -150,7 +150,7 @@ OWN: Zone = {"A example.com": (Address("192.0.2.80"),)}
         (
             {"SRV _sip._ws.example.com": (Srv(0, 0, 8088, "h1.example.com"),), **V4, **OWN},
             [
-                "SRV _sip._ws.example.com (no standard has a client look here (RFC 7118 §7))",
+                "SRV _sip._ws.example.com (few clients look here (RFC 7118 §5.5))",
                 "  0 0 8088 h1.example.com.",
                 "    A h1.example.com",
                 "      192.0.2.1",

@@ -1,11 +1,14 @@
 """What is broken in the DNS of a SIP domain: each problem by the replies that show it, and none where all is well."""
 
+from dataclasses import replace
+
 import pytest
 
+from probes.checks.dns.judge import judge
 from probes.checks.dns.plan import Reply
 from probes.checks.dns.problems import DnsProblem
 from probes.findings.finding import Severity, Side
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Srv
+from sipcore.resolve.plan import Address, LookupFault, Naptr, RecordType, Srv
 from tests.probes.checks.dns_values import FIRST, GOOD, SECOND, V4, Zone, reply, report
 
 H1 = Srv(0, 0, 5060, "h1.example.com")
@@ -167,6 +170,25 @@ def test_an_address_that_is_private() -> None:
     assert told(zone) == ["PRIVATE_ADDRESS A example.com 10.0.0.1"]
     known: Zone = {"A example.com": reply(Address("127.0.0.1"), source="hosts")}
     assert told(known) == []
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.9, []), (1.0, ["SLOW"]), (3.9, ["SLOW"])])
+def test_dns_that_takes_long_to_say_where_to_go(seconds: float, expected: list[str]) -> None:
+    """What it says late that leads nowhere costs nobody anything."""
+    quick = report(srv(H1))
+    late = [
+        replace(reply, at=seconds if reply.records else 5.0) if reply.query.question.type is RecordType.A else reply
+        for reply in quick.replies
+    ]
+    found = judge(quick.question, late)
+    assert [fault.problem.name for fault in found.faults] == expected
+    assert found.took == seconds
+    assert all(f"after {seconds:.1f} s" in fault.detail for fault in found.faults)
+
+
+def test_what_no_dns_tells_takes_no_time() -> None:
+    assert report({}).took == 0.0
+    assert report({"A example.com": reply(Address("192.0.2.1"), source="hosts")}).took == 0.0
 
 
 def test_the_worst_comes_first() -> None:

@@ -1,5 +1,7 @@
 """Which handshakes are worth making: given those that were seen, without a network."""
 
+import math
+from functools import partial
 from random import Random
 
 import pytest
@@ -85,6 +87,20 @@ def test_a_session_that_was_broken_off_is_not_resumed() -> None:
     server = Table(ends=failing(TlsProblem.CLIENT_CERTIFICATE_REQUIRED))
     server.met()
     assert Purpose.RESUME not in {trial.purpose for trial in server.asked}
+
+
+def test_where_there_is_nothing_to_resume_with_that_is_not_tried() -> None:
+    server = Table(tickets=False)
+    server.met()
+    assert Purpose.RESUME not in {trial.purpose for trial in server.asked}
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.0, 1), (0.015, 2), (0.02, 2), (0.025, 3), (math.inf, 8)])
+def test_a_version_is_asked_for_ciphers_while_there_is_time(seconds: float, most: int) -> None:
+    server = Table(dict.fromkeys(TlsVersion, "ABCDEFGH"), took=0.01)
+    seen = {handshake.trial: handshake for handshake in server.met(partial(plan, cipher_seconds=seconds))}
+    found = {version: len(ciphers_of(seen, version, small=False)) for version in TlsVersion}
+    assert found == {V10: most, V11: most, V12: most, V13: min(most, len(SUITES))}
 
 
 def test_all_suites_of_tls_1_3_leave_nothing_to_ask() -> None:

@@ -1,6 +1,7 @@
 """What handshakes mean, by values: no network, and the time is an argument."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from cryptography import x509
@@ -8,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ocsp
 
-from probes.checks.tls import SHOW, Handshake, Shown
+from probes.checks.tls import SHOW, Handshake, Shown, plan
 from probes.checks.tls_certificate import StapleVerdict
 from probes.checks.tls_judge import DAY, OLD, Remark, TlsReport, Validity, day, judge
 from sipcore.errors import TransportFailure
@@ -210,6 +211,14 @@ def test_what_is_said_about_ciphers(ciphers: dict[TlsVersion, list[str]], remark
     assert Table(ciphers).report().remarks == remarks
 
 
+def test_ciphers_that_there_was_no_time_for_are_not_missed() -> None:
+    server = Table({**MODERN, V12: ["AES128-SHA", FORWARD]})
+    report = judge(HOP, server.met(partial(plan, cipher_seconds=0.0)), NOW, every_cipher=False)
+    assert report.versions[1].ciphers == ("AES128-SHA",)
+    assert not report.versions[1].complete
+    assert report.remarks == ()
+
+
 @pytest.mark.parametrize(
     ("server", "remark"),
     [
@@ -271,8 +280,19 @@ def test_a_client_certificate_is_wanted() -> None:
     assert (report.validity, report.works, report.failure, report.resumed) == (Validity.VALID, False, wanted, None)
 
 
-def test_a_session_that_is_not_resumed() -> None:
-    assert Table(resumes=False).report().resumed is False
+@pytest.mark.parametrize(
+    ("server", "resumed", "resumable"),
+    [
+        (Table(), True, True),
+        (Table(resumes=False), False, True),
+        (Table(tickets=False), None, False),
+        (Table(ends=REJECTED), None, None),
+        (Table({}), None, None),
+    ],
+)
+def test_whether_a_session_is_resumed(server: Table, resumed: bool | None, resumable: bool | None) -> None:
+    report = server.report()
+    assert (report.resumed, report.resumable) == (resumed, resumable)
 
 
 def test_a_server_without_a_certificate() -> None:

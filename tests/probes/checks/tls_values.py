@@ -44,6 +44,8 @@ class Table:
     small_only: bool = False
     tolerant: bool = True
     resumes: bool = True
+    tickets: bool = True
+    took: float = 0.01
     asked: list[Trial] = field(default_factory=list)
 
     def meet(self, trial: Trial) -> Handshake:
@@ -61,10 +63,13 @@ class Table:
         return Handshake(trial, 0.01, failure=self.rejects)
 
     def _agree(self, trial: Trial, version: TlsVersion, cipher: str) -> Handshake:
-        made = Handshake(trial, 0.01, version.value, cipher, "x25519", established=True, failure=self.ends)
+        made = Handshake(trial, self.took, version.value, cipher, "x25519", established=True, failure=self.ends)
         if trial.purpose is Purpose.CIPHERS:
             return made
-        return replace(made, shown=self.shown, resumed=trial.purpose is Purpose.RESUME and self.resumes)
+        resumable = self.tickets and self.ends is None
+        return replace(
+            made, shown=self.shown, resumable=resumable, resumed=trial.purpose is Purpose.RESUME and self.resumes
+        )
 
     async def carry_out(self, question: TlsQuestion, plan: Plan) -> tuple[Handshake, ...]:
         return self.met(plan)

@@ -33,8 +33,8 @@ def ok(request: bytes, *fields: str, status: str = "200 OK", body: bytes = b"") 
 
 
 @asynccontextmanager
-async def udp(respond: Respond) -> AsyncIterator[int]:
-    """A peer on a free UDP port."""
+async def udp(respond: Respond, delay: float = 0.0) -> AsyncIterator[int]:
+    """A peer on a free UDP port that takes `delay` seconds to answer."""
     with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         await sock.bind((HOST, 0))
 
@@ -43,7 +43,11 @@ async def udp(respond: Respond) -> AsyncIterator[int]:
                 data, remote = await sock.recvfrom(65535)
                 answer = respond(data)
                 if answer is not None:
-                    await sock.sendto(answer, remote)
+                    nursery.start_soon(send, answer, remote)
+
+        async def send(answer: bytes, remote: tuple[str, int]) -> None:
+            await trio.sleep(delay)
+            await sock.sendto(answer, remote)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve)
@@ -116,8 +120,12 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def name_server(zone: Mapping[str, Sequence[str]], refused: Sequence[str] = ()) -> AsyncIterator[SocketAddress]:
-    """A name server: `zone` has the records by `TYPE name`; what is in `refused` it never answers."""
+async def name_server(
+    zone: Mapping[str, Sequence[str]], refused: Sequence[str] = (), delay: float = 0.0
+) -> AsyncIterator[SocketAddress]:
+    """A name server: `zone` has the records by `TYPE name`; what is in `refused` it never answers, and everything else
+    after `delay` seconds.
+    """
 
     def respond(data: bytes) -> bytes | None:
         query = dns.message.from_wire(data)
@@ -134,5 +142,5 @@ async def name_server(zone: Mapping[str, Sequence[str]], refused: Sequence[str] 
             response.set_rcode(dns.rcode.NXDOMAIN)
         return response.to_wire()
 
-    async with udp(respond) as port:
+    async with udp(respond, delay) as port:
         yield SocketAddress(HOST, port)

@@ -46,18 +46,23 @@ def found(text: str, *results: Result, scope: Scope | None = None) -> tuple[Cand
     return candidates(destination, scope or Scope.of(destination), known)
 
 
+def given(*transports: Transport, ports: tuple[int, ...] = DEFAULT_PORTS) -> Scope:
+    """The scope where transports, and maybe ports, are given."""
+    return Scope(ports, transports, follows_srv=ports == DEFAULT_PORTS, named=transports)
+
+
 @pytest.mark.parametrize(
     ("text", "ports", "transports", "expected"),
     [
         ("example.com", (), (), Scope()),
         ("example.com:5070", (), (), Scope((5070,), DEFAULT_TRANSPORTS, follows_srv=False)),
-        ("tcp://example.com", (), (), Scope(DEFAULT_PORTS, (TCP,))),
-        ("tcp://example.com:5070", (5080, 5090, 5080), (UDP,), Scope((5080, 5090), (UDP,), follows_srv=False)),
-        ("sips:example.com", (), (), Scope(DEFAULT_PORTS, (TLS,))),
-        ("sips:example.com", (), (UDP, TLS, TLS), Scope(DEFAULT_PORTS, (TLS,))),
-        ("ws://example.com", (), (), Scope(DEFAULT_PORTS, (WS,))),
-        ("wss://example.com", (), (), Scope(DEFAULT_PORTS, (WSS,))),
-        ("example.com:443", (), (WS, WSS), Scope((443,), (WS, WSS), follows_srv=False)),
+        ("tcp://example.com", (), (), given(TCP)),
+        ("tcp://example.com:5070", (5080, 5090, 5080), (UDP,), given(UDP, ports=(5080, 5090))),
+        ("sips:example.com", (), (), Scope(DEFAULT_PORTS, (TLS,), named=(TLS, WSS))),
+        ("sips:example.com", (), (UDP, TLS, TLS), given(TLS)),
+        ("ws://example.com", (), (), given(WS)),
+        ("wss://example.com", (), (), given(WSS)),
+        ("example.com:443", (), (WS, WSS), given(WS, WSS, ports=(443,))),
     ],
 )
 def test_scope(text: str, ports: tuple[int, ...], transports: tuple[Transport, ...], expected: Scope) -> None:
@@ -87,6 +92,33 @@ def test_what_naptr_leads_to_is_published() -> None:
     ]
     (only,) = found("example.com", *results)
     assert (only.key, only.published) == ((TCP, SocketAddress("192.0.2.1", 5070)), True)
+
+
+SOCKETS = (
+    answer("SRV _sip._ws.example.com", Srv(0, 0, 8088, "h1.example")),
+    answer("SRV _sips._ws.example.com", Srv(0, 0, 8089, "h1.example")),
+    answer("A h1.example", Address("192.0.2.1")),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "transports", "expected"),
+    [
+        ("example.com", (), [(WS, 8088), (WSS, 8089)]),
+        ("sips:example.com", (), [(WSS, 8089)]),
+        ("ws://example.com", (), [(WS, 8088)]),
+        ("example.com", (WSS,), [(WSS, 8089)]),
+        ("example.com", (UDP, TLS), []),
+        ("tcp://example.com", (), []),
+        ("example.com:8088", (), []),
+    ],
+)
+def test_websockets_that_dns_names(
+    text: str, transports: tuple[Transport, ...], expected: list[tuple[Transport, int]]
+) -> None:
+    tried = found(text, *SOCKETS, scope=Scope.of(Destination.parse(text), (), transports))
+    assert [(one.hop.transport, one.hop.remote.port) for one in tried] == expected
+    assert all(one.published and one.hop.tls_name == "example.com" for one in tried)
 
 
 def test_an_address_is_tried_on_the_usual_ports() -> None:

@@ -17,11 +17,12 @@ from probes.result import Attempt, Reach, System
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
 from sipcore.resolve.plan import LookupFault, Srv
-from sipcore.resolve.target import Transport
+from sipcore.resolve.target import Flow, Transport
+from sipcore.trace import Direction, FlowTrace, MessageTrace
 from tests.probes.checks.dns_values import Zone, report
 from tests.probes.checks.tls_values import GOOD, Table
-from tests.probes.discovery.attempts import EXAMPLE, answered, failed
-from tests.probes.discovery.exchanges import codes, exchanged
+from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
+from tests.probes.discovery.exchanges import LOCAL, codes, exchanged
 
 UDP, TCP, SECURE = "udp 192.0.2.1:5060", "tcp 192.0.2.1:5060", "tls 192.0.2.1:5061"
 UDP6 = "udp [2001:db8::1]:5060"
@@ -97,6 +98,38 @@ def test_what_keeps_everybody_out(reach: Reach, code: str) -> None:
     (finding,) = found(failed(SECURE, reach), *others)
     assert finding.code == code
     assert SECURE in finding.evidence[0]
+
+
+OPENED, CLOSED = (FlowTrace(at, hop(TCP), event) for at, event in ((0.1, "opened"), (0.4, "closed")))
+SENT = MessageTrace(0.2, Direction.SENT, Flow(Transport.TCP, LOCAL, hop(TCP).remote), b"OPTIONS ...")
+GONE = (OPENED, SENT, replace(SENT, at=0.3, attempt=1), CLOSED)
+SHOWN = (SENT, OPENED, CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "code"),
+    [
+        ([failed(TCP, Reach.SILENT)], "open-but-silent"),
+        ([failed(TCP, Reach.FILTERED)], "nothing-answers"),
+        ([failed(TCP, Reach.REFUSED)], "refused"),
+        ([failed(TCP, Reach.UNREACHABLE)], "no-way-there"),
+        ([failed(TCP, Reach.NOT_SIP)], "not-sip"),
+        ([failed(TCP, Reach.FAILED)], "probe-failed"),
+        ([failed(TCP, Reach.CERTIFICATE_WANTED)], "tls-client-certificate-required"),
+        ([failed(TCP, Reach.TLS_FAILED)], "tls-silent"),
+        ([published(failed(TCP, Reach.REFUSED)), answered(UDP)], "published-dead"),
+        ([published(failed(TCP, Reach.REFUSED)), published(answered(UDP))], "srv-target-dead"),
+        ([published(replace(failed(TCP, Reach.NOT_SIP), instead=TLS))], "plain-port-speaks-tls"),
+        ([published(replace(failed(TCP, Reach.TLS_FAILED), instead=PLAIN_SIP))], "tls-port-speaks-plain"),
+        ([replace(answered(TCP), only=LARGE_HELLO)], "tls-large-hello"),
+    ],
+)
+def test_a_finding_has_what_was_sent_there_and_what_became_of_the_connection(
+    attempts: list[Attempt], code: str
+) -> None:
+    findings = found(replace(attempts[0], records=GONE), *attempts[1:])
+    (finding,) = [one for one in findings if one.code == code]
+    assert finding.records == SHOWN
 
 
 def test_what_is_there_instead_is_told() -> None:

@@ -12,6 +12,7 @@ from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, R
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
 
 UDP, TCP, TLS = "udp 192.0.2.1:5060", "tcp 192.0.2.1:5060", "tls 192.0.2.1:5061"
+WS, WSS = "ws 192.0.2.1:8088", "wss 192.0.2.1:8089"
 FAULT = ("the certificate has expired",)
 
 
@@ -46,6 +47,12 @@ FAULT = ("the certificate has expired",)
             UDP,
             "UDP answers; TLS would be better, but the certificate has expired",
         ),
+        (
+            [answered(WSS, tls="TLSv1.3", published=True), answered(TLS)],
+            TLS,
+            "signalling is encrypted, and the certificate proves example.com",
+        ),
+        ([answered(WS, published=True), answered(UDP)], UDP, "UDP needs no WebSocket around each message"),
         ([answered(TLS, tls_problems=FAULT)], TLS, "only TLS answers, but the certificate has expired"),
         ([answered(TLS, tls="")], TLS, "only TLS answers, but nothing proves the peer"),
         (
@@ -197,6 +204,8 @@ def test_the_conclusion_of_no_address_says_why() -> None:
         ("example.com:5060", [answered(UDP, published=True)], False),
         ("udp://example.com", [answered(UDP, published=True)], False),
         ("example.com", [answered(UDP, published=True), replace(failed(TCP, Reach.REFUSED), published=True)], False),
+        ("example.com", [answered(UDP, published=True), replace(failed(WS, Reach.REFUSED), published=True)], True),
+        ("example.com", [answered(WS, published=True)], False),
     ],
 )
 def test_dns_decides_where_it_leads_to_no_dead_place(text: str, attempts: list[Attempt], expected: bool) -> None:

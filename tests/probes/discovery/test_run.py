@@ -41,7 +41,6 @@ from tests.probes.discovery.network import HOST, free_port, hang_up, name_server
 from tests.sipcore.transports.authority import issue
 
 UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
-NO_HOSTS = LookupConfig(hosts_file="")
 
 
 @pytest.fixture
@@ -303,27 +302,6 @@ async def test_everything_of_a_domain(clock: MockClock) -> None:
     assert [event.at for event in told] == sorted(event.at for event in told)
 
 
-async def test_a_place_that_dns_names_later_is_tried_once(clock: MockClock) -> None:
-    async with udp(ok) as port:
-        zone = {"SRV _sip._udp.example.test": [f"1 0 {port} example.test."], "A example.test": [HOST]}
-        async with name_server(zone) as server:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("probes.discovery.candidates.DEFAULT_PORTS", (port,))
-                config = LookupConfig(nameservers=(server,), hosts_file="")
-                found = await discovered("udp://example.test", lookup=config)
-    (attempt,) = found.attempts
-    assert attempt.published
-    named, usual = "SRV _sip._udp.example.test 1 0, example.test", f"A example.test, port {port} is usual"
-    assert attempt.hop.why == f"{named}; {usual}"
-
-
-async def test_a_name_that_does_not_exist(clock: MockClock) -> None:
-    async with name_server({}) as server:
-        found = await discovered("nowhere.test", lookup=LookupConfig(nameservers=(server,), hosts_file=""))
-    assert found.attempts == ()
-    assert found.failure.startswith("no address for nowhere.test: the name does not exist")
-
-
 async def test_no_more_places_are_tried_than_one_run_may(clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "MAX_CANDIDATES", 2)
     found = await discovered(HOST, ports=(free_port(), free_port()))
@@ -430,6 +408,20 @@ async def test_a_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> 
     assert "tls-self-signed" in [finding.code for finding in found.findings]
 
 
+@pytest.mark.parametrize(("seconds", "deep", "complete"), [(0.0, False, False), (0.0, True, True), (0.3, False, True)])
+async def test_how_many_ciphers_are_asked_for(
+    clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, deep: bool, complete: bool
+) -> None:
+    monkeypatch.setattr(run, "CIPHER_SECONDS", seconds)
+    async with tls(saying(ok), issue("sip.test"), tmp_path) as port:
+        found = await discovered(f"{HOST}:{port}", TLS, deep=deep)
+    (report,) = found.tls
+    assert report.versions[1].version is TlsVersion.TLS_1_2
+    assert report.versions[1].complete is complete
+    assert (len(report.versions[1].ciphers) > 1) is complete
+    assert "tls-unfinished" not in [finding.code for finding in found.findings]
+
+
 async def test_each_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> None:
     names = ("a", "b", "c")
     async with AsyncExitStack() as servers:
@@ -459,25 +451,6 @@ async def test_a_server_that_answers_twice(clock: MockClock) -> None:
             found = await discovered(f"{HOST}:{sock.getsockname()[1]}", UDP, habits=False)
             nursery.cancel_scope.cancel()
     assert "duplicated-answers" in [finding.code for finding in found.findings]
-
-
-async def test_the_ladder_of_dns_is_part_of_it(clock: MockClock) -> None:
-    async with udp(ok) as port:
-        zone = {
-            "NAPTR example.test": ['1 1 "s" "SIP+D2U" "" _sip._udp.other.test.'],
-            "SRV _sip._udp.other.test": [f"0 0 {port} h.example.test."],
-            "A h.example.test": [HOST],
-        }
-        async with name_server(zone) as server:
-            config = LookupConfig(nameservers=(server,), hosts_file="")
-            found = await discovered("udp://example.test", lookup=config, habits=False)
-            by_naptr = await discovered("example.test", lookup=config, habits=False)
-    assert found.dns is not None
-    assert found.failure.startswith("no address for example.test")
-    (attempt,) = by_naptr.attempts
-    assert (attempt.published, attempt.reach) == (True, Reach.ANSWERED)
-    assert by_naptr.recommendation is not None
-    assert by_naptr.recommendation.by_dns
 
 
 async def test_what_a_register_is_challenged_with(clock: MockClock) -> None:

@@ -135,6 +135,8 @@ def test_what_was_found() -> None:
                 "evidence": ["FPBX-16.0.40(18.9)"],
                 "cure": "set user_agent in the global section of pjsip.conf",
                 "rule": "RFC 3261 §20.35",
+                "messages": [],
+                "flows": [],
             }
         ],
         "capabilities": {

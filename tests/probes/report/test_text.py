@@ -70,7 +70,8 @@ def test_a_discovery_as_a_whole() -> None:
         "  notice: UDP answers in the clear, although TLS works at 192.0.2.1:5061\n"
         "      [plain-beside-tls, peer, RFC 3261 §26.2.1]\n"
         "      seen: udp 192.0.2.1:5060\n"
-        "      cure: close the plain ports to the outside once everybody uses TLS\n"
+        "      cure: take the udp and tcp transports out of pjsip.conf, or set their bind\n"
+        "        to an inner address, and restart\n"
         "  notice: the banner tells the version: Asterisk PBX 22.1.0 [telling-banner,\n"
         "      peer, RFC 3261 §20.35]\n"
         "      cure: set user_agent in the global section of pjsip.conf\n"
@@ -246,7 +247,9 @@ def _styles(lines: list[Text]) -> list[str]:
 def test_a_provider_that_stays_silent_is_told_about() -> None:
     attempt = failed("udp 192.0.2.1:5060", Reach.NO_ANSWER)
     silent = conclude(Destination("acme.pstn.twilio.com"), [], [], [attempt], duration=1.0)
-    assert "Twilio     ports: tls 5061" in shown(silent)
+    assert "  provider   Twilio\n             ports: tls 5061" in shown(silent)
+    pbx = conclude(Destination("freepbx"), [], [], [], duration=1.0)
+    assert "  provider   Asterisk or FreePBX\n             ports: udp 5060" in shown(pbx)
     answering = conclude(Destination("acme.pstn.twilio.com"), [], [], [answered("udp 192.0.2.1:5060")], duration=1.0)
     assert "Twilio" not in shown(answering)
 

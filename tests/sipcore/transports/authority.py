@@ -55,6 +55,7 @@ def issue(
     ca: bool = False,
     key: Key | None = None,
     usages: Sequence[x509.ObjectIdentifier] = (),
+    must_staple: bool = False,
 ) -> Identity:
     """A certificate, self-signed where it has no issuer. Roots are not part of chains: nobody needs to be sent them."""
     private = key or ec.generate_private_key(ec.SECP256R1())
@@ -74,6 +75,8 @@ def issue(
         builder = builder.add_extension(x509.SubjectAlternativeName(list(map(general_name, names))), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     certificate = builder.sign(issuer.private if issuer else private, hashes.SHA256())
     is_intermediate = issuer is not None and issuer.certificate.issuer != issuer.certificate.subject
     return Identity(certificate, private, (issuer.certificate, *issuer.above) if issuer and is_intermediate else ())

@@ -1,9 +1,11 @@
 """One handshake for its own sake, over real sockets: what a server chooses, shows and says."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trio
@@ -59,6 +61,24 @@ async def test_no_staple_is_asked_for_without_need(clock: MockClock) -> None:
         assert (await tried(hop)).evidence.staple == b""
 
 
+async def test_a_server_without_tickets_gives_nothing_to_resume_with(clock: MockClock, tmp_path: Path) -> None:
+    (file := tmp_path / "identity.pem").write_bytes(LEAF.chain + LEAF.key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    context.num_tickets = 0
+
+    async def shake_hands(stream: trio.abc.Stream) -> None:
+        secured = trio.SSLStream(stream, context, server_side=True)
+        async for _ in secured:
+            pass
+
+    contexts = TlsContexts(TRUSTING)
+    async with plain(shake_hands) as hop:
+        trials = [await try_tls(contexts, hop, seconds=4, linger=True) for _ in range(2)]
+    assert [(trial.established, trial.resumable) for trial in trials] == [(True, False)] * 2
+    assert [trial.session and trial.session.resumed for trial in trials] == [False, False]
+
+
 @pytest.mark.parametrize("versions", [ONLY_1_2, (SSL.TLS1_3_VERSION, SSL.TLS1_3_VERSION)], ids=["1.2", "1.3"])
 @pytest.mark.parametrize("resumes", [True, False])
 async def test_a_session_is_resumed(clock: MockClock, versions: tuple[int, int], resumes: bool) -> None:
@@ -66,6 +86,7 @@ async def test_a_session_is_resumed(clock: MockClock, versions: tuple[int, int],
     async with serving(context_for(versions=versions, resumes=resumes)) as hop:
         trials = [await try_tls(contexts, hop, seconds=4, linger=True) for _ in range(2)]
     assert [trial.session and trial.session.resumed for trial in trials] == [False, resumes]
+    assert trials[0].resumable
 
 
 @pytest.mark.parametrize("versions", [ONLY_1_2, (SSL.TLS1_3_VERSION, SSL.TLS1_3_VERSION)], ids=["1.2", "1.3"])
@@ -185,6 +206,7 @@ async def test_a_server_that_says_nothing_more_is_left_soon(clock: MockClock) ->
         trial, quick = await tried(hop), await tried(hop, linger=False)
     assert (trial.failure, quick.failure) == (None, None)
     assert trial.took >= LINGER > quick.took
+    assert not trial.resumable
 
 
 async def test_a_configuration_that_cannot_be_used() -> None:
