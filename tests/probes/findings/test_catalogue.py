@@ -120,6 +120,11 @@ def test_cures_are_for_products_that_are_recognised() -> None:
             assert any(f"{name.lower()} ".startswith(f"{product} ") for product in known), (entry.code, name)
 
 
+def test_cures_in_the_words_of_one_channel_of_asterisk_are_not_told_of_the_other() -> None:
+    for entry in catalogue().entries.values():
+        assert "pjsip" not in entry.cure_for("Asterisk chan_sip", "Asterisk"), entry.code
+
+
 def test_no_finding_says_its_cure_twice() -> None:
     for entry in catalogue().entries.values():
         assert entry.cure not in entry.title, entry.code
