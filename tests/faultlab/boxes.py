@@ -1,10 +1,11 @@
-"""What may stand on the line of a site in the call fault lab, besides the boxes of `tests.impairment`."""
+"""What may stand on the line of a site in the fault labs, besides the boxes of `tests.impairment`."""
 
 import re
 from dataclasses import dataclass
 
 from tests.faultlab.alg import with_payload
 from tests.impairment import packet as ip
+from tests.impairment.packet import Place
 
 SIP_PORTS = range(5060, 5100)
 """The ports that signalling goes to in the lab; all other datagrams are media."""
@@ -15,6 +16,64 @@ def is_media(packet: bytes) -> bool:
     """Whether a packet is a datagram with media."""
     places = ip.ports(packet)
     return places is not None and packet[9] == ip.UDP and not any(place.port in SIP_PORTS for place in places)
+
+
+@dataclass(slots=True)
+class Address:
+    """Nothing but one more address that leads to the site."""
+
+    host: str
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.host,)
+
+    def outbound(self, packet: bytes, now: float) -> bytes | None:
+        return packet
+
+    inbound = outbound
+
+
+@dataclass(slots=True)
+class OneToOne:
+    """A translator that has one public address for one inside, and leaves the ports alone (RFC 3022 §2.1)."""
+
+    public: str
+    inside: str
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.public,)
+
+    def outbound(self, packet: bytes, now: float) -> bytes | None:
+        places = ip.ports(packet)
+        if places is None or places[0] != Place.parse(self.inside, places[0].port):
+            return packet
+        return ip.readdressed(packet, source=Place.parse(self.public, places[0].port))
+
+    def inbound(self, packet: bytes, now: float) -> bytes | None:
+        places = ip.ports(packet)
+        if places is None or places[1] != Place.parse(self.public, places[1].port):
+            return packet
+        return ip.readdressed(packet, target=Place.parse(self.inside, places[1].port))
+
+
+@dataclass(slots=True)
+class PortFilter:
+    """Drops what the site sends over TCP to a port."""
+
+    port: int
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return ()
+
+    def outbound(self, packet: bytes, now: float) -> bytes | None:
+        places = ip.ports(packet)
+        return None if places is not None and packet[9] == ip.TCP and places[1].port == self.port else packet
+
+    def inbound(self, packet: bytes, now: float) -> bytes | None:
+        return packet
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ from probes.findings.finding import Finding, Severity
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import TlsConfig
 from sipcore.transports.lookup import LookupConfig
+from tests.faultlab.boxes import Address
 from tests.faultlab.peers import Listener, running
 from tests.impairment.boxes import Box
-from tests.impairment.namespace import Namespace
+from tests.impairment.namespace import INTERFACE, Namespace
 from tests.impairment.network import Network, open_network
 from tests.impairment.path import PERFECT, Impairment
 from tests.interop.lab import POLL_SECONDS, process, program
@@ -26,6 +28,10 @@ from tests.interop.nameserver import SERVER
 
 ALICE, BOB = "192.0.2.1", "198.51.100.1"
 BOB6 = "2001:db8:2::1"
+PRIVATE = "10.9.8.7"
+"""Another address of bob's, which a path of its own leads to, as through a tunnel."""
+DNS_PORT, SECOND_PORT = 53, 5300
+"""Where the two name servers listen."""
 ZONE, BROKEN_ZONE = "sip.test", "broken.test"
 TIMEOUT = 1.2
 """Seconds for each answer: two requests over UDP are sent by then, and an inconspicuous one."""
@@ -40,7 +46,9 @@ class Case:
     """One setup: who listens, what is asked for, and what must be found; a healthy one finds nothing but notices.
 
     `zone` are the records of the case, below a name of its own, which `DOMAIN` stands for in them and in the target.
-    `make_boxes` makes what stands on alice's line. `expected` is the code that must come first, "" for healthy.
+    `zone_elsewhere` are those of the second name server. `make_boxes` makes what stands on alice's line, `at_alice` are
+    commands of `ip` to be run there first. `expected` is the code that must come first, "" for healthy; `also` are
+    those that must be found too, and never come first by themselves.
     """
 
     name: str
@@ -48,13 +56,20 @@ class Case:
     listeners: tuple[Listener, ...]
     expected: str = ""
     zone: str = ""
+    zone_elsewhere: str = ""
+    also: tuple[str, ...] = ()
     make_boxes: Callable[[], Boxes] = tuple
+    at_alice: tuple[str, ...] = ()
     impairment: Impairment = PERFECT
     config: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def fault(self) -> bool:
         return bool(self.expected)
+
+    @property
+    def in_usual_network(self) -> bool:
+        return self.make_boxes is tuple and not self.at_alice
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,8 @@ class Outcome:
     def right(self) -> bool:
         """Whether the fault's finding is the first, or, without a fault, nothing above a notice was found."""
         if self.case.fault:
-            return self.first is not None and self.first.code == self.case.expected
+            codes = {finding.code for finding in self.found.findings}
+            return self.first is not None and self.first.code == self.case.expected and codes.issuperset(self.case.also)
         return all(finding.severity is Severity.NOTICE for finding in self.found.findings)
 
     def __str__(self) -> str:
@@ -82,36 +98,40 @@ class Outcome:
         return f"{mark} {self.case.name:<28} {expected:<32} {self.found.duration:5.2f} s  {codes}"
 
 
+def asking(*resolvers: SocketAddress) -> dict[str, object]:
+    """The part of a configuration that says whom to ask."""
+    return {"lookup": LookupConfig(nameservers=resolvers, timeout=0.4, hosts_file="")}
+
+
 async def run_cases(
     cases: Sequence[Case], folder: Path, ca: bytes, tell: Callable[[Outcome], None] | None = None
 ) -> list[Outcome]:
     """Play some cases, those with the same boxes in one network; needs root."""
     outcomes: dict[str, Outcome] = {}
     for number, group in enumerate(_grouped(cases)):
-        boxes = {"alice": group[0].make_boxes()}
-        async with open_network("alice", "bob", seed=SEED, boxes=boxes) as network:
-            place = folder / f"nsd-{number}"
-            place.mkdir()
-            have_everything_told(network["bob"])
-            async with _name_server(network["bob"], place, group):
-                for case in group:
-                    outcome = await _play(network, case, ca)
-                    outcomes[case.name] = outcome
-                    if tell is not None:
-                        tell(outcome)
+        boxes = {"alice": group[0].make_boxes(), "bob": (Address(PRIVATE),)}
+        async with (
+            open_network("alice", "bob", seed=SEED, boxes=boxes) as network,
+            _prepared(network, folder / f"network-{number}", group),
+        ):
+            for case in group:
+                outcome = await _play(network, case, ca)
+                outcomes[case.name] = outcome
+                if tell is not None:
+                    tell(outcome)
     return [outcomes[case.name] for case in cases]
 
 
 def _grouped(cases: Sequence[Case]) -> list[list[Case]]:
-    """Cases without boxes together, the others each by itself: boxes have a state."""
-    plain = [case for case in cases if case.make_boxes is tuple]
-    return [*([plain] if plain else []), *([case] for case in cases if case.make_boxes is not tuple)]
+    """Cases in the usual network together, the others each by itself: boxes have a state."""
+    usual = [case for case in cases if case.in_usual_network]
+    return [*([usual] if usual else []), *([case] for case in cases if not case.in_usual_network)]
 
 
 async def _play(network: Network, case: Case, ca: bytes) -> Outcome:
     target = case.target.replace("DOMAIN", f"{case.name}.{ZONE}")
-    lookup = LookupConfig(nameservers=(SocketAddress(BOB, 53),), timeout=0.4, hosts_file="")
-    settings: dict[str, object] = {"timeout": TIMEOUT, "tls": TlsConfig(ca_data=ca), "lookup": lookup}
+    settings: dict[str, object] = {"timeout": TIMEOUT, "tls": TlsConfig(ca_data=ca)}
+    settings |= asking(SocketAddress(BOB, DNS_PORT))
     config = DiscoveryConfig(**(settings | dict(case.config)))  # type: ignore[arg-type]
     await network.impair(case.impairment, way=("bob", "alice"))
 
@@ -120,11 +140,11 @@ async def _play(network: Network, case: Case, ca: bytes) -> Outcome:
             return await discover(Destination.parse(target), config)
 
     with running(network["bob"], case.listeners):
-        found = await trio.to_thread.run_sync(_inside, network["alice"], look)
+        found = await trio.to_thread.run_sync(inside, network["alice"], look)
     return Outcome(case, found)
 
 
-def _inside(site: Namespace, function: Callable[[], Awaitable[T]]) -> T:
+def inside(site: Namespace, function: Callable[[], Awaitable[T]]) -> T:
     """Run something of trio in a thread that is inside a site; every socket that it opens is there."""
     with site.entered():
         return trio.run(function)
@@ -137,17 +157,36 @@ def have_everything_told(site: Namespace) -> None:
 
 
 @asynccontextmanager
-async def _name_server(site: Namespace, folder: Path, cases: Sequence[Case]) -> AsyncIterator[None]:
-    """NSD at a site's address, with the records of all cases in one zone, and a zone that has no file."""
+async def _prepared(network: Network, folder: Path, cases: Sequence[Case]) -> AsyncIterator[None]:
+    """Addresses, routes and name servers as these cases want them."""
+    alice, bob = network["alice"], network["bob"]
+    have_everything_told(bob)
+    await bob.run("ip", "address", "add", f"{PRIVATE}/32", "dev", INTERFACE)
+    for line in cases[0].at_alice:
+        await alice.run("ip", *line.split())
+    zones = {DNS_PORT: [(case.name, case.zone) for case in cases]}
+    zones |= {SECOND_PORT: [(case.name, case.zone_elsewhere) for case in cases]}
+    async with AsyncExitStack() as servers:
+        for port, parts in zones.items():
+            place = folder / f"nsd-{port}"
+            place.mkdir(parents=True)
+            records = "".join(zone.replace("DOMAIN", name) for name, zone in parts)
+            await servers.enter_async_context(_name_server(bob, place, port, records))
+        yield
+
+
+@asynccontextmanager
+async def _name_server(site: Namespace, folder: Path, port: int, records: str) -> AsyncIterator[None]:
+    """NSD at a site's addresses, with the records of all cases in one zone, and a zone that has no file."""
     zone = folder / "zone"
-    head = f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns root 1 3600 600 86400 60\n@ NS ns\nns A {BOB}\n"
-    zone.write_text(head + "".join(case.zone.replace("DOMAIN", case.name) for case in cases))
+    zone.write_text(f"$ORIGIN {ZONE}.\n$TTL 60\n@ SOA ns root 1 3600 600 86400 60\n@ NS ns\nns A {BOB}\n{records}")
     stanzas = [(ZONE, zone), (BROKEN_ZONE, folder / "missing")]
-    text = "".join(f'zone:\n  name: "{name}"\n  zonefile: "{path}"\n' for name, path in stanzas)
-    (folder / "nsd.conf").write_text(SERVER.format(folder=folder) + f"  ip-address: {site.ipv4}@53\n" + text)
+    text = "".join(f"  ip-address: {address}@{port}\n" for address in (site.ipv4, site.ipv6))
+    text += "".join(f'zone:\n  name: "{name}"\n  zonefile: "{path}"\n' for name, path in stanzas)
+    (folder / "nsd.conf").write_text(SERVER.format(folder=folder) + text)
     with _started(site, folder) as running_server:
         with trio.fail_after(START_SECONDS):
-            while not await trio.to_thread.run_sync(_inside, site, _is_up):
+            while not await trio.to_thread.run_sync(inside, site, partial(_is_up, port)):
                 if running_server.poll() is not None:
                     raise RuntimeError((folder / "output.log").read_text())
                 await trio.sleep(POLL_SECONDS)
@@ -161,9 +200,9 @@ def _started(site: Namespace, folder: Path) -> Iterator[subprocess.Popen[bytes]]
         yield started
 
 
-async def _is_up() -> bool:
+async def _is_up(port: int) -> bool:
     try:
-        stream = await trio.open_tcp_stream(BOB, 53)
+        stream = await trio.open_tcp_stream(BOB, port)
     except OSError:
         return False
     await stream.aclose()

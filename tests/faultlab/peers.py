@@ -2,20 +2,18 @@
 
 import re
 import socket
-import ssl
 import threading
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import trio
+from OpenSSL import SSL
 
 from sipcore.resolve.target import SocketAddress, Transport
+from tests.faultlab.secured import Secured
 from tests.impairment.namespace import Namespace
-from tests.sipcore.transports.authority import Identity
 
 COPIED = ("via", "from", "to", "call-id", "cseq")
 """What an answer has from its request (RFC 3261 §8.2.6.2)."""
@@ -45,20 +43,22 @@ class Asked:
 
 Behaviour = Callable[[Asked], Sequence[bytes]]
 """What a peer says to a request."""
+Hello = Callable[[bytes], bytes | None]
+"""What a peer says to what a connection begins with, and then closes it, or stays silent where that is nothing; None
+where it goes on as usual."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One place of a peer. `elsewhere` answers from another port, `context` is that of TLS, `raw` gets the stream."""
+    """One place of a peer. `elsewhere` answers from another port, `context` is that of TLS."""
 
     transport: Transport
     port: int
     host: str
     behaviour: Behaviour
-    context: ssl.SSLContext | None = None
+    context: SSL.Context | None = None
     elsewhere: bool = False
-    small_flights: bool = False
-    """Whether it drops what begins with more than one packet's worth, as old devices do with handshakes."""
+    hello: Hello | None = None
 
 
 def answer(
@@ -110,29 +110,6 @@ def answering(*fields: str, **parts: object) -> Behaviour:
     return lambda asked: [answer(asked, *fields, **parts)]  # type: ignore[arg-type]
 
 
-def tls_context(
-    identity: Identity,
-    folder: Path,
-    *,
-    oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
-    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-    client_ca: Identity | None = None,
-) -> ssl.SSLContext:
-    """A server's context for an identity; with `client_ca`, clients need a certificate of that CA."""
-    file = folder / f"{identity.certificate.serial_number:x}.pem"
-    file.write_bytes(identity.chain + identity.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    context.load_cert_chain(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that old versions are old is the point
-        context.minimum_version, context.maximum_version = oldest, newest
-    if client_ca is not None:
-        context.load_verify_locations(cadata=client_ca.pem.decode())
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
 @dataclass(slots=True)
 class _Served:
     """What one peer has heard."""
@@ -178,14 +155,18 @@ async def _streams(
 ) -> None:
     async def serve(stream: trio.SocketStream) -> None:
         try:
-            if one.small_flights:
-                first = await stream.socket.recv(65535, socket.MSG_PEEK)
-                if len(first) > 1000:
-                    await trio.sleep_forever()
+            if one.hello is not None:
+                instead = one.hello(await stream.socket.recv(65535, socket.MSG_PEEK))
+                if instead is not None:
+                    await stream.receive_some()  # what is left unread would turn the end into a reset
+                    if not instead:
+                        await trio.sleep_forever()
+                    await stream.send_all(instead)
+                    return
             name = stream.socket.getpeername()
             talk: trio.abc.Stream = stream
             if one.context is not None:
-                secured = trio.SSLStream(stream, one.context, server_side=True)
+                secured = Secured(one.context, stream)
                 await secured.do_handshake()
                 talk = secured
             source = SocketAddress(name[0], name[1])

@@ -1,0 +1,5 @@
+"""Findings of discovery that no case of the lab can have, and why: by code."""
+
+WITHOUT_CASE = {
+    "probe-failed": "the kernel refuses datagrams from 65,508 bytes on, and a URI of more than 4,096 is not read",
+}
