@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from probes.checks.options import ONLY_CALLS
@@ -82,6 +82,20 @@ def findings(attempt: Attempt, system: System | None, now: float, *, others_serv
             found.append(_server_error(seen.response, known, severity))
         found += _clock(seen.response, known, now)
     return found
+
+
+def findings_of_call(attempt: Attempt, messages: Sequence[MessageTrace], system: System | None) -> list[Finding]:
+    """What is wrong with where the answer to a call wants to be reached, at a place whose OPTIONS was answered.
+
+    Many say that in answers to calls alone, which are the ones that need a Contact (RFC 3261 §12.1.1).
+    """
+    for message in messages:
+        answer = _read_untrusted(message.data) if message.direction is Direction.RECEIVED else None
+        if isinstance(answer, Response) and not answer.is_provisional:
+            called = replace(attempt, response=answer, records=(messages[0], message))
+            known = _Known(catalogue(), systems_of(system), called)
+            return list(_narrow(Exchanged.of(called), answer, known))
+    return []
 
 
 def crossed(*attempts: Attempt) -> tuple[MessageTrace, ...]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from probes.checks import tls_findings
 from probes.checks.dns.judge import DnsReport
 from probes.checks.dns.problems import DnsProblem
-from probes.checks.options import PLAIN_SIP, TLS
+from probes.checks.options import ONLY_CALLS, PLAIN_SIP, TLS
 from probes.checks.tls_judge import TlsReport
 from probes.destination import Destination
 from probes.discovery import answers
 from probes.discovery.candidates import Scope
-from probes.discovery.habits.judge import OF_FORWARDING, SIZES, Habits, sized
+from probes.discovery.habits.judge import CALL, OF_FORWARDING, SIZES, Habits, sized
 from probes.discovery.outcome import Asked
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.findings.catalogue import catalogue
@@ -20,7 +20,7 @@ from probes.fingerprint.banners import banner_of
 from probes.fingerprint.identify import system_of
 from probes.result import Attempt, Reach, System
 from sipcore.message.message import Response
-from sipcore.resolve.target import Transport
+from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
 
 _ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
@@ -142,6 +142,13 @@ class _Case:
         for attempt in self.attempts:
             others = any(other is not attempt for other in serving)
             yield from answers.findings(attempt, system, self.seen.now, others_serve=others)
+            if attempt.detail != ONLY_CALLS:
+                for called in self._called_at(attempt.hop):
+                    yield from answers.findings_of_call(attempt, called.messages, system)
+
+    def _called_at(self, hop: Hop) -> list[Asked]:
+        place = hop.transport, hop.remote
+        return [one for one in self.seen.asked if one.purpose == CALL and (one.hop.transport, one.hop.remote) == place]
 
     def translators(self, found: Sequence[Finding]) -> list[Finding]:
         """The same findings; where places contradict each other about this host's address, somebody is wrong about it.

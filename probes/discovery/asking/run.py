@@ -28,6 +28,8 @@ Key = tuple[Transport, SocketAddress]
 """A place."""
 NOBODY = "anonymous"
 """Whose registrations are asked for where no user is named."""
+HANG_UP = 0.4
+"""Seconds that hanging up takes at most, once the time for the call is over."""
 
 
 @dataclass(slots=True)
@@ -85,9 +87,10 @@ class EndpointIO:
         """Call, and give what was seen until the answer. However far it comes, the call is hung up then.
 
         Where nothing came back there is nothing to cancel (RFC 3261 §9.1): the INVITE is given up, and whoever has it
-        all the same knows by its Expires when to stop ringing (§13.2.1).
+        all the same knows by its Expires when to stop ringing (§13.2.1). Where a BYE is not answered, since the Contact
+        leads nowhere, that is waited for as long as `seconds` last.
         """
-        endpoint = self._endpoint
+        endpoint, end = self._endpoint, trio.current_time() + seconds
         expires = [("Expires", str(max(math.ceil(seconds), 1)))]
         invite = endpoint.new_request(INVITE, uri, fields=expires, body=bytes(offer), content_type=SDP)
         asked = self._awaited(CALL, invite, hop)
@@ -98,8 +101,8 @@ class EndpointIO:
                         if isinstance(event, CallAnswered | CallFailed):
                             break
             finally:
-                if not any(isinstance(one, MessageTrace) and one.direction is _RECEIVED for one in asked.records):
-                    call.patience = 0.0
+                came = any(isinstance(one, MessageTrace) and one.direction is _RECEIVED for one in asked.records)
+                call.patience = max(end - trio.current_time(), HANG_UP) if came else 0.0
             return tuple(asked.records)
 
     @property
@@ -164,9 +167,15 @@ class EndpointIO:
                     asked.records.append(record)
 
     def _owners(self, flow: Flow, data: bytes) -> Iterable[_Asked]:
-        """Whose message that is: by its Call-ID, wherever it comes from; else the first query's to that place."""
+        """Whose message that is: by its Call-ID, wherever it comes from.
+
+        One that has none, or another, is taken for an answer to the first query to that place that waits for one.
+        """
         owner = next((asked for asked in self._asked if asked.call_id in data), None)
-        return [owner] if owner is not None else self._at((flow.transport, flow.remote))[:1]
+        if owner is not None:
+            return [owner]
+        there = self._at((flow.transport, flow.remote))
+        return [asked for asked in there if asked.exchange is None and asked.failure is None][:1] or there[:1]
 
     def _at(self, place: Key) -> list[_Asked]:
         return [asked for asked in self._asked if asked.place == place]

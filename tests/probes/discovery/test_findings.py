@@ -8,7 +8,8 @@ from probes.checks.options import PLAIN_SIP, TLS
 from probes.destination import Destination
 from probes.discovery.candidates import Scope
 from probes.discovery.findings import Seen, find, is_forwarded, merged
-from probes.discovery.habits.judge import SIZES, Habits
+from probes.discovery.habits.judge import CALL, SIZES, Habits
+from probes.discovery.outcome import Asked
 from probes.discovery.recommend import most_telling
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.findings.catalogue import catalogue
@@ -216,6 +217,16 @@ def test_the_same_at_several_places_is_told_once_with_all_of_them() -> None:
     attempts = [exchanged(f"{kind} 198.51.100.1:5060", more=narrow) for kind in ("udp", "tcp")]
     (finding,) = found(*attempts, destination=ADDRESS)
     assert [told.partition(" ")[0] for told in finding.evidence] == ["udp", "tcp"]
+
+
+def test_an_address_that_the_answer_to_the_call_alone_has() -> None:
+    attempt = exchanged()
+    call = exchanged(more="Contact: <sip:10.0.0.1>\r\n", where=str(attempt.hop))
+    messages = tuple(one for one in call.records if isinstance(one, MessageTrace))
+    assert found(attempt, destination=ADDRESS) == ()
+    (finding,) = found(attempt, destination=ADDRESS, seen=Seen(asked=(Asked(CALL, attempt.hop, messages),)))
+    assert finding.code == "contact-narrow"
+    assert finding.records == messages[1:]
 
 
 def test_findings_of_dns_about_different_records_stay_apart() -> None:

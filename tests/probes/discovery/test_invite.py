@@ -75,6 +75,13 @@ async def test_who_answers_calls_alone_is_alive(clock: MockClock) -> None:
     assert peer.methods["ACK"] == peer.methods["BYE"] == 1
 
 
+async def test_who_never_answers_the_bye_is_not_waited_for_beyond_the_deadline(clock: MockClock) -> None:
+    peer = Peer(OPTIONS="200 OK", INVITE="200 OK")
+    found = await discovered(peer, invite=True)
+    assert peer.methods["BYE"] == 1
+    assert found.duration <= DEFAULT_TIMEOUT * 1.1
+
+
 async def test_a_phone_that_rings_is_alive_and_left_alone(clock: MockClock) -> None:
     peer = Peer(INVITE="180 Ringing", CANCEL="200 OK")
     found = await discovered(peer, invite=True)
@@ -155,3 +162,5 @@ async def test_deep_mode_sends_one_of_each(clock: MockClock) -> None:
     assert purposes[0] == "options"
     assert {"1300 bytes", "no-hops", "spelling", "registrations", "method"} <= set(purposes)
     assert found.attempts[0].reach is Reach.ANSWERED
+    # An answer by which its request cannot be told is no second answer to the first.
+    assert "duplicated-answers" not in {finding.code for finding in found.findings}
