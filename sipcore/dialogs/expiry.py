@@ -18,6 +18,8 @@ LEAD = 32.0
 """Seconds before its end that a session is given up, unless a third of it is less (§10)."""
 TOO_SMALL = 422
 """Session Interval Too Small (§6)."""
+MAX_RAISES = 8
+"""422 in a row that are believed: each proxy on the way may want more than the one before, but there are not many."""
 
 _FieldList = list[tuple[str, object]]
 
@@ -33,13 +35,14 @@ class Due(Enum):
 class Expiry:
     """The session timer of one dialog. `due` is when `wake` is to be called, NEVER while no timer runs."""
 
-    __slots__ = ("_end", "_wanted", "due", "interval", "minimum", "refreshed_here")
+    __slots__ = ("_end", "_raises", "_wanted", "due", "interval", "minimum", "refreshed_here")
 
     def __init__(self, interval: int = 0, minimum: int = MIN_INTERVAL) -> None:
         """Take the seconds to ask for, 0 for nothing, and those that must not be gone below."""
         self.interval = interval
         self.minimum = minimum
         self._wanted = interval
+        self._raises = 0
         self.refreshed_here: bool | None = None
         """Whether this side refreshes; None while there is no timer."""
         self.due = NEVER
@@ -58,10 +61,11 @@ class Expiry:
         return fields
 
     def too_small(self, refusal: Response) -> bool:
-        """Take a 422; False when it tells nothing new, so that asking again is of no use (§7.3)."""
+        """Take a 422; False when it tells nothing new, or too often, so that asking again is of no use (§7.3)."""
         wanted = _lowest(refusal)
-        if wanted <= self.minimum:
+        if wanted <= self.minimum or self._raises >= MAX_RAISES:
             return False
+        self._raises += 1
         self.minimum = wanted
         self.interval = max(self.interval, self.minimum)
         return True
@@ -71,6 +75,7 @@ class Expiry:
 
         A peer that knows no session timers says nothing. Then the timer that is wanted here is kept here.
         """
+        self._raises = 0
         try:
             expires = success[SESSION_EXPIRES]
         except ParseError:

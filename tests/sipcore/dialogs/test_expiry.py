@@ -3,7 +3,7 @@
 import pytest
 
 from sipcore.dialogs.effects import EndReason
-from sipcore.dialogs.expiry import Due, Expiry
+from sipcore.dialogs.expiry import MAX_RAISES, Due, Expiry
 from sipcore.dialogs.manner import Manner
 from sipcore.events import CallChanged, CallEnded, CallFailed, CallReceived
 from sipcore.message.build import response as build_response
@@ -176,3 +176,16 @@ def test_a_422_that_asks_for_nothing_new_ends_the_call() -> None:
     (failed,) = wire.alice.told(CallFailed)
     assert failed.response
     assert failed.response.status == 422
+
+
+def test_a_peer_that_always_wants_more_is_given_up() -> None:
+    wire = Wire(config=StackConfig(session_interval=600), lose=lambda ordinal, data: True)
+    wire.call()
+    wire.pump()
+    for interval in range(601, 603 + MAX_RAISES):
+        invite = next(message for message in reversed(wire.alice.messages()) if message.cseq.method == "INVITE")
+        assert isinstance(invite, Request)
+        refusal = build_response(invite, 422, tag=f"b{interval}", fields=[("Min-SE", interval)])
+        wire.deliver(wire.alice, bytes(refusal))
+    assert wire.alice.starts().count("INVITE") == 1 + MAX_RAISES
+    assert wire.alice.told(CallFailed)
