@@ -7,7 +7,7 @@ from sipcore.dialogs.effects import Effect, EndReason, Finish, Purpose, Reply, S
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.session import Session
 from sipcore.dialogs.usage import InviteUsage
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
@@ -144,14 +144,17 @@ class Side(ABC):
         return []
 
     def fail_within(self, purpose: Purpose, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
-        """A request inside the dialog got no final response."""
+        """A request inside the dialog got no final response.
+
+        Silence ends the dialog, as a 408 does; that it could not be sent counts as a 503, which does not (§8.1.3.1).
+        """
         if purpose is Purpose.BYE:
             self._parted(EndReason.BYE_UNANSWERED)
             return self.bye_done(now)
         usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.fail(sent, failure, now), now)
-        if purpose is Purpose.OTHER and usage is self.usage:
+        if purpose is Purpose.OTHER and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 

@@ -26,7 +26,7 @@ from sipcore.dialogs.expiry import TOO_SMALL, Due, Expiry
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.fields.simple import RAck
@@ -205,8 +205,10 @@ class InviteUsage:
             change.due = self._patience(now)
 
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
-        """A re-INVITE or UPDATE got no final response."""
-        return self._move_client(reinvite_client.Input.GONE, now, sent=sent, failure=failure)
+        """A re-INVITE or UPDATE got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
+        inputs = reinvite_client.Input
+        happening = inputs.GONE if failure.reason is FailureReason.TIMED_OUT else inputs.REFUSED
+        return self._move_client(happening, now, sent=sent, failure=failure)
 
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""

@@ -6,11 +6,11 @@ import pytest
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.reinvite_client import PATIENCE
-from sipcore.errors import LocalError
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallChanged, CallEnded, CallFailed, CallOffered, CallUnchanged
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import StackConfig
@@ -235,6 +235,24 @@ def test_a_peer_that_does_not_know_the_dialog_ends_the_call(status: int) -> None
     wire.run(0.1)
     assert wire.alice.told(CallUnchanged)
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_change_that_could_not_be_sent_leaves_the_call_up(method: str) -> None:
+    """RFC 3261 §8.1.3.1: a failure of the transport counts as a 503, which ends no dialog."""
+    wire = Wire(Transport.TCP)
+    call, _ = wire.up()
+    wire.lose = lambda _, data: data.startswith(method.encode())
+    hold(wire, wire.alice, call, method=method)
+    wire.pump()
+    reset = TransportFailure(FailureReason.RESET, "reset")
+    wire.alice.stack.flow_failed(Flow(Transport.TCP, ALICE, BOB), reset, wire.now)
+    wire.run(40)
+    assert [event.failure for event in wire.alice.told(CallUnchanged)] == [reset]
+    hold(wire, wire.alice, call, method="UPDATE" if method == "INVITE" else "INVITE")
+    wire.run(0.1)
+    assert wire.alice.told(CallChanged)
+    assert not wire.alice.told(CallEnded)
 
 
 def test_a_reinvite_without_an_offer_gets_one_and_answers_it_in_the_ack() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.refer import SIPFRAG, notification, told_status
-from sipcore.errors import LocalError
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallConfirmed,
     CallEnded,
@@ -17,7 +17,7 @@ from sipcore.events import (
 )
 from sipcore.message.build import response as build_response
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop, Transport
+from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
@@ -84,6 +84,18 @@ def test_a_request_that_nobody_answers_ends_the_call() -> None:
     assert wire.alice.told(RequestFailed)
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
     assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.REMOTE_HANG_UP]
+
+
+def test_a_request_that_could_not_be_sent_does_not() -> None:
+    wire = Wire(Transport.TCP, lose=lambda _, data: data.startswith(b"INFO"))
+    call, _ = wire.up()
+    wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.pump()
+    reset = TransportFailure(FailureReason.RESET, "reset")
+    wire.alice.stack.flow_failed(Flow(Transport.TCP, ALICE, BOB), reset, wire.now)
+    wire.run(40)
+    assert wire.alice.told(RequestFailed)
+    assert not wire.alice.told(CallEnded)
 
 
 def test_a_481_inside_ends_the_call() -> None:
