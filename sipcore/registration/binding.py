@@ -14,7 +14,7 @@ from sipcore.message.fields.contact import (
     parse_contact,
 )
 from sipcore.message.message import Response
-from sipcore.message.params import NO_PARAMS, Params
+from sipcore.message.params import NO_PARAMS
 from sipcore.message.registry import CONTACT, EXPIRES, FLOW_TIMER, PATH, REQUIRE, SERVICE_ROUTE, Row
 from sipcore.message.uri import SipUri, Uri, equivalent
 from sipcore.value import value
@@ -135,11 +135,6 @@ def is_same(left: Address, right: Address) -> bool:
     if None not in first and None not in second:
         return first == second
     return equivalent(left.uri, right.uri)
-
-
-def with_ob(uri: SipUri) -> SipUri:
-    """A contact whose dialogs come back along the flow that they began on (RFC 5626 §4.3)."""
-    return uri if "ob" in uri.params else uri.replace(params=Params((*uri.params, ("ob", None))))
 
 
 def without_expires(contacts: Iterable[Address]) -> tuple[Address, ...]:

@@ -11,7 +11,7 @@ from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri, TelUri, parse_uri
-from sipcore.registration.binding import Registration, is_same, read_binding, with_ob
+from sipcore.registration.binding import Registration, is_same, read_binding
 
 AOR = Address.parse("<sip:alice@example.com>")
 URN = "urn:uuid:00000000-0000-1000-8000-000A95A0E128"
@@ -147,12 +147,6 @@ def test_what_cannot_be_read_is_taken_for_absent() -> None:
 )
 def test_is_same(left: str, right: str, same: bool) -> None:
     assert is_same(contact(left), contact(right)) is same
-
-
-def test_ob() -> None:
-    once = with_ob(SipUri("192.0.2.1", "alice"))
-    assert str(once) == "sip:alice@192.0.2.1;ob"
-    assert with_ob(once) is once
 
 
 PIECES = st.sampled_from(["<sip:a@b>", "<sip:[>", "*", ";expires=", "0", "9" * 12, ", ", ";reg-id=", '"', "lr", "\xff"])
