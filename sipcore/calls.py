@@ -23,7 +23,6 @@ from sipcore.dialogs.effects import (
     Purpose,
     Redirected,
     Reply,
-    SendAndForget,
     SendInDialog,
     SendInvite,
     Unchanged,
@@ -49,7 +48,7 @@ from sipcore.events import (
 from sipcore.message.build import Fields
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE, INVITE, REFER
+from sipcore.message.method import ACK, BYE, INVITE, PRACK, REFER
 from sipcore.message.registry import REPLACES
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, Outgoing, contact_for, target_along
@@ -180,6 +179,13 @@ class Calls:
             self._remove_if_over(call)
         self._outgoing.forget(ticket)
 
+    def invite_over(self, key: AnyServerKey) -> None:
+        """A server transaction is gone; that of a call's INVITE may be all that kept it."""
+        call = self._book.by_key.get(key)
+        if call is not None and isinstance(call.machine, Callee) and call.keys[0] == key:
+            call.machine.invite_over()
+            self._remove_if_over(call)
+
     # What the peer sends
 
     def refusal_of(self, invite: Request) -> tuple[int, Fields] | None:
@@ -213,8 +219,10 @@ class Calls:
         call = self._book.by_dialog.get(dialog_id)
         if call is None or call.machine.usage_of(dialog_id.remote_tag) is None:
             return None  # or an early dialog that was forked, and has lost to another one
-        if call.machine.is_over and request.method != BYE:
-            return None  # the dialog ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1)
+        if call.machine.is_over and request.method not in (BYE, PRACK):
+            # It ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1), or with a refusal,
+            # which a PRACK may cross (RFC 3262 §3).
+            return None
         return call.number
 
     def is_in_order(self, number: int, request: Request) -> bool:
@@ -334,8 +342,6 @@ class Calls:
                 case SendInDialog(purpose, request, next_hop):
                     contact = call.user if purpose is Purpose.CHANGE else None
                     self._book.watch(call, self._send(call, request, next_hop, contact=contact), purpose)
-                case SendAndForget(request, next_hop):
-                    self._send(call, request, next_hop)
                 case SendInvite(invite, target):
                     self._invite_again(call, invite, target, now)
                 case CancelInvite(fields):
@@ -423,7 +429,7 @@ class Calls:
             self._carry_out(replaced, ending, now)
 
     def _remove_if_over(self, call: Entry) -> None:
-        """Forget a call once it is over and no repeated 2xx can ask for its ACK any more (RFC 6026 §7.2)."""
-        if not call.over or call.tickets:
+        """Forget a call once it is over, and neither a repeated 2xx (RFC 6026 §7.2) nor a PRACK can come for it."""
+        if not call.over or call.tickets or (isinstance(call.machine, Callee) and call.machine.awaits_prack):
             return
         self._book.remove(call)

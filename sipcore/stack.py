@@ -442,7 +442,10 @@ class Stack:
         self._outputs.append(RequestFailed(ticket, failure))
 
     def _terminated(self, key: Key) -> None:
-        ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
+        if not isinstance(key, ClientKey):
+            self._calls.invite_over(key)
+            return
+        ticket = self._outgoing.ticket_of(key)
         if ticket is not None and self._calls.owns(ticket):
             self._calls.transaction_over(ticket)
 

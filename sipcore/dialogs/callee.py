@@ -185,6 +185,15 @@ class Callee(Side):
         """Whether the call is over."""
         return self.state in _OVER
 
+    @property
+    def awaits_prack(self) -> bool:
+        """Whether a PRACK may still come, which is answered even after a refusal (RFC 3262 §3)."""
+        return self._reliable is not None and not self._reliable.is_acknowledged
+
+    def invite_over(self) -> None:
+        """The transaction of the INVITE is over, and nobody who got a 1xx in it is waited for any more."""
+        self._reliable = None
+
     # What the owner asks for
 
     def ring(

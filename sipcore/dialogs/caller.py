@@ -17,8 +17,9 @@ from sipcore.dialogs.effects import (
     Failed,
     Offered,
     Progress,
+    Purpose,
     Redirected,
-    SendAndForget,
+    SendInDialog,
     SendInvite,
 )
 from sipcore.dialogs.expiry import TOO_SMALL, Expiry
@@ -424,4 +425,4 @@ class Caller(Side):
         fork = self.new_usage(dialog_of_caller(inviting.invite, response), inviting.session.fork(), owner=True)
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.forks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
-        return [ack, SendAndForget(*fork.dialog.request(BYE, self.numbers.next()))]
+        return [ack, SendInDialog(Purpose.FORK, *fork.dialog.request(BYE, self.numbers.next()))]

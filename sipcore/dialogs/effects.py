@@ -33,6 +33,7 @@ class Purpose(Enum):
     BYE = "BYE"
     CHANGE = "re-INVITE or UPDATE"
     PRACK = "PRACK"
+    FORK = "BYE to a callee who has picked up as well"
     OTHER = "a request of the owner"
 
 
@@ -53,14 +54,6 @@ class SendInDialog:
     """Send this request in a transaction of its own, and tell how it ends: `receive_within` or `fail_within`."""
 
     purpose: Purpose
-    request: Request
-    next_hop: Uri
-
-
-@value
-class SendAndForget:
-    """Send this request in a transaction of its own; how it ends does not matter."""
-
     request: Request
     next_hop: Uri
 
@@ -173,4 +166,4 @@ class Ended:
 
 Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Failed | Ended
 """What the owner tells on."""
-Effect = AckSuccess | SendInDialog | SendAndForget | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report
+Effect = AckSuccess | SendInDialog | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report

@@ -38,6 +38,11 @@ class ReliableProvisionals:
         waiting = [*([self._repeat.response] if self._repeat else ()), *self._queue]
         return any(response.body for response in waiting)
 
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether every one that went out is."""
+        return not self._unanswered
+
     def next_number(self) -> int:
         """The RSeq of the next one."""
         self._last += 1

@@ -4,7 +4,7 @@ import pytest
 
 from sipcore.dialogs.caller import MAX_FORKS
 from sipcore.dialogs.effects import EndReason
-from sipcore.events import CallAnswered, CallEnded, CallProgress
+from sipcore.events import CallAnswered, CallEnded, CallProgress, RequestFailed, ResponseReceived
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from tests.sipcore.wire import BOB, SDP, Wire, description
@@ -60,6 +60,20 @@ def test_every_further_2xx_is_acknowledged_and_ended() -> None:
         data for (_, data), message in zip(wire.alice.sent, wire.alice.messages(), strict=True) if message.to_tag == "c"
     ]
     assert acks[0] == acks[2]
+
+
+@pytest.mark.parametrize("status", [200, 481, 0])
+def test_how_the_bye_to_a_further_callee_ends_is_nobodys_business(status: int) -> None:
+    """Its answer, or that none comes, is no response to a request that the owner knows of."""
+    wire, _ = calling()
+    says(wire, 200, "b", body=description(BOB))
+    says(wire, 200, "c", body=description(BOB))
+    bye = wire.alice.messages()[-1]
+    assert isinstance(bye, Request)
+    if status:
+        wire.deliver(wire.alice, bytes(build_response(bye, status)))
+    wire.run(100)
+    assert not [*wire.alice.told(ResponseReceived), *wire.alice.told(RequestFailed), *wire.alice.told(CallEnded)]
 
 
 def test_a_further_2xx_with_an_offer_gets_a_refusing_answer() -> None:

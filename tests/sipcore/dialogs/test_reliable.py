@@ -163,6 +163,33 @@ def test_an_offer_in_a_1xx_is_answered_in_the_prack() -> None:
     assert wire.alice.stack.session(call).remote == description(BOB)
 
 
+@pytest.mark.parametrize("how", ["refused", "cancelled"])
+def test_a_prack_that_comes_after_the_end_is_answered(how: str) -> None:
+    """RFC 3262 §3: the final response stops the repetition, and a PRACK must still be dealt with."""
+    lost: list[bytes] = []
+
+    def lose(_: int, data: bytes) -> bool:
+        if data.startswith(b"PRACK") and not lost:
+            lost.append(data)
+            return True
+        return False
+
+    wire = Wire(lose=lose)
+    call, at_bob = ringing(wire)
+    wire.bob.stack.ring(at_bob, 183, wire.now, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    if how == "refused":
+        wire.bob.stack.reject(at_bob, 486, wire.now)
+    else:
+        wire.alice.stack.hang_up(call, wire.now)
+    wire.run(1.0)
+    assert lost
+    assert wire.bob.told(CallEnded)
+    assert wire.bob.starts()[-1] == "200 PRACK"
+    wire.run(100)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
 def test_a_refusal_ends_the_repetition() -> None:
     wire = Wire(lose=lambda _, data: data.startswith(b"PRACK"))
     _, at_bob = ringing(wire)
