@@ -26,6 +26,8 @@ match_quoted = re.compile(QUOTED, re.DOTALL).match
 
 # What ends a line, and surrogates that no decoding of bytes makes and so no encoding can undo.
 _FORBIDDEN = re.compile("[\r\n\0\ud800-\udc7f\udd00-\udfff]").search
+lonely_nul = re.compile(r"(?<!\\)(?:\\\\)*+(\0)").search
+"""Find a NUL, as group 1, that is not the second half of a quoted-pair (RFC 3261 §25.1): no backslash belongs to it."""
 # The look-behind lets a run of white space be tried once, at its beginning, and not again at each of its characters.
 _FOLD = re.compile(r"(?:(?<![ \t])[ \t]++)?+\r?\n[ \t]++")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -43,6 +45,16 @@ def require_safe(text: str, what: str) -> str:
     """Give `text` back if it may stand in one line; raises UnsafeValue, which names `what`, if it may not."""
     if _FORBIDDEN(text):
         raise UnsafeValue(f"{what} holds CR, LF or NUL; take them out", section="RFC 3261 §7.3.1")
+    return text
+
+
+def require_field(text: str, what: str) -> str:
+    """As `require_safe`, for the value of a header field: a NUL may be the second half of a quoted-pair in it.
+
+    Peers may write one, and what is copied from them has to go back as it came: tags, routes, nonces.
+    """
+    if _FORBIDDEN(text):
+        require_safe(text if lonely_nul(text) else text.replace("\0", ""), what)
     return text
 
 

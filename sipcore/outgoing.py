@@ -2,7 +2,7 @@
 
 One ticket stands for one request as its owner sees it, whatever it takes: several lookups, several hops (each a new
 transaction with a new branch, RFC 3263 §4.3), several rounds of authentication (RFC 3261 §22.2). Nothing here sends;
-what is to be done comes back as outputs.
+what is to be done comes back as outputs. A response needs a way to be found only where its connection is gone.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK
 from sipcore.message.params import Params
+from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
@@ -24,16 +25,19 @@ from sipcore.tokens import Tokens
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.transactions.reply import reply_anew
 from sipcore.value import maker, value
 
 SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
 
-
 MAX_DATAGRAM = 1300
 """Bytes of a request that may go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
 MAX_ENDS = 256
 """Local addresses whose Via and Contact are remembered; each connection has one of its own. Forgotten all at once."""
+
+MAX_CARRIED_BACK = 64
+"""Responses that wait for a new connection: whoever asks and leaves, again and again, gets no more than so many."""
 
 _make_resolve, _make_prepare, _make_sent = maker(Resolve), maker(Prepare), maker(RequestSent)
 
@@ -86,12 +90,13 @@ class Outgoing:
         self._outputs = outputs
         self._pending: dict[int, _Pending] = {}
         self._tickets: dict[ClientKey, int] = {}
+        self._carried_back: dict[int, Transmit] = {}
         self._last_ticket = 0
         self._alias = ""
         self._known_ends: dict[tuple[Transport, str, int, str | None], Ends] = {}
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._pending) + len(self._carried_back)
 
     def send(self, order: Order) -> int:
         """Start on an order; gives its ticket. Raises LocalError for a target that no transport here can reach."""
@@ -110,8 +115,9 @@ class Outgoing:
     def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> TransportFailure | None:
         """Take the answer to a Resolve. Gives the failure when there is nowhere left to go."""
         pending = self._pending.get(ticket)
-        if pending is None:
-            return None  # abandoned meanwhile
+        if pending is None:  # a response, or abandoned meanwhile
+            self._send_back(self._carried_back.pop(ticket, None), result)
+            return None
         if isinstance(result, Hop):
             return self._transmit(ticket, pending, result, now)
         if isinstance(result, TransportFailure):
@@ -163,10 +169,13 @@ class Outgoing:
             if hop is not None:
                 self._transmit(ticket, pending, hop, now)
             return True, None
-        if response.status == SERVICE_UNAVAILABLE and pending.hops and not pending.cancelled:
-            self._forget_key(pending)
-            self._prepare(ticket, pending)
-            return True, None
+        if response.status == SERVICE_UNAVAILABLE and not pending.cancelled:
+            busy = pending.hop.remote if pending.hop is not None else None
+            pending.hops = [hop for hop in pending.hops if hop.remote != busy]  # nor by another transport
+            if pending.hops:
+                self._forget_key(pending)
+                self._prepare(ticket, pending)
+                return True, None
         if response.status > 100:
             # Somebody is dealing with the request: trying another hop as well would be a second request.
             pending.hops.clear()
@@ -176,6 +185,17 @@ class Outgoing:
         """A transaction failed; gives the failure when there is no other hop (RFC 3263 §4.3)."""
         pending = self._pending.get(ticket)
         return self._next_hop(ticket, pending, failure) if pending else None
+
+    def carry_back(self, lost: Transmit) -> None:
+        """Send a response over a new connection whose own is gone (RFC 3261 §18.2.2), where one can be made."""
+        if not isinstance(lost.to, Flow) or len(self._carried_back) >= MAX_CARRIED_BACK:
+            return
+        response = parse_message(lost.data)
+        hop = reply_anew(response, lost.to) if isinstance(response, Response) else None
+        if hop is not None:
+            self._last_ticket += 1
+            self._carried_back[self._last_ticket] = lost
+            self._outputs.append(_make_resolve(self._last_ticket, _make_prepare(hop)))
 
     def unheard(self, flow: Flow) -> list[ClientKey]:
         """The transactions that wait for a first response from where `flow` leads."""
@@ -204,6 +224,16 @@ class Outgoing:
         pending = self._pending.pop(ticket, None)
         if pending is not None:
             self._forget_key(pending)
+
+    def _send_back(self, lost: Transmit | None, way: Result | Hop | TransportFailure) -> None:
+        """Send what `carry_back` took, and, while its transaction lasts, all that follows it."""
+        if lost is None or not isinstance(way, Hop):
+            return
+        key = lost.key
+        if key is None or isinstance(key, ClientKey) or key not in self._transactions:
+            self._outputs.append(Transmit(key, way, lost.data, lost.attempt))
+        else:
+            self._transactions.reroute(key, way)
 
     def _forget_key(self, pending: _Pending) -> None:
         if pending.key is not None:

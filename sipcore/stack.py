@@ -16,7 +16,7 @@ from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
 from sipcore.dialogs.refer import is_refer_notification
 from sipcore.dialogs.replaces import replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
-from sipcore.errors import LocalError, ParseError, SipError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
     CallNotified,
     CallRequested,
@@ -244,10 +244,12 @@ class Stack:
             self._request_failed(ticket, failure, now)
         self._settle(now)
 
-    def transport_failed(self, key: Key | None, failure: TransportFailure, now: float) -> None:
-        """A Transmit could not be carried out; `key` is what it came with."""
-        if key is not None:
-            self._transactions.transport_failed(key, failure, now)
+    def transport_failed(self, lost: Transmit, failure: TransportFailure, now: float) -> None:
+        """A Transmit could not be carried out."""
+        if lost.key is not None:
+            self._transactions.transport_failed(lost.key, failure, now)
+        if failure.reason is FailureReason.CLOSED:
+            self._outgoing.carry_back(lost)
         self._settle(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:

@@ -157,12 +157,12 @@ class Loop:
                 self._take(output, now)
 
     def _transmit(self, output: Transmit) -> None:
-        key, to, data, attempt = output
+        _, to, data, attempt = output
         tell = self._sent_at.pop(data, None) if self._sent_at else None
         try:
             at = self.transports.send(to, data)
         except TransportFailure as failure:
-            self.stack.transport_failed(key, failure, trio.current_time())
+            self.stack.transport_failed(output, failure, trio.current_time())
             return
         if tell is not None:
             tell(at)

@@ -17,7 +17,7 @@ from sipcore.grammar import (
     TOKEN,
     is_safe,
     raw_offset,
-    require_safe,
+    require_field,
     require_token,
     split_list,
     unfold,
@@ -276,7 +276,7 @@ class Headers:
     def replaced(self, name: str, *values: object) -> "Headers":
         """The same fields with `name` having just `values`, where the first one stood, or at the end.
 
-        Raises UnsafeValue on a name that is not a token and on a value with CR, LF or NUL.
+        Raises UnsafeValue on a name that is not a token and on a value that `grammar.require_field` refuses.
         """
         key = key_of(require_token(name, "a header field's name"))
         added = [_part(name, item) for item in values]
@@ -311,7 +311,7 @@ class Headers:
             return self
         at = self._keys.index(key)
         written, colon, content = self._parts[at]
-        part = (written, colon, content + require_safe(suffix, name))
+        part = (written, colon, content + require_field(suffix, name))
         return Headers([*self._parts[:at], part, *self._parts[at + 1 :]], self._keys)
 
     def only(self, *names: str) -> "Headers":
@@ -367,7 +367,7 @@ def headers_of(*items: tuple[str, object]) -> Headers:
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
     if not is_safe("".join([text for _, _, text in parts])):  # one look at all of them is a third of the work
         for name, _, text in parts:
-            require_safe(text, name)
+            require_field(text, name)
     return Headers(parts, keys)
 
 
@@ -412,7 +412,7 @@ def _too_many() -> LimitExceeded:
 
 def _part(name: str, content: object) -> Part:
     text = str(content)
-    return (name, ":", f" {require_safe(text, name)}" if text else "")
+    return (name, ":", f" {require_field(text, name)}" if text else "")
 
 
 def _pieces(row: Row[object], text: str, notes: Notes) -> list[str]:

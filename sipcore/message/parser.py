@@ -10,7 +10,7 @@ import re
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.grammar import TOKEN, is_token
+from sipcore.grammar import TOKEN, is_token, lonely_nul
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
 from sipcore.message.headers import Headers, Noted, Part, field_position, message_start
 from sipcore.message.message import (
@@ -46,8 +46,6 @@ _METHODS = frozenset(KNOWN)
 _plain_status_line = re.compile(rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) (.*+)", re.DOTALL).fullmatch
 _status_line = re.compile(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL).fullmatch
 _is_version = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
-# Behind a backslash a NUL is the second half of a quoted-pair, unless the backslash is one itself.
-_LONELY_NUL = re.compile(r"(?<!\\)(?:\\\\)*+(\0)").search
 _NOT_UTF8 = re.compile("[\udc80-\udcff]").search
 
 
@@ -186,7 +184,7 @@ def _mend_lines(head: str, start: int, noted: list[Noted]) -> list[str]:
         noted.append(Noted(Deviation.BARE_LF, "message"))
     if not head.isascii() and _NOT_UTF8(head):
         noted.append(Noted(Deviation.NOT_UTF8, "message"))
-    lonely = _LONELY_NUL(head) if "\0" in head else None
+    lonely = lonely_nul(head) if "\0" in head else None
     if lonely:
         raise _odd_octet("a NUL", head, lonely.start(1), start)
     mended: list[list[str]] = []

@@ -7,10 +7,9 @@ which RFC 3261 §18.2.2 wants obeyed.
 
 from ipaddress import ip_address
 
-from sipcore.errors import UnsafeValue
 from sipcore.grammar import split_list
 from sipcore.message.fields.via import Via
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
 from sipcore.message.registry import VIA
 from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric
 
@@ -19,8 +18,7 @@ def stamped(request: Request, flow: Flow) -> Request:
     """The request with `received` and `rport` in its topmost Via, where they are called for.
 
     That is `received` when sent-by is not the address it came from (RFC 3261 §18.2.1), and both when the client asked
-    for `rport` (RFC 3581 §4). Raises ParseError where the topmost Via cannot be read. One with a NUL, which can be
-    received in a quoted string but not be written, stays as it is.
+    for `rport` (RFC 3581 §4). Raises ParseError where the topmost Via cannot be read.
     """
     via = request.via
     source = flow.remote.host.partition("%")[0]
@@ -30,10 +28,7 @@ def stamped(request: Request, flow: Flow) -> Request:
     if via.wants_rport:
         via = via.with_param("rport", str(flow.remote.port))
     first, *others = request.headers.get_all(VIA.name)
-    try:
-        return request.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
-    except UnsafeValue:
-        return request
+    return request.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
 
 
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:
@@ -51,6 +46,21 @@ def reply_to(via: Via, flow: Flow) -> Flow | Hop:
         return flow  # RFC 3581 §4: to the source port, from the address and port that the request was received on
     why = "the request's source, and the port of its Via"
     return Hop(flow.transport, SocketAddress(flow.remote.host, port), flow.local, why=why)
+
+
+def reply_anew(response: Response, gone: Flow) -> Hop | None:
+    """Where a response goes whose connection is gone: by a new one, to the port of its Via (RFC 3261 §18.2.2).
+
+    None for datagrams, which have no connection, and for WebSockets, whose clients nobody can connect to (RFC 7118
+    §5). Raises ParseError where the topmost Via cannot be read.
+    """
+    if not gone.transport.reliable or gone.transport.websocket:
+        return None
+    via = response.via
+    port = gone.transport.default_port if via.port is None else via.port
+    name = via.host.strip("[]") if gone.transport.secure else None
+    why = "the request's source, and the port of its Via, since its connection is gone"
+    return Hop(gone.transport, SocketAddress(gone.remote.host, port), gone.local, name, why)
 
 
 def _same_address(host: str, source: str) -> bool:

@@ -1,16 +1,19 @@
-"""How a request names its sender: sent-by and Contact by transport."""
+"""How a request names its sender, sent-by and Contact by transport; and responses whose connection is gone."""
 
 import pytest
 
 from sipcore.dialogs.effects import EndReason
-from sipcore.errors import LocalError
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallEnded, CallReceived, Prepare, RequestReceived, Resolve
+from sipcore.message.build import Ends
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
-from sipcore.outgoing import Order, contact_for, target_of
-from sipcore.resolve.target import Hop, SocketAddress, Target, Transport
+from sipcore.outgoing import MAX_CARRIED_BACK, Order, contact_for, target_of
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.stack import Stack, StackConfig
+from sipcore.trace import Stamp
+from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import BOB, Wire, seeded
 
 UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
@@ -126,3 +129,24 @@ def test_a_uri_can_ask_for_a_websocket(uri: str, target: Target, hop: Hop) -> No
     stack = Stack(StackConfig(), seeded(1))
     ticket = stack.request(Order(Wire().request("OPTIONS"), parse_uri(uri)), 0.0)
     assert stack.drain() == [Resolve(ticket, Prepare(hop))]
+
+
+def test_only_so_many_responses_wait_for_a_new_connection() -> None:
+    stack = Stack(StackConfig(), seeded(1))
+    gone = TransportFailure(FailureReason.CLOSED, "gone")
+    waiting: list[Resolve] = []
+    for number in range(MAX_CARRIED_BACK + 1):
+        flow = Flow(TCP, LOCAL, BOB, serial=number)
+        request = Ends("TCP", BOB.host, 5000 + number).around(Wire().request("OPTIONS"), f"z9hG4bK{number}")
+        stack.receive(bytes(request.with_header("Require", "nothing")), flow, Stamp(0.0), 0.0)
+        (lost,) = [output for output in stack.drain() if isinstance(output, Transmit)]
+        stack.transport_failed(lost, gone, 0.0)
+        waiting += [output for output in stack.drain() if isinstance(output, Resolve)]
+    assert len(waiting) == len(stack) == MAX_CARRIED_BACK
+    for resolve in waiting:
+        assert isinstance(resolve.question, Prepare)
+        stack.resolved(resolve.ticket, resolve.question.hop, 0.0)
+    again = [output for output in stack.drain() if isinstance(output, Transmit)]
+    assert [output.to.remote.port for output in again] == [5000 + number for number in range(MAX_CARRIED_BACK)]
+    stack.transport_failed(again[0], gone, 0.0)
+    assert [stack.drain(), len(stack)] == [[], 0]

@@ -258,6 +258,22 @@ def test_a_large_request_falls_back_to_udp() -> None:
     assert b"SIP/2.0/UDP" in sent.data
 
 
+def test_a_busy_server_is_not_asked_again_over_udp() -> None:
+    """RFC 3263 §4.3: a 503 sends the client to another server, and UDP is for where TCP does not work (§18.1.1)."""
+    stack = Wire().alice.stack
+    ticket = stack.request(Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB)), 0.0)
+    (udp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(udp, local=ALICE), 0.0)
+    (tcp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(tcp, local=ALICE), 0.0)
+    (sent,) = [output for output in stack.drain() if isinstance(output, Transmit)]
+    request = parse_message(sent.data)
+    assert isinstance(request, Request)
+    stack.receive(bytes(build_response(request, 503)), Flow(Transport.TCP, ALICE, BOB), Stamp(0.1), 0.1)
+    (response,) = [output for output in stack.drain() if isinstance(output, ResponseReceived)]
+    assert response.response.status == 503
+
+
 def test_a_probe_may_send_any_size_over_udp() -> None:
     stack = Wire().alice.stack
     order = Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB), any_size=True)

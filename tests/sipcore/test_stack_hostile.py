@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve
@@ -67,6 +69,36 @@ def test_no_response_to_an_invite_escapes(name: str, text: str) -> None:
         answer = build_response(invite, status, tag="b1").with_header(name, safe)
         wire.alice.stack.receive(bytes(answer), FLOW, Stamp(0.0), 0.0)
     wire.alice.stack.handle_timeout(100.0)
+
+
+QUOTED_NUL = '"\\\0"'
+"""What a peer may write (RFC 3261 §25.1 quoted-pair) and no caller may."""
+
+
+def test_a_nul_in_a_quoted_pair_goes_back_as_it_came() -> None:
+    wire = placed()
+    (invite,) = sent(wire.alice)
+    routes = [("Record-Route", f"{QUOTED_NUL} <sip:192.0.2.9;lr>"), ("Contact", f"<sip:bob@{BOB}>")]
+    success = build_response(invite, 200, tag="b1", fields=routes)  # type: ignore[arg-type]  # it is a request
+    wire.deliver(wire.alice, bytes(success).replace(b"To: <", f"To: {QUOTED_NUL} <".encode()))
+    wire.alice.stack.hang_up(1, wire.now)
+    wire.pump()
+    assert methods(wire) == ["INVITE", "ACK", "BYE"]
+    bye = sent(wire.alice)[-1]
+    assert (bye.to.display, bye.headers.get("Route")) == (QUOTED_NUL, f"{QUOTED_NUL} <sip:192.0.2.9;lr>")
+
+
+@pytest.mark.parametrize("challenge", ['realm="\\\0", nonce="n"', 'realm="r", nonce="\\\0"'])
+def test_a_challenge_with_a_nul_in_a_quoted_pair_is_answered(challenge: str) -> None:
+    wire = Wire(lose=lambda ordinal, data: True)
+    auth = AuthSession(Account("alice", "secret", hosts=[BOB.host]))
+    wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB), auth=auth), 0.0)
+    wire.pump()
+    (options,) = sent(wire.alice)
+    fields = [("WWW-Authenticate", f"Digest {challenge}")]
+    wire.deliver(wire.alice, bytes(build_response(options, 401, tag="b", fields=fields)))  # type: ignore[arg-type]
+    assert methods(wire) == ["OPTIONS", "OPTIONS"]
+    assert challenge in (sent(wire.alice)[-1].headers.get("Authorization") or "")
 
 
 @pytest.mark.parametrize("sent_by", ["192.0.2.1:99999", "192.0.2.1:5060/", "x:y:z"])

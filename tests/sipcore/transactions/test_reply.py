@@ -3,10 +3,11 @@
 import pytest
 
 from sipcore.message.fields.via import Via
+from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.transactions.reply import reply_to, stamped
-from tests.sipcore.transactions.rig import LOCAL, request
+from sipcore.transactions.reply import reply_anew, reply_to, stamped
+from tests.sipcore.transactions.rig import LOCAL, answer, request
 
 SOURCE = SocketAddress("192.0.2.4", 4321)
 SOURCE6 = SocketAddress("2001:db8::4", 4321)
@@ -70,10 +71,11 @@ def test_the_vias_below_stay_as_they_are(lines: list[str], expected: list[str]) 
     assert stamped(message, udp()).headers.get_all("Via") == expected
 
 
-def test_a_via_that_cannot_be_written_stays_as_it_is() -> None:
-    """A NUL may be received in a quoted string (RFC 3261 §25.1), but is never put into a header field."""
-    message = parse_message(bytes(request()).replace(b";rport", b';rport;x="\\\0"'))
-    assert stamped(message, udp()) is message  # type: ignore[arg-type]  # it is a request
+def test_what_a_via_says_in_a_quoted_pair_stays() -> None:
+    """A NUL is legal in one (RFC 3261 §25.1), and goes back to who wrote it."""
+    message = parse_message(bytes(request()).replace(b";rport", b';x="\\\0";rport'))
+    assert isinstance(message, Request)
+    assert (stamped(message, udp()).headers.get("Via") or "").endswith(';x="\\\0";rport=4321;received=192.0.2.4')
 
 
 @pytest.mark.parametrize(
@@ -108,3 +110,21 @@ def test_over_udp_it_goes_to_the_source(via: str, expected: Flow | SocketAddress
 def test_over_a_connection_it_goes_back_over_the_connection(transport: Transport, via: str) -> None:
     connection = Flow(transport, LOCAL, SOURCE, serial=7)
     assert reply_to(Via.parse(f"SIP/2.0/{transport.value} {via}"), connection) is connection
+
+
+@pytest.mark.parametrize(
+    ("transport", "via", "expected"),
+    [
+        (Transport.TCP, "a.example.com", (5060, None)),
+        (Transport.TCP, "192.0.2.9:5099;rport", (5099, None)),
+        (Transport.TLS, "a.example.com", (5061, "a.example.com")),
+        (Transport.TLS, "[2001:db8::9]", (5061, "2001:db8::9")),
+        (Transport.UDP, "a.example.com", None),
+        (Transport.WSS, "a.invalid", None),
+    ],
+)
+def test_a_connection_that_is_gone(transport: Transport, via: str, expected: tuple[int, str | None] | None) -> None:
+    response = answer(request(via=f"SIP/2.0/{transport.value} {via}"), 200)
+    hop = reply_anew(response, Flow(transport, LOCAL, SOURCE, serial=1))
+    assert (hop and (hop.remote.port, hop.tls_name)) == expected
+    assert hop is None or (hop.transport, hop.remote.host, hop.local) == (transport, SOURCE.host, LOCAL)
