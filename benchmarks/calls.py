@@ -106,7 +106,7 @@ def called(port: int) -> float:
         async with open_endpoint() as endpoint:
             caller = Caller(endpoint, Hop(Transport.UDP, SocketAddress(HOST, port)))
             async with open_transports(bound(), caller.loop) as transports, trio.open_nursery() as nursery:
-                caller.loop.start(transports, nursery)
+                caller.loop.start(transports, nursery, nursery.cancel_scope)
                 await caller.place(WARM_UP)
                 begin = time.process_time()
                 await caller.place(COUNT)

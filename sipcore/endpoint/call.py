@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import trio
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
-from sipcore.dialogs.refer import is_last, notification, told_status
-from sipcore.errors import LocalError, RemoteError, TransportFailure
+from sipcore.dialogs.refer import SIPFRAG, is_last, notification, told_status
+from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure
 from sipcore.events import (
     CallAnswered,
     CallChanged,
@@ -17,6 +18,7 @@ from sipcore.events import (
     CallEvent,
     CallFailed,
     CallNotified,
+    CallProgress,
     CallReceived,
     CallRequested,
     CallUnchanged,
@@ -37,7 +39,9 @@ from sipcore.stack import Stack
 HANG_UP_TIMEOUT = 8.0
 """Seconds that leaving a call waits for the answer to BYE or CANCEL; the stack goes on repeating it after that."""
 MAX_UNREAD = 256
-"""Events of a call that wait to be read; requests of the peer beyond that are answered 503 (RFC 3261 §21.5.4)."""
+"""Events of a call that wait to be read. Requests of the peer beyond that are answered 503 (RFC 3261 §21.5.4), and of
+what only tells how the call fares nothing more is kept: a peer may send that for as long as it likes."""
+_MAY_BE_MISSED = (CallProgress, CallChanged, CallUnchanged, CallNotified)
 
 T = TypeVar("T")
 
@@ -82,7 +86,7 @@ class _Events:
 
     def deliver(self, event: CallEvent) -> None:
         """Take an event from the endpoint."""
-        if isinstance(event, CallRequested) and self._receive.statistics().current_buffer_used >= MAX_UNREAD:
+        if isinstance(event, CallRequested) and self._is_full:
             self.respond(event, 503)
             return
         if isinstance(event, CallEnded):
@@ -90,13 +94,19 @@ class _Events:
         elif isinstance(event, CallChanged | CallUnchanged) and self._change is not None:
             self._change.take(event)
         elif isinstance(event, CallNotified) and self._notified is not None:
-            self._notified.send_nowait(event.request)
-        self._send.send_nowait(event)
+            with suppress(trio.WouldBlock):
+                self._notified.send_nowait(event.request)
+        if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
+            self._send.send_nowait(event)
         if isinstance(event, CallEnded | CallFailed):
             self._send.close()
             self._over.set()
             if self._notified is not None:
                 self._notified.close()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._receive.statistics().current_buffer_used >= MAX_UNREAD
 
     @property
     def is_over(self) -> bool:
@@ -204,13 +214,12 @@ class _Events:
         CallFailure when it does not agree, or when this call ends before.
         """
         refer_to = self._replacing(target) if isinstance(target, _Events) else Address(target)
-        self._notified, notified = trio.open_memory_channel[Request](math.inf)
+        self._notified, notified = trio.open_memory_channel[Request](MAX_UNREAD)
         try:
             exchange = await self.request(REFER, fields=[("Refer-To", refer_to)])
             if not exchange.response.is_success:
                 raise CallFailure(exchange.response, exchange.auth_error)
-            subscription = exchange.response[REFER_SUB]
-            if subscription is not None and not subscription.wanted:
+            if _is_unsubscribed(exchange.response):
                 return exchange.response.status  # RFC 4488 §4
             status = None
             async for notify in notified:
@@ -226,7 +235,7 @@ class _Events:
     async def notify_refer(self, status: int) -> Exchange:
         """Tell the peer how the call fares that its REFER asked for (RFC 3515 §2.4.4): a final status is the last."""
         fields, body = notification(status)
-        return await self.request(NOTIFY, fields=fields, body=body, content_type="message/sipfrag;version=2.0")
+        return await self.request(NOTIFY, fields=fields, body=body, content_type=f"{SIPFRAG};version=2.0")
 
     def _replacing(self, other: "_Events") -> Address:
         """Where the peer of `other` is, with the Replaces that makes the new call take the place of it (RFC 3891)."""
@@ -234,6 +243,15 @@ class _Events:
         if not isinstance(uri, SipUri):
             raise LocalError("the other call has no SIP URI to be taken over at", section="RFC 3891 §4")
         return Address(uri.replace(headers=f"Replaces={escape_header(replaces)}"))
+
+
+def _is_unsubscribed(response: Response) -> bool:
+    """Whether the peer agrees to a REFER and will tell nothing more; a Refer-Sub that cannot be read says nothing."""
+    try:
+        subscription = response[REFER_SUB]
+    except ParseError:
+        return False
+    return subscription is not None and not subscription.wanted
 
 
 class _Change:

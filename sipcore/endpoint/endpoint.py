@@ -50,6 +50,7 @@ from sipcore.trace import TraceRecord
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
+from sipcore.transports.shelter import open_shelter
 
 ANONYMOUS = Address(SipUri("anonymous.invalid", "anonymous"), '"Anonymous"')
 """Who an endpoint without an identity is (RFC 3323 §4.1.1.3)."""
@@ -83,19 +84,22 @@ class EndpointConfig:
 async def open_endpoint(config: EndpointConfig | None = None) -> AsyncIterator["Endpoint"]:
     """Open an endpoint for the length of the block; everything it started is over when the block ends.
 
+    It works on while the block is cancelled, so that calls and registrations in it come to a proper end.
     Raises LocalError when an address in the configuration cannot be bound.
     """
     config = config or EndpointConfig()
     endpoint = Endpoint(config)
     failure: BaseException | None = None
-    async with open_transports(config.transports, endpoint.loop) as transports, trio.open_nursery() as nursery:
-        endpoint.loop.start(transports, nursery)
+    async with open_transports(config.transports, endpoint.loop) as transports, open_shelter() as nursery:
         try:
-            yield endpoint
-        except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
-            failure = error
+            with trio.CancelScope() as block:
+                endpoint.loop.start(transports, nursery, block)
+                try:
+                    yield endpoint
+                except Exception as error:  # noqa: BLE001  # carried past the nurseries, which would wrap it in a group
+                    failure = error
         finally:
-            nursery.cancel_scope.cancel()
+            await endpoint.leave()
     if endpoint.loop.broken is not None:
         raise endpoint.loop.broken
     if failure is not None:
@@ -113,6 +117,7 @@ class Endpoint:
         self._waiters: dict[int, Waiter] = {}
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
+        self._leaving = False
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](config.incoming_backlog)
 
     # The API
@@ -213,6 +218,17 @@ class Endpoint:
         """Keep a registration for the length of a block; see `endpoint.registration.keep_registered`."""
         return keep_registered(self, registration, auth=auth, user=user, hop=hop, fields=fields)
 
+    async def leave(self) -> None:
+        """Hang up what is still up, and refuse what nobody has taken: for callers who learn it no other way.
+
+        Whoever answers a call should hang it up, but may have been cancelled before; `patience` is what is waited.
+        """
+        self._leaving = True
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                for call in tuple(self._calls.values()):
+                    nursery.start_soon(call.hang_up)
+
     def incoming(self) -> trio.MemoryReceiveChannel[Incoming]:
         """Requests and calls that come in, to be iterated over (`takes_incoming` must be set)."""
         return self._incoming
@@ -291,7 +307,7 @@ class Endpoint:
             self._calls[event.call] = incoming
         else:
             incoming = IncomingRequest(self, event, self.tokens.tag())
-        if not self.config.takes_incoming:
+        if self._leaving or not self.config.takes_incoming:
             refuse(incoming, self.config.stack.product)
             return
         try:

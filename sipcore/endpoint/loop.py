@@ -39,7 +39,7 @@ class Loop:
         self.stack = stack
         self.stack.tracing = False  # until somebody subscribes
         self.broken: BaseException | None = None
-        """What a subscriber raised: the nursery is cancelled then."""
+        """What a subscriber raised: the block is cancelled then."""
         self.transports: Transports
         self._tracing = tracing
         self._lookup = lookup
@@ -51,11 +51,13 @@ class Loop:
         self._due: float | None = None
         self._pumping = False
         self._nursery: trio.Nursery
+        self._block: trio.CancelScope
 
-    def start(self, transports: Transports, nursery: trio.Nursery) -> None:
-        """Take the open transports and begin to keep time."""
+    def start(self, transports: Transports, nursery: trio.Nursery, block: trio.CancelScope) -> None:
+        """Take the open transports and begin to keep time; `block` is cancelled when a subscriber raises."""
         self.transports = transports
         self._nursery = nursery
+        self._block = block
         nursery.start_soon(self._keep_time)
 
     def act(self, action: Callable[[Stack, float], T]) -> T:
@@ -209,7 +211,7 @@ class Loop:
             except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
                 self._unsubscribe(subscriber)
                 self.broken = self.broken or error
-                self._nursery.cancel_scope.cancel()
+                self._block.cancel()
 
 
 def _as_failure(error: SipError) -> TransportFailure:

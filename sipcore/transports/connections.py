@@ -29,6 +29,7 @@ from sipcore.transports.base import (
     socket_name,
 )
 from sipcore.transports.handshake import Handshakes, Layers
+from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
 from sipcore.transports.tls_failure import TlsFailure
 from sipcore.transports.udp import UdpSocket
@@ -57,11 +58,11 @@ _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
 async def open_transports(config: TransportConfig, sink: Sink) -> AsyncIterator["Transports"]:
     """Open the transports that `config` names and work them until the block ends; then close all of them.
 
-    Raises LocalError when an address cannot be bound.
+    They go on working while the block is cancelled. Raises LocalError when an address cannot be bound.
     """
     failure: Exception | None = None
     with ExitStack() as sockets:  # closed when no task waits on them any more
-        async with trio.open_nursery() as nursery:
+        async with open_shelter() as nursery:
             transports = Transports(config, sink, nursery, sockets)
             try:
                 for transport, address in config.bind:
@@ -69,7 +70,6 @@ async def open_transports(config: TransportConfig, sink: Sink) -> AsyncIterator[
                 yield transports
             except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
                 failure = error
-            nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
 

@@ -8,10 +8,10 @@ import trio
 from trio.testing import MockClock
 
 from sipcore.dialogs.effects import EndReason
-from sipcore.endpoint.call import CallFailure, IncomingCall
+from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
-from sipcore.events import CallChanged, CallOffered, CallProgress, CallRedirected, CallRequested
+from sipcore.events import CallChanged, CallEnded, CallOffered, CallProgress, CallRedirected, CallRequested
 from sipcore.message.address import Address
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
@@ -172,14 +172,22 @@ async def test_a_request_inside_a_call(clock: MockClock) -> None:
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize(("outcome", "told"), [(200, [100, 180, 200]), (486, [100, 486])])
-async def test_a_transfer(clock: MockClock, outcome: int, told: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "told", "fields"),
+    [
+        (200, [100, 180, 200], []),
+        (486, [100, 486], []),
+        (202, [], [("Refer-Sub", "false")]),  # RFC 4488 §4: it agrees, and tells nothing more
+        (200, [200], [("Refer-Sub", "@")]),  # which says nothing
+    ],
+)
+async def test_a_transfer(clock: MockClock, outcome: int, told: list[int], fields: list[tuple[str, object]]) -> None:
     async def follow(call: IncomingCall) -> None:
         call.accept(body=bytes(CALLEE), content_type=SDP)
         async for event in call:
             if isinstance(event, CallRequested):
                 assert event.request.headers.get("Refer-To") == "<sip:carol@192.0.2.9>"
-                call.respond(event, 202)
+                call.respond(event, 202, fields=fields)
                 for status in told:
                     await call.notify_refer(status)
 
@@ -316,6 +324,49 @@ async def test_leaving_at_any_point_leaves_no_dialog_on_either_side(after: float
             assert call.is_over
             for incoming in ended:
                 await incoming.over()
+            nursery.cancel_scope.cancel()
+
+
+async def test_what_a_peer_goes_on_telling_is_kept_within_a_limit(
+    clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads the events of this call, and it is refreshed for years; how it ends is told all the same."""
+    monkeypatch.setattr("sipcore.endpoint.call.MAX_UNREAD", 5)
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, pick_up)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            for _ in range(8):
+                await call.change(method="UPDATE")
+        events = [event async for event in call]
+        assert len(events) == 6
+        assert isinstance(events[-1], CallEnded)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1, 0.3])
+async def test_an_endpoint_that_is_cancelled_hangs_up_before_it_ends(after: float) -> None:
+    """All of the caller is cancelled, its endpoint included: what ends the call is sent, answered, and repeated."""
+    came: list[IncomingCall] = []
+    placed: list[Call] = []
+
+    async def slowly(call: IncomingCall) -> None:
+        came.append(call)
+        await trio.sleep(0.05)
+        if not call.is_over:
+            call.accept(body=bytes(CALLEE), content_type=SDP)
+        await call.over()
+
+    with trio.fail_after(20):
+        async with endpoint() as (bob, hop), trio.open_nursery() as nursery:
+            nursery.start_soon(answer_all, bob, slowly)
+            with trio.CancelScope() as everything:
+                async with endpoint() as (alice, _), alice.call(invite(alice, hop)) as call:
+                    placed.append(call)
+                    everything.deadline = trio.current_time() + after
+                    await trio.sleep_forever()
+            assert [call.end_reason for call in placed] == [EndReason.LOCAL_HANG_UP]
+            assert all(call.is_over for call in (*placed, *came))
             nursery.cancel_scope.cancel()
 
 

@@ -12,10 +12,11 @@ from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.events import CallAnswered, CallEnded, CallProgress
+from sipcore.events import CallAnswered, CallEnded, CallFailed, CallProgress
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.stack import StackConfig
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
@@ -31,7 +32,9 @@ async def two(transport: Transport = Transport.UDP) -> AsyncIterator[tuple[Endpo
     certificate, key = self_signed(["127.0.0.1"]) if transport.secure else (b"", b"")
     tls = TlsConfig(certificate=certificate, key=key)
     binds = ((transport, LOOPBACK),)
-    server_config = EndpointConfig(transports=TransportConfig(bind=binds, tls=tls), takes_incoming=True)
+    server_config = EndpointConfig(
+        transports=TransportConfig(bind=binds, tls=tls), takes_incoming=True, stack=StackConfig(methods=("MESSAGE",))
+    )
     trusting = TlsConfig(ca_data=certificate)
     client_config = EndpointConfig(transports=TransportConfig(tls=trusting))
     with trio.fail_after(10):
@@ -127,6 +130,31 @@ async def test_cancelling_the_caller_cancels_the_call() -> None:
     assert reasons == [EndReason.CANCELLED]
 
 
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE"])
+async def test_a_response_whose_connection_is_gone_takes_a_new_one(method: str) -> None:
+    """RFC 3261 §18.2.2: to the address that the request came from, and the port of its Via."""
+    listener = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener[0].socket.getsockname()[1]
+    request = (
+        f"{method} sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP a.example:{port};branch=z9hG4bK1\r\n"
+        "From: <sip:a@a.example>;tag=a\r\nTo: <sip:b@b.example>\r\nCall-ID: 1\r\nMax-Forwards: 70\r\n"
+        f"CSeq: 1 {method}\r\nContact: <sip:a@127.0.0.1:{port};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    )
+    async with two(Transport.TCP) as (_, server, hop), listener[0]:
+        ended = trio.Event()
+        server.watch_flows(lambda flow: ended.set())
+        async with await trio.open_tcp_stream(hop.remote.host, hop.remote.port) as stream:
+            await stream.send_all(request.encode())
+            incoming = await server.incoming().receive()
+        await ended.wait()
+        if isinstance(incoming, IncomingCall):
+            incoming.reject(486)
+        else:
+            incoming.respond(486)
+        async with await listener[0].accept() as anew:
+            assert (await anew.receive_some()).startswith(b"SIP/2.0 486 ")
+
+
 async def test_the_callee_hangs_up() -> None:
     async with two() as (client, server, hop), trio.open_nursery() as nursery:
 
@@ -158,6 +186,39 @@ def _closed_port(transport: Transport) -> SocketAddress:
     with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind(("127.0.0.1", 0))
         return SocketAddress(*sock.getsockname())
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_leaving_ends_the_calls_that_came_in(answered: bool) -> None:
+    """Nobody else would: whoever took them is cancelled, or they were not taken at all."""
+    binds = ((Transport.UDP, LOOPBACK),)
+    config = EndpointConfig(transports=TransportConfig(bind=binds), takes_incoming=True)
+    with trio.fail_after(10):
+        async with open_endpoint() as client, trio.open_nursery() as nursery:
+            async with open_endpoint(config) as server:
+                address = server.transports.local_address(Transport.UDP)
+                assert address
+                placed: list[Call] = []
+                came = trio.Event()
+                server.subscribe(lambda record: came.set())
+                nursery.start_soon(hold, client, Hop(Transport.UDP, address), placed)
+                if answered:
+                    (await take_call(server)).accept(body=b"v=0\r\n", content_type=SDP)
+                    await placed[0].answered()
+                else:
+                    await came.wait()
+            await placed[0].over()
+            last = [event async for event in placed[0]][-1]
+            assert isinstance(last, CallEnded if answered else CallFailed)
+            assert placed[0].end_reason is (EndReason.REMOTE_HANG_UP if answered else None)
+            assert isinstance(last, CallEnded) or (last.response and last.response.status == 480)
+            nursery.cancel_scope.cancel()
+
+
+async def hold(client: Endpoint, hop: Hop, placed: list[Call]) -> None:
+    async with client.call(invite(client, hop)) as call:
+        placed.append(call)
+        await trio.sleep_forever()
 
 
 async def test_garbage_is_told() -> None:
