@@ -181,6 +181,24 @@ class CallRole(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class AuthenticationStep:
+    """One step of digest authentication for one realm: a challenge, or the credentials that answer it.
+
+    `schemes` are those on offer, or the one that was taken, in words; nothing is in them that a password could be
+    guessed from.
+    """
+
+    realm: str
+    proxy: bool
+    """Whether a proxy asked, or the server itself."""
+    schemes: tuple[str, ...]
+    answers: bool
+    """Whether these are credentials."""
+    again: str = ""
+    """Why somebody is challenged who has given credentials; empty for the first challenge, and for credentials."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One line of a call's story: milliseconds since its start, direction arrow or "", and what happened."""
 
@@ -193,6 +211,8 @@ class TimelineEntry:
     """The evidence that the line was made of; None where it is no trace record."""
     event: MediaEvent | None = field(default=None, repr=False, compare=False)
     """What happened to the media; None for a line about something else."""
+    authentication: AuthenticationStep | None = field(default=None, repr=False, compare=False)
+    """What was asked for, or given; None for a line about something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +228,9 @@ class CallEvent:
 class CallMedia:
     """The audio of a test call: what was agreed on, and what came of it.
 
-    `ptime` is in seconds; `first_sent` and `first_received` are seconds since the call began. `early` is whether media
-    was agreed on before the answer, `late` how many packets came after the call was hung up and the peer had said so.
-    `digits` are those that were to be sent.
+    `ptime` is in seconds; `first_sent`, `first_received` and `last`, when the last packet of either stream was, are
+    seconds since the call began. `early` is whether media was agreed on before the answer, `late` how many packets came
+    after the call was hung up and the peer had said so. `digits` are those that were to be sent.
     """
 
     measured: MediaResult
@@ -223,6 +243,7 @@ class CallMedia:
     early: bool = False
     late: int = 0
     digits: str = ""
+    last: float | None = None
 
     @property
     def keys(self) -> str:

@@ -1,10 +1,15 @@
 """A call's story, line by line, out of trace records: the live view, the text and the JSON all show these entries."""
 
-from probes.result import TimelineEntry
+from collections.abc import Iterator
+
+from probes.result import AuthenticationStep, TimelineEntry
+from sipcore.auth.choice import MAX_DESCRIBED
 from sipcore.errors import ParseError
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.message.message import Request
+from sipcore.message.fields.challenge import DEFAULT_ALGORITHM, DIGEST, Challenge
+from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
+from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE
 from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
 
 SENT, RECEIVED = "→", "←"
@@ -12,6 +17,8 @@ SENT, RECEIVED = "→", "←"
 FAILED = "failed"
 """The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
 
+_Realm = tuple[bool, str]
+"""Proxy or server, and its realm."""
 _MEDIA_LABELS = {kind: f"media {kind.value}" for kind in MediaEventKind} | {
     MediaEventKind.FIRST_SENT: "first RTP sent",
     MediaEventKind.FIRST_RECEIVED: "first RTP received",
@@ -41,6 +48,79 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
         case FlowTrace():
             return _flow_entry(record, offset)
     return None
+
+
+class Rounds:
+    """The rounds of authentication in a call, out of its messages: who asks for what, and what is answered."""
+
+    def __init__(self) -> None:
+        self._asked: set[_Realm] = set()
+        self._answered: set[_Realm] = set()
+
+    def entries_of(self, record: TraceRecord, start: float) -> Iterator[TimelineEntry]:
+        """The lines of a challenge for each realm, and those of the credentials that answer one."""
+        if not isinstance(record, MessageTrace) or record.attempt or not (self._asked or _may_challenge(record)):
+            return
+        try:
+            message = parse_message(record.data)
+            steps = self._proofs(message) if isinstance(message, Request) else self._challenges(message)
+        except ParseError:
+            return
+        for step in steps:
+            label = "credentials" if step.answers else "challenge"
+            told = "; ".join([*step.schemes, *([step.again] if step.again else [])])
+            detail = f'{"proxy, " if step.proxy else ""}realm "{step.realm}": {told}'
+            yield TimelineEntry((record.at - start) * 1000.0, label, detail, authentication=step)
+
+    def _challenges(self, response: Response) -> list[AuthenticationStep]:
+        offers: dict[_Realm, list[Challenge]] = {}
+        for row, proxy in ((WWW_AUTHENTICATE, False), (PROXY_AUTHENTICATE, True)):
+            for text in response.headers.get_all(row.name):
+                challenge = Challenge.parse(text, [])
+                for each in (challenge, *challenge.combined):
+                    offers.setdefault((proxy, each.realm or ""), []).append(each)
+        self._asked |= offers.keys()
+        return [
+            AuthenticationStep(
+                realm, proxy, _offered(offered), answers=False, again=self._again((proxy, realm), offered)
+            )
+            for (proxy, realm), offered in offers.items()
+        ]
+
+    def _again(self, realm: _Realm, offered: list[Challenge]) -> str:
+        if realm not in self._answered:
+            return ""
+        return "the nonce was stale" if any(each.stale for each in offered) else "the credentials were refused"
+
+    def _proofs(self, request: Request) -> list[AuthenticationStep]:
+        steps = []
+        for row, proxy in ((AUTHORIZATION, False), (PROXY_AUTHORIZATION, True)):
+            for credentials in request[row]:
+                realm = proxy, credentials.realm or ""
+                if realm in self._asked:
+                    self._asked.discard(realm)
+                    self._answered.add(realm)
+                    scheme = _scheme(credentials.scheme, credentials.params.text("algorithm"), credentials.qop)
+                    steps.append(AuthenticationStep(realm[1], proxy, (scheme,), answers=True))
+        return steps
+
+
+def _may_challenge(record: MessageTrace) -> bool:
+    """Whether it may hold a challenge."""
+    return record.data.startswith((b"SIP/2.0 401 ", b"SIP/2.0 407 "))
+
+
+def _offered(challenges: list[Challenge]) -> tuple[str, ...]:
+    """What is offered in words, as many as there are algorithms."""
+    return tuple(
+        _scheme(each.scheme, each.algorithm if each.is_digest else None, ", ".join(each.qop_options))
+        for each in challenges[:MAX_DESCRIBED]
+    )
+
+
+def _scheme(scheme: str, algorithm: str | None, qop: str | None) -> str:
+    named = algorithm or (DEFAULT_ALGORITHM if scheme.lower() == DIGEST.lower() else "")
+    return " ".join(filter(None, (scheme, named, qop)))
 
 
 def mark(label: str, at: float, start: float, detail: str = "") -> TimelineEntry:

@@ -146,9 +146,7 @@ ANSWER_KEYS = {
     "refuse": Key("status", "486", _whole),
     "redirect": Key("contact", '"sip:bob@example.com"', lambda given: parse_uri(_text(given))),
     "hang_up_after": Key("hang_up_after", "5 (seconds)", _number),
-    "codecs": KEYS["codecs"],
-    "encryption": KEYS["encryption"],
-    "max_hold": KEYS["max_hold"],
+    **{key: KEYS[key] for key in ("headers", "codecs", "ptime", "encryption", "dtmf", "prack", "max_hold")},
     "expect": EXPECT,
 }
 """The keys of a call that is answered, by the names of the options of `sipprobe respond`."""

@@ -20,6 +20,7 @@ from probes.destination import Destination
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.media.leg import prepare_sound
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.resolve.plan import Plan
@@ -105,6 +106,7 @@ async def _place_call(
 ) -> CallResult | None:
     """The call's result; None when it was given up."""
     result = None
+    prepare_sound(script.wishes.codecs, script.ptime)  # now, so that nobody waits for it at an open connection
     config = replace(config, garbage_fails=True, stack=script.stack(config.stack))
     async with AsyncExitStack() as opened:
         endpoint = await opened.enter_async_context(open_endpoint(config))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from probes.calls.machine import CallState
 from probes.result import CallEvent, TimelineEntry
-from probes.timeline import entry_of, mark, media_entry
+from probes.timeline import Rounds, entry_of, mark, media_entry
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.trace import Direction, MessageTrace, TraceRecord, TransitionTrace
 
@@ -23,6 +23,7 @@ class Story:
         self._events: list[CallEvent] = []
         self._transitions: list[TransitionTrace] = []
         self._media: dict[MediaEventKind, float] = {}
+        self._rounds = Rounds()
         self.invites = 0
         """INVITEs that left here, retransmissions aside."""
         self.invited: float | None = None
@@ -38,6 +39,8 @@ class Story:
         entry = entry_of(record, self.start)
         if entry is not None:
             self._add(entry)
+        for step in self._rounds.entries_of(record, self.start):
+            self._add(step)
 
     def hear(self, event: MediaEvent) -> None:
         """Something happened to the media."""

@@ -1,14 +1,15 @@
 """The SIP messages of a capture, and the calls that they belong to."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from probes.capture.files import CapturedPacket
 from probes.capture.network import Datagram, Segment, read_payloads
-from probes.result import TimelineEntry
-from probes.timeline import entry_of
+from probes.result import CallMedia, CallResult, TimelineEntry
+from probes.timeline import Rounds, entry_of, media_entry
 from sipcore.errors import ParseError
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.framing import MessageFrame, StreamFramer
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
@@ -38,8 +39,12 @@ class CapturedCall:
     sent_before: dict[tuple[Flow, bytes], int] = field(default_factory=dict, repr=False)
     """How often each message was captured on its way: what is sent again is a retransmission."""
 
-    lines: list[TimelineEntry] | None = field(default=None, repr=False)
+    media: CallMedia | None = field(default=None, repr=False)
+    """Its audio, where somebody has looked for it."""
+    lines: tuple[TimelineEntry, ...] | None = field(default=None, repr=False)
     """Its whole story, where more is known of it than what was captured."""
+    result: CallResult | None = field(default=None, repr=False)
+    """What became of it, of a test call of this program."""
 
     def take(self, message: Request | Response, record: MessageTrace) -> None:
         """Add a message. Raises ParseError for one without a Call-ID or CSeq that can be read."""
@@ -56,12 +61,26 @@ class CapturedCall:
         ):
             self.answer = message
 
-    def timeline(self) -> list[TimelineEntry]:
-        """Its story, out of its messages where nothing else is known."""
+    def timeline(self) -> tuple[TimelineEntry, ...]:
+        """Its story, out of its messages and its audio where nothing else is known."""
         if self.lines is not None:
             return self.lines
-        entries = (entry_of(record, 0.0) for record in self.records)
-        return [entry for entry in entries if entry is not None]
+        rounds = Rounds()
+        entries = [*self._streams()]
+        for record in self.records:
+            entry = entry_of(record, 0.0)
+            entries += [*([entry] if entry is not None else []), *rounds.entries_of(record, 0.0)]
+        return tuple(sorted(entries, key=lambda entry: entry.offset_ms))
+
+    def _streams(self) -> Iterator[TimelineEntry]:
+        """When its audio began, either way."""
+        media = self.media
+        if media is not None and media.first_sent is not None:
+            told = str(media.measured.remote)
+            yield media_entry(MediaEvent(media.first_sent, MediaEventKind.FIRST_SENT, told), 0.0)
+        if media is not None and media.first_received is not None:
+            told = media.measured.codec
+            yield media_entry(MediaEvent(media.first_received, MediaEventKind.FIRST_RECEIVED, told), 0.0)
 
 
 def read_calls(packets: Iterable[CapturedPacket]) -> list[CapturedCall]:

@@ -6,24 +6,29 @@ Whatever is missing in it, or is of another form, is not known; what is there is
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeAlias
 
 from probes.capture.calls import CapturedCall
-from probes.result import TimelineEntry
+from probes.capture.fields import Data, address_of, count_of, number_of, parts_of, seconds_of, text_of
+from probes.capture.stored_media import media_of
+from probes.destination import Destination, DestinationError
+from probes.result import AuthenticationStep, CallEvent, CallKind, CallResult, CallRole, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
+from sipcore.auth.choice import MAX_DESCRIBED
 from sipcore.errors import LocalError, ParseError
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.parser import parse_message
-from sipcore.message.uri import parse_hostport
-from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.trace import Direction, MessageTrace
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import Direction, MessageTrace, TransitionTrace
 
-Data: TypeAlias = dict[str, Any]
-MAX_NUMBER = 1e12
-"""Milliseconds, packets, octets: none comes near it, and times beyond it cannot be written as dates."""
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ARROWS = {Direction.SENT: SENT, Direction.RECEIVED: RECEIVED}
 _TRANSPORTS = {transport.value.lower(): transport for transport in Transport}
+_STATUSES = {status.value: status for status in CallStatus}
+_KINDS = {kind.value: kind for kind in CallKind}
+_EVENTS = {kind.value: kind for kind in MediaEventKind}
 _SECTION = "RFC 8259 §2"
+UNKNOWN = "unknown"
+"""The host of a destination that cannot be read."""
 
 
 def is_stored(text: bytes) -> bool:
@@ -44,20 +49,88 @@ def results_in(text: bytes) -> list[Data]:
 
 def timeline_of(data: Data) -> list[TimelineEntry]:
     """The lines of a stored result's story, each message as a trace record."""
-    return [_entry(entry) for entry in data["timeline"] if isinstance(entry, dict)]
+    return [_entry(entry) for entry in parts_of(data, "timeline")]
+
+
+def result_of(data: Data) -> CallResult:
+    """A stored result, its findings left out: they are judged anew from what it says."""
+    hop, role = data.get("hop"), data.get("role")
+    events = [(text_of(each.get("event")), each) for each in parts_of(data, "events")]
+    return CallResult(
+        destination=_destination(text_of(data.get("target"))),
+        hop=_hop(hop) if isinstance(hop, dict) else None,
+        status=_STATUSES.get(text_of(data.get("status")), CallStatus.PENDING),
+        kind=kind_of(data) or CallKind.NO_ANSWER,
+        why=text_of(data.get("why")),
+        advice=text_of(data.get("advice")),
+        final_status=count_of(data.get("final_status")) or None,
+        reason=text_of(data.get("reason")),
+        timeline=tuple(timeline_of(data)),
+        post_dial_delay=seconds_of(data.get("post_dial_delay_ms")),
+        answer_time=seconds_of(data.get("answer_time_ms")),
+        duration=seconds_of(data.get("duration_ms")),
+        codec=text_of(data.get("codec")),
+        epoch_ns=_began_ns(data.get("began_at")),
+        ring_time=seconds_of(data.get("ring_time_ms")),
+        events=tuple(CallEvent(name, _offset(each), text_of(each.get("detail"))) for name, each in events),
+        media=media_of(data.get("media")),
+        media_problem=text_of(data.get("media_problem")),
+        ended_by=text_of(data.get("ended_by")),
+        authentication=text_of(data.get("authentication")),
+        unmet=_unmet(data.get("expectation")),
+        role=CallRole.CALLEE if role == CallRole.CALLEE.value else CallRole.CALLER,
+        caller=text_of(data.get("caller")),
+        called=text_of(data.get("called")),
+        invited=seconds_of(data.get("invited_ms")) or 0.0,
+        transitions=tuple(_transition(each) for each in parts_of(data, "transitions")),
+    )
+
+
+def kind_of(data: Data) -> CallKind | None:
+    """Which kind of ending a stored result had; None where it does not say, or says what is not known here."""
+    return _KINDS.get(text_of(data.get("kind")))
 
 
 def call_of(data: Data) -> CapturedCall:
-    """A stored result as a call that somebody captured, with everything else that its timeline tells."""
-    timeline = timeline_of(data)
-    call = CapturedCall("", _began_ns(data.get("began_at")), lines=timeline)
-    for entry in timeline:
+    """A stored result as a call among others that were captured, with everything else that is known of it."""
+    result = result_of(data)
+    is_ours = isinstance(data.get("target"), str) and text_of(data.get("status")) in _STATUSES
+    call = CapturedCall(
+        "", result.epoch_ns, media=result.media, lines=result.timeline, result=result if is_ours else None
+    )
+    for entry in result.timeline:
         if isinstance(entry.record, MessageTrace):
             try:
                 call.take(parse_message(entry.record.data), entry.record)
             except ParseError:
                 call.records.append(entry.record)
     return call
+
+
+def _destination(target: str) -> Destination:
+    try:
+        return Destination.parse(target)
+    except DestinationError:
+        return Destination(UNKNOWN)
+
+
+def _hop(hop: Data) -> Hop | None:
+    transport = _TRANSPORTS.get(text_of(hop.get("transport")))
+    host, port = text_of(hop.get("address")), count_of(hop.get("port"))
+    if transport is None or not host:
+        return None
+    path, why = text_of(hop.get("path")), text_of(hop.get("why"))
+    return Hop(transport, SocketAddress(host, port), address_of(hop.get("local")), path=path, why=why)
+
+
+def _unmet(found: object) -> str | None:
+    """What was different from what had been expected; as `CallResult` has it."""
+    return text_of(found.get("difference")) if isinstance(found, dict) else None
+
+
+def _transition(step: Data) -> TransitionTrace:
+    told = [text_of(step.get(name)) for name in ("machine", "transaction", "input", "before", "after")]
+    return TransitionTrace(_offset(step) / 1000, *told)
 
 
 def _objects(text: bytes) -> Iterator[Data]:
@@ -79,14 +152,34 @@ def _results(one: Data) -> Iterator[Data]:
 
 def _entry(entry: Data) -> TimelineEntry:
     direction = _DIRECTIONS.get(text_of(entry.get("direction")))
+    happened, detail = _EVENTS.get(text_of(entry.get("event"))), text_of(entry.get("detail"))
     return TimelineEntry(
-        number_of(entry.get("offset_ms")) or 0.0,
+        _offset(entry),
         text_of(entry.get("label")),
-        text_of(entry.get("detail")),
+        detail,
         _ARROWS[direction] if direction else "",
         entry.get("kernel_stamped") is True,
         _record(entry, direction) if direction else None,
+        MediaEvent(_offset(entry) / 1000, happened, detail) if happened else None,
+        _step(entry.get("authentication")),
     )
+
+
+def _step(found: object) -> AuthenticationStep | None:
+    if not isinstance(found, dict):
+        return None
+    schemes = found.get("schemes")
+    return AuthenticationStep(
+        text_of(found.get("realm")),
+        found.get("proxy") is True,
+        tuple(map(text_of, schemes[:MAX_DESCRIBED])) if isinstance(schemes, list) else (),
+        found.get("step") == "credentials",
+        text_of(found.get("again")),
+    )
+
+
+def _offset(entry: Data) -> float:
+    return number_of(entry.get("offset_ms")) or 0.0
 
 
 def _record(entry: Data, direction: Direction) -> MessageTrace | None:
@@ -98,8 +191,8 @@ def _record(entry: Data, direction: Direction) -> MessageTrace | None:
     if local is None or remote is None or transport is None:
         return None
     text = text_of(message.get("text")).encode("utf-8", "surrogatepass")
-    at = (number_of(entry.get("offset_ms")) or 0.0) / 1000
-    return MessageTrace(at, direction, Flow(transport, local, remote), text, attempt=count_of(message.get("attempt")))
+    kernel, again = entry.get("kernel_stamped") is True, count_of(message.get("attempt"))
+    return MessageTrace(_offset(entry) / 1000, direction, Flow(transport, local, remote), text, kernel, again)
 
 
 def _began_ns(found: object) -> int:
@@ -108,29 +201,3 @@ def _began_ns(found: object) -> int:
         return round(datetime.fromisoformat(text_of(found)).timestamp() * 1e6) * 1000
     except (ValueError, OverflowError):
         return 0
-
-
-def text_of(found: object) -> str:
-    """A text that was stored; empty for what is none."""
-    return found if isinstance(found, str) else ""
-
-
-def number_of(found: object) -> float | None:
-    """A number that was stored; None for what is none, or beyond all bounds."""
-    if not isinstance(found, int | float) or isinstance(found, bool) or not -MAX_NUMBER < found < MAX_NUMBER:
-        return None
-    return float(found)
-
-
-def count_of(found: object) -> int:
-    """How many of something there were, as stored; 0 for what is no such number."""
-    return found if isinstance(found, int) and 0 <= found < MAX_NUMBER else 0
-
-
-def address_of(found: object) -> SocketAddress | None:
-    """An address with its port, as stored; None for what is none."""
-    try:
-        host, port = parse_hostport(text_of(found), text_of(found))
-    except ParseError:
-        return None
-    return SocketAddress(host.strip("[]"), port) if port is not None else None

@@ -141,7 +141,7 @@ def _script(
     )
 
 
-async def _call(script: "CallScript", tls: "TlsConfig", show: "OnEntry | None", wire: "Wire") -> "CallResult":
+async def _call(script: "CallScript", tls: "TlsConfig", wire: "Wire", show: "OnEntry | None" = None) -> "CallResult":
     """Place the call, and keep of it what is wanted for a capture."""
     from probes.calls.run import call_config, place_call
     from sipcore.endpoint.media.media import open_media
@@ -157,12 +157,12 @@ async def _call(script: "CallScript", tls: "TlsConfig", show: "OnEntry | None", 
 
 def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: bool) -> "CallResult":
     """Place the call and print it, as it happens and at the end."""
+    from probes.cli.live import Live
     from probes.report.call_json import call_data
-    from probes.report.call_text import entry_line
 
     printer = Printer(make_console())
-    show = None if as_json else lambda entry: printer.line(entry_line(entry))
-    result = run_to_the_end(partial(_call, script, tls, show, wire))
+    place = partial(_call, script, tls, wire)
+    result = run_to_the_end(place if as_json else partial(Live(printer).during, place))
     if as_json:
         typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
         _print_failure(result)

@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -19,7 +19,8 @@ from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
     from probes.calls.scenario import PlannedCall
-    from probes.result import CallResult, TimelineEntry
+    from probes.calls.story import OnEntry
+    from probes.result import CallResult
     from sipcore.transports.base import TlsConfig
 
 OPTIONS = {
@@ -86,7 +87,7 @@ def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector
     changes = overriding(context)
     calls = read_file(file, lambda text: read_scenario(text, str(file), password_of, changes))
     told = Told(len(calls), HepSender(collector) if collector else None, as_json=as_json)
-    run_to_the_end(partial(_place, calls, tls, told))
+    run_to_the_end(partial(told.during, partial(_place, calls, tls, told)))
     told.end()
 
 
@@ -102,13 +103,13 @@ def read_file(file: Path, read: Callable[[str], T]) -> T:
         stop(ExitCode.USAGE, error.message)
 
 
-async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "Told") -> bool:
+async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "Told", on_entry: "OnEntry | None") -> bool:
     """Each call in its turn, told as it happens."""
     from probes.calls.run import call_config, place_call
 
     for call in calls:
         told.begin(call.name)
-        told.over(await place_call(call.script, call_config(tls), told.entry))
+        told.over(await place_call(call.script, call_config(tls), on_entry))
     return True
 
 
@@ -119,7 +120,10 @@ class Told:
         self.as_json = as_json
         self._count = count
         self._sender = sender
+        from probes.cli.live import Live
+
         self._printer = Printer(make_console())
+        self._live = Live(self._printer)
         self._codes: list[ExitCode] = []
         self._lines: list[str] = []
         self._name = ""
@@ -127,18 +131,17 @@ class Told:
     def begin(self, name: str) -> None:
         """It is the turn of a call."""
         self._name = name
+        self._live.begin()
         if not self.as_json:
             self._printer.line(f"call {len(self._codes) + 1} of {self._count}: {name}")
 
-    def entry(self, entry: "TimelineEntry") -> None:
-        """A line of its timeline."""
-        from probes.report.call_text import entry_line
-
-        if not self.as_json:
-            self._printer.line(entry_line(entry))
+    async def during(self, work: "Callable[[OnEntry | None], Awaitable[T]]") -> T:
+        """Do something that has the calls in it, and show their lines as they happen."""
+        return await (work(None) if self.as_json else self._live.during(work))
 
     def over(self, result: "CallResult") -> None:
         """It is over."""
+        self._live.flush()
         from probes.report.call_text import result_lines
         from probes.report.safe_text import printable
 

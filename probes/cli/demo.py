@@ -89,12 +89,12 @@ async def _call(way: "Recommendation", tls: "TlsConfig", console: "Console") -> 
     """Call the way that discovery recommends."""
     from probes.calls.run import call_config, place_call
     from probes.calls.script import CallScript
+    from probes.cli.live import Live
     from probes.destination import Destination
-    from probes.report.call_text import entry_line
 
     script = CallScript(Destination.parse(str(way.uri)), hold=HOLD)
     printer = Printer(console)
-    result = await place_call(script, call_config(tls), lambda entry: printer.line(entry_line(entry)), way.hop)
+    result = await Live(printer).during(lambda show: place_call(script, call_config(tls), show, way.hop))
     print_call(result, printer)
     return result
 

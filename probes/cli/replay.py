@@ -14,7 +14,6 @@ from probes.cli.saving import Collector, HepSender
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
-    from probes.findings.finding import Finding
 
 ENDS = (".html", ".svg", ".mmd", ".pcapng")
 
@@ -51,7 +50,7 @@ def replay(
     else:
         printer = Printer(make_console())
         for number, each in chosen:
-            for line in call_lines(number, each, whole=len(chosen) == 1):
+            for line in call_lines(number, each, printer.console.width, whole=len(chosen) == 1):
                 printer.line(line)
         printer.close()
     if collector:
@@ -64,45 +63,35 @@ def replay(
 
 
 def _read(file: Path) -> "list[CapturedCall]":
-    from probes.capture.calls import read_calls
-    from probes.capture.files import CaptureError, read_packets
+    from probes.calls.judge.diagnosis import calls_of_capture
+    from probes.capture.files import CaptureError
     from probes.capture.stored import call_of, is_stored, results_in
     from sipcore.errors import LocalError
 
     try:
         data = file.read_bytes()
-        return [call_of(result) for result in results_in(data)] if is_stored(data) else read_calls(read_packets(data))
+        return [call_of(result) for result in results_in(data)] if is_stored(data) else calls_of_capture(data)
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
-def _findings(call: "CapturedCall", captured: Path) -> "tuple[Finding, ...] | None":
-    """What is wrong with a call, judged with its media; None for what is none."""
-    from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnoses_of_results
-    from probes.capture.stored import is_stored
-
-    data = captured.read_bytes()
-    found = diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
-    return next((each.findings for each in found if each.call_id == call.call_id), None)
-
-
 def _save(call: "CapturedCall", file: Path, captured: Path) -> None:
+    from probes.calls.judge.diagnosis import findings_of
     from probes.product import PRODUCT
-    from probes.report.html_call import captured_page
-    from probes.report.ladder import ladder_of
+    from probes.report.html_call import replayed_page, title_of_replay
     from probes.report.mermaid import mermaid
     from probes.report.packets import packets
     from probes.report.pcapng import pcapng
+    from probes.report.replay_text import ladder_of_call
     from probes.report.safe_text import encodable
     from probes.report.svg import svg
 
-    ladder = ladder_of(call.timeline(), here="")
     written = {
-        ".html": lambda: captured_page(call, time.time(), _findings(call, captured)).encode(),
-        ".svg": lambda: svg(ladder, encodable(f"Call-ID {call.call_id}")).encode(),
-        ".mmd": lambda: mermaid(ladder).encode(),
+        ".html": lambda: replayed_page(call, time.time(), findings_of(call, captured.read_bytes())).encode(),
+        ".svg": lambda: svg(ladder_of_call(call), encodable(title_of_replay(call))).encode(),
+        ".mmd": lambda: mermaid(ladder_of_call(call)).encode(),
         ".pcapng": lambda: pcapng(packets(call.records), epoch_ns=call.began_ns, application=PRODUCT),
     }
     try:

@@ -1,14 +1,24 @@
 """`sipprobe respond`: an answering endpoint, for tests and demonstrations. It runs until it is stopped."""
 
 import signal
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from probes.cli import respond_options as options
-from probes.cli.call_options import EncryptionName, Expect, PasswordFile, Scenario, ServedEncryption
+from probes.cli.call_options import (
+    Dtmf,
+    EncryptionName,
+    Expect,
+    PasswordFile,
+    Prack,
+    ReliableName,
+    Scenario,
+    ServedEncryption,
+)
 from probes.cli.common import read_password, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_scenario import run_answers
@@ -16,6 +26,7 @@ from probes.cli.respond_told import Told, say
 from probes.cli.saving import Collector, HepSender, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save
 
 if TYPE_CHECKING:
+    from probes.calls.story import OnEntry
     from probes.calls.wire import Wire
     from probes.responder.happening import Binding, Happening
     from probes.responder.personas import Guard, Manner, Persona
@@ -38,7 +49,11 @@ def respond(
     silent: options.Silent = False,
     hang_up_after: options.HangUpAfter = None,
     codec: options.CodecName = None,
+    ptime: options.Ptime = None,
     encryption: ServedEncryption = EncryptionName.ALLOW,
+    dtmf: Dtmf = "",
+    prack: Prack = ReliableName.ON,
+    header: options.Header = None,
     user: options.User = "",
     password_file: PasswordFile = None,
     realm: options.Realm = "sipprobe",
@@ -72,24 +87,26 @@ def respond(
     endings = {"refuse": refuse, "redirect": redirect, "busy": busy, "silent": silent}
     timing = {"ring": ring, "delay": answer_after, "early_media": early_media, "hang_up_after": hang_up_after}
     guard = _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth) if user else None
-    more = {"guard": guard, "server": server, "longest": max_hold, "expect": expect}
+    more: dict[str, Any] = {"guard": guard, "server": server, "longest": max_hold, "expect": expect, "ptime": ptime}
+    more |= {"digits": dtmf, "reliable": prack, "headers": tuple(map(_read_header, header or ()))}
     persona = _persona(endings, timing, more, codec, encryption)
     binds = _binds(host, port, None if no_tls else tls_port)
     if scenario is not None:
         run_answers(scenario, context, persona, binds, sender, as_json=as_json)
-    told = Told(calls, sender, as_json=as_json)
-    _run(persona, binds, told, wire)
-    if told.last is not None:
-        save(told.last, save_to or [], html, wire)
-    told.close()
-    raise typer.Exit(told.exit_code)
+    _run(persona, binds, Told(calls, sender, as_json=as_json), wire, save_to or [], html)
 
 
-def _run(persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire") -> None:
+def _run(
+    persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire", files: list[Path], html: Path | None
+) -> NoReturn:
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
     import trio
 
-    trio.run(_serve, persona, binds, told, wire)
+    trio.run(told.during, partial(_serve, persona, binds, told, wire))
+    if told.last is not None:
+        save(told.last, files, html, wire)
+    told.close()
+    raise typer.Exit(told.exit_code)
 
 
 def _read_wire(
@@ -110,6 +127,7 @@ def _persona(
 ) -> "Persona":
     """Who the responder is. Raises LocalError; ends the program for options that do not go together."""
     from probes.calls.expect import Expectation
+    from probes.calls.script import Reliable
     from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
     from sipcore.media.terms import Encryption
     from sipcore.media.voice import is_installed
@@ -124,11 +142,15 @@ def _persona(
         silent=endings["silent"],
         codecs=codecs_named(codecs) if codecs else (*DEFAULT_CODECS, *more_codecs),
         encryption=Encryption(encryption.value),
-        **more | {"expect": Expectation.parse(more["expect"]) if more["expect"] else None},
+        reliable=Reliable(more.pop("reliable").value),
+        expect=Expectation.parse(told) if (told := more.pop("expect")) else None,
+        **more,
     )
 
 
-async def _serve(persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire") -> None:
+async def _serve(
+    persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire", on_entry: "OnEntry | None"
+) -> None:
     """Answer, and print what happens, until a signal comes, or enough calls are over."""
     import trio
 
@@ -146,7 +168,7 @@ async def _serve(persona: "Persona", binds: "list[Binding]", told: Told, wire: "
             scope.cancel()
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        opened = open_responder(persona, binds, tell, on_entry=told.entry if told.is_live else None, wire=wire)
+        opened = open_responder(persona, binds, tell, on_entry=on_entry, wire=wire)
         async with opened as responder, trio.open_nursery() as nursery:
             say(responder.addresses, as_json=told.as_json)
             nursery.start_soon(stop_at_signal, nursery.cancel_scope)
@@ -170,6 +192,14 @@ def _manner(timing: "dict[str, Any]", refuse: int | None, redirect: str) -> "Man
             problem = f"cannot read {redirect!r}: {error.message}"
             stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
     return Manner(status=OK if refuse is None else refuse, **given) if given or refuse is not None else None
+
+
+def _read_header(text: str) -> tuple[str, str]:
+    """A header field; ends the program when it is none."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        stop(ExitCode.USAGE, f"--header {text!r}: write it as 'Name: value'")
+    return name.strip(), value.strip()
 
 
 def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard":

@@ -21,6 +21,13 @@ Busy = Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")]
 Silent = Annotated[bool, typer.Option("--silent", help="Never answer anything.")]
 HangUpAfter = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")]
 CodecName = Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")]
+Ptime = Annotated[
+    float | None, typer.Option(metavar="MS", help="Milliseconds of sound that callers are to put into a packet.")
+]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(metavar="'NAME: VALUE'", help="Header field for responses to calls; may be repeated."),
+]
 User = Annotated[str, typer.Option(help="Ask for digest authentication as this user.")]
 Realm = Annotated[str, typer.Option(help="The realm of the challenge.")]
 AlgorithmName = Annotated[list[str] | None, typer.Option(help="Digest algorithm to offer, in order.")]

@@ -13,14 +13,16 @@ from probes.cli.respond_told import say
 from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
+    from probes.calls.story import OnEntry
     from probes.responder.happening import Binding
     from probes.responder.personas import Persona
     from probes.responder.scenario import PlannedAnswer
 
 OPTIONS = {
     **{name: name for name in ("ring", "answer_after", "early_media", "refuse", "redirect", "hang_up_after")},
-    **{name: name for name in ("encryption", "max_hold", "expect")},
+    **{name: name for name in ("ptime", "encryption", "dtmf", "prack", "max_hold", "expect")},
     "codec": "codecs",
+    "header": "headers",
 }
 """The options that stand above what the file says, and its keys for them."""
 
@@ -46,15 +48,21 @@ def run_answers(
     changes = overriding(context, OPTIONS)
     answers = read_file(file, lambda text: read_answers(text, str(file), persona, changes))
     told = Told(len(answers), sender, as_json=as_json)
-    run_to_the_end(partial(_answer, answers, persona, binds, told))
+    run_to_the_end(partial(told.during, partial(_answer, answers, persona, binds, told)))
     told.end()
 
 
-async def _answer(answers: "tuple[PlannedAnswer, ...]", persona: "Persona", binds: "list[Binding]", told: Told) -> bool:
+async def _answer(
+    answers: "tuple[PlannedAnswer, ...]",
+    persona: "Persona",
+    binds: "list[Binding]",
+    told: Told,
+    on_entry: "OnEntry | None",
+) -> bool:
     """Each call in its turn, told as it happens."""
     from probes.responder.run import open_responder
 
-    async with open_responder(persona, binds, on_entry=told.entry) as responder:
+    async with open_responder(persona, binds, on_entry=on_entry) as responder:
         say(responder.addresses, as_json=told.as_json)
         turns = [responder.expect(answer.persona) for answer in answers]
         for answer, turn in zip(answers, turns, strict=True):

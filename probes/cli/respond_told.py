@@ -1,7 +1,8 @@
 """What `sipprobe respond` prints of requests and calls."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -11,20 +12,26 @@ from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
+    from probes.calls.story import OnEntry
     from probes.responder.happening import Binding, Happening
-    from probes.result import CallResult, TimelineEntry
+    from probes.result import CallResult
+
+T = TypeVar("T")
 
 
 class Told:
     """What was printed so far, and whether that is enough."""
 
     def __init__(self, calls: int | None, sender: HepSender | None, *, as_json: bool) -> None:
+        from probes.cli.live import Live
+
         self.as_json = as_json
         self.is_live = calls == 1 and not as_json
         """Whether the lines of timelines are printed as they happen: those of several calls would be mixed up."""
         self._left = calls
         self._sender = sender
         self._printer = Printer(make_console())
+        self._live = Live(self._printer)
         self.last: CallResult | None = None
         """The call that was over last."""
         self.exit_code = ExitCode.OK
@@ -34,16 +41,15 @@ class Told:
         """Whether as many calls are over as were asked for."""
         return self._left == 0
 
-    def entry(self, entry: "TimelineEntry") -> None:
-        """Print a line of a timeline."""
-        from probes.report.call_text import entry_line
-
-        self._printer.line(entry_line(entry))
+    async def during(self, work: "Callable[[OnEntry | None], Awaitable[T]]") -> T:
+        """Do something that has calls in it, and show the lines of the one that is shown as it happens."""
+        return await (self._live.during(work) if self.is_live else work(None))
 
     def tell(self, happening: "Happening") -> None:
         """Print what is over, and count a call."""
         from probes.responder.happening import happening_data, happening_lines
 
+        self._live.flush()
         if self.as_json:
             _print(json.dumps(happening_data(happening)))
         else:

@@ -3,9 +3,10 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris, encodable
-from probes.result import CallEvent, CallMedia, CallResult, TimelineEntry
+from probes.result import AuthenticationStep, CallEvent, CallMedia, CallResult, CallStatus, TimelineEntry
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.reception import Received
@@ -49,7 +50,14 @@ def call_data(result: CallResult) -> Data:
         "called": encodable(cover_uris(result.called)) or None,
         "invited_ms": _milliseconds(result.invited),
         "transitions": [_transition_data(step, result.start or 0.0) for step in result.transitions],
+        "progress": _progress(result),
     }
+
+
+def _progress(result: CallResult) -> str:
+    """How far it came, in the words of interfaces that tell it while a call goes on."""
+    rang, answered = result.ring_time is not None, result.answer_time is not None
+    return progress_of(result.status, rang=rang, answered=answered, over=result.status is not CallStatus.PENDING)
 
 
 def _began_at(result: CallResult) -> str | None:
@@ -70,6 +78,17 @@ def entry_data(entry: TimelineEntry) -> Data:
         "kernel_stamped": entry.kernel_stamped,
         "message": _message_data(entry.record) if isinstance(entry.record, MessageTrace) else None,
         "event": entry.event.kind.value if entry.event is not None else None,
+        "authentication": _authentication_data(entry.authentication) if entry.authentication is not None else None,
+    }
+
+
+def _authentication_data(step: AuthenticationStep) -> Data:
+    return {
+        "step": "credentials" if step.answers else "challenge",
+        "realm": encodable(step.realm),
+        "proxy": step.proxy,
+        "schemes": [encodable(scheme) for scheme in step.schemes],
+        "again": step.again or None,
     }
 
 
@@ -120,11 +139,17 @@ def media_data(media: CallMedia) -> Data:
         "received": _received_data(measured.received, measured) if measured.received else None,
         "one_way": measured.one_way,
         "rtcp": _control_data(measured.control),
-        "dtmf": {"sent": media.digits, "received": encodable(media.keys), "echoed": media.digits_echoed},
+        "dtmf": {
+            "sent": media.digits,
+            "received": encodable(media.keys),
+            "echoed": media.digits_echoed,
+            "pressed": measured.sent.keys,
+        },
         "heard": _heard_data(measured.heard) if measured.heard else None,
         "unexpected": _unexpected_data(media),
         "srtp_unverified": failures.authentication if failures else 0,
         "mos_estimate": _rounded(measured.opinion, 2),
+        "last_packet_ms": _milliseconds(media.last),
         "mos_scale": "wideband" if is_wideband(measured.codec) else "narrowband",
     }
 
@@ -146,6 +171,7 @@ def _received_data(received: Received, measured: MediaResult) -> Data:
         "codec": encodable(measured.codec),
         "packets": received.packets,
         "octets": received.octets,
+        "expected": received.expected,
         "lost": received.lost,
         "loss_percent": round(100 * received.loss, 3),
         "bursts": received.bursts,

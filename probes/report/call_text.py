@@ -1,17 +1,15 @@
-"""A test call in words: one line per timeline entry, and the result, readable at 80 columns and without colour."""
+"""How a test call ended, in words, readable at 80 columns and without colour."""
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from probes.report.findings_text import WIDTH, finding_lines
 from probes.report.safe_text import printable
-from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus, TimelineEntry
+from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.voice import HEARD
 
-LABEL_WIDTH = 22
-"""Columns of the timeline's second column; longer labels push the detail on."""
 MOSTLY = 0.9
 """The share of silence from which on nothing else was heard."""
 _STYLES = {
@@ -21,16 +19,6 @@ _STYLES = {
     CallStatus.FAILED: "bold red",
     CallStatus.PENDING: "bold yellow",
 }
-
-
-def entry_line(entry: TimelineEntry) -> Text:
-    """One line of the timeline: milliseconds, arrow, what happened."""
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{entry.offset_ms:10.1f} ms ", style="dim")
-    line.append(f" {entry.direction or ' '} ", style="cyan")
-    line.append(printable(entry.label).ljust(LABEL_WIDTH), style=_label_style(entry))
-    line.append(f" {printable(entry.detail)}", style="dim")
-    return line
 
 
 def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]:
@@ -73,7 +61,7 @@ def media_lines(media: CallMedia) -> list[str]:
     else:
         lost = f"lost {received.lost} ({100 * received.loss:.1f} %)"
         order = f"reordered {received.late}, gaps {received.gaps}"
-        lines.append(f"  received {received.packets}, {lost}, {order}, jitter {received.jitter * 1000:.1f} ms")
+        lines.append(f"  received {received.packets}, {lost}, {order}, jitter {thousandths(received.jitter):.1f} ms")
     return [printable(line) for line in [*lines, *_quality(media)]]
 
 
@@ -82,9 +70,9 @@ def _quality(media: CallMedia) -> list[str]:
     measured, told, dtmf = media.measured, [], []
     if measured.opinion is not None:
         scale = ", on the wideband scale" if is_wideband(measured.codec) else ""
-        told.append(f"MOS {measured.opinion:.1f} (an estimate{scale})")
+        told.append(f"MOS {round(measured.opinion, 2):.1f} (an estimate{scale})")
     if measured.control.round_trip is not None:
-        told.append(f"round trip {measured.control.round_trip * 1000:.1f} ms")
+        told.append(f"round trip {thousandths(measured.control.round_trip):.1f} ms")
     if measured.heard is not None:
         told += _heard(measured.heard)
     elif measured.codec and measured.codec.upper() not in HEARD:
@@ -100,11 +88,16 @@ def _quality(media: CallMedia) -> list[str]:
 
 def _heard(heard: Heard) -> list[str]:
     if heard.echo is not None:
-        return [f"echo after {heard.echo.delay * 1000:.1f} ms"]
+        return [f"echo after {thousandths(heard.echo.delay):.1f} ms"]
     if heard.tones:
         tones = ", ".join("+".join(map(str, tone)) for tone, _ in heard.tones[:2])
         return [f"tone of {tones} Hz"]
     return ["silence"] if heard.silence > MOSTLY else ["sound, but not what was sent"]
+
+
+def thousandths(seconds: float) -> float:
+    """Seconds in milliseconds, as exactly as they are stored: what is stored is to be told in the same words."""
+    return round(seconds * 1000.0, 3)
 
 
 def failure_line(result: CallResult) -> str:
@@ -114,12 +107,3 @@ def failure_line(result: CallResult) -> str:
     if result.unmet is not None or result.kind is CallKind.CONNECTED:
         return ""
     return printable(f"{result.destination}: {result.why}; {result.advice}".rstrip("; "))
-
-
-def _label_style(entry: TimelineEntry) -> str:
-    if not entry.direction:
-        return "bold"
-    code = entry.label[:3]
-    if not code.isdecimal():
-        return ""
-    return "green" if code < "300" else "yellow" if code < "400" else "red"

@@ -21,7 +21,9 @@ _STYLES = {Support.ACCEPTED: "green", Support.REFUSED: "red", Support.UNKNOWN: "
 def codecs_lines(report: CodecReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
-    lines = [Text(line, style=style) for line in textwrap.wrap(printable(_verdict(report)), width)]
+    lines = [
+        Text(line, style=style) for line in textwrap.wrap(printable(_verdict(report)), width, break_on_hyphens=False)
+    ]
     for block in (report.codecs, report.securities):
         lines += [Text(), *(line for one in block for line in _capability(report, one, width))]
     facts = [line for name, text in _facts(report) for line in _wrapped(f"  {name.ljust(_LABEL)}", text, width)]

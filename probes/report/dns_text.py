@@ -30,7 +30,7 @@ Faulty = Mapping[tuple[Question, Record | None], Severity]
 def dns_lines(report: DnsReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
-    lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width)]
+    lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width, break_on_hyphens=False)]
     ladder = ladder_lines(report, width)
     for block in (list(_facts(report, width)), ladder, list(_faults(report, width)), list(_guidance(report, width))):
         lines += [Text(), *block] if block else []
@@ -82,7 +82,9 @@ def _facts(report: DnsReport, width: int) -> Iterator[Text]:
 
 def _fact(name: str, text: str, width: int) -> Iterator[Text]:
     head = f"  {name.ljust(_LABEL)}"
-    for line in textwrap.wrap(printable(text), width, initial_indent=head, subsequent_indent=" " * len(head)):
+    for line in textwrap.wrap(
+        printable(text), width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
+    ):
         yield Text(line)
 
 

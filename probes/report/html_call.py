@@ -1,6 +1,7 @@
 """A call as an HTML page: how it ended and why, its measures, its ladder, and its timeline with the messages folded."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -69,30 +70,42 @@ def title_of_call(result: CallResult) -> str:
     return f"Test call {'to' if result.role is CallRole.CALLER else 'from'} {result.destination}"
 
 
-def captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None) -> str:
-    """The page of a call out of somebody's capture, made at `made_at`, in seconds since 1970.
+def replayed_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None) -> str:
+    """The page of a call that is replayed: of a test call's stored result, or of a call in somebody's capture.
 
     `findings` are what is wrong with it, None where nobody has judged it.
     """
+    if call.result is not None:
+        return call_page(replace(call.result, findings=tuple(findings or ())), made_at)
+    return _captured_page(call, made_at, findings)
+
+
+def title_of_replay(call: CapturedCall) -> str:
+    """What pages and pictures of a call that is replayed are called."""
+    return title_of_call(call.result) if call.result is not None else f"Call-ID {call.call_id}"
+
+
+def _captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None) -> str:
     evidence = Evidence(outside=True)
-    timeline = call.timeline()
-    ladder = ladder_of(timeline[:MAX_LADDER], here="")
+    timeline, media = call.timeline(), call.media
+    ladder = ladder_of(timeline[:MAX_LADDER], here="", media=media)
     succeeded = call.answer is not None and 200 <= call.answer.status < 300
+    title = title_of_replay(call)
     return page(
         "call.html",
-        title=f"Call-ID {call.call_id}",
+        title=title,
         made_at=made_at,
         evidence=evidence,
         kind="Captured call",
         whom=title_of(call),
         tone="good" if succeeded else "none" if call.answer is None else "fair",
         lead=ending(call),
-        remarks=[f"Call-ID {call.call_id}"],
+        remarks=[title],
         findings=evidence.findings(findings, 0.0) if findings is not None else None,
-        figures=[],
-        media=[],
-        audio=[],
-        picture=Markup(svg(ladder, f"Call-ID {call.call_id}")),  # noqa: S704  # who draws it escapes what stands in it
+        figures=told_facts(_media_figures(media)) if media is not None else [],
+        media=_streams(media) if media is not None else [],
+        audio=told_facts(_audio(media)) if media is not None else [],
+        picture=Markup(svg(ladder, title)),  # noqa: S704  # who draws it escapes what stands in it
         lines=_lines(timeline, evidence),
         more=max(len(timeline) - MAX_LINES, 0),
     )
@@ -120,22 +133,25 @@ def _remarks(result: CallResult) -> Iterator[str]:
 
 
 def _figures(result: CallResult) -> list[tuple[str, str]]:
-    measured = result.media.measured if result.media else None
-    received = measured.received if measured else None
-    opinion = measured.opinion if measured else None
-    scale = ", on the wideband scale" if measured and is_wideband(measured.codec) else ""
     return told_facts(
         (
             ("post-dial delay", milliseconds(result.post_dial_delay)),
             ("rang for", milliseconds(result.ring_time)),
             ("answered after", milliseconds(result.answer_time)),
             ("held for", milliseconds(result.duration)),
-            ("lost on the way here", f"{100 * received.loss:.1f} %" if received else ""),
-            ("jitter", milliseconds(received.jitter) if received else ""),
-            ("round trip", milliseconds(measured.control.round_trip) if measured else ""),
-            (f"opinion score (an estimate{scale})", f"{opinion:.1f}" if opinion is not None else ""),
+            *(_media_figures(result.media) if result.media else ()),
         )
     )
+
+
+def _media_figures(media: CallMedia) -> Iterator[tuple[str, str]]:
+    measured = media.measured
+    received = measured.received
+    scale = ", on the wideband scale" if is_wideband(measured.codec) else ""
+    yield "lost on the way here", f"{100 * received.loss:.1f} %" if received else ""
+    yield "jitter", milliseconds(received.jitter) if received else ""
+    yield "round trip", milliseconds(measured.control.round_trip)
+    yield f"opinion score (an estimate{scale})", f"{measured.opinion:.1f}" if measured.opinion is not None else ""
 
 
 def _streams(media: CallMedia) -> list[tuple[str, str, str]]:

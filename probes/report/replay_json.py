@@ -4,7 +4,7 @@ file describes them."""
 from datetime import UTC, datetime
 
 from probes.capture.calls import CapturedCall
-from probes.report.call_json import Data, entry_data
+from probes.report.call_json import Data, entry_data, media_data
 from probes.report.replay_text import ending, title_of
 from probes.report.safe_text import encodable
 
@@ -18,4 +18,5 @@ def replay_data(call: CapturedCall) -> Data:
         "ending": encodable(ending(call)),
         "began_at": began.isoformat(timespec="milliseconds") if began else None,
         "timeline": [entry_data(entry) for entry in call.timeline()],
+        "media": media_data(call.media) if call.media is not None else None,
     }

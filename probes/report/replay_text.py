@@ -1,24 +1,27 @@
 """The calls of a capture in words."""
 
-from collections.abc import Sequence
-
 from rich.text import Text
 
 from probes.capture.calls import CapturedCall
-from probes.report.call_text import LABEL_WIDTH
-from probes.report.ladder import Arrow, Note, ladder_of
+from probes.report.findings_text import WIDTH
+from probes.report.ladder import HERE, Ladder, ladder_of
+from probes.report.ladder_text import ladder_rows
 from probes.report.safe_text import cover_uris, printable
 from sipcore.errors import ParseError
 
 
-def call_lines(number: int, call: CapturedCall, *, whole: bool) -> list[Text]:
-    """A call: who asked whom for what, how it ended, and with `whole` all that its timeline tells."""
+def call_lines(number: int, call: CapturedCall, width: int = WIDTH, *, whole: bool) -> list[Text]:
+    """A call: who asked whom for what, how it ended, and with `whole` all that is known of it, as a ladder."""
     lines = [Text.assemble((f"{number:>4}  ", "dim"), (printable(title_of(call)), "bold"))]
     lines.append(Text(f"      {printable(ending(call))}", style="dim"))
     if whole:
-        ladder = ladder_of(call.timeline(), here="")
-        lines += [_line(line, ladder.participants) for line in ladder.lines if isinstance(line, Arrow | Note)]
+        lines += ladder_rows(ladder_of_call(call), width)
     return lines
+
+
+def ladder_of_call(call: CapturedCall) -> Ladder:
+    """Its ladder, with what became of its audio: seen from outside, unless it was a test call of this program."""
+    return ladder_of(call.timeline(), here="" if call.result is None else HERE, media=call.media)
 
 
 def title_of(call: CapturedCall) -> str:
@@ -45,13 +48,3 @@ def ending(call: CapturedCall) -> str:
     lasted = call.records[-1].at - begin if call.records else 0.0
     count = f"{len(call.records)} messages in {lasted:.3f} s"
     return f"{told}; {count}" + (f", {repeated} of them repeated" if repeated else "")
-
-
-def _line(line: Arrow | Note, participants: Sequence[str]) -> Text:
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{line.offset_ms:10.1f} ms  ", style="dim")
-    if isinstance(line, Arrow):
-        text.append(f"{participants[line.source]} → {participants[line.target]}  ", style="cyan")
-    text.append(line.label.ljust(LABEL_WIDTH if line.detail else 0))
-    text.append(f" {line.detail}", style="dim")
-    return text

@@ -20,11 +20,12 @@ _proof = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _keyed = re.compile(
-    r"(?P<before>a=crypto:[0-9]{1,9} [A-Z0-9]++(?:_[A-Z0-9]++)++ inline:)(?P<key>[A-Za-z0-9+/=]++)"
+    r"(?P<before>a=crypto:[0-9]{1,9} [A-Z0-9]++(?:_[A-Z0-9]++)++ inline:)(?P<key>[A-Za-z0-9+/=]++|\*++)"
     r"(?P<behind>(?:\|(?:2\^)?[0-9]{1,9}(?![0-9:]))?(?:\|[0-9]{1,9}:[0-9]{1,4})?)(?=\s|\Z)"
 ).match
-"""A key as it should be written (RFC 4568 §9.1): what stands around it is no secret, and captures cannot be read
-without the suite, which tells where SRTCP ends. Whatever else is called a key is covered with all around it."""
+"""A key as it should be written (RFC 4568 §9.1), or one that is covered already: what stands around it is no secret,
+and captures cannot be read without the suite, which tells where SRTCP ends. Whatever else is called a key is covered
+with all around it."""
 _scheme = re.compile(r"\s*+(\S++)\s++").match
 _next_field = re.compile(r"\n(?![ \t])")
 _word = re.compile(r'<[^<>"]*+>|[^\s<>"]++')

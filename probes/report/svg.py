@@ -203,24 +203,15 @@ def _is_own(line: Arrow) -> bool:
     return line.source == line.target
 
 
-def _repeated(line: Arrow) -> str:
-    return f"retransmission {line.again}" if line.again else ""
-
-
-def _detail(line: Arrow) -> str:
-    """The detail of a message, but for what is told of it anyway."""
-    return line.detail.removesuffix(f"({_repeated(line)})").rstrip()
-
-
 def _label_width(line: Arrow) -> int:
-    return round(cell_len(line.label) * WIDE + (cell_len(_detail(line)) + len(_repeated(line)) + 4) * NARROW)
+    return round(cell_len(line.label) * WIDE + (cell_len(line.plain_detail) + len(line.repeated) + 4) * NARROW)
 
 
 def _told(line: Arrow, room: int) -> str:
     """What stands on an arrow, as much of it as there is room for: the label, whether it came again, the detail."""
     label = _cut(line.label, int(room / WIDE))
     told, room = escape(label), round(room - cell_len(label) * WIDE)
-    for style, text in (("repeat", _repeated(line)), ("detail", _detail(line))):
+    for style, text in (("repeat", line.repeated), ("detail", line.plain_detail)):
         shown = _cut(text, int((room - BOX_MARGIN) / NARROW))
         if shown:
             told += f'<tspan class="{style}" dx="8">{escape(shown)}</tspan>'

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from probes.calls.expect import Expectation
+from probes.calls.headers import require_header
+from probes.calls.script import DIGIT_SECONDS, MAX_DIGITS, RELIABLE, Reliable
 from sipcore.auth.server import ServerPolicy, Users
+from sipcore.dialogs.manner import is_supported
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_safe
+from sipcore.media.dtmf import KEYS
+from sipcore.media.plan import LEAST_PTIME, MOST_PTIME
 from sipcore.media.terms import PROFILES, Encryption, Wishes
 from sipcore.message.fields.media_type import MediaType
 from sipcore.message.fields.reason import warning_of
 from sipcore.message.message import Request
-from sipcore.message.registry import ACCEPT, CONTENT_TYPE
+from sipcore.message.registry import ACCEPT, CONTENT_TYPE, REQUIRE
 from sipcore.message.uri import SipUri, Uri
 from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
 from sipcore.sdp.build import SDP
@@ -34,6 +39,8 @@ of a common codec."""
 AGENT = "sipprobe"
 """Who warns."""
 DEFAULT_SERVER = "sipprobe"
+OWN_FIELDS = frozenset({"server", "authentication-info", "proxy-authentication-info"})
+"""What responses have from the responder itself, besides what no call lets be added (`headers.REFUSED`)."""
 MAX_CALL_SECONDS = 3600.0
 DEFAULT_CODECS = (PCMU, PCMA, G722)
 
@@ -112,12 +119,21 @@ class Persona:
     """Whether SRTP is taken where it is offered, refused, or demanded (488 for plain RTP)."""
     longest: float = MAX_CALL_SECONDS
     """Seconds after which a call is hung up here, so that callers who vanish do not stay for ever."""
+    reliable: Reliable = Reliable.ON
+    """Whether provisional responses are acknowledged (RFC 3262): never, where the caller wants it, or always, so that
+    calls of those that cannot are refused."""
+    ptime: float | None = None
+    """Milliseconds of sound that the caller is asked to put into a packet; None asks for nothing."""
+    digits: str = ""
+    """Keys to send once the call is up (RFC 4733). Who sends some plays the known signal, and sends nothing back."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further header fields of the responses to an INVITE."""
     expect: Expectation | None = None
     """How calls are expected to end."""
 
     def __post_init__(self) -> None:
-        """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec, or for a
-        length that no call can have.
+        """Raises UnsafeValue for texts that cannot stand in a header field, LocalError without any codec, and for a
+        length, a packet time, digits or header fields that no call can have.
         """
         require_safe(self.server, "the banner")
         if self.guard is not None:
@@ -126,11 +142,24 @@ class Persona:
             raise LocalError("a responder needs a codec", section="RFC 3264 §6")
         if not 0 < self.longest < math.inf:
             raise LocalError(f"no call can be hung up after {self.longest:g} s", section="RFC 3261 §15")
+        if self.ptime is not None and not LEAST_PTIME <= self.ptime / 1000 <= MOST_PTIME:
+            raise LocalError(f"a packet cannot bring {self.ptime:g} ms", section="RFC 3551 §4.2")
+        if len(self.digits) > MAX_DIGITS or not set(self.digits.upper()) <= set(KEYS):
+            raise LocalError(f"digits are up to {MAX_DIGITS} of {KEYS}", section="RFC 4733 §3.2")
+        for name, told in self.headers:
+            require_header(name, told)
+            if name.lower() in OWN_FIELDS:
+                raise LocalError(f"{name} is written by the responder itself", section="RFC 3261 §7.3.1")
 
     @property
     def wishes(self) -> Wishes:
         """What is taken, or offered, of media."""
-        return Wishes(self.codecs, self.encryption)
+        return Wishes(self.codecs, self.encryption, ptime=self.ptime)
+
+    @property
+    def reliably(self) -> bool | None:
+        """Whether a 1xx is to be acknowledged; None leaves that to the caller, and to what the 1xx says."""
+        return {Reliable.OFF: False, Reliable.ON: None, Reliable.REQUIRED: True}[self.reliable]
 
     def manner_for(self, called: Uri) -> Manner:
         """How a call to `called` is dealt with."""
@@ -154,10 +183,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Provisional:
-    """Send a 1xx, with the session description or without."""
+    """Send a 1xx, with the session description or without, and to be acknowledged or not (`Persona.reliably`)."""
 
     status: int
     describes: bool = False
+    reliably: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,22 +226,22 @@ class CallPlan:
 
 def plan_call(persona: Persona, invite: Request) -> CallPlan:
     """What to do with a call."""
-    looked = _look_at_offer(persona, invite)
+    looked = _look_at_extensions(persona, invite) or _look_at_offer(persona, invite)
     if isinstance(looked, CallPlan):
         return looked
     offer, choice = looked
-    manner = persona.manner_for(invite.uri)
+    manner, reliably = persona.manner_for(invite.uri), persona.reliably
     steps: list[Step] = []
     if manner.early_media:
         # RFC 3261 §13.2.1: an offer may not stand in a 1xx that can get lost, an answer may.
-        steps.append(Provisional(SESSION_PROGRESS, describes=offer is not None))
+        steps.append(Provisional(SESSION_PROGRESS, offer is not None, reliably))
     if manner.delay:
         steps.append(Wait(manner.delay))
     if manner.ring is not None:
-        steps.append(Provisional(RINGING))
+        steps.append(Provisional(RINGING, reliably=reliably))
     if manner.ring:
         steps.append(Wait(manner.ring))
-    return CallPlan((*steps, *_ending(manner)), offer, choice)
+    return CallPlan((*steps, *_ending(persona, manner)), offer, choice)
 
 
 def answer_options(persona: Persona, request: Request, allow: str) -> Reply:
@@ -246,18 +276,31 @@ def accepts_sdp(request: Request) -> bool:
 _SDP_TYPE = MediaType("application", "sdp")
 
 
-def _ending(manner: Manner) -> tuple[Step, ...]:
+def _ending(persona: Persona, manner: Manner) -> tuple[Step, ...]:
     if manner.status is None:
         return (Wait(None),)
     if manner.status != OK:
         return (Reply(manner.status, (*_contact(manner), *manner.fields)),)
     if manner.hang_up_after is None:
         return (Accept(), Wait(None))
-    return (Accept(), Wait(manner.hang_up_after), HangUp())
+    dialling = DIGIT_SECONDS * len(persona.digits) + 1.0 if persona.digits else 0.0
+    return (Accept(), Wait(max(manner.hang_up_after, dialling)), HangUp())
 
 
 def _contact(manner: Manner) -> tuple[Field, ...]:
     return () if manner.contact is None else (("Contact", f"<{manner.contact}>"),)
+
+
+def _look_at_extensions(persona: Persona, invite: Request) -> CallPlan | None:
+    """How a call must be refused for what its caller can do, or demands, of provisional responses (RFC 3262 §3)."""
+    required = RELIABLE in invite[REQUIRE]
+    if persona.reliable is Reliable.OFF and required:
+        problem = "the caller demands that provisional responses are acknowledged"
+        return CallPlan((Reply(BAD_EXTENSION, (("Unsupported", RELIABLE),)),), problem=problem)
+    if persona.reliable is Reliable.REQUIRED and not required and not is_supported(RELIABLE, invite):
+        problem = "the caller does not acknowledge provisional responses"
+        return CallPlan((Reply(EXTENSION_REQUIRED, (("Require", RELIABLE),)),), problem=problem)
+    return None
 
 
 def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescription | None, Choice | None] | CallPlan:
@@ -272,7 +315,7 @@ def _look_at_offer(persona: Persona, invite: Request) -> tuple[SessionDescriptio
         offer = SessionDescription.parse(invite.body, [])
     except ParseError as error:
         return CallPlan((Reply(error.status),), problem=error.message)
-    choices = choose(offer, [Capability(persona.codecs, protocols=PROFILES, single=True)])
+    choices = choose(offer, [Capability(persona.codecs, protocols=PROFILES, single=True, ptime=persona.ptime)])
     if not choices:
         problem = f"none of the codecs here: {', '.join(codec.encoding for codec in persona.codecs)}"
         warning = warning_of(INCOMPATIBLE_FORMAT, AGENT, problem)

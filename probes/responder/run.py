@@ -75,9 +75,11 @@ class CannotListenError(LocalError):
 class Responder:
     """A running responder. Made by `open_responder`."""
 
-    def __init__(self, addresses: tuple[Binding, ...]) -> None:
+    def __init__(self, addresses: tuple[Binding, ...], tapes: Tapes) -> None:
         self.addresses = addresses
         """Where it can be reached, with the real ports, in the order in which they were asked for."""
+        self.tapes = tapes
+        """What is said in calls."""
         self.turns: deque[Turn] = deque()
         """Those that wait for a call, the first of them for the next one."""
 
@@ -113,20 +115,22 @@ class Turn:
 
     async def result(self, wait: float) -> CallResult:
         """The call, once it is over; one that does not come within `wait` seconds is a result, too."""
+        since = trio.current_time()
         with trio.move_on_after(wait):
             await self.began.wait()
         if not self.began.is_set():
             self._responder.turns.remove(self)
-            return self._nobody(wait)
+            return self._nobody(wait, self._responder.tapes.turned_away(since))
         await self._over.wait()
         assert self._result is not None  # noqa: S101  # a call that was begun has one
         return self._result
 
-    def _nobody(self, wait: float) -> CallResult:
+    def _nobody(self, wait: float, refusal: str) -> CallResult:
         transport, address = self._responder.addresses[0]
         here = Destination(address.host, address.port, transport)
         none = verdict.of_no_call(wait)
-        result = CallResult(here, None, none.status, none.kind, none.why, none.advice, role=CallRole.CALLEE)
+        why = f"{none.why}: an INVITE was answered {refusal}, and none came after it" if refusal else none.why
+        result = CallResult(here, None, none.status, none.kind, why, none.advice, role=CallRole.CALLEE)
         return concluded(result, self.persona.expect)
 
 
@@ -200,17 +204,17 @@ class _Service:
     async def _take(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
         """Take everything, and answer nothing."""
         opened = await stack.enter_async_context(open_transports(transports, _Silence(self._report)))
-        self.responder = Responder(_bind_all(opened, self._binds))
+        self.responder = Responder(_bind_all(opened, self._binds), Tapes())
 
     async def _answer(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
         persona, wire = self._persona, self._wire
         config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
         endpoint = await stack.enter_async_context(open_endpoint(config))
         stack.callback(_turn_away, endpoint, persona.server)
-        responder = Responder(_bind_all(endpoint.transports, self._binds))
+        tapes = Tapes(self._on_entry)
+        responder = Responder(_bind_all(endpoint.transports, self._binds), tapes)
         taps = wire.take if wire is not None and wire.media else None
         media = await stack.enter_async_context(open_media(on_packet=taps))
-        tapes = Tapes(self._on_entry)
         stack.callback(endpoint.subscribe(tapes.take))
         nursery = await stack.enter_async_context(trio.open_nursery())
         nursery.start_soon(_Desk(persona, endpoint, media, self._report, tapes, responder.turns).run)

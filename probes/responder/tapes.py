@@ -2,7 +2,7 @@
 
 from probes.calls.machine import CallState
 from probes.calls.story import OnEntry, Story
-from probes.timeline import FAILED
+from probes.timeline import FAILED, SENT
 from sipcore.errors import ParseError
 from sipcore.message.message import Message, Request
 from sipcore.message.method import INVITE
@@ -52,6 +52,12 @@ class Tapes:
         """The story of a call that is dealt with from now on, with what has been said of it so far."""
         story = self._waiting.pop(call_id, None) or self._begun(at, flow)
         return self._running.setdefault(call_id, story)
+
+    def turned_away(self, since: float) -> str:
+        """The answer to the last INVITE that came since then and has not become a call; empty where there was none."""
+        entries = [entry for story in self._waiting.values() if story.start >= since for entry in story.timeline]
+        said = [entry.label for entry in entries if entry.direction == SENT]
+        return said[-1] if said else ""
 
     def end(self, call_id: str) -> None:
         """Nothing more is told of a call."""

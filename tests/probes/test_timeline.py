@@ -1,9 +1,11 @@
 """Trace records as lines of a call's story."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.result import TimelineEntry
-from probes.timeline import RECEIVED, SENT, entry_of, mark, media_entry
+from probes.timeline import RECEIVED, SENT, Rounds, entry_of, mark, media_entry
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
@@ -77,3 +79,72 @@ def test_what_happens_to_the_media_has_a_line(kind: MediaEventKind) -> None:
     assert (entry.offset_ms, entry.detail, entry.direction, entry.record) == (500.0, "detail", "", None)
     assert entry.label
     assert entry.event is not None
+
+
+def challenge(*fields: str, status: str = "401 Unauthorized", number: int = 7) -> MessageTrace:
+    """A response to an INVITE that asks who is there."""
+    head = RESPONSE.replace(b"180 Ringing", status.encode()).replace(b"CSeq: 7", f"CSeq: {number}".encode())
+    data = head.removesuffix(b"\r\n") + "".join(f"{field}\r\n" for field in fields).encode() + b"\r\n"
+    return MessageTrace(10.25, Direction.RECEIVED, FLOW, data)
+
+
+def proof(realm: str, algorithm: str = "SHA-256", name: str = "Authorization") -> MessageTrace:
+    """An INVITE with credentials."""
+    told = f'Digest username="alice", realm="{realm}", nonce="n0nce", uri="sip:b", response="{PROOF}", qop=auth'
+    field = f'{name}: {told}, nc=00000001, cnonce="c", algorithm={algorithm}'
+    data = REQUEST.split(b"Authorization")[0] + field.encode() + b"\r\n\r\n"
+    return MessageTrace(10.5, Direction.SENT, FLOW, data)
+
+
+PROOF = "0123456789abcdef0123456789abcdef"
+OFFERS = (
+    'WWW-Authenticate: Digest realm="x", nonce="n0nce", algorithm=SHA-256, qop="auth,auth-int"',
+    'WWW-Authenticate: Digest realm="x", nonce="n0nce"',
+    'WWW-Authenticate: Basic realm="y"',
+)
+
+
+def rounds(*records: MessageTrace) -> list[tuple[float, str, str]]:
+    told = Rounds()
+    entries = [entry for record in records for entry in told.entries_of(record, 10.0)]
+    assert all("n0nce" not in repr(entry) and PROOF not in repr(entry) for entry in entries)
+    return [(entry.offset_ms, entry.label, entry.detail) for entry in entries]
+
+
+def test_a_round_of_authentication_is_what_was_offered_and_what_was_taken() -> None:
+    assert rounds(challenge(*OFFERS), proof("x")) == [
+        (250.0, "challenge", 'realm "x": Digest SHA-256 auth, auth-int; Digest MD5'),
+        (250.0, "challenge", 'realm "y": Basic'),
+        (500.0, "credentials", 'realm "x": Digest SHA-256 auth'),
+    ]
+
+
+def test_who_asks_again_says_why() -> None:
+    stale = OFFERS[1] + ", stale=true"
+    told = rounds(challenge(OFFERS[1]), proof("x"), challenge(stale), proof("x"), challenge(OFFERS[1]))
+    assert [detail.rpartition("; ")[2] for _, label, detail in told if label == "challenge"] == [
+        'realm "x": Digest MD5',
+        "the nonce was stale",
+        "the credentials were refused",
+    ]
+
+
+def test_a_proxy_is_told_from_the_server() -> None:
+    asked = challenge('Proxy-Authenticate: Digest realm="x", nonce="n0nce"', status="407 Proxy Authentication Required")
+    assert [detail for _, _, detail in rounds(asked, proof("x", "MD5", "Proxy-Authorization"))] == [
+        'proxy, realm "x": Digest MD5',
+        'proxy, realm "x": Digest MD5 auth',
+    ]
+
+
+def test_credentials_that_nobody_asked_for_and_what_is_sent_again_are_no_rounds() -> None:
+    assert rounds(proof("x")) == []
+    assert rounds(replace(challenge(*OFFERS), attempt=1)) == []
+    assert len(rounds(challenge(OFFERS[1]), proof("x"), proof("x"))) == 2
+
+
+@pytest.mark.parametrize(
+    "data", [b"SIP/2.0 401 ", b"SIP/2.0 401 x\r\n\xff", challenge("WWW-Authenticate: ,;=\x01", "CSeq: 1").data]
+)
+def test_a_challenge_that_cannot_be_read_is_none(data: bytes) -> None:
+    assert rounds(replace(challenge(), data=data)) == []

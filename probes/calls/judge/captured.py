@@ -1,59 +1,100 @@
 """The facts of a call in somebody's capture: its messages seen from the caller, and the media that was captured."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of, jitter_of, read
+from probes.calls.judge.facts import CallFacts, audio_of, media_facts, place_of, read
 from probes.capture.calls import CapturedCall
 from probes.capture.network import Datagram, Segment
+from probes.result import CallMedia
 from sipcore.errors import ParseError
+from sipcore.media.emodel import estimate
 from sipcore.media.reception import Received, Reception
+from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpected
 from sipcore.media.rtcp import Report, parse_rtcp
 from sipcore.media.rtp import Kind, RtpPacket, kind_of
+from sipcore.media.terms import Keying
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, SocketAddress
 from sipcore.sdp.attributes import Codec
-from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.description import MediaDescription
 from sipcore.trace import Direction, MessageTrace
 
 NS = 10**9
 RATE = 8000
 """Hz: the clock of RTP where the description does not say another."""
+PTIME = 20.0
+"""Milliseconds: the same of a packet (RFC 3551 §4.2)."""
 LINGER_NS = NS // 10
 """How long what is under way when the BYE is confirmed may take."""
 
 
-def facts_of_capture(call: CapturedCall, payloads: Iterable[Datagram | Segment]) -> CallFacts:
-    """The facts of a captured call. `payloads` are all of the capture, of which its media is looked for."""
-    caller, peer = _ends(call)
-    if caller is None:
-        return CallFacts([])
-    said = list(read((record, record.direction is Direction.SENT) for record in _seen_from(caller, peer, call.records)))
-    facts = CallFacts(said)
-    return CallFacts(said, _media(facts, call.began_ns, payloads))
+Datagrams: TypeAlias = Mapping[SocketAddress, Sequence[Datagram]]
+"""All of a capture, by where they came from, and by where they went."""
 
 
-def _ends(call: CapturedCall) -> tuple[SocketAddress | None, SocketAddress | None]:
-    """Where the first INVITE came from, and where it went: of a call that was captured more than once, the first."""
+def by_place(payloads: Iterable[Datagram | Segment]) -> Datagrams:
+    """Sort what was captured, so that each call finds its media among that of many."""
+    found = defaultdict[SocketAddress, list[Datagram]](list)
+    for each in payloads:
+        if isinstance(each, Datagram):
+            for place in {each.source, each.destination}:
+                found[place].append(each)
+    return found
+
+
+def facts_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallFacts:
+    """The facts of a captured call, whose media is among the `datagrams` of the capture."""
+    facts = _signalled(call)
+    media = _media(facts, call.began_ns, datagrams)
+    answered = facts.answered.at if facts.answered is not None else None
+    return CallFacts(facts.said, media_facts(media, (), answered) if media is not None else None)
+
+
+def media_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallMedia | None:
+    """What was captured of a call's audio, as a test call of the caller would have measured it; None for nothing."""
+    return _media(_signalled(call), call.began_ns, datagrams)
+
+
+def _signalled(call: CapturedCall) -> CallFacts:
+    """What the caller's messages say of a call."""
+    return CallFacts(list(read((record, record.direction is Direction.SENT) for record in _seen_by_caller(call))))
+
+
+def _invites(call: CapturedCall) -> Iterator[Flow]:
+    """Which way the INVITEs of a call went."""
     for record in call.records:
         message = parse_message(record.data)
         if isinstance(message, Request) and message.method == INVITE:
-            return record.flow.local, record.flow.remote
-    return None, None
+            yield record.flow
 
 
-def _seen_from(
-    caller: SocketAddress, peer: SocketAddress | None, records: Iterable[MessageTrace]
-) -> Iterable[MessageTrace]:
-    """The messages that the caller sent and got. In a capture, `local` is where a packet came from."""
-    same_host = peer is not None and caller.host == peer.host
-    for record in records:
+def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
+    """The messages that the caller sent and got. In a capture, `local` is where a packet came from.
+
+    Of a call that was captured more than once, the first place counts. Where both are on one host, the caller is at
+    each port from which there is an INVITE to where the first one went: another transport has another one.
+    """
+    invites = list(_invites(call))
+    if not invites:
+        return
+    first = invites[0]
+    ports = {flow.local for flow in invites if flow.remote == first.remote}
+
+    def is_caller(address: SocketAddress) -> bool:
+        if first.local.host == first.remote.host:
+            return address in ports
+        return address.host == first.local.host
+
+    for record in call.records:
         source, target = record.flow.local, record.flow.remote
-        if source == caller if same_host else source.host == caller.host:
+        if is_caller(source):
             yield record
-        elif target == caller if same_host else target.host == caller.host:
+        elif is_caller(target):
             flow = Flow(record.flow.transport, target, source)
             yield MessageTrace(record.at, Direction.RECEIVED, flow, record.data, record.kernel, record.attempt)
 
@@ -67,6 +108,7 @@ class _Stream:
     sources: dict[SocketAddress, int] = field(default_factory=dict)
     reports: int = 0
     lost: int | None = None
+    jitter: float = 0.0
     late: int = 0
     first_ns: int = 0
     last_ns: int = 0
@@ -81,9 +123,18 @@ class _Stream:
         self.last_ns = datagram.at_ns
 
     @property
-    def main(self) -> Received | None:
+    def ranked(self) -> tuple[Received, ...]:
+        """What came of each source, the one with the most packets first."""
         results = [reception.result() for reception in self.receptions.values()]
-        return max(results, key=lambda each: each.packets, default=None)
+        return tuple(sorted(results, key=lambda each: each.packets, reverse=True))
+
+    @property
+    def main(self) -> Received | None:
+        return next(iter(self.ranked), None)
+
+    def first_since(self, began_ns: int) -> float | None:
+        """When the first packet was, in seconds; None without any."""
+        return (self.first_ns - began_ns) / NS if self.first_ns else None
 
 
 def _events(types: dict[int, int]) -> set[int]:
@@ -92,9 +143,9 @@ def _events(types: dict[int, int]) -> set[int]:
     return {each for each in types if each != main}
 
 
-def _media(facts: CallFacts, began_ns: int, payloads: Iterable[Datagram | Segment]) -> MediaFacts | None:
+def _media(facts: CallFacts, began_ns: int, datagrams: Datagrams) -> CallMedia | None:
     """What was captured of the audio; None where nothing was, or nothing was agreed on."""
-    here, there = _place(facts.offer), _place(facts.answer)
+    here, there = place_of(facts.offer), place_of(facts.answer)
     audio = audio_of(facts.answer)
     if here is None or there is None or audio is None:
         return None
@@ -102,13 +153,33 @@ def _media(facts: CallFacts, began_ns: int, payloads: Iterable[Datagram | Segmen
     end_ns = began_ns + round(over * NS) + LINGER_NS if over is not None else None
     codec = audio.codecs[0] if audio.codecs else Codec(0, "PCMU", RATE)
     sent, came = _Stream(), _Stream()
-    for datagram in payloads:
-        if isinstance(datagram, Datagram):
+    secured = _SECURE in audio.protocol
+    for datagram in _at(datagrams, (here, there)):
+        if not (secured and kind_of(datagram.data) is Kind.RTCP):  # encrypted
             _sort(datagram, (here, there), (sent, came), codec.clock_rate, end_ns)
-    outbound, inbound = sent.main, came.main
-    if outbound is None and inbound is None:
+    if not sent.receptions and not came.receptions:
         return None
-    return _measured(facts, (here, there), (sent, came), codec, began_ns)
+    ptime, suite = _told(audio)
+    return CallMedia(
+        replace(_measured(facts, there, (sent, came)), suite=suite),
+        codec.encoding,
+        ptime / 1000,
+        (Keying.SDES if suite else Keying.NONE).value,
+        here,
+        sent.first_since(began_ns),
+        came.first_since(began_ns),
+        facts.early,
+        came.late,
+        last=(max(sent.last_ns, came.last_ns) - began_ns) / NS,
+    )
+
+
+def _told(audio: MediaDescription) -> tuple[float, str]:
+    """The packet time, in milliseconds, and the suite of SDES that an answer tells; "" for none."""
+    try:
+        return audio.ptime or PTIME, next((each.suite for each in audio.crypto), "")
+    except ParseError:
+        return PTIME, ""
 
 
 def _sort(
@@ -131,7 +202,7 @@ def _sort(
             stream.reports += 1
             for packet in parse_rtcp(datagram.data, []):
                 if isinstance(packet, Report) and packet.blocks:
-                    stream.lost = packet.blocks[0].lost
+                    stream.lost, stream.jitter = packet.blocks[0].lost, packet.blocks[0].jitter / rate
         elif kind_of(datagram.data) is Kind.RTP:
             if end_ns is not None and datagram.at_ns > end_ns:
                 stream.late += 1
@@ -140,64 +211,69 @@ def _sort(
         return
 
 
+def _at(datagrams: Datagrams, places: tuple[SocketAddress, ...]) -> list[Datagram]:
+    """What came from any of those places or went there, or to or from their ports for RTCP, in order."""
+    ports = [SocketAddress(place.host, place.port + beside) for place in places for beside in (0, 1)]
+    found = {id(each): each for port in ports for each in datagrams.get(port, ())}
+    return sorted(found.values(), key=lambda each: each.at_ns)
+
+
 def _is_at(address: SocketAddress, place: SocketAddress) -> bool:
     """Whether it is that place, or its port for RTCP."""
     return address.host == place.host and address.port in (place.port, place.port + 1)
 
 
-def _measured(
-    facts: CallFacts,
-    places: tuple[SocketAddress, SocketAddress],
-    streams: tuple[_Stream, _Stream],
-    codec: Codec,
-    began_ns: int,
-) -> MediaFacts:
+def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _Stream]) -> MediaResult:
+    """The measures of both streams, where they were captured."""
     sent, came = streams
-    outbound, inbound = sent.main, came.main
     audio = audio_of(facts.answer)
     known = {each.payload_type: each.encoding for each in audio.codecs} if audio is not None else {}
     main = max(came.types, key=came.types.__getitem__, default=-1)
     wrong = sum(count for kind, count in came.types.items() if kind not in known and kind < _DYNAMIC)
-    packets = outbound.packets if outbound is not None else 0
-    media = MediaFacts(
-        codec=codec.encoding,
-        announced=places[1],
-        remote=max(came.sources, key=came.sources.__getitem__, default=places[1]),
-        sent=packets,
-        sent_seconds=(sent.last_ns - sent.first_ns) / NS,
-        reports=came.reports,
-        reported_loss=min(max(came.lost, 0) / max(packets, 1), 1.0) if came.lost is not None else None,
-        late=came.late,
-        wrong_type=wrong,
-        seen_codec=known.get(main, ""),
-    )
-    if inbound is None:
-        return media
-    count = max(inbound.packets, 1)
-    answered = facts.answered.at if facts.answered is not None else None
-    return replace(
-        media,
-        received=inbound.packets,
-        seen_ptime=inbound.ptime,
-        loss=inbound.loss,
-        jitter=jitter_of(inbound),
-        drift=inbound.drift,
-        reordered=inbound.late / count,
-        duplicates=inbound.duplicates / count,
-        longest_gap=inbound.longest_gap,
-        restarts=inbound.restarts,
-        first_in=(came.first_ns - began_ns) / NS - answered if answered is not None else None,
+    outbound, sources = sent.main, came.ranked
+    codec = known.get(main, "")
+    score = estimate(codec, loss=sources[0].loss, delay=0.0, jitter=sources[0].jitter) if sources else None
+    return MediaResult(
+        sent=Sent(
+            ssrc=outbound.ssrc if outbound is not None else 0,
+            packets=outbound.packets if outbound is not None else 0,
+            octets=outbound.octets if outbound is not None else 0,
+            skipped=0,
+            refused=0,
+            keys="",
+            lateness=0.0,
+            latest=0.0,
+            first_at=sent.first_ns / NS if outbound is not None else None,
+            last_at=sent.last_ns / NS if outbound is not None else None,
+        ),
+        sources=sources,
+        control=Control(
+            sent=sent.reports,
+            received=came.reports,
+            malformed=0,
+            round_trips=(),
+            remote=RemoteView(0.0, 0.0, came.lost, came.jitter) if came.lost is not None else None,
+            cname="",
+            goodbye=False,
+        ),
+        unexpected=Unexpected(wrong_type=wrong),
+        keys=(),
+        payload_types=tuple(came.types.items()),
+        codec=codec,
+        suite="",
+        security_failure="",
+        srtp=None,
+        silent_seconds=0.0,
+        remote=max(came.sources, key=came.sources.__getitem__, default=there),
+        announced=there,
+        opinion=score,
     )
 
 
+_SECURE = "SAVP"
+"""What stands in the names of the profiles of SRTP, whose RTCP cannot be read either (RFC 3711 §3.4)."""
 _DYNAMIC = 96
 """RFC 3551 §3: payload types from here on mean what a description says, maybe one that was not captured."""
-
-
-def _place(description: SessionDescription | None) -> SocketAddress | None:
-    audio = audio_of(description)
-    connection = description.connection_of(audio) if description is not None and audio is not None else None
-    return SocketAddress(connection.address, audio.port) if audio is not None and connection is not None else None
 
 
 def _over(facts: CallFacts) -> float | None:

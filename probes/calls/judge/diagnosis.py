@@ -1,13 +1,13 @@
 """A call that is over, judged: what it was, how it ended, and what is wrong with it."""
 
-from probes.calls.judge.captured import facts_of_capture
+from probes.calls.judge.captured import Datagrams, by_place, facts_of_capture, media_of_capture
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import find, status_of
 from probes.calls.judge.stored import facts_of_data
-from probes.capture.calls import read_calls
+from probes.capture.calls import CapturedCall, read_calls
 from probes.capture.files import read_packets
 from probes.capture.network import read_payloads
-from probes.capture.stored import results_in
+from probes.capture.stored import is_stored, results_in
 from probes.findings.finding import Finding
 from probes.result import CallStatus
 from sipcore.message.method import INVITE
@@ -44,6 +44,33 @@ def diagnoses_of_results(text: bytes) -> list[Diagnosis]:
 
 def diagnoses_of_capture(data: bytes) -> list[Diagnosis]:
     """Judge every call of a capture file. Raises CaptureError when it is none."""
-    calls = [call for call in read_calls(read_packets(data)) if call.first is not None and call.first.method == INVITE]
-    payloads = list(read_payloads(read_packets(data))) if calls else []
-    return [diagnosis_of(facts_of_capture(call, payloads)) for call in calls]
+    calls = [call for call in read_calls(read_packets(data)) if _is_call(call)]
+    datagrams = _datagrams(data, calls)
+    return [diagnosis_of(facts_of_capture(call, datagrams)) for call in calls]
+
+
+def calls_of_capture(data: bytes) -> list[CapturedCall]:
+    """The calls, registrations and other exchanges of a capture file, with their audio. Raises CaptureError when it is
+    none.
+    """
+    calls = read_calls(read_packets(data))
+    datagrams = _datagrams(data, calls)
+    for call in calls:
+        if _is_call(call):
+            call.media = media_of_capture(call, datagrams)
+    return calls
+
+
+def findings_of(call: CapturedCall, data: bytes) -> tuple[Finding, ...] | None:
+    """What is wrong with one of the calls of a file, whose content is `data`; None for what is no call."""
+    found = diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
+    return next((each.findings for each in found if each.call_id == call.call_id), None)
+
+
+def _is_call(call: CapturedCall) -> bool:
+    return call.first is not None and call.first.method == INVITE
+
+
+def _datagrams(data: bytes, calls: list[CapturedCall]) -> Datagrams:
+    """What was captured, where there are calls whose audio is looked for."""
+    return by_place(read_payloads(read_packets(data)) if any(map(_is_call, calls)) else ())

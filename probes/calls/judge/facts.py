@@ -201,12 +201,12 @@ class CallFacts:
     @cached_property
     def offer(self) -> SessionDescription | None:
         """The description in the INVITE."""
-        return _description(self.invite) if self.invite else None
+        return description_in(self.invite) if self.invite else None
 
     @cached_property
     def answer(self) -> SessionDescription | None:
         """The callee's description, that of the 2xx before those of 1xx."""
-        with_one = [each for each in (_description(response) for _, response in self.answers) if each is not None]
+        with_one = [each for each in (description_in(response) for _, response in self.answers) if each is not None]
         return with_one[-1] if with_one else None
 
     @cached_property
@@ -224,7 +224,7 @@ class CallFacts:
         """What the peer described first; a caller that made no offer does so in its ACK."""
         if self.calls:
             return self.answer
-        in_ack = _description(self.acknowledged.message) if self.acknowledged is not None else None
+        in_ack = description_in(self.acknowledged.message) if self.acknowledged is not None else None
         return self.offer or in_ack
 
     @cached_property
@@ -391,14 +391,22 @@ def was_closed(events: Sequence[tuple[str, float]]) -> bool:
 
 def _described(message: Request | Response) -> bool | None:
     """Whether whoever wrote this will send audio; None where nothing is said about it."""
-    description = _description(message)
+    description = description_in(message)
     audio = audio_of(description)
     if description is None or audio is None:
         return None
     return not audio.is_rejected and description.direction_of(audio).sends
 
 
-def _description(message: Request | Response) -> SessionDescription | None:
+def place_of(description: SessionDescription | None) -> SocketAddress | None:
+    """Where a description wants audio; None where it says nothing about it."""
+    audio = audio_of(description)
+    connection = description.connection_of(audio) if description is not None and audio is not None else None
+    return SocketAddress(connection.address, audio.port) if audio is not None and connection is not None else None
+
+
+def description_in(message: Request | Response) -> SessionDescription | None:
+    """What a message describes of a session; None where it describes none, or none that can be read."""
     notes: Notes = []
     try:
         body = description_of(message)

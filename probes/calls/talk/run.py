@@ -20,7 +20,7 @@ from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError, TransportFailure
 from sipcore.events import CallAnswered, CallChanged, CallEvent, CallFailed, CallProgress
-from sipcore.media.report import MediaEvent, MediaEventKind
+from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
 from sipcore.outgoing import Order
@@ -257,4 +257,11 @@ async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, liste
         story.first(MediaEventKind.FIRST_RECEIVED),
         early,
         result.unexpected.after_end - over,
+        last=_last(result, story.start),
     )
+
+
+def _last(result: MediaResult, start: float) -> float | None:
+    """When the last packet of either stream was, in seconds since the call began."""
+    ends = [result.sent.last_at, result.received.last_at if result.received else None]
+    return max((at - start for at in ends if at is not None), default=None)

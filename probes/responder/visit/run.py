@@ -105,24 +105,25 @@ class Visit:
             self._problem = error.message
 
     async def _take(self, step: Step) -> None:
-        call, host = self._call, self._host
+        call, host, own = self._call, self._host, self._persona.headers
         match step:
             case Wait(seconds):
                 with trio.move_on_after(math.inf if seconds is None else seconds):
                     await self._follow()
             case Reply(status, fields):
                 self._refuse(status, fields)
-            case Provisional(status, describes):
+            case Provisional(status, describes, reliably):
                 body = self._describe() if describes else b""
                 if not call.is_over and (body or not describes):
-                    call.ring(status, fields=host.fields((), None, b""), body=body, content_type=SDP if body else "")
+                    told, kind = host.fields(own, None, b""), SDP if body else ""
+                    call.ring(status, reliably=reliably, fields=told, body=body, content_type=kind)
                     self._rang = self._rang or trio.current_time()
                     self._early = self._early or bool(body)
                     self._move(Happening.EARLY_MEDIA if body else Happening.RINGING)
             case Accept():
                 body = self._describe()
                 if not call.is_over:
-                    call.accept(fields=host.fields((), self._accepted, body), body=body, content_type=SDP)
+                    call.accept(fields=host.fields(own, self._accepted, body), body=body, content_type=SDP)
                     self._answered = trio.current_time()
                     self._move(Happening.ANSWERED)
                     if self._story.first(MediaEventKind.FIRST_RECEIVED) is not None:
@@ -139,9 +140,10 @@ class Visit:
                 self._confirmed = True
             if self._leg is None or not isinstance(event, CallChanged | CallConfirmed):
                 continue
-            if isinstance(event, CallConfirmed) and self._leg.agreed is not None:
-                continue
-            self._agree(self._leg)
+            if isinstance(event, CallChanged) or self._leg.agreed is None:
+                self._agree(self._leg)
+            if isinstance(event, CallConfirmed):
+                self._dial(self._leg)
 
     def _agree(self, leg: Leg) -> None:
         """Begin media by the caller's description, or go on by it."""
@@ -157,9 +159,17 @@ class Visit:
             self._problem = error.message
             self._story.tell("no media", trio.current_time(), error.message)
 
+    def _dial(self, leg: Leg) -> None:
+        if not self._persona.digits or leg.agreed is None:
+            return
+        try:
+            leg.line.press(self._persona.digits)
+        except LocalError as error:
+            self._story.tell("no DTMF", trio.current_time(), error.message)
+
     def _refuse(self, status: int, fields: Sequence[Field]) -> None:
         if not self._call.is_over:  # it may have been refused for its offer already
-            self._call.reject(status, fields=self._host.fields(fields, None, b""))
+            self._call.reject(status, fields=self._host.fields((*fields, *self._persona.headers), None, b""))
 
     def _describe(self) -> bytes:
         """The session description, made once, with the media sockets behind it. Refuses the call where it cannot be."""
@@ -173,7 +183,7 @@ class Visit:
                 self._persona.wishes,
                 host.endpoint.tokens,
                 self._hear,
-                echo=True,
+                echo=not self._persona.digits,
                 rtcp_interval=RTCP_INTERVAL,
             )
             if plan.offer is None or plan.choice is None:
@@ -221,12 +231,15 @@ class Visit:
         self.result = concluded(result, self._persona.expect)
 
     async def _measured(self) -> CallMedia | None:
-        """What became of the audio; nothing is searched for in it, since what is sent back here is no known signal."""
+        """What became of the audio; what is sent back here is no known signal that could be searched for."""
         leg, answered = self._leg, self._answered is not None
         media = None
         if leg is not None:
             with leg:
-                media = await measured(leg, self._story, answered=answered, early=self._early, listens=False)
+                listens = bool(self._persona.digits)
+                media = await measured(leg, self._story, answered=answered, early=self._early, listens=listens)
+        if media is not None:
+            media = replace(media, digits=self._persona.digits)
         if media is None or not media.measured.sources:
             await trio.sleep(LINGER)  # for the ACK of a refusal
         return media

@@ -129,7 +129,7 @@ def test_a_closed_port_as_data() -> None:
     ("arguments", "told"),
     [
         (["not a host"], "cannot read 'not a host'"),
-        (["http://example.com"], "http:// is not a SIP transport"),
+        (["http://example.com"], "http: is for web pages, not for SIP; give example.com"),
         (["sips:127.0.0.1", "--transport", "udp"], "a sips URI cannot go over UDP; use tls"),
         (["tcp://127.0.0.1", "--transport", "udp"], "is for tcp, and udp is asked for"),
         (["127.0.0.1", "--codec", "MP3"], "no codec MP3"),

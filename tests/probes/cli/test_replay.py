@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from probes.report.call_json import call_data
 from probes.report.packets import packets
 from probes.report.pcapng import pcapng
 from probes.result import CallKind
+from tests.probes.calls.judge.captures import pcap, report, rtp, signalling
 from tests.probes.calls.judge.said import WHOLE
 from tests.probes.calls.judge.test_diagnosis import stored
 from tests.probes.report.recorded import BUSY, INVITE, SECRET, received, sent
@@ -45,9 +47,10 @@ def test_one_call_is_shown_whole(one: Path) -> None:
     assert done.stdout == (
         "   1  INVITE sip:bob@biloxi.example from sip:alice@atlanta.example\n"
         "      486 Busy <Here> & there after 750 ms; 3 messages in 0.750 s, 1 of them repeated\n"
-        "       0.0 ms  192.0.2.1 → 192.0.2.2  INVITE                 sip:bob@biloxi.example\n"
-        "     500.0 ms  192.0.2.1 → 192.0.2.2  INVITE                 sip:bob@biloxi.example (retransmission 1)\n"
-        "     750.0 ms  192.0.2.2 → 192.0.2.1  486 Busy <Here> & there to 1 INVITE\n"
+        "       ms  192.0.2.1                                                   192.0.2.2\n"
+        "      0.0  ├── INVITE sip:bob@biloxi.example ─────────────────────────────────▶│\n"
+        "    500.0  ├╌╌ INVITE retransmission 1 sip:bob@biloxi.example ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌▶│\n"
+        "    750.0  │◀─ 486 Busy <Here> & there to 1 INVITE ────────────────────────────┤\n"
     )
 
 
@@ -55,7 +58,7 @@ def test_several_are_listed_and_one_is_chosen(two: Path) -> None:
     listed = replay(two).stdout
     assert [line[:4].strip() for line in listed.splitlines()] == ["1", "", "2", ""]
     assert "no final response was captured; 1 messages" in listed
-    assert "→" in replay(two, "--call", 2).stdout
+    assert "├── INVITE" in replay(two, "--call", 2).stdout
 
 
 @pytest.mark.parametrize("end", [".html", ".svg", ".mmd", ".pcapng"])
@@ -92,6 +95,48 @@ def test_calls_as_data_which_are_replayed_again(two: Path, tmp_path: Path) -> No
     assert json.loads(replay(file, "--json").stdout)[0]["began_at"] == data[0]["began_at"]
 
 
+def whole_call() -> bytes:
+    """A capture of a call with its audio, of which every tenth packet from the callee is missing."""
+    back = [packet for number, packet in enumerate(rtp(sent=False)) if number % 10 != 5]
+    first, last = signalling(*WHOLE[:4]), signalling(*WHOLE[4:])
+    ending = [replace(each, at_ns=each.at_ns + 2 * 10**9) for each in last]
+    return pcap([*first, *rtp(sent=True), *back, report(1.0, 3), *ending])
+
+
+def test_the_audio_of_a_captured_call_is_part_of_its_ladder(tmp_path: Path) -> None:
+    file = tmp_path / "call.pcap"
+    file.write_bytes(whole_call())
+    rows = replay(file).stdout.splitlines()
+    assert rows[2].split() == ["ms", "192.0.2.1", "198.51.100.1"]
+    order = [next(n for n, row in enumerate(rows) if part in row) for part in ("├━━", "◀━ RTP", "┌─", "└─", "BYE")]
+    assert order == sorted(order)
+    told = "".join(rows)
+    for part in ("RTP PCMU 60 packets", "10.0 % lost", "received 54, lost 6 (10.0 %)", "the peer lost 3", "MOS "):
+        assert part in told
+
+
+@pytest.mark.parametrize("end", [".html", ".svg", ".mmd"])
+def test_the_audio_of_a_captured_call_is_drawn(tmp_path: Path, end: str) -> None:
+    file, saved = tmp_path / "call.pcap", tmp_path / f"call{end}"
+    file.write_bytes(whole_call())
+    assert replay(file, "--save", saved).returncode == ExitCode.OK
+    text = saved.read_text()
+    assert "received 54, lost 6" in text
+    assert end == ".mmd" or 'class="box"' in text
+    assert end != ".html" or "opinion score" in text
+
+
+def test_the_audio_of_a_captured_call_is_data_that_is_replayed_again(tmp_path: Path) -> None:
+    file, stored = tmp_path / "call.pcap", tmp_path / "call.json"
+    file.write_bytes(whole_call())
+    stored.write_text(replay(file, "--json").stdout)
+    (data,) = json.loads(stored.read_text())
+    assert not violations([data], load("replay"))
+    assert not violations(data["media"], load("call")["$defs"]["media"], load("call"))
+    assert [entry["event"] for entry in data["timeline"]].count("first packet received") == 1
+    assert replay(stored).stdout == replay(file).stdout
+
+
 def test_the_messages_go_to_a_collector(one: Path) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as collector:
         collector.bind(("127.0.0.1", 0))
@@ -105,7 +150,7 @@ def test_all_that_a_stored_result_tells_is_shown(tmp_path: Path) -> None:
     note = {"offset_ms": 0.5, "direction": None, "label": "DNS", "detail": "A bob.example: 192.0.2.2", "message": None}
     file = tmp_path / "call.json"
     file.write_text(json.dumps(data | {"timeline": [note, *data["timeline"]]}))  # type: ignore[misc]  # a list it is
-    assert "       0.5 ms  DNS                    A bob.example: 192.0.2.2\n" in replay(file).stdout
+    assert "      0.5  │ DNS A bob.example: 192.0.2.2  " in replay(file).stdout
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from probes.calls.expect import Expectation
+from probes.calls.script import Reliable
 from probes.capture.calls import read_calls
 from probes.capture.files import read_packets
 from probes.capture.network import Datagram, read_payloads
@@ -181,7 +182,9 @@ def test_one_call_is_shown_as_it_happens_saved_and_sent(tmp_path: Path) -> None:
             shown = process.communicate(timeout=TIMEOUT)[0].splitlines()
         packets = [collector.recv(65536) for _ in range(5)]
     assert process.returncode == ExitCode.OK
-    assert [line.split()[2] for line in shown[:2]] == ["initiated", "←"]
+    assert shown[0].split() == ["ms", "sipprobe"]
+    assert shown[1].split()[1:3] == ["│", "initiated"]
+    assert shown[3].split()[1:3] == ["│◀─", "INVITE"]
     assert any(line.startswith("connected: answered") for line in shown)
     assert all(packet.startswith(b"HEP3") for packet in packets)
     assert "Test call from sip:anonymous@127.0.0.1" in files[list(WRITERS).index(".svg")].read_text()
@@ -277,7 +280,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """What the responder is told to be, in place of its being it."""
     personas: Served = []
 
-    async def serve(persona: Persona, binds: list[Binding], told: object, wire: object) -> None:
+    async def serve(persona: Persona, binds: list[Binding], told: object, wire: object, on_entry: object) -> None:
         personas.append((persona, binds))
 
     monkeypatch.setattr(verb, "_serve", serve)
@@ -306,6 +309,8 @@ def test_opus_is_taken_where_it_can_be_heard(served: Served, monkeypatch: pytest
         (["--answer-after", "2"], Persona(Manner(delay=2.0))),
         (["--early-media"], Persona(Manner(early_media=True))),
         (["--hang-up-after", "3"], Persona(Manner(hang_up_after=3.0))),
+        (["--prack", "required", "--dtmf", "12#"], Persona(reliable=Reliable.REQUIRED, digits="12#")),
+        (["--ptime", "30", "--header", "X-A: 1"], Persona(ptime=30, headers=(("X-A", "1"),))),
         (["--max-hold", "7", "--expect", "Busy"], Persona(longest=7.0, expect=Expectation("busy"))),
     ],
 )
@@ -364,6 +369,9 @@ def test_digest(tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch)
         (["--user", "alice", "--password-file", "nowhere"], "cannot read the password from nowhere"),
         (["--server", "a\nb"], "the banner holds CR, LF or NUL"),
         (["--expect", "pending"], "no call ends with pending"),
+        (["--header", "X"], "--header 'X': write it as 'Name: value'"),
+        (["--header", "Server: x"], "Server is written by the responder itself"),
+        (["--dtmf", "abcde"], "digits are up to 64 of"),
         (["--html", "x.html"], "--html is for one call: give --calls 1"),
     ],
 )

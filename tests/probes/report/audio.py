@@ -26,7 +26,8 @@ def audio(*, deaf: bool = False) -> CallMedia:
     """What became of it, as Alice measures it."""
     talk = _talk(deaf=deaf)
     measured = talk.alice.session.result(talk.now, talk.alice.session.listen())
-    return CallMedia(measured, "PCMU", 0.02, "none", ALICE, 0.1, None if deaf else 0.12, digits="5")
+    last = (measured.sent.last_at or 0.0) - 100.0
+    return CallMedia(measured, "PCMU", 0.02, "none", ALICE, 0.1, None if deaf else 0.12, digits="5", last=last)
 
 
 def secured() -> CallMedia:

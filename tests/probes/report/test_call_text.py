@@ -8,7 +8,9 @@ from rich.console import Console
 
 from probes.destination import Destination
 from probes.report.call_json import call_data
-from probes.report.call_text import entry_line, failure_line, result_lines
+from probes.report.call_text import failure_line, result_lines
+from probes.report.ladder import ladder_of
+from probes.report.ladder_text import ladder_rows
 from probes.result import CallEvent, CallKind, CallResult, CallStatus, TimelineEntry
 from sipcore.media.listen import Heard
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -57,18 +59,7 @@ def shown(*renderables: object, width: int = 80) -> str:
     return capture.get()
 
 
-def test_a_timeline_line() -> None:
-    assert shown(entry_line(TIMELINE[1])) == "       1.2 ms  → INVITE                 sip:bob@biloxi.example\n"
-
-
-@pytest.mark.parametrize("entry", TIMELINE)
-def test_a_line_fits_a_terminal(entry: TimelineEntry) -> None:
-    assert all(len(line) <= 80 for line in shown(entry_line(entry)).splitlines())
-
-
 def test_a_peer_cannot_drive_the_terminal() -> None:
-    hostile = TimelineEntry(0.0, "200 \x1b[2Jowned", "\x07\x9b", "←")
-    assert shown(entry_line(hostile)).isprintable() or shown(entry_line(hostile))[:-1].isprintable()
     lines = result_lines(CallResult(RESULT.destination, None, CallStatus.FAILED, CallKind.REJECTED, "603 \x1b]0;x\x07"))
     assert shown(*lines).replace("\n", "").isprintable()
 
@@ -90,7 +81,7 @@ def test_a_failure_in_one_line(status: CallStatus) -> None:
 
 
 def test_nothing_that_a_peer_says_reaches_the_terminal_raw() -> None:
-    text = shown(*map(entry_line, HOSTILE.timeline), *result_lines(HOSTILE), failure_line(HOSTILE))
+    text = shown(*ladder_rows(ladder_of(HOSTILE.timeline)), *result_lines(HOSTILE), failure_line(HOSTILE))
     assert text.replace("\n", "").isprintable()
     assert text.count("\\u202e") >= 7
 
@@ -120,7 +111,9 @@ def test_as_data() -> None:
         "kernel_stamped": True,
         "message": None,
         "event": None,
+        "authentication": None,
     }
+    assert data["progress"] == "busy"
     assert data["answer_time_ms"] is None
     assert data["post_dial_delay_ms"] == 500.0
 
@@ -214,7 +207,7 @@ def test_an_expectation_in_words() -> None:
 def test_the_media_as_data() -> None:
     data = call_data(replace(RESULT, media=audio()))["media"]
     assert isinstance(data, dict)
-    assert data["dtmf"] == {"sent": "5", "received": "5", "echoed": True}
+    assert data["dtmf"] == {"sent": "5", "received": "5", "echoed": True, "pressed": "5"}
     assert data["received"]["lost"] > 0
     assert data["first_received_ms"] == 120.0
     assert data["heard"]["echo"]["delay_ms"] == pytest.approx(20.0, abs=1.0)

@@ -1,14 +1,17 @@
 """Reports as HTML pages: they stand by themselves, tell everything, and nobody writes into them."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from probes.capture.calls import CapturedCall
+from probes.capture.stored import call_of, results_in
 from probes.discovery.outcome import Asked, Discovery
 from probes.findings.catalogue import catalogue
+from probes.report.call_json import call_data
 from probes.report.html import MAX_MESSAGE, MAX_TEXT, milliseconds, shown, told_facts
-from probes.report.html_call import MAX_LINES, call_page, captured_page
+from probes.report.html_call import MAX_LINES, call_page, replayed_page
 from probes.report.html_discovery import discovery_page
 from probes.result import Attempt, CallKind, CallResult, CallStatus, LookupStep, Reach, System
 from probes.result import Candidate as Product
@@ -219,13 +222,20 @@ def captured(*records: MessageTrace) -> CapturedCall:
 
 
 def test_a_captured_call() -> None:
-    page = page_of(captured_page(captured(sent(0.0), received(0.5)), WHEN))
+    page = page_of(replayed_page(captured(sent(0.0), received(0.5)), WHEN))
     assert order(page, "Captured call", "no final response was captured", "Call-ID a@192.0.2.1", "Ladder", "486 Busy")
     assert "192.0.2.1:40000 → 192.0.2.2:5060" in page.text
     assert not order(page, "Findings")
-    judged = page_of(captured_page(captured(sent(0.0)), WHEN, [catalogue().finding("udp-size-limited", "large")]))
+    judged = page_of(replayed_page(captured(sent(0.0)), WHEN, [catalogue().finding("udp-size-limited", "large")]))
     assert order(judged, "Findings", "1 warning", "large")
     assert SECRET not in page.source
+
+
+def test_a_stored_result_has_the_page_of_its_call() -> None:
+    (data,) = results_in(json.dumps(call_data(TALKED)).encode())
+    stored = page_of(replayed_page(call_of(data), WHEN, ()))
+    assert order(stored, "✓ connected: answered", "Measures", "Media", "Ladder", "Timeline", "initiated")
+    assert len(stored.named("svg")) == 1
 
 
 def test_a_flood_of_messages_makes_no_endless_page() -> None:

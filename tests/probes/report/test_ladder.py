@@ -1,5 +1,6 @@
 """A ladder and the pictures of it."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -13,9 +14,10 @@ from probes.report.svg import MAX_LINES, NARROW, WIDE, svg
 from probes.result import CallMedia, TimelineEntry
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import TraceRecord
+from tests.probes.calls.judge.said import OK
 from tests.probes.report.audio import audio, lines, secured
 from tests.probes.report.recorded import RECORDS, REMOTE, SECRET, received, sent, timeline
-from tests.sipcore.media.talk import BOB
+from tests.sipcore.media.talk import ALICE, BOB
 
 SVG = "{http://www.w3.org/2000/svg}"
 LADDER = ladder_of(timeline(*RECORDS))
@@ -161,8 +163,49 @@ def test_more_lines_than_anybody_scrolls_through_are_counted() -> None:
     assert text.count("<circle") == MAX_LINES
 
 
-def test_a_timeline_without_measures_has_notes_of_its_media() -> None:
-    assert all(isinstance(line, Note) for line in ladder_of(lines()).lines)
+def test_streams_without_measures_are_arrows_from_the_first_packet_on() -> None:
+    ladder = ladder_of(lines())
+    assert ladder.participants == ("sipprobe", f"rtp {BOB}")
+    there, back, *others = ladder.lines
+    assert isinstance(there, Arrow)
+    assert isinstance(back, Arrow)
+    assert (there.label, there.source, there.target, there.tone) == ("RTP", 0, 1, Tone.MEDIA)
+    assert (back.label, back.source, back.target) == ("RTP telephone-event", 1, 0)
+    assert all(isinstance(line, Note) for line in others)
+    assert all(isinstance(line, Note) for line in ladder_of(lines(), here="").lines)  # between whom, nobody knows
+    assert all(isinstance(line, Note) for line in ladder_of(lines()[1:]).lines)
+
+
+def test_a_stream_that_comes_first_is_beside_whoever_has_announced_it() -> None:
+    (_, text), flow = OK, Flow(Transport.UDP, SocketAddress("192.0.2.1", 5060), SocketAddress("198.51.100.1", 5060))
+    answer = TimelineEntry(0.0, "200 OK", "", "←", record=received(0.0, text.encode(), flow))
+    _, back = ladder_of([answer, lines()[1]]).lines
+    assert isinstance(back, Arrow)
+    assert (back.source, back.target, back.tone) == (1, 0, Tone.MEDIA)
+    elsewhere = replace(
+        answer, record=received(0.0, text.encode().replace(b"IN IP4 198.51.100.1", b"IN IP4 198.51.100.9"), flow)
+    )
+    assert ladder_of([elsewhere, lines()[1]]).participants[2] == "rtp 198.51.100.9:5000"
+
+
+def test_media_seen_from_outside_is_beside_those_who_signal() -> None:
+    hop = Flow(Transport.UDP, SocketAddress(ALICE.host, 5060), SocketAddress("203.0.113.1", 5060))
+    on = Flow(Transport.UDP, SocketAddress("203.0.113.1", 5060), SocketAddress(BOB.host, 5060))
+    told = [TimelineEntry(n, "INVITE", "", "→", record=sent(0.0, flow=flow)) for n, flow in enumerate((hop, on))]
+    ladder = ladder_of([*told, *lines()], here="", media=audio())
+    assert ladder.participants == (ALICE.host, "203.0.113.1", BOB.host)
+    streams = [line for line in ladder.lines if isinstance(line, Arrow) and line.tone is Tone.MEDIA]
+    assert [(line.source, line.target) for line in streams] == [(0, 2), (2, 0)]
+    (summary,) = (line for line in ladder.lines if isinstance(line, Summary))
+    assert summary.target == 2
+
+
+def test_media_on_the_host_of_both_stays_between_both() -> None:
+    here, there = SocketAddress(BOB.host, 40000), SocketAddress(BOB.host, 5060)
+    invite = TimelineEntry(0.0, "INVITE", "", "→", record=sent(0.0, flow=Flow(Transport.UDP, here, there)))
+    ladder = ladder_of([invite, *lines()], here="", media=replace(audio(), local=BOB))
+    assert ladder.participants == (str(here), str(there))
+    assert [(line.source, line.target) for line in ladder.lines if isinstance(line, Arrow)] == [(0, 1), (0, 1), (1, 0)]
 
 
 def test_nothing_at_all() -> None:

@@ -102,3 +102,19 @@ def test_escapes_what_would_drive_a_terminal(text: str, shown: str) -> None:
 
 def test_bytes_that_are_not_utf8_are_written_out() -> None:
     assert encodable(b"a\xff\xc3\xa4".decode("utf-8", "surrogateescape")) == "a\\xffä"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2Vjc2Vj|2^20|1:4",
+        "a=crypto:1 AEAD_AES_256_GCM inline:c2Vj WSH=64",
+        "a=crypto:c2Vj AES_CM inline:c2Vj",
+        "k=clear:c2Vj",
+        f"Authorization: {DIGEST}",
+        "Proxy-Authorization: Basic c2Vj",
+        "Contact: <sip:a:secret@b>",
+    ],
+)
+def test_what_is_covered_stays_as_it_is(text: str) -> None:
+    assert cover_lines(cover_lines(text)) == cover_lines(text)

@@ -1,9 +1,11 @@
 """What the responder decides to do, as plans."""
 
 import math
+from typing import Any
 
 import pytest
 
+from probes.calls.script import Reliable
 from probes.responder.personas import (
     MANNERS,
     Accept,
@@ -105,6 +107,57 @@ def test_a_persona_is_fit_to_be_sent() -> None:
     for seconds in (math.nan, math.inf, -1.0, 0.0):
         with pytest.raises(LocalError, match="no call can be hung up after"):
             Persona(longest=seconds)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"ptime": 0.0}, "a packet cannot bring 0 ms"),
+        ({"ptime": math.nan}, "a packet cannot bring nan ms"),
+        ({"digits": "12x"}, "digits are up to 64 of"),
+        ({"digits": "1" * 65}, "digits are up to 64 of"),
+        ({"headers": (("Via", "x"),)}, "Via is written by the call itself"),
+        ({"headers": (("Server", "x"),)}, "Server is written by the responder itself"),
+        ({"headers": (("X-A", "a\r\nb"),)}, "is not printable ASCII"),
+    ],
+)
+def test_what_a_call_cannot_have(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(LocalError, match=said):
+        Persona(**given)
+
+
+@pytest.mark.parametrize(
+    ("reliable", "fields", "reply"),
+    [
+        (Reliable.OFF, ["Require: 100rel"], Reply(420, (("Unsupported", "100rel"),))),
+        (Reliable.REQUIRED, [], Reply(421, (("Require", "100rel"),))),
+        (Reliable.OFF, ["Supported: 100rel"], None),
+        (Reliable.ON, ["Require: 100rel"], None),
+        (Reliable.ON, [], None),
+        (Reliable.REQUIRED, ["Require: 100rel"], None),
+        (Reliable.REQUIRED, ["Supported: timer, 100rel"], None),
+    ],
+)
+def test_who_cannot_acknowledge_or_must_is_refused(reliable: Reliable, fields: list[str], reply: Reply | None) -> None:
+    plan = plan_call(Persona(Manner(ring=1.0), reliable=reliable), request("INVITE", "sip:a@b", *fields, body=offer()))
+    if reply is not None:
+        assert plan.steps == (reply,)
+        assert plan.problem
+    else:
+        assert plan.steps[0] == Provisional(180, reliably=Persona(reliable=reliable).reliably)
+
+
+def test_digits_are_not_cut_off() -> None:
+    plan = plan_call(Persona(Manner(hang_up_after=1.0), digits="1234567890"), invite())
+    wait = plan.steps[1]
+    assert isinstance(wait, Wait)
+    assert wait.seconds == pytest.approx(4.2)
+
+
+def test_a_packet_time_is_asked_for() -> None:
+    plan = plan_call(Persona(ptime=40), invite())
+    assert plan.choice is not None
+    assert plan.choice.ptime == 40
 
 
 def test_offer_and_choice_go_with_the_plan() -> None:

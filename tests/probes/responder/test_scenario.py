@@ -6,6 +6,7 @@ import pytest
 
 from probes.calls.expect import Expectation
 from probes.calls.keys import ANSWER_KEYS, ScenarioError
+from probes.calls.script import Reliable
 from probes.cli.respond_scenario import OPTIONS
 from probes.responder.personas import Manner, Persona
 from probes.responder.scenario import DEFAULT_WAIT, PlannedAnswer, read_answers
@@ -48,6 +49,12 @@ def test_who_answers() -> None:
     assert (given.encryption, given.expect) == (Encryption.REQUIRE, Expectation("no_call"))
 
 
+def test_what_a_call_is_like_in_the_words_of_one_that_is_placed() -> None:
+    given = persona('prack = "off"\ndtmf = "12#"\nptime = 30\nheaders = { X-A = ["1", "2"] }')
+    assert (given.reliable, given.digits, given.ptime) == (Reliable.OFF, "12#", 30)
+    assert given.headers == (("X-A", "1"), ("X-A", "2"))
+
+
 def test_names_and_waits() -> None:
     first, second = read('[defaults]\nwait = 3\ntransport = "tcp"\n[[answer]]\nname = "x"\n[[answer]]\nwait = 4\n')
     assert [(each.name, each.wait) for each in (first, second)] == [("x", 3), ("answer 2", 4)]
@@ -75,6 +82,8 @@ def test_what_stands_above() -> None:
         ("[defaults]\nwait = nan\n[[answer]]\n", "answers.toml:2: answer 1: wait is a number of seconds"),
         ('[[answer]]\ncodecs = ["GSM"]\n', "there is no codec GSM"),
         ('[[answer]]\nexpect = "pending"\n', "answers.toml:2: answer 1: expect: no call ends with pending"),
+        ("[[answer]]\nheaders = { Contact = 'x' }\n", "answers.toml:1: answer 1: Contact is written by the call"),
+        ('[[answer]]\nprack = "yes"\n', "answers.toml:2: answer 1: prack: 'yes' is none of off, on, required"),
         ('[[answer]]\ntarget = "sip:a@b"\n', "answers.toml:2: answer 1: there is no key 'target'"),
         ("answer = 3", "write [[answer]], with two brackets"),
     ],
@@ -88,7 +97,7 @@ def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
 def test_the_example_has_every_key() -> None:
     text = EXAMPLE.read_text()
     answers = read(text)
-    assert len(answers) == 5
+    assert len(answers) == 6
     assert [key for key in ANSWER_KEYS if f"{key} = " not in text] == []
 
 

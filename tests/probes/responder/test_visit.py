@@ -8,6 +8,7 @@ import trio
 from probes.calls.expect import Expectation
 from probes.calls.judge.diagnosis import diagnosis_of
 from probes.calls.judge.stored import facts_of_data
+from probes.calls.script import Ends, Reliable
 from probes.calls.wire import Wire
 from probes.report.call_json import call_data
 from probes.responder.personas import Guard, Manner, Persona
@@ -18,6 +19,7 @@ from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.media.terms import Encryption
 from sipcore.resolve.target import Transport
 from sipcore.sdp.attributes import G729, PCMA
+from sipcore.trace import MessageTrace
 from tests.probes.report import schemas
 from tests.probes.responder.calling import UDP, dial, order_of, responding, result_of
 from tests.probes.responder.requests import offer, request
@@ -105,6 +107,65 @@ async def test_a_caller_that_offers_nothing_that_can_be_used_in_its_ack() -> Non
     assert "no media" in [entry.label for entry in result.timeline]
 
 
+@pytest.mark.parametrize(
+    ("reliable", "caller", "messages"),
+    [
+        (Reliable.REQUIRED, Reliable.ON, ["INVITE", "180 Ringing", "PRACK", "200 OK", "200 OK", "ACK"]),
+        (Reliable.OFF, Reliable.ON, ["INVITE", "180 Ringing", "200 OK", "ACK"]),
+        (Reliable.ON, Reliable.REQUIRED, ["INVITE", "180 Ringing", "PRACK", "200 OK", "200 OK", "ACK"]),
+        (Reliable.OFF, Reliable.REQUIRED, ["INVITE", "420 Bad Extension", "ACK"]),
+        (Reliable.REQUIRED, Reliable.OFF, ["INVITE", "421 Extension Required", "ACK"]),
+    ],
+)
+async def test_provisional_responses_are_acknowledged(
+    reliable: Reliable, caller: Reliable, messages: list[str]
+) -> None:
+    result = await answered(Persona(Manner(ring=0.1), reliable=reliable), hold=0.05, reliable=caller)
+    assert [entry.label for entry in result.timeline if entry.direction][: len(messages)] == messages
+
+
+async def test_digits_are_sent_once_the_call_is_up() -> None:
+    """To a caller that is an echo: what it says to be heard is its own echo, so only the digits are looked at."""
+    async with responding(Persona(Manner(hang_up_after=0.1), digits="15#")) as (responder, _, told):
+        placed = await dial(responder, "a", hangs_up=Ends.THEM)
+        await told.reach(1)
+        result = result_of(told[0])
+    assert placed.media is not None
+    assert "".join(key.key for key in placed.media.measured.keys) == "15#"
+    assert result.media is not None
+    assert result.media.digits == "15#"
+    assert result.media.measured.heard is not None
+
+
+async def test_a_caller_that_takes_no_digits_is_told_of() -> None:
+    async with responding(Persona(digits="1")) as (responder, endpoint, told):
+        async with endpoint.call(order_of(endpoint, responder, "a", offer(PCMA, telephone_event=None))) as call:
+            await call.answered()
+            await trio.sleep(0.1)
+        await told.reach(1)
+        result = result_of(told[0])
+    assert "no DTMF" in [entry.label for entry in result.timeline]
+
+
+async def test_header_fields_and_packet_time_are_told() -> None:
+    persona = Persona(Manner(ring=0.05), ptime=40, headers=(("X-Trunk", "7"), ("X-Trunk", "8")))
+    result = await answered(persona, hold=0.3)
+    responses = [record.data for record in result.records if isinstance(record, MessageTrace)]
+    own = [data for data in responses if data.startswith((b"SIP/2.0 180", b"SIP/2.0 200")) and b"INVITE" in data]
+    assert len(own) == 2
+    assert all(b"X-Trunk: 7\r\nX-Trunk: 8\r\n" in data for data in own)
+    assert b"a=ptime:40\r\n" in own[1]
+    assert result.media is not None
+    assert result.media.measured.received is not None
+    assert result.media.measured.received.ptime == 0.04
+
+
+async def test_refusals_have_header_fields_too() -> None:
+    result = await answered(Persona(Manner(status=486), headers=(("X-Why", "lunch"),)))
+    (refusal,) = [one for one in result.records if isinstance(one, MessageTrace) and b"SIP/2.0 486" in one.data]
+    assert b"X-Why: lunch\r\n" in refusal.data
+
+
 @pytest.mark.parametrize(("text", "unmet"), [("busy", ""), ("connected", "expected was connected, and it ended with")])
 async def test_what_is_expected(text: str, unmet: str) -> None:
     result = await answered(Persona(Manner(status=486), expect=Expectation.parse(text)))
@@ -136,6 +197,22 @@ async def test_calls_are_taken_in_turn() -> None:
         assert [finding.code for finding in nobody.findings] == ["no-call-came"]
         assert schemas.violations(call_data(nobody), SCHEMA) == []
         assert (await dial(responder, "a")).final_status == 603
+
+
+async def test_an_invite_that_became_no_call_is_told_of() -> None:
+    guard = Guard(ServerPolicy("demo"), UserTable({"alice": "secret"}))
+    async with responding(Persona(guard=guard)) as (responder, _, _):
+        await dial(responder, "a", account=Account("alice", "guess", hosts=["127.0.0.1"]))
+        early = responder.expect(Persona(guard=guard))
+        assert (await early.result(0.05)).why == "no call came within 0.05 s"
+        late = responder.expect(Persona(guard=guard))
+        results: list[CallResult] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(dial, responder, "a")
+            results.append(await late.result(0.5))
+    told = "no call came within 0.5 s: an INVITE was answered 401 Unauthorized, and none came after it"
+    assert results[0].why == told
+    assert [finding.code for finding in results[0].findings] == ["no-call-came"]
 
 
 async def test_lines_are_told_as_they_happen_and_packets_kept() -> None:
