@@ -11,6 +11,7 @@ from sipcore.media.terms import Encryption, Keying
 from sipcore.sdp.attributes import G722
 from tests.faultlab import callee
 from tests.faultlab.boxes import Editor, MediaFilter, SipFilter
+from tests.faultlab.call_callers import caller_faults, healthy_callers
 from tests.faultlab.call_lab import AtResponder, CallCase
 from tests.faultlab.call_servers import server_cases
 from tests.faultlab.callee import Manner
@@ -63,6 +64,11 @@ def callee_faults() -> list[CallCase]:
             "codec-not-offered",
             Manner(edit=_sub(r"RTP/AVP 0 101", "RTP/AVP 3")),
         ),
+        "answer-of-two-streams": ("answer-unusable", Manner(edit=lambda text: text + "m=video 0 RTP/AVP 31\n")),
+        "session-not-refreshed": (
+            "session-not-refreshed",
+            Manner(finals=(("200 OK", ("Require: timer", "Session-Expires: 6;refresher=uas")),)),
+        ),
         "answer-inactive": ("media-held", Manner(edit=lambda text: text + "a=inactive\n", packets=callee.mute)),
         "answer-nowhere": ("media-held", Manner(edit=_sub(r"c=IN IP4 \S+", "c=IN IP4 0.0.0.0"), packets=callee.mute)),
         "answer-private": ("sdp-private-address", Manner(edit=_sub(r"c=IN IP4 \S+", "c=IN IP4 192.168.1.9"))),
@@ -90,6 +96,7 @@ def callee_faults() -> list[CallCase]:
         "media-fast-clock": ("clock-drift", Manner(packets=callee.hasty)),
         "media-stops": ("rtp-stops", Manner(packets=callee.ending_after(40))),
         "media-late": ("media-late", Manner(packets=callee.beginning_after(110))),
+        "media-pauses": ("rtp-gaps", Manner(packets=callee.pausing(40, 25))),
         "media-restarts": ("rtp-restarts", Manner(packets=callee.restarting)),
         "media-after-end": ("rtp-after-bye", Manner(after_bye=True)),
         "hangs-up-at-once": ("hung-up-at-once", Manner(hangs_up=0.1)),
@@ -109,6 +116,8 @@ def callee_faults() -> list[CallCase]:
         "dtls-without-handshake": {"encryption": Encryption.REQUIRE, "keying": Keying.DTLS},
         "media-stops": {"hold": 4.0},
         "media-restarts": {"hold": 4.0},
+        "media-pauses": {"hold": 4.0},
+        "session-not-refreshed": {"hold": 8.0},
         "media-fast-clock": {"hold": 8.0},
         "media-late": {"hold": 4.0},
         "hangs-up-at-once": {"hold": 6.0},
@@ -129,6 +138,7 @@ def responder_faults() -> list[CallCase]:
         ("codec-refused", "codec-refused", AtResponder(Persona(codecs=(G722,))), {"codecs": ("PCMU",)}),
         ("srtp-demanded", "srtp-demanded", AtResponder(Persona(encryption=Encryption.REQUIRE)), {}),
         ("srtp-refused", "srtp-refused", AtResponder(Persona(encryption=Encryption.DISABLE)), secure),
+        ("sdes-in-the-clear", "srtp-keys-exposed", PLAIN, secure),
         ("silent", "nothing-answers", AtResponder(Persona(silent=True)), {"ring_timeout": 3.0}),
         ("moved", "call-redirected", AtResponder(Persona(manner=Conduct(status=302))), {}),
     ]
@@ -215,4 +225,5 @@ def healthy_networks() -> list[CallCase]:
 
 def all_calls() -> list[CallCase]:
     """Everything."""
-    return [*server_cases(), *callee_faults(), *responder_faults(), *network_faults(), *healthy_networks()]
+    called = [*caller_faults(), *healthy_callers()]
+    return [*server_cases(), *callee_faults(), *responder_faults(), *network_faults(), *healthy_networks(), *called]

@@ -6,11 +6,10 @@ Calls that do not disturb each other are placed at the same time, a few at once,
 import subprocess
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 import trio
 
@@ -24,8 +23,10 @@ from probes.result import CallResult
 from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
+from tests.faultlab.call_incoming import AsteriskCaller, Called, be_called, be_called_over, inside
 from tests.faultlab.callee import Callee, Manner
 from tests.faultlab.lab import have_everything_told
+from tests.impairment import namespace
 from tests.impairment.boxes import Box
 from tests.impairment.namespace import Namespace
 from tests.impairment.network import open_network
@@ -46,7 +47,6 @@ PATIENCE = 90.0
 """Seconds for one call, which takes ten at most where nothing else goes on."""
 HOLD = 2.5
 """Seconds that calls are held: a period of the known signal, and some more."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class AtResponder:
     user: str = "echo"
 
 
-Peer = OnServer | OnSipp | AtResponder | Manner | None
-"""Who is called; None where nobody is there."""
+Peer = OnServer | OnSipp | AtResponder | Manner | Called | None
+"""Who is called; None where nobody is there, and `Called` where it is the prober that is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,17 @@ class CallCase:
         return self.make_boxes is tuple and not self.ways
 
     @property
+    def over_network(self) -> bool:
+        """Whether it needs a network of its own, and with it root."""
+        if isinstance(self.peer, Called):
+            return self.peer.over_network
+        return not isinstance(self.peer, OnServer | OnSipp)
+
+    @property
     def made_with(self) -> str:
         """What makes the fault, for the table."""
+        if isinstance(self.peer, Called) and self.clean:
+            return self.peer.made_with
         if not self.clean:
             return "the network"
         match self.peer:
@@ -154,23 +163,28 @@ class CallOutcome:
 Tell = Callable[[CallOutcome], None]
 
 
-async def run_calls(cases: Sequence[CallCase], lab: Lab | None, *, root: bool, tell: Tell) -> list[CallOutcome]:
-    """Play some cases: those at servers where there is a `lab`, those over networks with `root`."""
-    outcomes: dict[str, CallOutcome] = {}
+async def run_calls(cases: Sequence[CallCase], lab: Lab, *, tell: Tell) -> list[CallOutcome]:
+    """Play some cases, and what is wrong once more by itself: a busy machine looks like a bad network."""
+    outcomes = {outcome.case.name: outcome for outcome in await _play(cases, lab, tell)}
+    for case in [outcome.case for outcome in outcomes.values() if not outcome.right]:
+        (outcomes[case.name],) = await _play([case], lab, tell)
+    return [outcomes[case.name] for case in cases]
+
+
+async def _play(cases: Sequence[CallCase], lab: Lab, tell: Tell) -> list[CallOutcome]:
+    """Play some cases: first those at servers, then those over networks."""
+    outcomes: list[CallOutcome] = []
 
     def note(outcome: CallOutcome) -> None:
-        outcomes[outcome.case.name] = outcome
+        outcomes.append(outcome)
         tell(outcome)
 
-    if lab is not None:
-        lab = replace(lab, folder=Path(tempfile.mkdtemp(dir=lab.folder)))  # one may be played in several rounds
-    at_servers = [case for case in cases if isinstance(case.peer, OnServer | OnSipp)]
-    others = [case for case in cases if case not in at_servers]
-    if lab is not None and at_servers:
+    lab = replace(lab, folder=Path(tempfile.mkdtemp(dir=lab.folder)))  # one may be played in several rounds
+    at_servers = [case for case in cases if not case.over_network]
+    if at_servers:
         await _play_at_servers(lab, at_servers, note)
-    if root:
-        await _play_over_networks(others, note)
-    return [outcomes[case.name] for case in cases if case.name in outcomes]
+    await _play_over_networks([case for case in cases if case.over_network], note)
+    return outcomes
 
 
 # Real servers, on the loopback
@@ -178,6 +192,8 @@ async def run_calls(cases: Sequence[CallCase], lab: Lab | None, *, root: bool, t
 
 async def _play_at_servers(lab: Lab, cases: Sequence[CallCase], note: Tell) -> None:
     wanted = {case.peer.server for case in cases if isinstance(case.peer, OnServer)}
+    if any(isinstance(case.peer, Called) and isinstance(case.peer.by, AsteriskCaller) for case in cases):
+        wanted.add("asterisk")
     with ExitStack() as stack:
         running = _start(lab, wanted, stack)  # here: they end with the thread that started them
         limiter = trio.CapacityLimiter(AT_ONCE)
@@ -212,6 +228,9 @@ async def _play_at_server(lab: Lab, running: Mapping[str, Server], case: CallCas
             with trio.fail_after(PATIENCE):
                 await listening(port, Transport.UDP)
             return await _call(case, Destination(HOST, port, Transport.UDP, "bob"))
+    if isinstance(peer, Called):
+        with trio.fail_after(PATIENCE):
+            return CallOutcome(case, await be_called(lab, case.name, peer))
     assert isinstance(peer, OnServer)
     server = running[peer.server]
     port = {Transport.TLS: server.tls_port, Transport.TCP: server.tcp_port}.get(peer.transport) or server.udp_port
@@ -236,8 +255,9 @@ def _sipp(lab: Lab, name: str, scenario: str, port: int) -> Iterator[subprocess.
 
 
 async def _play_over_networks(cases: Sequence[CallCase], note: Tell) -> None:
-    clean = [case for case in cases if case.clean]
-    groups = [clean[start : start + 20] for start in range(0, len(clean), 20)] + [[c] for c in cases if not c.clean]
+    alone = [case for case in cases if not case.clean or isinstance(case.peer, Called)]
+    others = [case for case in cases if case not in alone]
+    groups = [others[start : start + 20] for start in range(0, len(others), 20)] + [[case] for case in alone]
     limiter = trio.CapacityLimiter(NETWORKS)
 
     async def play(group: Sequence[CallCase]) -> None:
@@ -255,6 +275,11 @@ async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
         have_everything_told(network["bob"])
         for way, impairment in cases[0].ways:
             await network.impair(impairment, way=way)
+        called = cases[0].peer
+        if isinstance(called, Called):
+            with trio.fail_after(PATIENCE):
+                note(CallOutcome(cases[0], await be_called_over(network["bob"], network["alice"], called)))
+            return
         places = {case.name: SocketAddress(BOB, PORT + 2 * number) for number, case in enumerate(cases)}
 
         async def place_all() -> list[CallOutcome]:
@@ -273,14 +298,8 @@ async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
             return outcomes
 
         with _peers(network["bob"], [(case.peer, places[case.name]) for case in cases]):
-            for outcome in await trio.to_thread.run_sync(_inside, network["alice"], place_all):
+            for outcome in await trio.to_thread.run_sync(inside, network["alice"], place_all):
                 note(outcome)
-
-
-def _inside(site: Namespace, function: Callable[[], Awaitable[T]]) -> T:
-    """Run something of trio in a thread that is inside a site; every socket that it opens is there."""
-    with site.entered():
-        return trio.run(function)
 
 
 @contextmanager
@@ -328,14 +347,18 @@ async def _call(
         return CallOutcome(case, await place_call(script, config, hop=hop))
 
 
-def missing(lab: Lab | None) -> str:
-    """What is not installed that the servers need; empty when nothing is."""
-    needed = {"kamailio": "kamailio", "baresip": "baresip-core", "sipp": "sip-tester"}
+def missing(cases: Sequence[CallCase]) -> str:
+    """What is not here that these cases need; empty when they can be played."""
+    needed = {"kamailio": "kamailio", "baresip": "baresip-core", "sipp": "sip-tester", "setpriv": "util-linux"}
     try:
+        if any(case.over_network for case in cases):
+            namespace.check_available()
+        if all(case.over_network for case in cases):
+            return ""
         for name, package in needed.items():
             program(name, package)
         if debian.find(servers.ASTERISK_SUITE, "asterisk") is None:
-            return "Asterisk 22 is not there"
-    except MissingError as error:
+            return f"Asterisk 22 is not there: python3 tests/interop/debian.py {servers.ASTERISK_SUITE} asterisk"
+    except (MissingError, namespace.UnavailableError) as error:
         return str(error)
-    return "" if lab is not None else "no lab"
+    return ""

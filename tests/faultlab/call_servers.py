@@ -152,6 +152,9 @@ def sipp_faults() -> list[CallCase]:
         "call-redirected": ("302 Moved Temporarily", "Contact: <sip:carol@203.0.113.9>"),
         "scheme-refused": ("416 Unsupported URI Scheme",),
         "identity-wanted": ("428 Use Identity Header",),
+        "call-cancelled": ("487 Request Terminated",),
+        "call-refused": ("402 Payment Required",),
+        "extension-wanted": ("421 Extension Required", "Require: sec-agree"),
         "request-malformed": ("400 Bad Request", 'Warning: 399 callee "no To"'),
     }
     cases = [CallCase(f"sipp-{code}", code, refusing(*said)) for code, said in refusals.items()]

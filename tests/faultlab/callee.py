@@ -112,6 +112,16 @@ def beginning_after(count: int) -> Packets:
     return send
 
 
+def pausing(count: int, length: int) -> Packets:
+    """Sends nothing for the length of some packets in the middle, and goes on with the next number."""
+
+    def send(stream: Echo, came: bytes) -> list[bytes]:
+        stream.came += 1
+        return [] if count < stream.came <= count + length else echo(stream, came)
+
+    return send
+
+
 def restarting(stream: Echo, came: bytes) -> list[bytes]:
     """Jumps in its sequence numbers, as media proxies do that fail over."""
     if stream.sent == 20:

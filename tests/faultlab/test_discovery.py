@@ -1,6 +1,7 @@
 """The discovery fault lab: every seeded fault has its finding first, and a healthy setup none above a notice."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,10 @@ LEAST_FAULTS, LEAST_HEALTHY = 90, 40
 
 @pytest.mark.usefixtures("privileged")
 @pytest.mark.skipif(shutil.which("nsd", path="/usr/sbin:/usr/bin") is None, reason="NSD is not installed")
-async def test_what_is_wrong_comes_first(tmp_path: Path) -> None:
+async def test_what_is_wrong_comes_first(tmp_path: Path, say_last: Callable[[str], None]) -> None:
     cases = all_cases()
     outcomes = await run_cases(cases, tmp_path, ROOT.pem)
+    say_last(f"discovery: {summary(outcomes)}")
     wrong = [str(outcome) for outcome in outcomes if not outcome.right]
     assert not wrong, "\n".join([*wrong, summary(outcomes)])
     assert [(one.case.name, finding.code) for one in outcomes for finding in unproven(one)] == []
