@@ -197,15 +197,21 @@ class Outgoing:
             self._carried_back[self._last_ticket] = lost
             self._outputs.append(_make_resolve(self._last_ticket, _make_prepare(hop)))
 
-    def unheard(self, flow: Flow) -> list[ClientKey]:
-        """The transactions that wait for a first response from where `flow` leads."""
+    def answered_by(self, garbage: bytes, flow: Flow) -> list[ClientKey]:
+        """The transactions to which what came over `flow`, and is no SIP message, may be the first answer.
+
+        That is the one whose branch it has, or else the only one that waits there: of several it says nothing.
+        """
         place = (flow.transport, flow.remote)
-        return [
+        waiting = [
             pending.key
             for pending in self._pending.values()
             if pending.key and pending.hop and not pending.heard
             if (pending.hop.transport, pending.hop.remote) == place
         ]
+        text = garbage.lower()
+        named = [key for key in waiting if key.branch.encode() in text]
+        return named or (waiting if len(waiting) == 1 else [])
 
     def cancel(self, ticket: int, now: float, fields: Fields = ()) -> bool:
         """Cancel a pending INVITE (RFC 3261 §9.1), with `fields` in the CANCEL.

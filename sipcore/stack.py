@@ -257,9 +257,12 @@ class Stack:
         self._transactions.unreachable(flow.remote, failure, now, flow.transport)
         self._settle(now)
 
-    def garbage(self, flow: Flow, failure: TransportFailure, now: float) -> None:
-        """Take what is no SIP for the answer of whoever is at the other end of `flow`, where none has come yet."""
-        for key in self._outgoing.unheard(flow):
+    def garbage(self, data: bytes, flow: Flow, failure: TransportFailure, now: float) -> None:
+        """Take `data`, which is no SIP, for the answer of whoever is at the other end of `flow`, where none has come.
+
+        It has to be clear whose answer it is.
+        """
+        for key in self._outgoing.answered_by(data, flow):
             self._transactions.transport_failed(key, failure, now)
         self._settle(now)
 

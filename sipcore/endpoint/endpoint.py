@@ -298,7 +298,7 @@ class Endpoint:
         flow = garbage.flow
         text = f"{flow.remote} answers with something that is not SIP: {garbage.error}"
         failure = TransportFailure(FailureReason.GARBAGE, text, section=garbage.error.section)
-        self.loop.stack.garbage(flow, failure, now)
+        self.loop.stack.garbage(garbage.data, flow, failure, now)
 
     def _take_in(self, event: CallReceived | RequestReceived) -> None:
         incoming: Incoming

@@ -341,6 +341,27 @@ def test_garbage_is_told_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "answer", "failed"),
+    [
+        (1, b"\x80\x01", [0]),  # whose answer should it be
+        (2, b"\x80\x01", []),
+        (2, b"SIP/2.0 huh\r\nv: SIP/2.0/UDP 192.0.2.1;branch=BRANCH\r\n\r\n", [1]),
+    ],
+)
+def test_garbage_fails_the_request_that_it_answers(count: int, answer: bytes, failed: list[int]) -> None:
+    wire = Wire(lose=lambda ordinal, data: True)
+    stack = wire.alice.stack
+    tickets = [stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB)), 0.0) for _ in range(count)]
+    wire.run(0.1)
+    last = parse_message(wire.alice.sent[-1][1])
+    failure = TransportFailure(FailureReason.GARBAGE, "not SIP")
+    garbage = answer.replace(b"BRANCH", last.via.branch.upper().encode())
+    stack.garbage(garbage, Flow(Transport.UDP, ALICE, BOB), failure, wire.now)
+    wire.pump()
+    assert [event.ticket for event in wire.alice.told(RequestFailed)] == [tickets[number] for number in failed]
+
+
+@pytest.mark.parametrize(
     ("change", "answered"),
     [
         ({"CSeq": "1 INVITE"}, True),
