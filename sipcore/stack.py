@@ -144,6 +144,13 @@ class Stack:
         self._settle(now)
         return number
 
+    def adopt(self, call: int, manner: Manner) -> None:
+        """Deal with a call that came in otherwise than with all others. Raises LocalError when it is answered or over.
+
+        What was looked at before it was told of stays as it was: what its INVITE requires, and its session interval.
+        """
+        self._calls.callee(call).adopt(manner)
+
     def ring(
         self,
         call: int,

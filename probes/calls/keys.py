@@ -146,7 +146,10 @@ ANSWER_KEYS = {
     "refuse": Key("status", "486", _whole),
     "redirect": Key("contact", '"sip:bob@example.com"', lambda given: parse_uri(_text(given))),
     "hang_up_after": Key("hang_up_after", "5 (seconds)", _number),
-    **{key: KEYS[key] for key in ("headers", "codecs", "ptime", "encryption", "dtmf", "prack", "max_hold")},
+    "min_se": Key("min_interval", "120 (seconds)", _whole),
+    "refresher": Key("refresher", '"us" or "them"', _one_of(Ends)),
+    **{key: KEYS[key] for key in ("headers", *CREDENTIALS, "codecs", "ptime", "encryption", "ice", "dtmf")},
+    **{key: KEYS[key] for key in ("prack", "session_timer", "max_hold")},
     "expect": EXPECT,
 }
 """The keys of a call that is answered, by the names of the options of `sipprobe respond`."""

@@ -18,7 +18,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT, Key, ScenarioError, near
@@ -46,6 +46,15 @@ class PlannedCall:
 
     name: str
     script: CallScript
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user, and the realm that the password is for; "" for any."""
+
+    user: str
+    password: str = field(repr=False)
+    realm: str
 
 
 def read_scenario(
@@ -180,6 +189,14 @@ def _call(part: Part, read: Mapping[str, object], number: int, password_of: Pass
 def _account(
     part: Part, destination: Destination, read: Mapping[str, object], number: int, password_of: PasswordOf
 ) -> Account | None:
+    found = credentials_of(part, read, number, password_of)
+    if found is None:
+        return None
+    return Account(found.user, found.password, hosts=[destination.host], realm=found.realm or None)
+
+
+def credentials_of(part: Part, read: Mapping[str, object], number: int, password_of: PasswordOf) -> Credentials | None:
+    """Who is named in an entry, for a challenge; None for nobody. Raises ScenarioError."""
     ways = [key for key in ("password_env", "password_file", "password") if key in read]
     if "user" not in read:
         for key in CREDENTIALS:
@@ -197,7 +214,7 @@ def _account(
         password = told if way == "password" else password_of(way, told)
     except LocalError as error:
         raise part.error(error.message, number, way) from None
-    return Account(str(read["user"]), password, hosts=[destination.host], realm=str(read.get("realm", "")) or None)
+    return Credentials(str(read["user"]), password, str(read.get("realm", "")))
 
 
 _HEAD = re.compile(r"\s*\[\[\s*(call|answer)\s*\]\]")

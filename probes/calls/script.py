@@ -104,14 +104,12 @@ class CallScript:
         if not self.codecs:
             raise LocalError("a call needs a codec to offer", section="RFC 3264 §5.1")
         self._check_times()
-        if not LEAST_PTIME <= self.ptime / 1000 <= MOST_PTIME:
-            raise LocalError(f"a packet cannot bring {self.ptime:g} ms", section="RFC 3551 §4.2")
+        require_ptime(self.ptime)
         for codec in codecs:
             if packet_time(codec, self.ptime / 1000) * 1000 != self.ptime:
                 text = f"no packets of {codec.encoding} with {self.ptime:g} ms are made here; 20 ms always are"
                 raise LocalError(text, section="RFC 3551 §4.2")
-        if len(self.digits) > MAX_DIGITS or not set(self.digits.upper()) <= set(KEYS):
-            raise LocalError(f"digits are up to {MAX_DIGITS} of {KEYS}", section="RFC 4733 §3.2")
+        require_digits(self.digits)
         for wish in self.privacy:
             if wish not in PRIVACY:
                 raise LocalError(
@@ -178,3 +176,15 @@ class CallScript:
         if self.reliable is not Reliable.OFF:
             extensions = (RELIABLE, *extensions)
         return replace(config, extensions=extensions, session_interval=self.session_interval or config.session_interval)
+
+
+def require_ptime(ptime: float) -> None:
+    """Raise LocalError for milliseconds that no packet can bring."""
+    if not LEAST_PTIME <= ptime / 1000 <= MOST_PTIME:
+        raise LocalError(f"a packet cannot bring {ptime:g} ms", section="RFC 3551 §4.2")
+
+
+def require_digits(digits: str) -> None:
+    """Raise LocalError for keys that cannot be sent."""
+    if len(digits) > MAX_DIGITS or not set(digits.upper()) <= set(KEYS):
+        raise LocalError(f"digits are up to {MAX_DIGITS} of {KEYS}", section="RFC 4733 §3.2")

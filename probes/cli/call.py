@@ -15,6 +15,7 @@ from probes.cli.common import (
     Printer,
     make_console,
     read_destination,
+    read_headers,
     read_password,
     run_to_the_end,
     stop,
@@ -96,7 +97,7 @@ def call(
     destination = read_destination(target, transport)
     details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "ptime": ptime, "digits": dtmf}
     details |= {"session_interval": session_timer, "ice": ice, "early_media": not no_early_media}
-    details |= {"privacy": tuple(privacy or ()), "headers": tuple(map(_read_header, header or ()))}
+    details |= {"privacy": tuple(privacy or ()), "headers": read_headers(header)}
     details |= {"caller": _read_address("--from", caller), "asserted": _read_address("--asserted", asserted)}
     details |= {"account": _account(destination, user, realm, password_file), "expect": expect}
     script = _script(destination, codec, wanted, details)
@@ -208,11 +209,3 @@ def _read_address(option: str, text: str) -> "Address | None":
     except ParseError as error:
         problem = f"cannot read {text!r}: {error.message}"
         stop(ExitCode.USAGE, f"{problem}; {option} takes a URI such as sip:alice@example.com")
-
-
-def _read_header(text: str) -> tuple[str, str]:
-    """A header field; ends the program when it is none."""
-    name, colon, value = text.partition(":")
-    if not colon:
-        stop(ExitCode.USAGE, f"--header {text!r}: write it as 'Name: value'")
-    return name.strip(), value.strip()

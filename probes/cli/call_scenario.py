@@ -18,7 +18,7 @@ from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
-    from probes.calls.scenario import PlannedCall
+    from probes.calls.scenario import PasswordOf, PlannedCall
     from probes.calls.story import OnEntry
     from probes.result import CallResult
     from sipcore.transports.base import TlsConfig
@@ -74,6 +74,16 @@ def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector
     The options in the `context` of the command stand above what the file says.
     """
     from probes.calls.scenario import read_scenario
+
+    changes = overriding(context)
+    calls = read_file(file, lambda text: read_scenario(text, str(file), passwords_for(file), changes))
+    told = Told(len(calls), HepSender(collector) if collector else None, as_json=as_json)
+    run_to_the_end(partial(told.during, partial(_place, calls, tls, told)))
+    told.end()
+
+
+def passwords_for(file: Path) -> "PasswordOf":
+    """Where the passwords come from that a scenario names: the environment, and files beside it."""
     from sipcore.errors import LocalError
 
     def password_of(way: str, told: str) -> str:
@@ -84,11 +94,7 @@ def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector
             raise LocalError(text, section="RFC 3261 §22.2")
         return os.environ[told]
 
-    changes = overriding(context)
-    calls = read_file(file, lambda text: read_scenario(text, str(file), password_of, changes))
-    told = Told(len(calls), HepSender(collector) if collector else None, as_json=as_json)
-    run_to_the_end(partial(told.during, partial(_place, calls, tls, told)))
-    told.end()
+    return password_of
 
 
 def read_file(file: Path, read: Callable[[str], T]) -> T:

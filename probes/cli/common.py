@@ -6,7 +6,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +79,17 @@ def read_password(user: str, file: Path | None) -> str:
     if sys.stdin.isatty():
         return getpass.getpass(f"Password of {user}: ")
     stop(ExitCode.USAGE, f"no password for {user}: set {PASSWORD_VARIABLE}, or use --password-file")
+
+
+def read_headers(lines: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
+    """Header fields, one on each line; ends the program for a line that is none."""
+    fields = []
+    for line in lines or ():
+        name, colon, text = line.partition(":")
+        if not colon:
+            stop(ExitCode.USAGE, f"--header {line!r}: write it as 'Name: value'")
+        fields.append((name.strip(), text.strip()))
+    return tuple(fields)
 
 
 def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":

@@ -13,13 +13,15 @@ from probes.cli.call_options import (
     Dtmf,
     EncryptionName,
     Expect,
+    Ice,
     PasswordFile,
     Prack,
     ReliableName,
     Scenario,
     ServedEncryption,
+    SessionTimer,
 )
-from probes.cli.common import read_password, stop
+from probes.cli.common import read_headers, read_password, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
@@ -51,8 +53,12 @@ def respond(
     codec: options.CodecName = None,
     ptime: options.Ptime = None,
     encryption: ServedEncryption = EncryptionName.ALLOW,
+    ice: Ice = False,
     dtmf: Dtmf = "",
     prack: Prack = ReliableName.ON,
+    session_timer: SessionTimer = 0,
+    min_se: options.MinSe = 90,
+    refresher: options.Refresher = None,
     header: options.Header = None,
     user: options.User = "",
     password_file: PasswordFile = None,
@@ -77,23 +83,19 @@ def respond(
     media back, ringecho rings first, ring rings for ever, early sends early media, hangup hangs up after two
     seconds, busy, reject, unknown and congestion refuse, and so does any status code, as in sip:603@127.0.0.1.
     With --scenario, the [[answer]] tables of the file say what happens to each call, and how it should end.
-
-    With --calls 1, the call is shown as it happens, and can be saved.
-
     Exit code 12: a call did not end as --expect says; 13: a call was answered, and no audio came from the caller.
     """
     wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
-    sender = HepSender(collector) if collector else None
     endings = {"refuse": refuse, "redirect": redirect, "busy": busy, "silent": silent}
     timing = {"ring": ring, "delay": answer_after, "early_media": early_media, "hang_up_after": hang_up_after}
-    guard = _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth) if user else None
-    more: dict[str, Any] = {"guard": guard, "server": server, "longest": max_hold, "expect": expect, "ptime": ptime}
-    more |= {"digits": dtmf, "reliable": prack, "headers": tuple(map(_read_header, header or ()))}
+    more: Any = {"guard": _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth), "server": server}
+    more.update(longest=max_hold, expect=expect, ptime=ptime, digits=dtmf, ice=ice, headers=read_headers(header))
+    more.update(session_interval=session_timer, min_interval=min_se, refresher=refresher, reliable=prack)
     persona = _persona(endings, timing, more, codec, encryption)
     binds = _binds(host, port, None if no_tls else tls_port)
     if scenario is not None:
-        run_answers(scenario, context, persona, binds, sender, as_json=as_json)
-    _run(persona, binds, Told(calls, sender, as_json=as_json), wire, save_to or [], html)
+        run_answers(scenario, context, persona, binds, _sender(collector), as_json=as_json)
+    _run(persona, binds, Told(calls, _sender(collector), as_json=as_json), wire, save_to or [], html)
 
 
 def _run(
@@ -127,7 +129,7 @@ def _persona(
 ) -> "Persona":
     """Who the responder is. Raises LocalError; ends the program for options that do not go together."""
     from probes.calls.expect import Expectation
-    from probes.calls.script import Reliable
+    from probes.calls.script import Ends, Reliable
     from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
     from sipcore.media.terms import Encryption
     from sipcore.media.voice import is_installed
@@ -143,6 +145,7 @@ def _persona(
         codecs=codecs_named(codecs) if codecs else (*DEFAULT_CODECS, *more_codecs),
         encryption=Encryption(encryption.value),
         reliable=Reliable(more.pop("reliable").value),
+        refresher=Ends(who.value) if (who := more.pop("refresher")) else None,
         expect=Expectation.parse(told) if (told := more.pop("expect")) else None,
         **more,
     )
@@ -194,16 +197,14 @@ def _manner(timing: "dict[str, Any]", refuse: int | None, redirect: str) -> "Man
     return Manner(status=OK if refuse is None else refuse, **given) if given or refuse is not None else None
 
 
-def _read_header(text: str) -> tuple[str, str]:
-    """A header field; ends the program when it is none."""
-    name, colon, value = text.partition(":")
-    if not colon:
-        stop(ExitCode.USAGE, f"--header {text!r}: write it as 'Name: value'")
-    return name.strip(), value.strip()
+def _sender(collector: str) -> HepSender | None:
+    return HepSender(collector) if collector else None
 
 
-def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard":
-    """The digest authentication that is asked for."""
+def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard | None":
+    """The digest authentication that is asked for; None without a user."""
+    if not user:
+        return None
     from probes.responder.personas import Guard
     from sipcore.auth.digest import Algorithm, algorithm_named
     from sipcore.auth.server import ServerPolicy, UserTable

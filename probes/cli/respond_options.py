@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from probes.cli.call_options import EndsName
+
 MAX_PORT = 65535
 
 Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 or :: for all.")]
@@ -21,6 +23,13 @@ Busy = Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")]
 Silent = Annotated[bool, typer.Option("--silent", help="Never answer anything.")]
 HangUpAfter = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")]
 CodecName = Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")]
+MinSe = Annotated[
+    int, typer.Option(min=90, metavar="SECONDS", help="The shortest session interval that callers may ask for.")
+]
+Refresher = Annotated[
+    EndsName | None,
+    typer.Option(case_sensitive=False, help="Who refreshes the session, where the caller leaves it open."),
+]
 Ptime = Annotated[
     float | None, typer.Option(metavar="MS", help="Milliseconds of sound that callers are to put into a packet.")
 ]

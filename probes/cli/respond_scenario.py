@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from probes.cli.call_scenario import Told, overriding, read_file
+from probes.cli.call_scenario import Told, overriding, passwords_for, read_file
 from probes.cli.common import run_to_the_end, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_told import say
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     **{name: name for name in ("ring", "answer_after", "early_media", "refuse", "redirect", "hang_up_after")},
-    **{name: name for name in ("ptime", "encryption", "dtmf", "prack", "max_hold", "expect")},
+    **{name: name for name in ("ptime", "encryption", "ice", "dtmf", "prack", "max_hold", "expect")},
+    **{name: name for name in ("user", "realm", "password_file", "session_timer", "min_se", "refresher")},
     "codec": "codecs",
     "header": "headers",
 }
@@ -46,7 +47,7 @@ def run_answers(
         if context.params[name]:
             stop(ExitCode.USAGE, f"--{name} says nothing with --scenario: the file does")
     changes = overriding(context, OPTIONS)
-    answers = read_file(file, lambda text: read_answers(text, str(file), persona, changes))
+    answers = read_file(file, lambda text: read_answers(text, str(file), persona, passwords_for(file), changes))
     told = Told(len(answers), sender, as_json=as_json)
     run_to_the_end(partial(told.during, partial(_answer, answers, persona, binds, told)))
     told.end()

@@ -5,18 +5,18 @@ phone can then try every ending of a call by dialling it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from probes.calls.expect import Expectation
 from probes.calls.headers import require_header
-from probes.calls.script import DIGIT_SECONDS, MAX_DIGITS, RELIABLE, Reliable
+from probes.calls.script import DIGIT_SECONDS, MAX_INTERVAL, RELIABLE, Ends, Reliable, require_digits, require_ptime
 from sipcore.auth.server import ServerPolicy, Users
-from sipcore.dialogs.manner import is_supported
+from sipcore.dialogs.expiry import Expiry
+from sipcore.dialogs.manner import MIN_INTERVAL, is_supported
+from sipcore.dialogs.manner import Manner as DialogManner
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_safe
-from sipcore.media.dtmf import KEYS
-from sipcore.media.plan import LEAST_PTIME, MOST_PTIME
 from sipcore.media.terms import PROFILES, Encryption, Wishes
 from sipcore.message.fields.media_type import MediaType
 from sipcore.message.fields.reason import warning_of
@@ -38,7 +38,7 @@ INCOMPATIBLE_PROTOCOL, INCOMPATIBLE_FORMAT = 302, 305
 of a common codec."""
 AGENT = "sipprobe"
 """Who warns."""
-DEFAULT_SERVER = "sipprobe"
+DEFAULT_SERVER = DEFAULT_REALM = "sipprobe"
 OWN_FIELDS = frozenset({"server", "authentication-info", "proxy-authentication-info"})
 """What responses have from the responder itself, besides what no call lets be added (`headers.REFUSED`)."""
 MAX_CALL_SECONDS = 3600.0
@@ -122,6 +122,15 @@ class Persona:
     reliable: Reliable = Reliable.ON
     """Whether provisional responses are acknowledged (RFC 3262): never, where the caller wants it, or always, so that
     calls of those that cannot are refused."""
+    session_interval: int = 0
+    """For how long a session lasts without a refresh (RFC 4028), where the caller does not ask for less; 0 leaves it to
+    the caller."""
+    min_interval: int = MIN_INTERVAL
+    """Seconds: callers that ask for less have to ask again."""
+    refresher: Ends | None = None
+    """Who is to refresh the session, where the caller leaves it open; None: the caller, if it can."""
+    ice: bool = False
+    """Whether the checks of a caller that does ICE are answered (RFC 8445 §2.5)."""
     ptime: float | None = None
     """Milliseconds of sound that the caller is asked to put into a packet; None asks for nothing."""
     digits: str = ""
@@ -142,10 +151,13 @@ class Persona:
             raise LocalError("a responder needs a codec", section="RFC 3264 §6")
         if not 0 < self.longest < math.inf:
             raise LocalError(f"no call can be hung up after {self.longest:g} s", section="RFC 3261 §15")
-        if self.ptime is not None and not LEAST_PTIME <= self.ptime / 1000 <= MOST_PTIME:
-            raise LocalError(f"a packet cannot bring {self.ptime:g} ms", section="RFC 3551 §4.2")
-        if len(self.digits) > MAX_DIGITS or not set(self.digits.upper()) <= set(KEYS):
-            raise LocalError(f"digits are up to {MAX_DIGITS} of {KEYS}", section="RFC 4733 §3.2")
+        for seconds in (self.session_interval or self.min_interval, self.min_interval):
+            if not MIN_INTERVAL <= seconds <= MAX_INTERVAL:
+                text = f"a session lasts {MIN_INTERVAL} s at least, and {MAX_INTERVAL} s at most"
+                raise LocalError(text, section="RFC 4028 §4")
+        if self.ptime is not None:
+            require_ptime(self.ptime)
+        require_digits(self.digits)
         for name, told in self.headers:
             require_header(name, told)
             if name.lower() in OWN_FIELDS:
@@ -154,7 +166,16 @@ class Persona:
     @property
     def wishes(self) -> Wishes:
         """What is taken, or offered, of media."""
-        return Wishes(self.codecs, self.encryption, ptime=self.ptime)
+        return Wishes(self.codecs, self.encryption, ptime=self.ptime, ice=self.ice)
+
+    def manner_of(self, manner: DialogManner) -> DialogManner:
+        """How the engine is to deal with a call."""
+        extensions = tuple(each for each in manner.extensions if each != RELIABLE or self.reliable is not Reliable.OFF)
+        refresher = "uas" if self.refresher is Ends.US else "uac"
+        interval = self.session_interval
+        return replace(
+            manner, extensions=extensions, interval=interval, min_interval=self.min_interval, refresher=refresher
+        )
 
     @property
     def reliably(self) -> bool | None:
@@ -222,6 +243,8 @@ class CallPlan:
     offer: SessionDescription | None = None
     choice: Choice | None = None
     problem: str = ""
+    asks_again: bool = False
+    """Whether the caller is to call again otherwise, and that is the call (RFC 4028 §7.3)."""
 
 
 def plan_call(persona: Persona, invite: Request) -> CallPlan:
@@ -292,7 +315,13 @@ def _contact(manner: Manner) -> tuple[Field, ...]:
 
 
 def _look_at_extensions(persona: Persona, invite: Request) -> CallPlan | None:
-    """How a call must be refused for what its caller can do, or demands, of provisional responses (RFC 3262 §3)."""
+    """How a call must be refused for the session timer that its caller asks for (RFC 4028 §9), or what it can do, or
+    demands, of provisional responses (RFC 3262 §3).
+    """
+    shortest = Expiry().refusal(invite, DialogManner(min_interval=persona.min_interval))
+    if shortest is not None:
+        problem = f"a session shorter than {shortest} s"
+        return CallPlan((Reply(INTERVAL_TOO_SMALL, (("Min-SE", shortest),)),), problem=problem, asks_again=True)
     required = RELIABLE in invite[REQUIRE]
     if persona.reliable is Reliable.OFF and required:
         problem = "the caller demands that provisional responses are acknowledged"

@@ -29,6 +29,7 @@ from probes.responder.personas import (
     UNAVAILABLE,
     CallPlan,
     Field,
+    Guard,
     Persona,
     Reply,
     answer_options,
@@ -283,10 +284,7 @@ class _Desk:
         self.epoch_ns = time.time_ns() - round(trio.current_time() * 1e9)
         self._turns = turns
         self._calls = 0
-        self._authenticator: Authenticator | None = None
-        if persona.guard is not None:
-            secret = secrets.token_bytes(NONCE_SECRET_BYTES)
-            self._authenticator = Authenticator(persona.guard.policy, persona.guard.users, secret, secrets.token_bytes)
+        self._authenticators: dict[Guard, Authenticator] = {}
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -299,7 +297,7 @@ class _Desk:
 
     def _serve_request(self, incoming: IncomingRequest) -> None:
         request = incoming.request
-        refused, accepted = self._admit(request)
+        refused, accepted = self._admit(self.persona, request)
         if refused is not None:
             reply, why = refused
         elif request.method == OPTIONS:
@@ -307,7 +305,7 @@ class _Desk:
         else:
             reply, why = refuse_method(ALLOWED), ""
         body = self._capabilities(incoming.flow) if reply.describes else b""
-        fields = self.fields(reply.fields, accepted if reply.status == OK else None, body)
+        fields = self.fields(self.persona, reply.fields, accepted if reply.status == OK else None, body)
         incoming.respond(reply.status, fields=fields, body=body, content_type=SDP if body else "")
         caller, called = parties(request)
         when = datetime.now(UTC)
@@ -315,16 +313,20 @@ class _Desk:
 
     async def _serve_call(self, call: IncomingCall) -> None:
         when, began = datetime.now(UTC), trio.current_time()
-        refused, accepted = self._admit(call.invite)
+        turn = self._turns[0] if self._turns and self._calls < MAX_CALLS else None
+        persona = turn.persona if turn is not None else self.persona
+        refused, accepted = self._admit(persona, call.invite)
         if refused is not None:
-            self._challenge(call, when, *refused)
+            self._turn_back(persona, call, when, *refused)
             return
-        persona, plan, turn = self.persona, CallPlan((Reply(UNAVAILABLE),), problem="too many calls at once"), None
+        plan = CallPlan((Reply(UNAVAILABLE),), problem="too many calls at once")
         if self._calls < MAX_CALLS:
-            turn = self._turns.popleft() if self._turns else None
-            persona = turn.persona if turn is not None else persona
             plan = plan_call(persona, call.invite)
+        if plan.asks_again and isinstance(plan.steps[0], Reply):
+            self._turn_back(persona, call, when, plan.steps[0], plan.problem)
+            return
         if turn is not None:
+            self._turns.popleft()
             turn.began.set()
         visit = Visit(self, call, persona, plan, self.tapes.begin(call.invite.call_id, began, call.flow))
         self._calls += 1
@@ -338,10 +340,10 @@ class _Desk:
             if turn is not None:
                 turn.finish(visit.result)
 
-    def _challenge(self, call: IncomingCall, when: datetime, reply: Reply, why: str) -> None:
-        """Turn away an INVITE that does not prove whose it is; the call is the one that does."""
+    def _turn_back(self, persona: Persona, call: IncomingCall, when: datetime, reply: Reply, why: str) -> None:
+        """Refuse an INVITE that proves nothing, or asks for too little; the call is the one that follows."""
         if not call.is_over:
-            call.reject(reply.status, fields=self.fields(reply.fields, None, b""))
+            call.reject(reply.status, fields=self.fields(persona, reply.fields, None, b""))
         caller, called = parties(call.invite)
         self.report(Happening(when, INVITE, caller, called, call.flow, reply.status, why))
 
@@ -350,28 +352,41 @@ class _Desk:
         told = Happening(when, INVITE, caller, called, call.flow, result.final_status, result.why, seconds, result)
         self.report(told)
 
-    def _admit(self, request: Request) -> tuple[tuple[Reply, str] | None, Accepted | None]:
+    def _authenticator(self, persona: Persona) -> Authenticator | None:
+        guard = persona.guard
+        if guard is None:
+            return None
+        if guard not in self._authenticators:
+            secret = secrets.token_bytes(NONCE_SECRET_BYTES)
+            self._authenticators[guard] = Authenticator(guard.policy, guard.users, secret, secrets.token_bytes)
+        return self._authenticators[guard]
+
+    def _admit(self, persona: Persona, request: Request) -> tuple[tuple[Reply, str] | None, Accepted | None]:
         """How to refuse a request for want of credentials, and why; or else who sent it, where that is known."""
-        if self._authenticator is None:
+        authenticator = self._authenticator(persona)
+        if authenticator is None:
             return None, None
-        outcome = self._authenticator.verify(request, trio.current_time())
+        outcome = authenticator.verify(request, trio.current_time())
         if not isinstance(outcome, Refused):
             return None, outcome if isinstance(outcome, Accepted) else None
         if outcome.status is not None:
             return (Reply(outcome.status), outcome.why.text), None
-        policy = self._authenticator.policy
+        policy = authenticator.policy
         row = PROXY_AUTHENTICATE if policy.proxy else WWW_AUTHENTICATE
-        challenges = self._authenticator.challenges(trio.current_time(), stale=outcome.why.stale)
+        challenges = authenticator.challenges(trio.current_time(), stale=outcome.why.stale)
         status = PROXY_AUTHENTICATION_REQUIRED if policy.proxy else UNAUTHORIZED
         return (Reply(status, tuple((row.name, challenge) for challenge in challenges)), outcome.why.text), None
 
-    def fields(self, fields: Sequence[Field], accepted: Accepted | None, body: bytes) -> Sequence[Field]:
+    def fields(
+        self, persona: Persona, fields: Sequence[Field], accepted: Accepted | None, body: bytes
+    ) -> Sequence[Field]:
         """The header fields of a response, with the banner and, for a user who has proven it, the proof from here."""
-        told: list[Field] = [*fields, *([("Server", self.persona.server)] if self.persona.server else [])]
-        if accepted is None or self._authenticator is None:
+        told: list[Field] = [*fields, *([("Server", persona.server)] if persona.server else [])]
+        authenticator = self._authenticator(persona)
+        if accepted is None or authenticator is None:
             return told
-        name = "Proxy-Authentication-Info" if self._authenticator.policy.proxy else "Authentication-Info"
-        return [*told, (name, self._authenticator.info(accepted, trio.current_time(), body))]
+        name = "Proxy-Authentication-Info" if authenticator.policy.proxy else "Authentication-Info"
+        return [*told, (name, authenticator.info(accepted, trio.current_time(), body))]
 
     def _capabilities(self, flow: Flow) -> bytes:
         """What the body of an answer to OPTIONS says (RFC 3264 §9): all codecs, and port 0, so that nobody calls it."""

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from probes.calls.keys import ANSWER_KEYS, NAME
-from probes.calls.scenario import ANSWER, Part
-from probes.responder.personas import MOVED_TEMPORARILY, OK, Manner, Persona
+from probes.calls.scenario import ANSWER, Part, PasswordOf, credentials_of
+from probes.responder.personas import DEFAULT_REALM, MOVED_TEMPORARILY, OK, Guard, Manner, Persona
+from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.errors import SipError
 from sipcore.sdp.codecs import codecs_named
 
@@ -32,18 +33,29 @@ class PlannedAnswer:
 
 
 def read_answers(
-    text: str, source: str, base: Persona, overriding: Mapping[str, object] | None = None
+    text: str,
+    source: str,
+    base: Persona,
+    password_of: PasswordOf,
+    overriding: Mapping[str, object] | None = None,
 ) -> tuple[PlannedAnswer, ...]:
     """The calls that the file `source` has answered, in their order, by personas like `base` but for what it says.
 
     What is `overriding` stands above what the file says. Raises ScenarioError.
     """
     part = Part(text, source, ANSWER, ANSWER_KEYS, overriding or {})
-    return tuple(_answer(part, read, number, base) for number, read in part.entries())
+    return tuple(_answer(part, read, number, base, password_of) for number, read in part.entries())
 
 
-def _answer(part: Part, read: Mapping[str, object], number: int, base: Persona) -> PlannedAnswer:
+def _answer(
+    part: Part, read: Mapping[str, object], number: int, base: Persona, password_of: PasswordOf
+) -> PlannedAnswer:
     given = part.fields(read)
+    found = credentials_of(part, read, number, password_of)
+    if found is not None:
+        policy = base.guard.policy if base.guard is not None else ServerPolicy(DEFAULT_REALM)
+        policy = replace(policy, realm=found.realm) if found.realm else policy
+        given["guard"] = Guard(policy, UserTable({found.user: found.password}))
     wait = given.pop("wait", DEFAULT_WAIT)
     if not wait >= 0:
         raise part.error("wait is a number of seconds, 0 or more", number, "wait")

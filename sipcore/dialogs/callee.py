@@ -196,6 +196,15 @@ class Callee(Side):
 
     # What the owner asks for
 
+    def adopt(self, manner: Manner) -> None:
+        """Go on in another manner: with other extensions, or another session timer.
+
+        Raises LocalError once the call is answered or over.
+        """
+        self._require(Input.ACCEPT, 200, 200, 299)
+        self.manner = manner
+        self.usage.adopt(manner)
+
     def ring(
         self,
         status: int,

@@ -105,7 +105,7 @@ class Expiry:
             return []
         wanted = max(manner.interval, floor)
         interval = wanted if expires is None else min(expires.seconds, wanted if manner.interval else expires.seconds)
-        role = (expires.refresher if expires else None) or ("uac" if able else "uas")
+        role = (expires.refresher if expires else None) or (manner.refresher if able else "uas")
         self._run(interval, now, here=role == "uas")
         fields: _FieldList = [("Session-Expires", f"{interval};refresher={role}")]
         return [("Require", TIMER), *fields] if role == "uac" else fields

@@ -30,6 +30,8 @@ class Manner:
     """Seconds for which a session lasts without a refresh, as calls from here ask for; 0 asks for nothing."""
     min_interval: int = MIN_INTERVAL
     """Seconds: shorter session intervals are refused with a 422."""
+    refresher: str = "uac"
+    """Who refreshes a session where a request leaves that open and its sender can: "uac" or "uas" (RFC 4028 §9)."""
     answers_offers: bool = True
     """Whether the offer of a running call's re-INVITE or UPDATE is answered out of what was agreed before."""
 

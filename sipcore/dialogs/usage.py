@@ -108,6 +108,11 @@ class InviteUsage:
 
     # What the owner asks for
 
+    def adopt(self, manner: Manner) -> None:
+        """Go on in another manner; no session timer may run yet."""
+        self._manner = manner
+        self.expiry = Expiry(manner.interval)
+
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
         """Send a re-INVITE or UPDATE with an offer, or without one. Raises LocalError where none may be sent now."""
         if self._client is not reinvite_client.State.IDLE:

@@ -9,6 +9,7 @@ import trio
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import SIPFRAG, is_last, notification, told_status
 from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure
 from sipcore.events import (
@@ -300,6 +301,13 @@ class IncomingCall(_Events):
         self.flow: Flow = received.flow
         self.replaces = received.replaces
         """The number of the call whose place this one takes when it is accepted; None for none."""
+
+    def adopt(self, change: Callable[[Manner], Manner]) -> None:
+        """Deal with this call in another manner than with all others: with what `change` makes of that.
+
+        Raises LocalError when the call is answered or over.
+        """
+        self._driver.act(lambda stack, _: stack.adopt(self.number, change(stack.manner)))
 
     def ring(
         self,

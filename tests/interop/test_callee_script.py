@@ -4,11 +4,16 @@ from pathlib import Path
 
 import trio
 
-from probes.calls.script import Reliable
-from probes.responder.personas import Manner, Persona
+from probes.calls.script import Ends, Reliable
+from probes.responder.personas import Guard, Manner, Persona
 from probes.responder.run import open_responder
 from probes.result import CallKind, CallResult
+from sipcore.auth.server import ServerPolicy, UserTable
+from sipcore.message.message import Response
+from sipcore.message.method import INVITE
+from sipcore.message.parser import parse_message
 from sipcore.resolve.target import SocketAddress
+from sipcore.trace import MessageTrace
 from tests.interop import pbx
 from tests.interop.lab import HOST, Lab, Server
 from tests.interop.phone import PATIENCE, UDP, uri
@@ -26,6 +31,13 @@ async def from_asterisk(lab: Lab, persona: Persona, kind: str, extension: str = 
             where = uri("echo", responder.address(UDP).port, UDP)
             await pbx.dial(lab, where, kind=kind, extension=extension)
             return await turn.result(PATIENCE)
+
+
+def fields(result: CallResult, name: str) -> list[str]:
+    """What the 200 to the INVITE says there."""
+    messages = [parse_message(one.data) for one in result.records if isinstance(one, MessageTrace)]
+    answers = [one for one in messages if isinstance(one, Response) and (one.status, one.cseq.method) == (200, INVITE)]
+    return list(answers[0].headers.get_all(name))
 
 
 def said(result: CallResult) -> list[str]:
@@ -58,6 +70,30 @@ async def test_asterisk_reads_digits_and_sends_them_back(lab: Lab, asterisk: Ser
     assert result.media is not None
     assert (result.media.digits, result.media.keys) == ("1590", "1590")
     assert [one.code for one in result.findings] == []
+
+
+async def test_asterisk_refreshes_a_session(lab: Lab, asterisk: Server) -> None:
+    """It asks for two minutes, and for more where that is too little."""
+    persona = Persona(Manner(ring=0.1), min_interval=150, refresher=Ends.THEM)
+    result = await from_asterisk(lab, persona, "timed")
+    assert (result.kind, [one.code for one in result.findings]) == (CallKind.CONNECTED, [])
+    assert said(result).count("INVITE") == 2
+    assert "422 Session Interval Too Small" in said(result)
+    assert fields(result, "Session-Expires") == ["150;refresher=uac"]
+
+
+async def test_asterisk_does_ice_with_a_lite_agent(lab: Lab, asterisk: Server) -> None:
+    result = await from_asterisk(lab, Persona(ice=True), "grace")
+    assert (result.kind, [one.code for one in result.findings]) == (CallKind.CONNECTED, [])
+    assert result.media is not None
+    assert result.media.keying == "DTLS"
+
+
+async def test_asterisk_proves_who_it_is(lab: Lab, asterisk: Server) -> None:
+    guard = Guard(ServerPolicy("sut.example"), UserTable({"proven": "secret"}))
+    result = await from_asterisk(lab, Persona(guard=guard), "proven")
+    assert (result.kind, [one.code for one in result.findings]) == (CallKind.CONNECTED, [])
+    assert said(result)[:4] == ["INVITE", "401 Unauthorized", "ACK", "INVITE"]
 
 
 async def test_sipp_acknowledges_and_changes_the_session(lab: Lab, tmp_path: Path) -> None:

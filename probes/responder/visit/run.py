@@ -61,8 +61,10 @@ class Host(Protocol):
     def epoch_ns(self) -> int:
         """What makes dates out of times, as in `CallResult`."""
 
-    def fields(self, fields: Sequence[Field], accepted: Accepted | None, body: bytes) -> Sequence[Field]:
-        """The header fields of a response with `body`."""
+    def fields(
+        self, persona: Persona, fields: Sequence[Field], accepted: Accepted | None, body: bytes
+    ) -> Sequence[Field]:
+        """The header fields of a response with `body` of a persona."""
 
 
 class Visit:
@@ -88,6 +90,8 @@ class Visit:
     async def run(self, accepted: Accepted | None) -> None:
         """Take the steps of the plan until the call is over; `accepted` is who has proven to be the caller."""
         self._accepted = accepted
+        if not self._call.is_over:
+            self._call.adopt(self._persona.manner_of)
         try:
             with trio.move_on_after(self._persona.longest):
                 await self._take_steps()
@@ -115,7 +119,7 @@ class Visit:
             case Provisional(status, describes, reliably):
                 body = self._describe() if describes else b""
                 if not call.is_over and (body or not describes):
-                    told, kind = host.fields(own, None, b""), SDP if body else ""
+                    told, kind = host.fields(self._persona, own, None, b""), SDP if body else ""
                     call.ring(status, reliably=reliably, fields=told, body=body, content_type=kind)
                     self._rang = self._rang or trio.current_time()
                     self._early = self._early or bool(body)
@@ -123,7 +127,9 @@ class Visit:
             case Accept():
                 body = self._describe()
                 if not call.is_over:
-                    call.accept(fields=host.fields(own, self._accepted, body), body=body, content_type=SDP)
+                    call.accept(
+                        fields=host.fields(self._persona, own, self._accepted, body), body=body, content_type=SDP
+                    )
                     self._answered = trio.current_time()
                     self._move(Happening.ANSWERED)
                     if self._story.first(MediaEventKind.FIRST_RECEIVED) is not None:
@@ -169,7 +175,9 @@ class Visit:
 
     def _refuse(self, status: int, fields: Sequence[Field]) -> None:
         if not self._call.is_over:  # it may have been refused for its offer already
-            self._call.reject(status, fields=self._host.fields((*fields, *self._persona.headers), None, b""))
+            self._call.reject(
+                status, fields=self._host.fields(self._persona, (*fields, *self._persona.headers), None, b"")
+            )
 
     def _describe(self) -> bytes:
         """The session description, made once, with the media sockets behind it. Refuses the call where it cannot be."""

@@ -107,12 +107,14 @@ class Leg:
         if terms is None:
             wanted = f"encryption is to {self._wishes.encryption.value}"
             raise LocalError(f"media over {offered.protocol} cannot be taken: {wanted}", section="RFC 3264 §6")
-        self._terms = terms
+        does_ice = self._wishes.ice and offer.ice_credentials_of(offered) is not None
+        self._terms = terms = replace(terms, ice=new_credentials(self._tokens)) if does_ice else terms
         place = self.line.address
         named = Place(place.host.partition("%")[0], place.port, terms.attributes(place))
         muxed = replace(choice, rtcp_mux=terms.fingerprint is not None and offered.rtcp_mux)
         origin = origin_of(named.address, self._tokens.number(MAX_SESSION_ID))
-        self.local = answer_to(offer, [(muxed, named)], origin)
+        answer = answer_to(offer, [(muxed, named)], origin)
+        self.local = answer.with_attribute("ice-lite") if does_ice else answer
         return self.local
 
     def start(self, remote: SessionDescription) -> Agreement:

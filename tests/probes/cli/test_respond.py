@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from probes.calls.expect import Expectation
-from probes.calls.script import Reliable
+from probes.calls.script import Ends, Reliable
 from probes.capture.calls import read_calls
 from probes.capture.files import read_packets
 from probes.capture.network import Datagram, read_payloads
@@ -311,6 +311,8 @@ def test_opus_is_taken_where_it_can_be_heard(served: Served, monkeypatch: pytest
         (["--hang-up-after", "3"], Persona(Manner(hang_up_after=3.0))),
         (["--prack", "required", "--dtmf", "12#"], Persona(reliable=Reliable.REQUIRED, digits="12#")),
         (["--ptime", "30", "--header", "X-A: 1"], Persona(ptime=30, headers=(("X-A", "1"),))),
+        (["--ice", "--session-timer", "1800"], Persona(ice=True, session_interval=1800)),
+        (["--min-se", "120", "--refresher", "us"], Persona(min_interval=120, refresher=Ends.US)),
         (["--max-hold", "7", "--expect", "Busy"], Persona(longest=7.0, expect=Expectation("busy"))),
     ],
 )

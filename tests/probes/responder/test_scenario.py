@@ -6,10 +6,12 @@ import pytest
 
 from probes.calls.expect import Expectation
 from probes.calls.keys import ANSWER_KEYS, ScenarioError
-from probes.calls.script import Reliable
+from probes.calls.script import Ends, Reliable
 from probes.cli.respond_scenario import OPTIONS
 from probes.responder.personas import Manner, Persona
 from probes.responder.scenario import DEFAULT_WAIT, PlannedAnswer, read_answers
+from sipcore.auth.digest import Algorithm, Secret
+from sipcore.auth.server import ServerPolicy
 from sipcore.media.terms import Encryption
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.codecs import codecs_named
@@ -19,7 +21,7 @@ BASE = Persona(server="Demo/1")
 
 
 def read(text: str, **overriding: object) -> tuple[PlannedAnswer, ...]:
-    return read_answers(text, "answers.toml", BASE, overriding)
+    return read_answers(text, "answers.toml", BASE, lambda way, told: f"{way} {told}", overriding)
 
 
 def persona(line: str) -> Persona:
@@ -55,6 +57,24 @@ def test_what_a_call_is_like_in_the_words_of_one_that_is_placed() -> None:
     assert given.headers == (("X-A", "1"), ("X-A", "2"))
 
 
+def test_session_timer_and_ice() -> None:
+    given = persona('session_timer = 1800\nmin_se = 120\nrefresher = "us"\nice = true')
+    assert (given.session_interval, given.min_interval, given.refresher, given.ice) == (1800, 120, Ends.US, True)
+
+
+def test_who_has_to_prove_who_it_is() -> None:
+    text = 'user = "alice"\npassword_env = "P"\n'
+    guard = persona(text).guard
+    assert guard is not None
+    assert guard.policy == ServerPolicy("sipprobe")
+    secret = guard.users.secret_of("alice")
+    assert secret is not None
+    assert secret.ha1(Algorithm.MD5, "alice", "r") == Secret("password_env P").ha1(Algorithm.MD5, "alice", "r")
+    other = persona(f'{text}realm = "demo"').guard
+    assert other is not None
+    assert other.policy.realm == "demo"
+
+
 def test_names_and_waits() -> None:
     first, second = read('[defaults]\nwait = 3\ntransport = "tcp"\n[[answer]]\nname = "x"\n[[answer]]\nwait = 4\n')
     assert [(each.name, each.wait) for each in (first, second)] == [("x", 3), ("answer 2", 4)]
@@ -84,6 +104,9 @@ def test_what_stands_above() -> None:
         ('[[answer]]\nexpect = "pending"\n', "answers.toml:2: answer 1: expect: no call ends with pending"),
         ("[[answer]]\nheaders = { Contact = 'x' }\n", "answers.toml:1: answer 1: Contact is written by the call"),
         ('[[answer]]\nprack = "yes"\n', "answers.toml:2: answer 1: prack: 'yes' is none of off, on, required"),
+        ('[[answer]]\nuser = "a"\n', "answers.toml:2: answer 1: user has no password: give one of password_env and"),
+        ('[[answer]]\nuser = "a"\npassword = "s3"\n', "answers.toml:3: answer 1: a password in the clear: name a"),
+        ("[[answer]]\nmin_se = 30\n", "answers.toml:1: answer 1: a session lasts 90 s at least"),
         ('[[answer]]\ntarget = "sip:a@b"\n', "answers.toml:2: answer 1: there is no key 'target'"),
         ("answer = 3", "write [[answer]], with two brackets"),
     ],
@@ -97,9 +120,10 @@ def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
 def test_the_example_has_every_key() -> None:
     text = EXAMPLE.read_text()
     answers = read(text)
-    assert len(answers) == 6
+    assert len(answers) == 7
     assert [key for key in ANSWER_KEYS if f"{key} = " not in text] == []
 
 
 def test_every_option_has_its_key() -> None:
-    assert set(OPTIONS.values()) == set(ANSWER_KEYS) - {"name", "wait"}
+    in_files = {"name", "wait", "password", "password_env", "password_in_clear"}
+    assert set(OPTIONS.values()) == set(ANSWER_KEYS) - in_files

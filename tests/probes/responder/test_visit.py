@@ -1,6 +1,7 @@
 """Calls that came in, as results: timeline, steps, measures and verdict of the callee."""
 
 import socket
+from typing import Any
 
 import pytest
 import trio
@@ -164,6 +165,72 @@ async def test_refusals_have_header_fields_too() -> None:
     result = await answered(Persona(Manner(status=486), headers=(("X-Why", "lunch"),)))
     (refusal,) = [one for one in result.records if isinstance(one, MessageTrace) and b"SIP/2.0 486" in one.data]
     assert b"X-Why: lunch\r\n" in refusal.data
+
+
+@pytest.mark.parametrize(
+    ("persona", "script", "told"),
+    [
+        (Persona(session_interval=1800), {}, b"Session-Expires: 1800;refresher=uac"),
+        (Persona(session_interval=1800, refresher=Ends.US), {}, b"Session-Expires: 1800;refresher=uas"),
+        (Persona(session_interval=600), {"session_interval": 1800}, b"Session-Expires: 600;refresher=uac"),
+        (Persona(refresher=Ends.US), {"session_interval": 1800}, b"Session-Expires: 1800;refresher=uas"),
+    ],
+)
+async def test_session_timers(persona: Persona, script: dict[str, Any], told: bytes) -> None:
+    result = await answered(persona, hold=0.05, **script)
+    answers = [one.data for one in result.records if isinstance(one, MessageTrace) and b"SIP/2.0 200" in one.data]
+    assert told in answers[0]
+
+
+async def test_a_session_that_is_too_short_is_to_be_asked_for_again() -> None:
+    """The call is the one that follows, and what was said before is a part of it."""
+    async with responding(Persona()) as (responder, _, told):
+        turn = responder.expect(Persona(min_interval=120))
+        placed = await dial(responder, "a", session_interval=90)
+        result = await turn.result(1.0)
+    labels = [entry.label for entry in result.timeline if entry.direction]
+    assert labels[:5] == ["INVITE", "422 Session Interval Too Small", "ACK", "INVITE", "200 OK"]
+    assert (told[0].status, told[0].result) == (422, None)
+    assert placed.final_status == 200
+
+
+@pytest.mark.parametrize(("reliable", "told"), [(Reliable.OFF, b"replaces, timer"), (Reliable.ON, b"100rel, replaces")])
+async def test_what_is_not_done_is_not_said_to_be_supported(reliable: Reliable, told: bytes) -> None:
+    async with responding(Persona()) as (responder, _, _):
+        turn = responder.expect(Persona(reliable=reliable))
+        await dial(responder, "a")
+        result = await turn.result(1.0)
+    answers = [one.data for one in result.records if isinstance(one, MessageTrace) and b"SIP/2.0 200" in one.data]
+    assert b"Supported: " + told in answers[0]
+
+
+async def test_checks_of_ice_are_answered() -> None:
+    """Of a caller that does ICE, and of no other."""
+    result = await answered(Persona(ice=True), ice=True, hold=0.2)
+    (answer,) = {
+        one.data
+        for one in result.records
+        if isinstance(one, MessageTrace) and b"SIP/2.0 200" in one.data and b"v=0" in one.data
+    }
+    assert b"a=ice-lite" in answer
+    assert answer.count(b"a=candidate:") == 2
+    plain = await answered(Persona(ice=True), hold=0.2)
+    assert not any(b"ice-lite" in one.data for one in plain.records if isinstance(one, MessageTrace))
+
+
+async def test_each_call_has_credentials_of_its_own() -> None:
+    """What does not prove to come from whom it should does not use the turn up."""
+    alice, bob = (Guard(ServerPolicy("demo"), UserTable({name: f"{name}'s"})) for name in ("alice", "bob"))
+    async with responding(Persona()) as (responder, _, told):
+        turns = [responder.expect(Persona(guard=guard)) for guard in (alice, bob)]
+        for name in ("bob", "alice", "bob"):
+            await dial(responder, "a", account=Account(name, f"{name}'s", hosts=["127.0.0.1"]))
+        results = [await turn.result(1.0) for turn in turns]
+        anybody = await dial(responder, "a")
+    assert [result.kind for result in results] == [CallKind.CONNECTED] * 2
+    assert [each.status for each in told] == [401, 401, 401, 200, 401, 200, 200]
+    assert anybody.final_status == 200
+    assert all(f"{name}'s" not in str(call_data(result)) for name in ("alice", "bob") for result in results)
 
 
 @pytest.mark.parametrize(("text", "unmet"), [("busy", ""), ("connected", "expected was connected, and it ended with")])

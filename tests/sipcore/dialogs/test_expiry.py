@@ -13,6 +13,7 @@ from sipcore.transactions.timers import NEVER
 from tests.sipcore.wire import Wire
 
 ABLE = Manner(extensions=("timer",))
+HERE = Manner(extensions=("timer",), refresher="uas")
 
 
 def invite(*fields: tuple[str, object]) -> Request:
@@ -41,6 +42,13 @@ def invite(*fields: tuple[str, object]) -> Request:
             (("Supported", "timer"), ("Session-Expires", "1800"), ("Min-SE", "900")),
             Manner(extensions=("timer",), interval=600),
             ["timer", "900;refresher=uac"],
+            False,
+        ),
+        ((("Supported", "timer"), ("Session-Expires", "1800")), HERE, ["1800;refresher=uas"], True),
+        (
+            (("Supported", "timer"), ("Session-Expires", "1800;refresher=uac")),
+            HERE,
+            ["timer", "1800;refresher=uac"],
             False,
         ),
         ((("Supported", "timer"), ("Session-Expires", "1800")), Manner(), [], None),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -82,6 +83,28 @@ async def test_hold_and_resume(clock: MockClock) -> None:
             assert direction(call.remote) is Direction.SENDRECV
         nursery.cancel_scope.cancel()
     assert call.end_reason is EndReason.LOCAL_HANG_UP
+
+
+async def test_one_call_is_dealt_with_in_another_manner(clock: MockClock) -> None:
+    """With a session timer that other calls do not have, for as long as it is not answered."""
+    refused: list[str] = []
+
+    async def deal_with(call: IncomingCall) -> None:
+        call.adopt(lambda manner: replace(manner, interval=600, extensions=("timer",)))
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        try:
+            call.adopt(lambda manner: manner)
+        except LocalError as error:
+            refused.append(error.message)
+        await call.over()
+
+    async with endpoint() as (callee, hop), endpoint() as (caller, _), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, callee, deal_with)
+        async with caller.call(invite(caller, hop)) as call:
+            answer = await call.answered()
+        nursery.cancel_scope.cancel()
+    assert [answer.headers.get(name) for name in ("Supported", "Session-Expires")] == ["timer", "600;refresher=uac"]
+    assert refused == ["a call that is answered cannot accept"]
 
 
 async def test_the_callee_holds_and_the_caller_hears_of_it(clock: MockClock) -> None:

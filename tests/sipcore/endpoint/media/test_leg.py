@@ -69,6 +69,19 @@ async def test_media_flows_as_agreed(encryption: Encryption, keying: Keying, exp
         assert bool(result.suite) is (expected is not Keying.NONE)
 
 
+@pytest.mark.parametrize(("caller", "callee"), [(True, True), (True, False), (False, True)])
+async def test_an_answer_does_ice_where_both_want_it(caller: bool, callee: bool) -> None:
+    async with two_legs(Wishes((PCMU,), ice=caller), Wishes((PCMU,), ice=callee)) as (alice, bob, _):
+        offer = SessionDescription.parse(bytes(alice.offer()))
+        answer = SessionDescription.parse(bytes(bob.answer(offer)))
+        lines = str(answer)
+        assert [lines.count(each) for each in ("a=ice-lite", "a=candidate:")] == [
+            int(caller and callee),
+            2 * (caller and callee),
+        ]
+        assert (bob.start(offer).plan.ice is not None) is (caller and callee)
+
+
 async def test_the_same_description_again_changes_nothing() -> None:
     async with two_legs(Wishes((PCMU,)), Wishes((PCMU,))) as (alice, bob, _):
         answer = bob.answer(alice.offer())
