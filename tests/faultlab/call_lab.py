@@ -6,9 +6,10 @@ Calls that do not disturb each other are placed at the same time, a few at once,
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,7 +20,7 @@ from probes.destination import Destination
 from probes.findings.finding import Finding, Severity
 from probes.responder.personas import Persona
 from probes.responder.run import open_responder
-from probes.result import CallResult
+from probes.result import CallKind, CallResult, CallStatus
 from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -229,8 +230,7 @@ async def _play_at_server(lab: Lab, running: Mapping[str, Server], case: CallCas
                 await listening(port, Transport.UDP)
             return await _call(case, Destination(HOST, port, Transport.UDP, "bob"))
     if isinstance(peer, Called):
-        with trio.fail_after(PATIENCE):
-            return CallOutcome(case, await be_called(lab, case.name, peer))
+        return await _in_time(case, partial(be_called, lab, case.name, peer))
     assert isinstance(peer, OnServer)
     server = running[peer.server]
     port = {Transport.TLS: server.tls_port, Transport.TCP: server.tcp_port}.get(peer.transport) or server.udp_port
@@ -277,8 +277,7 @@ async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
             await network.impair(impairment, way=way)
         called = cases[0].peer
         if isinstance(called, Called):
-            with trio.fail_after(PATIENCE):
-                note(CallOutcome(cases[0], await be_called_over(network["bob"], network["alice"], called)))
+            note(await _in_time(cases[0], partial(be_called_over, network["bob"], network["alice"], called)))
             return
         places = {case.name: SocketAddress(BOB, PORT + 2 * number) for number, case in enumerate(cases)}
 
@@ -343,8 +342,15 @@ async def _call(
 ) -> CallOutcome:
     script = CallScript(destination, **({"hold": HOLD, "ring_timeout": 20.0} | dict(case.script)))  # type: ignore[arg-type]
     config = EndpointConfig(transports=TransportConfig(tls=tls or TlsConfig()))
-    with trio.fail_after(PATIENCE):
-        return CallOutcome(case, await place_call(script, config, hop=hop))
+    return await _in_time(case, partial(place_call, script, config, hop=hop))
+
+
+async def _in_time(case: CallCase, play: Callable[[], Awaitable[CallResult]]) -> CallOutcome:
+    """What a case comes to. One that takes too long comes to nothing, and that is never right."""
+    with trio.move_on_after(PATIENCE):
+        return CallOutcome(case, await play())
+    why = f"not over after {PATIENCE:.0f} s"
+    return CallOutcome(case, CallResult(Destination(HOST), None, CallStatus.PENDING, CallKind.NO_CALL, why))
 
 
 def missing(cases: Sequence[CallCase]) -> str:
