@@ -54,15 +54,28 @@ _foreign = re.compile(rf"({'|'.join(_FOREIGN_SCHEMES)}):(?!\d++(?:;|$))(?://)?",
 """Such a scheme, but for a host of that name with a port."""
 _authority = re.compile(r"[^/?#;\s]*+").match
 _port_zero = re.compile(r":0++(?![0-9])").search
+_slashless = re.compile(rf"({'|'.join(_TRANSPORT_SCHEMES)}):(?!//)(?!\d++(?:;|$))", re.IGNORECASE).match
+"""A transport that wants its slashes, but for a host of that name with a port."""
+_is_number = re.compile(r"\+[0-9][0-9\-.() ]*+").fullmatch
 _before_host = re.compile(r"(?:sips?:|[a-z][a-z0-9+\-.]*+:(?=//))?(?://)?", re.IGNORECASE).match
 _odd_in_host = re.compile(r"[^A-Za-z0-9._:\[\]\-]|\.(?=\.)|(?:^|(?<=\.))-|-(?=\.|$)").search
+_odd_in_ipv6 = re.compile(r"[^0-9A-Fa-f:.]").search
+_odd_in_port = re.compile(r"[^0-9]").search
+_odd_in_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _odd = re.compile(r"[\s<>\"@\\^`{|}]").search
-"""What can stand in no host, and nowhere in a URI as it is: where a text that cannot be read goes wrong."""
+"""What can stand in no host, port or escape, and nowhere in a URI as it is: where a text that cannot be read goes
+wrong."""
 _host = re.compile(r"[^:;?/\s]*+").match
+_octets = re.compile(r"[0-9]++(?:\.[0-9]++)*+(?=\.?(?:[:;?]|$))").match
+"""What begins like an IPv4 address and is all of a host: a name's last label begins with a letter (RFC 1123 §2.1)."""
+_is_octet = re.compile(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])").fullmatch
+_label_end = re.compile("[.\u3002\uff0e\uff61]")
+"""The dots of names beyond ASCII (RFC 3490 §3.1)."""
 _SECTION = "RFC 3261 §19.1"
 _FORMS = "give host, host:port, [IPv6]:port, sip:user@host or tls://host"
 _BLANK = "\u200b\u2060\ufeff"
 """What has no width, and comes along from web pages and documents: no white space to Python."""
+_MAX_MESSAGE = 4 * EXCERPT_CHARACTERS
 MAX_NAME = 255
 """Characters of a name in letters beyond ASCII that are read, which takes time: DNS holds no more (RFC 1035 §2.3.4)."""
 
@@ -214,6 +227,12 @@ def _parse(trimmed: str, text: str) -> Destination:
     scheme = _scheme(trimmed)
     if scheme:
         return _from_transport(scheme[1].lower(), trimmed[scheme.end() :], text)
+    bare = _slashless(trimmed)
+    if bare and "@" not in trimmed:
+        message = f"{bare[0]} wants two slashes; write {bare[1].lower()}://{trimmed[bare.end() :]}"
+        raise DestinationError(message[:_MAX_MESSAGE], text=text, offset=_find(text, bare[0]) + len(bare[0]))
+    if _is_number(trimmed):
+        raise _without_host(trimmed, text)
     return _from_uri(f"sip:{trimmed}", text)
 
 
@@ -239,7 +258,16 @@ def _in_ascii(trimmed: str, text: str) -> str:
         encoded = idna.encode(name, uts46=True).decode("ascii")
     except UnicodeError as error:
         message = f"{name!a} is no name that DNS can hold: {error}"
-        raise DestinationError(message, text=text, offset=_find(text, name)) from None
+        offset = max(text.rfind(name), 0)
+        for label in _label_end.split(name):
+            try:
+                idna.encode(label, uts46=True)
+            except UnicodeError:
+                break
+            offset += len(label) + 1
+        else:
+            offset -= len(name) + 1  # none is wrong by itself: all of it is too long
+        raise DestinationError(message, text=text, offset=offset) from None
     return trimmed[:begin] + encoded + trimmed[begin + len(name) :]
 
 
@@ -253,11 +281,15 @@ def _from_tel(trimmed: str, text: str) -> Destination:
     assert isinstance(number, TelUri)  # noqa: S101  # the scheme says so
     where = where if at else number.params.get("phone-context") or ""
     if not where or where.startswith("+"):
-        message = "a telephone number names no host; give sip:number@host, or tel:number@host"
-        raise DestinationError(message, text=text, offset=_find(text, given) + len(given))
+        raise _without_host(given, text)
     user = escape_user(f"{number.digits}{number.params.without('phone-context')}")
     found = _from_uri(f"sip:{user}@{where}", text)
     return replace(found, params=found.params.replace("user", "phone"))
+
+
+def _without_host(number: str, text: str) -> DestinationError:
+    message = "a telephone number names no host; give sip:number@host, or tel:number@host"
+    return DestinationError(message, text=text, offset=_find(text, number) + len(number))
 
 
 def _from_uri(uri_text: str, text: str) -> Destination:
@@ -268,7 +300,9 @@ def _from_uri(uri_text: str, text: str) -> Destination:
     uri = _read_uri(uri_text)
     named = (uri.transport or "").upper()
     if named and named not in Transport.__members__:
-        raise DestinationError(f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=_find(text, named))
+        raise DestinationError(
+            f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=_find_last(text, named)
+        )
     transport = Transport[named] if named else None
     params = uri.params.without("transport")
     found = Destination(_spelled(uri.address), uri.port, transport, uri.user, uri.is_secure, params)
@@ -333,7 +367,7 @@ def _checked(destination: Destination, text: str) -> Destination:
         check_host(destination.server, destination.server)
     if destination.secure and transport is Transport.UDP:
         message = "a sips URI cannot go over UDP; use tls, or a sip URI"
-        raise DestinationError(message, text=text, offset=_find(text, "udp"))
+        raise DestinationError(message, text=text, offset=_find_last(text, "udp"))
     if destination.secure and transport in _SECURED:
         return replace(destination, transport=_SECURED[transport])
     return replace(destination, secure=True) if transport is Transport.WSS else destination
@@ -362,22 +396,59 @@ def _find(text: str, part: str) -> int:
     return max(text.lower().find(part.lower()), 0)
 
 
+def _find_last(text: str, part: str) -> int:
+    """Where a part stands last: a parameter comes behind whatever else may be spelt like it."""
+    return max(text.lower().rfind(part.lower()), 0)
+
+
 def _explained(error: ParseError, trimmed: str, text: str) -> DestinationError:
     """The parser's finding as something a person can act on, pointing into the text that was given."""
-    if error.offset >= len(error.text):  # something is missing at the end
-        given = _without_password(text).strip()[:EXCERPT_CHARACTERS]
-        message = f"cannot read {given!r}: {error.message}; {_FORMS}"
-        return DestinationError(message, text=text, offset=text.rfind(trimmed) + len(trimmed))
-    # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
-    begin = text.rfind(error.excerpt) if error.excerpt else 0
-    odd = (_odd_in_host if "host" in error.message else _odd)(error.excerpt)
-    offset = begin + (odd.start() if odd and begin >= 0 else 0)
     masked = _without_password(text)
     given = masked.strip()[:EXCERPT_CHARACTERS]
-    at = masked[offset : begin + len(error.excerpt)][:24] if offset > 0 else ""
-    shown = f" at {at!r}" if at and "@" not in at else ""
-    message = f"cannot read {given!r}{shown}: {error.message}; {_FORMS}"
-    return DestinationError(message, text=text, offset=max(offset, 0))
+    wrong = error.excerpt if error.offset < len(error.text) else ""  # else something is missing at the end
+    skipped, reason = _fault_in(wrong, error.message) if wrong else (0, "")
+    wrong = wrong[skipped:]
+    # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
+    offset = max(text.rfind(wrong), 0) if wrong else text.rfind(trimmed) + len(trimmed)
+    at = masked[offset : offset + len(wrong)][:24]
+    shown = f" at {at!r}" if at and offset > 0 else ""
+    why = error.message.removeprefix("a host is ") + (f": {reason}" if reason else "")
+    return DestinationError(f"cannot read {given!r}{shown}: {why}; {_FORMS}", text=text, offset=offset)
+
+
+def _fault_in(wrong: str, message: str) -> tuple[int, str]:
+    """How far into a text that cannot be read it goes wrong, and what about it; "" for what the message says."""
+    if "port" in message:
+        odd = _odd_in_port(wrong) if not message.endswith("65535") else None
+    elif "IPv6" in message:
+        return _fault_in_ipv6(wrong)
+    elif "host" in message:
+        octets = _octets(wrong)
+        if octets:
+            return _fault_in_ipv4(octets[0])
+        odd = _odd_in_host(wrong)
+    else:
+        odd = (_odd_in_escape if "percent" in message else _odd)(wrong)
+    return (odd.start() if odd else 0), ""
+
+
+def _fault_in_ipv4(numbers: str) -> tuple[int, str]:
+    offset = 0
+    for count, number in enumerate(numbers.split(".")):
+        if count == 4 or not _is_octet(number):
+            break
+        offset += len(number) + 1
+    return min(offset, len(numbers)), "an IPv4 address has four numbers from 0 to 255"
+
+
+def _fault_in_ipv6(reference: str) -> tuple[int, str]:
+    end = reference.find("]")
+    if not reference.startswith("[") or end < 0:
+        return len(reference), "the bracket is not closed"
+    odd = _odd_in_ipv6(reference, 1, end)
+    if odd:
+        return odd.start(), "it has hexadecimal digits and colons"
+    return (end + 1, "only a port may follow the bracket") if reference[end + 1 : end + 2] not in ("", ":") else (1, "")
 
 
 def _provider_error(trimmed: str, text: str) -> DestinationError | None:

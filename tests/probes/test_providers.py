@@ -27,7 +27,16 @@ def test_each_can_be_told_of() -> None:
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("Twilio", "twilio"), (" Microsoft  TEAMS ", "teams"), ("FreePBX", "asterisk"), ("Acme", None), ("", None)],
+    [
+        ("Twilio", "twilio"),
+        (" Microsoft  TEAMS ", "teams"),
+        ("FreePBX", "asterisk"),
+        ("Asterisk/FreePBX", "asterisk"),
+        ("Cisco", "cisco-ucm"),
+        ("Cisco UCM/CUBE", "cisco-ucm"),
+        ("Acme", None),
+        ("", None),
+    ],
 )
 def test_named(name: str, key: str | None) -> None:
     found = providers().named(name)
