@@ -19,7 +19,7 @@ from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
 from sipcore.transports.ws_failure import WsFailure, WsProblem
 
-OPENED, SECURED, UPGRADED = "opened", "secured", "upgraded"
+OPENED, SECURED, UPGRADED, FAILED = "opened", "secured", "upgraded", "failed"
 """The events of `FlowTrace` that tell how far a connection came."""
 
 REACH = {
@@ -111,6 +111,26 @@ def judge_call(attempt: Attempt, records: Sequence[TraceRecord]) -> Attempt:
         retransmissions=sum(one.attempt > 0 for one in crossed if one.direction is Direction.SENT),
         records=tuple(records),
     )
+
+
+def told_since(attempt: Attempt) -> Attempt:
+    """An attempt that found its connection gone, by what the records that came since say of the connection.
+
+    Other protocols greet whoever connects, maybe before the request is on its way; and a server of TLS 1.3 misses the
+    client's certificate when the handshake is over for the client (RFC 8446 §4.4.2.4).
+    """
+    told = [one.detail for one in attempt.records if isinstance(one, FlowTrace) and one.event == FAILED]
+    if attempt.reach is not Reach.SILENT or not told:
+        return attempt
+    wanted = TlsProblem.CLIENT_CERTIFICATE_REQUIRED
+    detail = told[-1].removeprefix(f"{attempt.hop}: ").removesuffix(f": {wanted.advice}")
+    if detail.startswith(wanted.text):
+        return replace(attempt, reach=Reach.CERTIFICATE_WANTED, detail=detail, advice=wanted.advice)
+    instead = _instead(detail)
+    if not instead:
+        return attempt
+    advice = _ADVICE[FailureReason.GARBAGE]
+    return replace(attempt, reach=Reach.NOT_SIP, detail=detail, advice=advice, instead=instead)
 
 
 def speaks_tls(attempt: Attempt) -> bool:

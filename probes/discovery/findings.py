@@ -1,5 +1,6 @@
 """What is wrong with a destination, found by comparing what its places, its DNS and its TLS servers did."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,6 +37,8 @@ _NOBODY = {
     Reach.FAILED: "probe-failed",
 }
 """What it is when nothing answered, by the most telling attempt. TLS that fails is told by the TLS report."""
+_OF_ALL = frozenset({"nothing-answers", "refused", "no-way-there"})
+"""Those that say something of all places."""
 _QUIET = frozenset({Reach.SILENT, Reach.NO_ANSWER, Reach.FILTERED})
 """What more time might have made something else of."""
 _ONE_PACKET, _FRAGMENTED = SIZES[1], SIZES[2]
@@ -134,8 +137,12 @@ class _Case:
         return not self.answered and (silent if self.attempts else is_unfinished(dns))
 
     def tls(self) -> Found:
+        """What is wrong with the TLS servers, but for those of another service: its certificate is nobody's concern."""
+        secured = [one for one in self.attempts if one.hop.transport is Transport.TLS]
+        foreign = {one.hop.remote for one in secured if _is_another_service(one)}
         for report in self.seen.tls:
-            yield from tls_findings.findings(report, self.systems)
+            if report.hop.remote not in foreign:
+                yield from tls_findings.findings(report, self.systems)
 
     def in_answers(self, system: System | None) -> Found:
         serving = [one for one in self.answered if one.response is not None and one.response.status < 500]
@@ -272,13 +279,20 @@ class _Case:
         broken = any(finding.code in _EXPLAINING for finding in found)
         if code is not None and not broken:
             instead = f", but {telling.instead}" if telling.instead else ""
-            what = f"{catalogue()[code].title}{instead}"
+            what = self._mixed(code) or f"{catalogue()[code].title}{instead}"
             same = [one for one in self.attempts if one.reach is telling.reach]
             yield self.finding(code, what, [f"{one.hop}: {one.reach.value}" for one in same], _reached(*same))
         elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
             problem = _TLS_ALONE[telling.reach] if not telling.instead else "tls-not-tls"
             what = f"{telling.hop}: {telling.detail}"
             yield self.finding(problem, what, [str(telling.hop)], _reached(telling))
+
+    def _mixed(self, code: str) -> str:
+        """What became of all places, where what a finding has to say holds for some of them alone; "" for all."""
+        if code not in _OF_ALL or all(_NOBODY.get(one.reach) == code for one in self.attempts):
+            return ""
+        reaches = Counter(one.reach.value for one in self.attempts)
+        return f"nobody answers SIP: {', '.join(f'{count} {reach}' for reach, count in reaches.items())}"
 
     def _wants_certificate(self, attempt: Attempt) -> bool:
         """Whether the silence of a TLS server is that of one that asked for a certificate and got none."""
@@ -306,6 +320,11 @@ class _Case:
         written = banner.encode("utf-8", "surrogateescape")
         asked = (one.messages for one in self.seen.asked if any(written in message.data for message in one.messages))
         return next(asked, ())
+
+
+def _is_another_service(attempt: Attempt) -> bool:
+    """Whether another protocol than SIP was spoken at a place, once the connection was there."""
+    return attempt.reach is Reach.NOT_SIP and bool(attempt.instead)
 
 
 def _reached(*attempts: Attempt) -> tuple[TraceRecord, ...]:

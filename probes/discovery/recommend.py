@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from probes.checks.dns.problems import DnsProblem
+from probes.checks.options import TLS
 from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities, told_by
 from probes.discovery.findings import Seen, find, is_unfinished
@@ -143,8 +144,16 @@ def _leads_by_dns(destination: Destination, best: Attempt, attempts: Sequence[At
 
 
 def most_telling(attempts: Iterable[Attempt]) -> Attempt | None:
-    """The attempt that says most about the peer when none was answered: silence of an open port beats a refusal."""
-    ranked = [(_tellingness(attempt), index, attempt) for index, attempt in enumerate(attempts)]
+    """The attempt that says most about the peer when none was answered: silence of an open port beats a refusal.
+
+    Where DNS names places it is one of these, which are where calls go to. That a plain port speaks TLS says less than
+    what came of TLS there.
+    """
+    attempts = list(attempts)
+    secured = {one.hop.remote for one in attempts if one.hop.transport is Transport.TLS}
+    telling = [one for one in attempts if one.instead != TLS or one.hop.remote not in secured]
+    named = [one for one in telling if one.published]
+    ranked = [(_tellingness(attempt), index, attempt) for index, attempt in enumerate(named or telling)]
     return min(ranked)[2] if ranked else None
 
 

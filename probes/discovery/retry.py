@@ -6,7 +6,7 @@ That one goes without User-Agent, from another socket, and in TLS with a first f
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
-from probes.checks.options import OPENED, PLAIN_SIP, SECURED, TLS, speaks_tls
+from probes.checks.options import OPENED, PLAIN_SIP, SECURED, TLS, speaks_tls, told_since
 from probes.result import Attempt, Reach
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
@@ -40,13 +40,14 @@ def is_worth_retrying(attempt: Attempt, others: Iterable[Attempt]) -> bool:
 
 
 def explained(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """The same attempts, those that got nothing out of a port explained by one that did, over another transport.
+    """The same attempts, those that got nothing out of a port explained by what its connection was told since, or by
+    one that did, over another transport.
 
     A port of TLS does not understand plain SIP, nor a plain one TLS; few say so.
     """
     plain = {one.hop.remote for one in attempts if one.hop.transport is Transport.TCP and one.response is not None}
     secure = {one.hop.remote for one in attempts if one.hop.transport is Transport.TLS and speaks_tls(one)}
-    return [_explained(one, plain, secure) for one in attempts]
+    return [_explained(told_since(one), plain, secure) for one in attempts]
 
 
 def _explained(attempt: Attempt, plain: Set[SocketAddress], secure: Set[SocketAddress]) -> Attempt:

@@ -120,12 +120,16 @@ def _ports() -> list[Case]:
     published = srv(5061, service="_sips._tcp") + srv() + HOST + A
     beside = secured(usual("plain-beside-tls"))
     web, mute = tcp(saying(HTML), 5061), tcp(silent, 5061)
+    behind = replace(secured(context_for(leaf("web-server-behind-tls", None)))[0], behaviour=saying(HTML))
+    mute_behind = replace(secured(usual("silent-behind-tls"))[0], behaviour=silent)
     return [
         Case("plain-beside-tls", "DOMAIN", (*plain(), *beside), "plain-beside-tls", published),
         Case("tls-on-the-plain-port", f"tcp://{BOB}:5061", secured(usual("x")), "plain-port-speaks-tls"),
         Case("plain-on-the-tls-port", "DOMAIN", plain(), "tls-port-speaks-plain", srv(service="_sips._tcp") + HOST + A),
         Case("web-server-on-the-tls-port", "tls://DOMAIN", (web,), "tls-not-tls", A),
         Case("silent-on-the-tls-port", "tls://DOMAIN", (mute,), "tls-silent", A),
+        Case("web-server-behind-tls", f"{BOB}:5061", (behind,), "not-sip"),
+        Case("silent-behind-tls", f"{BOB}:5061", (mute_behind,), "open-but-silent"),
     ]
 
 

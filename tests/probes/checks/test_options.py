@@ -1,5 +1,7 @@
 """The OPTIONS check: what is sent, and what each thing that can be seen means."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.checks import options
@@ -18,6 +20,7 @@ URI = SipUri("example.com")
 HOPS = {transport: Hop(transport, REMOTE) for transport in Transport}
 UDP, TCP, TLS = HOPS[Transport.UDP], HOPS[Transport.TCP], HOPS[Transport.TLS]
 WS = HOPS[Transport.WS]
+WANTED = TlsProblem.CLIENT_CERTIFICATE_REQUIRED
 EXPIRED = CertificateFault(TlsProblem.EXPIRED, 0, 10, "on 2024-01-01")
 
 
@@ -156,6 +159,26 @@ def test_silence(hop: Hop, events: tuple[FlowTrace, ...], seen: dict[str, object
     attempt = judged(hop, *events, **seen)
     assert (attempt.reach, attempt.detail) == (reach, detail)
     assert attempt.advice
+
+
+@pytest.mark.parametrize(
+    ("told", "reach", "instead"),
+    [
+        ("not SIP but an SSH greeting", Reach.NOT_SIP, "SSH"),
+        (f"{WANTED.text} (alert)", Reach.CERTIFICATE_WANTED, ""),
+        ("connection reset", Reach.SILENT, ""),
+    ],
+)
+def test_what_a_connection_was_told_before_the_request_was_sent(told: str, reach: Reach, instead: str) -> None:
+    gone = judged(TLS, *opened(TLS, "secured"), failure=failure(FailureReason.CLOSED, f"{TLS}: the connection is gone"))
+    assert gone.reach is Reach.SILENT
+    assert options.told_since(gone) is gone
+    advice = f": {WANTED.advice}" if reach is Reach.CERTIFICATE_WANTED else ""
+    failed = FlowTrace(0.1, TLS, "failed", f"{TLS}: {told}{advice}")
+    found = options.told_since(replace(gone, records=(*gone.records, failed)))
+    assert (found.reach, found.instead) == (reach, instead)
+    assert found.detail == (told if reach is not Reach.SILENT else gone.detail)
+    assert (found.advice != gone.advice) is (reach is not Reach.SILENT)
 
 
 def test_silence_of_one_who_wanted_a_certificate() -> None:

@@ -101,6 +101,14 @@ def test_what_keeps_everybody_out(reach: Reach, code: str) -> None:
     assert SECURE in finding.evidence[0]
 
 
+def test_what_is_not_so_at_all_places_is_not_said_of_all() -> None:
+    some = [failed(UDP, Reach.NO_ANSWER), failed(TCP, Reach.FILTERED)]
+    assert found(*some)[0].what == "nothing came back at all"
+    mixed = found(*some, failed("udp 192.0.2.1:5080", Reach.REFUSED))
+    assert codes(mixed) == ["nothing-answers"]
+    assert mixed[0].what == "nobody answers SIP: 1 no answer, 1 filtered, 1 refused"
+
+
 OPENED, CLOSED = (FlowTrace(at, hop(TCP), event) for at, event in ((0.1, "opened"), (0.4, "closed")))
 SENT = MessageTrace(0.2, Direction.SENT, Flow(Transport.TCP, LOCAL, hop(TCP).remote), b"OPTIONS ...")
 GONE = (OPENED, SENT, replace(SENT, at=0.3, attempt=1), CLOSED)
@@ -254,3 +262,13 @@ def test_silence_of_a_server_that_asked_for_a_certificate() -> None:
     asking = Table(shown=replace(GOOD, certificate_requested=True)).report()
     assert asking.certificate_requested
     assert codes(found(silent, seen=Seen(tls=(asking,)))) == ["tls-client-certificate-required"]
+
+
+def test_the_certificate_of_another_service_is_no_finding() -> None:
+    web = replace(failed("tls 192.0.2.1:5061", Reach.NOT_SIP), instead="HTTP")
+    seen = Seen(tls=(Table(tolerant=False).report(),))
+    assert codes(found(web, seen=seen)) == ["not-sip"]
+    assert codes(found(replace(web, reach=Reach.SILENT, instead=""), seen=seen)) == [
+        "tls-intolerant",
+        "open-but-silent",
+    ]

@@ -107,6 +107,20 @@ def test_no_attempt_tells_nothing() -> None:
     assert most_telling([]) is None
 
 
+@pytest.mark.parametrize("reach", [Reach.SILENT, Reach.TLS_FAILED, Reach.CERTIFICATE_WANTED])
+def test_what_came_of_tls_says_more_than_that_a_plain_port_speaks_it(reach: Reach) -> None:
+    place = "192.0.2.1:5061"
+    plain = replace(failed(f"tcp {place}", Reach.NOT_SIP), instead="TLS")
+    secured = failed(f"tls {place}", reach)
+    assert most_telling([plain, secured]) is secured
+    assert most_telling([plain, failed(TCP, Reach.REFUSED)]) is plain
+
+
+def test_what_dns_names_says_more_than_what_is_guessed() -> None:
+    named = replace(failed(UDP, Reach.REFUSED), published=True)
+    assert most_telling([failed(TLS, Reach.SILENT), named, failed(TCP, Reach.NO_ANSWER)]) is named
+
+
 def failure(kind: RecordType, name: str, fault: LookupFault) -> LookupFailure:
     return LookupFailure(Question(kind, name), fault)
 

@@ -76,6 +76,12 @@ def test_tls_explains_a_silent_port_of_tcp() -> None:
     assert second == secured
 
 
+def test_a_greeting_explains_why_the_connection_was_gone() -> None:
+    told = FlowTrace(0.1, hop(TCP), "failed", f"{TCP}: not SIP but an SSH greeting")
+    (found,) = explained([replace(failed(TCP, Reach.SILENT, "the connection is gone"), records=(told,))])
+    assert (found.reach, found.instead, found.detail) == (Reach.NOT_SIP, "SSH", "not SIP but an SSH greeting")
+
+
 def test_plain_sip_explains_that_tls_fails() -> None:
     _, found = explained([answered(TCP), failed(SECURE, Reach.TLS_FAILED)])
     assert (found.reach, found.instead) == (Reach.TLS_FAILED, PLAIN_SIP)
