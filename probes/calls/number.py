@@ -9,6 +9,8 @@ from sipcore.value import value
 MIN_DIGITS, MAX_DIGITS = 7, 15
 """Of a number that is international (ITU-T E.164 §6.2.1): what has fewer is an extension, or a national short code."""
 _SEPARATORS = str.maketrans("", "", "-.() ")
+_END = "#"
+"""What some exchanges take for the end of a number."""
 
 
 class NumberFormat(Enum):
@@ -41,6 +43,7 @@ EMERGENCY = Kind(
         {
             *("112", "911", "999", "000", "110", "111", "113", "115", "117", "118", "119", "120", "122", "133", "144"),
             *("190", "191", "192", "193", "194", "197", "198", "199", "933", "995", "997", "998", "15", "17", "18"),
+            *("9911", "0112"),  # with the digit for a line to the outside, where that is the usual one
         }
     ),
 )
@@ -59,6 +62,10 @@ PREMIUM = Kind(
     national=("0900", "0901", "0906", "0909", "0930", "0939", "0137", "0190", "0899", "1900", "1976", "118"),
 )
 """Numbers that cost much more than a call, by the plans that national regulators publish."""
+ABROAD = ("00", "011", "0011", "010")
+"""What is dialled before an international number: in most countries, North America, Australia, and Japan."""
+LEAST_ABROAD = 9
+"""Digits behind that, of numbers that cost more: national ones that begin alike (Johannesburg, Beijing) are shorter."""
 SHORTEST_PREMIUM = 6
 """Digits of a national number that is told by its beginning: extensions are shorter."""
 KINDS = {kind.name: kind for kind in (EMERGENCY, PREMIUM)}
@@ -83,22 +90,33 @@ def reformatted(uri: SipUri, number_format: NumberFormat) -> SipUri:
 def kind_of(user: str) -> Kind | None:
     """The kind of number that must not be called by accident; None for any other user part."""
     name = unescape(user).lower().partition(";")[0]
-    number = name.translate(_SEPARATORS)
+    number = name.translate(_SEPARATORS).rstrip(_END)
     digits = number.removeprefix("+")
     if digits in EMERGENCY.exact or name.partition(".")[0] == SOS:
         return EMERGENCY
     if not digits.isascii() or not digits.isdecimal():
         return None
-    abroad = digits.removeprefix("00") if number[0] != "+" else digits
-    if (number[0] == "+" or abroad != digits) and abroad.startswith(PREMIUM.international):
+    abroad = [digits] if number[0] == "+" else _abroad(digits)
+    if any(each.startswith(PREMIUM.international) for each in abroad):
         return PREMIUM
     is_national = number[0] != "+" and len(digits) >= SHORTEST_PREMIUM and digits.startswith(PREMIUM.national)
     return PREMIUM if is_national else None
 
 
-def require_callable(user: str, allowed: frozenset[str]) -> None:
-    """Raise RefusedNumber for a number of a kind whose name is not among the `allowed` ones."""
+def _abroad(digits: str) -> list[str]:
+    """The international numbers that are meant by what is dialled, in one country or another."""
+    meant = [digits.removeprefix(prefix) for prefix in ABROAD if digits.startswith(prefix)]
+    return [each for each in meant if len(each) >= LEAST_ABROAD]
+
+
+def require_callable(user: str, allowed: frozenset[str], number_format: NumberFormat = NumberFormat.AS_GIVEN) -> None:
+    """Raise RefusedNumber for a number of a kind whose name is not among the `allowed` ones.
+
+    Where a `number_format` is wanted, the number is an international one, whether its + is written or not.
+    """
     kind = kind_of(user)
+    if kind is None and number_format is not NumberFormat.AS_GIVEN:
+        kind = kind_of(formatted(unescape(user), NumberFormat.PLUS))
     if kind is not None and kind.name not in allowed:
         text = f"{user} may be {'an' if kind is EMERGENCY else 'a'} {kind.name} number, and is not called"
         raise RefusedNumber(f"{text} unless {kind.name} numbers are allowed", section="RFC 5031 §4.2")

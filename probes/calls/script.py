@@ -118,7 +118,7 @@ class CallScript:
         for header in self.headers:
             require_header(*header)
         if self.destination.user:
-            require_callable(self.destination.user, self.allowed)
+            require_callable(self.destination.user, self.allowed, self.number_format)
 
     def _check_times(self) -> None:
         for seconds in (self.ring_timeout, self.hold, self.longest):

@@ -185,20 +185,28 @@ def _packets(seen: Exchanged, known: _Known) -> Found:
         came = elsewhere[0].flow.remote
         what = f"the answer comes from {came}, not from {remote}, which was asked"
         yield known.finding("answers-from-elsewhere", what, [f"sent to {remote}, answered from {came}"])
+    sent = [*_lost(seen.attempt), *seen.sent]
     finals = [record.data for record in answers if not record.data.startswith(b"SIP/2.0 1")]
     copies = max((finals.count(data) for data in set(finals)), default=0)
-    if len(finals) > len(seen.sent):
-        what = f"{len(finals)} answers came to {_times(len(seen.sent), 'request')}"
+    if len(finals) > len(sent):
+        what = f"{len(finals)} answers came to {_times(len(sent), 'request')}"
         yield known.finding("duplicated-answers", what, [f"the same answer came {_times(copies, 'time')}"])
-    elif finals and seen.attempt.retransmissions and len(finals) < len(seen.sent):
-        what = f"the request was sent {len(seen.sent)} times until an answer came"
-        evidence = [f"{len(seen.sent)} sent, {len(finals)} answered"]
-        yield known.finding("packets-lost", what, evidence, records=[*seen.sent, *seen.received])
+    elif finals and (seen.attempt.retransmissions or len(sent) > len(seen.sent)) and len(finals) < len(sent):
+        what = f"the request was sent {len(sent)} times until an answer came"
+        evidence = [f"{len(sent)} sent, {len(finals)} answered"]
+        yield known.finding("packets-lost", what, evidence, records=[*sent, *seen.received])
     longest = max(len(record.data) for record in answers)
     most = PACKET[remote.is_ipv6]
     if longest > most:
         what = f"an answer over UDP has {longest} bytes, and a packet of Ethernet takes {most}"
         yield known.finding("udp-fragmented", what, [f"{longest} bytes in one datagram"])
+
+
+def _lost(attempt: Attempt) -> list[MessageTrace]:
+    """The requests that were sent in vain before the one that was answered, which did not differ from them."""
+    if attempt.only or attempt.detail == ONLY_CALLS:
+        return []
+    return [one for one in attempt.ignored if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
 
 
 def _times(count: int, noun: str) -> str:

@@ -30,6 +30,8 @@ MAX_ADDRESSES = 32
 """Addresses of one family that are looked at of one name: a hostile zone may list thousands of these, too."""
 MAX_CANDIDATES = 96
 """Places that one run tries, all at once: ten addresses with the default ports and transports."""
+MAX_GUESSED = 72
+"""Those of them that nobody names: what DNS tells later finds room all the same."""
 
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 
@@ -102,6 +104,11 @@ def candidates(destination: Destination, scope: Scope, results: Results) -> tupl
     return tuple(found.values())
 
 
+def has_room(candidate: Candidate, tried: int) -> bool:
+    """Whether one run may try a place more, beside as many that it tries already."""
+    return tried < (MAX_CANDIDATES if candidate.published else MAX_GUESSED)
+
+
 def is_without_records(host: str) -> bool:
     """Whether a name has no records of its own in DNS: one without a domain, or of this machine (RFC 6761 §6.3)."""
     return "." not in host or host.lower().endswith(".localhost")
@@ -143,11 +150,24 @@ def _published(destination: Destination, scope: Scope, results: Results) -> Iter
 
 
 def _usual(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
-    for host, source in _addresses(destination.target.host, results):
-        for port, transport in _places(scope):
-            remote = SocketAddress(host, port)
-            why = f"{source}, port {port} {'is usual' if scope.follows_srv else 'was given'}"
-            yield Candidate(_hop(destination, transport, remote, why), destination.uri(transport, remote))
+    """The usual ports of the destination's own addresses, and of those of the servers that DNS names for it."""
+    for name in (destination.target.host, *_servers(destination, scope, results)):
+        for host, source in _addresses(name, results):
+            for port, transport in _places(scope):
+                remote = SocketAddress(host, port)
+                why = f"{source}, port {port} {'is usual' if scope.follows_srv else 'was given'}"
+                yield Candidate(_hop(destination, transport, remote, why), destination.uri(transport, remote))
+
+
+def _servers(destination: Destination, scope: Scope, results: Results) -> Iterable[str]:
+    """The hosts that SRV records name, each once. A server of WebSockets alone need not be one of anything else."""
+    services = [
+        question
+        for transport, question in _services(destination.target.host, scope, results)
+        if not transport.websocket
+    ]
+    records = [record for question in services for record in _srv_records(results.get(question))]
+    return dict.fromkeys(record.target for record in records if record.target and record.port)
 
 
 def _places(scope: Scope) -> Iterable[tuple[int, Transport]]:

@@ -6,9 +6,10 @@ async with open_discovery("sip.example.com") as events:
     async for event in events:
         print(event)
 
-One OPTIONS goes to each candidate (repeated over UDP until it is answered: RFC 3261 §17.1.2.1), of which there are
-never more than `MAX_CANDIDATES`. One that stays silent gets a second, inconspicuous request. Where something answers,
-a few more tell what it can do, and a few handshakes what its TLS server accepts.
+One OPTIONS goes to each candidate (repeated over UDP until it is answered: RFC 3261 §17.1.2.1), of which there is a
+bounded number. One that stays silent gets a second, inconspicuous request, and where that is answered the first one
+again, in case it was lost. Where something answers, a few more tell what it can do, and a few handshakes what its TLS
+server accepts.
 """
 
 import math
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
+from probes.calls.number import require_callable
 from probes.checks import options
 from probes.checks.dns.judge import DnsReport
 from probes.checks.dns.judge import judge as judge_dns
@@ -27,14 +29,15 @@ from probes.checks.dns.plan import DEFAULT_PAUSE, DnsQuestion, Reply
 from probes.checks.dns.plan import Query as DnsQuery
 from probes.checks.dns.plan import plan as plan_dns
 from probes.checks.dns.run import DnsSockets, system_resolvers
+from probes.checks.io import Query
 from probes.checks.run import TlsSockets
 from probes.checks.tls import SHOW, TlsQuestion
 from probes.checks.tls import act as shake_hands
 from probes.checks.tls_judge import TlsReport
 from probes.checks.tls_judge import judge as judge_tls
 from probes.destination import Destination
-from probes.discovery.asking.run import EndpointIO
-from probes.discovery.candidates import MAX_CANDIDATES, Candidate, Key, Scope, candidates, is_without_records
+from probes.discovery.asking.run import EndpointIO, check_tls, endpoint_config
+from probes.discovery.candidates import Candidate, Key, Scope, candidates, has_room, is_without_records
 from probes.discovery.events import (
     AttemptBegun,
     AttemptEnded,
@@ -56,12 +59,11 @@ from probes.discovery.recommend import conclude
 from probes.discovery.retry import explained, is_worth_retrying, may_be_filtered, speaking_tls, what_was_left_out
 from probes.product import PRODUCT
 from probes.result import Attempt, Reach
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import open_endpoint
 from sipcore.resolve.plan import Answer, Question, RecordType, Result
-from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
-from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.base import TlsConfig
 from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
 DEFAULT_TIMEOUT = 4.0
@@ -80,6 +82,8 @@ streams. A second datagram, or SYN, was sent by then: firewalls that drop what t
 QUIET = 0.4
 """The part of the time after which silence is taken for one: three requests were sent over UDP by then, and another one
 has time for as many."""
+REPEATED = 1.2
+"""Seconds for the first request once more, where only the inconspicuous one was answered: by then it was sent twice."""
 LINGER = 0.05
 """Seconds that answers over UDP are waited for after the last one, in case they come twice."""
 TLS_PATIENCE = 1.5
@@ -98,8 +102,8 @@ _FAMILIES = (RecordType.A, RecordType.AAAA)
 _SMALL_GROUP = "P-256"
 """The one group that the inconspicuous request offers, so that its first flight is small."""
 
-_INCONSPICUOUS = "inconspicuous"
-"""The purpose of the second request to a place that stays silent."""
+_INCONSPICUOUS, _REPEATED = "inconspicuous", "repeated"
+"""The purposes of the second request to a place that stays silent, and of the one that tells a filter from loss."""
 Tell = Callable[[Event], None]
 
 
@@ -128,7 +132,7 @@ class DiscoveryConfig:
     They may be logged there, and count with whoever bans by logs."""
     invite: bool = False
     """Whether a place that answers gets an INVITE, or else those that keep silent, hung up when it is answered. A phone
-    may ring."""
+    may ring. Emergency and premium numbers are refused."""
     tls_report: bool = True
     """Whether a few more handshakes are made with a TLS server."""
 
@@ -154,9 +158,11 @@ async def open_discovery(
     """
     config = config or DiscoveryConfig()
     destination = Destination.parse(target) if isinstance(target, str) else target
+    if config.invite and destination.user:
+        require_callable(destination.user, frozenset())
     scope = Scope.of(destination, config.ports, config.transports)
     if any(transport.secure for transport in scope.named):
-        _check_tls(config.tls)
+        check_tls(config.tls)
     send, events = trio.open_memory_channel[Event](math.inf)  # what one run does is bounded
     failures: list[Exception] = []  # raised at the end, outside of the nursery, which would wrap them in a group
 
@@ -183,8 +189,8 @@ async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryCo
     started = trio.current_time()
     small = replace(config.tls, group=config.tls.group or _SMALL_GROUP)
     async with (
-        open_endpoint(_endpoint_config(config, config.tls, PRODUCT)) as endpoint,
-        open_endpoint(_endpoint_config(config, small, "")) as inconspicuous,
+        open_endpoint(endpoint_config(config.tls, PRODUCT, config.timeout)) as endpoint,
+        open_endpoint(endpoint_config(small, "", config.timeout)) as inconspicuous,
     ):
         run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), tell)
         await run.everything()
@@ -193,22 +199,6 @@ async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryCo
         for finding in discovery.findings:
             tell(FindingMade(now, finding))
         tell(Concluded(now, discovery))
-
-
-def _check_tls(config: TlsConfig) -> None:
-    """Raise LocalError for TLS settings that cannot be used, which each attempt would meet for itself otherwise.
-
-    OpenSSL takes a tenth of a second to load, and is loaded here: later it would add to the answers' times.
-    """
-    from sipcore.transports.tls import TlsContexts
-
-    TlsContexts(config).client(Hop(Transport.TLS, SocketAddress("192.0.2.1", Transport.TLS.default_port)))
-
-
-def _endpoint_config(config: DiscoveryConfig, tls: TlsConfig, product: str) -> EndpointConfig:
-    # An attempt's own time ends before the transport gives its connection up: it is the one that is told.
-    transports = TransportConfig(tls=replace(tls, verify=False), connect_timeout=config.timeout + 1.0)
-    return EndpointConfig(transports, stack=StackConfig(product=product, tracing=False), garbage_fails=True)
 
 
 class _Run:
@@ -235,6 +225,7 @@ class _Run:
         self._tls: dict[Key, TlsReport | None] = {}
         self._habits = HabitsOf(self._io, challenge=config.challenge, deep=config.deep)
         self._called: set[Key] = set()
+        self._lost: set[Key] = set()
         self._hurried: set[Key] = set()
 
     async def everything(self) -> None:
@@ -257,8 +248,9 @@ class _Run:
                 continue
             io = self._inconspicuous if attempt.only else self._io
             by_call = attempt.detail == options.ONLY_CALLS
-            records = attempt.records if by_call else io.records(candidate.key) or attempt.records
-            ignored = self._io.records(candidate.key) if attempt.only or by_call else ()
+            by_another = by_call or candidate.key in self._lost
+            records = attempt.records if by_another else io.records(candidate.key) or attempt.records
+            ignored = self._io.records(candidate.key) if attempt.only or by_another else ()
             # What DNS told later may be one more reason for a place that was being tried already.
             hop = replace(attempt.hop, why=candidate.hop.why)
             published = candidate.published
@@ -332,7 +324,7 @@ class _Run:
     def _start(self, nursery: trio.Nursery) -> None:
         """Try the candidates that are new."""
         for candidate in self._candidates():
-            if candidate.key not in self._attempts and len(self._attempts) < MAX_CANDIDATES:
+            if candidate.key not in self._attempts and has_room(candidate, len(self._attempts)):
                 self._attempts[candidate.key] = None
                 self._tell(AttemptBegun(self._now, candidate))
                 nursery.start_soon(self._try, candidate, nursery)
@@ -403,7 +395,8 @@ class _Run:
             again = replace(query, timeout=rest, purpose=_INCONSPICUOUS)
             second = options.judge(await options.act(self._inconspicuous, again))
             if second.response is not None:
-                found.insert(0, replace(second, only=what_was_left_out(self._io.records(candidate.key), candidate.hop)))
+                only = what_was_left_out(self._io.records(candidate.key), candidate.hop)
+                found.insert(0, await self._repeated(candidate, query, end) or replace(second, only=only))
                 nursery.cancel_scope.cancel()
 
         of_call: list[TraceRecord] = []
@@ -421,6 +414,18 @@ class _Run:
             if attempt.reach not in _SILENT or (self._is_answered and candidate.key not in self._called):
                 calling.cancel_scope.cancel()
         return options.judge_call(attempt, of_call) if attempt.reach in _SILENT else attempt
+
+    async def _repeated(self, candidate: Candidate, query: Query, end: float) -> Attempt | None:
+        """The same request over UDP once more, if it is answered: then no filter kept the first one back, but loss."""
+        seconds = min(end - trio.current_time(), REPEATED)
+        if candidate.hop.transport.reliable or seconds <= 0:
+            return None
+        again = replace(query, timeout=seconds, purpose=_REPEATED)
+        attempt = options.judge(await options.act(self._io, again))
+        if attempt.response is None:
+            return None
+        self._lost.add(candidate.key)
+        return attempt
 
     async def _over_tls(self, attempt: Attempt, end: float) -> Attempt:
         """The same attempt, unless its port of TCP speaks TLS and that is not tried there anyway."""

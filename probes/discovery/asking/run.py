@@ -10,7 +10,7 @@ from probes.checks.io import Observation, Query, TlsFacts
 from probes.discovery.habits.judge import CALL
 from probes.discovery.outcome import Asked
 from probes.fingerprint.deep import Ask, Sender
-from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint
+from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig
 from sipcore.errors import TransportFailure
 from sipcore.events import CallAnswered, CallFailed, Exchange
 from sipcore.message.address import Address
@@ -21,7 +21,9 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
+from sipcore.stack import StackConfig
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.transports.base import TlsConfig, TransportConfig
 
 _RECEIVED = Direction.RECEIVED
 Key = tuple[Transport, SocketAddress]
@@ -49,6 +51,23 @@ class _Asked:
     @property
     def place(self) -> Key:
         return self.hop.transport, self.hop.remote
+
+
+def check_tls(config: TlsConfig) -> None:
+    """Raise LocalError for TLS settings that cannot be used, which each attempt would meet for itself otherwise.
+
+    OpenSSL takes a tenth of a second to load, and is loaded here: later it would add to the answers' times.
+    """
+    from sipcore.transports.tls import TlsContexts
+
+    TlsContexts(config).client(Hop(Transport.TLS, SocketAddress("192.0.2.1", Transport.TLS.default_port)))
+
+
+def endpoint_config(tls: TlsConfig, product: str, seconds: float) -> EndpointConfig:
+    """How to ask as `product`, "" for nobody, where an attempt takes `seconds` at most."""
+    # An attempt's own time ends before the transport gives its connection up: it is the one that is told.
+    transports = TransportConfig(tls=replace(tls, verify=False), connect_timeout=seconds + 1.0)
+    return EndpointConfig(transports, stack=StackConfig(product=product, tracing=False), garbage_fails=True)
 
 
 class EndpointIO:

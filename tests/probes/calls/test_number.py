@@ -42,9 +42,14 @@ def test_a_uri_keeps_the_rest() -> None:
             for number in ("112", "911", "+112", "999", "9-1-1", "%39%311", "sos", "SOS.fire", "sos.marine")
         ),
         *((number, "premium") for number in ("+19005550100", "+449012345678", "0900123456", "0019005550100")),
+        *((number, "emergency") for number in ("9911", "0112", "911#", "112;phone-context=+44")),
         *((number, "premium") for number in ("+88213123456", "+870123456789", "118118")),
+        *((number, "premium") for number in ("01144901234567", "001119005550100", "0111900555010", "010870123456789")),
         *((number, None) for number in ("+15550100123", "100", "2001", "1900", "echo", "", "+", "alice", "+4930900")),
-        *((number, None) for number in ("9112", "0301900123", "+61290001234", "1180")),
+        *(
+            (number, None)
+            for number in ("9112", "0301900123", "+61290001234", "1180", "011", "#", "0114491234", "01087012345")
+        ),
     ],
 )
 def test_kinds_of_numbers(user: str, kind: str | None) -> None:
@@ -59,3 +64,12 @@ def test_what_is_refused_can_be_allowed_by_name() -> None:
         require_callable("+19005550100", frozenset())
     require_callable("112", frozenset({"emergency"}))
     require_callable("2001", frozenset())
+
+
+def test_what_gets_its_plus_by_the_format_is_international_before() -> None:
+    for number_format in (PLUS, PLAIN):
+        with pytest.raises(RefusedNumber, match="449012345678 may be a premium number"):
+            require_callable("449012345678", frozenset(), number_format)
+        require_callable("449012345678", frozenset({"premium"}), number_format)
+        require_callable("15550100123", frozenset(), number_format)
+    require_callable("449012345678", frozenset(), GIVEN)  # of a national plan, which nobody knows here

@@ -90,8 +90,10 @@ def test_what_naptr_leads_to_is_published() -> None:
         answer("SRV _sip._tcp.other.example", Srv(0, 0, 5070, "h1.example")),
         answer("A h1.example", Address("192.0.2.1")),
     ]
-    (only,) = found("example.com", *results)
-    assert (only.key, only.published) == ((TCP, SocketAddress("192.0.2.1", 5070)), True)
+    first, *usual = found("example.com", *results)
+    assert (first.key, first.published) == ((TCP, SocketAddress("192.0.2.1", 5070)), True)
+    assert len(usual) == len(DEFAULT_PORTS) * len(DEFAULT_TRANSPORTS)
+    assert not any(one.published for one in usual)
 
 
 SOCKETS = (
@@ -177,7 +179,10 @@ def test_what_dns_names_comes_first_and_keeps_its_request_uri() -> None:
         "tcp 192.0.2.2:5070",
         "udp 192.0.2.1:5060",
     ]
-    assert [candidate.published for candidate in tried] == [True, True] + [False] * 8
+    assert [candidate.published for candidate in tried] == [True, True] + [False] * 17
+    assert {str(one.hop.remote) for one in tried[10:]} == {"192.0.2.2:5060", "192.0.2.2:5061", "192.0.2.2:5080"}
+    assert tried[10].hop.why == "A b.example, port 5060 is usual"
+    assert {one.hop.tls_name for one in tried} == {None, "example.com"}
     assert str(tried[1].uri) == "sip:bob@example.com;transport=tcp"
     assert tried[1].hop.why == "SRV _sip._tcp.example.com 20 0, b.example"
 
@@ -209,8 +214,9 @@ def test_srv_that_leads_nowhere(record: Srv) -> None:
 
 
 def test_srv_that_names_an_address() -> None:
-    (only,) = found("udp://example.com", answer("SRV _sip._udp.example.com", Srv(1, 0, 5066, "192.0.2.9")))
-    assert str(only.hop) == "udp 192.0.2.9:5066"
+    first, *usual = found("udp://example.com", answer("SRV _sip._udp.example.com", Srv(1, 0, 5066, "192.0.2.9")))
+    assert str(first.hop) == "udp 192.0.2.9:5066"
+    assert [one.hop.remote.port for one in usual] == list(DEFAULT_PORTS)
 
 
 def test_knowing_more_only_adds() -> None:

@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from probes.calls.number import RefusedNumber
 from probes.destination import Destination
 from probes.discovery.outcome import Discovery
 from probes.discovery.run import DEFAULT_TIMEOUT, QUIET, DiscoveryConfig, discover
@@ -54,6 +55,14 @@ async def discovered(peer: Peer, **config: object) -> Discovery:
     async with udp(peer) as port:
         with trio.fail_after(90):
             return await discover(Destination.parse(f"{HOST}:{port}"), settings)
+
+
+async def test_emergency_numbers_are_not_called() -> None:
+    peer = Peer(OPTIONS="200 OK", INVITE="200 OK")
+    async with udp(peer) as port:
+        with pytest.raises(RefusedNumber, match="911 may be an emergency number"):
+            await discover(f"sip:911@{HOST}:{port}", DiscoveryConfig(invite=True))
+    assert not peer.asked
 
 
 async def test_nobody_is_called_unless_that_is_allowed(clock: MockClock) -> None:

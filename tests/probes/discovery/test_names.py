@@ -8,11 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from probes.discovery import candidates as of_places
 from probes.discovery import run
 from probes.discovery.outcome import Discovery
 from probes.discovery.run import DiscoveryConfig, discover
 from probes.findings.finding import Severity
-from probes.result import Reach
+from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
@@ -41,6 +42,10 @@ def zone_of(port: int, service: str = "_sip._udp") -> dict[str, list[str]]:
     return {f"SRV {service}.example.test": [f"0 0 {port} h.example.test."], "A h.example.test": [HOST]}
 
 
+def named_by_dns(found: Discovery) -> list[Attempt]:
+    return [attempt for attempt in found.attempts if attempt.published]
+
+
 def codes(found: Discovery) -> list[str]:
     return [finding.code for finding in found.findings]
 
@@ -56,6 +61,16 @@ async def test_a_place_that_dns_names_later_is_tried_once(clock: MockClock) -> N
     assert attempt.published
     by_name, usual = "SRV _sip._udp.example.test 1 0, example.test", f"A example.test, port {port} is usual"
     assert attempt.hop.why == f"{by_name}; {usual}"
+
+
+async def test_what_dns_names_is_tried_however_much_there_is_to_guess(
+    clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_places, "MAX_GUESSED", 1)
+    async with udp(ok) as port, name_server(zone_of(port) | {"A example.test": [HOST]}) as server:
+        found = await named([server], habits=False)
+    assert found.omitted
+    assert [attempt.reach for attempt in named_by_dns(found)] == [Reach.ANSWERED]
 
 
 async def test_a_name_that_does_not_exist(clock: MockClock) -> None:
@@ -77,7 +92,7 @@ async def test_the_ladder_of_dns_is_part_of_it(clock: MockClock) -> None:
             by_naptr = await named([server], habits=False)
     assert found.dns is not None
     assert found.failure.startswith("no address for example.test")
-    (attempt,) = by_naptr.attempts
+    (attempt,) = named_by_dns(by_naptr)
     assert (attempt.published, attempt.reach) == (True, Reach.ANSWERED)
     assert by_naptr.recommendation is not None
     assert by_naptr.recommendation.by_dns
@@ -88,7 +103,7 @@ async def test_a_silent_host_ends_in_time_however_slow_its_names_are(delay: floa
     """DNS takes twice the delay: for SRV, and then for the address."""
     async with udp(silent) as port, name_server(zone_of(port), delay=delay) as server:
         found = await named([server])
-    (attempt,) = found.attempts
+    (attempt,) = named_by_dns(found)
     assert attempt.reach is Reach.NO_ANSWER
     assert found.duration <= run.DEFAULT_TIMEOUT * (1 + run.LATE) + SLACK
     left = max(run.DEFAULT_TIMEOUT - 2 * delay, run.DEFAULT_TIMEOUT * run.LATE)
@@ -101,7 +116,7 @@ async def test_silence_behind_tls_ends_in_time_too(clock: MockClock, tmp_path: P
         name_server(zone_of(port, "_sips._tcp"), delay=1.95) as server,
     ):
         found = await named([server])
-    (attempt,) = found.attempts
+    (attempt,) = named_by_dns(found)
     assert attempt.reach is Reach.SILENT
     assert found.duration <= run.DEFAULT_TIMEOUT * (1 + run.LATE) + SLACK
 
@@ -170,7 +185,7 @@ async def test_resolvers_that_disagree(clock: MockClock) -> None:
         async with name_server(mine) as one, name_server(mine | {"A h.example.test": ["192.0.2.9"]}) as other:
             found = await named([one, other], habits=False)
             agreed = await named([one, one], habits=False)
-    assert [attempt.hop.remote for attempt in found.attempts] == [SocketAddress(HOST, port)]
+    assert [attempt.hop.remote for attempt in named_by_dns(found)] == [SocketAddress(HOST, port)]
     assert "dns-disagreement" in codes(found)
     assert "dns-disagreement" not in codes(agreed)
 
@@ -192,7 +207,7 @@ async def test_deep_mode_asks_dns_again(clock: MockClock) -> None:
         asked.clear()
         plain = await named([server])
     assert "dns-changed" in codes(found)
-    assert len(found.attempts) == 1
+    assert len(named_by_dns(found)) == 1
     assert "dns-changed" not in codes(plain)
     assert asked.count("A h.example.test") == 1
 
@@ -232,4 +247,4 @@ async def test_a_websocket_that_dns_names_is_not_for_who_asks_for_another_transp
     port = free_port()
     async with tcp(saying(ok)) as other, name_server(zone_of(port, "_sip._ws") | zone_of(other, "_sip._tcp")) as server:
         found = await named([server], "tcp://example.test", habits=False)
-    assert [attempt.hop.transport for attempt in found.attempts] == [TCP]
+    assert {attempt.hop.transport for attempt in found.attempts} == {TCP}

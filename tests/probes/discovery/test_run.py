@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from probes.checks.tls_judge import Validity
 from probes.destination import Destination
+from probes.discovery import candidates as of_places
 from probes.discovery import run
 from probes.discovery.events import (
     AttemptBegun,
@@ -303,7 +304,7 @@ async def test_everything_of_a_domain(clock: MockClock) -> None:
 
 
 async def test_no_more_places_are_tried_than_one_run_may(clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "MAX_CANDIDATES", 2)
+    monkeypatch.setattr(of_places, "MAX_GUESSED", 2)
     found = await discovered(HOST, ports=(free_port(), free_port()))
     assert (len(found.attempts), found.omitted) == (2, 4)
 
@@ -341,7 +342,23 @@ async def test_a_peer_that_drops_requests_by_their_user_agent(clock: MockClock) 
     (attempt,) = found.attempts
     assert (attempt.reach, attempt.only) == (Reach.ANSWERED, USER_AGENT)
     assert [finding.code for finding in found.findings] == ["user-agent-filtered", "rport-ignored"]
-    assert found.duration < 2.0
+    assert found.duration < run.DEFAULT_TIMEOUT
+    assert [one.purpose for one in found.asked if USER_AGENT in str(one.messages[0].data)] == ["options", "repeated"]
+
+
+async def test_requests_that_are_lost_are_not_taken_for_filtered(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    def lossy(data: bytes) -> bytes | None:
+        asked.append(data)
+        return ok(data) if b"User-Agent" not in data or len(asked) > 4 else None
+
+    async with udp(lossy) as port:
+        found = await discovered(f"{HOST}:{port}", UDP, habits=False)
+    (attempt,) = found.attempts
+    assert (attempt.reach, attempt.only) == (Reach.ANSWERED, "")
+    (told,) = [finding for finding in found.findings if finding.code != "rport-ignored"]
+    assert (told.code, told.what) == ("packets-lost", "the request was sent 4 times until an answer came")
 
 
 async def test_a_peer_that_hangs_up_by_user_agent(clock: MockClock) -> None:
