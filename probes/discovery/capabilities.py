@@ -73,6 +73,8 @@ def told_by(responses: Sequence[Response]) -> Capabilities:
 
 def challenges_of(response: Response, method: str) -> tuple[Authentication, ...]:
     """What a 401 or 407 to a request of some method asks for (RFC 3261 §22)."""
+    if response.status not in (401, 407):
+        return ()
     try:
         found = [*response[WWW_AUTHENTICATE], *response[PROXY_AUTHENTICATE]]
     except ParseError:

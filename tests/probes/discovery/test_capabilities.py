@@ -67,3 +67,4 @@ def test_challenges() -> None:
         Authentication("REGISTER", 401, "Basic", "c"),
     )
     assert challenges_of(response(("WWW-Authenticate", "Digest ="), status=401), "REGISTER") == ()
+    assert challenges_of(response(digest, status=200), "REGISTER") == ()

@@ -44,7 +44,9 @@ class Recorded:
         request = ask.request
         self.sent.append(request)
         status = self._statuses[min(len(self.sent), len(self._statuses)) - 1]
-        challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="x"')] if request.method == "REGISTER" else []
+        registers = request.method == "REGISTER"
+        challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="x"')] if registers else []
+        status = 401 if registers and status else status
         answer = response(request.with_headers(request.headers), status, fields=challenge) if status else None
         return (received(bytes(answer)),) if answer is not None else ()
 
@@ -57,6 +59,7 @@ class Recorded:
         await trio.lowlevel.checkpoint()
         self.asked.append(query)
         status = self._statuses[min(len(self.asked), len(self._statuses)) - 1]
+        status = 401 if query.method == "REGISTER" and status else status
         challenge = ("WWW-Authenticate", 'Digest realm="here", nonce="x", algorithm=SHA-256, qop="auth"')
         return Observation(query, 0.0, Response(status, "Whatever", headers_of(challenge)) if status else None)
 
