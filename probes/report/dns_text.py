@@ -180,7 +180,8 @@ def _ending(number: int) -> str:
 
 def _faults(report: DnsReport, width: int) -> Iterator[Text]:
     for fault in report.faults:
-        text = f"{_FAULTY} {fault.severity.value}: {fault}: {fault.problem.entry.cure} [{fault.problem.entry.rule}]"
+        entry = fault.problem.entry
+        text = f"{_FAULTY} {fault.severity.value}: {fault}: {entry.cure} [{entry.code}, {entry.rule}]"
         wrapped = textwrap.wrap(
             printable(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
         )

@@ -8,7 +8,7 @@ from probes.checks.tls_judge import TlsReport
 from probes.discovery.outcome import Discovery
 from probes.findings.finding import Severity, worst
 from probes.report.html import TONES, Evidence, ShownMessage, milliseconds, page, told_facts
-from probes.report.text import capability_facts, headline, system_facts
+from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
 from probes.result import Attempt, Reach
 from sipcore.resolve.plan import Question, Record
@@ -73,7 +73,7 @@ def discovery_page(discovery: Discovery, made_at: float) -> str:
         discovery=discovery,
         tone=_tone(discovery),
         headline=headline(discovery),
-        recommendation=list(_recommendation(discovery)),
+        recommendation=[*_recommendation(discovery), *destination_facts(discovery)],
         findings=findings,
         system=told_facts(system_facts(system)) if system else [],
         candidates=system.candidates if system else (),

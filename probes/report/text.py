@@ -151,12 +151,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _facts(discovery: Discovery, width: int) -> list[Text]:
-    facts: list[tuple[str, str]] = []
-    if discovery.destination.is_private:
-        facts.append(("address", "private: reached from its own network, and not over the Internet"))
-    provider = discovery.destination.provider
-    if provider is not None and not discovery.answered:
-        facts += [("provider", provider.name), *(("", guidance) for guidance in provider.guidance)]
+    facts = destination_facts(discovery)
     if discovery.system is not None:
         facts += system_facts(discovery.system)
     recommended = discovery.recommendation
@@ -174,6 +169,17 @@ def _facts(discovery: Discovery, width: int) -> list[Text]:
         facts.append(("left out", f"{discovery.omitted} more places: narrow it with --port and --transport"))
     lines = [line for name, text in facts if text for line in _wrapped(name, text, width)]
     return [Text(), *lines] if lines else []
+
+
+def destination_facts(discovery: Discovery) -> list[tuple[str, str]]:
+    """What is known of the place before anything is sent to it."""
+    facts: list[tuple[str, str]] = []
+    if discovery.destination.is_private:
+        facts.append(("address", "private: reached from its own network, and not over the Internet"))
+    provider = discovery.destination.provider
+    if provider is not None and not discovery.answered:
+        facts += [("provider", provider.name), *(("", guidance) for guidance in provider.guidance)]
+    return facts
 
 
 def system_facts(system: System) -> list[tuple[str, str]]:
@@ -195,7 +201,8 @@ def system_facts(system: System) -> list[tuple[str, str]]:
 def capability_facts(found: Capabilities) -> list[tuple[str, str]]:
     """What it can do, as far as it came out."""
     challenges = [
-        f"{one.method} {one.status}: {one.scheme}{f' {one.algorithm}' if one.algorithm else ''}, realm {one.realm!a}"
+        f"{one.method} {one.status}: {one.scheme}{f' {one.algorithm}' if one.algorithm else ''}"
+        f"{f', realm {one.realm!a}' if one.realm else ''}"
         for one in found.authentication
     ]
     alive = [

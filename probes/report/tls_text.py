@@ -223,10 +223,15 @@ def _remarks(report: TlsReport) -> Iterator[tuple[str, str]]:
     """What is wrong, and what to do about it."""
     if report.failure is not None and report.failure.reason is FailureReason.TLS and report.agreed is not None:
         yield "", report.failure.message.removeprefix(f"{report.hop}: ")
-    for text in dict.fromkeys(f"{fault}: {_cure(fault)}" for fault in report.faults):
+    for text in dict.fromkeys(map(_told, report.faults)):
         yield "", text
     for remark in report.remarks:
-        yield "", f"{remark.entry.title}: {remark.entry.cure} [{remark.entry.rule}]"
+        yield "", f"{remark.entry.title}: {remark.entry.cure} [{remark.entry.code}, {remark.entry.rule}]"
+
+
+def _told(fault: CertificateFault) -> str:
+    entry = catalogue()[code_of(fault.problem)]
+    return f"{fault}: {_cure(fault)} [{entry.code}, {entry.rule}]"
 
 
 def _cure(fault: CertificateFault) -> str:

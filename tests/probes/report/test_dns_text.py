@@ -75,6 +75,7 @@ def test_what_is_broken_is_marked_and_told_below() -> None:
     assert "      A gone.example.com: the name does not exist" in lines
     assert "      AAAA h2.example.com: no name server answered !" in lines
     assert "  ! error: SRV _sip._udp.example.com 2 0 0 h1.example.com.: port 0 leads" in lines
+    assert "[dns-srv-port-zero, RFC 2782]" in " ".join(" ".join(lines).split())
 
 
 def test_what_was_not_asked() -> None:

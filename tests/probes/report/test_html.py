@@ -7,7 +7,9 @@ import pytest
 
 from probes.capture.calls import CapturedCall
 from probes.capture.stored import call_of, results_in
+from probes.destination import Destination
 from probes.discovery.outcome import Asked, Discovery
+from probes.discovery.recommend import conclude
 from probes.findings.catalogue import catalogue
 from probes.report.call_json import call_data
 from probes.report.html import MAX_MESSAGE, MAX_TEXT, milliseconds, shown, told_facts
@@ -93,6 +95,14 @@ def test_each_result(reach: Reach) -> None:
     page = discovered(concluded(replace(attempt, retransmissions=2, published=True)))
     assert "after 2 retransmissions" in page.text
     assert ("200 OK" if reach is Reach.ANSWERED else reach.value) in page.text
+
+
+def test_a_private_place_and_a_provider() -> None:
+    private = Destination.parse("10.0.0.1")
+    page = discovered(conclude(private, [], [], [failed("udp 10.0.0.1:5060", Reach.REFUSED)], duration=1.0))
+    assert "private: reached from its own network" in page.text
+    page = discovered(conclude(Destination.parse("teams"), [], [], [], duration=1.0))
+    assert "it needs a certified SBC" in page.text
 
 
 def test_nowhere_to_go() -> None:

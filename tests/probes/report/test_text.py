@@ -7,10 +7,11 @@ import pytest
 from rich.text import Text
 
 from probes.destination import Destination
+from probes.discovery.capabilities import Authentication, Capabilities
 from probes.discovery.findings import Seen
 from probes.discovery.outcome import Discovery
 from probes.discovery.recommend import conclude
-from probes.report.text import discovery_lines, failure_line, grid
+from probes.report.text import capability_facts, discovery_lines, failure_line, grid
 from probes.result import Attempt, LookupStep, Reach
 from tests.probes.checks.tls_values import Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
@@ -268,3 +269,8 @@ def test_silence_beside_an_answer_is_not_explained() -> None:
     assert "5080    no answer" in text
     published = replace(silent, published=True)
     assert "no answer within" in shown(concluded([answered("udp 192.0.2.1:5060"), published]))
+
+
+def test_a_challenge_without_a_realm() -> None:
+    found = Capabilities(authentication=(Authentication("REGISTER", 401, "Bearer", ""),))
+    assert ("wants", "REGISTER 401: Bearer") in capability_facts(found)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from probes.checks.tls import Shown
+from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import DAY, TlsReport, Validity, judge
 from probes.report.findings_text import WIDTH
 from probes.report.tls_text import tls_blocks, tls_failure_line, tls_lines
@@ -78,7 +79,7 @@ def test_each_state_is_told_with_its_cure(problem: TlsProblem) -> None:
     if problem in (TlsProblem.EXPIRED, TlsProblem.NOT_YET_VALID, TlsProblem.WEAK):  # not the library's to say
         report = replace(report, validity=Validity[problem.name], faults=shown_.faults)
     told = " ".join(" ".join(shown(report)).split())
-    assert f"{problem.text} (CN=x): {problem.advice}" in told
+    assert f"{problem.text} (CN=x): {problem.advice} [{code_of(problem)}, RFC" in told
     assert tls_failure_line(report) == f"{HOP}: {problem.text} (CN=x): {problem.advice}"
 
 
