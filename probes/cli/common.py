@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from sipcore.transports.base import TlsConfig
 
 T = TypeVar("T")
+Nameservers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--nameserver", "--resolver", help="Address of a DNS resolver to ask; may be repeated.", show_default="system's"
+    ),
+]
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 DNS_PORT = 53
 MAX_PASSWORD_FILE = 4096
@@ -117,16 +123,23 @@ def _read(file: Path) -> bytes:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
 
 
-def nameservers(text: str) -> "tuple[SocketAddress, ...]":
-    """The DNS servers of the --nameserver option: none for an empty one."""
+def nameservers(texts: Iterable[str] | None) -> "tuple[SocketAddress, ...]":
+    """The DNS servers of the --nameserver options, each once; none without any."""
+    from probes.checks.dns.plan import MAX_RESOLVERS
+
+    servers = tuple(dict.fromkeys(map(_nameserver, texts or ())))
+    if len(servers) > MAX_RESOLVERS:
+        stop(ExitCode.USAGE, f"{len(servers)} resolvers are too many; give at most {MAX_RESOLVERS}")
+    return servers
+
+
+def _nameserver(text: str) -> "SocketAddress":
     from sipcore.resolve.target import SocketAddress
 
-    if not text:
-        return ()
     server = read_destination(text)
     if not server.is_numeric:
         stop(ExitCode.USAGE, f"--nameserver takes an address, and {text} is none")
-    return (SocketAddress(server.host, server.port or DNS_PORT),)
+    return SocketAddress(server.host, server.port or DNS_PORT)
 
 
 def make_console() -> "Console":

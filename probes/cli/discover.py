@@ -9,6 +9,7 @@ import typer
 
 from probes.cli import discover_options as options
 from probes.cli.common import (
+    Nameservers,
     make_console,
     nameservers,
     read_destination,
@@ -40,7 +41,7 @@ def discover(
     certificate: options.Certificate = None,
     key: options.Key = None,
     tls_minimum: options.TlsMinimumOption = options.TlsMinimum.TLS_1_2,
-    nameserver: options.Nameserver = "",
+    nameserver: Nameservers = None,
     only_options: options.OnlyOptions = False,
     challenge: options.Challenge = False,
     deep: options.Deep = False,

@@ -42,7 +42,6 @@ CaFile = Annotated[Path | None, typer.Option(help="PEM file with the roots to tr
 Certificate = Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")]
 Key = Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")]
 TlsMinimumOption = Annotated[TlsMinimum, typer.Option("--tls-minimum", help="Oldest version of TLS to offer.")]
-Nameserver = Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")]
 OnlyOptions = Annotated[bool, typer.Option("--only-options", help="Send one OPTIONS to each place, and nothing more.")]
 Challenge = Annotated[
     bool, typer.Option("--challenge", help="Send a REGISTER that changes nothing, to see what it is challenged with.")

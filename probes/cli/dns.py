@@ -5,26 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import make_console, read_destination, stop
+from probes.cli.common import Nameservers, make_console, nameservers, read_destination, stop
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from probes.checks.dns.judge import DnsReport
-    from sipcore.resolve.target import SocketAddress
-
-DNS_PORT = 53
 
 
 def dns(
     target: Annotated[
         str, typer.Argument(metavar="TARGET", help="Host, host:port, SIP URI, tel:number@host, or tls://host.")
     ],
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option(help="Address of a resolver to ask; may be repeated.", show_default="system's"),
-    ] = None,
+    nameserver: Nameservers = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer, twice.")] = 2.0,
     pause: Annotated[
         float, typer.Option(min=0.0, max=3600.0, help="Seconds until all is asked again; 0: never.")
@@ -39,16 +33,13 @@ def dns(
     """
     import trio
 
-    from probes.checks.dns.plan import MAX_RESOLVERS
     from probes.checks.dns.run import DnsReportConfig, report_dns
     from sipcore.errors import TransportFailure
 
     destination = read_destination(target)
-    resolvers = tuple(dict.fromkeys(map(_resolver, resolver or ())))
-    if len(resolvers) > MAX_RESOLVERS:
-        stop(ExitCode.USAGE, f"{len(resolvers)} resolvers are too many; give at most {MAX_RESOLVERS}")
+    config = DnsReportConfig(nameservers(nameserver), timeout, pause)
     try:
-        report = trio.run(report_dns, destination, DnsReportConfig(resolvers, timeout, pause))
+        report = trio.run(report_dns, destination, config)
     except TransportFailure as failure:
         stop(ExitCode.UNRESOLVABLE, failure.message)
     _show(report, None if as_json else make_console())
@@ -75,12 +66,3 @@ def _show(report: "DnsReport", console: "Console | None") -> None:
     failure = dns_failure_line(report)
     if failure and (console is None or not console.is_terminal):
         typer.echo(f"sipprobe: {failure}", err=True)
-
-
-def _resolver(text: str) -> "SocketAddress":
-    from sipcore.resolve.target import SocketAddress
-
-    server = read_destination(text)
-    if not server.is_numeric:
-        stop(ExitCode.USAGE, f"--resolver takes an address, and {text} is none")
-    return SocketAddress(server.host, server.port or DNS_PORT)

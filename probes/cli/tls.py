@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import make_console, nameservers, read_destination, stop, tls_config, with_client_certificate
+from probes.cli.common import (
+    Nameservers,
+    make_console,
+    nameservers,
+    read_destination,
+    stop,
+    tls_config,
+    with_client_certificate,
+)
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ def tls(
     ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
-    nameserver: Annotated[str, typer.Option(help="Address of the DNS resolver to ask.", show_default="system's")] = "",
+    nameserver: Nameservers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Report on a TLS server: versions, ciphers, certificate chain, identity.

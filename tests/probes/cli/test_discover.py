@@ -141,11 +141,11 @@ def test_a_client_certificate_is_read(monkeypatch: pytest.MonkeyPatch, sipprobe:
     certificate.write_bytes(b"certificate")
     key.write_bytes(b"key")
     arguments = ["--certificate", str(certificate), "--key", str(key), "--tls-minimum", "1.0"]
-    ran = sipprobe("discover", "192.0.2.1", *arguments, "--nameserver", "[2001:db8::53]")
+    ran = sipprobe("discover", "192.0.2.1", *arguments, "--nameserver", "[2001:db8::53]", "--resolver=192.0.2.53")
     assert ran.code == ExitCode.UNRESOLVABLE
     tls = seen[0].tls
     assert (tls.certificate, tls.key, tls.minimum_version.value) == (b"certificate", b"key", "TLSv1")
-    assert [str(server) for server in seen[0].lookup.nameservers] == ["[2001:db8::53]:53"]
+    assert [str(server) for server in seen[0].lookup.nameservers] == ["[2001:db8::53]:53", "192.0.2.53:53"]
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_what_is_not_broken_but_worth_knowing_is_no_failure(
         (["sip:"], "cannot read"),
         (["tel:+4930123"], "a telephone number names no host"),
         (["Microsoft Teams"], "is not a host; ports: tls 5061"),
-        (["example.com", "--resolver=ns.example"], "--resolver takes an address"),
+        (["example.com", "--resolver=ns.example"], "--nameserver takes an address"),
         (["example.com", *(f"--resolver=192.0.2.{n}" for n in range(5))], "5 resolvers are too many; give at most 4"),
     ],
 )
