@@ -253,7 +253,7 @@ class Sweep:
     def _only_provisional(self, index: int) -> None:
         self._reaches[Reach.ANSWERED] += 1
         remote, requests = self._matcher.place(index), self._window.requests(index)
-        self._tell(Found(remote, Reach.ANSWERED, requests, status=100, detail="only a provisional answer came"))
+        self._tell(Found(remote, Reach.ANSWERED, requests, detail="only a provisional answer came"))
 
     def _refused(self, index: int, remote: SocketAddress, reach: Reach, detail: str) -> None:
         receipt = self._window.refuse(index)

@@ -114,7 +114,7 @@ async def test_nothing_listens(clock: MockClock) -> None:
         (lambda data: ok(data).replace(b"z9hG4bK", b"z9hG4bKx"), Reach.ANSWERED, 200, NOT_FITTING),
         (lambda data: b"HTTP/1.1 400 Bad Request\r\n\r\n", Reach.NOT_SIP, None, "28 bytes: HTTP/1.1 400 Bad Request"),
         (lambda data: data, Reach.NOT_SIP, None, REFLECTED),
-        (lambda data: ok(data, status="100 Trying"), Reach.ANSWERED, 100, "only a provisional answer came"),
+        (lambda data: ok(data, status="180 Ringing"), Reach.ANSWERED, None, "only a provisional answer came"),
         (lambda data: [ok(data, status="100 Trying"), ok(data)], Reach.ANSWERED, 200, ""),
     ],
 )
