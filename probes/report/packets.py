@@ -64,11 +64,11 @@ def _of_wire(wire: Iterable[WireTrace]) -> Iterator[Packet]:
         if record.flow.transport is Transport.UDP:
             yield Packet(record.at, ends.datagram(record.data, sent=sent))
         elif record.flow.transport.secure:
-            connection = connections.get(record.flow)
+            connection, comment = connections.get(record.flow), ""
             if connection is None:
-                connection = connections[record.flow] = _Connection(ends)
+                connection, comment = connections.setdefault(record.flow, _Connection(ends)), _reading(record.flow)
                 yield from connection.open(record.at, here=_opened_here(record.flow))
-            yield from connection.carry(record.at, record.data, sent=sent, comment="")
+            yield from connection.carry(record.at, record.data, sent=sent, comment=comment)
 
 
 def _of_messages(records: Iterable[TraceRecord], hidden: "set[_Ends]") -> Iterator[Packet]:
@@ -121,10 +121,23 @@ def _opened_here(flow: Flow) -> bool:
     return flow.local.port >= flow.remote.port
 
 
+def _reading(flow: Flow) -> str:
+    """How to have Wireshark look into TLS, whose port alone tells it that SIP is in there; empty where it does."""
+    port = _served(flow).port
+    if flow.transport is not Transport.TLS or port == Transport.TLS.default_port:
+        return ""
+    return f"SIP is in it: Decode As, TLS port {port}, SIP (tshark -d tls.port=={port},sip)"
+
+
+def _served(flow: Flow) -> SocketAddress:
+    """Which end of a connection was connected to."""
+    return flow.remote if _opened_here(flow) else flow.local
+
+
 def _comment(record: MessageTrace) -> str:
     told = []
     if record.flow.transport not in (Transport.UDP, Transport.TCP):
-        served = record.flow.remote if _opened_here(record.flow) else record.flow.local
+        served = _served(record.flow)
         told.append(f"{record.flow.transport.value}, port {served.port} on the wire, shown in the clear")
     if record.attempt:
         told.append(f"retransmission {record.attempt}")

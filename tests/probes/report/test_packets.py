@@ -144,6 +144,16 @@ def carried(at: float, data: bytes, flow: Flow, direction: Direction = Direction
     return WireTrace(START + at, direction, flow, data)
 
 
+def test_tls_at_another_port_says_once_how_to_look_into_it() -> None:
+    for port, told in (
+        (5061, []),
+        (21805, ["SIP is in it: Decode As, TLS port 21805, SIP (tshark -d tls.port==21805,sip)"]),
+    ):
+        flow = Flow(Transport.TLS, LOCAL, SocketAddress("192.0.2.2", port), 7)
+        made = packets([], [carried(0.0, b"\x16hello", flow), carried(0.1, b"\x17more", flow)])
+        assert [packet.comment for packet in made if packet.comment] == told
+
+
 def test_media_stands_among_the_messages_by_its_time() -> None:
     rtp = Flow(Transport.UDP, SocketAddress("192.0.2.1", 40002), SocketAddress("192.0.2.3", 50000))
     wire = [carried(0.05, b"there", rtp), carried(0.2, b"back", rtp, Direction.RECEIVED)]
