@@ -10,6 +10,7 @@ from enum import Enum
 from probes.destination import Destination
 from probes.findings.finding import Finding
 from sipcore.media.report import MediaEvent, MediaResult
+from sipcore.media.terms import Keying
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
@@ -249,6 +250,18 @@ class CallMedia:
     def keys(self) -> str:
         """The keys that came from the peer."""
         return "".join(key.key for key in self.measured.keys)
+
+    @property
+    def encryption(self) -> str:
+        """How it was encrypted, in words; empty for plain RTP, and where no keys came about. Who only looked on does
+        not know the suite that a handshake came to.
+        """
+        suite = self.measured.suite
+        if not suite and (
+            self.keying != Keying.DTLS.value or not (self.measured.sent.packets or self.measured.sources)
+        ):
+            return ""
+        return " ".join(filter(None, ("SRTP", suite, "by", self.keying)))
 
     @property
     def digits_echoed(self) -> bool | None:

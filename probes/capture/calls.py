@@ -18,6 +18,8 @@ from sipcore.trace import Direction, MessageTrace
 
 MAX_CALLS = 100_000
 """Calls that are told apart; messages of others are left out."""
+COPY_NS = 20 * 10**6
+"""What is captured again within that time was not sent again: no timer of SIP is so short (RFC 3261 §17.1.1.1, T1)."""
 
 _is_start = re.compile(
     rb"[\r\n]*(?:SIP/2\.0 [1-6]\d\d |[A-Za-z0-9\-.!%*_+`'~]{1,32} [^ \r\n]{1,8192} SIP/2\.0\r?\n)"
@@ -36,8 +38,10 @@ class CapturedCall:
     """The first request, if it was captured."""
     answer: Response | None = None
     """The first final response to it, or to the same request with credentials."""
-    sent_before: dict[tuple[Flow, bytes], int] = field(default_factory=dict, repr=False)
-    """How often each message was captured on its way: what is sent again is a retransmission."""
+    sent_before: dict[tuple[Flow, bytes], tuple[int, int]] = field(default_factory=dict, repr=False)
+    """How often each message was sent on its way, and when last: what is sent again is a retransmission."""
+    copies: int = 0
+    """Messages that were captured more than once, as on two interfaces, or at a mirror port; they count once."""
 
     media: CallMedia | None = field(default=None, repr=False)
     """Its audio, where somebody has looked for it."""
@@ -45,6 +49,11 @@ class CapturedCall:
     """Its whole story, where more is known of it than what was captured."""
     result: CallResult | None = field(default=None, repr=False)
     """What became of it, of a test call of this program."""
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether its packets were captured more than once, those of its audio, too."""
+        return 2 * self.copies > len(self.records)
 
     def take(self, message: Request | Response, record: MessageTrace) -> None:
         """Add a message. Raises ParseError for one without a Call-ID or CSeq that can be read."""
@@ -129,7 +138,10 @@ def _sort(data: bytes, at_ns: int, flow: Flow, calls: dict[str, CapturedCall]) -
         if len(calls) >= MAX_CALLS:
             return
         call = calls[call_id] = CapturedCall(call_id, at_ns)
-    again = call.sent_before.get((flow, data), 0)
-    call.sent_before[flow, data] = again + 1
+    again, last_ns = call.sent_before.get((flow, data), (0, -COPY_NS))
+    if again and at_ns - last_ns < COPY_NS:
+        call.copies += 1
+        return
+    call.sent_before[flow, data] = again + 1, at_ns
     at = (at_ns - call.began_ns) / 10**9
     call.take(message, MessageTrace(at, Direction.SENT, flow, data, kernel=True, attempt=again))

@@ -22,11 +22,14 @@ _OPTION_END, _RESOLUTION, _OFFSET = 0, 9, 14
 
 @value
 class CapturedPacket:
-    """A packet: nanoseconds since 1970, UTC, the kind of its link layer (LINKTYPE_…), and its bytes."""
+    """A packet: nanoseconds since 1970, UTC, the kind of its link layer (LINKTYPE_…), its bytes, and how many more it
+    had that were not captured.
+    """
 
     at_ns: int
     link: int
     data: bytes
+    omitted: int = 0
 
 
 class CaptureError(LocalError):
@@ -49,6 +52,14 @@ def read_packets(data: bytes) -> Iterator[CapturedPacket]:
     raise CaptureError("neither a pcap nor a pcapng file")
 
 
+def count_cut(data: bytes) -> int:
+    """How many packets of a capture file are cut off, by the length that whoever captured them allowed for (`snaplen`).
+
+    Raises CaptureError when it is none.
+    """
+    return sum(packet.omitted > 0 for packet in read_packets(data))
+
+
 def _read_pcap(data: bytes, order: str, unit: int) -> Iterator[CapturedPacket]:
     if len(data) < 24:
         return
@@ -56,11 +67,12 @@ def _read_pcap(data: bytes, order: str, unit: int) -> Iterator[CapturedPacket]:
     head = struct.Struct(f"{order}IIII")
     at = 24
     while at + head.size <= len(data):
-        seconds, fraction, captured, _ = head.unpack_from(data, at)
+        seconds, fraction, captured, length = head.unpack_from(data, at)
         at += head.size
         if captured > MAX_PACKET or at + captured > len(data):
             return
-        yield CapturedPacket(seconds * 10**9 + fraction * unit, link, data[at : at + captured])
+        at_ns, omitted = seconds * 10**9 + fraction * unit, max(length - captured, 0)
+        yield CapturedPacket(at_ns, link, data[at : at + captured], omitted)
         at += captured
 
 
@@ -79,10 +91,11 @@ def _read_pcapng(data: bytes) -> Iterator[CapturedPacket]:
         if kind == _INTERFACE and len(body) >= 8:
             interfaces.append(_Interface.parse(body, order))
         elif kind == _ENHANCED and len(body) >= 20:
-            number, high, low, captured, _ = struct.unpack_from(f"{order}5I", body)
+            number, high, low, captured, length = struct.unpack_from(f"{order}5I", body)
             if number < len(interfaces) and captured <= len(body) - 20:
                 interface = interfaces[number]
-                yield CapturedPacket(interface.time(high << 32 | low), interface.link, body[20 : 20 + captured])
+                at_ns, omitted = interface.time(high << 32 | low), max(length - captured, 0)
+                yield CapturedPacket(at_ns, interface.link, body[20 : 20 + captured], omitted)
 
 
 @value

@@ -117,6 +117,7 @@ def _control(rtcp: Data) -> Control:
         remote=None if lost is None else RemoteView(0.0, 0.0, round(lost), jitter or 0.0),
         cname="",
         goodbye=rtcp.get("goodbye") is True,
+        reports=count_of(rtcp.get("reports", rtcp.get("received"))),  # which earlier versions did not tell apart
     )
 
 

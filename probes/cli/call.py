@@ -184,7 +184,7 @@ def print_result(result: "CallResult", printer: Printer) -> None:
     """Print how it ended. A failure goes to standard error too, in one line, unless it was just read on the screen."""
     from probes.report.call_text import result_lines
 
-    for line in result_lines(result):
+    for line in result_lines(result, printer.console.width):
         printer.line(line)
     printer.close()
     if not printer.console.is_terminal:

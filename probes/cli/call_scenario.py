@@ -160,7 +160,7 @@ class Told:
         if self.as_json:
             typer.echo(json.dumps(_data(self._name, result, code), ensure_ascii=False))
             return
-        for line in (*result_lines(result), ""):
+        for line in (*result_lines(result, self._printer.console.width), ""):
             self._printer.line(line)
 
     def end(self) -> NoReturn:
@@ -169,8 +169,11 @@ class Told:
         if self.as_json:
             typer.echo(json.dumps({"event": "summary", "calls": count, "ok": good, "failed": count - good}))
         else:
+            from probes.report.call_text import folded
+
             for line in (*self._lines, f"{good} of {count} calls are as they should be"):
-                self._printer.line(line)
+                for part in folded(line, self._printer.console.width):
+                    self._printer.line(part)
             self._printer.close()
         if self._sender is not None:
             self._sender.close()

@@ -26,9 +26,12 @@ def diagnose(
     from probes.findings.finding import Severity, worst
     from probes.report.diagnosis import diagnosis_data, diagnosis_lines
 
-    found = _diagnoses(file)
+    found, cut = _diagnoses(file)
     if not found:
-        stop(ExitCode.FAILED, f"{file}: no calls; encrypted ones (TLS, WSS) cannot be read out of a capture")
+        why = cut or "encrypted ones (TLS, WSS) cannot be read out of a capture"
+        stop(ExitCode.FAILED, f"{file}: no calls; {why}")
+    if cut:
+        typer.echo(f"sipprobe: {file}: {cut}", err=True)
     if call > len(found):
         stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(found)}")
     chosen = [found[call - 1]] if call else found
@@ -44,16 +47,21 @@ def diagnose(
     raise typer.Exit(ExitCode.FAILED if severe else ExitCode.OK)
 
 
-def _diagnoses(file: Path) -> "list[Diagnosis]":
-    """The calls of a file, judged. Ends the program when it cannot be read."""
+def _diagnoses(file: Path) -> "tuple[list[Diagnosis], str]":
+    """The calls of a file, judged, and what is to be said of packets that are cut off. Ends the program when it cannot
+    be read.
+    """
     from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnoses_of_results
-    from probes.capture.files import CaptureError
+    from probes.capture.files import CaptureError, count_cut
     from probes.capture.stored import is_stored
+    from probes.report.replay_text import cut_words
     from sipcore.errors import LocalError
 
     try:
         data = file.read_bytes()
-        return diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
+        if is_stored(data):
+            return diagnoses_of_results(data), ""
+        return diagnoses_of_capture(data), cut_words(count_cut(data))
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:

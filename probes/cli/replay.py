@@ -10,12 +10,12 @@ import typer
 from probes.cli import call_options
 from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
-from probes.cli.saving import Collector, HepSender
+from probes.cli.saving import CAPTURE, Collector, HepSender, WithMedia
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
 
-ENDS = (".html", ".svg", ".mmd", ".pcapng")
+ENDS = (".html", ".svg", ".mmd", CAPTURE)
 
 
 def replay(
@@ -25,6 +25,7 @@ def replay(
         Path | None,
         typer.Option("--save", metavar="FILE", help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng."),
     ] = None,
+    with_media: WithMedia = False,
     collector: Collector = "",
     as_json: call_options.AsJson = False,
 ) -> None:
@@ -35,11 +36,12 @@ def replay(
     from probes.report.replay_json import replay_data
     from probes.report.replay_text import call_lines
 
-    if save_to is not None and save_to.suffix.lower() not in ENDS:
-        stop(ExitCode.USAGE, f"--save {save_to}: the name has to end in {', '.join(ENDS)}")
-    calls = _read(file)
+    _check(save_to, with_media=with_media)
+    calls, cut = _read(file)
     if not calls:
-        stop(ExitCode.FAILED, f"{file}: no SIP messages; encrypted ones (TLS, WSS) cannot be read")
+        stop(ExitCode.FAILED, f"{file}: no SIP messages; {cut or 'encrypted ones (TLS, WSS) cannot be read'}")
+    if cut:
+        typer.echo(f"sipprobe: {file}: {cut}", err=True)
     if call > len(calls):
         stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(calls)}")
     if save_to is not None and not call and len(calls) > 1:
@@ -59,26 +61,40 @@ def replay(
             sender.send(each.records, each.began_ns)
         sender.close()
     if save_to is not None:
-        _save(chosen[0][1], save_to, file)
+        _save(chosen[0][1], save_to, file, with_media=with_media)
 
 
-def _read(file: Path) -> "list[CapturedCall]":
+def _check(save_to: Path | None, *, with_media: bool) -> None:
+    """End the program when a file cannot be written so."""
+    end = save_to.suffix.lower() if save_to is not None else ""
+    if save_to is not None and end not in ENDS:
+        stop(ExitCode.USAGE, f"--save {save_to}: the name has to end in {', '.join(ENDS)}")
+    if with_media and end != CAPTURE:
+        stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
+
+
+def _read(file: Path) -> "tuple[list[CapturedCall], str]":
+    """The calls of a file, and what is to be said of packets that are cut off."""
     from probes.calls.judge.diagnosis import calls_of_capture
-    from probes.capture.files import CaptureError
+    from probes.capture.files import CaptureError, count_cut
     from probes.capture.stored import call_of, is_stored, results_in
+    from probes.report.replay_text import cut_words
     from sipcore.errors import LocalError
 
     try:
         data = file.read_bytes()
-        return [call_of(result) for result in results_in(data)] if is_stored(data) else calls_of_capture(data)
+        if is_stored(data):
+            return [call_of(result) for result in results_in(data)], ""
+        return calls_of_capture(data), cut_words(count_cut(data))
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
-def _save(call: "CapturedCall", file: Path, captured: Path) -> None:
-    from probes.calls.judge.diagnosis import findings_of
+def _save(call: "CapturedCall", file: Path, captured: Path, *, with_media: bool) -> None:
+    from probes.calls.judge.diagnosis import findings_of, wire_of
+    from probes.capture.stored import is_stored
     from probes.product import PRODUCT
     from probes.report.html_call import replayed_page, title_of_replay
     from probes.report.mermaid import mermaid
@@ -88,11 +104,15 @@ def _save(call: "CapturedCall", file: Path, captured: Path) -> None:
     from probes.report.safe_text import encodable
     from probes.report.svg import svg
 
+    data = captured.read_bytes()
+    if with_media and is_stored(data):
+        stop(ExitCode.USAGE, f"--with-media: {captured} is a result, which has no packets of media in it")
+    wire = wire_of(call, data) if with_media else []
     written = {
-        ".html": lambda: replayed_page(call, time.time(), findings_of(call, captured.read_bytes())).encode(),
+        ".html": lambda: replayed_page(call, time.time(), findings_of(call, data)).encode(),
         ".svg": lambda: svg(ladder_of_call(call), encodable(title_of_replay(call))).encode(),
         ".mmd": lambda: mermaid(ladder_of_call(call)).encode(),
-        ".pcapng": lambda: pcapng(packets(call.records), epoch_ns=call.began_ns, application=PRODUCT),
+        ".pcapng": lambda: pcapng(packets(call.records, wire), epoch_ns=call.began_ns, application=PRODUCT),
     }
     try:
         file.write_bytes(written[file.suffix.lower()]())

@@ -199,6 +199,7 @@ def _control_data(control: Control) -> Data:
         "round_trip_ms": _milliseconds(control.round_trip),
         "remote_lost": view.lost if view else None,
         "remote_jitter_ms": _milliseconds(view.jitter) if view else None,
+        "reports": control.reports,
     }
 
 

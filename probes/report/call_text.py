@@ -1,5 +1,7 @@
 """How a test call ended, in words, readable at 80 columns and without colour."""
 
+import textwrap
+
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -12,6 +14,8 @@ from sipcore.media.voice import HEARD
 
 MOSTLY = 0.9
 """The share of silence from which on nothing else was heard."""
+SEARCHED = 1.0
+"""Seconds of sound from which on it is worth telling that what was sent is not in it: a single piece may be garbled."""
 _STYLES = {
     CallStatus.CONNECTED: "bold green",
     CallStatus.BUSY: "bold yellow",
@@ -23,14 +27,13 @@ _STYLES = {
 
 def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]:
     """The result: outcome, why, the figures, and what is wrong with its evidence and cure, the worst first."""
-    lines: list[RenderableType] = [
-        Text.assemble((result.status.value.replace("_", " "), _STYLES[result.status]), f": {printable(result.why)}")
-    ]
+    lines: list[RenderableType] = []
+    lines += _told(result.status.value.replace("_", " "), _STYLES[result.status], f": {printable(result.why)}", width)
     if result.advice and not result.findings:
-        lines.append(Text.assemble(("try: ", "bold"), printable(result.advice)))
+        lines += _told("try: ", "bold", printable(result.advice), width)
     if result.hop is not None and result.role is CallRole.CALLER:  # of one that came in, its head tells
         why = f" ({result.hop.why})" if result.hop.why else ""
-        lines.append(Text(printable(f"over {result.hop}{why}")))
+        lines += folded(printable(f"over {result.hop}{why}"), width)
     figures = [
         ("post-dial delay", result.post_dial_delay),
         ("rang for", result.ring_time),
@@ -39,20 +42,33 @@ def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]
     ]
     told = [f"{name} {seconds * 1000:.0f} ms" for name, seconds in figures if seconds is not None]
     if told:
-        lines.append(Text(", ".join(told)))
+        lines += folded(", ".join(told), width)
     if result.media is not None:
-        lines += [Text(line) for line in media_lines(result.media)]
+        lines += [part for line in media_lines(result.media) for part in folded(line, width)]
     lines += finding_lines(result.findings, width)
     if result.unmet is not None:
-        met = ("as expected", "bold green") if not result.unmet else ("not as expected", "bold red")
-        lines.append(Text.assemble(met, f": {result.unmet}" if result.unmet else ""))
+        met = ("as expected", "bold green", "") if not result.unmet else ("not as expected", "bold red", ": ")
+        lines += _told(*met[:2], f"{met[2]}{result.unmet}", width)
+    return lines
+
+
+def folded(line: str, width: int) -> list[Text]:
+    """A line as several of at most `width` columns, those behind the first one further to the right."""
+    later = " " * (len(line) - len(line.lstrip()) + 4)
+    return [Text(part) for part in textwrap.wrap(line, width, subsequent_indent=later, break_on_hyphens=False)]
+
+
+def _told(head: str, style: str, text: str, width: int) -> list[Text]:
+    """A text behind a word or two that stand out."""
+    lines = folded(f"{head}{text}", width)
+    lines[0].stylize(style, 0, len(head.rstrip()))
     return lines
 
 
 def media_lines(media: CallMedia) -> list[str]:
     """What became of the audio, in a few lines of plain text."""
     measured = media.measured
-    secured = f", SRTP {measured.suite} by {media.keying}" if measured.suite else ""
+    secured = f", {media.encryption}" if media.encryption else ""
     early = ", early media" if media.early else ""
     lines = [f"media {media.codec}, {media.ptime * 1000:.0f} ms{secured}{early}: sent {measured.sent.packets} packets"]
     received = measured.received
@@ -92,7 +108,9 @@ def _heard(heard: Heard) -> list[str]:
     if heard.tones:
         tones = ", ".join("+".join(map(str, tone)) for tone, _ in heard.tones[:2])
         return [f"tone of {tones} Hz"]
-    return ["silence"] if heard.silence > MOSTLY else ["sound, but not what was sent"]
+    if heard.silence > MOSTLY:
+        return ["silence"]
+    return ["sound, but not what was sent" if heard.seconds >= SEARCHED else "too short to look for an echo"]
 
 
 def thousandths(seconds: float) -> float:

@@ -14,6 +14,7 @@ from probes.report.svg import svg
 from probes.result import CallMedia, CallResult, CallRole, CallStatus, TimelineEntry
 from sipcore.media.emodel import is_wideband
 from sipcore.media.report import MediaResult
+from sipcore.media.terms import Keying
 from sipcore.media.voice import HEARD
 from sipcore.trace import MessageTrace
 from sipcore.value import value
@@ -184,8 +185,8 @@ def _streams(media: CallMedia) -> list[tuple[str, str, str]]:
 def _audio(media: CallMedia) -> Iterator[tuple[str, object]]:
     measured = media.measured
     control = measured.control
-    suite = f"{measured.suite} by {media.keying}" if measured.suite else "none: RTP in the clear"
-    yield "encryption", measured.security_failure or suite
+    without = "none: RTP in the clear" if media.keying == Keying.NONE.value else "none: no keys came about"
+    yield "encryption", measured.security_failure or media.encryption.removeprefix("SRTP ") or without
     yield "RTCP", f"{control.sent} sent, {control.received} received{', with a goodbye' if control.goodbye else ''}"
     if media.digits:
         yield "DTMF", f"{measured.sent.keys or 'nothing'} sent, {media.keys or 'nothing'} came back"

@@ -231,7 +231,7 @@ def _told(media: CallMedia) -> list[str]:
 def _stream_words(media: CallMedia, *, sent: bool) -> tuple[str, str]:
     """What stands on the arrow of a stream: label and detail."""
     measured = media.measured
-    label = "SRTP" if measured.suite else "RTP"
+    label = "SRTP" if media.encryption else "RTP"
     if sent:
         return f"{label} {_fit(media.codec)}", f"{measured.sent.packets} packets"
     received = measured.received

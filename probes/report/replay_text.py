@@ -24,6 +24,12 @@ def ladder_of_call(call: CapturedCall) -> Ladder:
     return ladder_of(call.timeline(), here="" if call.result is None else HERE, media=call.media)
 
 
+def cut_words(count: int) -> str:
+    """What is to be said of packets that are cut off; empty for none."""
+    told = "one packet is" if count == 1 else f"{count} packets are"
+    return f"{told} cut off, and what they said is not known: capture whole ones (snaplen 0)" if count else ""
+
+
 def title_of(call: CapturedCall) -> str:
     """Who asked whom for what, passwords covered."""
     request = call.first

@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.console import RenderableType
 
 from probes.report.call_json import call_data, media_data
-from probes.report.call_text import result_lines
+from probes.report.call_text import folded, result_lines
 from probes.report.findings_text import WIDTH
 from probes.report.safe_text import cover_uris, encodable, printable
 from probes.result import CallResult
@@ -66,11 +66,11 @@ def happening_line(happening: Happening) -> str:
 def happening_lines(happening: Happening, width: int = WIDTH) -> list[RenderableType]:
     """The same with what became of a call, as a test call tells it."""
     if happening.result is None:
-        return [happening_line(happening)]
+        return [*folded(happening_line(happening), width)]
     time = happening.when.astimezone().strftime("%H:%M:%S")
     where = f"{happening.flow.transport.value.lower()} {happening.flow.remote}"
     head = [f"{time} {happening.method} {happening.called} over {where}", f"         from {happening.caller}"]
-    return [*map(printable, head), *result_lines(happening.result, width)]
+    return [*(part for line in head for part in folded(printable(line), width)), *result_lines(happening.result, width)]
 
 
 def happening_data(happening: Happening) -> dict[str, object]:

@@ -49,7 +49,7 @@ class Controller:
         self._interval = interval
         self._cname = cname
         self._random_bytes = random_bytes
-        self._sent = self._received = self._malformed = 0
+        self._sent = self._received = self._malformed = self._reported = 0
         self._round_trips: list[float] = []
         self._remote: RemoteView | None = None
         self._remote_cname = ""
@@ -80,6 +80,7 @@ class Controller:
             self._malformed += 1
             return False
         self._received += 1
+        self._reported += any(isinstance(packet, Report) for packet in packets)
         leaving = False
         for packet in packets:
             if isinstance(packet, Report):
@@ -100,6 +101,7 @@ class Controller:
             self._remote,
             self._remote_cname,
             self.goodbye,
+            self._reported,
         )
 
     def _random_interval(self) -> float:

@@ -75,7 +75,9 @@ class RemoteView:
 
 @value
 class Control:
-    """What RTCP told. `round_trips` are in the order in which they were measured."""
+    """What RTCP told. `reports` are the packets among those received that have reports (RFC 3550 §6.4), whatever these
+    say; `round_trips` are in the order in which they were measured.
+    """
 
     sent: int
     received: int
@@ -84,6 +86,7 @@ class Control:
     remote: RemoteView | None
     cname: str
     goodbye: bool
+    reports: int = 0
 
     @property
     def round_trip(self) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from probes.calls.judge.facts import CallFacts, audio_of, media_facts, place_of, read
-from probes.capture.calls import CapturedCall
+from probes.capture.calls import COPY_NS, CapturedCall
 from probes.capture.network import Datagram, Segment
 from probes.result import CallMedia
 from sipcore.errors import ParseError
@@ -15,14 +15,15 @@ from sipcore.media.reception import Received, Reception
 from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpected
 from sipcore.media.rtcp import Report, parse_rtcp
 from sipcore.media.rtp import Kind, RtpPacket, kind_of
-from sipcore.media.terms import Keying
+from sipcore.media.terms import WITH_HANDSHAKE, Keying
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
-from sipcore.resolve.target import Flow, SocketAddress
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import Codec
+from sipcore.sdp.build import TELEPHONE_EVENT
 from sipcore.sdp.description import MediaDescription
-from sipcore.trace import Direction, MessageTrace
+from sipcore.trace import Direction, MessageTrace, WireTrace
 
 NS = 10**9
 RATE = 8000
@@ -31,6 +32,8 @@ PTIME = 20.0
 """Milliseconds: the same of a packet (RFC 3551 §4.2)."""
 LINGER_NS = NS // 10
 """How long what is under way when the BYE is confirmed may take."""
+WATCHED_NS = 2 * NS
+"""How long behind that it is looked whether a stream goes on: afterwards the ports may be those of another call."""
 
 
 Datagrams: TypeAlias = Mapping[SocketAddress, Sequence[Datagram]]
@@ -50,14 +53,29 @@ def by_place(payloads: Iterable[Datagram | Segment]) -> Datagrams:
 def facts_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallFacts:
     """The facts of a captured call, whose media is among the `datagrams` of the capture."""
     facts = _signalled(call)
-    media = _media(facts, call.began_ns, datagrams)
+    media = _media(call, facts, datagrams)
     answered = facts.answered.at if facts.answered is not None else None
     return CallFacts(facts.said, media_facts(media, (), answered) if media is not None else None)
 
 
 def media_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallMedia | None:
     """What was captured of a call's audio, as a test call of the caller would have measured it; None for nothing."""
-    return _media(_signalled(call), call.began_ns, datagrams)
+    return _media(call, _signalled(call), datagrams)
+
+
+def wire_of_capture(call: CapturedCall, datagrams: Datagrams) -> list[WireTrace]:
+    """The datagrams of a call's audio, RTP and RTCP, as they were captured; on the clock of its messages."""
+    facts = _signalled(call)
+    places = tuple(place for place in (place_of(facts.offer), place_of(facts.answer)) if place is not None)
+    return [
+        WireTrace(
+            (each.at_ns - call.began_ns) / NS,
+            Direction.SENT,
+            Flow(Transport.UDP, each.source, each.destination),
+            each.data,
+        )
+        for each in _packets(call, datagrams, places, _end_ns(facts, call.began_ns))
+    ]
 
 
 def _signalled(call: CapturedCall) -> CallFacts:
@@ -101,12 +119,16 @@ def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
 
 @dataclass(slots=True)
 class _Stream:
-    """What went one way."""
+    """What went one way. `events` are the payload types of digits, whose packets do not follow the clock."""
 
+    events: frozenset[int]
     receptions: dict[int, Reception] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
     sources: dict[SocketAddress, int] = field(default_factory=dict)
+    control: int = 0
+    """Packets of RTCP."""
     reports: int = 0
+    """Of them those with reports."""
     lost: int | None = None
     jitter: float = 0.0
     late: int = 0
@@ -115,7 +137,7 @@ class _Stream:
 
     def add(self, packet: RtpPacket, datagram: Datagram, rate: int) -> None:
         reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, rate))
-        timed = packet.payload_type not in _events(self.types)
+        timed = packet.payload_type not in self.events
         reception.add(packet.sequence, packet.timestamp, len(packet.payload), datagram.at_ns / NS, timed=timed)
         self.types[packet.payload_type] = self.types.get(packet.payload_type, 0) + 1
         self.sources[datagram.source] = self.sources.get(datagram.source, 0) + 1
@@ -137,24 +159,24 @@ class _Stream:
         return (self.first_ns - began_ns) / NS if self.first_ns else None
 
 
-def _events(types: dict[int, int]) -> set[int]:
-    """Payload types that come beside the main one: events, whose packets do not follow the clock."""
-    main = max(types, key=types.__getitem__, default=None)
-    return {each for each in types if each != main}
+def _events(*audio: MediaDescription | None) -> frozenset[int]:
+    """The payload types of digits (RFC 4733) in both descriptions: each side sends by the other's."""
+    codecs = [codec for each in audio if each is not None for codec in each.codecs]
+    return frozenset(codec.payload_type for codec in codecs if codec.encoding.lower() == TELEPHONE_EVENT)
 
 
-def _media(facts: CallFacts, began_ns: int, datagrams: Datagrams) -> CallMedia | None:
+def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMedia | None:
     """What was captured of the audio; None where nothing was, or nothing was agreed on."""
-    here, there = place_of(facts.offer), place_of(facts.answer)
+    began_ns, here, there = call.began_ns, place_of(facts.offer), place_of(facts.answer)
     audio = audio_of(facts.answer)
     if here is None or there is None or audio is None:
         return None
-    over = _over(facts)
-    end_ns = began_ns + round(over * NS) + LINGER_NS if over is not None else None
+    end_ns = _end_ns(facts, began_ns)
     codec = audio.codecs[0] if audio.codecs else Codec(0, "PCMU", RATE)
-    sent, came = _Stream(), _Stream()
+    events = _events(audio_of(facts.offer), audio)
+    sent, came = _Stream(events), _Stream(events)
     secured = _SECURE in audio.protocol
-    for datagram in _at(datagrams, (here, there)):
+    for datagram in _packets(call, datagrams, (here, there), end_ns):
         if not (secured and kind_of(datagram.data) is Kind.RTCP):  # encrypted
             _sort(datagram, (here, there), (sent, came), codec.clock_rate, end_ns)
     if not sent.receptions and not came.receptions:
@@ -164,7 +186,7 @@ def _media(facts: CallFacts, began_ns: int, datagrams: Datagrams) -> CallMedia |
         replace(_measured(facts, there, (sent, came)), suite=suite),
         codec.encoding,
         ptime / 1000,
-        (Keying.SDES if suite else Keying.NONE).value,
+        (Keying.SDES if suite else Keying.DTLS if audio.protocol in WITH_HANDSHAKE else Keying.NONE).value,
         here,
         sent.first_since(began_ns),
         came.first_since(began_ns),
@@ -172,6 +194,12 @@ def _media(facts: CallFacts, began_ns: int, datagrams: Datagrams) -> CallMedia |
         came.late,
         last=(max(sent.last_ns, came.last_ns) - began_ns) / NS,
     )
+
+
+def _end_ns(facts: CallFacts, began_ns: int) -> int | None:
+    """When nothing of a call should be under way any more; None where its end is not known."""
+    over = _over(facts)
+    return began_ns + round(over * NS) + LINGER_NS if over is not None else None
 
 
 def _told(audio: MediaDescription) -> tuple[float, str]:
@@ -199,14 +227,19 @@ def _sort(
         return
     try:
         if kind_of(datagram.data) is Kind.RTCP:
-            stream.reports += 1
-            for packet in parse_rtcp(datagram.data, []):
-                if isinstance(packet, Report) and packet.blocks:
-                    stream.lost, stream.jitter = packet.blocks[0].lost, packet.blocks[0].jitter / rate
+            stream.control += 1
+            told = [each for each in parse_rtcp(datagram.data, []) if isinstance(each, Report)]
+            stream.reports += bool(told)
+            for each in told:
+                if each.blocks:
+                    stream.lost, stream.jitter = each.blocks[0].lost, each.blocks[0].jitter / rate
         elif kind_of(datagram.data) is Kind.RTP:
+            packet = RtpPacket.parse(datagram.data)
             if end_ns is not None and datagram.at_ns > end_ns:
+                if packet.ssrc not in stream.receptions:
+                    return  # of the call that has the port now
                 stream.late += 1
-            stream.add(RtpPacket.parse(datagram.data), datagram, rate)
+            stream.add(packet, datagram, rate)
     except ParseError:
         return
 
@@ -216,6 +249,25 @@ def _at(datagrams: Datagrams, places: tuple[SocketAddress, ...]) -> list[Datagra
     ports = [SocketAddress(place.host, place.port + beside) for place in places for beside in (0, 1)]
     found = {id(each): each for port in ports for each in datagrams.get(port, ())}
     return sorted(found.values(), key=lambda each: each.at_ns)
+
+
+def _packets(
+    call: CapturedCall, datagrams: Datagrams, places: tuple[SocketAddress, ...], end_ns: int | None
+) -> Iterator[Datagram]:
+    """What may be of a call of all that was at its places, since others had them before and after it. None for an end
+    that is not known. What was captured more than once is there once, if the messages were, too.
+    """
+    last_ns = end_ns + WATCHED_NS if end_ns is not None else None
+    seen: dict[tuple[SocketAddress, SocketAddress, bytes], int] = {}
+    for each in _at(datagrams, places):
+        if each.at_ns < call.began_ns or (last_ns is not None and each.at_ns > last_ns):
+            continue
+        if call.is_doubled:
+            key = each.source, each.destination, each.data
+            if each.at_ns - seen.get(key, -COPY_NS) < COPY_NS:
+                continue
+            seen[key] = each.at_ns
+        yield each
 
 
 def _is_at(address: SocketAddress, place: SocketAddress) -> bool:
@@ -248,13 +300,14 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
         ),
         sources=sources,
         control=Control(
-            sent=sent.reports,
-            received=came.reports,
+            sent=sent.control,
+            received=came.control,
             malformed=0,
             round_trips=(),
             remote=RemoteView(0.0, 0.0, came.lost, came.jitter) if came.lost is not None else None,
             cname="",
             goodbye=False,
+            reports=came.reports,
         ),
         unexpected=Unexpected(wrong_type=wrong),
         keys=(),

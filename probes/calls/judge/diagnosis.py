@@ -1,6 +1,6 @@
 """A call that is over, judged: what it was, how it ended, and what is wrong with it."""
 
-from probes.calls.judge.captured import Datagrams, by_place, facts_of_capture, media_of_capture
+from probes.calls.judge.captured import Datagrams, by_place, facts_of_capture, media_of_capture, wire_of_capture
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import find, status_of
 from probes.calls.judge.stored import facts_of_data
@@ -11,6 +11,7 @@ from probes.capture.stored import is_stored, results_in
 from probes.findings.finding import Finding
 from probes.result import CallStatus
 from sipcore.message.method import INVITE
+from sipcore.trace import WireTrace
 from sipcore.value import value
 
 
@@ -59,6 +60,11 @@ def calls_of_capture(data: bytes) -> list[CapturedCall]:
         if _is_call(call):
             call.media = media_of_capture(call, datagrams)
     return calls
+
+
+def wire_of(call: CapturedCall, data: bytes) -> list[WireTrace]:
+    """What was captured of the audio of one of the `calls_of_capture`, packet by packet."""
+    return wire_of_capture(call, _datagrams(data, [call]))
 
 
 def findings_of(call: CapturedCall, data: bytes) -> tuple[Finding, ...] | None:

@@ -27,6 +27,8 @@ from sipcore.value import value
 FINAL = 200
 JUMP = 10.0
 """Seconds of jitter that no network has: a sixteenth of how far timestamps jumped (RFC 3550 §A.8)."""
+SECURE_TRANSPORTS = frozenset({"TLS", "WSS"})
+"""As Via writes them (RFC 3261 §20.42, RFC 7118 §5.2)."""
 FIRST_REPORT = 0.2
 """Seconds from the first packet of media within which no report is sent: a fifth of their interval (RFC 3550 §6.2)."""
 
@@ -46,8 +48,8 @@ class Said:
 class MediaFacts:
     """What was measured of a call's audio, seen from this side. Times are in seconds, shares from 0 to 1.
 
-    `reports` are the peer's RTCP packets, `reported_loss` what the last of them says of what was sent, None where none
-    says anything. `echo` is whether the known signal came back, None where nobody listened. `late` are the packets
+    `reports` are those of the peer over RTCP, `reported_loss` what the last of them says of what was sent, None where
+    none says anything. `echo` is whether the known signal came back, None where nobody listened. `late` are the packets
     after the end, `first_in` when the first came after the answer. `lateness` and `latest` are how late packets left
     here, the 99th percentile and the worst: what comes back is that late, too.
     """
@@ -186,8 +188,17 @@ class CallFacts:
 
     @cached_property
     def secure(self) -> bool:
-        """Whether nobody on the way can read, or change, the messages."""
-        return any(each.record.flow.transport.secure for each in self.said)
+        """Whether nobody on the way can read, or change, the messages. Of a capture that has them in the clear, their
+        Via tells (RFC 3261 §18.1.1): who captured them was at one end, or had the keys.
+        """
+        return any(each.record.flow.transport.secure for each in self.said) or self._is_via_tls
+
+    @cached_property
+    def _is_via_tls(self) -> bool:
+        try:
+            return self.invite is not None and self.invite.via.transport.upper() in SECURE_TRANSPORTS
+        except ParseError:
+            return False
 
     @cached_property
     def banner(self) -> str:
@@ -351,7 +362,7 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         sent=sent.packets,
         sent_seconds=(sent.last_at or 0.0) - (sent.first_at or 0.0),
         seen_codec=measured.codec,
-        reports=control.received,
+        reports=control.reports,
         round_trip=control.round_trip,
         srtp_refused=measured.srtp.authentication if measured.srtp else 0,
         security_failure=measured.security_failure,

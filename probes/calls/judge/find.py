@@ -8,7 +8,7 @@ from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding
-from probes.result import CallRole, CallStatus
+from probes.result import CallKind, CallRole, CallStatus
 from sipcore.errors import ParseError
 
 Rule = Callable[[CallFacts], Iterator[Hint]]
@@ -48,6 +48,13 @@ EXPLAINED = {
     "rtp-loss": {"rtp-gaps"},
 }
 """What needs no telling once its cause is told."""
+_BY_KIND = {
+    CallKind.CONNECTED: CallStatus.CONNECTED,
+    CallKind.NO_MEDIA: CallStatus.CONNECTED,
+    CallKind.BUSY: CallStatus.BUSY,
+    CallKind.NOT_ANSWERED: CallStatus.NO_ANSWER,
+}
+"""The other kinds are failures."""
 _BUSY, _NOT_ANSWERED = frozenset({486, 600}), frozenset({408, 480, 487})
 _word = re.compile(r"[A-Za-z0-9]+")
 
@@ -79,7 +86,11 @@ def _applied(rule: Rule, facts: CallFacts) -> list[Hint]:
 
 
 def status_of(facts: CallFacts) -> CallStatus:
-    """How a call ended, by what was said alone: pending while there is no final response."""
+    """How a call ended: as the test call knows it, or else by what was said alone, and pending while there is no final
+    response.
+    """
+    if facts.kind is not None:
+        return _BY_KIND.get(facts.kind, CallStatus.FAILED)
     if facts.final is None:
         return CallStatus.PENDING
     status = facts.final[1].status

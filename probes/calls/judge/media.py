@@ -66,7 +66,7 @@ def _strange(media: MediaFacts) -> Hints:
         yield Hint("srtp-authentication", what, _counts(media))
     elif media.security_failure:
         yield Hint("srtp-handshake", f"no keys came about: {media.security_failure}", _counts(media))
-    elif media.keying == _HANDSHAKE and not media.suite:
+    elif media.keying == _HANDSHAKE and not media.suite and not media.sent:
         yield Hint("srtp-handshake", "no keys came about: the handshake did not end during the call", _counts(media))
     elif media.handshakes and media.keying == "none":
         yield Hint("dtls-demanded", "the peer begins a DTLS handshake, which was not agreed on", _counts(media))
@@ -180,6 +180,8 @@ def _has_events(facts: CallFacts) -> bool:
 
 
 def _counts(media: MediaFacts) -> tuple[str, ...]:
-    told = f"RTP: {media.sent} packets sent, {media.received} received; RTCP: {media.reports} received"
-    place = f"announced {media.announced}, coming from {media.remote}" if media.announced else ""
-    return (told, place) if place else (told,)
+    told = f"RTP: {media.sent} packets sent, {media.received} received; RTCP: {media.reports} reports received"
+    if media.announced is None:
+        return (told,)
+    coming = f", coming from {media.remote}" if media.received else ""
+    return told, f"announced {media.announced}{coming}"

@@ -132,7 +132,8 @@ def silent(facts: CallFacts) -> Hints:
         return
     if facts.kind is CallKind.TLS_FAILED:
         problem = next((one for one in TlsProblem if one.text in facts.why), TlsProblem.HANDSHAKE)
-        yield Hint(f"tls-{problem.name}", facts.why.removesuffix(f": {problem.advice}"))  # which is the cure
+        what = facts.why.removesuffix(f": {problem.advice}")  # which is the cure
+        yield Hint(f"tls-{problem.name}", what, severity=Severity.ERROR)  # whatever it would be beside a way that works
     elif not facts.answers:
         code = _NOBODY.get(facts.kind) if facts.kind else None
         if code is not None or (facts.kind is None and facts.invite is not None):

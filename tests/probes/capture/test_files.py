@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.capture.files import CapturedPacket, CaptureError, read_packets
+from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_packets
 from probes.report.packets import Packet
 from probes.report.pcapng import pcapng
 from tests.probes.capture.captures import block, pcap
@@ -50,6 +50,16 @@ def test_pcapng_of_either_order(order: str) -> None:
 def test_units_and_offsets_of_an_interface(option: bytes, at_ns: int) -> None:
     data = block(0x0A0D0D0A, SECTION) + interface(options=option) + enhanced(b"a", 512)
     assert [packet.at_ns for packet in read_packets(data)] == [at_ns]
+
+
+def test_what_was_cut_off_is_told() -> None:
+    cut = struct.pack("<IIII", 1, 0, 2, 1500) + b"ab"
+    whole = struct.pack("<IIII", 1, 0, 2, 2) + b"ab"
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 2, 1)
+    assert [packet.omitted for packet in read_packets(head + cut + whole)] == [1498, 0]
+    section = block(0x0A0D0D0A, SECTION) + interface(1)
+    shortened = block(6, struct.pack("<5I", 0, 0, 0, 3, 60) + b"abc")
+    assert [count_cut(data) for data in (head + cut + whole, section + shortened, head + whole)] == [1, 1, 0]
 
 
 def test_each_section_has_interfaces_of_its_own() -> None:

@@ -11,6 +11,7 @@ from probes.cli.call_scenario import OPTIONS
 from probes.cli.exit_codes import ExitCode
 from tests.probes.cli.test_call import describe, peer, ring, sipprobe
 from tests.probes.discovery.network import HOST
+from tests.probes.report import schemas
 
 FILE = """
 [[call]]
@@ -51,7 +52,11 @@ def test_the_first_that_is_not_as_it_should_be_gives_the_exit_code(tmp_path: Pat
         file = written(tmp_path, FILE.format(target=bob.target, expect="busy"))
         done = sipprobe("call", "--scenario", file, "--json")
     assert done.returncode == ExitCode.UNEXPECTED
-    first, second, summary = objects(done.stdout)
+    told = objects(done.stdout)
+    assert [schemas.violations(line, schemas.load("scenario")) for line in told] == [[], [], []]
+    first, second, summary = told
+    own = {"event", "name", "exit_code"}
+    assert schemas.violations({name: first[name] for name in first.keys() - own}, schemas.load("call")) == []
     assert (first["name"], first["exit_code"], second["name"], second["exit_code"]) == ("one", 12, "call 2", 0)
     assert summary == {"event": "summary", "calls": 2, "ok": 1, "failed": 1}
 

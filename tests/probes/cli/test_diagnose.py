@@ -1,6 +1,7 @@
 """`sipprobe diagnose`: the verdict on a stored result and on a capture, in words and as data."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from probes.result import CallKind
 from tests.probes.calls.judge.captures import pcap, signalling
 from tests.probes.calls.judge.said import INVITE, WHOLE, response
 from tests.probes.calls.judge.test_diagnosis import stored
+from tests.probes.report import schemas
 
 
 def run(*arguments: object) -> int:
@@ -39,7 +41,9 @@ def test_a_capture_in_words(refused: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_capture_as_data(refused: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(refused, "--json") == 1
-    (found,) = json.loads(capsys.readouterr().out)
+    data = json.loads(capsys.readouterr().out)
+    assert schemas.violations(data, schemas.load("diagnosis")) == []
+    (found,) = data
     assert (found["status"], found["findings"][0]["code"]) == ("failed", "source-not-trusted")
 
 
@@ -79,3 +83,18 @@ def test_a_call_that_is_not_there(refused: Path, capsys: pytest.CaptureFixture[s
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path / "none") == 2
     assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["diagnose", "replay"])
+def test_packets_that_are_cut_off_are_told(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As whoever captures headers only has them: what is missing looks like silence otherwise."""
+    whole = signalling(INVITE, response("200 OK"))
+    file = tmp_path / "cut.pcap"
+    for packets, told in (
+        ([replace(each, data=each.data[:200]) for each in whole], "2 packets are cut off"),
+        ([whole[0], replace(whole[1], data=whole[1].data[:200])], "one packet is cut off"),
+    ):
+        file.write_bytes(pcap(packets, lengths=[len(each.data) for each in whole]))
+        with pytest.raises(SystemExit):
+            main([verb, str(file)])
+        assert told in capsys.readouterr().err

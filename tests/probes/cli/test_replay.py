@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from probes.capture.files import read_packets
 from probes.cli.exit_codes import ExitCode
 from probes.report.call_json import call_data
 from probes.report.packets import packets
@@ -173,3 +174,20 @@ def test_what_cannot_be_done_is_told(
     done = replay(*(argument.format(two=two, empty=empty) for argument in arguments))
     assert done.returncode == code
     assert told in done.stderr
+
+
+def test_the_audio_of_one_call_goes_with_it_where_that_is_wanted(tmp_path: Path) -> None:
+    source, plain, whole = (tmp_path / name for name in ("all.pcap", "plain.pcapng", "whole.pcapng"))
+    source.write_bytes(pcap([*signalling(*WHOLE[:3]), *rtp(sent=True), *rtp(sent=False)]))
+    for file, options in ((plain, []), (whole, ["--with-media"])):
+        assert replay(source, "--save", file, *options).returncode == ExitCode.OK
+    assert [len(list(read_packets(file.read_bytes()))) for file in (plain, whole)] == [3, 3 + 2 * 60]
+
+
+def test_audio_goes_from_captures_into_captures_only(tmp_path: Path) -> None:
+    stored_call = tmp_path / "call.json"
+    stored_call.write_text(json.dumps(call_data(stored(*WHOLE, kind=CallKind.CONNECTED))))
+    for name, told in (("call.svg", "--with-media goes with --save FILE.pcapng"), ("a.pcapng", "no packets of media")):
+        done = replay(stored_call, "--with-media", "--save", tmp_path / name)
+        assert done.returncode == ExitCode.USAGE
+        assert told in done.stderr

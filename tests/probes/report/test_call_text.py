@@ -72,6 +72,18 @@ def test_the_result_says_how_why_and_what_to_try() -> None:
     assert "post-dial delay 500 ms" in text
 
 
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_no_line_is_longer_than_the_terminal_and_nothing_is_lost(width: int) -> None:
+    """A terminal cuts longer ones off."""
+    why = "tls 192.0.2.1:5061: TCP connects, but the TLS handshake gets no answer (timed out): " + "it goes on " * 9
+    result = replace(RESULT, why=why, advice=why, media=audio(), findings=(), unmet=why)
+    lines = [str(line) for line in result_lines(result, width)]
+    assert max(map(len, lines)) <= width
+    text = " ".join("".join(f"{line}\n" for line in lines).split())
+    assert text.count(" ".join(why.split())) == 3
+    assert "jitter" in text
+
+
 @pytest.mark.parametrize("status", list(CallStatus))
 def test_a_failure_in_one_line(status: CallStatus) -> None:
     connected = status is CallStatus.CONNECTED
@@ -189,6 +201,7 @@ def test_what_went_wrong_with_the_media_is_told() -> None:
         (Heard(2.0, 1.0, (), None), "silence"),
         (Heard(2.0, 0.1, (((425,), 1.5), ((350, 440), 0.2)), None), "tone of 425, 350+440 Hz"),
         (Heard(2.0, 0.1, (), None), "sound, but not what was sent"),
+        (Heard(0.6, 0.1, (), None), "too short to look for an echo"),
     ],
 )
 def test_what_was_heard(heard: Heard, told: str) -> None:

@@ -103,7 +103,9 @@ def test_a_call_is_told_as_a_test_call_is() -> None:
     assert head.endswith("INVITE sip:busy@192.0.2.4 over tcp [2001:db8::1]:40000")
     assert caller.strip() == "from sip:alice@192.0.2.1"
     assert rest == ["connected: answered, held for 2.0 s", "answered after 250 ms"]
-    assert happening_lines(BUSY) == [happening_line(BUSY)]
+    lines = list(map(str, happening_lines(BUSY, 60)))
+    assert " ".join(line.strip() for line in lines) == happening_line(BUSY)
+    assert max(map(len, lines)) <= 60
 
 
 def test_data_keeps_to_the_schema() -> None:

@@ -16,6 +16,7 @@ from sipcore.media.terms import (
     agreement,
     new_terms,
     offer_of,
+    refusal_of,
     terms_for,
 )
 from sipcore.resolve.target import SocketAddress
@@ -177,3 +178,27 @@ def test_the_packet_time_is_the_peers_wish_or_else_the_own() -> None:
     assert agreement(offer, answer[0], terms).plan.ptime == 0.03
     wished = answer[0].with_media(0, answer[0].media[0].with_attribute("ptime", "40"))
     assert agreement(offer, wished, terms).plan.ptime == 0.04
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lines", "encryption", "told"),
+    [
+        ("RTP/AVP", (), REQUIRE, "media over RTP/AVP cannot be taken: encryption is to require"),
+        ("RTP/SAVP", ("AES_CM_128_HMAC_SHA1_80",), DISABLE, "encryption is to disable"),
+        (
+            "RTP/SAVP",
+            ("F8_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80"),
+            ALLOW,
+            "SRTP with F8_128_HMAC_SHA1_80, AES_256_CM",
+        ),
+        ("RTP/SAVP", (), REQUIRE, "it has no keys that can be used"),
+    ],
+)
+def test_why_an_offer_is_refused(protocol: str, lines: tuple[str, ...], encryption: Encryption, told: str) -> None:
+    keys = "".join(f"a=crypto:{tag} {suite} inline:{'A' * 40}\r\n" for tag, suite in enumerate(lines, 1))
+    text = (
+        f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 {protocol} 0\r\n{keys}"
+    )
+    offer = SessionDescription.parse(text)
+    assert terms_for(offer.media[0], offer, wishing(encryption), CHANCE, None) is None
+    assert told in refusal_of(offer.media[0], wishing(encryption))

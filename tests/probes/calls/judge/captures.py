@@ -1,10 +1,12 @@
 """Captures of calls that were made up: their messages and their media, as a capture file has them."""
 
 import struct
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from probes.capture.files import CapturedPacket
 from sipcore.media.reception import ReportBlock
-from sipcore.media.rtcp import Report
+from sipcore.media.rtcp import Goodbye, Report
 from sipcore.resolve.target import SocketAddress
 from tests.probes.calls.judge.said import ALICE, BOB
 from tests.probes.capture.captures import ipv4
@@ -50,10 +52,30 @@ def report(at: float, lost: int | None) -> CapturedPacket:
     return packet(at, *beside, bytes(Report(1, None, blocks)))
 
 
-def pcap(packets: list[CapturedPacket]) -> bytes:
-    """The packets as a file."""
+def goodbye(at: float) -> CapturedPacket:
+    """RTCP of the callee without any report, as some send it at the beginning and at the end."""
+    return packet(at, MEDIA[1], MEDIA[0], bytes(Goodbye((1,))))
+
+
+def keys(*, sent: bool, count: int = 8, begin: float = 0.3) -> list[CapturedPacket]:
+    """The packets of a key that is held for a while (RFC 4733 §2.5): all of one timestamp."""
+    source, target = MEDIA if sent else MEDIA[::-1]
+    return [
+        packet(
+            begin + 0.02 * number,
+            source,
+            target,
+            struct.pack("!BBHII", 0x80, 101, number, 0, 1 + sent) + struct.pack("!BBH", 5, 10, 160 * number),
+        )
+        for number in range(count)
+    ]
+
+
+def pcap(packets: list[CapturedPacket], lengths: Sequence[int] = ()) -> bytes:
+    """The packets as a file; `lengths` are those that they had before they were cut off, in order of time."""
     head = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 101)
     return head + b"".join(
-        struct.pack("<IIII", one.at_ns // 10**9, one.at_ns % 10**9, len(one.data), len(one.data)) + one.data
-        for one in sorted(packets, key=lambda one: one.at_ns)
+        struct.pack("<IIII", one.at_ns // 10**9, one.at_ns % 10**9, len(one.data), length or len(one.data)) + one.data
+        for one, length in zip_longest(sorted(packets, key=lambda one: one.at_ns), lengths, fillvalue=0)
+        if isinstance(one, CapturedPacket)
     )

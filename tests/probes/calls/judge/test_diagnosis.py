@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.calls.judge.diagnosis import Diagnosis, diagnoses_of_capture, diagnosis_of
+from probes.calls.judge.diagnosis import Diagnosis, calls_of_capture, diagnoses_of_capture, diagnosis_of
 from probes.calls.judge.facts import facts_of
 from probes.calls.judge.find import find
 from probes.calls.judge.stored import facts_of_data
@@ -15,7 +15,7 @@ from probes.destination import Destination
 from probes.report.call_json import call_data
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of
-from tests.probes.calls.judge.captures import pcap, report, rtp, signalling
+from tests.probes.calls.judge.captures import goodbye, keys, pcap, report, rtp, signalling
 from tests.probes.calls.judge.said import (
     ACK,
     ANSWER,
@@ -92,6 +92,98 @@ def test_signalling_of_a_capture(said: Any, status: CallStatus, code: str) -> No
     assert (found.status, codes(found)[:1]) == (status, [code])
 
 
+@pytest.mark.parametrize("seconds", [4, 60])
+def test_calls_that_have_the_same_ports_one_after_the_other_are_told_apart(seconds: int) -> None:
+    """As those of a server whose range of ports has been gone through, or of a program that has one port."""
+
+    def moved(packets: list[Any], name: str, ssrc: bytes) -> list[Any]:
+        changed = [each.data.replace(b"made-up", name.encode()).replace(b"\0\0\0\x01\xff", ssrc) for each in packets]
+        return [
+            type(one)(one.at_ns + seconds * 10**9, one.link, data) for one, data in zip(packets, changed, strict=True)
+        ]
+
+    first = [*signalling(*LONG), *rtp(sent=True, count=80), *rtp(sent=False, count=80), *ending()]
+    second = moved(first, "another", b"\0\0\0\x63\xff")
+    calls = calls_of_capture(pcap([*first, *second]))
+    assert [codes(one) for one in diagnoses_of_capture(pcap([*first, *second]))] == [[], []]
+    for call in calls:
+        assert call.media is not None
+        assert call.media.measured.received is not None
+        assert (call.media.measured.received.packets, call.media.measured.sent.packets, call.media.late) == (80, 80, 0)
+
+
+def test_a_call_that_was_captured_twice_over_is_well() -> None:
+    """As on all interfaces of a host with bridges, or at a mirror port that has both ways."""
+    once = [*signalling(*LONG), *rtp(sent=True), *rtp(sent=False), report(1.0, 0), *ending()]
+    again = [type(one)(one.at_ns + 30_000, one.link, one.data) for one in once]
+    twice = pcap([*once, *again])
+    assert [codes(one) for one in diagnoses_of_capture(twice)] == [[]]
+    (call,) = calls_of_capture(twice)
+    assert (len(call.records), call.copies, [record.attempt for record in call.records]) == (5, 5, [0] * 5)
+    assert call.media is not None
+    assert call.media.measured.received is not None
+    assert (call.media.measured.received.packets, call.media.measured.received.duplicates) == (60, 0)
+    media_twice = pcap([*once, *[type(one)(one.at_ns + 30_000, one.link, one.data) for one in rtp(sent=False)]])
+    assert [codes(one) for one in diagnoses_of_capture(media_twice)] == [["rtp-duplicated"]]
+
+
+def test_rtcp_without_reports_says_nothing_of_what_arrives() -> None:
+    flowing = [*rtp(sent=True, count=150), *rtp(sent=False, count=100)]
+    end = [type(one)(one.at_ns + 4 * 10**9, one.link, one.data) for one in END]
+    silent = [report(at, None) for at in (1.0, 2.0)]
+    assert "no-rtp-out" in codes(diagnose(signalling(*LONG), flowing, silent, end))
+    assert "no-rtp-out" not in codes(diagnose(signalling(*LONG), flowing, [goodbye(0.3), goodbye(2.0)], end))
+
+
+def test_keys_do_not_count_as_jitter() -> None:
+    """Their packets have one timestamp for as long as they last, also where the stream begins with them."""
+    said = [(sent, text.replace("RTP/AVP 0", "RTP/AVP 101 0").replace("a=ptime", PHONE)) for sent, text in LONG]
+    later = [type(one)(one.at_ns, one.link, one.data) for one in rtp(sent=False, begin=0.3)[8:]]
+    packets = [*signalling(*_measured_anew(said)), *rtp(sent=True), *keys(sent=False), *later, *ending()]
+    (call,) = calls_of_capture(pcap(packets))
+    assert call.media is not None
+    assert call.media.measured.received is not None
+    assert call.media.measured.received.peak_jitter < 0.001
+
+
+PHONE = "a=rtpmap:101 telephone-event/8000\r\na=ptime"
+
+
+def _measured_anew(said: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """Messages whose bodies are as long as they say."""
+    found = []
+    for sent, text in said:
+        head, _, body = text.partition("\r\n\r\n")
+        lines = [line for line in head.split("\r\n") if not line.startswith("Content-Length")]
+        found.append((sent, "\r\n".join([*lines, f"Content-Length: {len(body)}"]) + f"\r\n\r\n{body}"))
+    return found
+
+
+def test_a_stream_whose_keys_are_shaken_hands_on_is_told_as_encrypted() -> None:
+    said = [(sent, text.replace("RTP/AVP", "UDP/TLS/RTP/SAVP")) for sent, text in LONG]
+    packets = [*signalling(*_measured_anew(said)), *rtp(sent=True), *rtp(sent=False), *ending()]
+    (call,) = calls_of_capture(pcap(packets))
+    assert call.media is not None
+    assert (call.media.keying, call.media.encryption) == ("DTLS", "SRTP by DTLS")
+    only_sent = [*signalling(*_measured_anew(said)), *rtp(sent=True), *ending()]
+    assert "srtp-handshake" not in codes(diagnose(only_sent))
+
+
+def test_keys_in_the_clear_are_no_fault_of_a_capture_in_the_clear() -> None:
+    """As this program writes one of a call over TLS: its Via says how it was."""
+    crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
+    said = _measured_anew(
+        [(sent, text.replace("RTP/AVP 0", "RTP/SAVP 0") + _if_body(text, crypto)) for sent, text in LONG]
+    )
+    assert codes(diagnose(signalling(*said))) == ["srtp-keys-exposed"]
+    over_tls = [(sent, text.replace("SIP/2.0/UDP", "SIP/2.0/TLS")) for sent, text in said]
+    assert codes(diagnose(signalling(*over_tls))) == []
+
+
+def _if_body(text: str, line: str) -> str:
+    return f"{line}\r\n" if "m=audio" in text else ""
+
+
 def test_a_call_that_goes_on_is_pending_and_nothing_is_wrong_with_it() -> None:
     found = diagnose(signalling(INVITE, response("180 Ringing")))
     assert (found.status, codes(found)) == (CallStatus.PENDING, [])
@@ -131,6 +223,20 @@ def test_a_stored_result_is_judged_as_the_call_was(result: CallResult) -> None:
     assert [(one.code, one.severity) for one in diagnosis_of(facts_of_data(data)).findings] == [
         (one.code, one.severity) for one in expected
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (CallKind.NO_MEDIA, CallStatus.CONNECTED),
+        (CallKind.REFUSED, CallStatus.FAILED),
+        (CallKind.NOT_ANSWERED, CallStatus.NO_ANSWER),
+        (CallKind.BUSY, CallStatus.BUSY),
+    ],
+)
+def test_what_a_test_call_knows_of_its_end_is_not_asked_of_its_messages(kind: CallKind, status: CallStatus) -> None:
+    data = json.loads(json.dumps(call_data(stored(INVITE, kind=kind))))
+    assert diagnosis_of(facts_of_data(data)).status is status
 
 
 def test_what_proves_an_identity_is_covered_in_what_is_stored() -> None:

@@ -10,6 +10,7 @@ from probes.findings.catalogue import catalogue
 from probes.findings.finding import Severity
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthRefusal
+from sipcore.transports.tls_failure import TlsProblem
 from tests.probes.calls.judge.said import (
     ACK,
     ANSWER,
@@ -275,6 +276,13 @@ def test_digits_that_could_not_be_sent() -> None:
 def test_late_packets_of_ours_are_no_fault_of_the_network() -> None:
     late = replace(FLOW, lateness=0.06, latest=0.9, jitter=0.05, longest_gap=1.2, drift=9000.0)
     assert codes(facts(*WHOLE, media=late)) == ["busy-here"]
+
+
+def test_what_a_call_fails_by_is_an_error_of_it() -> None:
+    """Discovery has a way beside TLS that keeps silent; a call has not."""
+    problem = TlsProblem.SILENT
+    (found,) = find(facts(kind=CallKind.TLS_FAILED, why=f"tls 192.0.2.1:5061: {problem.text}: {problem.advice}"))
+    assert (found.code, found.severity) == ("tls-silent", Severity.ERROR)
 
 
 def test_what_works_all_the_same_is_a_warning() -> None:
