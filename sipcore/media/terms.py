@@ -169,6 +169,18 @@ def terms_for(
     return None if secure or required else Terms()
 
 
+def refusal_of(offered: MediaDescription, wishes: Wishes) -> str:
+    """Why `terms_for` has none for the stream of an offer, in words."""
+    what = f"media over {offered.protocol} cannot be taken"
+    if wishes.encryption is Encryption.DISABLE or offered.protocol not in WITH_KEYS:
+        return f"{what}: encryption is to {wishes.encryption.value}"
+    known = [suite.name for suite in SUITES]
+    unknown = dict.fromkeys(crypto.suite for crypto in offered.crypto if crypto.suite not in known)
+    if not unknown:
+        return f"{what}: it has no keys that can be used"
+    return f"{what}: SRTP with {', '.join(unknown)} is not supported here, but {', '.join(known)} is"
+
+
 def agreement(local: SessionDescription, remote: SessionDescription, terms: Terms) -> Agreement:
     """What the first audio stream of two descriptions comes to.
 

@@ -26,6 +26,7 @@ from sipcore.media.terms import (
     agreement,
     new_terms,
     offer_of,
+    refusal_of,
     terms_for,
 )
 from sipcore.media.voice import packet_time, played, require_spoken
@@ -105,8 +106,7 @@ class Leg:
         fingerprint = self._fingerprint() if offer.fingerprints_of(offered) else None
         terms = terms_for(offered, offer, self._wishes, self._random_bytes, fingerprint)
         if terms is None:
-            wanted = f"encryption is to {self._wishes.encryption.value}"
-            raise LocalError(f"media over {offered.protocol} cannot be taken: {wanted}", section="RFC 3264 §6")
+            raise LocalError(refusal_of(offered, self._wishes), section="RFC 3264 §6")
         does_ice = self._wishes.ice and offer.ice_credentials_of(offered) is not None
         self._terms = terms = replace(terms, ice=new_credentials(self._tokens)) if does_ice else terms
         place = self.line.address
