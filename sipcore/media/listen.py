@@ -15,7 +15,7 @@ from operator import add, mul, sub
 from typing import TypeAlias, TypeVar
 
 from sipcore.media.g711 import RATE, Law
-from sipcore.media.sound import SIGNAL_SAMPLES, signal
+from sipcore.media.sound import SIGNAL_SAMPLES, Sweep, signal
 from sipcore.value import value
 
 KEPT_SECONDS = 10.0
@@ -123,19 +123,19 @@ def finished(steps: Steps[T]) -> T:
             return result
 
 
-def listen(recording: Recording, sent: Law | None, began: float) -> Heard:
+def listen(recording: Recording, sent: Law | None, began: float, sweep: Sweep = Sweep.CALLER) -> Heard:
     """All of `listening` at once."""
-    return finished(listening(recording, sent, began))
+    return finished(listening(recording, sent, began, sweep))
 
 
-def listening(recording: Recording, sent: Law | None, began: float) -> Steps[Heard]:
-    """What a recording holds; `sent` is the law in which the known signal was sent, from `began` on."""
+def listening(recording: Recording, sent: Law | None, began: float, sweep: Sweep = Sweep.CALLER) -> Steps[Heard]:
+    """What a recording holds; `sent` is the law in which the known signal `sweep` was sent, from `began` on."""
     payload, start = recording.assemble()
     yield
     quiet = [recording.law.is_silent(payload[place : place + BLOCK]) for place in range(0, len(payload), BLOCK)]
     echo = None
     if sent is not None:
-        echo = yield from finding_signal(recording.law, payload, start, sent, began)
+        echo = yield from finding_signal(recording.law, payload, start, (sent, sweep), began)
     tones: tuple[tuple[tuple[int, ...], float], ...] = ()
     if echo is None:
         tones = yield from finding_tones(recording.law, payload)
@@ -143,9 +143,9 @@ def listening(recording: Recording, sent: Law | None, began: float) -> Steps[Hea
     return Heard(len(payload) / RATE, silence, tones, echo)
 
 
-def finding_signal(law: Law, payload: bytes, start: float, sent: Law, began: float) -> Steps[Echo | None]:
+def finding_signal(law: Law, payload: bytes, start: float, sent: tuple[Law, Sweep], began: float) -> Steps[Echo | None]:
     """The known signal in a payload whose beginning came at `start`, when it was sent from `began` on."""
-    reference = sent.coarse(signal(sent))[::THINNING]
+    reference = sent[0].coarse(signal(*sent))[::THINNING]
     period, size = len(reference), WINDOW // THINNING
     reference += reference[:size]
     heard = law.coarse(payload)[::THINNING]

@@ -6,7 +6,7 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.media.control import INTERVAL
 from sipcore.media.ice import IceCredentials
 from sipcore.media.keys import Handshake, SrtpKeys
-from sipcore.media.sound import Frames, signal
+from sipcore.media.sound import Frames, Sweep, signal
 from sipcore.media.srtp import SrtpSession
 from sipcore.media.voice import packet_time, played, reference_of
 from sipcore.resolve.target import SocketAddress, is_numeric
@@ -33,8 +33,8 @@ class MediaPlan:
 
     `sends` and `receives` are what the descriptions' directions come to.
 
-    What is sent: back what comes, with `echo`; else `frames`; else the known signal, where the codec can be spoken
-    here (`voice`), silence in G.729, and nothing in others.
+    What is sent: back what comes, with `echo`; else `frames`; else the known signal that is the `sweep`, where the
+    codec can be spoken here (`voice`), silence in G.729, and nothing in others.
     """
 
     remote: SocketAddress
@@ -51,6 +51,7 @@ class MediaPlan:
     symmetric: bool = True
     echo: bool = False
     frames: Frames | None = None
+    sweep: Sweep = Sweep.CALLER
     keys: tuple[SrtpKeys, SrtpKeys] | None = None
     handshake: Handshake | None = field(default=None, compare=False)
     rtcp_handshake: Handshake | None = field(default=None, compare=False)
@@ -99,9 +100,9 @@ def prepare(plan: MediaPlan) -> None:
     A session that has to make them makes its first packets late.
     """
     if not plan.echo and plan.frames is None:
-        played(plan.codec, plan.ptime)
+        played(plan.codec, plan.ptime, plan.sweep)
     law = reference_of(plan.codec)
     if law is not None:
-        law.is_silent(signal(law))
+        law.is_silent(signal(law, plan.sweep))
     if plan.keys is not None:
         SrtpSession(*plan.keys)

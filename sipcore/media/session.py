@@ -217,7 +217,7 @@ class MediaSession:
             return None
         plays = reference_of(self.plan.codec) if not self.plan.echo and self.plan.frames is None else None
         longest = max(recordings, key=lambda recording: recording.size)
-        heard = yield from listening(longest, plays, self._sender.began or 0.0)
+        heard = yield from listening(longest, plays, self._sender.began or 0.0, self.plan.sweep)
         return heard
 
     def result(self, now: float, heard: Heard | None = None) -> MediaResult:
@@ -263,7 +263,7 @@ class MediaSession:
     def _begin(self, now: float) -> None:
         plan = self.plan
         if plan.sends and not plan.echo:
-            self._sender.begin(now, plan.frames or played(plan.codec, plan.ptime))
+            self._sender.begin(now, plan.frames or played(plan.codec, plan.ptime, plan.sweep))
 
     @property
     def _can_control(self) -> bool:

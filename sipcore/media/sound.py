@@ -6,7 +6,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 
 from sipcore.media.g711 import RATE, Law
-from sipcore.value import value
+from sipcore.value import Member, value
 
 FULL_SCALE_DBM0 = 3.17
 """ITU-T G.711: the level of the largest sine that µ-law carries; A-law's is 3.14."""
@@ -17,6 +17,13 @@ SIGNAL_LOWEST, SIGNAL_HIGHEST = 350.0, 1900.0
 """Hz: a sweep inside what every telephone line passes."""
 SIGNAL_DBM0 = -12.0
 """As loud as speech, and far from where a line would clip."""
+
+
+class Sweep(Member):
+    """Which known signal: how much of its time it rises. What one side plays is not found in what the other does."""
+
+    CALLER = 0.5
+    CALLEE = 0.25
 
 
 @value
@@ -47,16 +54,19 @@ def tone(frequencies: Sequence[float], seconds: float, dbm0: float = SIGNAL_DBM0
     return [round(peak * sum(math.sin(step * index) for step in steps)) for index in range(round(seconds * RATE))]
 
 
-def signal_samples(factor: int = 1, ahead: float = 0.0) -> list[int]:
+def signal_samples(sweep: Sweep = Sweep.CALLER, factor: int = 1, ahead: float = 0.0) -> list[int]:
     """The known signal, at `factor` times RATE: SIGNAL_SAMPLES times that long, to be repeated; each taken by a part of
     a sample, from 0 to 1, `ahead` of its time.
 
     No two parts of it are alike. It sweeps up and down again, so that it has no beginning that could be heard, or be
     cut off.
     """
-    half = SIGNAL_SAMPLES // 2
-    rising = [SIGNAL_LOWEST + (SIGNAL_HIGHEST - SIGNAL_LOWEST) * index / half for index in range(half)]
-    steps = [*rising, *reversed(rising), SIGNAL_LOWEST]
+    up = round(SIGNAL_SAMPLES * sweep.value)
+    rising, falling = (
+        [SIGNAL_LOWEST + (SIGNAL_HIGHEST - SIGNAL_LOWEST) * index / count for index in range(count)]
+        for count in (up, SIGNAL_SAMPLES - up)
+    )
+    steps = [*rising, *reversed(falling), SIGNAL_LOWEST]
     phases = accumulate(steps, lambda phase, hertz: phase + 2 * math.pi * hertz / RATE)
     peak, parts = amplitude(SIGNAL_DBM0), range(factor)
     return [
@@ -67,17 +77,17 @@ def signal_samples(factor: int = 1, ahead: float = 0.0) -> list[int]:
 
 
 @cache
-def signal(law: Law) -> bytes:
+def signal(law: Law, sweep: Sweep = Sweep.CALLER) -> bytes:
     """The known signal, encoded."""
-    return law.encode(signal_samples())
+    return law.encode(signal_samples(sweep))
 
 
-def signal_frames(law: Law, ptime: float) -> Frames:
+def signal_frames(law: Law, ptime: float, sweep: Sweep = Sweep.CALLER) -> Frames:
     """The known signal in packets of `ptime` seconds; 20 ms where the signal is not made of whole ones."""
     ticks = round(ptime * RATE)
     if not 0 < ticks <= SIGNAL_SAMPLES or SIGNAL_SAMPLES % ticks:
         ticks = RATE // 50
-    return frames(signal(law), ticks)
+    return frames(signal(law, sweep), ticks)
 
 
 def frames(payload: bytes, ticks: int) -> Frames:

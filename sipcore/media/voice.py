@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sipcore.errors import LocalError
 from sipcore.media.g711 import RATE, Law, law_of
-from sipcore.media.sound import SIGNAL_SAMPLES, Frames, frames, signal_frames, signal_samples
+from sipcore.media.sound import SIGNAL_SAMPLES, Frames, Sweep, frames, signal_frames, signal_samples
 from sipcore.sdp.attributes import Codec
 from sipcore.value import value
 
@@ -104,14 +104,14 @@ def reference_of(codec: Codec) -> Law | None:
     return Law.PCMU if _spoken(codec) is not None else law_of(codec)
 
 
-def played(codec: Codec, ptime: float) -> Frames | None:
+def played(codec: Codec, ptime: float, sweep: Sweep = Sweep.CALLER) -> Frames | None:
     """What is sent with a codec unless told otherwise: the known signal, or silence in G.729; None for others."""
     law, voice = law_of(codec), _spoken(codec)
     if law is not None:
-        return signal_frames(law, ptime)
+        return signal_frames(law, ptime, sweep)
     if voice is not None:
         ptime = packet_time(codec, ptime)
-        return Frames(_encoded(voice, ptime), round(ptime * codec.clock_rate))
+        return Frames(_encoded(voice, ptime, sweep), round(ptime * codec.clock_rate))
     if codec.encoding.upper() == "G729":
         count = max(1, round(ptime * RATE) // G729_FRAME)
         return frames(G729_SILENCE * count, len(G729_SILENCE) * count)
@@ -180,7 +180,7 @@ def _context(library: ModuleType, voice: Voice, mode: str) -> "av.CodecContext":
 
 
 @cache
-def _encoded(voice: Voice, ptime: float) -> tuple[bytes, ...]:
+def _encoded(voice: Voice, ptime: float, sweep: Sweep) -> tuple[bytes, ...]:
     """The known signal in packets, to be sent over and over, which come out decoded in time with the signal itself.
 
     The end of the signal goes ahead, so that the coder is by then as it will be when the signal begins anew.
@@ -188,7 +188,7 @@ def _encoded(voice: Voice, ptime: float) -> tuple[bytes, ...]:
     block = voice.block or ptime
     size, ahead = round(block * voice.sample_rate), round(0.12 / block)
     lag = int(voice.lag)
-    samples = signal_samples(voice.sample_rate // RATE, voice.lag - lag)
+    samples = signal_samples(sweep, voice.sample_rate // RATE, voice.lag - lag)
     samples = [*samples[lag:], *samples[:lag]]
     packets = _encode(voice, block, [*samples[-size * ahead :], *samples])[ahead:]
     if block == ptime:

@@ -40,6 +40,7 @@ from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError
 from sipcore.events import CallChanged, CallConfirmed
 from sipcore.media.report import MediaEvent, MediaEventKind
+from sipcore.media.sound import Sweep
 from sipcore.message.fields.reason import warning_of
 from sipcore.message.uri import SipUri
 from sipcore.sdp.build import SDP
@@ -192,6 +193,7 @@ class Visit:
                 host.endpoint.tokens,
                 self._hear,
                 echo=not self._persona.digits,
+                sweep=Sweep.CALLEE,
                 rtcp_interval=RTCP_INTERVAL,
             )
             if plan.offer is None or plan.choice is None:

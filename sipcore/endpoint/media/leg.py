@@ -16,6 +16,7 @@ from sipcore.endpoint.media.media import Media, OnEvent
 from sipcore.errors import LocalError
 from sipcore.media.ice import new_credentials
 from sipcore.media.plan import DEFAULT_PTIME, MediaPlan
+from sipcore.media.sound import Sweep
 from sipcore.media.terms import (
     PROFILES,
     Agreement,
@@ -45,14 +46,14 @@ def capability_of(wishes: Wishes) -> Capability:
     return Capability(wishes.codecs, protocols=PROFILES, single=True)
 
 
-def prepare_sound(codecs: Sequence[Codec], ptime: float | None = None) -> None:
+def prepare_sound(codecs: Sequence[Codec], ptime: float | None = None, sweep: Sweep = Sweep.CALLER) -> None:
     """Make what is to be played with codecs, before anybody waits for it: 40 ms for each, the first time in a process.
 
     `ptime` is in milliseconds. Raises LocalError for what cannot be made.
     """
     require_spoken(codecs)
     for codec in codecs:
-        played(codec, packet_time(codec, (ptime or 1000 * DEFAULT_PTIME) / 1000))
+        played(codec, packet_time(codec, (ptime or 1000 * DEFAULT_PTIME) / 1000), sweep)
 
 
 class Leg:
@@ -69,6 +70,7 @@ class Leg:
         tokens: Tokens,
         on_event: OnEvent | None = None,
         random_bytes: RandomBytes = secrets.token_bytes,
+        sweep: Sweep = Sweep.CALLER,
         **plan: object,
     ) -> None:
         self.line = media.open(host, on_event)
@@ -79,7 +81,8 @@ class Leg:
         self._wishes = wishes
         self._tokens = tokens
         self._random_bytes = random_bytes
-        self._extra = plan
+        self._sweep = sweep
+        self._extra = plan | {"sweep": sweep}
         self._identity: DtlsIdentity | None = None
         self._terms = Terms()
 
@@ -153,7 +156,7 @@ class Leg:
 
     def _prepare(self, codecs: Sequence[Codec]) -> None:
         if not self._extra.get("echo") and self._extra.get("frames") is None:
-            prepare_sound(codecs, self._wishes.ptime)
+            prepare_sound(codecs, self._wishes.ptime, self._sweep)
 
     def _fingerprint(self) -> Fingerprint:
         if self._identity is None:

@@ -126,13 +126,15 @@ async def test_provisional_responses_are_acknowledged(
 
 
 async def test_digits_are_sent_once_the_call_is_up() -> None:
-    """To a caller that is an echo: what it says to be heard is its own echo, so only the digits are looked at."""
-    async with responding(Persona(Manner(hang_up_after=0.1), digits="15#")) as (responder, _, told):
+    """And a sound that no caller takes for the echo of its own, to one that listens for that."""
+    async with responding(Persona(Manner(hang_up_after=1.2), digits="15#")) as (responder, _, told):
         placed = await dial(responder, "a", hangs_up=Ends.THEM)
         await told.reach(1)
         result = result_of(told[0])
     assert placed.media is not None
     assert "".join(key.key for key in placed.media.measured.keys) == "15#"
+    assert placed.media.measured.heard is not None
+    assert placed.media.measured.heard.echo is None
     assert result.media is not None
     assert result.media.digits == "15#"
     assert result.media.measured.heard is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sipcore.media.g711 import RATE, Law
 from sipcore.media.listen import KEPT_SECONDS, Recording, correlate, listen
-from sipcore.media.sound import SIGNAL_SAMPLES, signal, tone
+from sipcore.media.sound import SIGNAL_SAMPLES, Sweep, signal, tone
 
 BEGAN = 1000.0
 PACKET = 160
@@ -139,6 +139,14 @@ def test_correlation(long: bytes, short: bytes) -> None:
         for place in range(len(long) - len(short) + 1)
     ]
     assert correlate(long, short) == expected
+
+
+@pytest.mark.parametrize("sweep", list(Sweep))
+def test_what_one_side_plays_is_no_echo_of_the_other(sweep: Sweep) -> None:
+    recording = record(Law.PCMU, signal(Law.PCMU, sweep) * 3, 0.1)
+    for expected in Sweep:
+        echo = listen(recording, Law.PCMU, BEGAN, expected).echo
+        assert (echo is not None) == (expected is sweep)
 
 
 def test_a_period_is_as_long_as_it_says() -> None:

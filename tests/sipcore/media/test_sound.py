@@ -5,7 +5,7 @@ import math
 import pytest
 
 from sipcore.media.g711 import RATE, Law
-from sipcore.media.sound import SIGNAL_SAMPLES, frames, level, signal, signal_frames, tone
+from sipcore.media.sound import SIGNAL_SAMPLES, Sweep, frames, level, signal, signal_frames, tone
 
 
 @pytest.mark.parametrize("dbm0", [-30.0, -12.0, 0.0])
@@ -19,8 +19,9 @@ def test_silence_has_no_level() -> None:
 
 
 @pytest.mark.parametrize("law", list(Law))
-def test_the_signal_is_steadily_loud(law: Law) -> None:
-    payload = signal(law)
+@pytest.mark.parametrize("sweep", list(Sweep))
+def test_the_signal_is_steadily_loud(law: Law, sweep: Sweep) -> None:
+    payload = signal(law, sweep)
     assert len(payload) == SIGNAL_SAMPLES
     for start in range(0, SIGNAL_SAMPLES, RATE // 10):
         assert level(law.decode(payload[start : start + RATE // 10])) == pytest.approx(-12, abs=0.5)
