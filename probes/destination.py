@@ -50,6 +50,8 @@ _is_path = re.compile(r"(?:/[!\"$-~]*+)?").fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+)://").match
 _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
+_bare_ipv6 = re.compile(r"(sips?:(?:[^@]*@)?)([0-9A-Fa-f:.]++)([;?].*)?", re.IGNORECASE | re.DOTALL).fullmatch
+"""A URI whose host may be an IPv6 address without the brackets that belong around it."""
 _foreign = re.compile(rf"({'|'.join(_FOREIGN_SCHEMES)}):(?!\d++(?:;|$))(?://)?", re.IGNORECASE).match
 """Such a scheme, but for a host of that name with a port."""
 _authority = re.compile(r"[^/?#;\s]*+").match
@@ -293,6 +295,9 @@ def _without_host(number: str, text: str) -> DestinationError:
 
 
 def _from_uri(uri_text: str, text: str) -> Destination:
+    bare = _bare_ipv6(uri_text)
+    if bare:
+        uri_text = f"{bare[1]}{_bracketed(bare[2])}{bare[3] or ''}"
     zoned = _zoned(uri_text)
     if zoned:
         found = _from_uri(uri_text[: zoned.start()] + f"[{zoned[1]}]" + uri_text[zoned.end() :], text)

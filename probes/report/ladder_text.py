@@ -17,7 +17,6 @@ from rich.text import Text
 from probes.report.findings_text import WIDTH
 from probes.report.ladder import Arrow, Drawing, Ladder, Line, Note, Tone
 from probes.result import TimelineEntry
-from sipcore.value import value
 
 TIME = 9
 """Columns of the time, in milliseconds."""
@@ -187,15 +186,6 @@ class TextLadder:
             filled = set_cell_size(told, inner)
             yield self._row(None).text(begin, [("│ ", style), (filled, ""), (" │", style)])
         yield self._row(None).text(begin, [(f"└{'─' * (inner + 2)}┘", style)])
-
-
-@value
-class _Stretch:
-    """Columns that an arrow takes, and its style."""
-
-    left: int
-    right: int
-    style: str
 
 
 class _Row:

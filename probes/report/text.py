@@ -11,6 +11,7 @@ from rich.text import Text
 
 from probes.checks.options import PLAIN_SIP, TLS
 from probes.discovery.capabilities import Capabilities
+from probes.discovery.habits.judge import SIZES
 from probes.discovery.outcome import Discovery
 from probes.report.dns_text import ladder_lines
 from probes.report.findings_text import WIDTH, finding_lines
@@ -224,7 +225,8 @@ def capability_facts(found: Capabilities) -> list[tuple[str, str]]:
 
 def _over_udp(found: Capabilities) -> str:
     """How large a request may be, and whether answers find their way back through a translator (RFC 3581 §4)."""
-    size = f"requests of {found.largest_datagram} bytes" if found.largest_datagram else ""
+    more = " or more" if found.largest_datagram == SIZES[-1] else ""
+    size = f"requests of {found.largest_datagram} bytes{more}" if found.largest_datagram else ""
     rport = {True: "obeys rport", False: "ignores rport", None: ""}[found.rport]
     received = "tells the address that requests come from" if found.received else ""
     return ", ".join(filter(None, [size, rport, received]))
