@@ -51,7 +51,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, BYE, INVITE, PRACK, REFER
 from sipcore.message.registry import REPLACES
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order, Outgoing, contact_for, target_along
+from sipcore.outgoing import Order, Outgoing, contact_for, is_secured, target_along
 from sipcore.resolve.target import Flow
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
@@ -147,7 +147,7 @@ class Calls:
                 self._receive_answer(call, call.machine, sent, response, flow, stamp, auth, now)
             return True
         if purpose is Purpose.CHANGE and response.is_success:  # which went out with a Contact of its own (§12.2.1.1)
-            call.machine.reached_at(self._outgoing.contact(call.user, flow.hop))
+            call.machine.reached_at(self._outgoing.contact(call.user, flow.hop, secure=is_secured(sent)))
         self._carry_out(call, call.machine.receive_within(purpose, sent, response, now), now, stamp)
         if not response.is_provisional and sent.method != INVITE:  # whose 2xx may come again
             self.transaction_over(ticket)
@@ -202,7 +202,8 @@ class Calls:
 
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
-        callee = Callee(key, invite, self._tokens.tag(), contact_for(self._user, flow.hop), self._manner, self._tokens)
+        contact = contact_for(self._user, flow.hop, secure=is_secured(invite))
+        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
         call = self._book.add(callee, self._user)
         call.hop = flow
         self._book.receive(call, key)
@@ -325,7 +326,7 @@ class Calls:
         machine.resent(sent)
         if call.hop is not flow and (response.is_success or (response.to_tag and call.hop is None)):
             call.hop = flow
-            machine.reached_at(self._outgoing.contact(call.user, flow.hop))
+            machine.reached_at(self._outgoing.contact(call.user, flow.hop, secure=is_secured(sent)))
         effects = machine.receive(response, now)
         usage = machine.usage_of(response.to_tag)
         if usage is not None:

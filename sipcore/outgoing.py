@@ -93,7 +93,7 @@ class Outgoing:
         self._carried_back: dict[int, Transmit] = {}
         self._last_ticket = 0
         self._alias = ""
-        self._known_ends: dict[tuple[Transport, str, int, str | None], Ends] = {}
+        self._known_ends: dict[tuple[Transport, str, int, str | None, bool], Ends] = {}
 
     def __len__(self) -> int:
         return len(self._pending) + len(self._carried_back)
@@ -126,10 +126,12 @@ class Outgoing:
             pending.plan.answer(result)
         return self._advance(ticket, pending)
 
-    def contact(self, user: str, hop: Hop) -> Address:
-        """The Contact of whoever can be reached at the local end of `hop`, as requests over it have it, too."""
-        known = self._ends(hop, hop.local, user).contact if hop.local is not None else None
-        return known or contact_for(user, hop, self._alias_for(hop))
+    def contact(self, user: str, hop: Hop, *, secure: bool = False) -> Address:
+        """The Contact of whoever can be reached at the local end of `hop`, as requests over it have it, too; `secure`
+        is whether they are to a sips URI.
+        """
+        known = self._ends(hop, hop.local, user, secure=secure).contact if hop.local is not None else None
+        return known or contact_for(user, hop, self._alias_for(hop), secure=secure)
 
     def ticket_of(self, key: ClientKey) -> int | None:
         """The ticket that a client transaction belongs to."""
@@ -280,7 +282,7 @@ class Outgoing:
         request = pending.request
         if pending.order.auth is not None and not pending.has_credentials:
             request = pending.order.auth.prepare(request, self._tokens, address=_where(hop))
-        ends = self._ends(hop, hop.local, pending.order.contact)
+        ends = self._ends(hop, hop.local, pending.order.contact, secure=is_secured(pending.order.request))
         branch = pending.order.branch or self._tokens.branch()
         complete = ends.around(request, branch)
         if self._is_too_large(pending, complete, hop):
@@ -303,13 +305,13 @@ class Outgoing:
         self._outputs.append(_make_sent(ticket, complete, hop))
         return None
 
-    def _ends(self, hop: Hop, local: SocketAddress, contact: str | None) -> Ends:
+    def _ends(self, hop: Hop, local: SocketAddress, contact: str | None, *, secure: bool) -> Ends:
         """How to name the local end of a hop: made once for an address, and then remembered."""
-        place = (hop.transport, local.host, local.port, contact)
+        place = (hop.transport, local.host, local.port, contact, secure)
         ends = self._known_ends.get(place)
         if ends is None:
             alias = self._alias_for(hop)
-            address = None if contact is None else contact_for(contact, hop, alias)
+            address = None if contact is None else contact_for(contact, hop, alias, secure=secure)
             host, port = (alias, None) if alias else (local.host, local.port)
             if len(self._known_ends) >= MAX_ENDS:
                 self._known_ends.clear()
@@ -338,8 +340,16 @@ def _where(hop: Hop | None) -> str:
     return str(hop.remote) if hop is not None else ""
 
 
-def contact_for(user: str, hop: Hop, alias: str = "") -> Address:
-    """The Contact that leads back to the local end of `hop` (RFC 3261 §8.1.1.8), under the name `alias` if it has one.
+def is_secured(request: Request) -> bool:
+    """Whether a request is to a sips URI, so that its Contact and that of its answer are such, too (RFC 3261 §8.1.1.8,
+    §12.1.1).
+    """
+    return isinstance(request.uri, SipUri) and request.uri.is_secure
+
+
+def contact_for(user: str, hop: Hop, alias: str = "", *, secure: bool = False) -> Address:
+    """The Contact that leads back to the local end of `hop` (RFC 3261 §8.1.1.8), under the name `alias` if it has one;
+    a sips URI where it is to be `secure`, and the hop is.
 
     transport=tls is deprecated (RFC 3261 §26.2.2), but tcp would send the peer to a plain port, and leaving it out to
     UDP; what peers understand is tls. WebSockets, secure or not, are ws (RFC 7118 §5.2).
@@ -349,7 +359,8 @@ def contact_for(user: str, hop: Hop, alias: str = "") -> Address:
     host, port = (alias, None) if alias else (hop.local.host, hop.local.port)
     name = Transport.WS if hop.transport.websocket else hop.transport
     transport = () if name is Transport.UDP else (("transport", name.value.lower()),)
-    return Address(SipUri(f"[{host}]" if ":" in host else host, user or None, port, Params(transport)))
+    scheme = "sips" if secure and hop.transport.secure else "sip"
+    return Address(SipUri(f"[{host}]" if ":" in host else host, user or None, port, Params(transport), scheme))
 
 
 def target_of(uri: Uri) -> Target:

@@ -61,6 +61,15 @@ async def test_sound_is_measured(asterisk: Server) -> None:
     assert media.measured.opinion > 4
 
 
+async def test_a_sips_uri_is_called_by_one_who_is_reached_by_one(asterisk: Server) -> None:
+    """Asterisk refuses any other Contact with 480, SIPS Required (RFC 3261 §8.1.1.8, RFC 5630)."""
+    script = CallScript(Destination.parse(f"sips:echo@{asterisk.host}:{asterisk.tls_port}"), hold=0.3)
+    tls = TlsConfig(ca_file=str(asterisk.ca_file))
+    with trio.fail_after(TIMEOUT):
+        result = await place_call(script, EndpointConfig(transports=TransportConfig(tls=tls)))
+    assert (result.status, result.final_status) == (CallStatus.CONNECTED, 200)
+
+
 async def test_a_handshake_that_is_missing(asterisk: Server) -> None:
     result = await place(asterisk, "echo", **as_user(asterisk, "carol"))
     assert (result.status, result.kind) == (CallStatus.CONNECTED, CallKind.NO_MEDIA)

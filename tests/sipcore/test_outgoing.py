@@ -104,6 +104,31 @@ def test_contacts(hop: Hop, alias: str, contact: str) -> None:
     assert str(contact_for("a", hop, alias)) == contact
 
 
+def test_whom_sips_is_asked_of_is_told_sips() -> None:
+    """RFC 3261 §8.1.1.8 and §12.1.1: the Contact of either side is a sips URI where the Request-URI is one."""
+    wire = Wire(TLS)
+    invite = wire.request("INVITE").with_uri(parse_uri(f"sips:bob@{BOB}"))
+    wire.alice.stack.call(Order(invite, Hop(TLS, BOB), "alice"), wire.now)
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    wire.accept(received.call)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(1, wire.now)
+    wire.run(0.1)
+    sent = [parse_message(data) for _, data in wire.alice.sent]
+    answered = [parse_message(data) for _, data in wire.bob.sent]
+    offered, bye = sent[0], sent[-1]
+    answer = next(message for message in answered if message.start_line == "SIP/2.0 200 OK")
+    assert offered.headers.get("Contact") == "<sips:alice@192.0.2.1:5060;transport=tls>"
+    assert answer.headers.get("Contact") == "<sips:sipcore@192.0.2.2:5060;transport=tls>"
+    assert isinstance(bye, Request)
+    assert bye.uri_text == "sips:sipcore@192.0.2.2:5060;transport=tls"
+
+
+def test_nobody_is_promised_a_security_that_is_not_there() -> None:
+    assert str(contact_for("a", Hop(TCP, BOB, LOCAL), secure=True)) == "<sip:a@192.0.2.1:40000;transport=tcp>"
+
+
 def test_a_contact_needs_a_local_address() -> None:
     with pytest.raises(LocalError):
         contact_for("a", Hop(UDP, BOB))
