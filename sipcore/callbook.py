@@ -72,12 +72,15 @@ class CallBook:
         return call
 
     def remove(self, call: Entry) -> None:
-        """Strike a call out, and all by which it is found."""
+        """Strike a call out, and all by which it is found, save what another call is found by since.
+
+        An INVITE that comes again after its transaction is over begins another call, and has the same key.
+        """
         self.by_number.pop(call.number, None)
         for dialog_id in call.dialog_ids:
-            self.by_dialog.pop(dialog_id, None)
-        for key in call.keys:
-            self.by_key.pop(key, None)
+            if self.by_dialog.get(dialog_id) is call:
+                del self.by_dialog[dialog_id]
+        self._forget_keys(call, call.keys)
 
     def know(self, call: Entry, dialog_id: DialogId) -> None:
         """Find the call by one more dialog."""
@@ -99,10 +102,14 @@ class CallBook:
 
     def receive(self, call: Entry, key: AnyServerKey) -> None:
         """Find the call by the last INVITE or UPDATE that came inside it, and by its first INVITE still."""
+        self._forget_keys(call, call.keys[1:])
         self.by_key[key] = call
-        for old in call.keys[1:]:
-            self.by_key.pop(old, None)
         call.keys = (*call.keys[:1], key)
+
+    def _forget_keys(self, call: Entry, keys: tuple[AnyServerKey, ...]) -> None:
+        for key in keys:
+            if self.by_key.get(key) is call:
+                del self.by_key[key]
 
     # Time
 

@@ -171,10 +171,10 @@ class Calls:
         found = self._book.unwatch(ticket)
         if found is not None:
             call, purpose = found
-            is_invite = ticket == call.invite_ticket
-            if is_invite:
+            if ticket == call.invite_ticket and isinstance(call.machine, Caller):
                 call.invite_ticket = call.order = None
-            if is_invite or purpose is Purpose.CHANGE:
+                call.machine.invite_over(self._outgoing.request_of(ticket))
+            elif purpose is Purpose.CHANGE:
                 call.machine.settled(self._outgoing.request_of(ticket))
             self._remove_if_over(call)
         self._outgoing.forget(ticket)

@@ -20,7 +20,7 @@ from sipcore.message.params import Params
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan, Result
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, is_transport
 from sipcore.tokens import Tokens
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey
@@ -373,7 +373,7 @@ def target_of(uri: Uri) -> Target:
             f"a {uri.scheme} URI does not say where to send to; give a SIP server", section="RFC 3261 §8.1.2"
         )
     name = (uri.transport or "").upper()
-    if name and name not in Transport.__members__:
+    if name and not is_transport(name):
         raise LocalError(f"transport {name.lower()} is not supported", section="RFC 3263 §4.1")
     host = (uri.params.get("maddr") or uri.host).strip("[]").replace(":::", "::")
     return Target(host.rstrip("."), uri.port, Transport[name] if name else None, uri.is_secure)

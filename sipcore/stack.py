@@ -13,7 +13,7 @@ bytes.
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
-from sipcore.dialogs.refer import is_refer_notification
+from sipcore.dialogs.refer import REFER_EVENT, is_refer_notification
 from sipcore.dialogs.replaces import replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
@@ -386,7 +386,7 @@ class Stack:
         """
         if call is None:
             return self.config.passes_unknown or (request.method == NOTIFY and request.to.tag is not None)
-        return self.config.passes_unknown or self._is_notification(call, request)
+        return self.config.passes_unknown or (request.method == NOTIFY and self._calls.is_referring(call))
 
     def _is_owners(self, request: Request) -> bool:
         """Whether a request inside no call may be inside a subscription: if anybody, the owner keeps those (RFC 6665).
@@ -415,6 +415,8 @@ class Stack:
         elif self._is_notification(call, request):
             self._reply(key, request, 200, now)
             self._outputs.append(CallNotified(call, request, self._stamp))
+        elif request.method == NOTIFY and not (self.config.passes_unknown or NOTIFY in self.manner.methods):
+            self._reply(key, request, 489, now, fields=[("Allow-Events", REFER_EVENT)])  # RFC 6665 §4.1.3, §8.2.2
         else:
             self._outputs.append(CallRequested(call, key, request, self._stamp))
 

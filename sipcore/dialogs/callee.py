@@ -130,6 +130,7 @@ _UP = (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED, _S.ENDING)
 IGNORED = {
     *((state, _I.CANCEL) for state in _UP),  # 9.2: it has no effect after a final response
     *((state, _I.ACK) for state in (_S.CONFIRMED, _S.ENDING)),  # the ACK of a repeated 2xx
+    *((state, _I.ACK) for state in _EARLY),  # of a 2xx that somebody else has sent in the name of this side
     *((state, _I.HANG_UP) for state in (_S.LEAVING, _S.ENDING)),
     *((state, _I.REPEAT) for state in (_S.CONFIRMED, _S.ENDING)),  # a timer that was set before
     *((state, _I.NO_ACK) for state in (_S.CONFIRMED, _S.ENDING)),
@@ -138,8 +139,6 @@ IGNORED = {
 }
 IMPOSSIBLE = {
     *((state, happening) for state in _EARLY for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
-    # An ACK of a final response that was not a 2xx ends in its transaction; without any there is none to match.
-    *((state, _I.ACK) for state in _EARLY),
     # `Callee.hang_up` rejects a call that is not answered yet.
     *((state, _I.HANG_UP) for state in _EARLY),
     # `Callee` refuses these as the caller's mistake.
@@ -296,7 +295,7 @@ class Callee(Side):
     def receive_cancel(self, key: AnyServerKey, cancel: Request, now: float) -> list[Effect]:
         """The caller gives up its INVITE or re-INVITE; the CANCEL itself is answered by the owner (§9.2)."""
         if key != self._key:
-            return self.usage.receive_cancel(key, now)
+            return self.usage.receive_cancel(key)
         if self.state in _EARLY:
             self.end_reason, self.ended_by = EndReason.CANCELLED, cancel
         return self._move(Input.CANCEL, now)
@@ -304,7 +303,7 @@ class Callee(Side):
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of a 2xx."""
         if ack.cseq.number != self.invite.cseq.number:
-            return self._settle(self.usage.receive_ack(ack, now), now)
+            return self._settle(self.usage.receive_ack(ack), now)
         return self._move(Input.ACK, now, ack=ack)
 
     def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:

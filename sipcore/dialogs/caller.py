@@ -222,10 +222,10 @@ class Caller(Side):
             return self._pending.early.get(remote_tag or "")
         return super().usage_of(remote_tag)
 
-    def settled(self, sent: Request) -> None:
-        """The transaction of an INVITE is over: what was kept to answer a 2xx once more may go."""
-        super().settled(sent)
-        if sent.to_tag is None and self.state is not State.OFFERED:  # whose ACK has not been sent yet
+    def invite_over(self, sent: Request) -> None:
+        """The transaction of the call's INVITE is over: what was kept to answer a 2xx once more may go."""
+        self.settled(sent)
+        if self.state is not State.OFFERED:  # whose ACK has not been sent yet
             self._pending = None
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
@@ -282,11 +282,11 @@ class Caller(Side):
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
         usage = self.usage_of(ack.from_tag)
-        return self._settle(usage.receive_ack(ack, now), now) if usage else []
+        return self._settle(usage.receive_ack(ack), now) if usage else []
 
-    def receive_cancel(self, key: AnyServerKey, _cancel: Request, now: float) -> list[Effect]:
+    def receive_cancel(self, key: AnyServerKey, _cancel: Request, _now: float) -> list[Effect]:
         """The peer gives up its re-INVITE."""
-        return self.usage.receive_cancel(key, now) if self.usage else []
+        return self.usage.receive_cancel(key) if self.usage else []
 
     def bye_done(self, now: float) -> list[Effect]:
         """The BYE was answered, or was not."""
@@ -311,7 +311,7 @@ class Caller(Side):
 
     def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag
-        if self.state not in _TRYING or not tag or response.status == TRYING:
+        if self.state not in _UNANSWERED or not tag or response.status == TRYING:
             return self._move(Input.R1XX, now, response)
         early = self._inviting.early
         usage = early.get(tag)
@@ -322,7 +322,19 @@ class Caller(Side):
             usage = early[tag] = self.new_usage(dialog, self._inviting.session.fork(), owner=True)
         self.usage = usage
         effects = usage.progress(response)
+        if effects and self.state is State.CANCELLING:
+            effects = self._confirm_cancelled(usage, effects, now)
         return [] if effects is None else [*self._move(Input.R1XX, now, response), *effects]
+
+    def _confirm_cancelled(self, usage: InviteUsage, effects: list[Effect], now: float) -> list[Effect]:
+        """The PRACK of a reliable 1xx to an INVITE that was given up: it is as due as before (RFC 3262 §4).
+
+        An offer in it is refused there, as nobody is left to answer it; one that cannot be read has no answer at all.
+        """
+        if not any(isinstance(effect, Offered) for effect in effects):
+            return effects
+        refusal = usage.session.refusal()
+        return usage.answer(refusal, now) if refusal else []
 
     def _receive_success(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag or ""

@@ -73,7 +73,9 @@ class Expiry:
     def agreed(self, success: Response, now: float) -> None:
         """Take the 2xx of a request that was sent: it tells how long the session lasts now (§7.2).
 
-        A peer that knows no session timers says nothing. Then the timer that is wanted here is kept here.
+        A peer that knows no session timers says nothing. Then the timer that is wanted here is kept here. One that has
+        this side refresh a session of less than MIN_INTERVAL, which nobody may ask for (§4), has it refresh at the rate
+        of that: no peer sets how often this side sends (§11). How often it sends itself is its own affair.
         """
         self._raises = 0
         try:
@@ -81,7 +83,8 @@ class Expiry:
         except ParseError:
             expires = None
         if expires is not None and expires.seconds:
-            self._run(expires.seconds, now, here=expires.refresher != "uas")
+            here = expires.refresher != "uas"
+            self._run(max(expires.seconds, MIN_INTERVAL) if here else expires.seconds, now, here=here)
         elif self._wanted:
             self._run(max(self._wanted, self.minimum), now, here=True)
         else:
@@ -97,7 +100,10 @@ class Expiry:
         return manner.min_interval
 
     def accept(self, request: Request, manner: Manner, now: float) -> _FieldList:
-        """What the 2xx to a request says of the session's length; the timer runs from now (§9)."""
+        """What the 2xx to a request says of the session's length; the timer runs from now (§9).
+
+        That is MIN_INTERVAL at least, even where a client that could not be told so by a 422 has asked for less.
+        """
         expires, able = request[SESSION_EXPIRES], is_supported(TIMER, request)
         floor = max(manner.min_interval, _lowest(request))
         if not manner.supports(TIMER) or (expires is None and not manner.interval):
@@ -105,6 +111,7 @@ class Expiry:
             return []
         wanted = max(manner.interval, floor)
         interval = wanted if expires is None else min(expires.seconds, wanted if manner.interval else expires.seconds)
+        interval = max(interval, MIN_INTERVAL)
         role = (expires.refresher if expires else None) or (manner.refresher if able else "uas")
         self._run(interval, now, here=role == "uas")
         fields: _FieldList = [("Session-Expires", f"{interval};refresher={role}")]

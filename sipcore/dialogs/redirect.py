@@ -2,6 +2,7 @@
 
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
+from sipcore.message.fields.contact import contact_q
 from sipcore.message.message import Response
 from sipcore.message.registry import CONTACT
 from sipcore.message.uri import Place, SipUri, Uri
@@ -39,7 +40,7 @@ class Redirects:
             contacts = [item for item in redirection[CONTACT] if isinstance(item, Address)]
         except ParseError:
             return
-        for contact in sorted(contacts, key=_weight, reverse=True):
+        for contact in sorted(contacts, key=contact_q, reverse=True):
             uri = contact.uri
             if isinstance(uri, SipUri) and uri not in self._known and (uri.is_secure or not self._secure):
                 self._known.append(uri)
@@ -51,10 +52,3 @@ class Redirects:
             return None
         self._left -= 1
         return self._targets.pop(0)
-
-
-def _weight(contact: Address) -> float:
-    try:
-        return float(contact.params.get("q") or 1)
-    except ValueError:
-        return 1.0

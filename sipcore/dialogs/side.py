@@ -41,7 +41,7 @@ class Side(ABC):
         self.usage: InviteUsage | None = None
 
     def settled(self, sent: Request) -> None:
-        """The transaction of the call's INVITE, or of a change, is over: nothing can come for it any more."""
+        """The transaction of an INVITE or UPDATE is over: nothing can come for it any more."""
         if self.usage is not None:
             self.usage.settled(sent)
 
@@ -113,7 +113,7 @@ class Side(ABC):
 
     def decline(self, status: int, now: float) -> list[Effect]:
         """Refuse the peer's offer. Raises LocalError where there is none."""
-        return self._settle(self.require_usage().decline(status, now), now)
+        return self._settle(self.require_usage().decline(status), now)
 
     def request(self, method: str, fields: Fields, body: bytes, content_type: str) -> tuple[Request, Uri]:
         """A request inside the dialog, and the URI whose hop is next. Raises LocalError while there is no dialog."""
@@ -153,7 +153,7 @@ class Side(ABC):
             return self.bye_done(now)
         usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
-            return self._settle(usage.fail(sent, failure, now), now)
+            return self._settle(usage.fail(failure, now), now)
         if purpose is Purpose.OTHER and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []

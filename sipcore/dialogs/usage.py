@@ -5,7 +5,9 @@ answers, its session timer, and the two tables of `reinvite_client` and `reinvit
 effects that the owner carries out, in order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sipcore.dialogs import reinvite_client, reinvite_server
 from sipcore.dialogs.dialog import Dialog, Numbers
@@ -43,6 +45,11 @@ RELIABLE = "100rel"
 """The option tag of RFC 3262."""
 MAX_RETRY_AFTER = 10
 """Seconds, at most, in the Retry-After of a request that comes before the last one is answered (RFC 3261 §14.2)."""
+
+REQUEST_TERMINATED = 487
+
+_Act = Callable[[], list[Effect]]
+"""A step of a table with all that it needs: what it comes to when the table has it carried out."""
 
 _CARRIERS = {
     INVITE: (Carrier.INVITE, Carrier.SUCCESS, Carrier.FAILURE),
@@ -121,7 +128,7 @@ class InviteUsage:
             raise LocalError("a call that is not answered yet is changed by UPDATE", section="RFC 3311 §5.1")
         self.session.would_send(_CARRIERS[method][0], body)
         self._change = _Change(method, body)
-        return self._move_client(reinvite_client.Input.CHANGE, now)
+        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged())
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the peer's offer: in the 2xx of its request, or in the PRACK of its 1xx. Raises LocalError."""
@@ -131,14 +138,13 @@ class InviteUsage:
             raise LocalError("there is no offer to answer", section="RFC 3264 §6")
         key, request = self._deciding
         happening = reinvite_server.Input.ANSWER if request.method == INVITE else reinvite_server.Input.ANSWER_UPDATE
-        return self._move_server(happening, now, key=key, request=request, body=body)
+        return self._move_server(happening, partial(self._succeed, key, request, body, now))
 
-    def decline(self, status: int, now: float) -> list[Effect]:
+    def decline(self, status: int) -> list[Effect]:
         """Refuse the peer's offer; the session goes on as it was. Raises LocalError."""
         if self._deciding is None:
             raise LocalError("there is no offer to decline", section="RFC 3261 §14.2")
-        key, request = self._deciding
-        return self._move_server(reinvite_server.Input.DECLINE, now, key=key, request=request, status=status)
+        return self._move_server(reinvite_server.Input.DECLINE, partial(self._refuse, *self._deciding, status))
 
     # What comes
 
@@ -170,7 +176,7 @@ class InviteUsage:
         shortest = self.expiry.refusal(request, self._manner)
         status = TOO_SMALL if shortest is not None else self.session.would_refuse(carrier, body)
         if status is not None:
-            return self._move_server(inputs.REFUSED, now, key=key, request=request, status=status)
+            return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, status))
         meaning = self.session.received(carrier, body).meaning
         needs_answer = meaning is Meaning.OFFER
         answer = b""
@@ -179,12 +185,12 @@ class InviteUsage:
         elif request.method == INVITE and not body:
             answer, needs_answer = self.session.renewed(), True
         if needs_answer and not answer and body and not self._manner.answers_offers:
-            return self._move_server(inputs.ASKED, now, key=key, request=request)
+            return self._move_server(inputs.ASKED, partial(self._ask, key, request))
         if needs_answer and not answer:
             self.session.sent(_CARRIERS[request.method][2], b"")
-            return self._move_server(inputs.REFUSED, now, key=key, request=request, status=NOT_ACCEPTABLE)
+            return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, NOT_ACCEPTABLE))
         happening = inputs.AGREED if request.method == INVITE else inputs.UPDATED
-        return self._move_server(happening, now, key=key, request=request, body=answer)
+        return self._move_server(happening, partial(self._succeed, key, request, answer, now))
 
     def receive_response(self, sent: Request, response: Response, now: float) -> list[Effect]:
         """The final response to a re-INVITE or UPDATE, or a 2xx to a re-INVITE once more."""
@@ -198,7 +204,8 @@ class InviteUsage:
             happening in (reinvite_client.Input.TOO_SMALL, reinvite_client.Input.GLARE) and not again
         ):
             happening = reinvite_client.Input.REFUSED
-        effects = self._move_client(happening, now, sent=sent, response=response)
+        taken = partial(self._take_success, sent, response, now)
+        effects = self._move_client(happening, now, taken if response.is_success else self._unchanged(response))
         if sent.method == INVITE and response.is_success and not any(isinstance(one, AckSuccess) for one in effects):
             effects.insert(0, self.acknowledge(sent, b""))  # the end of the call has overtaken it
         return effects
@@ -209,29 +216,30 @@ class InviteUsage:
         if sent.method == INVITE and change is not None and change.due < NEVER:
             change.due = self._patience(now)
 
-    def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
+    def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """A re-INVITE or UPDATE got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
         inputs = reinvite_client.Input
         happening = inputs.GONE if failure.reason is FailureReason.TIMED_OUT else inputs.REFUSED
-        return self._move_client(happening, now, sent=sent, failure=failure)
+        return self._move_client(happening, now, self._unchanged(failure=failure))
 
-    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
+    def receive_ack(self, ack: Request) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
         if self._repeat is None or ack.cseq.number != self._repeat.response.cseq.number:
             return []
-        return self._move_server(reinvite_server.Input.ACK, now, request=ack)
+        return self._move_server(reinvite_server.Input.ACK, partial(self._take_ack, ack))
 
-    def receive_cancel(self, key: AnyServerKey, now: float) -> list[Effect]:
+    def receive_cancel(self, key: AnyServerKey) -> list[Effect]:
         """A CANCEL of the re-INVITE that is being decided on."""
         if self._deciding is None or self._deciding[0] != key:
             return []
-        return self._move_server(reinvite_server.Input.CANCEL, now, key=key, request=self._deciding[1])
+        terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED)
+        return self._move_server(reinvite_server.Input.CANCEL, terminated)
 
     def over(self, now: float) -> list[Effect]:
         """The call ends: what is going on in it ends first."""
-        key, request = self._deciding or (None, None)
-        effects = self._move_server(reinvite_server.Input.OVER, now, key=key, request=request)
-        effects += self._move_client(reinvite_client.Input.OVER, now)
+        terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED) if self._deciding else list
+        effects = self._move_server(reinvite_server.Input.OVER, terminated)
+        effects += self._move_client(reinvite_client.Input.OVER, now, self._unchanged())
         self.expiry.stop()
         return effects
 
@@ -254,10 +262,12 @@ class InviteUsage:
         effects: list[Effect] = []
         if self._repeat is not None and now >= self._repeat.due:
             reply = self._repeat.wake(now)
-            happening = reinvite_server.Input.REPEAT if reply else reinvite_server.Input.NO_ACK
-            effects += self._move_server(happening, now, reply=reply)
+            if reply is not None:
+                effects += self._move_server(reinvite_server.Input.REPEAT, lambda: [reply])
+            else:
+                effects += self._move_server(reinvite_server.Input.NO_ACK, lambda: [Finish(EndReason.NO_ACK)])
         if self._change is not None and now >= self._change.due:
-            effects += self._move_client(reinvite_client.Input.WAKE, now)
+            effects += self._move_client(reinvite_client.Input.WAKE, now, self._unchanged())
         due = self.expiry.wake(now)
         if due is Due.END:
             effects.append(Finish(EndReason.EXPIRED))
@@ -289,7 +299,7 @@ class InviteUsage:
             self._change = _Change(UPDATE, b"")
         else:
             self._change = _Change(INVITE, self.session.renewed())
-        return self._move_client(reinvite_client.Input.CHANGE, now)
+        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged())
 
     def _patience(self, now: float) -> float:
         return now + 64 * self._manner.timers.t1 + reinvite_client.PATIENCE
@@ -304,44 +314,37 @@ class InviteUsage:
         )
         return [SendInDialog(Purpose.PRACK, request, next_hop)]
 
-    def _move_client(
-        self,
-        happening: reinvite_client.Input,
-        now: float,
-        *,
-        sent: Request | None = None,
-        response: Response | None = None,
-        failure: TransportFailure | None = None,
-    ) -> list[Effect]:
-        cell = reinvite_client.TABLE.get((self._client, happening))
-        if cell is None:
+    def _move_client(self, happening: reinvite_client.Input, now: float, outcome: _Act) -> list[Effect]:
+        """Go on in the table of `reinvite_client`; `outcome` is what is told where the change is over by that."""
+        cell, change = reinvite_client.TABLE.get((self._client, happening)), self._change
+        if cell is None or change is None:  # all that may happen without one is ignored
             return []
         self._client = cell[0]
         effects: list[Effect] = []
         steps = reinvite_client.Step
         for step in cell[1]:
-            if step is steps.SEND:
-                effects += self._send_change(now)
-            elif step is steps.TAKE and sent and response:
-                effects += self._take_success(sent, response, now)
-            elif step is steps.ROLL_BACK and sent:
-                self.session.received(_CARRIERS[sent.method][2], b"")
-            elif step is steps.WAIT and self._change:
-                self._change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
-            elif step is steps.CANCEL and self._change:
-                self._change.due = NEVER
-                effects.append(CancelChange())
-            elif step is steps.REPORT_UNCHANGED:
-                self._change = None
-                effects.append(Unchanged(response, failure))
-            elif step is steps.FINISH:
-                effects.append(Finish(EndReason.GONE))
+            match step:
+                case steps.SEND:
+                    effects += self._send_change(change, now)
+                case steps.TAKE | steps.REPORT_UNCHANGED:
+                    self._change = None
+                    effects += outcome()
+                case steps.ROLL_BACK:
+                    self.session.received(_CARRIERS[change.method][2], b"")
+                case steps.WAIT:
+                    change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
+                case steps.CANCEL:
+                    change.due = NEVER
+                    effects.append(CancelChange())
+                case steps.FINISH:
+                    effects.append(Finish(EndReason.GONE))
         return effects
 
-    def _send_change(self, now: float) -> list[Effect]:
-        change = self._change
-        if change is None:
-            return []
+    @staticmethod
+    def _unchanged(response: Response | None = None, failure: TransportFailure | None = None) -> _Act:
+        return lambda: [Unchanged(response, failure)]
+
+    def _send_change(self, change: _Change, now: float) -> list[Effect]:
         if change.attempts:  # the peer's own change may have come in between
             change.body = self.session.offered_again(change.body)
         try:
@@ -362,7 +365,6 @@ class InviteUsage:
         return [SendInDialog(Purpose.CHANGE, request, next_hop)]
 
     def _take_success(self, sent: Request, response: Response, now: float) -> list[Effect]:
-        self._change = None
         body = description_of(response)
         meaning = self.session.received(_CARRIERS[sent.method][1], body).meaning
         self.dialog = self.dialog.towards(response)
@@ -378,42 +380,24 @@ class InviteUsage:
             effects.insert(0, self.acknowledge(sent, answer))
         return effects
 
-    def _move_server(
-        self,
-        happening: reinvite_server.Input,
-        now: float,
-        *,
-        key: AnyServerKey | None = None,
-        request: Request | None = None,
-        status: int = 487,
-        body: bytes = b"",
-        reply: Reply | None = None,
-    ) -> list[Effect]:
+    def _move_server(self, happening: reinvite_server.Input, step: _Act) -> list[Effect]:
+        """Go on in the table of `reinvite_server`; `step` is the one that it has for this, if it has one there."""
         cell = reinvite_server.TABLE.get((self._server, happening))
         if cell is None:
             return []
-        effects: list[Effect] = []
-        steps = reinvite_server.Step
-        if steps.SUCCESS in cell[1] and key and request:
-            effects += self._succeed(key, request, body, now)  # may raise, before anything is changed by it
+        effects = step() if cell[1] else []  # may raise, before anything is changed by it
         self._server = cell[0]
-        for step in cell[1]:
-            if step is steps.REPORT_OFFER and key and request:
-                self._deciding = (key, request)
-                effects.append(Offered(request))
-            elif step in (steps.REFUSE, steps.TERMINATED) and key and request:
-                effects.append(self._refuse(key, request, status))
-            elif step is steps.REPEAT and reply:
-                effects.append(reply)
-            elif step is steps.TAKE_ACK and request:
-                self._repeat = None
-                delayed = self.session.received(Carrier.ACK, description_of(request)).meaning is Meaning.ANSWER
-                effects += [Changed(request, local=False)] if delayed else []
-            elif step is steps.FINISH:
-                effects.append(Finish(EndReason.NO_ACK))
         if self._server is not reinvite_server.State.UNACKNOWLEDGED:
             self._repeat = None
         return effects
+
+    def _ask(self, key: AnyServerKey, request: Request) -> list[Effect]:
+        self._deciding = (key, request)
+        return [Offered(request)]
+
+    def _take_ack(self, ack: Request) -> list[Effect]:
+        delayed = self.session.received(Carrier.ACK, description_of(ack)).meaning is Meaning.ANSWER
+        return [Changed(ack, local=False)] if delayed else []
 
     def _succeed(self, key: AnyServerKey, request: Request, body: bytes, now: float) -> list[Effect]:
         offers_nothing = request.method == UPDATE and not description_of(request)
@@ -430,7 +414,7 @@ class InviteUsage:
             effects.append(Changed(request, local=False))
         return effects
 
-    def _refuse(self, key: AnyServerKey, request: Request, status: int) -> Reply:
+    def _refuse(self, key: AnyServerKey, request: Request, status: int) -> list[Effect]:
         fields: list[tuple[str, object]] = []
         if self._deciding is not None and self._deciding[0] == key:
             self._deciding = None
@@ -439,7 +423,7 @@ class InviteUsage:
             fields.append(("Min-SE", self._manner.min_interval))
         elif status == SERVER_BUSY:
             fields.append(("Retry-After", self._tokens.number(MAX_RETRY_AFTER + 1)))
-        return Reply(key, build_response(request, status, fields=self._manner.signed(fields)))
+        return [Reply(key, build_response(request, status, fields=self._manner.signed(fields)))]
 
 
 def _reliable_number(response: Response) -> int | None:

@@ -280,7 +280,7 @@ class Endpoint:
             waiter.request, waiter.hop = output.request, output.hop
             self.loop.tell_when_sent(bytes(output.request), waiter.sent)
         elif isinstance(output, ResponseReceived) and output.response.is_provisional:
-            waiter.provisional.append(output.response)
+            waiter.progress(output.response)
         else:
             del self._waiters[output.ticket]
             waiter.finish(output)

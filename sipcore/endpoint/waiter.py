@@ -9,6 +9,9 @@ from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Hop
 from sipcore.value import maker
 
+MAX_PROVISIONAL = 64
+"""1xx that are kept for one request: a peer may send them for as long as it likes, and the first tell the story."""
+
 _make_exchange = maker(Exchange)
 
 
@@ -39,6 +42,11 @@ class Waiter:
     def sent(self, at: float) -> None:
         """The request left at this time."""
         self.sent_at = at
+
+    def progress(self, response: Response) -> None:
+        """A 1xx came; past MAX_PROVISIONAL it is not kept."""
+        if len(self.provisional) < MAX_PROVISIONAL:
+            self.provisional.append(response)
 
     def finish(self, final: ResponseReceived | RequestFailed) -> None:
         """Wake the task with what its request came to."""

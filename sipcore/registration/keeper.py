@@ -28,6 +28,7 @@ from sipcore.registration.binding import (
     without_expires,
 )
 from sipcore.registration.waits import refresh_after, retry_after
+from sipcore.resolve.target import is_transport
 from sipcore.tokens import Tokens
 from sipcore.value import value
 
@@ -59,7 +60,8 @@ class Input(Enum):
     START = "start"
     ACCEPTED = "2xx"
     ADJUSTED = "asks for something else"
-    """423, 439 or 3xx: the request is sent again, changed as the response wants."""
+    """423 or 439: the request is sent again, changed as the response wants."""
+    MOVED = "3xx that leads on"
     FAILED = "failed for now"
     REFUSED = "refused for good"
     DUE = "due"
@@ -92,6 +94,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
         for cell, target in (
             ((state, _I.ACCEPTED), (_S.REGISTERED, (_DO.REFRESH_LATER, _DO.REPORT_BINDING))),  # 10.2.4
             ((state, _I.ADJUSTED), (state, (_DO.SEND,))),  # 10.2.8; RFC 5626 §4.2.1
+            ((state, _I.MOVED), (state, (_DO.SEND_ANEW,))),  # 8.1.3.4: to the other registrar, not to this one again
             ((state, _I.FAILED), (_S.WAITING, (_DO.RETRY_LATER, _DO.REPORT_FAILURE))),  # 10.2.7; RFC 5626 §4.5
             ((state, _I.REFUSED), (_S.ENDED, (_DO.REPORT_FAILURE, _DO.REPORT_END))),
             ((state, _I.STOP), (_S.STOPPING, ())),
@@ -107,15 +110,16 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.WAITING, _I.STOP_UNBOUND): (_S.ENDED, (_DO.REPORT_END,)),
     (_S.STOPPING, _I.ACCEPTED): (_S.REMOVING, (_DO.REMOVE,)),
     (_S.STOPPING, _I.ADJUSTED): (_S.REMOVING, (_DO.REMOVE,)),
+    (_S.STOPPING, _I.MOVED): (_S.REMOVING, (_DO.REMOVE,)),
     (_S.STOPPING, _I.FAILED): (_S.REMOVING, (_DO.REMOVE,)),  # it may have been bound all the same
     (_S.STOPPING, _I.REFUSED): (_S.ENDED, (_DO.REPORT_END,)),
     **{
         (_S.REMOVING, happening): (_S.ENDED, (_DO.REPORT_END,))
-        for happening in (_I.ACCEPTED, _I.ADJUSTED, _I.FAILED, _I.REFUSED)
+        for happening in (_I.ACCEPTED, _I.ADJUSTED, _I.MOVED, _I.FAILED, _I.REFUSED)
     },
 }
 _UNDER_WAY = (_S.REGISTERING, _S.REFRESHING, _S.STOPPING, _S.REMOVING)
-_ANSWERS = (_I.ACCEPTED, _I.ADJUSTED, _I.FAILED, _I.REFUSED)
+_ANSWERS = (_I.ACCEPTED, _I.ADJUSTED, _I.MOVED, _I.FAILED, _I.REFUSED)
 IGNORED = {
     *((state, _I.FLOW_FAILED) for state in State if state is not _S.REGISTERED),  # a request on it fails by itself
     *((state, _I.DUE) for state in (*_UNDER_WAY, _S.IDLE)),  # a timer that was set before
@@ -269,7 +273,7 @@ class Keeper:
             return self._accept(response, now)
         if auth is None and self._adjustments < MAX_ADJUSTMENTS and self._adjust(response):
             self._adjustments += 1
-            return self._move(Input.ADJUSTED, now)
+            return self._move(Input.MOVED if response.status // 100 == 3 else Input.ADJUSTED, now)
         self._failures += 1
         passing = auth is None and (response.status in PASSING or RETRY_AFTER.name in response.headers)
         return self._move(Input.FAILED if passing else Input.REFUSED, now)
@@ -343,6 +347,8 @@ class Keeper:
                 self._due = now + refresh_after(self.binding.granted, self._chance())
             elif step is Step.RETRY_LATER:
                 self._due = now + retry_after(self._failures, _asked_to_wait(self._outcome[0]), self._chance())
+                if self.binding is None or self.binding.until <= now:
+                    self._domain = self.registration.domain  # whither it was redirected holds no longer (§21.3.3)
             else:
                 effects += self._effect(step, now)
         return effects
@@ -371,8 +377,10 @@ def _asked_to_wait(response: Response | None) -> int | None:
 
 
 def _redirection(response: Response) -> SipUri | None:
-    """Where a 3xx sends the request: its first Contact that is a SIP URI (RFC 3261 §8.1.3.4)."""
+    """Where a 3xx sends the request: its first Contact that a request can be sent to (RFC 3261 §8.1.3.4)."""
     found = read_or_none(response, CONTACT)
     addresses = found if isinstance(found, tuple) else ()
     uris = (address.uri for address in addresses if isinstance(address, Address))
-    return next((uri for uri in uris if isinstance(uri, SipUri)), None)
+    return next(
+        (uri for uri in uris if isinstance(uri, SipUri) and (not uri.transport or is_transport(uri.transport))), None
+    )

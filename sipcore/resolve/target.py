@@ -154,6 +154,11 @@ class Target:
         return f"{scheme}:{host}{port}{transport}"
 
 
+def is_transport(name: str) -> bool:
+    """Whether a URI's transport parameter names a transport that this side has."""
+    return name.upper() in Transport.__members__
+
+
 @lru_cache(MAX_KNOWN)
 def is_numeric(host: str) -> bool:
     """Whether `host` is an IP address (with a zone after `%` at most) and not a name."""

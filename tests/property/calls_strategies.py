@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from sipcore.stack import StackConfig
+from tests.property import hostile
 from tests.property.calls_users import Action, Weather
 from tests.property.strategies import FRAGMENTS
 from tests.sipcore.wire import ALICE, BOB, description
@@ -39,6 +40,8 @@ actions = st.builds(
 )
 openings = st.sampled_from(["up", "up", "ringing", "nothing"])
 
+Told = tuple[str, tuple[tuple[str, str], ...]]
+
 
 @dataclass(frozen=True)
 class Forgery:
@@ -49,9 +52,9 @@ class Forgery:
     which: int
     """How many messages ago its first sender sent it."""
     method: str
-    """The method that it is given, unless empty."""
-    fields: tuple[tuple[str, str], ...]
-    """What stands in the place of these header fields."""
+    """The method that it is given if it is a request, unless empty."""
+    told: Told
+    """The status that it is given if it is a response, unless empty, and what stands in the place of header fields."""
     cuts: tuple[tuple[int, int, str], ...]
     """Where, in the end, how many bytes are replaced by what."""
     body: bytes | None
@@ -59,20 +62,20 @@ class Forgery:
 
     def of(self, data: bytes) -> bytes:
         """The forged message."""
-        head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.split(b"\r\n")
-        fields = list(self.fields)
-        if self.method and not lines[0].startswith(b"SIP/"):
-            lines[0] = self.method.encode() + b" " + lines[0].partition(b" ")[2]
+        start, _, rest = data.partition(b"\r\n")
+        status, fields = self.told[0], list(self.told[1])
+        if start.startswith(b"SIP/"):
+            start = f"SIP/2.0 {status} Forged".encode() if status else start
+        elif self.method:
+            start = self.method.encode() + b" " + start.partition(b" ")[2]
             if self.method != "CANCEL":  # which has the branch and the number of what it is for
                 fields.append(("Via", f"SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{self.method}{self.which}"))
             fields.append(("CSeq", f"{1 if self.method == 'CANCEL' else 100 + self.which} {self.method}"))
-        for name, content in fields:
-            lines = [line for line in lines if not line.lower().startswith(name.lower().encode() + b":")]
-            lines.append(f"{name}: {content}".encode())
-        body = body if self.body is None else self.body
-        lines = [line for line in lines if not line.lower().startswith(b"content-length:")]
-        data = b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
+        data = start + b"\r\n" + rest
+        if self.body is not None:
+            data = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + self.body
+        length = len(data.partition(b"\r\n\r\n")[2])
+        data = hostile.with_fields(data, (*fields, ("Content-Length", str(length))))
         for place, length, text in self.cuts:
             at = place % (len(data) + 1)
             data = data[:at] + text.encode("utf-8", "surrogateescape") + data[at + length :]
@@ -104,6 +107,13 @@ forged_fields = st.sampled_from(
         *[("Reason", "SIP;cause=x"), ("Retry-After", "x"), ("Max-Forwards", "0"), ("WWW-Authenticate", "Digest x")],
     ]
 )
+
+
+def told(statuses: list[str], fields: st.SearchStrategy[tuple[str, str]], least: int) -> st.SearchStrategy[Told]:
+    """A status, and header fields that go with it."""
+    return st.tuples(st.sampled_from(statuses), st.lists(fields, min_size=least, max_size=3).map(tuple))
+
+
 forgeries = st.builds(
     Forgery,
     from_alice=st.booleans(),
@@ -112,7 +122,10 @@ forgeries = st.builds(
     method=st.sampled_from(
         ["", "", "", "INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY"]
     ),
-    fields=st.lists(forged_fields, max_size=3).map(tuple),
+    told=told(["", "", "100", "183", "200", "408", "422", "481", "486", "491", "503"], forged_fields, 0)
+    | told(["", "183", "200"], hostile.fields, 1)
+    | told(["401", "407"], hostile.of_challenges, 1)
+    | told(["300", "302", "305", "380"], hostile.of_routes, 1),
     cuts=st.just(())
     | st.lists(st.tuples(st.integers(0, 700), st.integers(0, 20), st.sampled_from(FRAGMENTS)), max_size=3).map(tuple),
     body=st.none() | st.sampled_from([b"", b"v=0\r\n", b"\0", description(ALICE), description(BOB)]),

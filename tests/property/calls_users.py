@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallAnswered,
@@ -88,7 +90,7 @@ class RoughWire(Wire):
                     self.count += 1
                     if self.chance.random() >= self.weather.loss:
                         late = 2 * self.chance.random() if self.chance.random() < self.weather.late else 0.0
-                        self.flying.append((self.now + DELAY + late, self.count, other, output.data))
+                        self.flying.append((self.now + DELAY + late, self.count, other, self.alter(output.data)))
             case Resolve(ticket, question) if not isinstance(question, Prepare):
                 nowhere = TransportFailure(FailureReason.UNRESOLVABLE, "no such name", section="RFC 3263 §4")
                 side.stack.resolved(ticket, nowhere, self.now)
@@ -155,7 +157,8 @@ class User:
         fields = [("Replaces", self.stack.replaces(self.live[-1]))] if how == 5 and self.live else []
         uri = parse_uri(f"sip:bob@{there}")
         invite = build_request("INVITE", uri, identity, fields=fields, body=body, content_type=SDP if body else "")
-        order = Order(invite, Hop(self.wire.transport, there), "user")
+        auth = AuthSession(Account("user", "secret", hosts=[there.host]))
+        order = Order(invite, Hop(self.wire.transport, there), "user", auth)
         self.placed.append(self.stack.call(order, self.wire.now, redirects=how % 3))
 
     def ring(self, call: int, how: int) -> None:

@@ -8,6 +8,7 @@ agree within 64 T1 and the session timer; once both have hung up, nothing is lef
 import random
 from collections.abc import Iterator
 from enum import Enum
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -143,6 +144,32 @@ def test_whatever_comes_nothing_breaks_and_nothing_is_left(
             data = sent[-1 - step.which % len(sent)][1]
             wire.deliver(wire.bob if step.to_bob else wire.alice, step.of(data))
         wire.run(step.pause)
+    end(wire, alice, bob)
+
+
+@given(
+    configs,
+    configs,
+    st.lists(actions, min_size=8, max_size=30),
+    st.lists(st.none() | forgeries, min_size=1, max_size=12),
+)
+def test_whatever_becomes_of_messages_on_their_way_nothing_breaks_and_nothing_is_left(
+    one: StackConfig, other: StackConfig, plan: list[Action], forged: list[Forgery | None]
+) -> None:
+    wire, alice, bob = begin(one, other, "nothing", 0)
+    forger = cycle(forged)
+    wire.alter = lambda data: forgery.of(data) if (forgery := next(forger)) else data
+    alice.call(0, 1)
+    for action in plan:
+        (alice, bob)[action.at_bob].do(action)
+        wire.run(action.pause)
+    wire.alter = lambda data: data
+    conclude(wire, alice, bob, 64 * T1)  # an INVITE that comes through unchanged at last is one more call
+    end(wire, alice, bob)
+
+
+def end(wire: RoughWire, alice: User, bob: User) -> None:
+    """Let both hang up whatever there is, and see that nothing is left."""
     conclude(wire, alice, bob, 1.0)
     for user in (alice, bob):
         for call in user.live:

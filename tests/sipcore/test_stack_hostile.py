@@ -8,7 +8,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Prepare, Resolve
+from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, CallReceived, Prepare, Resolve
 from sipcore.message.build import Ends, Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
@@ -19,6 +19,7 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import DiscardTrace, Stamp
 from sipcore.transactions.effects import Transmit
+from tests.property import hostile
 from tests.sipcore.wire import ALICE, BOB, Side, Wire
 
 FLOW = Flow(Transport.UDP, ALICE, BOB)
@@ -49,26 +50,44 @@ def methods(wire: Wire) -> list[str]:
     return [message.method for message in sent(wire.alice) if isinstance(message, Request)]
 
 
-@given(name=st.sampled_from(sorted(row.name for row in ROWS.values())), text=st.text(max_size=30))
+TEXTS = (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+    | hostile.address_lists
+    | hostile.challenges
+    | hostile.keyed
+    | hostile.sequences
+    | hostile.word_lists
+)
+
+
+@given(name=st.sampled_from(sorted(row.name for row in ROWS.values())), text=TEXTS)
 def test_no_value_of_any_header_field_escapes(name: str, text: str) -> None:
     wire = Wire()
     for method in ("OPTIONS", "INVITE", "BYE"):
         request = Ends("UDP", BOB.host, BOB.port).around(wire.request(method), "z9hG4bK" + method)
-        safe = "".join(character for character in text if character.isprintable())
-        data = bytes(request.with_header(name, safe))
+        data = hostile.with_fields(bytes(request), ((name, text),))
         wire.alice.stack.receive(data, FLOW, Stamp(0.0), 0.0)
         wire.alice.stack.handle_timeout(100.0)
 
 
-@given(name=st.sampled_from(["Contact", "Record-Route", "To", "Require", "Via"]), text=st.text(max_size=20))
+@given(
+    name=st.sampled_from(
+        ["Contact", "Record-Route", "To", "From", "Via", "CSeq", "Require", "RSeq", "Session-Expires"]
+    ),
+    text=TEXTS | hostile.wrapped | hostile.addresses,
+)
 def test_no_response_to_an_invite_escapes(name: str, text: str) -> None:
-    safe = "".join(character for character in text if character.isprintable())
     wire = placed()
     (invite,) = (message for message in sent(wire.alice) if isinstance(message, Request))
-    for status in (180, 200):
-        answer = build_response(invite, status, tag="b1").with_header(name, safe)
-        wire.alice.stack.receive(bytes(answer), FLOW, Stamp(0.0), 0.0)
-    wire.alice.stack.handle_timeout(100.0)
+    for status in (180, 183, 200):
+        wire.deliver(wire.alice, hostile.with_fields(bytes(build_response(invite, status, tag="b1")), ((name, text),)))
+    wire.alice.stack.hang_up(1, wire.now)
+    wire.pump()
+    for question in wire.alice.told(Resolve):
+        nowhere = TransportFailure(FailureReason.UNRESOLVABLE, "no such name", section="RFC 3263 §4")
+        wire.alice.stack.resolved(question.ticket, nowhere, wire.now)
+    wire.run(200.0)
+    assert len(wire.alice.stack) == 0
 
 
 QUOTED_NUL = '"\\\0"'
@@ -187,6 +206,24 @@ def test_requests_inside_the_dialog(method: str, status: int) -> None:
     assert answers(wire)[-1] == status
 
 
+def test_an_ack_before_any_2xx_changes_nothing() -> None:
+    """Whoever knows the tags of an early dialog can send one, or can have the caller send one by a 2xx of its own."""
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.pump()
+    ringing = wire.bob.sent[-1][1]
+    wire.deliver(wire.alice, ringing.replace(b"SIP/2.0 180 Ringing", b"SIP/2.0 200 OK"))
+    wire.run(0.1)
+    assert "ACK" in wire.alice.starts()
+    assert not wire.bob.told(CallConfirmed)
+    wire.accept(received.call)
+    wire.run(0.1)
+    assert len(wire.bob.told(CallConfirmed)) == 1
+
+
 def test_a_sequence_number_that_goes_back_is_an_error() -> None:
     wire = placed()
     from_bob(wire, 200, "b1", ("Contact", f"<sip:bob@{BOB}>"))
@@ -278,3 +315,35 @@ def test_the_answer_to_a_cancel_has_the_tag_of_the_487() -> None:
     tags = {message.to_tag for message in sent(wire.bob) if isinstance(message, Response)}
     assert len(tags) == 1
     assert [event.reason for event in wire.alice.events if isinstance(event, CallEnded)] == [EndReason.LOCAL_HANG_UP]
+
+
+def test_a_2xx_again_from_a_peer_without_a_tag_is_acknowledged_after_a_change() -> None:
+    """RFC 3261 §12.2.1.1 lets a peer of RFC 2543 have none: its requests look as if they began a dialog."""
+    wire = placed()
+    from_bob(wire, 200, "", ("Contact", f"<sip:bob@{BOB}>"), ("Allow", "UPDATE"))
+    wire.pump()
+    wire.alice.stack.change(1, b"", wire.now, method="UPDATE")
+    wire.pump()
+    update = sent(wire.alice)[-1]
+    assert isinstance(update, Request)
+    assert (update.method, update.to_tag) == ("UPDATE", None)
+    wire.deliver(wire.alice, bytes(build_response(update, 200)))
+    from_bob(wire, 200, "", ("Contact", f"<sip:bob@{BOB}>"))
+    assert methods(wire) == ["INVITE", "ACK", "UPDATE", "ACK"]
+
+
+def test_an_invite_that_is_replayed_is_another_call_and_leaves_nothing() -> None:
+    """After 64 T1 nothing knows its branch any more (RFC 6026 §7.1), while the call that it made may last."""
+    wire = Wire()
+    call, at_bob = wire.up()
+    invite = wire.alice.sent[0][1]
+    wire.run(40.0)
+    wire.deliver(wire.bob, invite)
+    (_, again) = wire.bob.told(CallReceived)
+    wire.bob.stack.ring(again.call, 183, wire.now, reliably=True)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    assert [event.call for event in wire.bob.told(CallEnded)] == [at_bob]
+    wire.bob.stack.reject(again.call, 480, wire.now)  # a PRACK may still come, until its transaction is over
+    wire.run(200.0)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from sipcore.events import CallReceived, Output, Prepare, Resolve
@@ -29,6 +30,7 @@ T = TypeVar("T")
 """Seconds from one side to the other."""
 
 
+@lru_cache
 def description(address: SocketAddress) -> bytes:
     """What one side offers or answers: one stream of PCMU."""
     return bytes(audio_description(address=address.host, port=40000, session_id=1, session_version=1, codecs=[PCMU]))

@@ -30,6 +30,7 @@ def invite(*fields: tuple[str, object]) -> Request:
         ((("Supported", "timer"), ("Session-Expires", "1800")), ABLE, ["timer", "1800;refresher=uac"], False),
         ((("Supported", "timer"), ("Session-Expires", "1800;refresher=uas")), ABLE, ["1800;refresher=uas"], True),
         ((("Session-Expires", "1800"),), ABLE, ["1800;refresher=uas"], True),  # put in by a proxy (section 8.1)
+        ((("Session-Expires", "1"),), ABLE, ["90;refresher=uas"], True),  # no 422 for one that does not know it
         ((), Manner(extensions=("timer",), interval=600), ["600;refresher=uas"], True),
         ((("Supported", "timer"),), Manner(extensions=("timer",), interval=600), ["timer", "600;refresher=uac"], False),
         (
@@ -85,6 +86,9 @@ def test_what_is_too_short(seconds: int, supported: str, shortest: int | None) -
         ("1800;refresher=uas", False, 1768.0),
         ("1800", True, 900.0),
         ("90;refresher=uas", False, 60.0),
+        ("1;refresher=uac", True, 45.0),  # as if it were 90 s: nobody may grant less (section 4)
+        ("1", True, 45.0),
+        ("6;refresher=uas", False, 4.0),  # whoever refreshes may do so as often as it likes
         ("0", True, 900.0),
         (None, True, 900.0),
         ("nonsense", True, 900.0),
@@ -105,6 +109,19 @@ def test_the_refresh_comes_first_and_the_end_if_it_does_not_help() -> None:
     assert expiry.wake(500.0) is Due.NOTHING
     assert expiry.wake(568.0) is Due.END
     assert expiry.due == NEVER
+
+
+def test_a_peer_that_grants_next_to_nothing_does_not_set_the_rate() -> None:
+    def shortened(data: bytes) -> bytes:
+        return data.replace(b"Session-Expires: 600", b"Session-Expires: 1") if data.startswith(b"SIP/2.0 200") else data
+
+    bob = StackConfig(session_interval=600)
+    wire = Wire(config=StackConfig(session_interval=600), bobs_config=bob, alter=shortened)
+    wire.up()
+    before = len(wire.alice.sent)
+    wire.run(100.0)
+    assert wire.alice.starts()[before:] == ["UPDATE"] * 2  # RFC 4028 §4: after 45 s, and after 45 s more
+    assert not wire.alice.told(CallEnded)
 
 
 def test_a_timer_that_only_the_peer_wanted_ends_when_it_says_so() -> None:

@@ -33,6 +33,8 @@ def targets(first: str, limit: int, *contacts: str) -> list[str]:
         ("sips:a@x", 5, ("<sip:b@y>", "<sips:c@y>"), ["sips:c@y"]),
         ("sip:a@x", 5, ("<sip:b@y;method=REFER?Route=%3Csip:z%3E>",), ["sip:b@y"]),
         ("sip:a@x", 5, ("<sip:b@y>;q=nonsense",), ["sip:b@y"]),
+        ("sip:a@x", 5, ("<sip:b@y>;q=0.1", "<sip:c@y>;q=nan", "<sip:d@y>;q=0.9"), ["sip:c@y", "sip:d@y", "sip:b@y"]),
+        ("sip:a@x", 5, ("<sip:b@y>;q=0.1", "<sip:c@y>;q=1e9"), ["sip:c@y", "sip:b@y"]),
         ("sip:a@x", 5, ("*",), []),
         ("sip:a@x", 5, ("<<<",), []),
         ("sip:a@x", 5, (), []),

@@ -199,3 +199,44 @@ def test_a_refusal_ends_the_repetition() -> None:
     before = wire.bob.starts().count("183 INVITE")
     wire.run(40)
     assert wire.bob.starts().count("183 INVITE") == before
+
+
+@pytest.mark.parametrize(
+    ("offer", "body", "answered"),
+    [
+        (description(ALICE), description(BOB), None),
+        (b"", description(BOB), b"m=audio 0 "),  # an offer, which the PRACK refuses
+    ],
+)
+def test_a_reliable_1xx_that_crosses_the_cancel_is_acknowledged(
+    offer: bytes, body: bytes, answered: bytes | None
+) -> None:
+    """RFC 3262 §4: the caller must, whatever it wants of the call by now; its callee may wait for it."""
+    wire = Wire()
+    call, at_bob = ringing(wire, offer=offer)
+    wire.bob.stack.ring(at_bob, 180, wire.now)
+    wire.run(0.1)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=body, content_type=SDP)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    assert wire.alice.starts()[:3] == ["INVITE", "CANCEL", "PRACK"]
+    assert "200 PRACK" in wire.bob.starts()
+    if answered:
+        assert answered in wire.alice.messages()[2].body
+    assert len(wire.alice.told(CallProgress)) == 1  # the owner has done with it
+    assert not wire.alice.told(CallOffered)
+    wire.run(100)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_an_offer_that_cannot_be_read_has_no_answer_for_who_has_given_up() -> None:
+    wire = Wire()
+    call, at_bob = ringing(wire, offer=b"")
+    wire.bob.stack.ring(at_bob, 180, wire.now)
+    wire.run(0.1)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=b"nonsense", content_type=SDP)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert "PRACK" not in wire.alice.starts()
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)

@@ -28,3 +28,11 @@ def test_every_state_is_reached_and_every_step_is_taken(side: ModuleType) -> Non
 @pytest.mark.parametrize("side", MACHINES)
 def test_there_are_at_most_eight_states(side: ModuleType) -> None:
     assert len(side.State) <= 8
+
+
+def test_what_the_peer_does_to_the_session_takes_one_step_wherever_it_takes_any() -> None:
+    """`InviteUsage` gives that step with the happening."""
+    for happening in reinvite_server.Input:
+        taken = {steps for (_, each), (_, steps) in reinvite_server.TABLE.items() if each is happening and steps}
+        assert len(taken) == 1
+        assert {len(steps) for steps in taken} == {1}

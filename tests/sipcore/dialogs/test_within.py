@@ -144,6 +144,34 @@ def test_what_may_be_inside_a_subscription_is_its_owners(method: str, known: boo
     assert [event.response.status for event in wire.alice.told(ResponseReceived)] == answers
 
 
+@pytest.mark.parametrize(
+    ("event", "config", "answers"),
+    [
+        ("refer", StackConfig(), [200]),
+        ("dialog", StackConfig(), [489]),  # RFC 6665 §4.1.3
+        ("", StackConfig(), [489]),
+        ("dialog", StackConfig(methods=("NOTIFY",)), []),  # the owner may know it
+        ("dialog", StackConfig(passes_unknown=True), []),
+    ],
+)
+def test_a_notification_of_another_event_in_a_call_that_transfers(
+    event: str, config: StackConfig, answers: list[int]
+) -> None:
+    wire = Wire(config=config, bobs_config=StackConfig())
+    call, at_bob = wire.up()
+    wire.alice.stack.request_within(call, "REFER", wire.now, fields=[("Refer-To", "<sip:carol@192.0.2.3>")])
+    wire.run(0.1)
+    fields = [("Event", event), ("Subscription-State", "active")] if event else []
+    wire.bob.stack.request_within(at_bob, "NOTIFY", wire.now, fields=fields)
+    wire.run(0.1)
+    refusals = [event.response for event in wire.bob.told(ResponseReceived)]
+    assert [response.status for response in refusals] == answers
+    assert [response.headers.get("Allow-Events") for response in refusals if response.status == 489] == [
+        "refer" for status in answers if status == 489
+    ]
+    assert len(wire.alice.told(CallRequested)) == (not answers)
+
+
 def test_a_notification_that_nobody_subscribed_to_is_refused() -> None:
     wire = Wire()
     _, at_bob = wire.up()

@@ -102,6 +102,30 @@ async def test_registered_for_the_length_of_a_block(transport: Transport) -> Non
         assert sum(isinstance(outcome, Refused) for outcome in running.outcomes) == 1  # the nonce is used again
 
 
+async def test_a_redirection_leads_to_the_other_registrar() -> None:
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
+    config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
+    async with desk(Transport.UDP) as running, open_endpoint(config) as first, open_endpoint() as client:
+        there = f"<sip:{running.hop.remote}>"
+
+        async def redirect() -> None:
+            async for incoming in first.incoming():
+                assert isinstance(incoming, IncomingRequest)
+                incoming.respond(302, fields=[("Contact", there)])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(redirect)
+            address = first.transports.local_address(Transport.UDP)
+            assert address is not None
+            registrar = SipUri(address.host, None, address.port)
+            async with keep_registered(client, Registration(AOR, registrar), auth=auth) as registered:
+                assert (await registered.binding()).listed
+                assert len(running.registrar.bindings(AOR.uri, trio.current_time())) == 1
+            assert changes(running) == [Change.ADDED, Change.REMOVED]
+            nursery.cancel_scope.cancel()
+
+
 async def test_a_wrong_password() -> None:
     auth = AuthSession(Account("alice", "wrong", hosts=["127.0.0.1"]))
     async with desk(Transport.UDP) as running, open_endpoint() as client:

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from sipcore.endpoint.waiter import Waiter
+from sipcore.endpoint.waiter import MAX_PROVISIONAL, Waiter
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import RequestFailed, ResponseReceived
 from sipcore.message.build import response
@@ -46,9 +46,19 @@ def test_an_exchange_is_all_that_came_for_a_request() -> None:
     waiter = Waiter()
     waiter.request, waiter.hop, waiter.sent_at = Wire().request("OPTIONS"), Hop(Transport.UDP, BOB, ALICE), 1.0
     early, late = (response(waiter.request, status, tag="t") for status in (180, 200))
-    waiter.provisional.append(early)
+    waiter.progress(early)
     flow = Flow(Transport.UDP, ALICE, BOB)
     waiter.finish(ResponseReceived(1, late, flow, Stamp(1.25)))
     exchange = waiter.exchange()
     assert (exchange.request, exchange.response, exchange.provisional) == (waiter.request, late, (early,))
     assert (exchange.hop, exchange.flow, exchange.rtt, exchange.auth_error) == (waiter.hop, flow, 0.25, None)
+
+
+def test_a_peer_that_never_stops_ringing_costs_no_more_than_so_much() -> None:
+    waiter, request = Waiter(), Wire().request("OPTIONS")
+    first = response(request, 100)
+    waiter.progress(first)
+    for _ in range(2 * MAX_PROVISIONAL):
+        waiter.progress(response(request, 180, tag="t"))
+    assert len(waiter.provisional) == MAX_PROVISIONAL
+    assert waiter.provisional[0] is first

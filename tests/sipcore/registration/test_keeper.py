@@ -300,13 +300,26 @@ def test_a_wrong_password_is_not_tried_again() -> None:
 
 def test_a_redirection() -> None:
     desk = Desk().start().answer(302, ("Contact", "<tel:+1>, <sip:other.example.com>"))
-    assert desk.told[-1] == Send(SipUri("other.example.com"), anew=False)
+    assert desk.told[-1] == Send(SipUri("other.example.com"), anew=True)
+    assert desk.last.uri_text == "sip:other.example.com"
+
+
+def test_where_it_was_redirected_in_vain_is_not_where_it_is_tried_again() -> None:
+    desk = Desk().start().answer(302, ("Contact", "<sip:other.example.com>")).answer(503).wait()
+    assert desk.last.uri_text == "sip:example.com"
+    desk.answer(302, ("Contact", "<sip:other.example.com>")).accept(300).wait().answer(503)
+    stop(desk)  # what was bound there is taken back there
     assert desk.last.uri_text == "sip:other.example.com"
 
 
 @pytest.mark.parametrize(
     ("aor", "fields"),
-    [(AOR, ()), (AOR, [("Contact", "<tel:+1>")]), (Address.parse("<sips:a@b.c>"), [("Contact", "<sip:b.c>")])],
+    [
+        (AOR, ()),
+        (AOR, [("Contact", "<tel:+1>")]),
+        (AOR, [("Contact", "<sip:b.c;transport=zz>")]),
+        (Address.parse("<sips:a@b.c>"), [("Contact", "<sip:b.c>")]),
+    ],
 )
 def test_a_redirection_to_nowhere(aor: Address, fields: list[tuple[str, str]]) -> None:
     assert Desk(Registration(aor)).start().answer(302, *fields).state is State.ENDED
