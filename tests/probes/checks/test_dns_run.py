@@ -44,13 +44,29 @@ def answer(query: dns.message.Message, *records: str, rcode: int = 0, flags: int
     return made
 
 
+async def both_sockets(host: str) -> tuple[trio.socket.SocketType, trio.SocketListener]:
+    """A socket for datagrams and a listener at one port: at another one where somebody has the first already."""
+    family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
+    while True:
+        (listener,) = await trio.open_tcp_listeners(0, host=host)
+        sock = trio.socket.socket(family, trio.socket.SOCK_DGRAM)
+        try:
+            await sock.bind((host, listener.socket.getsockname()[1]))
+        except OSError:
+            sock.close()
+            listener.socket.close()
+            continue
+        return sock, listener
+
+
 @asynccontextmanager
 async def resolver(answers: Answers, tcp: bytes | None = None, host: str = HOST) -> AsyncIterator[SocketAddress]:
     """A resolver: by UDP it says what `answers` makes, by TCP always `tcp`, the ID put in; None for no TCP."""
-    family = trio.socket.AF_INET6 if ":" in host else trio.socket.AF_INET
-    with trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sock:
-        await sock.bind((host, 0))
+    sock, listener = await both_sockets(host)
+    with sock, listener.socket:
         address = socket_address(sock.getsockname())
+        if tcp is None:
+            listener.socket.close()
 
         async def serve() -> None:
             while True:
@@ -67,8 +83,7 @@ async def resolver(answers: Answers, tcp: bytes | None = None, host: str = HOST)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve)
             if tcp is not None:
-                listener = await trio.open_tcp_listeners(address.port, host=host)
-                nursery.start_soon(trio.serve_listeners, serve_stream, listener)
+                nursery.start_soon(trio.serve_listeners, serve_stream, [listener])
             yield address
             nursery.cancel_scope.cancel()
 
