@@ -212,8 +212,8 @@ def _faults_of_networks() -> list[CallCase]:
     def boxed(name: str, expected: str, make: Callable[[], Box], **script: object) -> CallCase:
         return CallCase(f"caller-network-{name}", expected, Called(ProberCaller(script)), make_boxes=lambda: (make(),))
 
-    def bad(name: str, expected: str, impairment: Impairment) -> CallCase:
-        called = Called(ProberCaller({"hold": 4.0}))
+    def bad(name: str, expected: str, impairment: Impairment, **script: object) -> CallCase:
+        called = Called(ProberCaller({"hold": 4.0, **script}))
         return CallCase(f"caller-network-{name}", expected, called, ways=((OUT, impairment),))
 
     private = rb"\g<1>192.168.0.2"
@@ -226,7 +226,7 @@ def _faults_of_networks() -> list[CallCase]:
         boxed("invite-lost", "no-call-came", lambda: SipFilter(b"INVITE sip"), ring_timeout=1.0),
         boxed("translator", "rtp-from-elsewhere", Nat),
         bad("loss", "rtp-loss", Impairment(loss=0.15)),
-        bad("jitter", "jitter-high", Impairment(jitter=1.0)),
+        bad("jitter", "jitter-high", Impairment(jitter=1.0), ptime=60.0, hold=6.0),
         bad("reordering", "rtp-reordered", Impairment(reordering=0.15, held_back=0.05)),
         bad("duplication", "rtp-duplicated", Impairment(duplication=0.4)),
     ]

@@ -164,14 +164,19 @@ def _boxed(name: str, expected: str, *make: Callable[[], Box], **script: object)
 
 
 def network_faults() -> list[CallCase]:
-    def bad(name: str, expected: str, out: Impairment | None = None, back: Impairment | None = None) -> CallCase:
+    def bad(
+        name: str, expected: str, out: Impairment | None = None, back: Impairment | None = None, **script: object
+    ) -> CallCase:
         ways = (*([(OUT, out)] if out else []), *([(BACK, back)] if back else []))
-        return CallCase(f"network-{name}", expected, PLAIN, {"hold": 4.0}, ways=ways)
+        return CallCase(f"network-{name}", expected, PLAIN, {"hold": 4.0, **script}, ways=ways)
+
+    # In a queue no packet catches up with the one before it by more than there is between them.
+    rough, long = Impairment(jitter=1.0), 60.0
 
     return [
         bad("loss-back", "rtp-loss", back=Impairment(loss=0.15)),
         bad("loss-out", "rtp-loss-out", Impairment(loss=0.15)),
-        bad("jitter", "jitter-high", Impairment(jitter=1.0), Impairment(jitter=1.0)),
+        bad("jitter", "jitter-high", rough, rough, ptime=long, hold=6.0),
         bad("reordering", "rtp-reordered", back=Impairment(reordering=0.15, held_back=0.05)),
         bad("duplication", "rtp-duplicated", back=Impairment(duplication=0.4)),
         bad("delay", "delay-high", Impairment(delay=0.2), Impairment(delay=0.2)),
