@@ -7,12 +7,12 @@ from probes.capture.fields import Data, address_of, count_of, number_of, part_of
 from probes.result import CallMedia
 from sipcore.media.dtmf import ReceivedKey
 from sipcore.media.listen import Echo, Heard
+from sipcore.media.plan import DEFAULT_PTIME
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpected
 from sipcore.media.srtp import SrtpFailures
 from sipcore.resolve.target import SocketAddress
 
-DEFAULT_PTIME = 0.02
 MAX_SOURCES = 256
 MAX_KEYS = 256
 MAX_PARTS = 64
