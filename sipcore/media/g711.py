@@ -4,10 +4,10 @@ Samples are linear and signed, of 16 bits: a segment's value is moved up to fill
 """
 
 from collections.abc import Sequence
-from enum import Enum
 from functools import cache
 
 from sipcore.sdp.attributes import Codec
+from sipcore.value import Member
 
 RATE = 8000
 """Samples a second."""
@@ -21,7 +21,7 @@ SILENCE = 160
 """The largest sample of what is called silence: about -45 dBm0, above the noise of an idle line."""
 
 
-class Law(Enum):
+class Law(Member):
     """A companding law, by the name of its RTP encoding (RFC 3551 §4.5.14)."""
 
     PCMU = "PCMU"
@@ -49,7 +49,7 @@ class Law(Enum):
 
     def is_silent(self, payload: bytes) -> bool:
         """Whether no sample is larger than SILENCE."""
-        return not payload.translate(None, _quiet(self))
+        return not payload.strip(_quiet(self))  # which stops at the first sound from either end
 
 
 def law_of(codec: Codec) -> Law | None:

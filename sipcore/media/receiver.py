@@ -57,8 +57,9 @@ class Receiver:
         """Take a packet that came `at`; gives what it changes."""
         events: list[MediaEvent] = []
         number, ssrc = packet.payload_type, packet.ssrc
-        is_audio = number in self._codecs
-        if is_audio and (number != self._codec_now or ssrc != self._source_now):
+        goes_on = number == self._codec_now and ssrc == self._source_now
+        is_audio = goes_on or number in self._codecs
+        if is_audio and not goes_on:
             self._tick(number, ssrc)
         reception = self._receptions.get(ssrc) or self._new_reception(ssrc)
         if reception is None:

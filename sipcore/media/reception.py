@@ -88,6 +88,7 @@ class Reception:
         "_first_at",
         "_gaps",
         "_highest",
+        "_in_a_row",
         "_jitter",
         "_last_at",
         "_last_timestamp",
@@ -117,7 +118,7 @@ class Reception:
         self._prior_counts = 0, 0  # of packets expected and lost before the last restart
         self._base = self._cycles = self._highest = 0
         self._restart_at: int | None = None
-        self._seen = 0
+        self._seen = self._in_a_row = 0
         self._expected_prior = self._received_prior = 0
         self._jitter = self._peak_jitter = self._longest_gap = 0.0
         self._timed = False
@@ -143,7 +144,11 @@ class Reception:
             self._first_at = self._last_at = at
         step = (sequence - self._highest) & 0xFFFF
         if step == 1 and not first:  # the next one: nearly always
-            self._advance(1, sequence)
+            if sequence < self._highest:
+                self._cycles += MODULUS
+            self._highest = sequence
+            self._in_a_row += 1
+            self._restart_at = None
         elif first:
             self._seen = 1
         elif not self._place(step, sequence):
@@ -177,18 +182,17 @@ class Reception:
         """The sender has said that it will be silent: the next pause is no gap, the next step no packet time."""
         self._silent = True
 
-    def _advance(self, step: int, sequence: int) -> None:
-        if sequence < self._highest:
-            self._cycles += MODULUS
-        self._highest = sequence
-        self._seen = (self._seen << step | 1) & _MASK
-        self._restart_at = None
-
     def _place(self, step: int, sequence: int) -> bool:
         """RFC 3550 §A.1: a jump forward, a restart, a late packet or a duplicate; whether it is a packet to count."""
+        row, self._in_a_row = min(self._in_a_row, WINDOW), 0
+        self._seen = (self._seen << row | (1 << row) - 1) & _MASK
         if 0 < step < MAX_DROPOUT:
             self._bursts += 1
-            self._advance(step, sequence)
+            if sequence < self._highest:
+                self._cycles += MODULUS
+            self._highest = sequence
+            self._seen = (self._seen << step | 1) & _MASK
+            self._restart_at = None
             return True
         behind = -step & 0xFFFF
         if behind < min(MAX_MISORDER, WINDOW):

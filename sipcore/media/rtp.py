@@ -36,12 +36,14 @@ def kind_of(data: bytes) -> Kind:
     """Tell what a datagram is (RFC 7983 §7), and RTP from RTCP by the second byte (RFC 5761 §4)."""
     if len(data) < 2:
         return Kind.UNKNOWN
-    first = data[0]
-    if 128 <= first <= 191:
-        return Kind.RTCP if data[1] in _RTCP_TYPES else Kind.RTP
-    if first <= 3:
-        return Kind.STUN
-    return Kind.DTLS if 20 <= first <= 63 else Kind.UNKNOWN
+    kind = _BY_FIRST_BYTE[data[0]]
+    return Kind.RTCP if kind is Kind.RTP and data[1] in _RTCP_TYPES else kind
+
+
+_BY_FIRST_BYTE = [Kind.UNKNOWN] * 256
+_BY_FIRST_BYTE[:4] = [Kind.STUN] * 4
+_BY_FIRST_BYTE[20:64] = [Kind.DTLS] * 44
+_BY_FIRST_BYTE[128:192] = [Kind.RTP] * 64
 
 
 @value

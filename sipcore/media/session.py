@@ -86,6 +86,7 @@ class MediaSession:
         """That of RTCP: the same, but for DTLS on two ports."""
         self._handshake = plan.handshake
         self._rtcp_handshake = plan.rtcp_handshake
+        self._under_way = tuple(each for each in (plan.handshake, plan.rtcp_handshake) if each is not None)
         self._security_failure = ""
         self.remote = plan.remote
         """Where media is sent, as of now."""
@@ -270,12 +271,6 @@ class MediaSession:
         """Whether RTCP may flow: in the clear beside RTP in the clear, else with keys."""
         return self._handshake is None or self._srtcp is not None
 
-    @property
-    def _under_way(self) -> tuple[Handshake, ...]:
-        if self._handshake is None:
-            return ()
-        return (self._handshake,) if self._rtcp_handshake is None else (self._handshake, self._rtcp_handshake)
-
     def _follow_handshakes(self, now: float) -> None:
         for component, handshake, remote in (
             (Component.RTP, self._handshake, self.remote),
@@ -306,7 +301,8 @@ class MediaSession:
         return plan.remote_rtcp or SocketAddress(plan.remote.host, plan.remote.port + 1)
 
     def _receive_rtp(self, data: bytes, remote: SocketAddress, at: float, now: float) -> None:
-        if not self._is_expected(remote, at):
+        is_known = remote is self._heard_from  # nearly always: a port keeps the address that it heard last
+        if not is_known and not self._is_expected(remote, at):
             self._note_elsewhere(remote)
             return
         if self._ended:
@@ -328,7 +324,9 @@ class MediaSession:
         except ParseError:
             self._malformed += 1
             return
-        self._follow(remote, at)
+        self._heard_at = at
+        if not is_known:
+            self._follow(remote, at)
         events = self._receiver.add(packet, at)
         if events:
             self._output.extend(events)
@@ -346,7 +344,6 @@ class MediaSession:
 
     def _follow(self, remote: SocketAddress, at: float) -> None:
         """Symmetric RTP: media is sent to where it comes from (RFC 4961)."""
-        self._heard_at = at
         if remote == self._heard_from:
             return
         if self.plan.remote.port and (remote != self.plan.remote or self._heard_from is not None):

@@ -14,11 +14,13 @@ async with open_media() as media:
 
 import errno
 import heapq
+import math
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from types import TracebackType
 
 import trio
@@ -29,7 +31,7 @@ from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.listen import Heard
 from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
-from sipcore.media.session import Component, Datagram, MediaSession
+from sipcore.media.session import Component, Datagram, MediaSession, Output
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
 from sipcore.trace import Direction, WireTrace
@@ -40,7 +42,7 @@ RECEIVE_BUFFER = 256 * 1024
 """Bytes of kernel buffer for each port: a second of voice ten times over."""
 MAX_EARLY = 256
 """Datagrams kept that come before the peer's description has been read: five seconds of early media."""
-GRAIN = 0.0005
+GRAIN = 0.001
 """Seconds between two wake-ups: what is due in between leaves together, so that many streams cost few of them."""
 
 OnEvent = Callable[[MediaEvent], None]
@@ -65,7 +67,8 @@ class Media:
         self._due: list[tuple[float, int, Line]] = []
         self._count = 0
         self._awake_from = 0.0
-        self._set_to = float("inf")
+        self._set_to = math.inf
+        """When the alarm rings next; minus infinity while it has rung, for then it is set at the end of the turn."""
         self._quiet = trio.Event()
 
     def open(self, host: str, on_event: OnEvent | None = None) -> "Line":
@@ -83,27 +86,36 @@ class Media:
         """Send what is due, and take what has come, until cancelled."""
         while True:
             await self._alarm.wait()
-            self._awake_from, self._set_to = trio.current_time(), float("inf")
-            self._serve(self._awake_from)
-            if not self._quiet.is_set():
-                self._take()
-            if self._due and self._due[0][0] < self._set_to:
-                self._set(self._due[0][0])
+            while not self._turn():
+                await trio.lowlevel.checkpoint()
+
+    def _turn(self) -> bool:
+        """Send what is due, take what has come, and set the alarm; False where it is time for the next turn by then."""
+        self._awake_from, self._set_to = trio.current_time(), -math.inf
+        self._serve(self._awake_from)
+        soonest = self._due[0][0] if self._due else math.inf
+        more = not self._quiet.is_set() and self._take(max(soonest, self._awake_from + GRAIN))
+        now = trio.current_time()
+        if more and soonest <= now:
+            return False
+        self._set(min(soonest, now + GRAIN) if more else soonest)
+        return True
 
     async def watch(self) -> None:
         """See that what comes is taken while nothing is sent, until cancelled."""
         while True:
             await self.ports.wait()
             self._quiet = trio.Event()
-            self._take()
+            if self._take(math.inf) and (soon := trio.current_time() + GRAIN) < self._set_to:
+                self._set(soon)
             await self._quiet.wait()
 
-    def _take(self) -> None:
-        """Take what has come; as long as there is something, look again soon."""
-        if not self.ports.take_untrusted():
-            self._quiet.set()
-        elif (soon := trio.current_time() + GRAIN) < self._set_to:
-            self._set(soon)
+    def _take(self, until: float) -> bool:
+        """Take what has come, until a time; whether there was something, and it is to be looked for more soon."""
+        if self.ports.take_untrusted(until):
+            return True
+        self._quiet.set()
+        return False
 
     def _set(self, at: float) -> None:
         self._set_to = max(at, self._awake_from + GRAIN)
@@ -220,28 +232,19 @@ class Line:
 
     def handle_timeout(self, now: float) -> None:
         """Send what is due."""
-        if self.session is not None:
-            self.session.handle_timeout(now)
-            self._flush()
+        session = self.session
+        if session is not None:
+            session.handle_timeout(now)
+            if outputs := session.drain():
+                self._put(outputs)
             self._reschedule()
 
     # Called by the ports
 
-    def receive_rtp_untrusted(self, data: bytes, remote: SocketAddress, at: float) -> None:
-        """Take a datagram that came to the first port."""
-        self._receive_untrusted(Component.RTP, data, remote, at)
-
-    def receive_rtcp_untrusted(self, data: bytes, remote: SocketAddress, at: float) -> None:
-        """Take a datagram that came to the second one."""
-        self._receive_untrusted(Component.RTCP, data, remote, at)
-
-    def unreachable(self, why: str) -> None:
-        """A datagram did not get there."""
-        if self.session is not None:
-            self.session.unreachable(why, trio.current_time())
-            self._flush()
-
-    def _receive_untrusted(self, component: Component, data: bytes, remote: SocketAddress, at: float) -> None:
+    def receive_untrusted(
+        self, component: Component, data: bytes, remote: SocketAddress, at: float, now: float
+    ) -> None:
+        """Take a datagram that came `at` to the port of a component."""
         on_packet = self._media.on_packet
         if on_packet is not None:
             on_packet(WireTrace(at, Direction.RECEIVED, self._flow(component, remote), data))
@@ -249,16 +252,23 @@ class Line:
         if session is None:
             self._early.append((component, data, remote, at))
             return
-        session.receive_untrusted(component, data, remote, at, trio.current_time())
-        self._flush()
+        session.receive_untrusted(component, data, remote, at, now)
+        if outputs := session.drain():
+            self._put(outputs)
         if session.plan.handshake is not None:
             self._reschedule()
 
+    def unreachable(self, why: str) -> None:
+        """A datagram did not get there."""
+        if self.session is not None:
+            self.session.unreachable(why, trio.current_time())
+            self._flush()
+
     def _flush(self) -> None:
-        session = self._started
-        outputs = session.drain()
-        if not outputs:
-            return
+        self._put(self._started.drain())
+
+    def _put(self, outputs: Sequence[Output]) -> None:
+        """Send and tell what a session has put out."""
         on_packet = self._media.on_packet
         for output in outputs:
             if isinstance(output, Datagram):
@@ -267,7 +277,7 @@ class Line:
                 try:
                     port.send(output.data, output.remote)
                 except TransportFailure as failure:
-                    session.unreachable(failure.message, trio.current_time())
+                    self._started.unreachable(failure.message, trio.current_time())
                     continue
                 if on_packet is not None:
                     flow = self._flow(output.component, output.remote)
@@ -289,13 +299,15 @@ def _bind(host: str, line: Line) -> tuple[Port, Port]:
     """An even port and the next one."""
     for _ in range(PORT_ATTEMPTS):
         with ExitStack() as bound:
-            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, line.receive_rtp_untrusted, line.unreachable)
+            take = partial(line.receive_untrusted, Component.RTP)
+            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, take, line.unreachable)
             bound.callback(rtp.close)
             if rtp.local.port % 2:
                 continue
             above = SocketAddress(host, rtp.local.port + 1)
+            take = partial(line.receive_untrusted, Component.RTCP)
             try:
-                rtcp = Port(above, RECEIVE_BUFFER, line.receive_rtcp_untrusted, line.unreachable)
+                rtcp = Port(above, RECEIVE_BUFFER, take, line.unreachable)
             except OSError:
                 continue
             bound.pop_all()

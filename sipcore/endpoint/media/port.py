@@ -14,6 +14,7 @@ import trio
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports import ancillary as kernel
+from sipcore.transports.ancillary import SO_TIMESTAMPNS, TIMESPEC
 from sipcore.transports.base import failure_of, socket_address, socket_name
 from sipcore.transports.udp import MAX_STAMP_AGE, both_clocks
 
@@ -25,16 +26,21 @@ MAX_KEEP_ALIVE = 4
 """Bytes of what keeps a way through a NAT open (RFC 6263 §4.1): nothing, or a few zeros; it is no packet of media."""
 MAX_ERRORS = 16
 """Entries of the error queue that are read in a row: it is full of the same, if it is full."""
+LEAST = 4
+"""Datagrams that are taken in a row: what is due may wait a tenth of a millisecond for it, and what comes is not left
+to wait for good by what is sent."""
 ROUNDS = 16
 """How often in a row the ports are looked at, one datagram from each at a time: a third of a second of media."""
 
-Receive = Callable[[bytes, SocketAddress, float], None]
+_read_stamp = TIMESPEC.unpack
+
+Receive = Callable[[bytes, SocketAddress, float, float], None]
 Unreachable = Callable[[str], None]
 
 
 class Port:
-    """A bound UDP port. `receive` is called with each datagram, where it is from and when it came, `unreachable` with
-    what the network says of one that was sent. Raises OSError as the kernel does.
+    """A bound UDP port. `receive` is called with each datagram, where it is from, when it came and what time it is now,
+    `unreachable` with what the network says of one that was sent. Raises OSError as the kernel does.
     """
 
     def __init__(self, address: SocketAddress, buffer: int, receive: Receive, unreachable: Unreachable) -> None:
@@ -92,14 +98,14 @@ class Port:
             return
         at = now
         for _, kind, told in ancillary:
-            if kind == kernel.SO_TIMESTAMPNS:
-                seconds, nanoseconds = kernel.TIMESPEC.unpack(told)
+            if kind == SO_TIMESTAMPNS:
+                seconds, nanoseconds = _read_stamp(told)
                 age = (wall - seconds * 1_000_000_000 - nanoseconds) * 1e-9
                 if -MAX_STAMP_AGE < age < MAX_STAMP_AGE:  # else the time of day was set in between
                     at = now - age
         if name != self._heard_as:
             self._heard_as, self._heard_from = name, socket_address(name)
-        self._receive(data, self._heard_from, at)
+        self._receive(data, self._heard_from, at, now)
 
     def _send_again(self, data: bytes, remote: SocketAddress, first: OSError) -> None:
         try:
@@ -131,8 +137,11 @@ class Ports(Protocol):
     async def wait(self) -> None:
         """Return when something has come to one of them."""
 
-    def take_untrusted(self) -> bool:
-        """Take what has come; whether that was anything."""
+    def take_untrusted(self, until: float) -> bool:
+        """Take what has come until there is no more, or until that time of trio's clock; whether there was anything.
+
+        The clock is read after each LEAST datagrams, which are taken however late it is.
+        """
 
     def close(self) -> None:
         """Give back what it holds, the ports aside."""
@@ -144,6 +153,8 @@ class KernelPorts:
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._ports: dict[int, Port] = {}
+        self._ready: list[tuple[int, int]] = []
+        """What the last look has told, as far as nothing was taken from it yet."""
 
     def add(self, port: Port) -> None:
         """See `Ports`."""
@@ -159,18 +170,23 @@ class KernelPorts:
         """See `Ports`."""
         await trio.lowlevel.wait_readable(self._poll.fileno())
 
-    def take_untrusted(self) -> bool:
+    def take_untrusted(self, until: float) -> bool:
         """See `Ports`."""
-        for each in range(ROUNDS):
-            ready = self._poll.poll(0)
-            if not ready:
-                return each > 0
+        taken = 0
+        for _ in range(ROUNDS):
+            if not self._ready:
+                self._ready = self._poll.poll(0)
+            if not self._ready:
+                break
             now, wall = both_clocks()
-            for number, _ in ready:
-                port = self._ports.get(number)
+            while self._ready:
+                port = self._ports.get(self._ready.pop()[0])
                 if port is not None:  # what came before may have closed it
                     port.take_untrusted(now, wall)
-        return True
+                taken += 1
+                if not taken % LEAST and trio.current_time() >= until:
+                    return True
+        return taken > 0
 
     def close(self) -> None:
         """See `Ports`."""
@@ -200,7 +216,7 @@ class TrioPorts:
         """See `Ports`: the tasks see to it."""
         await trio.sleep_forever()
 
-    def take_untrusted(self) -> bool:
+    def take_untrusted(self, until: float) -> bool:  # noqa: ARG002  # its tasks take what comes
         """See `Ports`."""
         return False
 

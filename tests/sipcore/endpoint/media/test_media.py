@@ -1,5 +1,6 @@
 """Media over sockets of the loopback. Times are real, and short."""
 
+import math
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -12,8 +13,10 @@ import trio
 import trio.testing
 
 from sipcore.endpoint.media import media as module
+from sipcore.endpoint.media.alarm import TrioAlarm
 from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Line, Media, open_media
+from sipcore.endpoint.media.port import Port
 from sipcore.errors import LocalError
 from sipcore.media.keys import AEAD_AES_128_GCM, keys_of, new_crypto
 from sipcore.media.plan import MediaPlan
@@ -202,3 +205,44 @@ async def test_many_lines_have_one_timer() -> None:
             assert isinstance(media, Media)
             for line in lines:
                 line.close()
+
+
+class Flood:
+    """Ports to which ever more comes: whatever time there is goes by with taking it."""
+
+    def __init__(self, clock: trio.testing.MockClock) -> None:
+        self._clock = clock
+
+    def add(self, port: Port) -> None:
+        """See `Ports`."""
+
+    def remove(self, port: Port) -> None:
+        """See `Ports`."""
+
+    def close(self) -> None:
+        """See `Ports`."""
+
+    async def wait(self) -> None:
+        """See `Ports`."""
+        await trio.lowlevel.checkpoint()
+
+    def take_untrusted(self, until: float) -> bool:
+        """See `Ports`."""
+        self._clock.jump(max(0.0001, until - trio.current_time()) if until < math.inf else 0.0001)
+        return True
+
+
+async def test_what_is_due_leaves_in_time_though_ever_more_comes(autojump_clock: trio.testing.MockClock) -> None:
+    media = Media(TrioAlarm(), Flood(autojump_clock), secrets.token_bytes)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(media.pace)
+            nursery.start_soon(media.watch)
+            with media.open(HOST) as line:
+                line.start(MediaPlan(SocketAddress(*peer.getsockname()), PCMU))
+                await trio.sleep(2.0)
+                sent = line.result().sent
+            nursery.cancel_scope.cancel()
+    assert sent.packets in (100, 101)
+    assert sent.latest <= 2 * module.GRAIN

@@ -1,15 +1,16 @@
 """Ports of media over the loopback, waited for in both ways, which keep the same contract."""
 
+import math
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 
 import pytest
 import trio
 import trio.testing
 
-from sipcore.endpoint.media.port import KernelPorts, Port, Ports, TrioPorts, open_ports
+from sipcore.endpoint.media.port import LEAST, KernelPorts, Port, Ports, TrioPorts, open_ports
 from sipcore.errors import TransportFailure
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports import ancillary
@@ -31,7 +32,7 @@ class Heard:
     failures: list[str] = field(default_factory=list)
 
     def port(self) -> Port:
-        def take(data: bytes, remote: SocketAddress, at: float) -> None:
+        def take(data: bytes, remote: SocketAddress, at: float, _: float) -> None:
             self.packets.append((data, remote, at))
 
         return Port(SocketAddress(HOST, 0), BUFFER, take, self.failures.append)
@@ -48,7 +49,7 @@ async def waited_for(kind: Callable[[trio.Nursery], Ports], port: Port) -> Async
             async def watch() -> None:
                 while True:
                     await ports.wait()
-                    ports.take_untrusted()
+                    ports.take_untrusted(math.inf)
 
             nursery.start_soon(watch)
             yield ports
@@ -79,6 +80,20 @@ async def test_what_comes_is_taken_with_its_sender_and_its_time(kind: Callable[[
             senders = [SocketAddress(HOST, sock.getsockname()[1]) for sock in (one, other, one)]
     assert [(data, remote) for data, remote, _ in heard.packets] == [(PACKET, sender) for sender in senders]
     assert all(before - 0.001 <= at <= trio.current_time() for *_, at in heard.packets)
+
+
+@pytest.mark.skipif(not ancillary.LINUX, reason="no epoll")
+async def test_what_comes_waits_for_what_is_due() -> None:
+    heard = Heard()
+    ports, port = KernelPorts(), heard.port()
+    ports.add(port)
+    with closing(port), closing(ports), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(2 * LEAST + 1):
+            sock.sendto(PACKET, (HOST, port.local.port))
+        taken = []
+        while ports.take_untrusted(-math.inf):
+            taken.append(len(heard.packets))
+    assert taken == [LEAST, 2 * LEAST, 2 * LEAST + 1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
