@@ -24,6 +24,7 @@ import trio
 
 from benchmarks.harness.measure import Benchmark, Sampled
 from benchmarks.harness.program import PROCESSOR, lacking, program
+from benchmarks.harness.stolen import Undisturbed
 from sipcore.endpoint.media.media import Line, open_media
 from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SrtpKeys, keys_of, new_crypto
 from sipcore.media.plan import MediaPlan, prepare
@@ -43,6 +44,9 @@ RESTED = 1.0
 SETTLED = 0.5
 """Seconds after which a call has had its first packets."""
 TURNS = 3
+LOST = 1e6
+"""Microseconds that the 99th percentile has at least where more than one packet in a thousand never came: what the C
+program waits for the last one."""
 
 Keys = tuple[SrtpKeys, SrtpKeys] | None
 
@@ -70,13 +74,18 @@ class Runs:
         self._listens = listens
         self._found: list[tuple[float, ...]] = []
         self._asked = {0: 0, 1: 0, 2: 0}
+        self._undisturbed = Undisturbed()
+
+    def remark(self) -> str:
+        """What a reader must know of the runs."""
+        return self._undisturbed.remark()
 
     def figure(self, which: int) -> float:
         """The next figure of this kind, of the run that comes next for it."""
         number = self._asked[which]
         self._asked[which] += 1
         if number == len(self._found):
-            self._found.append(self._run())
+            self._found.append(self._undisturbed.run(self._run))
         return self._found[number][which]
 
     def _run(self) -> tuple[float, ...]:
@@ -90,8 +99,7 @@ class Runs:
                 median, late, missing = map(float, watching.stdout.readline().split())
             finally:
                 watching.kill()
-        assert missing <= self._calls * PACKETS / 1000, f"{missing:.0f} packets never came"
-        return median, late, cost
+        return median, late if missing <= self._calls * PACKETS / 1000 else max(late, LOST), cost
 
     def _send(self, ports: Sequence[int]) -> float:
         if self._command:
@@ -151,6 +159,6 @@ def benchmarks() -> Iterator[Benchmark]:
         ("packet", plain, 2),
         ("packet.srtp", encrypted, 2),
     ):
-        beside = (Sampled("C client", partial(peer.figure, which)),) if runs is plain else ()
-        subject = Sampled("sipcore", partial(runs.figure, which))
+        beside = (Sampled("C client", partial(peer.figure, which), peer.remark),) if runs is plain else ()
+        subject = Sampled("sipcore", partial(runs.figure, which), runs.remark)
         yield Benchmark(f"media.{name}", lack or subject, () if lack else beside, turns=TURNS)

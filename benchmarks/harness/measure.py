@@ -36,11 +36,14 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Something that measures itself: each call of `sample` is one turn, and gives the figure of it."""
+    """Something that measures itself: each call of `sample` is one turn, and gives the figure of it.
+
+    What there is to remark may be known only after the last turn.
+    """
 
     name: str
     sample: Callable[[], float]
-    remark: str = ""
+    remark: str | Callable[[], str] = ""
 
 
 @dataclass(frozen=True, slots=True)

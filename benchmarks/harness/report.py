@@ -65,15 +65,16 @@ class Result:
                 yield f"  {each.name:<22}{'-':>9}  {each.reason}"
                 continue
             spread, ratio = self.spreads[each.name], self.ratio(each.name)
+            remark = each.remark if isinstance(each.remark, str) else each.remark()
             figures = f"  {each.name:<22}{spread.median:9.2f}{spread.p10:9.2f}{spread.p90:9.2f}"
             if each is self.benchmark.subject or ratio is None:
                 told = [
                     f"at most {limit.most:.4g} {'met' if found <= limit.most else 'MISSED'}" for limit, found in limits
                 ]
                 room = [f"{limit.most / found:9.2f}" for limit, found in limits if found]
-                yield f"{figures}{room[0] if room else '':>9}  {' '.join(told):<12}  {each.remark}".rstrip()
+                yield f"{figures}{room[0] if room else '':>9}  {' '.join(told):<12}  {remark}".rstrip()
             else:
-                yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}  {each.remark}".rstrip()
+                yield f"{figures}{ratio:9.2f}  {_verdict(judged.get(each.name), ratio):<12}  {remark}".rstrip()
 
 
 def _verdict(goal: Goal | None, ratio: float) -> str:
