@@ -21,7 +21,8 @@ STACK = ("sipcore.events", "sipcore.outgoing", "sipcore.callbook", "sipcore.call
 """The one object that the engine is used by, with its parts."""
 LAYERS = (
     (
-        *("sipcore.value", "sipcore.errors", "sipcore.deviation", "sipcore.tokens", "sipcore.grammar"),
+        *("sipcore.value", "sipcore.errors", "sipcore.deviation", "sipcore.tokens"),
+        *("sipcore.pattern", "sipcore.grammar"),
         *("sipcore.resolve.target", "sipcore.trace"),  # the words for places, and for what happened there
         "sipcore.lazy",
     ),

@@ -5,7 +5,6 @@ hashed as they came.
 """
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
@@ -13,6 +12,7 @@ from enum import Enum
 
 from sipcore.errors import LocalError, UnsafeValue
 from sipcore.message.method import ACK, CANCEL
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 UNCHALLENGED = frozenset({ACK, CANCEL})
@@ -23,7 +23,7 @@ AUTH_INT = "auth-int"
 """Quality of protection: the body is covered as well."""
 
 
-_UNENCODABLE = re.compile("[\ud800-\udc7f\udd00-\udfff]").search  # the rest of them stand for bytes of the wire
+_UNENCODABLE = Pattern("[\ud800-\udc7f\udd00-\udfff]")  # the rest of them stand for bytes of the wire
 
 
 def _md5(data: bytes) -> str:
@@ -174,7 +174,7 @@ def userhash_of(algorithm: Algorithm, username: str, realm: str) -> str:
 def encodable(text: str, what: str) -> str:
     """`text` in Normalization Form C (RFC 7616 §4). Raises UnsafeValue where it holds what UTF-8 cannot carry."""
     normal = unicodedata.normalize("NFC", text)
-    if _UNENCODABLE(normal):
+    if _UNENCODABLE.search(normal):
         raise UnsafeValue(f"{what} holds a lone surrogate", section="RFC 7616 §4")
     return normal
 

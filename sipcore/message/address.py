@@ -13,14 +13,15 @@ from sipcore.errors import ParseError
 from sipcore.grammar import QUOTED, TOKEN, match_quoted, quote, require_safe, require_token, unquote
 from sipcore.message.params import GENERIC_PARAMS, NO_PARAMS, Params, checked, matched_params
 from sipcore.message.uri import MAX_URI, PLAIN_SIP_URI, Uri, parse_uri
+from sipcore.pattern import Pattern
 from sipcore.value import lazy_maker, value
 
 # Between display name and bracket RFC 3261 §25.1 wants white space after a token, but RFC 4475 §3.1.1.6 has it accepted
 # without.
-_plain = re.compile(
+_plain = Pattern(
     rf"({QUOTED}|{TOKEN}++(?:[ \t]++{TOKEN}++)*+)?+[ \t]*+<({PLAIN_SIP_URI})>({GENERIC_PARAMS})", re.DOTALL
-).fullmatch
-_is_token_display = re.compile(rf"{TOKEN}++(?:[ \t]++{TOKEN}++)*+").fullmatch
+)
+_is_token_display = Pattern(rf"{TOKEN}++(?:[ \t]++{TOKEN}++)*+")
 
 
 @value
@@ -51,7 +52,7 @@ class Address:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Address":
         """Read one address; raises ParseError."""
-        match = _plain(text)
+        match = _plain.fullmatch(text)
         if not match or len(text) > MAX_URI:
             return _read_slowly(text, notes)
         display, spec, params = match.groups()
@@ -119,7 +120,7 @@ def _read_display(text: str, left: int, notes: Notes | None) -> tuple[str, int]:
         if '"' in display:
             offset = text.index('"')
             raise ParseError("a quote within a display name", section="RFC 3261 §25.1", text=text, offset=offset)
-        if display and not _is_token_display(display):
+        if display and not _is_token_display.fullmatch(display):
             tolerate(notes, Deviation.DISPLAY_NAME_NEEDS_QUOTES, text, start)
         return display, left
     match = match_quoted(text, start)

@@ -8,6 +8,7 @@ import re
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
+from sipcore.pattern import Pattern
 from sipcore.value import maker, value
 
 MAX_HEAD = 64 * 1024
@@ -25,13 +26,13 @@ TOKEN_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 """What a start line may begin with: a method is a token, and so is SIP (RFC 3261 §25.1)."""
 # Lines of a head that neither continue another one nor have anything to do with Content-Length or its compact form.
 _OTHER_LINES = rb"(?:(?:[^CcLl\s]|[Cc](?!(?i:ontent-length))|[Ll](?![ \t]*+:)).*+\n)*+"
-_usual_head = re.compile(
+_usual_head = Pattern(
     rb"(?:[A-Za-z0-9\-.!%*_+`'~]++ [!-~]++ )?+SIP/.*+\n"
     + _OTHER_LINES
     + rb"(?i:content-length):[ \t]*+([0-9]{1,7})\r\n"
     + _OTHER_LINES
     + rb"\r?\n"
-).match
+)
 """A whole head with one Content-Length that is in full and on one line, and with nothing odd about its start line."""
 _FOREIGN = (
     (b"\x16\x03", "a TLS handshake: the peer speaks TLS on this port"),
@@ -155,7 +156,7 @@ class StreamFramer:
         What it finds is what the rest would find, in a fifth of the time; None leaves everything to it.
         """
         buffer = self._buffer
-        head = _usual_head(buffer, 0, MAX_USUAL)
+        head = _usual_head.match(buffer, 0, MAX_USUAL)
         if head is None:
             return None
         size = head.end()

@@ -25,6 +25,7 @@ from sipcore.message.message import (
 )
 from sipcore.message.method import KNOWN
 from sipcore.message.registry import CONTENT_LENGTH, KNOWN_NAMES, key_of
+from sipcore.pattern import Pattern
 
 MAX_MESSAGE = MAX_HEAD + MAX_BODY
 """Bytes of a message: what a stream may carry, which is more than a datagram can."""
@@ -71,7 +72,7 @@ def _plain_pattern() -> str:
     return rf"({status_line}|{request_line})\r\n{vias}{early}{from_}{to}{late}{''.join(rest)}{others}\r\n"
 
 
-_plain_head = re.compile(_plain_pattern()).match
+_plain_head = Pattern(_plain_pattern())
 
 
 def parse_message(data: bytes) -> Request | Response:
@@ -136,7 +137,7 @@ def _read_plain(data: bytes) -> Request | Response | None:
     if len(data) > MAX_PLAIN or not data.isascii():
         return None
     text = data.decode("ascii")
-    head = _plain_head(text)
+    head = _plain_head.match(text)
     if head is None:
         return None
     line, status, reason, method, uri, sent_by, branch, early, from_tag, to_tag, late, number, of, length = (

@@ -14,6 +14,7 @@ from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import require_safe
 from sipcore.message.params import NO_PARAMS, URI_PARAMS, Params, checked, matched_params
+from sipcore.pattern import Pattern
 from sipcore.value import maker, value
 
 MAX_URI = 4096
@@ -41,14 +42,14 @@ PLAIN_SIP_URI = (
     rf"[sS][iI][pP][sS]?:(?:{_USER}(?::{_PASSWORD})?@)?+{_NAME_OR_IPV4}(?::{PORT})?+{URI_PARAMS}(?:\?{_HEADERS})?+"
 )
 """A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""
-_sip_uri = re.compile(
+_sip_uri = Pattern(
     rf"([sS][iI][pP][sS]?):(?:({_USER})(?::({_PASSWORD}))?@)?+({HOST})(?::({PORT}))?+({URI_PARAMS})(?:\?({_HEADERS}))?+"
-).fullmatch
+)
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
-_is_user = re.compile(_USER).fullmatch
-_is_password = re.compile(_PASSWORD).fullmatch
+_is_user = Pattern(_USER)
+_is_password = Pattern(_PASSWORD)
 _are_headers = re.compile(_HEADERS).fullmatch
-_is_host = re.compile(HOST).fullmatch
+_is_host = Pattern(HOST)
 _is_name = re.compile(_NAME).fullmatch
 _is_port = re.compile("[0-9]{1,5}").fullmatch
 _is_absolute = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})++").fullmatch
@@ -227,7 +228,7 @@ def parse_uri(text: str, notes: Notes | None = None) -> Uri:
     """Read any URI. Raises ParseError, or LimitExceeded (414) past MAX_URI characters."""
     if len(text) > MAX_URI:
         raise LimitExceeded(f"URI beyond {MAX_URI} characters", section="RFC 3261 §8.2.2.1", text=text, status=414)
-    match = _sip_uri(text)
+    match = _sip_uri.fullmatch(text)
     if not match:
         return _read_slowly(text, notes)
     scheme, user, password, host, digits, parameters, headers = match.groups()
@@ -292,7 +293,7 @@ def _read_userinfo(text: str, begin: int, end: int, notes: Notes | None) -> tupl
     password is not: where there seems to be a wrong one, it is as likely that the URI was misread.
     """
     user, colon, password = text[begin:end].partition(":")
-    if not _is_user(user):
+    if not _is_user.fullmatch(user):
         if not user and not colon:
             tolerate(notes, Deviation.EMPTY_USER, text, begin)
         elif not user or _NOT_IN_USER.search(user):
@@ -300,7 +301,7 @@ def _read_userinfo(text: str, begin: int, end: int, notes: Notes | None) -> tupl
         else:
             escape = _BAD_ESCAPE.search(user)
             tolerate(notes, Deviation.BAD_ESCAPE if escape else Deviation.UNESCAPED_CHARACTER, text, begin)
-    if not _is_password(password):
+    if not _is_password.fullmatch(password):
         offset = begin + len(user) + 1
         raise ParseError("not a password", section="RFC 3261 §25.1", text=text, offset=offset)
     return user, password if colon else None
@@ -340,7 +341,7 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
             tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
         if not _read_ipv6(host):
             raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
-    elif not _is_host(host) and not (host[-1:] == "." and _is_name(host[:-1])):
+    elif not _is_host.fullmatch(host) and not (host[-1:] == "." and _is_name(host[:-1])):
         if not _is_odd_host(host):
             raise ParseError("neither a host name nor an address", section="RFC 3261 §25.1", text=text, offset=offset)
         tolerate(notes, Deviation.ODD_HOST, text, offset)
@@ -365,7 +366,7 @@ def _read_tel(text: str, begin: int, notes: Notes | None) -> TelUri:
     context = params.get("phone-context")
     if context is None and number[0] != "+":
         tolerate(notes, Deviation.NO_PHONE_CONTEXT, text, begin)
-    if context is not None and not (_is_global_number(context) or (context[:1] != "[" and _is_host(context))):
+    if context is not None and not (_is_global_number(context) or (context[:1] != "[" and _is_host.fullmatch(context))):
         message = "phone-context is a domain or a global number"
         raise ParseError(message, section="RFC 3966 §5.1.5", text=text, offset=begin)
     return TelUri(number, params, text)

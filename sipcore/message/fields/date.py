@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -15,12 +16,12 @@ _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST
 
 _FORM = r"([A-Z][a-z]{2}), ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 _RFC_1123 = re.compile(_FORM).fullmatch
-_RFC_1123_ANY_CASE = re.compile(_FORM, re.IGNORECASE | re.ASCII).fullmatch
-_LOOSE = re.compile(
+_RFC_1123_ANY_CASE = Pattern(_FORM, re.IGNORECASE | re.ASCII)
+_LOOSE = Pattern(
     r"(?:([A-Za-z]{3})[a-z]*+[ \t]*+,?+[ \t]*+)?+([0-9]{1,2})[ \t\-]++"
     r"([A-Za-z]{3})[a-z]*+[ \t\-]++([0-9]{2}|[0-9]{4})[ \t]++"
     r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?+(?:[ \t]*+([A-Za-z]{1,5}|[+\-][0-9]{4}))?+"
-).fullmatch
+)
 
 
 @value
@@ -58,12 +59,12 @@ def _read(match: re.Match[str], notes: Notes | None) -> datetime:
 
 def _read_loosely(text: str, notes: Notes | None) -> datetime:
     """Other zones, which are brought to UTC, and other forms: no weekday, a short year, no seconds."""
-    match = _LOOSE(text)
+    match = _LOOSE.fullmatch(text)
     if not match:
         raise ParseError("not a date", section="RFC 3261 §20.17", text=text)
     when = _read(match, notes)
     zone = match[8] or ""
-    if not _RFC_1123_ANY_CASE(text[: len(text) - len(zone)] + "GMT"):
+    if not _RFC_1123_ANY_CASE.fullmatch(text[: len(text) - len(zone)] + "GMT"):
         tolerate(notes, Deviation.ODD_DATE, text)
     if zone.upper() not in ("", "GMT"):
         tolerate(notes, Deviation.DATE_NOT_GMT, text)

@@ -7,6 +7,7 @@ from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN, require_safe
 from sipcore.message.params import GENERIC_PARAM, MAX_PARAMETERS, NO_PARAMS, Params, matched_params
 from sipcore.message.uri import HOST, MAX_PORT, PORT, check_host, parse_hostport
+from sipcore.pattern import Pattern
 from sipcore.tokens import MAGIC_COOKIE
 from sipcore.value import maker, value
 
@@ -18,9 +19,7 @@ _PARAMS = (
     rf"(?:;(?:rport(?:={PORT})?+|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})(?=;|$))"
     rf"{{0,{MAX_PARAMETERS}}}+"
 )
-_plain = re.compile(
-    rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?::({PORT}))?+({_PARAMS})", re.DOTALL
-).fullmatch
+_plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?::({PORT}))?+({_PARAMS})", re.DOTALL)
 _protocol = re.compile(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++").match
 _sent_by = re.compile(r"(\[[^\]]*+\]|[^ \t:]++)(?:[ \t]*+:[ \t]*+([^ \t]++))?+").fullmatch
 _is_small_number = re.compile("[0-9]{1,5}").fullmatch
@@ -40,7 +39,7 @@ class Via:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Via":
         """Read one Via value; raises ParseError."""
-        match = _plain(text)
+        match = _plain.fullmatch(text)
         if not match:
             return _read_slowly(text, notes)
         name, version, transport, host, port, parameters = match.groups()

@@ -1,0 +1,34 @@
+"""Regular expressions that are compiled when they are first used.
+
+Compiling the large ones takes as long as all else that importing the engine does, and a program that imports it for one
+thing needs few of them.
+"""
+
+import re
+from collections.abc import Callable
+from typing import AnyStr, Generic
+
+
+class Pattern(Generic[AnyStr]):
+    """As `re.compile(text, flags)`, of which it has what is used here; compiled when one of its methods is asked for.
+
+    Once it is compiled, a method is found as quickly as that of a compiled one.
+    """
+
+    __slots__ = ("_flags", "_text", "fullmatch", "match", "search")
+
+    fullmatch: "Callable[[AnyStr], re.Match[AnyStr] | None]"
+    match: "Callable[..., re.Match[AnyStr] | None]"
+    search: "Callable[..., re.Match[AnyStr] | None]"
+
+    def __init__(self, text: AnyStr, flags: int = 0) -> None:
+        self._text: AnyStr = text
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> object:
+        """Python calls it for a slot that is empty."""
+        if name not in ("fullmatch", "match", "search"):
+            raise AttributeError(name)
+        compiled = re.compile(self._text, self._flags)
+        self.fullmatch, self.match, self.search = compiled.fullmatch, compiled.match, compiled.search
+        return getattr(self, name)
