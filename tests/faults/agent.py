@@ -7,7 +7,7 @@ pickled and in hexadecimal digits; an agent ends with its standard input, so non
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,10 @@ PATIENCE = 180.0
 """Seconds for an order, besides those that its batch takes: several times as long as the longest timers run."""
 STOP_SECONDS = 5.0
 CHUNK = 1 << 16
+TICK = 0.005
+"""Seconds between two looks at whether the process still runs."""
+ATTEMPTS = 3
+"""Runs at most for one in which nobody takes the processor away for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,42 @@ async def _end(process: trio.Process) -> None:
 
 async def serve(obey: Callable[[Batch], Awaitable[Report]]) -> None:
     """Obey the orders on standard input until it ends."""
-    async with trio.lowlevel.FdStream(0) as orders, trio.lowlevel.FdStream(1) as reports:
+    watch = Watch()
+    async with (
+        trio.lowlevel.FdStream(0) as orders,
+        trio.lowlevel.FdStream(1) as reports,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(watch.run)
         lines = Lines(orders)
         while (line := await lines.next()) is not None:
             batch: Batch = pickle.loads(bytes.fromhex(line.decode()))
-            await reports.send_all(pickle.dumps(await obey(batch)).hex().encode() + b"\n")
+            report = await obey(batch)
+            report.stalled, watch.longest = watch.longest, 0.0
+            await reports.send_all(pickle.dumps(report).hex().encode() + b"\n")
+        nursery.cancel_scope.cancel()
+
+
+class Watch:
+    """Sees how long this process does not come to run: `longest` is the most since it was set to 0, in seconds."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            due = trio.current_time() + TICK
+            await trio.sleep_until(due)
+            self.longest = max(self.longest, trio.current_time() - due)
+
+
+async def left_alone(run: Callable[[], Awaitable[Sequence[Report]]], most: float) -> Sequence[Report]:
+    """What `run` reports once no endpoint stood still for longer than `most` seconds, or in the last of ATTEMPTS runs:
+    a machine that is taken away sends late whatever is due.
+    """
+    for _ in range(ATTEMPTS - 1):
+        reports = await run()
+        if max(report.stalled for report in reports) <= most:
+            return reports
+    return await run()

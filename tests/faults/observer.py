@@ -58,7 +58,7 @@ class Report:
     `attempts` is, by method, how many requests were sent so often, and `needless` how many messages were repeated
     although the answer that ends that had come. When nothing was going on any more, `blocks` of memory were allocated
     by Python, and `resident` bytes by the kernel's count; `left` is what still went on when the wait for that was
-    given up.
+    given up. The process stood still for `stalled` seconds at most.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -71,13 +71,15 @@ class Report:
     left: int = 0
     blocks: int = 0
     resident: int = 0
+    stalled: float = 0.0
 
     def __str__(self) -> str:
         rows = [f"{self.sent} messages sent, {self.received} received, {self.dropped} dropped by the kernel"]
         rows += [f"  {count} x {outcome}" for outcome, count in sorted(self.outcomes.items())]
         rows += [f"  {method} sent so often: {dict(sorted(often.items()))}" for method, often in self.attempts.items()]
         rows += [f"  Timer {timer}: {lateness}" for timer, lateness in self.lateness.items() if lateness.count]
-        rows += [f"  {self.left} left, {self.needless} needless, {self.blocks} blocks, {self.resident / 1e6:.1f} MB"]
+        rows += [f"  {self.left} left, {self.needless} needless, {self.blocks} blocks, {self.resident / 1e6:.1f} MB, "]
+        rows[-1] += f"still for {1000 * self.stalled:.1f} ms"
         return "\n".join(rows)
 
 

@@ -32,6 +32,14 @@ def clock() -> MockClock:
     return MockClock(autojump_threshold=0.05)
 
 
+@pytest.fixture(autouse=True)
+def usual_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that are tried unasked: others than a SIP server of this machine may have."""
+    monkeypatch.setattr(
+        "probes.discovery.candidates.DEFAULT_PORTS", tuple(free_port() for _ in of_places.DEFAULT_PORTS)
+    )
+
+
 async def named(servers: Iterable[SocketAddress], text: str = "example.test", **config: object) -> Discovery:
     lookup = LookupConfig(nameservers=tuple(servers), hosts_file="")
     with trio.fail_after(60):
