@@ -2,15 +2,16 @@
 
 import heapq
 from dataclasses import dataclass
-from enum import Enum
 
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
-from sipcore.dialogs.effects import Purpose
-from sipcore.outgoing import Order
-from sipcore.resolve.target import Flow, Hop
+from sipcore.dialogs.effects import Effect, Purpose
+from sipcore.dialogs.side import Side
+from sipcore.invite import OutgoingInvite
+from sipcore.message.message import Response
+from sipcore.resolve.target import Flow
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
 
@@ -18,60 +19,108 @@ MAX_STALE = 64
 """Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
 
 
-class Invite(Enum):
-    """What a ticket is for that is no request inside a dialog."""
-
-    INVITE = "the INVITE of a call"
-
-
-@dataclass(slots=True)
-class Entry:
-    """One call. `user` is whom its Contact names, `hop` where its dialog goes, `tickets` its requests on the way."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class Call:
+    """One call, whoever has placed it. `user` is whom its Contact names, `tickets` are its requests on the way."""
 
     number: int
-    machine: Caller | Callee
+    machine: Side
     user: str
-    order: Order | None = None
-    """What the INVITE was sent with, until its transaction is over."""
     auth: AuthSession | None = None
-    invite_ticket: int | None = None
+    """What answers the challenges to its requests."""
+    flow: Flow | None = None
+    """Where its dialog was heard of."""
     tickets: tuple[int, ...] = ()
-    hop: Hop | Flow | None = None
-    keys: tuple[AnyServerKey, ...] = ()
-    """The server transactions that a CANCEL may be for."""
+    change_key: AnyServerKey | None = None
+    """The server transaction of the last re-INVITE or UPDATE, which a CANCEL may be for."""
     dialog_ids: tuple[DialogId, ...] = ()
-    auth_error: AuthError | None = None
-    replaces: int | None = None
     referring: bool = False
+    """Whether a REFER was sent in it, so that it may get notifications."""
     due: float = NEVER
     over: bool = False
+    """Whether its end has been told."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether something may come for it although it is over, which a 2xx once more is (RFC 6026 §7.2)."""
+        return bool(self.tickets)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class PlacedCall(Call):
+    """A call that was placed here."""
+
+    machine: Caller
+    invite: OutgoingInvite | None
+    """What it was placed with; None once no response to that can come any more."""
+
+    @property
+    def auth_error(self) -> AuthError | None:
+        """Why the last challenge to its INVITE was not answered."""
+        return self.invite.auth_error if self.invite is not None else None
+
+    def invited_by(self, ticket: int) -> OutgoingInvite | None:
+        """Its INVITE, if this is the ticket that it has now."""
+        return self.invite if self.invite is not None and self.invite.ticket == ticket else None
+
+    def receive(self, invite: OutgoingInvite, response: Response, flow: Flow, now: float) -> list[Effect]:
+        """A response to its INVITE."""
+        self.machine.resent(invite.request)
+        if self.flow is not flow and (response.is_success or (response.to_tag and self.flow is None)):
+            self.flow = flow
+            self.machine.reached_at(invite.contact(self.user, flow))
+        return self.machine.receive(response, now)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ReceivedCall(Call):
+    """A call that came in."""
+
+    machine: Callee
+    invite_key: AnyServerKey
+    """The server transaction of its INVITE."""
+    replaces: int | None
+    """The call that it takes the place of (RFC 3891)."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether something may come for it although it is over: a 2xx once more, or a PRACK (RFC 3262 §3)."""
+        return bool(self.tickets) or self.machine.awaits_prack
 
 
 class CallBook:
-    """The entries of all calls. Look-ups go to the four tables themselves; they are filled and emptied here only."""
+    """The calls of one stack. Look-ups go to the five tables themselves; they are filled and emptied here only."""
 
-    __slots__ = ("_heap", "_last_number", "by_dialog", "by_key", "by_number", "by_ticket")
+    __slots__ = ("_heap", "_last_number", "by_dialog", "by_invite", "by_key", "by_number", "by_ticket")
 
     def __init__(self) -> None:
         """Begin without any call."""
-        self.by_number: dict[int, Entry] = {}
-        self.by_ticket: dict[int, tuple[Entry, Invite | Purpose]] = {}
-        self.by_dialog: dict[DialogId, Entry] = {}
-        self.by_key: dict[AnyServerKey, Entry] = {}
+        self.by_number: dict[int, Call] = {}
+        self.by_invite: dict[int, PlacedCall] = {}
+        """By the tickets of the INVITEs that calls were placed with."""
+        self.by_ticket: dict[int, tuple[Call, Purpose]] = {}
+        """By the tickets of requests inside a dialog, with what these are for."""
+        self.by_dialog: dict[DialogId, Call] = {}
+        self.by_key: dict[AnyServerKey, Call] = {}
+        """By the server transactions that a CANCEL may be for."""
         self._heap: list[tuple[float, int]] = []
         self._last_number = 0
 
     def __len__(self) -> int:
         return len(self.by_number)
 
-    def add(self, machine: Caller | Callee, user: str) -> Entry:
-        """Enter one more call."""
+    def next_number(self) -> int:
+        """The number of one more call."""
         self._last_number += 1
-        call = Entry(self._last_number, machine, user)
-        self.by_number[call.number] = call
-        return call
+        return self._last_number
 
-    def remove(self, call: Entry) -> None:
+    def add(self, call: Call) -> None:
+        """Enter one more call."""
+        self.by_number[call.number] = call
+        if isinstance(call, ReceivedCall):
+            self.by_key[call.invite_key] = call
+
+    def remove(self, call: Call) -> None:
         """Strike a call out, and all by which it is found, save what another call is found by since.
 
         An INVITE that comes again after its transaction is over begins another call, and has the same key.
@@ -80,36 +129,41 @@ class CallBook:
         for dialog_id in call.dialog_ids:
             if self.by_dialog.get(dialog_id) is call:
                 del self.by_dialog[dialog_id]
-        self._forget_keys(call, call.keys)
+        self._forget_key(call, call.change_key)
+        if isinstance(call, ReceivedCall):
+            self._forget_key(call, call.invite_key)
 
-    def know(self, call: Entry, dialog_id: DialogId) -> None:
+    def know(self, call: Call, dialog_id: DialogId) -> None:
         """Find the call by one more dialog."""
         if self.by_dialog.get(dialog_id) is not call:
             call.dialog_ids = (*call.dialog_ids, dialog_id)
             self.by_dialog[dialog_id] = call
 
-    def watch(self, call: Entry, ticket: int, purpose: Invite | Purpose) -> None:
-        """Find the call by a request that it has sent."""
+    def watch_invite(self, call: PlacedCall, ticket: int) -> None:
+        """Find the call by its INVITE, as that goes out now."""
+        self.by_invite[ticket] = call
+        call.tickets = (*call.tickets, ticket)
+
+    def watch(self, call: Call, ticket: int, purpose: Purpose) -> None:
+        """Find the call by a request that it has sent inside a dialog."""
         self.by_ticket[ticket] = (call, purpose)
         call.tickets = (*call.tickets, ticket)
 
-    def unwatch(self, ticket: int) -> tuple[Entry, Invite | Purpose] | None:
-        """Find the call by that request no more; gives it, and what the request was for."""
-        found = self.by_ticket.pop(ticket, None)
-        if found is not None:
-            found[0].tickets = tuple(other for other in found[0].tickets if other != ticket)
-        return found
+    def unwatch(self, call: Call, ticket: int) -> None:
+        """Find the call by that request no more."""
+        self.by_ticket.pop(ticket, None)
+        self.by_invite.pop(ticket, None)
+        call.tickets = tuple(other for other in call.tickets if other != ticket)
 
-    def receive(self, call: Entry, key: AnyServerKey) -> None:
-        """Find the call by the last INVITE or UPDATE that came inside it, and by its first INVITE still."""
-        self._forget_keys(call, call.keys[1:])
+    def receive(self, call: Call, key: AnyServerKey) -> None:
+        """Find the call by the last re-INVITE or UPDATE that came inside it."""
+        self._forget_key(call, call.change_key)
         self.by_key[key] = call
-        call.keys = (*call.keys[:1], key)
+        call.change_key = key
 
-    def _forget_keys(self, call: Entry, keys: tuple[AnyServerKey, ...]) -> None:
-        for key in keys:
-            if self.by_key.get(key) is call:
-                del self.by_key[key]
+    def _forget_key(self, call: Call, key: AnyServerKey | None) -> None:
+        if key is not None and self.by_key.get(key) is call:
+            del self.by_key[key]
 
     # Time
 
@@ -124,7 +178,7 @@ class CallBook:
             heapq.heappop(heap)  # that call is over, or due earlier: nobody should wake for it
         return None
 
-    def pop_due(self, now: float) -> Entry | None:
+    def pop_due(self, now: float) -> Call | None:
         """A call that is due, once; None when there is none any more."""
         while self._heap and self._heap[0][0] <= now:
             _, number = heapq.heappop(self._heap)
@@ -134,7 +188,7 @@ class CallBook:
                 return call
         return None
 
-    def schedule(self, call: Entry) -> None:
+    def schedule(self, call: Call) -> None:
         """See to it that a call is due when its machine wants to be woken."""
         due = call.machine.next_timeout()
         if due >= call.due:

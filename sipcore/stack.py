@@ -34,9 +34,10 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
 from sipcore.message.uri import OtherUri, Uri
-from sipcore.outgoing import Order, Outgoing
+from sipcore.outgoing import Order
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
 from sipcore.trace import DiscardTrace, Stamp, TransitionTrace
 from sipcore.transactions import effects
@@ -94,9 +95,9 @@ class Stack:
         self._tokens = tokens
         self._outputs: list[Output] = []
         self._transactions = TransactionLayer(config.timers, tracing=config.tracing)
-        self._outgoing = Outgoing(self._transactions, tokens, self._outputs)
+        self._tickets = Tickets(self._transactions, tokens, self._outputs)
         self.manner = config.manner
-        self._calls = Calls(self._transactions, self._outgoing, tokens, self.manner, config.user, self._outputs)
+        self._calls = Calls(self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs)
         self._stamp = Stamp(0.0)
 
     @property
@@ -110,7 +111,7 @@ class Stack:
 
     def __len__(self) -> int:
         """How much is still going on: transactions, requests and calls; 0 when nothing is left over."""
-        return len(self._transactions) + len(self._outgoing) + len(self._calls)
+        return len(self._transactions) + len(self._tickets) + len(self._calls)
 
     # What the owner asks for
 
@@ -118,16 +119,16 @@ class Stack:
         """Send a request outside of any call; gives its ticket. Raises LocalError where it cannot be sent at all."""
         if order.request.method in (INVITE, ACK, CANCEL):
             raise LocalError(f"{order.request.method} belongs to a call; use call()", section="RFC 3261 §17.1")
-        ticket = self._outgoing.send(order)
+        ticket = self._tickets.send(order)
         self._settle(now)
         return ticket
 
     def abandon(self, ticket: int, now: float) -> None:
         """Give up on a request: nothing more is told about it, and nothing repeated."""
-        key = self._outgoing.key_of(ticket)
+        key = self._tickets.key_of(ticket)
         if key is not None:
             self._transactions.abandon(key, now)
-        self._outgoing.forget(ticket)
+        self._tickets.forget(ticket)
         self._settle(now)
 
     def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
@@ -246,7 +247,7 @@ class Stack:
 
     def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> None:
         """Take the answer to a Resolve; one for a ticket that was given up is ignored."""
-        failure = self._outgoing.resolved(ticket, result, now)
+        failure = self._tickets.resolved(ticket, result, now)
         if failure is not None:
             self._request_failed(ticket, failure, now)
         self._settle(now)
@@ -256,7 +257,7 @@ class Stack:
         if lost.key is not None:
             self._transactions.transport_failed(lost.key, failure, now)
         if failure.reason is FailureReason.CLOSED:
-            self._outgoing.carry_back(lost)
+            self._tickets.carry_back(lost)
         self._settle(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
@@ -269,7 +270,7 @@ class Stack:
 
         It has to be clear whose answer it is.
         """
-        for key in self._outgoing.answered_by(data, flow):
+        for key in self._tickets.answered_by(data, flow):
             self._transactions.transport_failed(key, failure, now)
         self._settle(now)
 
@@ -428,38 +429,36 @@ class Stack:
             self._calls.receive_cancel(cancelled, request, now)
 
     def _take_response(self, key: ClientKey, response: Response, flow: Flow, now: float) -> None:
-        ticket = self._outgoing.ticket_of(key)
+        ticket = self._tickets.ticket_of(key)
         if ticket is None:
             return  # to a CANCEL, or to a request that was abandoned
-        dealt_with, auth_error = self._outgoing.take(ticket, response, now)
-        if dealt_with:
+        if self._tickets.take(ticket, response, now):
             return
-        if self._calls.owns(ticket) and self._calls.receive_response(
-            ticket, response, flow, self._stamp, auth_error, now
-        ):
+        auth_error = self._tickets.auth_error_of(ticket)
+        if self._calls.owns(ticket) and self._calls.receive_response(ticket, response, flow, self._stamp, now):
             return
         self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
         if not response.is_provisional:
-            self._outgoing.forget(ticket)
+            self._tickets.forget(ticket)
 
     def _transaction_failed(self, key: Key, failure: TransportFailure, now: float) -> None:
-        ticket = self._outgoing.ticket_of(key) if isinstance(key, ClientKey) else None
+        ticket = self._tickets.ticket_of(key) if isinstance(key, ClientKey) else None
         if ticket is not None:
-            last = self._outgoing.failed(ticket, failure)
+            last = self._tickets.failed(ticket, failure)
             if last is not None:
                 self._request_failed(ticket, last, now)
 
     def _request_failed(self, ticket: int, failure: TransportFailure, now: float) -> None:
         if self._calls.owns(ticket) and self._calls.fail(ticket, failure, now):
             return
-        self._outgoing.forget(ticket)
+        self._tickets.forget(ticket)
         self._outputs.append(RequestFailed(ticket, failure))
 
     def _terminated(self, key: Key) -> None:
         if not isinstance(key, ClientKey):
             self._calls.invite_over(key)
             return
-        ticket = self._outgoing.ticket_of(key)
+        ticket = self._tickets.ticket_of(key)
         if ticket is not None and self._calls.owns(ticket):
             self._calls.transaction_over(ticket)
 

@@ -8,7 +8,6 @@ from enum import Enum
 
 from sipcore.dialogs.dialog import Numbers, dialog_of_caller
 from sipcore.dialogs.effects import (
-    AckSuccess,
     Answered,
     CancelInvite,
     Effect,
@@ -20,19 +19,15 @@ from sipcore.dialogs.effects import (
     Purpose,
     Redirected,
     SendInDialog,
-    SendInvite,
 )
-from sipcore.dialogs.expiry import TOO_SMALL, Expiry
+from sipcore.dialogs.inviting import Inviting
 from sipcore.dialogs.manner import Manner
-from sipcore.dialogs.redirect import Onward, Redirects
-from sipcore.dialogs.session import Session, description_of
+from sipcore.dialogs.session import description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
-from sipcore.message.method import BYE, INVITE
-from sipcore.message.registry import SESSION_EXPIRES
+from sipcore.message.method import BYE
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
@@ -42,9 +37,6 @@ from sipcore.value import Member
 MAX_FORKS = 16
 """Callees whose dialogs are kept for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
 TRYING = 100
-REDIRECTIONS_END = 400
-GLOBAL_FAILURE = 600
-"""From here on a refusal holds for every place the callee could be at (RFC 3261 §21.6)."""
 
 
 class State(Member):
@@ -161,40 +153,17 @@ INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6
 """Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 
 
-class _Inviting:
-    """What a call needs for as long as a response to its INVITE may come, and no longer: a held call is to be small."""
-
-    __slots__ = ("ack", "early", "expiry", "forks", "invite", "redirects", "session")
-
-    def __init__(self, invite: Request, redirects: int) -> None:
-        self.invite = invite
-        self.session = Session()
-        self.session.sent(Carrier.INVITE, description_of(invite))
-        asked = invite[SESSION_EXPIRES]
-        self.expiry = Expiry(asked.seconds if asked else 0)
-        self.redirects = Redirects(invite.uri, redirects) if redirects else None
-        self.early: dict[str, InviteUsage] = {}
-        self.forks: dict[str, AckSuccess] = {}
-        self.ack: AckSuccess | None = None
-
-
 class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = (
-        "_answer",
-        "_pending",
-        "_target",
-        "state",
-    )
+    __slots__ = ("_pending", "state")
 
     def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
         """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
         super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
         self.state = State.CALLING
-        self._pending: _Inviting | None = _Inviting(invite, redirects)
-        self._target: Onward | None = None
-        self._answer = b""
+        self._pending: Inviting | None = Inviting(invite, redirects)
+        """Dropped when it is not needed any more: a held call is to be small."""
 
     @property
     def is_over(self) -> bool:
@@ -202,12 +171,7 @@ class Caller(Side):
         return self.state in _OVER
 
     @property
-    def invite(self) -> Request:
-        """The INVITE as it went out last. Raises LocalError when its transaction is over."""
-        return self._inviting.invite
-
-    @property
-    def _inviting(self) -> _Inviting:
+    def _inviting(self) -> Inviting:
         if self._pending is None:
             raise LocalError("nothing can come for the INVITE any more", section="RFC 6026 §7.2")
         return self._pending
@@ -242,27 +206,22 @@ class Caller(Side):
             return self._receive_success(response, now)
         if self.state not in _TRYING:
             return self._move(Input.R3XX_6XX, now, response)
-        if response.status == TOO_SMALL and self._inviting.expiry.too_small(response):
-            self._target = None
+        inviting = self._inviting
+        if inviting.is_too_short(response):
             return self._move(Input.ADJUSTED, now, response)
-        redirects = self._inviting.redirects
-        if response.status < REDIRECTIONS_END and redirects:
-            redirects.take(response)
-        self._target = redirects.next() if redirects and response.status < GLOBAL_FAILURE else None
-        return self._move(Input.MOVED if self._target else Input.R3XX_6XX, now, response)
+        return self._move(Input.MOVED if inviting.moves_on(response) else Input.R3XX_6XX, now, response)
 
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
-        redirects = self._inviting.redirects if self.state in _TRYING else None
-        self._target = redirects.next() if redirects else None
-        return self._move(Input.MOVED if self._target else Input.FAILED, now, failure=failure)
+        moved = self.state in _TRYING and self._inviting.moves_on(None)
+        return self._move(Input.MOVED if moved else Input.FAILED, now, failure=failure)
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""
         if self.state is not State.OFFERED:
             return super().answer(body, now)
         self.require_usage().session.sent(Carrier.ACK, body)
-        self._answer = body
+        self._inviting.answer = body
         return self._move(Input.ANSWER, now)
 
     def decline(self, status: int, now: float) -> list[Effect]:
@@ -318,8 +277,7 @@ class Caller(Side):
         if usage is None and len(early) >= MAX_FORKS:
             return self._move(Input.R1XX, now, response)
         if usage is None:
-            dialog = dialog_of_caller(self.invite, response)
-            usage = early[tag] = self.new_usage(dialog, self._inviting.session.fork(), owner=True)
+            usage = early[tag] = self._branch(response)
         self.usage = usage
         effects = usage.progress(response)
         if effects and self.state is State.CANCELLING:
@@ -347,12 +305,12 @@ class Caller(Side):
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
         """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
         inviting = self._inviting
-        invite, early = inviting.invite, inviting.early
+        early = inviting.early
         usage = early.pop(tag, None)
         if usage is not None:
-            usage.dialog = usage.dialog.answered(invite, response)
+            usage.dialog = usage.dialog.answered(inviting.invite, response)
         else:
-            usage = self.new_usage(dialog_of_caller(invite, response), inviting.session.fork(), owner=True)
+            usage = self._branch(response)
         ended = [effect for other in early.values() for effect in other.over(now)]
         early.clear()
         self.usage = usage
@@ -384,8 +342,8 @@ class Caller(Side):
                 effects.append(Answered(response))
             elif step is REPORT_OFFER and response:
                 effects.append(Offered(response))
-            elif step is REPORT_REDIRECTION and self._target:
-                effects.append(Redirected(response, self._target.uri))
+            elif step is REPORT_REDIRECTION and (onward := self._inviting.onward):
+                effects.append(Redirected(response, onward.uri))
             elif step is REPORT_FAILURE:
                 effects.append(Failed(response, failure))
             elif step is REPORT_END:
@@ -398,7 +356,8 @@ class Caller(Side):
 
     def _send(self, step: Step) -> Effect:
         if step is INVITE_AGAIN:
-            return self._invite_again()
+            self.usage = None
+            return self._inviting.again(self.numbers.next())
         if step is CANCEL:
             return CancelInvite(self.parting)
         if step is PART:
@@ -406,25 +365,14 @@ class Caller(Side):
         inviting = self._inviting
         if inviting.ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
             usage = self.require_usage()
-            body = usage.session.refusal() if step is REFUSING_ACK else self._answer
+            body = usage.session.refusal() if step is REFUSING_ACK else inviting.answer
             inviting.ack = usage.acknowledge(inviting.invite, body)
         return inviting.ack
 
-    def _invite_again(self) -> SendInvite:
-        """The INVITE once more: to the next target, or with a longer session interval."""
-        inviting, self.usage = self._inviting, None
-        inviting.early.clear()
-        invite = inviting.invite.with_header("CSeq", CSeq(self.numbers.next(), INVITE))
-        onward = self._target
-        if onward is None:
-            for name, content in inviting.expiry.asked():
-                invite = invite.with_header(name, content)
-        else:
-            invite = invite.without("Authorization").without("Proxy-Authorization")
-            invite = invite.without("Route") if onward.is_proxy else invite.with_uri(onward.uri)
-        inviting.invite = invite
-        # A route that was set beforehand leads there as well (RFC 3261 §8.1.2).
-        return SendInvite(invite, None if onward is None or "Route" in invite.headers else onward.uri)
+    def _branch(self, response: Response) -> InviteUsage:
+        """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""
+        inviting = self._inviting
+        return self.new_usage(dialog_of_caller(inviting.invite, response), inviting.session.fork(), owner=True)
 
     def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
@@ -434,7 +382,7 @@ class Caller(Side):
             return [known]
         if len(inviting.forks) >= MAX_FORKS:
             return []
-        fork = self.new_usage(dialog_of_caller(inviting.invite, response), inviting.session.fork(), owner=True)
+        fork = self._branch(response)
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.forks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
         return [ack, SendInDialog(Purpose.FORK, *fork.dialog.request(BYE, self.numbers.next()))]

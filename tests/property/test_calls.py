@@ -97,7 +97,7 @@ def assert_over(wire: RoughWire, *users: User) -> None:
         assert len(user.stack) == 0
         assert user.stack.next_timeout() is None
         book = user.stack._calls._book
-        assert (book.by_ticket, book.by_dialog, book.by_key) == ({}, {}, {})
+        assert (book.by_invite, book.by_ticket, book.by_dialog, book.by_key) == ({}, {}, {}, {})
     assert not wire.flying
 
 

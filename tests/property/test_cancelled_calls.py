@@ -67,7 +67,7 @@ def assert_empty(endpoint: Endpoint, now: float) -> None:
         stack.drain()
     assert len(stack) == 0
     book = stack._calls._book
-    assert (book.by_ticket, book.by_dialog, book.by_key) == ({}, {}, {})
+    assert (book.by_invite, book.by_ticket, book.by_dialog, book.by_key) == ({}, {}, {}, {})
 
 
 def descriptors() -> int:

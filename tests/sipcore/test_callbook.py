@@ -1,9 +1,10 @@
-"""What the book of calls tells about time: which call is due, and when somebody has to look again."""
+"""By what the book finds a call, and until when; which call is due, and when somebody has to look again."""
 
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sipcore.callbook import MAX_STALE, CallBook, Entry
+from sipcore.callbook import MAX_STALE, Call, CallBook, ReceivedCall
+from sipcore.transactions.key import AnyServerKey, ServerKey
 from sipcore.transactions.timers import NEVER
 
 FAR = 2.0**31
@@ -20,9 +21,10 @@ class Machine:
         return self.at
 
 
-def entered(book: CallBook, at: float) -> Entry:
+def entered(book: CallBook, at: float) -> Call:
     """One more call, which wants to be woken at `at`."""
-    call = book.add(cast("Any", Machine(at)), "alice")
+    call = Call(number=book.next_number(), machine=cast("Any", Machine(at)), user="alice")
+    book.add(call)
     book.schedule(call)
     return call
 
@@ -67,3 +69,33 @@ def test_calls_that_are_over_leave_no_more_than_a_few_timers() -> None:
         book.remove(entered(book, FAR))
     assert len(book._heap) <= 2 * len(book) + MAX_STALE
     assert book.pop_due(FAR) is staying
+
+
+def received(book: CallBook, key: AnyServerKey) -> ReceivedCall:
+    call = ReceivedCall(
+        number=book.next_number(), machine=cast("Any", Machine()), user="bob", invite_key=key, replaces=None
+    )
+    book.add(call)
+    return call
+
+
+def key(branch: str) -> AnyServerKey:
+    return ServerKey(branch, "192.0.2.1:5060", "INVITE")
+
+
+def test_a_call_is_found_by_its_invite_and_by_the_last_change_in_it() -> None:
+    book = CallBook()
+    call = received(book, key("first"))
+    book.receive(call, key("second"))
+    book.receive(call, key("third"))
+    assert book.by_key == {key("first"): call, key("third"): call}
+    book.remove(call)
+    assert book.by_key == {}
+
+
+def test_an_invite_that_comes_again_belongs_to_the_call_that_it_began_last() -> None:
+    """Its first server transaction is over by then, or it would have been a retransmission (RFC 3261 §17.2.3)."""
+    book = CallBook()
+    first, second = received(book, key("same")), received(book, key("same"))
+    book.remove(first)
+    assert book.by_key == {key("same"): second}

@@ -9,9 +9,10 @@ from sipcore.message.build import Ends
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
-from sipcore.outgoing import MAX_CARRIED_BACK, Order, contact_for, target_of
+from sipcore.outgoing import Order, contact_for, target_of
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.stack import Stack, StackConfig
+from sipcore.tickets import MAX_CARRIED_BACK
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import BOB, Wire, seeded

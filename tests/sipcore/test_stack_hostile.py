@@ -266,7 +266,7 @@ def test_no_other_hop_is_tried_once_somebody_answered() -> None:
     request = Wire().request("INVITE")
     uri = request.uri.replace(host="biloxi.example", port=None)  # type: ignore[union-attr]  # it is a sip URI
     number = stack.call(Order(Request("INVITE", uri, request.headers), Hop(Transport.UDP, BOB), "alice"), 0.0)
-    pending = stack._outgoing._pending[1]
+    pending = stack._tickets._requests[1]
     pending.hops = [Hop(Transport.UDP, CAROL)]
     stack.drain()
     stack.resolved(1, Hop(Transport.UDP, BOB, ALICE), 0.0)

@@ -1,0 +1,200 @@
+"""What the machines of calls ask for, carried out: what is sent, what is told, and when a call may be forgotten."""
+
+from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
+from sipcore.dialogs.effects import (
+    AckSuccess,
+    Answered,
+    CancelChange,
+    CancelInvite,
+    Changed,
+    Confirmed,
+    Effect,
+    Ended,
+    EndReason,
+    Failed,
+    Offered,
+    Progress,
+    Purpose,
+    Redirected,
+    Reply,
+    SendInDialog,
+    SendInvite,
+    Unchanged,
+)
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import (
+    CallAnswered,
+    CallChanged,
+    CallConfirmed,
+    CallEnded,
+    CallFailed,
+    CallOffered,
+    CallProgress,
+    CallRedirected,
+    CallUnchanged,
+    Output,
+)
+from sipcore.message.build import Fields
+from sipcore.message.message import Request
+from sipcore.message.method import INVITE
+from sipcore.message.uri import Uri
+from sipcore.outgoing import Order, target_along
+from sipcore.tickets import Tickets
+from sipcore.trace import Stamp
+from sipcore.transactions.layer import TransactionLayer
+
+
+class CallActions:
+    """Does what the machine of any call of one stack asks for. Appends what is to be done and told to `outputs`."""
+
+    def __init__(self, book: CallBook, transactions: TransactionLayer, tickets: Tickets, outputs: list[Output]) -> None:
+        self._book = book
+        self._transactions = transactions
+        self._tickets = tickets
+        self._outputs = outputs
+
+    def carry_out(self, call: Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
+        """Do what a call's machine asked for, in order. `stamp` is that of the message that made it ask."""
+        for effect in effects:
+            match effect:
+                case Reply(key, response):
+                    self._transactions.respond(key, response, now)
+                case AckSuccess(request, next_hop, branch):
+                    self._send(call, request, next_hop, branch=branch)
+                case SendInDialog(purpose, request, next_hop):
+                    self.send(call, purpose, request, next_hop)
+                case SendInvite(request, target) if isinstance(call, PlacedCall):
+                    self._invite_again(call, request, target, now)
+                case CancelInvite(fields) if isinstance(call, PlacedCall):
+                    self._cancel_invite(call, fields, now)
+                case CancelChange():
+                    self._cancel_changes(call, now)
+                case _:
+                    self._tell(call, effect, stamp or Stamp(now), now)
+        if not call.over:
+            self._book.schedule(call)
+        self._remove_if_over(call)
+
+    def send(self, call: Call, purpose: Purpose, request: Request, next_hop: Uri) -> int:
+        """Send a request inside the dialog, and watch for what becomes of it; gives its ticket. Raises LocalError.
+
+        What may refresh the target has a Contact (RFC 3261 §12.2.1.1), which the owner's own requests may need as well.
+        """
+        has_contact = purpose is Purpose.CHANGE or purpose is Purpose.OTHER
+        ticket = self._send(call, request, next_hop, contact=call.user if has_contact else None)
+        self._book.watch(call, ticket, purpose)
+        return ticket
+
+    def invite_failed(self, call: PlacedCall, ticket: int, failure: TransportFailure, now: float) -> None:
+        """The INVITE of a call got no final response."""
+        self.carry_out(call, call.machine.fail(failure, now), now)
+        self.transaction_over(ticket)
+
+    def transaction_over(self, ticket: int) -> None:
+        """A call's transaction is gone: no 2xx can come for it any more."""
+        placed, within = self._book.by_invite.get(ticket), self._book.by_ticket.get(ticket)
+        if placed is not None:
+            invite = placed.invited_by(ticket)
+            if invite is not None:
+                placed.machine.invite_over(invite.request)
+                placed.invite = None
+            self._unwatch(placed, ticket)
+        elif within is not None:
+            call, purpose = within
+            if purpose is Purpose.CHANGE:
+                call.machine.settled(self._tickets.request_of(ticket))
+            self._unwatch(call, ticket)
+        self._tickets.forget(ticket)
+
+    def server_transaction_over(self, call: ReceivedCall) -> None:
+        """The server transaction of a call's INVITE is gone, which may have been all that kept the call."""
+        call.machine.invite_over()
+        self._remove_if_over(call)
+
+    # Inside
+
+    def _send(
+        self, call: Call, request: Request, next_hop: Uri, *, contact: str | None = None, branch: str = ""
+    ) -> int:
+        """Send a request inside the dialog; a next hop that leads nowhere is replaced by where the dialog came from.
+
+        The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
+        """
+        target, numbers = target_along(call.flow, next_hop), call.machine.numbers
+        try:
+            return self._tickets.send(Order(request, target, contact, call.auth, False, branch, numbers))
+        except LocalError:
+            if call.flow is None:
+                raise
+            return self._tickets.send(Order(request, call.flow.hop, contact, call.auth, False, branch, numbers))
+
+    def _invite_again(self, call: PlacedCall, request: Request, target: Uri | None, now: float) -> None:
+        invite = call.invite
+        if invite is None:
+            return
+        call.flow = None
+        try:
+            invite.send_again(request, target)
+        except LocalError as error:
+            nowhere = TransportFailure(FailureReason.UNRESOLVABLE, error.message, section=error.section)
+            self.carry_out(call, call.machine.fail(nowhere, now), now)
+        else:
+            self._book.watch_invite(call, invite.ticket)
+
+    def _cancel_invite(self, call: PlacedCall, fields: Fields, now: float) -> None:
+        invite = call.invite
+        if invite is not None and not invite.cancel(now, fields):
+            # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
+            nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
+            self.invite_failed(call, invite.ticket, nothing_sent, now)
+
+    def _cancel_changes(self, call: Call, now: float) -> None:
+        """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""
+        within = [ticket for ticket in call.tickets if ticket in self._book.by_ticket]
+        for ticket in within:
+            if self._tickets.request_of(ticket).method == INVITE and not self._tickets.cancel(ticket, now):
+                self.transaction_over(ticket)
+
+    def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:
+        number, outputs = call.number, self._outputs
+        match effect:
+            case Progress(response):
+                outputs.append(CallProgress(number, response, stamp))
+            case Answered(response):
+                outputs.append(CallAnswered(number, response, stamp))
+            case Redirected(response, target):
+                outputs.append(CallRedirected(number, response, target, stamp))
+            case Confirmed(ack):
+                outputs.append(CallConfirmed(number, ack, stamp))
+                self._replace(call, now)
+            case Offered(message):
+                outputs.append(CallOffered(number, message, stamp))
+            case Changed(message, local):
+                outputs.append(CallChanged(number, message, local, stamp))
+            case Unchanged(response, failure):
+                outputs.append(CallUnchanged(number, response, failure))
+            case Failed(response, failure):
+                unanswered = call.auth_error if isinstance(call, PlacedCall) else None
+                outputs.append(CallFailed(number, response, failure or unanswered))
+                call.over = True
+            case Ended(reason, request):
+                outputs.append(CallEnded(number, reason, request))
+                call.over = True
+                self._cancel_changes(call, now)
+
+    def _replace(self, call: Call, now: float) -> None:
+        """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""
+        number = call.replaces if isinstance(call, ReceivedCall) else None
+        replaced = self._book.by_number.get(number) if number is not None else None
+        if replaced is not None and not replaced.over:
+            ending = replaced.machine.hang_up(now)
+            replaced.machine.end_reason = EndReason.REPLACED
+            self.carry_out(replaced, ending, now)
+
+    def _unwatch(self, call: Call, ticket: int) -> None:
+        self._book.unwatch(call, ticket)
+        self._remove_if_over(call)
+
+    def _remove_if_over(self, call: Call) -> None:
+        if call.over and not call.is_awaited:
+            self._book.remove(call)

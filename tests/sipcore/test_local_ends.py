@@ -1,0 +1,44 @@
+"""How local ends are named: the same end always in the same way, and no more of them remembered than there is room."""
+
+from sipcore.local_ends import MAX_ENDS, LocalEnds
+from sipcore.message.uri import SipUri
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from tests.sipcore.wire import ALICE, BOB, Wire, seeded
+
+UDP, WS = Transport.UDP, Transport.WS
+
+
+def test_an_end_is_named_once() -> None:
+    ends = LocalEnds(seeded(1))
+    first = ends.of(Hop(UDP, BOB, ALICE), ALICE, "alice", secure=False)
+    assert ends.of(Flow(UDP, ALICE, BOB), ALICE, "alice", secure=False) is first
+
+
+def test_ends_differ_by_transport_address_user_and_security() -> None:
+    ends = LocalEnds(seeded(1))
+    other = SocketAddress("192.0.2.1", 5062)
+    named = [
+        ends.of(Hop(UDP, BOB, ALICE), ALICE, "alice", secure=False),
+        ends.of(Hop(Transport.TCP, BOB, ALICE), ALICE, "alice", secure=False),
+        ends.of(Hop(UDP, BOB, other), other, "alice", secure=False),
+        ends.of(Hop(UDP, BOB, ALICE), ALICE, "bob", secure=False),
+        ends.of(Hop(UDP, BOB, ALICE), ALICE, None, secure=False),
+        ends.of(Hop(Transport.TLS, BOB, ALICE), ALICE, "alice", secure=True),
+    ]
+    assert len({(end.sent_by, str(end.contact)) for end in named}) == 6
+
+
+def test_the_contact_is_that_of_requests_over_the_same_flow() -> None:
+    ends, request = LocalEnds(seeded(1)), Wire().request("INVITE")
+    contact = ends.contact("alice", Flow(WS, ALICE, BOB), request)
+    assert contact == ends.of(Hop(WS, BOB, ALICE), ALICE, "alice", secure=False).contact
+    assert isinstance(contact.uri, SipUri)
+    assert contact.uri.host.endswith(".invalid")
+
+
+def test_only_so_many_ends_are_remembered() -> None:
+    ends = LocalEnds(seeded(1))
+    for port in range(1, 3 * MAX_ENDS):
+        local = SocketAddress("192.0.2.1", port)
+        ends.of(Hop(UDP, BOB, local), local, "alice", secure=False)
+    assert len(ends._known) <= MAX_ENDS
