@@ -9,8 +9,13 @@ from sipcore.pattern import Pattern
 
 def test_it_is_compiled_once_and_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
-    compile_ = re.compile
-    monkeypatch.setattr(re, "compile", lambda text, flags=0: compiled.append(text) or compile_(text, flags))
+    really = re.compile
+
+    def counted(text: str, flags: int) -> re.Pattern[str]:
+        compiled.append(text)
+        return really(text, flags)
+
+    monkeypatch.setattr(re, "compile", counted)
     pattern = Pattern("b(.)", re.IGNORECASE)
     assert not compiled
     assert pattern.fullmatch("abc") is None
