@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from probes.destination_text import FOREIGN_SCHEMES, fault_in, find, find_last, foreign_scheme, without_password
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError
 from sipcore.message.params import NO_PARAMS, Params
@@ -26,20 +27,6 @@ _TRANSPORT_SCHEMES = {
     "ws": Transport.WS,
     "wss": Transport.WSS,
 }
-_FOREIGN_SCHEMES = {
-    **dict.fromkeys(("http", "https"), "web pages"),
-    **dict.fromkeys(("ftp", "file"), "files"),
-    **dict.fromkeys(("stun", "stuns", "turn", "turns"), "finding a way through NAT"),
-    **dict.fromkeys(("rtp", "rtsp", "rtsps"), "media"),
-    **dict.fromkeys(("iax", "iax2"), "IAX"),
-    **dict.fromkeys(("skype", "callto", "msteams", "facetime"), "the calls of one program"),
-    "h323": "H.323",
-    "im": "instant messages",
-    "mailto": "mail",
-    "pres": "presence",
-    "xmpp": "XMPP",
-}
-"""Schemes that people paste, by what they are for. Any other word before a colon may be a user, or a host."""
 _SOCKET_SCHEMES = {"http": "ws", "https": "wss"}
 """What goes over the server of a web page, where that is one of SIP, too (RFC 7118)."""
 _NAMES = ", ".join(_TRANSPORT_SCHEMES)
@@ -52,25 +39,13 @@ _zoned = re.compile(r"\[([0-9A-Fa-f:.]++)%(?:25)?([A-Za-z0-9_.\-]++)\]").search
 """An IPv6 reference with a zone (RFC 4007 §11), the percent sign escaped (RFC 6874 §2) or, as people paste it, not."""
 _bare_ipv6 = re.compile(r"(sips?:(?:[^@]*@)?)([0-9A-Fa-f:.]++)([;?].*)?", re.IGNORECASE | re.DOTALL).fullmatch
 """A URI whose host may be an IPv6 address without the brackets that belong around it."""
-_foreign = re.compile(rf"({'|'.join(_FOREIGN_SCHEMES)}):(?!\d++(?:;|$))(?://)?", re.IGNORECASE).match
-"""Such a scheme, but for a host of that name with a port."""
 _authority = re.compile(r"[^/?#;\s]*+").match
 _port_zero = re.compile(r":0++(?![0-9])").search
 _slashless = re.compile(rf"({'|'.join(_TRANSPORT_SCHEMES)}):(?!//)(?!\d++(?:;|$))", re.IGNORECASE).match
 """A transport that wants its slashes, but for a host of that name with a port."""
 _is_number = re.compile(r"\+[0-9][0-9\-.() ]*+").fullmatch
 _before_host = re.compile(r"(?:sips?:|[a-z][a-z0-9+\-.]*+:(?=//))?(?://)?", re.IGNORECASE).match
-_odd_in_host = re.compile(r"[^A-Za-z0-9._:\[\]\-]|\.(?=\.)|(?:^|(?<=\.))-|-(?=\.|$)").search
-_odd_in_ipv6 = re.compile(r"[^0-9A-Fa-f:.]").search
-_odd_in_port = re.compile(r"[^0-9]").search
-_odd_in_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
-_odd = re.compile(r"[\s<>\"@\\^`{|}]").search
-"""What can stand in no host, port or escape, and nowhere in a URI as it is: where a text that cannot be read goes
-wrong."""
 _host = re.compile(r"[^:;?/\s]*+").match
-_octets = re.compile(r"[0-9]++(?:\.[0-9]++)*+(?=\.?(?:[:;?]|$))").match
-"""What begins like an IPv4 address and is all of a host: a name's last label begins with a letter (RFC 1123 §2.1)."""
-_is_octet = re.compile(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])").fullmatch
 _label_end = re.compile("[.\u3002\uff0e\uff61]")
 """The dots of names beyond ASCII (RFC 3490 §3.1)."""
 _SECTION = "RFC 3261 §19.1"
@@ -99,7 +74,7 @@ class DestinationError(LocalError):
     @property
     def pointed(self) -> str:
         """The text that was given, and below it a caret at the place; without passwords, and fit for a terminal."""
-        shown = "".join(c if c.isprintable() else "?" for c in _without_password(self.text))
+        shown = "".join(c if c.isprintable() else "?" for c in without_password(self.text))
         return f"{shown}\n{' ' * self.offset}^"
 
     def __str__(self) -> str:
@@ -221,7 +196,7 @@ def _parse(trimmed: str, text: str) -> Destination:
     lowered = trimmed.lower()
     if lowered.startswith("tel:"):
         return _from_tel(trimmed, text)
-    foreign = _foreign(trimmed)
+    foreign = foreign_scheme(trimmed)
     if foreign:
         raise _foreign_error(foreign[1].lower(), trimmed[foreign.end() :], text)
     if lowered.startswith(("sip:", "sips:")) and not lowered.startswith(("sip://", "sips://")):
@@ -232,7 +207,7 @@ def _parse(trimmed: str, text: str) -> Destination:
     bare = _slashless(trimmed)
     if bare and "@" not in trimmed:
         message = f"{bare[0]} wants two slashes; write {bare[1].lower()}://{trimmed[bare.end() :]}"
-        raise DestinationError(message[:_MAX_MESSAGE], text=text, offset=_find(text, bare[0]) + len(bare[0]))
+        raise DestinationError(message[:_MAX_MESSAGE], text=text, offset=find(text, bare[0]) + len(bare[0]))
     if _is_number(trimmed):
         raise _without_host(trimmed, text)
     return _from_uri(f"sip:{trimmed}", text)
@@ -252,7 +227,7 @@ def _in_ascii(trimmed: str, text: str) -> str:
         return trimmed
     if len(name) > MAX_NAME:
         raise DestinationError(
-            f"a name of {len(name)} characters is longer than any", text=text, offset=_find(text, name)
+            f"a name of {len(name)} characters is longer than any", text=text, offset=find(text, name)
         )
     import idna  # loads tables that hardly anybody needs
 
@@ -260,17 +235,23 @@ def _in_ascii(trimmed: str, text: str) -> str:
         encoded = idna.encode(name, uts46=True).decode("ascii")
     except UnicodeError as error:
         message = f"{name!a} is no name that DNS can hold: {error}"
-        offset = max(text.rfind(name), 0)
-        for label in _label_end.split(name):
-            try:
-                idna.encode(label, uts46=True)
-            except UnicodeError:
-                break
-            offset += len(label) + 1
-        else:
-            offset -= len(name) + 1  # none is wrong by itself: all of it is too long
+        offset = max(text.rfind(name), 0) + _begin_of_wrong_label(name)
         raise DestinationError(message, text=text, offset=offset) from None
     return trimmed[:begin] + encoded + trimmed[begin + len(name) :]
+
+
+def _begin_of_wrong_label(name: str) -> int:
+    """Where the label begins that is wrong by itself; 0 where none is, so that all of the name is too long."""
+    import idna
+
+    begin = 0
+    for label in _label_end.split(name):
+        try:
+            idna.encode(label, uts46=True)
+        except UnicodeError:
+            return begin
+        begin += len(label) + 1
+    return 0
 
 
 def _from_tel(trimmed: str, text: str) -> Destination:
@@ -291,7 +272,7 @@ def _from_tel(trimmed: str, text: str) -> Destination:
 
 def _without_host(number: str, text: str) -> DestinationError:
     message = "a telephone number names no host; give sip:number@host, or tel:number@host"
-    return DestinationError(message, text=text, offset=_find(text, number) + len(number))
+    return DestinationError(message, text=text, offset=find(text, number) + len(number))
 
 
 def _from_uri(uri_text: str, text: str) -> Destination:
@@ -306,7 +287,7 @@ def _from_uri(uri_text: str, text: str) -> Destination:
     named = (uri.transport or "").upper()
     if named and named not in Transport.__members__:
         raise DestinationError(
-            f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=_find_last(text, named)
+            f"unknown transport {named.lower()}; use {_NAMES}", text=text, offset=find_last(text, named)
         )
     transport = Transport[named] if named else None
     params = uri.params.without("transport")
@@ -349,7 +330,7 @@ def _checked_path(path: str, text: str) -> str:
     if not _is_path(path):
         shown = path[:EXCERPT_CHARACTERS]
         message = f"{shown!a} is no path of a WebSocket; write it as in ws://host/ws, without # or spaces"
-        raise DestinationError(message, text=text, offset=_find(text, path))
+        raise DestinationError(message, text=text, offset=find(text, path))
     return path
 
 
@@ -372,7 +353,7 @@ def _checked(destination: Destination, text: str) -> Destination:
         check_host(destination.server, destination.server)
     if destination.secure and transport is Transport.UDP:
         message = "a sips URI cannot go over UDP; use tls, or a sip URI"
-        raise DestinationError(message, text=text, offset=_find_last(text, "udp"))
+        raise DestinationError(message, text=text, offset=find_last(text, "udp"))
     if destination.secure and transport in _SECURED:
         return replace(destination, transport=_SECURED[transport])
     return replace(destination, secure=True) if transport is Transport.WSS else destination
@@ -393,25 +374,15 @@ def _foreign_error(scheme: str, rest: str, text: str) -> DestinationError:
         path = rest[len(named) :].rstrip("/")
         if scheme in _SOCKET_SCHEMES and path and _is_path(path):
             offer += f", or {_SOCKET_SCHEMES[scheme]}://{place}{path} for SIP over a WebSocket"
-    return DestinationError(f"{scheme}: is for {_FOREIGN_SCHEMES[scheme]}, not for SIP; {offer}", text=text)
-
-
-def _find(text: str, part: str) -> int:
-    """Where a part stands in what was given, in whatever case."""
-    return max(text.lower().find(part.lower()), 0)
-
-
-def _find_last(text: str, part: str) -> int:
-    """Where a part stands last: a parameter comes behind whatever else may be spelt like it."""
-    return max(text.lower().rfind(part.lower()), 0)
+    return DestinationError(f"{scheme}: is for {FOREIGN_SCHEMES[scheme]}, not for SIP; {offer}", text=text)
 
 
 def _explained(error: ParseError, trimmed: str, text: str) -> DestinationError:
     """The parser's finding as something a person can act on, pointing into the text that was given."""
-    masked = _without_password(text)
+    masked = without_password(text)
     given = masked.strip()[:EXCERPT_CHARACTERS]
     wrong = error.excerpt if error.offset < len(error.text) else ""  # else something is missing at the end
-    skipped, reason = _fault_in(wrong, error.message) if wrong else (0, "")
+    skipped, reason = fault_in(wrong, error.message) if wrong else (0, "")
     wrong = wrong[skipped:]
     # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
     offset = max(text.rfind(wrong), 0) if wrong else text.rfind(trimmed) + len(trimmed)
@@ -421,41 +392,6 @@ def _explained(error: ParseError, trimmed: str, text: str) -> DestinationError:
     return DestinationError(f"cannot read {given!r}{shown}: {why}; {_FORMS}", text=text, offset=offset)
 
 
-def _fault_in(wrong: str, message: str) -> tuple[int, str]:
-    """How far into a text that cannot be read it goes wrong, and what about it; "" for what the message says."""
-    if "port" in message:
-        odd = _odd_in_port(wrong) if not message.endswith("65535") else None
-    elif "IPv6" in message:
-        return _fault_in_ipv6(wrong)
-    elif "host" in message:
-        octets = _octets(wrong)
-        if octets:
-            return _fault_in_ipv4(octets[0])
-        odd = _odd_in_host(wrong)
-    else:
-        odd = (_odd_in_escape if "percent" in message else _odd)(wrong)
-    return (odd.start() if odd else 0), ""
-
-
-def _fault_in_ipv4(numbers: str) -> tuple[int, str]:
-    offset = 0
-    for count, number in enumerate(numbers.split(".")):
-        if count == 4 or not _is_octet(number):
-            break
-        offset += len(number) + 1
-    return min(offset, len(numbers)), "an IPv4 address has four numbers from 0 to 255"
-
-
-def _fault_in_ipv6(reference: str) -> tuple[int, str]:
-    end = reference.find("]")
-    if not reference.startswith("[") or end < 0:
-        return len(reference), "the bracket is not closed"
-    odd = _odd_in_ipv6(reference, 1, end)
-    if odd:
-        return odd.start(), "it has hexadecimal digits and colons"
-    return (end + 1, "only a port may follow the bracket") if reference[end + 1 : end + 2] not in ("", ":") else (1, "")
-
-
 def _provider_error(trimmed: str, text: str) -> DestinationError | None:
     """For a provider's name that is none of a host: what is known of the provider."""
     from probes.providers import providers
@@ -463,11 +399,3 @@ def _provider_error(trimmed: str, text: str) -> DestinationError | None:
     found = providers().named(trimmed)
     message = f"{found.name} is not a host; {'; '.join(found.guidance)}" if found is not None else ""
     return DestinationError(message, text=text) if message else None
-
-
-def _without_password(text: str) -> str:
-    """The same text, a star for each character of the password that may stand in it (RFC 3261 §19.1.1)."""
-    scheme = _foreign(text) or re.search(r"sips?:|tel:|://", text, re.IGNORECASE)
-    begin, at = scheme.end() if scheme else 0, text.rfind("@")
-    colon = text.find(":", begin, max(at, 0))
-    return text if colon < 0 else text[: colon + 1] + "*" * (at - colon - 1) + text[at:]

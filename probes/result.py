@@ -4,6 +4,7 @@
 second.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,7 +15,22 @@ from sipcore.media.terms import Keying
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
-from sipcore.trace import TraceRecord, TransitionTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord, TransitionTrace
+
+
+def sent_in(records: Iterable[TraceRecord]) -> list[MessageTrace]:
+    """The messages among some evidence that were sent, repetitions included, in order."""
+    return [one for one in records if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
+
+
+def received_in(records: Iterable[TraceRecord]) -> list[MessageTrace]:
+    """The messages among some evidence that came back, in order."""
+    return [one for one in records if isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED]
+
+
+def flow_events_in(records: Iterable[TraceRecord]) -> set[str]:
+    """What happened to connections, by some evidence: the events of `FlowTrace`."""
+    return {one.event for one in records if isinstance(one, FlowTrace)}
 
 
 class Reach(Enum):
@@ -172,6 +188,27 @@ class CallKind(Enum):
     """Connected, but nothing was heard of the peer."""
     NO_CALL = "no call"
     """Of a call that was waited for: none came in time."""
+
+    @classmethod
+    def of_refusal(cls, status: int | None) -> "CallKind":
+        """What a final response from 300 on makes of a call, whatever its credentials were; None is for none."""
+        if status in (486, 600):
+            return cls.BUSY
+        return cls.NOT_ANSWERED if status in (408, 480, 487) else cls.REJECTED
+
+    @property
+    def status(self) -> CallStatus:
+        """The same in fewer words."""
+        return _STATUSES.get(self, CallStatus.FAILED)
+
+
+_STATUSES = {
+    CallKind.CONNECTED: CallStatus.CONNECTED,
+    CallKind.NO_MEDIA: CallStatus.CONNECTED,
+    CallKind.BUSY: CallStatus.BUSY,
+    CallKind.NOT_ANSWERED: CallStatus.NO_ANSWER,
+}
+"""The other kinds are failures."""
 
 
 class CallRole(Enum):

@@ -37,8 +37,8 @@ LAYERS = (
     ("sipcore.transports",),
     ("sipcore.endpoint",),
     (
-        *("probes.providers", "probes.destination", "probes.result", "probes.findings", "probes.timeline"),
-        "probes.product",
+        *("probes.providers", "probes.destination", "probes.destination_text", "probes.result", "probes.findings"),
+        *("probes.timeline", "probes.product"),
     ),
     ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),
     (

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any
 
 from probes.calls.expect import Expectation
 from probes.calls.number import KINDS, NumberFormat
@@ -32,40 +31,40 @@ class Key:
 
     field: str
     example: str
-    read: Callable[[Any], object]
+    read: Callable[[object], object]
 
 
-def _text(given: Any) -> str:  # noqa: ANN401  # whatever TOML may hold, here and below
+def _text(given: object) -> str:
     if not isinstance(given, str):
         raise TypeError
     return given
 
 
-def _number(given: Any) -> float:  # noqa: ANN401
+def _number(given: object) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise TypeError
     return given
 
 
-def _whole(given: Any) -> int:  # noqa: ANN401
+def _whole(given: object) -> int:
     if isinstance(given, bool) or not isinstance(given, int):
         raise TypeError
     return given
 
 
-def _boolean(given: Any) -> bool:  # noqa: ANN401
+def _boolean(given: object) -> bool:
     if not isinstance(given, bool):
         raise TypeError
     return given
 
 
-def _texts(given: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _texts(given: object) -> tuple[str, ...]:
     if not isinstance(given, list | tuple):
         raise TypeError
     return tuple(map(_text, given))
 
 
-def _fields(given: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401
+def _fields(given: object) -> tuple[tuple[str, str], ...]:
     """Header fields: a table of names, each with a value or several."""
     if not isinstance(given, dict):
         raise TypeError
@@ -76,19 +75,19 @@ def _is_text(given: object) -> bool:
     return isinstance(given, str)
 
 
-def _address(given: Any) -> Address:  # noqa: ANN401
+def _address(given: object) -> Address:
     return Address.parse(_text(given))
 
 
-def _one_of(choices: type[Enum]) -> Callable[[Any], Enum]:
-    def read(given: Any) -> Enum:  # noqa: ANN401
+def _one_of(choices: type[Enum]) -> Callable[[object], Enum]:
+    def read(given: object) -> Enum:
         named = {str(choice.value).lower(): choice for choice in choices}
         return named[_known(_text(given).lower(), tuple(named))]
 
     return read
 
 
-def _kinds(given: Any) -> frozenset[str]:  # noqa: ANN401
+def _kinds(given: object) -> frozenset[str]:
     return frozenset(_known(kind, tuple(KINDS)) for kind in _texts(given))
 
 

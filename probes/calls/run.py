@@ -18,7 +18,7 @@ from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
 from probes.destination import Destination
 from probes.product import PRODUCT
-from probes.result import CallKind, CallResult, CallStatus
+from probes.result import CallKind, CallResult
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.media.leg import prepare_sound
 from sipcore.endpoint.media.media import Media, open_media
@@ -142,7 +142,7 @@ class _Run:
             hops = [hop] if hop else await locate(self._script.destination, self._endpoint)
         except TransportFailure as failure:
             return self._result(verdict.of_failure(failure), None)
-        outcome = Verdict(CallStatus.FAILED, CallKind.UNRESOLVABLE, "nowhere to call")
+        outcome = Verdict(CallKind.UNRESOLVABLE, "nowhere to call")
         called = 0
         for candidate in hops:
             hop, invites = candidate, story.invites

@@ -14,14 +14,18 @@ from sipcore.value import value
 
 @value
 class Verdict:
-    """A test call's ending: its status, its kind, the reason in a sentence, and what to try."""
+    """A test call's ending: its kind, the reason in a sentence, and what to try."""
 
-    status: CallStatus
     kind: CallKind
     why: str
     advice: str = ""
     authentication: str = ""
     """Why a challenge was not answered, in the words of `AuthRefusal`."""
+
+    @property
+    def status(self) -> CallStatus:
+        """How such a call ended, in one word."""
+        return self.kind.status
 
 
 _ADVICE: dict[int, str] = {
@@ -74,41 +78,28 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
 MEDIA_SECONDS = 1.0
 """For which the peer of an answered call has to be due to send, until what has not come is missing."""
 _OK = 200
-_BUSY = frozenset({486, 600})
-_NOT_ANSWERED = frozenset({408, 480, 487})
 
 
 def of_failure(failure: TransportFailure) -> Verdict:
     """The verdict of a call that got no final response."""
     kind, advice = _FAILURES[failure.reason]
-    return Verdict(CallStatus.FAILED, kind, failure.message, advice)
+    return Verdict(kind, failure.message, advice)
 
 
 def of_response(response: Response, cause: AuthError | ParseError | TransportFailure | None = None) -> Verdict:
     """The verdict of a call that was refused, or whose 2xx could not be acknowledged."""
     said = f"{response.status} {response.reason}".strip()
     if isinstance(cause, AuthError):
-        return Verdict(
-            CallStatus.FAILED,
-            CallKind.AUTHENTICATION,
-            f"{said}: {cause.message}",
-            "check user and password",
-            cause.reason.value,
-        )
+        why = f"{said}: {cause.message}"
+        return Verdict(CallKind.AUTHENTICATION, why, "check user and password", cause.reason.value)
     if cause is not None:
-        return Verdict(
-            CallStatus.FAILED, CallKind.REJECTED, f"{said}, but {cause.message}", "the peer's answer breaks SIP"
-        )
+        return Verdict(CallKind.REJECTED, f"{said}, but {cause.message}", "the peer's answer breaks SIP")
     advice = _warning(response) or _ADVICE.get(response.status, "")
     if response.status in (401, 407):
-        return Verdict(CallStatus.FAILED, CallKind.AUTHENTICATION, f"{said}: credentials are wanted", advice)
-    if response.status in _BUSY:
-        return Verdict(CallStatus.BUSY, CallKind.BUSY, said, advice)
-    if response.status in _NOT_ANSWERED:
-        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, said, advice)
+        return Verdict(CallKind.AUTHENTICATION, f"{said}: credentials are wanted", advice)
     if 300 <= response.status < 400:
-        return Verdict(CallStatus.FAILED, CallKind.REJECTED, f"{said}: {_contacts(response)}", "call the new address")
-    return Verdict(CallStatus.FAILED, CallKind.REJECTED, said, advice)
+        return Verdict(CallKind.REJECTED, f"{said}: {_contacts(response)}", "call the new address")
+    return Verdict(CallKind.of_refusal(response.status), said, advice)
 
 
 def of_silence(ring_timeout: float, *, heard: bool, rang: bool) -> Verdict:
@@ -118,11 +109,9 @@ def of_silence(ring_timeout: float, *, heard: bool, rang: bool) -> Verdict:
     """
     if not heard:
         kind, advice = _FAILURES[FailureReason.TIMED_OUT]
-        return Verdict(CallStatus.FAILED, kind, f"no answer at all within {ring_timeout:g} s", advice)
+        return Verdict(kind, f"no answer at all within {ring_timeout:g} s", advice)
     why = f"{'it rang, but' if rang else 'the peer is trying, but'} nobody answered within {ring_timeout:g} s"
-    return Verdict(
-        CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, why, "raise --ring-timeout, or call a number that answers"
-    )
+    return Verdict(CallKind.NOT_ANSWERED, why, "raise --ring-timeout, or call a number that answers")
 
 
 def of_ended(reason: EndReason, held: float) -> Verdict:
@@ -133,7 +122,7 @@ def of_ended(reason: EndReason, held: float) -> Verdict:
         advice = "the call was set up, but the peer did not answer the BYE: is its Contact or Record-Route reachable?"
     elif reason is EndReason.BYE_REFUSED:
         advice = "the call was set up, but the peer refused the BYE: it may have lost the call's state"
-    return Verdict(CallStatus.CONNECTED, CallKind.CONNECTED, why, advice)
+    return Verdict(CallKind.CONNECTED, why, advice)
 
 
 def of_incoming(status: int | None, reason: EndReason | None, seconds: float, why: str = "") -> Verdict:
@@ -143,26 +132,21 @@ def of_incoming(status: int | None, reason: EndReason | None, seconds: float, wh
     """
     if status == _OK and reason is EndReason.NO_ACK:
         why = "answered, and the ACK never came"
-        return Verdict(CallStatus.FAILED, CallKind.NO_ANSWER, why, "is the Contact of the answer reachable?")
+        return Verdict(CallKind.NO_ANSWER, why, "is the Contact of the answer reachable?")
     if status == _OK:
         ended = of_ended(reason or EndReason.LOCAL_HANG_UP, seconds)
         return replace(ended, why=f"{ended.why}; {why}") if why else ended
     if reason is EndReason.CANCELLED or reason is EndReason.REMOTE_HANG_UP:
         given_up = f"{reason.value} after {seconds:.1f} s"
-        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, given_up)
+        return Verdict(CallKind.NOT_ANSWERED, given_up)
     told = f"refused here with {status} {reason_for(status)}" if status is not None else "not answered here"
-    told = f"{told}: {why}" if why else told
-    if status in _BUSY:
-        return Verdict(CallStatus.BUSY, CallKind.BUSY, told)
-    if status in _NOT_ANSWERED:
-        return Verdict(CallStatus.NO_ANSWER, CallKind.NOT_ANSWERED, told)
-    return Verdict(CallStatus.FAILED, CallKind.REJECTED, told)
+    return Verdict(CallKind.of_refusal(status), f"{told}: {why}" if why else told)
 
 
 def of_no_call(wait: float) -> Verdict:
     """The verdict of a call that was waited for, and did not come."""
     why = f"no call came within {wait:g} s"
-    return Verdict(CallStatus.FAILED, CallKind.NO_CALL, why, "check where the number is routed to, or wait longer")
+    return Verdict(CallKind.NO_CALL, why, "check where the number is routed to, or wait longer")
 
 
 def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict | None:
@@ -174,13 +158,13 @@ def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict 
         return None
     if measured is None:
         why = f"no media: {problem}" if problem else "no media"
-        return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, "try other codecs, or another --encryption")
+        return Verdict(CallKind.NO_MEDIA, why, "try other codecs, or another --encryption")
     if measured.security_failure:
         why = f"no media: {measured.security_failure}"
-        return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, "try --encryption with other --keys")
+        return Verdict(CallKind.NO_MEDIA, why, "try --encryption with other --keys")
     why = "no media came back" if measured.one_way else "no media either way"
     advice = "let RTP (UDP) in from the peer; its address in the session description may be a private one, too"
-    return Verdict(CallStatus.CONNECTED, CallKind.NO_MEDIA, why, advice)
+    return Verdict(CallKind.NO_MEDIA, why, advice)
 
 
 def _warning(response: Response) -> str:

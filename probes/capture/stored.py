@@ -17,7 +17,7 @@ from sipcore.auth.choice import MAX_DESCRIBED
 from sipcore.errors import LocalError, ParseError
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.parser import parse_message
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, is_numeric
 from sipcore.trace import Direction, MessageTrace, TransitionTrace
 
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -189,6 +189,8 @@ def _record(entry: Data, direction: Direction) -> MessageTrace | None:
     local, remote = address_of(message.get("local")), address_of(message.get("remote"))
     transport = _TRANSPORTS.get(text_of(message.get("transport")))
     if local is None or remote is None or transport is None:
+        return None
+    if not is_numeric(local.host) or not is_numeric(remote.host):  # packets have addresses
         return None
     text = text_of(message.get("text")).encode("utf-8", "surrogatepass")
     kernel, again = entry.get("kernel_stamped") is True, count_of(message.get("attempt"))

@@ -20,7 +20,6 @@ from probes.result import CallKind, Reach
 from sipcore.auth.session import AuthError
 from sipcore.deviation import Deviation
 from sipcore.errors import TransportFailure
-from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import Codec
@@ -29,7 +28,7 @@ from sipcore.value import value
 
 SEVERAL = 2
 """Codecs in an answer from which on it is taken for a list of all that the peer can do, and not for its choice."""
-_BUSY, _NOT_ANSWERED, _CHALLENGED = frozenset({486, 600}), frozenset({408, 480, 487}), frozenset({401, 407})
+_CHALLENGED = frozenset({401, 407})
 _KINDS = {
     Reach.REFUSED: CallKind.REFUSED,
     Reach.UNREACHABLE: CallKind.UNREACHABLE,
@@ -250,7 +249,7 @@ def _kind(replies: Sequence[Reply], failure: TransportFailure | None) -> CallKin
         return _KINDS[REACH[last.failure.reason]]
     if last.response is None:
         return CallKind.NOT_ANSWERED if last.statuses else CallKind.NO_ANSWER
-    return _kind_of(last.response)
+    return CallKind.of_refusal(last.response.status)
 
 
 def _advice(kind: CallKind, replies: Sequence[Reply]) -> str:
@@ -259,12 +258,6 @@ def _advice(kind: CallKind, replies: Sequence[Reply]) -> str:
         return "it may want a codec, or a way to protect media, that was not offered"
     failure = replies[-1].failure if replies else None
     return failure.advice if isinstance(failure, AuthError) and failure.advice else _ADVICE.get(kind, "")
-
-
-def _kind_of(response: Response) -> CallKind:
-    if response.status in _BUSY:
-        return CallKind.BUSY
-    return CallKind.NOT_ANSWERED if response.status in _NOT_ANSWERED else CallKind.REJECTED
 
 
 def _unfinished(replies: Sequence[Reply], asking: Asking, failure: TransportFailure | None) -> str:

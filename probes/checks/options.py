@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
-from probes.result import Attempt, Reach
+from probes.result import Attempt, Reach, flow_events_in, received_in, sent_in
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.message import Response
 from sipcore.message.method import OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.trace import FlowTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
 from sipcore.transports.ws_failure import WsFailure, WsProblem
 
@@ -93,8 +93,7 @@ def judge(seen: Observation) -> Attempt:
 
 def judge_call(attempt: Attempt, records: Sequence[TraceRecord]) -> Attempt:
     """An attempt that stayed silent, by what came of a call to the same place: the same where nothing came."""
-    crossed = [one for one in records if isinstance(one, MessageTrace)]
-    came = [one for one in crossed if one.direction is Direction.RECEIVED]
+    sent, came = sent_in(records), received_in(records)
     answers = [(one, response) for one in came if (response := _read_untrusted(one.data)) is not None]
     if not answers:
         return attempt
@@ -105,10 +104,10 @@ def judge_call(attempt: Attempt, records: Sequence[TraceRecord]) -> Attempt:
         reach=Reach.ANSWERED,
         detail=ONLY_CALLS,
         advice="",
-        rtt=first.at - crossed[0].at,
+        rtt=first.at - (sent or came)[0].at,
         response=response,
         kernel_stamped=first.kernel,
-        retransmissions=sum(one.attempt > 0 for one in crossed if one.direction is Direction.SENT),
+        retransmissions=sum(one.attempt > 0 for one in sent),
         records=tuple(records),
     )
 
@@ -135,8 +134,7 @@ def told_since(attempt: Attempt) -> Attempt:
 
 def speaks_tls(attempt: Attempt) -> bool:
     """Whether an attempt over TLS shows that there is a TLS server, whatever it makes of this client."""
-    secured = any(isinstance(one, FlowTrace) and one.event == SECURED for one in attempt.records)
-    if attempt.tls or secured or attempt.reach is Reach.CERTIFICATE_WANTED:
+    if attempt.tls or SECURED in flow_events_in(attempt.records) or attempt.reach is Reach.CERTIFICATE_WANTED:
         return True
     none = (TlsProblem.NOT_TLS.text, TlsProblem.SILENT.text)
     return attempt.reach is Reach.TLS_FAILED and not attempt.detail.startswith(none)
@@ -150,14 +148,13 @@ def _answer(seen: Observation) -> tuple[Response | None, str]:
     """
     if seen.response is not None:
         return seen.response, ""
-    for record in reversed(seen.records):
-        if isinstance(record, MessageTrace) and record.direction is Direction.RECEIVED:
-            response = _read_untrusted(record.data)
-            if response is not None and response.is_provisional:
-                return response, "only a provisional answer came"
-            if response is not None:
-                why = f": {seen.failure.message}" if seen.failure else ", its Via, Call-ID or CSeq differs"
-                return response, f"the answer does not fit the request{why}"
+    for record in reversed(received_in(seen.records)):
+        response = _read_untrusted(record.data)
+        if response is not None and response.is_provisional:
+            return response, "only a provisional answer came"
+        if response is not None:
+            why = f": {seen.failure.message}" if seen.failure else ", its Via, Call-ID or CSeq differs"
+            return response, f"the answer does not fit the request{why}"
     return None, ""
 
 
@@ -194,16 +191,12 @@ def _shown(seen: Observation, failure: TransportFailure) -> str:
     cause = failure.__cause__
     if isinstance(cause, ParseError):
         return cause.text[:_START]
-    return "".join(one.data[:_START].decode("ascii", "replace") for one in _came(seen)[-1:])
+    return "".join(one.data[:_START].decode("ascii", "replace") for one in received_in(seen.records)[-1:])
 
 
 def _is_broken_sip(seen: Observation) -> bool:
     """Whether what came back is no message, but was meant to be an answer."""
-    return any(one.data.startswith(_STATUS_LINE) for one in _came(seen)[-1:])
-
-
-def _came(seen: Observation) -> list[MessageTrace]:
-    return [one for one in seen.records if isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED]
+    return any(one.data.startswith(_STATUS_LINE) for one in received_in(seen.records)[-1:])
 
 
 def _instead(detail: str) -> str:
@@ -214,7 +207,7 @@ def _instead(detail: str) -> str:
 def _silent(seen: Observation, detail: str) -> Attempt:
     """Nothing came back: what that means depends on how far the connection came."""
     transport = seen.query.hop.transport
-    reached = {record.event for record in seen.records if isinstance(record, FlowTrace)}
+    reached = flow_events_in(seen.records)
     if OPENED not in reached:
         return _attempt(seen, Reach.FILTERED if transport.reliable else Reach.NO_ANSWER, detail, _NO_ANSWER)
     when = detail.removeprefix("no answer ")
@@ -256,9 +249,6 @@ def _attempt(
     tls = seen.tls
     if not advice and tls is not None:
         advice = "; ".join(dict.fromkeys(fault.problem.advice for fault in tls.faults))
-    sent = [
-        record for record in seen.records if isinstance(record, MessageTrace) and record.direction is Direction.SENT
-    ]
     return Attempt(
         seen.query.hop,
         seen.query.uri,
@@ -270,7 +260,7 @@ def _attempt(
         kernel_stamped=seen.kernel_stamped,
         tls=tls.agreed if tls else "",
         tls_problems=_tls_remarks(tls),
-        retransmissions=sum(record.attempt > 0 for record in sent),
+        retransmissions=sum(record.attempt > 0 for record in sent_in(seen.records)),
         records=seen.records,
     )
 

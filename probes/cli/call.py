@@ -3,8 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import typer
 
@@ -14,23 +13,22 @@ from probes.cli.call_scenario import run_scenario
 from probes.cli.common import (
     Printer,
     make_console,
+    read_account,
+    read_address,
     read_destination,
     read_headers,
-    read_password,
     run_to_the_end,
-    stop,
     tls_config,
 )
-from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import (
     Collector,
-    HepSender,
     HtmlTo,
     SaveTo,
     WithMedia,
     WithTls,
     hand_over,
     read_kept,
+    sender_to,
 )
 
 if TYPE_CHECKING:
@@ -92,15 +90,15 @@ def call(
     if scenario is not None:
         run_scenario(scenario, context, tls_config(ca_file, insecure=insecure), collector, as_json=as_json)
     wire = read_kept(files := save_to or [], html, media=with_media, tls=with_tls)
-    sender = HepSender(collector) if collector else None
+    sender = sender_to(collector)
     wanted = _Wanted(encryption, keys, prack, number_format, hang_up, frozenset(kind.value for kind in allow or ()))
     destination = read_destination(target, transport)
-    details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "ptime": ptime, "digits": dtmf}
-    details |= {"session_interval": session_timer, "ice": ice, "early_media": not no_early_media}
+    details: _Details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "digits": dtmf}
+    details |= {"ptime": ptime, "session_interval": session_timer, "ice": ice, "early_media": not no_early_media}
     details |= {"privacy": tuple(privacy or ()), "headers": read_headers(header)}
-    details |= {"caller": _read_address("--from", caller), "asserted": _read_address("--asserted", asserted)}
-    details |= {"account": _account(destination, user, realm, password_file), "expect": expect}
-    script = _script(destination, codec, wanted, details)
+    details |= {"caller": read_address("--from", caller), "asserted": read_address("--asserted", asserted)}
+    details |= {"account": read_account(destination, user, realm, password_file)}
+    script = _script(destination, codec, wanted, expect, details)
     result = _place(script, tls_config(ca_file, insecure=insecure), wire, as_json=as_json)
     hand_over(result, files, html, wire, sender)
     raise typer.Exit(exit_code(result))
@@ -118,8 +116,26 @@ class _Wanted:
     allowed: frozenset[str]
 
 
+class _Details(TypedDict, total=False):
+    """The options that say what a call is like as they come: parts of its script, by their names there."""
+
+    ring_timeout: float
+    hold: float
+    longest: float
+    digits: str
+    ptime: float
+    session_interval: int
+    ice: bool
+    early_media: bool
+    privacy: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    caller: "Address | None"
+    asserted: "Address | None"
+    account: "Account | None"
+
+
 def _script(
-    destination: "Destination", codecs: list[str] | None, wanted: _Wanted, details: dict[str, Any]
+    destination: "Destination", codecs: list[str] | None, wanted: _Wanted, expect: str, details: _Details
 ) -> "CallScript":
     """The script; its mistakes are told by whoever runs the command."""
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
@@ -128,7 +144,6 @@ def _script(
     from probes.calls.script import DEFAULT_CODECS, CallScript, Ends, Reliable
     from sipcore.media.terms import Encryption, Keying
 
-    details["expect"] = Expectation.parse(details["expect"]) if details["expect"] else None
     return CallScript(
         destination,
         codecs=tuple(codecs or DEFAULT_CODECS),
@@ -138,6 +153,7 @@ def _script(
         number_format=NumberFormat(wanted.number_format.value),
         hangs_up=Ends(wanted.hang_up.value),
         allowed=wanted.allowed,
+        expect=Expectation.parse(expect) if expect else None,
         **details,
     )
 
@@ -172,14 +188,6 @@ def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: boo
     return result
 
 
-def _account(destination: "Destination", user: str, realm: str, password_file: Path | None) -> "Account | None":
-    from sipcore.auth.choice import Account
-
-    if not user:
-        return None
-    return Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
-
-
 def print_result(result: "CallResult", printer: Printer) -> None:
     """Print how it ended. A failure goes to standard error too, in one line, unless it was just read on the screen."""
     from probes.report.call_text import result_lines
@@ -197,15 +205,3 @@ def _print_failure(result: "CallResult") -> None:
     failure = failure_line(result)
     if failure:
         typer.echo(f"sipprobe: {failure}", err=True)
-
-
-def _read_address(option: str, text: str) -> "Address | None":
-    """An address that an option gives; ends the program when it cannot be read."""
-    from sipcore.errors import ParseError
-    from sipcore.message.address import Address
-
-    try:
-        return Address.parse(text) if text else None
-    except ParseError as error:
-        problem = f"cannot read {text!r}: {error.message}"
-        stop(ExitCode.USAGE, f"{problem}; {option} takes a URI such as sip:alice@example.com")

@@ -8,14 +8,23 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 from probes.cli.call_codes import exit_code
-from probes.cli.common import PASSWORD_VARIABLE, Printer, make_console, read_password, run_to_the_end, stop
+from probes.cli.common import (
+    PASSWORD_VARIABLE,
+    Printer,
+    make_console,
+    read_headers,
+    read_password,
+    run_to_the_end,
+    stop,
+    why_unreadable,
+)
 from probes.cli.exit_codes import ExitCode
-from probes.cli.saving import HepSender
+from probes.cli.saving import HepSender, sender_to
 
 if TYPE_CHECKING:
     from probes.calls.scenario import PasswordOf, PlannedCall
@@ -54,14 +63,14 @@ def overriding(context: typer.Context, options: Mapping[str, str] = OPTIONS) -> 
     return found
 
 
-def _as_toml(name: str, value: Any) -> object:  # noqa: ANN401  # whatever an option holds
+def _as_toml(name: str, value: object) -> object:
+    """What an option holds, as a scenario has it."""
     if name == "no_early_media":
         return not value
-    if name == "header":
+    if name == "header" and isinstance(value, list | tuple):
         told: dict[str, list[str]] = {}
-        for line in value:
-            field, _, content = line.partition(":")
-            told.setdefault(field.strip(), []).append(content.strip())
+        for field, text in read_headers(value):
+            told.setdefault(field, []).append(text)
         return told
     if isinstance(value, list | tuple):
         return [str(each) for each in value]
@@ -77,7 +86,7 @@ def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector
 
     changes = overriding(context)
     calls = read_file(file, lambda text: read_scenario(text, str(file), passwords_for(file), changes))
-    told = Told(len(calls), HepSender(collector) if collector else None, as_json=as_json)
+    told = SeriesTold(len(calls), sender_to(collector), as_json=as_json)
     run_to_the_end(partial(told.during, partial(_place, calls, tls, told)))
     told.end()
 
@@ -104,12 +113,14 @@ def read_file(file: Path, read: Callable[[str], T]) -> T:
     try:
         return read(file.read_bytes().decode())
     except (OSError, UnicodeDecodeError) as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error}")
+        stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
     except ScenarioError as error:
         stop(ExitCode.USAGE, error.message)
 
 
-async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "Told", on_entry: "OnEntry | None") -> bool:
+async def _place(
+    calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "SeriesTold", on_entry: "OnEntry | None"
+) -> bool:
     """Each call in its turn, told as it happens."""
     from probes.calls.run import call_config, place_call
 
@@ -119,15 +130,15 @@ async def _place(calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "Told
     return True
 
 
-class Told:
+class SeriesTold:
     """What is told of the calls of a scenario: each as it happens, and all of them at the end."""
 
     def __init__(self, count: int, sender: HepSender | None, *, as_json: bool) -> None:
+        from probes.cli.live import Live
+
         self.as_json = as_json
         self._count = count
         self._sender = sender
-        from probes.cli.live import Live
-
         self._printer = Printer(make_console())
         self._live = Live(self._printer)
         self._codes: list[ExitCode] = []
@@ -147,10 +158,10 @@ class Told:
 
     def over(self, result: "CallResult") -> None:
         """It is over."""
-        self._live.flush()
         from probes.report.call_text import result_lines
         from probes.report.safe_text import printable
 
+        self._live.flush()
         code = exit_code(result)
         self._codes.append(code)
         problem = result.unmet or result.why
@@ -169,7 +180,7 @@ class Told:
         if self.as_json:
             typer.echo(json.dumps({"event": "summary", "calls": count, "ok": good, "failed": count - good}))
         else:
-            from probes.report.call_text import folded
+            from probes.report.lines import folded
 
             for line in (*self._lines, f"{good} of {count} calls are as they should be"):
                 for part in folded(line, self._printer.console.width):

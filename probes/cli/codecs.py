@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options as options
-from probes.cli.common import make_console, read_destination, read_password, run_to_the_end, stop, tls_config
+from probes.cli.common import make_console, read_account, read_address, read_destination, run_to_the_end, tls_config
 from probes.cli.exit_codes import ExitCode
 from probes.result import CallKind
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from probes.checks.codecs_judge import CodecReport
-    from sipcore.message.address import Address
 
 EXIT_CODES = {
     CallKind.CONNECTED: ExitCode.FAILED,
@@ -69,21 +68,17 @@ def codecs(
     """
     from probes.calls.codecs.run import CodecProbe, probe_codecs, probe_config
     from probes.checks.codecs import Asking
-    from sipcore.auth.choice import Account
     from sipcore.sdp.codecs import CODECS
 
     destination = read_destination(target, transport)
     asking = Asking(tuple(codec or CODECS), rings_again=ring_again, max_invites=max_calls)
     if no_srtp:
         asking = Asking(asking.codecs, (), rings_again=ring_again, max_invites=max_calls)
-    account = None
-    if user:
-        account = Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
     probe = CodecProbe(
         destination,
         asking,
-        caller=_read_caller(caller),
-        account=account,
+        caller=read_address("--from", caller),
+        account=read_account(destination, user, realm, password_file),
         ring_time=ring_time,
         timeout=timeout,
         allowed=frozenset(kind.value for kind in allow or ()),
@@ -112,13 +107,3 @@ def _show(report: "CodecReport", console: "Console | None") -> None:
     failure = codecs_failure_line(report)
     if failure and (console is None or not console.is_terminal):
         typer.echo(f"sipprobe: {failure}", err=True)
-
-
-def _read_caller(text: str) -> "Address | None":
-    from sipcore.errors import ParseError
-    from sipcore.message.address import Address
-
-    try:
-        return Address.parse(text) if text else None
-    except ParseError as error:
-        stop(ExitCode.USAGE, f"cannot read {text!r}: {error.message}; --from takes a URI such as sip:alice@example.com")

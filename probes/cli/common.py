@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from probes.destination import Destination
+    from sipcore.auth.choice import Account
+    from sipcore.message.address import Address
     from sipcore.resolve.target import SocketAddress
     from sipcore.transports.base import TlsConfig
 
@@ -79,12 +81,33 @@ def read_password(user: str, file: Path | None) -> str:
                 stop(ExitCode.USAGE, f"{file} is too large for a password file")
             return data.decode().splitlines()[0] if data else ""
         except (OSError, UnicodeDecodeError) as error:
-            stop(ExitCode.USAGE, f"cannot read the password from {file}: {error}")
+            stop(ExitCode.USAGE, f"cannot read the password from {file}: {why_unreadable(error)}")
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if sys.stdin.isatty():
         return getpass.getpass(f"Password of {user}: ")
     stop(ExitCode.USAGE, f"no password for {user}: set {PASSWORD_VARIABLE}, or use --password-file")
+
+
+def read_account(destination: "Destination", user: str, realm: str, password_file: Path | None) -> "Account | None":
+    """The credentials of the --user, --realm and --password-file options, for this host alone; None without a user."""
+    from sipcore.auth.choice import Account
+
+    if not user:
+        return None
+    return Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
+
+
+def read_address(option: str, text: str) -> "Address | None":
+    """An address that an option gives, None for ""; ends the program when it cannot be read."""
+    from sipcore.errors import ParseError
+    from sipcore.message.address import Address
+
+    try:
+        return Address.parse(text) if text else None
+    except ParseError as error:
+        problem = f"cannot read {text!r}: {error.message}"
+        stop(ExitCode.USAGE, f"{problem}; {option} takes a URI such as sip:alice@example.com")
 
 
 def read_headers(lines: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
@@ -120,7 +143,12 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
+        stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
+
+
+def why_unreadable(error: OSError | UnicodeError) -> str:
+    """Why a file cannot be read, in a few words, of which none is out of the file: it may hold a secret."""
+    return error.strerror or "it cannot be opened" if isinstance(error, OSError) else "it is no text"
 
 
 def nameservers(texts: Iterable[str] | None) -> "tuple[SocketAddress, ...]":

@@ -1,10 +1,11 @@
 """`sipprobe respond`: an answering endpoint, for tests and demonstrations. It runs until it is stopped."""
 
 import signal
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 import typer
 
@@ -12,6 +13,7 @@ from probes.cli import respond_options as options
 from probes.cli.call_options import (
     Dtmf,
     EncryptionName,
+    EndsName,
     Expect,
     Ice,
     PasswordFile,
@@ -25,13 +27,14 @@ from probes.cli.common import read_headers, read_password, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
-from probes.cli.saving import Collector, HepSender, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save
+from probes.cli.saving import Collector, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save, sender_to
 
 if TYPE_CHECKING:
     from probes.calls.story import OnEntry
     from probes.calls.wire import Wire
     from probes.responder.happening import Binding, Happening
     from probes.responder.personas import Guard, Manner, Persona
+    from sipcore.message.uri import Uri
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -86,16 +89,53 @@ def respond(
     Exit code 12: a call did not end as --expect says; 13: a call was answered, and no audio came from the caller.
     """
     wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
-    endings = {"refuse": refuse, "redirect": redirect, "busy": busy, "silent": silent}
-    timing = {"ring": ring, "delay": answer_after, "early_media": early_media, "hang_up_after": hang_up_after}
-    more: Any = {"guard": _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth), "server": server}
-    more.update(longest=max_hold, expect=expect, ptime=ptime, digits=dtmf, ice=ice, headers=read_headers(header))
-    more.update(session_interval=session_timer, min_interval=min_se, refresher=refresher, reliable=prack)
-    persona = _persona(endings, timing, more, codec, encryption)
+    given = _CallOptions(ring, answer_after, early_media, hang_up_after, refuse, redirect, busy, silent)
+    details: _Details = {"server": server, "longest": max_hold, "ptime": ptime, "digits": dtmf, "ice": ice}
+    details |= {"guard": _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth)}
+    details |= {"headers": read_headers(header), "session_interval": session_timer, "min_interval": min_se}
+    persona = _persona(given, _Wanted(codec, encryption, prack, refresher), expect, details)
     binds = _binds(host, port, None if no_tls else tls_port)
     if scenario is not None:
-        run_answers(scenario, context, persona, binds, _sender(collector), as_json=as_json)
-    _run(persona, binds, Told(calls, _sender(collector), as_json=as_json), wire, save_to or [], html)
+        run_answers(scenario, context, persona, binds, sender_to(collector), as_json=as_json)
+    _run(persona, binds, Told(calls, sender_to(collector), as_json=as_json), wire, save_to or [], html)
+
+
+@dataclass(frozen=True, slots=True)
+class _CallOptions:
+    """The options that say what becomes of a call, as they come."""
+
+    ring: float | None = None
+    answer_after: float | None = None
+    early_media: bool = False
+    hang_up_after: float | None = None
+    refuse: int | None = None
+    redirect: str = ""
+    busy: bool = False
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The options that choose among names, by their names."""
+
+    codecs: list[str] | None
+    encryption: EncryptionName
+    prack: ReliableName
+    refresher: EndsName | None
+
+
+class _Details(TypedDict, total=False):
+    """The options that say who answers, as they come: parts of the persona, by their names there."""
+
+    server: str
+    longest: float
+    ptime: float | None
+    digits: str
+    ice: bool
+    guard: "Guard | None"
+    headers: tuple[tuple[str, str], ...]
+    session_interval: int
+    min_interval: int
 
 
 def _run(
@@ -120,34 +160,25 @@ def _read_wire(
     return read_kept(files, html, media=media, tls=tls)
 
 
-def _persona(
-    endings: dict[str, Any],
-    timing: dict[str, Any],
-    more: dict[str, Any],
-    codecs: list[str] | None,
-    encryption: EncryptionName,
-) -> "Persona":
+def _persona(given: _CallOptions, wanted: _Wanted, expect: str, details: _Details) -> "Persona":
     """Who the responder is. Raises LocalError; ends the program for options that do not go together."""
     from probes.calls.expect import Expectation
     from probes.calls.script import Ends, Reliable
-    from probes.responder.personas import BUSY, DEFAULT_CODECS, Persona
+    from probes.responder.personas import DEFAULT_CODECS, Persona
     from sipcore.media.terms import Encryption
     from sipcore.media.voice import is_installed
     from sipcore.sdp.codecs import codecs_named
 
     more_codecs = codecs_named(["opus"]) if is_installed() else ()  # loaded now, and not while a call is on
-    exclusive = [f"--{name}" for name, chosen in endings.items() if chosen not in (None, False, "")]
-    if len(exclusive) > 1:
-        stop(ExitCode.USAGE, f"{' and '.join(exclusive)} exclude each other; give one of them")
     return Persona(
-        _manner(timing, BUSY if endings["busy"] else endings["refuse"], endings["redirect"]),
-        silent=endings["silent"],
-        codecs=codecs_named(codecs) if codecs else (*DEFAULT_CODECS, *more_codecs),
-        encryption=Encryption(encryption.value),
-        reliable=Reliable(more.pop("reliable").value),
-        refresher=Ends(who.value) if (who := more.pop("refresher")) else None,
-        expect=Expectation.parse(told) if (told := more.pop("expect")) else None,
-        **more,
+        _manner(given),
+        silent=given.silent,
+        codecs=codecs_named(wanted.codecs) if wanted.codecs else (*DEFAULT_CODECS, *more_codecs),
+        encryption=Encryption(wanted.encryption.value),
+        reliable=Reliable(wanted.prack.value),
+        refresher=Ends(wanted.refresher.value) if wanted.refresher else None,
+        expect=Expectation.parse(expect) if expect else None,
+        **details,
     )
 
 
@@ -179,26 +210,39 @@ async def _serve(
             nursery.cancel_scope.cancel()
 
 
-def _manner(timing: "dict[str, Any]", refuse: int | None, redirect: str) -> "Manner | None":
+def _manner(given: _CallOptions) -> "Manner | None":
     """How calls are dealt with; None when no option says anything, so that the called user decides."""
-    from probes.responder.personas import MOVED_TEMPORARILY, OK, Manner
+    from probes.responder.personas import BUSY, MOVED_TEMPORARILY, OK, Manner
+
+    endings = {"--refuse": given.refuse is not None, "--redirect": given.redirect}
+    endings |= {"--busy": given.busy, "--silent": given.silent}
+    exclusive = [option for option, chosen in endings.items() if chosen]
+    if len(exclusive) > 1:
+        stop(ExitCode.USAGE, f"{' and '.join(exclusive)} exclude each other; give one of them")
+    if given.refuse == OK:
+        stop(ExitCode.USAGE, f"{OK} is no refusal; leave --refuse out to have calls answered")
+    if replace(given, silent=False) == _CallOptions():
+        return None
+    status = OK if given.refuse is None else given.refuse
+    return Manner(
+        ring=given.ring,
+        delay=given.answer_after or 0.0,
+        early_media=given.early_media,
+        status=BUSY if given.busy else MOVED_TEMPORARILY if given.redirect else status,
+        contact=_read_contact(given.redirect) if given.redirect else None,
+        hang_up_after=given.hang_up_after,
+    )
+
+
+def _read_contact(text: str) -> "Uri":
     from sipcore.errors import ParseError
     from sipcore.message.uri import parse_uri
 
-    if refuse == OK:
-        stop(ExitCode.USAGE, f"{OK} is no refusal; leave --refuse out to have calls answered")
-    given = {name: chosen for name, chosen in timing.items() if chosen is not None and chosen is not False}
-    if redirect:
-        try:
-            return Manner(status=MOVED_TEMPORARILY, contact=parse_uri(redirect), **given)
-        except ParseError as error:
-            problem = f"cannot read {redirect!r}: {error.message}"
-            stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
-    return Manner(status=OK if refuse is None else refuse, **given) if given or refuse is not None else None
-
-
-def _sender(collector: str) -> HepSender | None:
-    return HepSender(collector) if collector else None
+    try:
+        return parse_uri(text)
+    except ParseError as error:
+        problem = f"cannot read {text!r}: {error.message}"
+        stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
 
 
 def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard | None":

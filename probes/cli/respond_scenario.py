@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from probes.cli.call_scenario import Told, overriding, passwords_for, read_file
+from probes.cli.call_scenario import SeriesTold, overriding, passwords_for, read_file
 from probes.cli.common import run_to_the_end, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_told import say
@@ -48,7 +48,7 @@ def run_answers(
             stop(ExitCode.USAGE, f"--{name} says nothing with --scenario: the file does")
     changes = overriding(context, OPTIONS)
     answers = read_file(file, lambda text: read_answers(text, str(file), persona, passwords_for(file), changes))
-    told = Told(len(answers), sender, as_json=as_json)
+    told = SeriesTold(len(answers), sender, as_json=as_json)
     run_to_the_end(partial(told.during, partial(_answer, answers, persona, binds, told)))
     told.end()
 
@@ -57,7 +57,7 @@ async def _answer(
     answers: "tuple[PlannedAnswer, ...]",
     persona: "Persona",
     binds: "list[Binding]",
-    told: Told,
+    told: SeriesTold,
     on_entry: "OnEntry | None",
 ) -> bool:
     """Each call in its turn, told as it happens."""

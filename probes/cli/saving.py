@@ -184,6 +184,8 @@ class HepSender:
             self._address, self._socket = address, socket.socket(family, kind)
         except OSError as error:
             stop(ExitCode.USAGE, f"{self._name}: {error.strerror}")
+        except UnicodeError:  # a label of more than 63 characters (RFC 1035 §2.3.4)
+            stop(ExitCode.USAGE, f"{self._name}: {host} is no name that DNS can hold; check the spelling")
 
     def send(self, records: "Iterable[TraceRecord]", epoch_ns: int) -> None:
         """Send the messages of a call; nobody confirms them. What cannot even be sent is told by `close`.
@@ -207,6 +209,11 @@ class HepSender:
         self._socket.close()
         if self._failure:
             stop(ExitCode.USAGE, self._failure)
+
+
+def sender_to(collector: str) -> HepSender | None:
+    """What sends to the collector of the --hep option; None without one."""
+    return HepSender(collector) if collector else None
 
 
 def _read_collector(text: str) -> tuple[str, int]:

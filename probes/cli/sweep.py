@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import make_console, run_to_the_end, stop
+from probes.cli.common import make_console, run_to_the_end, stop, why_unreadable
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -217,15 +217,19 @@ class _Run:
                 bar.show(self.sweep.tally)
                 if trio.current_time() >= save_at:
                     save_at = trio.current_time() + SAVE_PAUSE
-                    self._state = self.sweep.state
-                    if self._file is not None:
-                        try:
-                            self._save(self._file)
-                        except OSError:
-                            pass  # the last one tells of it
+                    self._save_meanwhile()
         finally:
             bar.hide()
         scope.cancel()
+
+    def _save_meanwhile(self) -> None:
+        """Write what is done with by now, so that a machine which fails loses little."""
+        self._state = self.sweep.state
+        if self._file is not None:
+            try:
+                self._save(self._file)
+            except OSError:
+                pass  # the last time tells of it
 
     def _end(self, elapsed: float, *, complete: bool) -> None:
         if self._failure is not None:
@@ -361,7 +365,7 @@ def _read_ranges(file: Path, lookup: _Lookup) -> "Iterator[Range]":
         with file.open() as lines:
             yield from ranges_of(lines, str(file), lookup)
     except (OSError, UnicodeDecodeError) as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no text'}")
+        stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
 
 
 def _read_state(file: Path, targets: "Targets") -> "State | None":
@@ -377,5 +381,5 @@ def _read_state(file: Path, targets: "Targets") -> "State | None":
     except StateError as error:
         stop(ExitCode.USAGE, f"{file} is {error.message}")
     except (OSError, UnicodeDecodeError) as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no text'}")
+        stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
     return state

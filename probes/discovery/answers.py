@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from probes.checks.options import ONLY_CALLS
 from probes.destination import is_private_address
 from probes.findings.catalogue import Catalogue, catalogue
 from probes.findings.finding import Finding, Severity
-from probes.result import Attempt, System
+from probes.result import Attempt, System, received_in, sent_in
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.fields.via import Via
@@ -46,9 +47,7 @@ class Exchanged:
     @classmethod
     def of(cls, attempt: Attempt) -> "Exchanged":
         """The messages among an attempt's records."""
-        messages = [record for record in attempt.records if isinstance(record, MessageTrace)]
-        sent = tuple(record for record in messages if record.direction is Direction.SENT)
-        received = tuple(record for record in messages if record.direction is Direction.RECEIVED)
+        sent, received = tuple(sent_in(attempt.records)), tuple(received_in(attempt.records))
         request = _read_untrusted(sent[0].data) if sent else None
         return cls(attempt, sent, received, request if isinstance(request, Request) else None, attempt.response)
 
@@ -89,8 +88,8 @@ def findings_of_call(attempt: Attempt, messages: Sequence[MessageTrace], system:
 
     Many say that in answers to calls alone, which are the ones that need a Contact (RFC 3261 §12.1.1).
     """
-    for message in messages:
-        answer = _read_untrusted(message.data) if message.direction is Direction.RECEIVED else None
+    for message in received_in(messages):
+        answer = _read_untrusted(message.data)
         if isinstance(answer, Response) and not answer.is_provisional:
             called = replace(attempt, response=answer, records=(messages[0], message))
             known = _Known(catalogue(), systems_of(system), called)
@@ -187,7 +186,7 @@ def _packets(seen: Exchanged, known: _Known) -> Found:
         yield known.finding("answers-from-elsewhere", what, [f"sent to {remote}, answered from {came}"])
     sent = [*_lost(seen.attempt), *seen.sent]
     finals = [record.data for record in answers if not record.data.startswith(b"SIP/2.0 1")]
-    copies = max((finals.count(data) for data in set(finals)), default=0)
+    copies = max(Counter(finals).values(), default=0)
     if len(finals) > len(sent):
         what = f"{len(finals)} answers came to {_times(len(sent), 'request')}"
         yield known.finding("duplicated-answers", what, [f"the same answer came {_times(copies, 'time')}"])
@@ -206,7 +205,7 @@ def _lost(attempt: Attempt) -> list[MessageTrace]:
     """The requests that were sent in vain before the one that was answered, which did not differ from them."""
     if attempt.only or attempt.detail == ONLY_CALLS:
         return []
-    return [one for one in attempt.ignored if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
+    return sent_in(attempt.ignored)
 
 
 def _times(count: int, noun: str) -> str:
@@ -266,9 +265,18 @@ def _host_of(uri: Uri) -> tuple[str, int | None] | str:
 # Addresses
 
 
+def reaches_less(host: str, path: str) -> bool:
+    """Whether an address does not reach as far as the one that a path leads to: no for any name but `localhost`."""
+    known = is_numeric(path) and (is_numeric(host) or _is_localhost(host))
+    return known and scope_of(host) < scope_of(path)
+
+
+_SCOPES = ("of the host itself", "of its link", "of a private net", "public")
+
+
 def scope_of(host: str) -> int:
     """How far an address reaches: 0 this host, 1 this link, 2 a private net, 3 the Internet (RFC 6890)."""
-    address = ipaddress.ip_address(host.partition("%")[0])
+    address = ipaddress.ip_address("127.0.0.1" if _is_localhost(host) else host.partition("%")[0])
     if address.is_loopback or address.is_unspecified:
         return 0
     if address.is_link_local:
@@ -276,19 +284,21 @@ def scope_of(host: str) -> int:
     return 2 if is_private_address(host) else 3
 
 
-_SCOPES = ("of the host itself", "of its link", "of a private net", "public")
+def _scope(host: str) -> str:
+    return _SCOPES[scope_of(host)]
+
+
+def _is_localhost(host: str) -> bool:
+    return host.lower() == "localhost"
 
 
 def _narrow(seen: Exchanged, response: Response, known: _Known) -> Found:
     """Addresses that the peer wants to be reached at, and that reach less far than the path to it."""
-    path = scope_of(seen.attempt.hop.remote.host)
+    path = seen.attempt.hop.remote.host
     for code, name, read in _REACHED_AT:
         for uri in _uris(response, read):
-            host = "127.0.0.1" if uri.address.lower() == "localhost" else uri.address
-            if is_numeric(host) and scope_of(host) < path:
-                what = (
-                    f"{name} has {uri.address}, which is {_SCOPES[scope_of(host)]}; the path to it is {_SCOPES[path]}"
-                )
+            if reaches_less(uri.address, path):
+                what = f"{name} has {uri.address}, which is {_scope(uri.address)}; the path to it is {_scope(path)}"
                 yield known.finding(code, what, [f"{name}: {uri}"], records=seen.received[:1])
                 break
 
@@ -358,8 +368,8 @@ def _wrong_received(via: Via, local: SocketAddress, remote: SocketAddress, *, da
     if SocketAddress(received, 0).host == local.host:
         moved = datagram and via.rport is not None and via.rport != local.port
         return f"{received}, rightly, but rport says {via.rport}, and {local.port} was it" if moved else ""
-    if scope_of(received) < scope_of(remote.host):
-        return f"{received}, which is {_SCOPES[scope_of(received)]} and did not come along this path"
+    if reaches_less(received, remote.host):
+        return f"{received}, which is {_scope(received)} and did not come along this path"
     return ""
 
 

@@ -125,11 +125,11 @@ class _Case:
 
     def dns(self) -> Found:
         dns = self.seen.dns
-        for fault in dns.faults if dns is not None else ():
-            if dns is not None and fault.problem is DnsProblem.SLOW and self._wants_time(dns):
-                yield _explaining_silence(fault.finding, dns)
-            else:
-                yield fault.finding
+        if dns is None:
+            return
+        for fault in dns.faults:
+            explains = fault.problem is DnsProblem.SLOW and self._wants_time(dns)
+            yield _explaining_silence(fault.finding, dns) if explains else fault.finding
 
     def _wants_time(self, dns: DnsReport) -> bool:
         """Whether more time might have made something else of it: nothing answered, or was even found."""

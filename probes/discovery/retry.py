@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from probes.checks.options import OPENED, PLAIN_SIP, SECURED, TLS, speaks_tls, told_since
-from probes.result import Attempt, Reach
+from probes.result import Attempt, Reach, flow_events_in, received_in
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.trace import TraceRecord
 from sipcore.transports.tls_failure import TlsProblem
 
 USER_AGENT = "User-Agent"
@@ -20,8 +20,8 @@ LARGE_HELLO = "a large ClientHello"
 def may_be_filtered(records: Sequence[TraceRecord], hop: Hop) -> bool:
     """Whether what was seen so far of an attempt under way may be a filter: nothing came back to what did get there."""
     if not hop.transport.reliable:
-        return not any(isinstance(one, MessageTrace) and one.direction is Direction.RECEIVED for one in records)
-    return OPENED in _events(records)
+        return not received_in(records)
+    return OPENED in flow_events_in(records)
 
 
 def is_worth_retrying(attempt: Attempt, others: Iterable[Attempt]) -> bool:
@@ -67,8 +67,4 @@ def speaking_tls(attempt: Attempt) -> Attempt:
 
 def what_was_left_out(records: Sequence[TraceRecord], hop: Hop) -> str:
     """What the first request had that the second had not, by how far the first came."""
-    return LARGE_HELLO if hop.transport.secure and SECURED not in _events(records) else USER_AGENT
-
-
-def _events(records: Iterable[TraceRecord]) -> set[str]:
-    return {record.event for record in records if isinstance(record, FlowTrace)}
+    return LARGE_HELLO if hop.transport.secure and SECURED not in flow_events_in(records) else USER_AGENT

@@ -10,6 +10,9 @@ One OPTIONS goes to each candidate (repeated over UDP until it is answered: RFC 
 bounded number. One that stays silent gets a second, inconspicuous request, and where that is answered the first one
 again, in case it was lost. Where something answers, a few more tell what it can do, and a few handshakes what its TLS
 server accepts.
+
+What starts what, and until when, is decided here; how DNS is asked, a place tried, a TLS server looked at and a habit
+found out is in `lookups`, `attempts`, `handshakes` and `habits`, each of which keeps what it found.
 """
 
 import math
@@ -22,22 +25,10 @@ import trio
 
 from probes.calls.number import require_callable
 from probes.checks import options
-from probes.checks.dns.judge import DnsReport
-from probes.checks.dns.judge import judge as judge_dns
-from probes.checks.dns.judge import told as told_by_dns
-from probes.checks.dns.plan import DEFAULT_PAUSE, DnsQuestion, Reply
-from probes.checks.dns.plan import Query as DnsQuery
-from probes.checks.dns.plan import plan as plan_dns
-from probes.checks.dns.run import DnsSockets, system_resolvers
-from probes.checks.io import Query
-from probes.checks.run import TlsSockets
-from probes.checks.tls import SHOW, TlsQuestion
-from probes.checks.tls import act as shake_hands
-from probes.checks.tls_judge import TlsReport
-from probes.checks.tls_judge import judge as judge_tls
 from probes.destination import Destination
 from probes.discovery.asking.run import EndpointIO, check_tls, endpoint_config
-from probes.discovery.candidates import Candidate, Key, Scope, candidates, has_room, is_without_records
+from probes.discovery.attempts.run import QUIET, Attempts
+from probes.discovery.candidates import Candidate, Key, Scope
 from probes.discovery.events import (
     AttemptBegun,
     AttemptEnded,
@@ -54,17 +45,20 @@ from probes.discovery.events import (
 )
 from probes.discovery.findings import Seen
 from probes.discovery.habits.run import HabitsOf
+from probes.discovery.handshakes.run import TlsReports
+from probes.discovery.lookups.run import Lookups
 from probes.discovery.outcome import Discovery, step_of
+from probes.discovery.places import Places, is_silent
 from probes.discovery.recommend import conclude
-from probes.discovery.retry import explained, is_worth_retrying, may_be_filtered, speaking_tls, what_was_left_out
+from probes.discovery.retry import explained
 from probes.product import PRODUCT
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import open_endpoint
-from sipcore.resolve.plan import Answer, Question, RecordType, Result
+from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig
-from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
+from sipcore.transports.lookup import LookupConfig
 
 DEFAULT_TIMEOUT = 4.0
 """Seconds for everything that stays silent: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three
@@ -79,31 +73,13 @@ on one port takes longer to say so, and the others keep silent until the end."""
 GUESSED = {False: 0.6, True: 1.5}
 """Seconds that a place gets that nobody names, once its address has answered elsewhere: over UDP and, True, over
 streams. A second datagram, or SYN, was sent by then: firewalls that drop what they do not know are common."""
-QUIET = 0.4
-"""The part of the time after which silence is taken for one: three requests were sent over UDP by then, and another one
-has time for as many."""
-REPEATED = 1.2
-"""Seconds for the first request once more, where only the inconspicuous one was answered: by then it was sent twice."""
 LINGER = 0.05
 """Seconds that answers over UDP are waited for after the last one, in case they come twice."""
-TLS_PATIENCE = 1.5
-"""Seconds for a handshake with a server that has just made one."""
-CIPHER_SECONDS = 0.3
-"""Seconds in which the ciphers of a version are asked for: enough for all of a host nearby, and for a few of one that
-is far away or slow. Deep mode asks for all of them."""
-MAX_TLS_REPORTS = 8
-"""TLS servers that one run looks at more closely, as many as SRV targets; more are looked at by the TLS report itself.
-What is wrong with the certificates of those is told all the same, by their attempts."""
 MAX_CALLED = 3
 """Silent places of one run that are called, where somebody allows that: the usual ports of one address."""
-_SILENT = (Reach.NO_ANSWER, Reach.SILENT)
 _OTHER_STREAM = {Transport.TCP: Transport.TLS, Transport.TLS: Transport.TCP}
-_FAMILIES = (RecordType.A, RecordType.AAAA)
 _SMALL_GROUP = "P-256"
 """The one group that the inconspicuous request offers, so that its first flight is small."""
-
-_INCONSPICUOUS, _REPEATED = "inconspicuous", "repeated"
-"""The purposes of the second request to a place that stays silent, and of the one that tells a filter from loss."""
 Tell = Callable[[Event], None]
 
 
@@ -215,246 +191,142 @@ class _Run:
         self._destination = destination
         self._scope = scope
         self._config = config
-        self._io, self._inconspicuous = ios
+        self._ios = ios
         self._tell = tell
         self._started = trio.current_time()
         self._end = self._started + config.timeout
-        self._results: dict[Question, Result] = {}
-        self._dns: DnsReport | None = None
-        self._attempts: dict[Key, Attempt | None] = {}
-        self._tls: dict[Key, TlsReport | None] = {}
+        self._io, inconspicuous = ios
+        self._lookups = Lookups(destination, scope, config.lookup, config.timeout, deep=config.deep)
+        self._places = Places()
+        self._attempts = Attempts(destination, self._io, inconspicuous, self._places, config.tls, retry=config.retry)
         self._habits = HabitsOf(self._io, challenge=config.challenge, deep=config.deep)
+        self._tls = TlsReports(config.tls, deep=config.deep)
         self._called: set[Key] = set()
-        self._lost: set[Key] = set()
-        self._hurried: set[Key] = set()
 
     async def everything(self) -> None:
         """Ask and probe until there is nothing more to do; each answer of DNS may start more of both."""
         async with trio.open_nursery() as nursery:
+
+            def take(results: Sequence[Result]) -> None:
+                for result in results:
+                    self._tell(LookupEnded(self._now, step_of(result)))
+                self._start(nursery)
+
             self._start(nursery)
-            if not self._destination.is_numeric:
-                nursery.start_soon(self._ask_dns, nursery)
-        if any(attempt.response is not None and not attempt.hop.transport.reliable for attempt in self._seen()):
+            await self._lookups.carry_out(self._end, take)
+        attempts = self._places.attempts
+        if any(attempt.response is not None and not attempt.hop.transport.reliable for attempt in attempts):
             await trio.sleep(LINGER)
 
     def result(self, duration: float) -> Discovery:
         """What everything adds up to, in the order of the candidates. `duration` is in seconds."""
-        attempts = []
-        omitted = 0
-        for candidate in self._candidates():
-            attempt = self._attempts.get(candidate.key)
-            if attempt is None:
-                omitted += 1
-                continue
-            io = self._inconspicuous if attempt.only else self._io
-            by_call = attempt.detail == options.ONLY_CALLS
-            by_another = by_call or candidate.key in self._lost
-            records = attempt.records if by_another else io.records(candidate.key) or attempt.records
-            ignored = self._io.records(candidate.key) if attempt.only or by_another else ()
-            # What DNS told later may be one more reason for a place that was being tried already.
-            hop = replace(attempt.hop, why=candidate.hop.why)
-            published = candidate.published
-            attempts.append(replace(attempt, hop=hop, published=published, records=records, ignored=ignored))
-        reports = tuple(report for report in self._tls.values() if report is not None)
-        asked = [*self._io.exchanges(), *self._inconspicuous.exchanges()]
-        asked.sort(key=lambda one: one.messages[0].at)
-        habits = self._habits.found
-        seen = Seen(self._dns, reports, habits, self._scope, time.time(), omitted, tuple(asked))
-        results = self._results.values()
-        return conclude(
-            self._destination, list(map(step_of, results)), results, explained(attempts), duration=duration, seen=seen
+        candidates = self._lookups.candidates()
+        over = [(one, attempt) for one in candidates if (attempt := self._places.attempt(one.key)) is not None]
+        attempts = explained([self._attempts.with_evidence(attempt, candidate) for candidate, attempt in over])
+        asked = sorted((one for io in self._ios for one in io.exchanges()), key=lambda one: one.messages[0].at)
+        seen = Seen(
+            self._lookups.report,
+            self._tls.found,
+            self._habits.found,
+            self._scope,
+            time.time(),
+            omitted=len(candidates) - len(over),
+            asked=tuple(asked),
         )
+        results = self._lookups.results
+        steps = [step_of(result) for result in results]
+        return conclude(self._destination, steps, results, attempts, duration=duration, seen=seen)
 
     @property
     def _now(self) -> float:
         return trio.current_time() - self._started
 
-    def _seen(self) -> list[Attempt]:
-        return [attempt for attempt in self._attempts.values() if attempt is not None]
-
-    def _candidates(self) -> tuple[Candidate, ...]:
-        return candidates(self._destination, self._scope, self._results)
-
-    # DNS
-
-    async def _ask_dns(self, nursery: trio.Nursery) -> None:
-        """The whole ladder; whatever each answer leads to is tried at once."""
-        lookup, destination = self._config.lookup, self._destination
-        if not self._scope.follows_srv or is_without_records(destination.server):
-            # What is asked then are its addresses, as for a destination with a port (RFC 3263 §4.2).
-            destination = replace(destination, port=destination.port or self._scope.ports[0])
-        # Each question is asked twice, in case a datagram is lost, and must be over a little before the end.
-        patience = min(lookup.timeout, self._config.timeout * 0.45)
-        resolvers = lookup.nameservers or system_resolvers()
-        # What deep mode asks for takes at least as long as it takes DNS to be asked again.
-        pause = min(DEFAULT_PAUSE, self._config.timeout / 2) if self._config.deep else 0.0
-        question = DnsQuestion(destination, resolvers, patience, pause, self._end - trio.current_time() - pause)
-
-        def plan(replies: Sequence[Reply]) -> Sequence[DnsQuery]:
-            self._take_replies(question, replies, nursery)
-            return plan_dns(question, replies)
-
-        replies = await DnsSockets(read_hosts(lookup.hosts_file)).carry_out(question, plan)
-        self._take_replies(question, replies, nursery)
-        self._dns = judge_dns(question, replies)
-        if not lookup.nameservers and not self._candidates():
-            with trio.move_on_at(self._end):
-                await self._ask_system()
-            self._start(nursery)
-
-    def _take_replies(self, question: DnsQuestion, replies: Sequence[Reply], nursery: trio.Nursery) -> None:
-        for asked, reply in told_by_dns(question, replies).items():
-            known = self._results.get(asked)
-            if known != reply.result:
-                self._results[asked] = reply.result
-                self._tell(LookupEnded(self._now, step_of(reply.result)))
-        self._start(nursery)
-
-    async def _ask_system(self) -> None:
-        """The system's own resolver, which has search domains, multicast DNS and the like."""
-        lookup = Lookup(self._config.lookup)
-        for family in _FAMILIES:
-            result = await lookup.ask(Question(family, self._destination.target.host))
-            if isinstance(result, Answer):
-                self._results[result.question] = result
-                self._tell(LookupEnded(self._now, step_of(result)))
-
     # Attempts
 
     def _start(self, nursery: trio.Nursery) -> None:
         """Try the candidates that are new."""
-        for candidate in self._candidates():
-            if candidate.key not in self._attempts and has_room(candidate, len(self._attempts)):
-                self._attempts[candidate.key] = None
+        for candidate in self._lookups.candidates():
+            if self._places.begin(candidate):
                 self._tell(AttemptBegun(self._now, candidate))
                 nursery.start_soon(self._try, candidate, nursery)
 
     async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
+        """Try a place, look closer at one that keeps silent, and start what its answer makes worth knowing."""
         end = self._end_of_new()
+        of_call: list[TraceRecord] = []
         async with trio.open_nursery() as meanwhile:
             if self._config.tls_report and candidate.hop.transport.secure:
                 meanwhile.start_soon(self._report_tls_if_silent, candidate, nursery, end)
-            attempt = replace(await self._attempt(candidate, end), published=candidate.published)
-            meanwhile.cancel_scope.cancel()
-        self._attempts[candidate.key] = attempt
+            if self._config.invite:
+                meanwhile.start_soon(self._call_if_silent, candidate, of_call, end)
+            attempt = await self._attempts.carry_out(candidate, end)
+            if not self._awaits_call(attempt, candidate):
+                meanwhile.cancel_scope.cancel()
+        if is_silent(attempt):
+            attempt = options.judge_call(attempt, of_call)
+        attempt = replace(attempt, published=candidate.published)
+        self._places.end(candidate, attempt)
         self._tell(AttemptEnded(self._now, attempt))
-        hop = candidate.hop
-        other = _OTHER_STREAM.get(hop.transport)
-        if other is not None and attempt.response is not None:
-            self._io.hurry((other, hop.remote), GRACE)
         if attempt.response is not None:
-            self._hurry_guesses(attempt)
-        # One that is said to be there, and hangs up on versions that are offered usually, may speak an older one; one
-        # that says nothing at all has had its time.
-        hung_up = attempt.reach is Reach.TLS_FAILED and trio.current_time() < end
-        worth = options.speaks_tls(attempt) or (hung_up and self._is_wanted(candidate))
-        seconds = self._config.timeout if attempt.response is not None else end - trio.current_time()
-        if self._config.tls_report and hop.transport.secure and worth and seconds > 0:
-            nursery.start_soon(self._report_tls, candidate, seconds)
+            self._hurry_others(attempt)
+        self._start_tls_report(attempt, candidate, nursery, end)
+        self._start_asking_more(attempt, nursery)
+
+    def _end_of_new(self) -> float:
+        """Until when what is begun now is waited for: to the deadline, but for a moment at least."""
+        return max(self._end, trio.current_time() + self._config.timeout * LATE)
+
+    def _hurry_others(self, answered: Attempt) -> None:
+        """Wait less for what an answer makes unlikely: another kind of stream on the same port, and guessed places.
+
+        Those are what neither DNS nor whoever asks names, at an address that is known to answer.
+        """
+        remote = answered.hop.remote
+        other = _OTHER_STREAM.get(answered.hop.transport)
+        if other is not None:
+            self._io.hurry((other, remote), GRACE)
+        if self._destination.port is not None or self._config.ports or self._config.transports:
+            return
+        for candidate in self._lookups.candidates():
+            hop = candidate.hop
+            guessed = not candidate.published and hop.remote.port != remote.port
+            if guessed and hop.remote.host == remote.host and self._places.attempt(candidate.key) is None:
+                seconds = max(GUESSED[hop.transport.reliable], 2 * (answered.rtt or 0.0))
+                self._attempts.give_up_soon(candidate, seconds)
+
+    def _start_asking_more(self, attempt: Attempt, nursery: trio.Nursery) -> None:
+        """Have habits found out where a request was answered, and the one call made that somebody allowed."""
         # An answer that does not fit its request has no time: no further one would be taken for an answer either.
         final = attempt.rtt is not None and attempt.response is not None and not attempt.response.is_provisional
-        if final and attempt.detail != options.ONLY_CALLS:
-            if self._config.invite and not self._called:
-                nursery.start_soon(self._call, attempt, self._config.timeout * (1 - QUIET))
-            if self._config.habits and not attempt.only:
-                nursery.start_soon(self._find_out_habits, attempt)
+        if not final or attempt.detail == options.ONLY_CALLS:
+            return
+        if self._config.invite and not self._called:
+            nursery.start_soon(self._call, attempt, self._config.timeout * (1 - QUIET))
+        if self._config.habits and not attempt.only:
+            nursery.start_soon(self._find_out_habits, attempt)
 
     async def _find_out_habits(self, attempt: Attempt) -> None:
         self._tell(HabitsBegun(self._now, attempt.hop))
         await self._habits.find_out(attempt)
         self._tell(HabitsEnded(self._now, attempt.hop))
 
-    def _hurry_guesses(self, answered: Attempt) -> None:
-        """Wait less for what neither DNS nor whoever asks names, at an address that is known to answer."""
-        if self._destination.port is not None or self._config.ports or self._config.transports:
-            return
-        for candidate in self._candidates():
-            hop = candidate.hop
-            guessed = not candidate.published and hop.remote.port != answered.hop.remote.port
-            if guessed and hop.remote.host == answered.hop.remote.host and self._attempts.get(candidate.key) is None:
-                self._hurried.add(candidate.key)
-                self._io.hurry(candidate.key, max(GUESSED[hop.transport.reliable], 2 * (answered.rtt or 0.0)))
+    # Calls
 
-    def _end_of_new(self) -> float:
-        """Until when what is begun now is waited for: to the deadline, but for a moment at least."""
-        return max(self._end, trio.current_time() + self._config.timeout * LATE)
-
-    async def _attempt(self, candidate: Candidate, end: float) -> Attempt:
-        """What one place does with a request; where it stays silent, with an inconspicuous one too."""
-        seconds = end - trio.current_time()
-        query = options.plan(candidate.uri, candidate.hop, seconds)
-        over = trio.Event()
-        found: list[Attempt] = []
-
-        async def try_inconspicuously() -> None:
-            with trio.move_on_after(seconds * QUIET):
-                await over.wait()
-            rest = end - trio.current_time()
-            if rest <= 0 or (found and not self._is_worth(found[0])) or not self._may_be_filtered(candidate, found):
-                return
-            again = replace(query, timeout=rest, purpose=_INCONSPICUOUS)
-            second = options.judge(await options.act(self._inconspicuous, again))
-            if second.response is not None:
-                only = what_was_left_out(self._io.records(candidate.key), candidate.hop)
-                found.insert(0, await self._repeated(candidate, query, end) or replace(second, only=only))
-                nursery.cancel_scope.cancel()
-
-        of_call: list[TraceRecord] = []
-        async with trio.open_nursery() as calling:
-            if self._config.invite:
-                calling.start_soon(self._call_if_silent, candidate, of_call, end)
-            async with trio.open_nursery() as nursery:
-                if self._config.retry:
-                    nursery.start_soon(try_inconspicuously)
-                found.append(options.judge(await options.act(self._io, query)))
-                over.set()
-                if not self._config.retry or not self._is_worth(found[0]):
-                    nursery.cancel_scope.cancel()
-            attempt = await self._over_tls(found[0], end)
-            if attempt.reach not in _SILENT or (self._is_answered and candidate.key not in self._called):
-                calling.cancel_scope.cancel()
-        return options.judge_call(attempt, of_call) if attempt.reach in _SILENT else attempt
-
-    async def _repeated(self, candidate: Candidate, query: Query, end: float) -> Attempt | None:
-        """The same request over UDP once more, if it is answered: then no filter kept the first one back, but loss."""
-        seconds = min(end - trio.current_time(), REPEATED)
-        if candidate.hop.transport.reliable or seconds <= 0:
-            return None
-        again = replace(query, timeout=seconds, purpose=_REPEATED)
-        attempt = options.judge(await options.act(self._io, again))
-        if attempt.response is None:
-            return None
-        self._lost.add(candidate.key)
-        return attempt
-
-    async def _over_tls(self, attempt: Attempt, end: float) -> Attempt:
-        """The same attempt, unless its port of TCP speaks TLS and that is not tried there anyway."""
-        hop, rest = attempt.hop, end - trio.current_time()
-        is_silent = hop.transport is Transport.TCP and attempt.reach is Reach.SILENT and rest > 0
-        if not is_silent or not self._config.retry or (Transport.TLS, hop.remote) in self._attempts:
-            return attempt
-        secured = replace(hop, transport=Transport.TLS, tls_name=self._destination.server)
-        question = TlsQuestion(secured, rest, rest)
-        handshakes = await TlsSockets(self._config.tls).carry_out(question, lambda _: (SHOW,))
-        return speaking_tls(attempt) if any(one.cipher for one in handshakes) else attempt
+    def _awaits_call(self, attempt: Attempt, candidate: Candidate) -> bool:
+        """Whether a place that kept silent is being called, or will be unless another one answers."""
+        may_be_called = candidate.key in self._called or not self._places.is_answered
+        return self._config.invite and is_silent(attempt) and may_be_called
 
     async def _call_if_silent(self, candidate: Candidate, of_call: list[TraceRecord], end: float) -> None:
         """Call a place that is silent for long, if nobody answers anywhere: some answer calls alone."""
         await trio.sleep((end - trio.current_time()) * QUIET)
-        silent = [key for key in self._attempts if self._is_silent(key)]
-        if candidate.key in silent[:MAX_CALLED] and not self._is_answered:
-            so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
-            of_call += await self._call(so_far, end - trio.current_time())
+        silent = [place for place in self._places.without_a_word if self._was_sent(place)]
+        if candidate.key in silent[:MAX_CALLED] and not self._places.is_answered:
+            of_call += await self._call(self._so_far(candidate), end - trio.current_time())
 
-    @property
-    def _is_answered(self) -> bool:
-        return any(attempt.response is not None for attempt in self._seen())
-
-    def _is_silent(self, place: Key) -> bool:
-        """Whether a place was sent a request, and has said nothing yet, or not in time."""
-        attempt = self._attempts[place]
-        was_sent = any(isinstance(one, MessageTrace) for one in self._io.records(place))
-        return was_sent and (attempt is None or attempt.reach in _SILENT)
+    def _was_sent(self, place: Key) -> bool:
+        """Whether a request, and not only a connection, was on its way there."""
+        return any(isinstance(one, MessageTrace) for one in self._io.records(place))
 
     async def _call(self, attempt: Attempt, seconds: float) -> tuple[TraceRecord, ...]:
         hop = attempt.hop
@@ -464,36 +336,39 @@ class _Run:
         self._tell(CallEnded(self._now, hop, bool(records)))
         return records
 
+    def _so_far(self, candidate: Candidate) -> Attempt:
+        """What an attempt under way would be if it ended now."""
+        records = self._io.records(candidate.key)
+        return Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=records)
+
+    # TLS
+
+    def _start_tls_report(self, attempt: Attempt, candidate: Candidate, nursery: trio.Nursery, end: float) -> None:
+        """Look at a TLS server more closely whose attempt is over.
+
+        One that is said to be there, and hangs up on versions that are offered usually, may speak an older one; one
+        that says nothing at all has had its time.
+        """
+        if not self._config.tls_report or not candidate.hop.transport.secure:
+            return
+        now = trio.current_time()
+        seconds = self._config.timeout if attempt.response is not None else end - now
+        hung_up = attempt.reach is Reach.TLS_FAILED and now < end
+        if seconds > 0 and (options.speaks_tls(attempt) or (hung_up and self._is_wanted(candidate))):
+            nursery.start_soon(self._report_tls, candidate, seconds)
+
     def _is_wanted(self, candidate: Candidate) -> bool:
         """Whether somebody says that this transport is spoken there: DNS, or whoever asks for nothing else."""
         return candidate.published or self._scope.transports == (candidate.hop.transport,)
 
-    def _is_worth(self, attempt: Attempt) -> bool:
-        if (attempt.hop.transport, attempt.hop.remote) in self._hurried:
-            return False
-        return is_worth_retrying(attempt, [one for one in self._seen() if one.hop.remote == attempt.hop.remote])
-
-    def _may_be_filtered(self, candidate: Candidate, found: Sequence[Attempt]) -> bool:
-        return bool(found) or may_be_filtered(self._io.records(candidate.key), candidate.hop)
-
-    # TLS
-
     async def _report_tls_if_silent(self, candidate: Candidate, nursery: trio.Nursery, end: float) -> None:
         """Look at a TLS server that says nothing more while its answer is waited for: then its time is over."""
         await trio.sleep((end - trio.current_time()) * QUIET)
-        so_far = Attempt(candidate.hop, candidate.uri, Reach.NO_ANSWER, records=self._io.records(candidate.key))
-        if options.speaks_tls(so_far):
+        if options.speaks_tls(self._so_far(candidate)):
             nursery.start_soon(self._report_tls, candidate, end - trio.current_time())
 
     async def _report_tls(self, candidate: Candidate, seconds: float) -> None:
-        if candidate.key in self._tls or len(self._tls) >= MAX_TLS_REPORTS:
-            return
-        self._tls[candidate.key] = None
-        self._tell(TlsBegun(self._now, candidate.hop))
-        deep = self._config.deep
-        of_ciphers = math.inf if deep else CIPHER_SECONDS
-        question = TlsQuestion(candidate.hop, min(seconds, TLS_PATIENCE), seconds, of_ciphers)
-        seen = await shake_hands(TlsSockets(self._config.tls), question)
-        report = judge_tls(candidate.hop, seen, time.time(), every_cipher=deep)
-        self._tls[candidate.key] = report
-        self._tell(TlsEnded(self._now, report))
+        if self._tls.begin(candidate.hop):
+            self._tell(TlsBegun(self._now, candidate.hop))
+            report = await self._tls.carry_out(candidate.hop, seconds)
+            self._tell(TlsEnded(self._now, report))

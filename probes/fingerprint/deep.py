@@ -13,7 +13,7 @@ from probes.fingerprint.banners import banner_of
 from probes.fingerprint.evidence import Evidence, Seen, observe
 from probes.fingerprint.identify import identify
 from probes.fingerprint.signatures import reaction
-from probes.result import System
+from probes.result import System, received_in
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.build import DEFAULT_MAX_FORWARDS, Fields, Identity
@@ -25,7 +25,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.uri import OtherUri, Place, SipUri, Uri
 from sipcore.resolve.target import SocketAddress
 from sipcore.tokens import MAGIC_COOKIE, Tokens
-from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.trace import TraceRecord
 from sipcore.value import value
 
 NOBODY = "nosuch"
@@ -189,8 +189,8 @@ def _respelled(request: Request) -> Request:
 def heard_in(records: Iterable[TraceRecord]) -> tuple[Response, ...]:
     """The responses in what was seen of one request, in order, without those that came twice."""
     found: dict[bytes, Response] = {}
-    for record in records:
-        if isinstance(record, MessageTrace) and record.direction is Direction.RECEIVED and record.data not in found:
+    for record in received_in(records):
+        if record.data not in found:
             try:
                 message = parse_message(record.data)
             except ParseError:

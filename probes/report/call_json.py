@@ -7,14 +7,17 @@ from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris, encodable
 from probes.result import AuthenticationStep, CallEvent, CallMedia, CallResult, CallStatus, TimelineEntry
+from probes.timeline import RECEIVED, SENT
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, Sent
 from sipcore.resolve.target import Hop
-from sipcore.trace import MessageTrace, TransitionTrace
+from sipcore.trace import Direction, MessageTrace, TransitionTrace
 
 Data = dict[str, object]
+_DIRECTIONS = {SENT: Direction.SENT.value, RECEIVED: Direction.RECEIVED.value}
+"""Of the arrows of a timeline."""
 
 
 def call_data(result: CallResult) -> Data:
@@ -72,7 +75,7 @@ def entry_data(entry: TimelineEntry) -> Data:
     """A line of a timeline."""
     return {
         "offset_ms": round(entry.offset_ms, 3),
-        "direction": {"→": "sent", "←": "received"}.get(entry.direction),
+        "direction": _DIRECTIONS.get(entry.direction),
         "label": encodable(entry.label),
         "detail": encodable(entry.detail),
         "kernel_stamped": entry.kernel_stamped,

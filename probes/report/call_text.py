@@ -1,11 +1,10 @@
 """How a test call ended, in words, readable at 80 columns and without colour."""
 
-import textwrap
-
 from rich.console import RenderableType
 from rich.text import Text
 
-from probes.report.findings_text import WIDTH, finding_lines
+from probes.report.findings_text import finding_lines
+from probes.report.lines import WIDTH, folded
 from probes.report.safe_text import printable
 from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.media.emodel import is_wideband
@@ -33,7 +32,7 @@ def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]
         lines += _told("try: ", "bold", printable(result.advice), width)
     if result.hop is not None and result.role is CallRole.CALLER:  # of one that came in, its head tells
         why = f" ({result.hop.why})" if result.hop.why else ""
-        lines += folded(printable(f"over {result.hop}{why}"), width)
+        lines += folded(f"over {result.hop}{why}", width)
     figures = [
         ("post-dial delay", result.post_dial_delay),
         ("rang for", result.ring_time),
@@ -47,15 +46,11 @@ def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]
         lines += [part for line in media_lines(result.media) for part in folded(line, width)]
     lines += finding_lines(result.findings, width)
     if result.unmet is not None:
-        met = ("as expected", "bold green", "") if not result.unmet else ("not as expected", "bold red", ": ")
-        lines += _told(*met[:2], f"{met[2]}{result.unmet}", width)
+        if result.unmet:
+            lines += _told("not as expected", "bold red", f": {result.unmet}", width)
+        else:
+            lines += _told("as expected", "bold green", "", width)
     return lines
-
-
-def folded(line: str, width: int) -> list[Text]:
-    """A line as several of at most `width` columns, those behind the first one further to the right."""
-    later = " " * (len(line) - len(line.lstrip()) + 4)
-    return [Text(part) for part in textwrap.wrap(line, width, subsequent_indent=later, break_on_hyphens=False)]
 
 
 def _told(head: str, style: str, text: str, width: int) -> list[Text]:

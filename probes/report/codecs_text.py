@@ -3,13 +3,12 @@
 Readable at 80 columns and without colour. Everything that a peer may have written is made printable.
 """
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
 from probes.checks.codecs_judge import Capability, CodecReport, Support, told
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH, beside, fact, listed, wrapped
 from probes.report.safe_text import printable
 from probes.report.sdp_words import codec_words
 
@@ -21,14 +20,12 @@ _STYLES = {Support.ACCEPTED: "green", Support.REFUSED: "red", Support.UNKNOWN: "
 def codecs_lines(report: CodecReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
-    lines = [
-        Text(line, style=style) for line in textwrap.wrap(printable(_verdict(report)), width, break_on_hyphens=False)
-    ]
+    lines = wrapped(_verdict(report), width, style=style)
     for block in (report.codecs, report.securities):
         lines += [Text(), *(line for one in block for line in _capability(report, one, width))]
-    facts = [line for name, text in _facts(report) for line in _wrapped(f"  {name.ljust(_LABEL)}", text, width)]
+    facts = [line for name, text in _facts(report) for line in fact(name, text, width, _LABEL)]
     asked = [line for number in range(len(report.replies)) for line in _question(report, number, width)]
-    notes = [line for remark in report.remarks for line in _wrapped("  ", f"{remark.text} [{remark.section}]", width)]
+    notes = [line for remark in report.remarks for line in beside("  ", f"{remark.text} [{remark.section}]", width)]
     for part in (facts, asked, notes):
         lines += [Text(), *part] if part else []
     return lines
@@ -47,8 +44,8 @@ def _verdict(report: CodecReport) -> str:
     if not report.works:
         return codecs_failure_line(report)
     ways = _names(report.securities, Support.ACCEPTED)
-    over = f" over {_joined(ways)}" if ways else ""
-    return f"{report.uri} accepts {_joined(accepted)}{over}"
+    over = f" over {listed(ways)}" if ways else ""
+    return f"{report.uri} accepts {listed(accepted)}{over}"
 
 
 def _capability(report: CodecReport, one: Capability, width: int) -> list[Text]:
@@ -56,7 +53,7 @@ def _capability(report: CodecReport, one: Capability, width: int) -> list[Text]:
     shown = codec_words(one.format).strip() if one.format is not None else _why(one)
     text = f"{shown} ({numbers})" if numbers else shown
     head = f"  {one.name.ljust(_LABEL)}{one.support.value.ljust(_STATE)}"
-    return [Text(line, style=_STYLES[one.support]) for line in _cut(head, text, width)]
+    return beside(head, text, width, _STYLES[one.support])
 
 
 def _why(one: Capability) -> str:
@@ -96,25 +93,9 @@ def _facts(report: CodecReport) -> Iterator[tuple[str, str]]:
 
 def _question(report: CodecReport, number: int, width: int) -> list[Text]:
     reply = report.replies[number]
-    lines = _wrapped(f"  {number + 1:>2}  ", str(reply.question), width)
-    return [*lines, *_wrapped("      ", f"{told(reply)}, {reply.took * 1000:.0f} ms", width, more=2)]
+    lines = beside(f"  {number + 1:>2}  ", str(reply.question), width)
+    return [*lines, *wrapped(f"{told(reply)}, {reply.took * 1000:.0f} ms", width, " " * 6, " " * 8)]
 
 
 def _names(capabilities: Sequence[Capability], support: Support) -> list[str]:
     return [one.name for one in capabilities if one.support is support]
-
-
-def _joined(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _wrapped(head: str, text: str, width: int, more: int = 0) -> list[Text]:
-    return [Text(line) for line in _cut(head, text, width, more)]
-
-
-def _cut(head: str, text: str, width: int, more: int = 0) -> list[str]:
-    """`head` and the text beside it, which goes on below itself."""
-    indent = " " * (len(head) + more)
-    lines = textwrap.wrap(printable(text), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-    return [line.rstrip() for line in lines] or [head.rstrip()]

@@ -4,7 +4,8 @@ from rich.text import Text
 
 from probes.calls.judge.diagnosis import Diagnosis
 from probes.report.findings_json import finding_data
-from probes.report.findings_text import WIDTH, finding_lines
+from probes.report.findings_text import finding_lines
+from probes.report.lines import WIDTH
 from probes.report.safe_text import cover_uris, encodable, printable
 
 Data = dict[str, object]

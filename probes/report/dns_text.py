@@ -3,7 +3,6 @@
 Readable at 80 columns and without colour. Everything that a name server may have written is made printable.
 """
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
@@ -11,7 +10,7 @@ from rich.text import Text
 from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.plan import FAMILIES, Reply
 from probes.findings.finding import Severity
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH, fact, wrapped
 from probes.report.safe_text import printable
 from sipcore.resolve.plan import Question, Record
 
@@ -30,7 +29,7 @@ Faulty = Mapping[tuple[Question, Record | None], Severity]
 def dns_lines(report: DnsReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
-    lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width, break_on_hyphens=False)]
+    lines = wrapped(_verdict(report), width, style=style)
     ladder = ladder_lines(report, width)
     for block in (list(_facts(report, width)), ladder, list(_faults(report, width)), list(_guidance(report, width))):
         lines += [Text(), *block] if block else []
@@ -75,17 +74,10 @@ def _facts(report: DnsReport, width: int) -> Iterator[Text]:
             continue
         told = [reply.took for reply in replies if reply.told and reply.source == "DNS"]
         fastest = f", the fastest in {min(told) * 1000:.0f} ms" if told else ""
-        yield from _fact("resolver", f"{resolver}, {len(told)} of {len(replies)} queries answered{fastest}", width)
+        answered = f"{resolver}, {len(told)} of {len(replies)} queries answered{fastest}"
+        yield from fact("resolver", answered, width, _LABEL)
     if report.question.destination.is_private:
-        yield from _fact("address", "private: the Internet does not route it", width)
-
-
-def _fact(name: str, text: str, width: int) -> Iterator[Text]:
-    head = f"  {name.ljust(_LABEL)}"
-    for line in textwrap.wrap(
-        printable(text), width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
-    ):
-        yield Text(line)
+        yield from fact("address", "private: the Internet does not route it", width, _LABEL)
 
 
 def _is_empty(rung: Rung) -> bool:
@@ -94,11 +86,10 @@ def _is_empty(rung: Rung) -> bool:
     return reply is not None and reply.told and not (reply.records or reply.aliases)
 
 
-def _empty(rungs: Sequence[Rung], width: int) -> Iterator[Text]:
+def _empty(rungs: Sequence[Rung], width: int) -> list[Text]:
     """All of those in one sentence."""
-    text = printable(f"nothing at {', '.join(str(rung.question) for rung in rungs)}") if rungs else ""
-    for line in textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False):
-        yield Text(line, style="dim")
+    text = f"nothing at {', '.join(str(rung.question) for rung in rungs)}" if rungs else ""
+    return wrapped(text, width, "  ", " " * 6, style="dim")
 
 
 def _rung(rung: Rung, faulty: Faulty, depth: int, width: int) -> Iterator[Text]:
@@ -147,12 +138,9 @@ def _row(text: str, order: str, ttl: str, depth: int, width: int, style: str) ->
     """A line of the tree with its columns at the right; what is too long goes on below, further in."""
     indent = " " * (_INDENT * depth)
     room = width - _ORDER - _TTL if order or ttl else width
-    lines = textwrap.wrap(
-        printable(text), room, initial_indent=indent, subsequent_indent=f"{indent}    ", break_on_hyphens=False
-    )
-    for number, line in enumerate(lines):
+    for number, line in enumerate(wrapped(text, room, indent, f"{indent}    ")):
         right = f"{order.rjust(_ORDER)}{ttl.rjust(_TTL)}" if number == 0 else ""
-        yield Text(f"{line.ljust(room)}{right}".rstrip(), style=style)
+        yield Text(f"{line.plain.ljust(room)}{right}".rstrip(), style=style)
 
 
 def _nothing(reply: Reply | None) -> str:
@@ -182,10 +170,7 @@ def _faults(report: DnsReport, width: int) -> Iterator[Text]:
     for fault in report.faults:
         entry = fault.problem.entry
         text = f"{_FAULTY} {fault.severity.value}: {fault}: {entry.cure} [{entry.code}, {entry.rule}]"
-        wrapped = textwrap.wrap(
-            printable(text), width, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
-        )
-        yield from (Text(line, style=_STYLES[fault.severity]) for line in wrapped)
+        yield from wrapped(text, width, "  ", " " * 6, style=_STYLES[fault.severity])
 
 
 def _guidance(report: DnsReport, width: int) -> Iterator[Text]:
@@ -193,4 +178,4 @@ def _guidance(report: DnsReport, width: int) -> Iterator[Text]:
     provider = report.question.destination.provider
     if provider is not None:
         for text in (*provider.guidance, f"see {provider.source}"):
-            yield from _fact(provider.key, text, width)
+            yield from fact(provider.key, text, width, _LABEL)

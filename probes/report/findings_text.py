@@ -3,20 +3,19 @@
 Readable at 80 columns and without colour. Everything that a peer may have written is made printable.
 """
 
-import textwrap
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from rich.text import Text
 
 from probes.findings.catalogue import Catalogue, Entry
 from probes.findings.finding import Finding, Severity
-from probes.report.safe_text import printable
+from probes.report.lines import WIDTH, fact, wrapped
 
-WIDTH = 80
-"""Columns of a terminal that nobody has widened."""
 _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTICE: ""}
 _NAME = 10
 """Columns of the name of a fact on a page."""
+_LEAST = 22
+"""Columns that a title gets in a list, however narrow the terminal is."""
 _MAX_EVIDENCE = 6
 """Pieces of evidence that are shown of one finding."""
 
@@ -30,17 +29,13 @@ def finding_lines(findings: Iterable[Finding], width: int = WIDTH, known: Contai
 
 def page_lines(entry: Entry, width: int = WIDTH) -> list[Text]:
     """The page that explains a finding: what it is, what it does, what to do about it."""
-    head = textwrap.wrap(f"{entry.code}: {entry.title}", width, subsequent_indent="  ", break_on_hyphens=False)
-    lines = [*(Text(line, style="bold") for line in head), Text()]
-    lines += [Text(line) for line in textwrap.wrap(entry.why, width)]
-    lines.append(Text())
-    lines += [*_row("severity", entry.severity.value, width), *_row("side", entry.side.value, width)]
-    lines += [*_row("rule", entry.rule, width), *_row("cure", entry.cure, width)]
+    lines = [*wrapped(f"{entry.code}: {entry.title}", width, later="  ", style="bold"), Text()]
+    lines += [*wrapped(entry.why, width), Text()]
+    facts = {"severity": entry.severity.value, "side": entry.side.value, "rule": entry.rule, "cure": entry.cure}
+    lines += _columns(facts, width, _NAME)
     if entry.cures:
         lines += [Text(), Text("In the words of the product:")]
-    columns = max(map(len, entry.cures), default=0)
-    for product, cure in entry.cures.items():
-        lines += _row(product, cure, width, columns)
+        lines += _columns(entry.cures, width, max(map(len, entry.cures)))
     return lines
 
 
@@ -52,31 +47,21 @@ def list_lines(catalogue: Catalogue, width: int = WIDTH) -> list[Text]:
         lines += [Text(area, style="bold")]
         for entry in catalogue.entries.values():
             if entry.area == area:
-                wrapped = textwrap.wrap(entry.title, max(width - columns - 2, 20))
-                lines += [
-                    Text(f"  {(entry.code if not number else '').ljust(columns)}{line}")
-                    for number, line in enumerate(wrapped)
-                ]
+                lines += fact(entry.code, entry.title, max(width, columns + _LEAST), columns)
     return lines
 
 
 def _finding(finding: Finding, width: int, known: Container[str]) -> Iterator[Text]:
     style = _STYLES[finding.severity]
     head = f"{finding.severity.value}: {finding.what} [{finding.code}, {finding.side.value}, {finding.rule}]"
-    for line in _wrapped(head, width, "  ", "      "):
-        yield Text(line, style=style)
+    yield from wrapped(head, width, "  ", " " * 6, style)
     # What the finding says in its own words already is not worth saying twice.
     evidence = [told for told in finding.evidence if told not in finding.what and told not in known]
     for told in evidence[:_MAX_EVIDENCE]:
-        yield from (Text(line) for line in _wrapped(f"seen: {told}", width, "      ", "        "))
-    yield from (Text(line) for line in _wrapped(f"cure: {finding.cure}", width, "      ", "        "))
+        yield from wrapped(f"seen: {told}", width, " " * 6, " " * 8)
+    yield from wrapped(f"cure: {finding.cure}", width, " " * 6, " " * 8)
 
 
-def _wrapped(text: str, width: int, first: str, later: str) -> list[str]:
-    return textwrap.wrap(printable(text), width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
-
-
-def _row(name: str, text: str, width: int, columns: int = _NAME) -> list[Text]:
-    head = f"  {name.ljust(columns)}  "
-    wrapped = textwrap.wrap(text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False)
-    return list(map(Text, wrapped))
+def _columns(facts: Mapping[str, str], width: int, columns: int) -> list[Text]:
+    """Facts, each with its name in so many columns, and two between."""
+    return [line for name, text in facts.items() for line in fact(name, text, width, columns + 2)]

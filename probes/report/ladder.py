@@ -4,7 +4,7 @@ Where the call comes from does not matter: one that goes on (line by line, by `D
 result of one, or somebody's capture.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 from probes.calls.judge.facts import description_in, place_of
@@ -27,6 +27,8 @@ OTHERS = "others"
 """The name of that one."""
 EXACT = 3
 """Digits of a millisecond that count: what is stored has as many, and is drawn as it was when it happened."""
+_STREAMS = (MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED)
+"""What happens to media that a stream is drawn for."""
 
 
 class Tone(Enum):
@@ -213,15 +215,15 @@ def _announced(record: MessageTrace) -> str:
 
 def _summarise(lines: list[Line], media: CallMedia) -> None:
     """Add what became of the streams, behind the last line that was before their end."""
-    streams = [number for number, line in enumerate(lines) if isinstance(line, Arrow) and line.tone is Tone.MEDIA]
+    arrows = [(number, line) for number, line in enumerate(lines) if isinstance(line, Arrow)]
+    streams = [(number, arrow) for number, arrow in arrows if arrow.tone is Tone.MEDIA]
     if not streams:
         return
-    arrow = lines[streams[-1]]
+    last, arrow = streams[-1]
     offset_ms = round(media.last * 1000.0, EXACT) if media.last is not None else arrow.offset_ms
-    later = (number for number, line in enumerate(lines) if number > streams[-1] and line.offset_ms > offset_ms)
-    target = max(arrow.source, arrow.target) if isinstance(arrow, Arrow) else 0
+    later = (number for number, line in enumerate(lines) if number > last and line.offset_ms > offset_ms)
     told = (*_told(media), *map(_fit, _control_lines(media.measured.control)))
-    lines.insert(next(later, len(lines)), Summary(offset_ms, told, target))
+    lines.insert(next(later, len(lines)), Summary(offset_ms, told, max(arrow.source, arrow.target)))
 
 
 def _told(media: CallMedia) -> list[str]:
@@ -239,15 +241,13 @@ def _stream_words(media: CallMedia, *, sent: bool) -> tuple[str, str]:
     return f"{label} {_fit(measured.codec)}", detail
 
 
-def _control_lines(control: Control) -> Iterator[str]:
+def _control_lines(control: Control) -> list[str]:
     """What RTCP told, in one line; none where there was none that could be read."""
-    if control.sent or control.received:
-        view = control.remote
-        lost = f"; the peer lost {view.lost}, jitter {thousandths(view.jitter):.1f} ms" if view else ""
-        yield f"RTCP: {control.sent} sent, {control.received} received{lost}"
-
-
-_STREAMS = (MediaEventKind.FIRST_SENT, MediaEventKind.FIRST_RECEIVED)
+    if not control.sent and not control.received:
+        return []
+    view = control.remote
+    lost = f"; the peer lost {view.lost}, jitter {thousandths(view.jitter):.1f} ms" if view else ""
+    return [f"RTCP: {control.sent} sent, {control.received} received{lost}"]
 
 
 def _fit(text: str) -> str:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
-from probes.report.findings_text import WIDTH
 from probes.report.ladder import Arrow, Drawing, Ladder, Line, Note, Tone
+from probes.report.lines import WIDTH
 from probes.result import TimelineEntry
 
 TIME = 9
@@ -245,7 +245,8 @@ def shortened(name: str, columns: int) -> str:
     if columns < MIDDLE:
         return set_cell_size(name, max(columns - 1, 0)).rstrip() + "…" * (columns > 0)
     tail = columns * 3 // 5
-    return f"{set_cell_size(name, columns - tail - 1).rstrip()}…{name[-tail:]}"
+    end = set_cell_size(name[::-1], tail)[::-1]  # by columns, too, of which some characters take two
+    return f"{set_cell_size(name, columns - tail - 1).rstrip()}…{end.lstrip()}"
 
 
 def _cut(pieces: _Pieces, room: int) -> list[tuple[str, str]]:

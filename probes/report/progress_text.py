@@ -14,7 +14,7 @@ from probes.discovery.events import (
     TlsBegun,
     TlsEnded,
 )
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH
 from probes.report.safe_text import printable
 from probes.report.text import grid
 from probes.result import Attempt

@@ -4,7 +4,6 @@ Readable at 80 columns and without colour, which only repeats what the words say
 written is made printable.
 """
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.text import Text
@@ -14,7 +13,8 @@ from probes.discovery.capabilities import Capabilities
 from probes.discovery.habits.judge import SIZES
 from probes.discovery.outcome import Discovery
 from probes.report.dns_text import ladder_lines
-from probes.report.findings_text import WIDTH, finding_lines
+from probes.report.findings_text import finding_lines
+from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
 from probes.report.tls_text import tls_blocks, tls_summary
 from probes.result import Attempt, LookupStep, Reach, System
@@ -64,7 +64,7 @@ Key = tuple[Transport, SocketAddress]
 
 def discovery_lines(discovery: Discovery, width: int = WIDTH) -> list[Text]:
     """The whole result, in lines of at most `width` columns."""
-    lines = _wrapped_at("", headline(discovery), width, style="bold")
+    lines = wrapped(headline(discovery), width, later=" " * 6, style="bold")
     lines += _facts(discovery, width)
     attempts = {_key(attempt.hop): attempt for attempt in discovery.attempts}
     lines += grid([attempt.hop for attempt in discovery.attempts], attempts)
@@ -144,11 +144,7 @@ def _cell(attempt: Attempt | None) -> tuple[str, str]:
 def _verdict(discovery: Discovery) -> str:
     spoken = [hop.transport for hop in (attempt.hop for attempt in discovery.answered)]
     names = [transport.value for transport in Transport if transport in spoken]
-    return f"{printable(str(discovery.destination))} answers SIP over {_and(names)}"
-
-
-def _and(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+    return f"{printable(str(discovery.destination))} answers SIP over {listed(names)}"
 
 
 def _facts(discovery: Discovery, width: int) -> list[Text]:
@@ -168,7 +164,7 @@ def _facts(discovery: Discovery, width: int) -> list[Text]:
         facts.append(("trunk", "Auto (SRV): DNS leads there by itself" if recommended.by_dns else ""))
     if discovery.omitted:
         facts.append(("left out", f"{discovery.omitted} more places: narrow it with --port and --transport"))
-    lines = [line for name, text in facts if text for line in _wrapped(name, text, width)]
+    lines = [line for name, text in facts if text for line in fact(name, text, width, _LABEL)]
     return [Text(), *lines] if lines else []
 
 
@@ -263,7 +259,7 @@ def _notes(discovery: Discovery, width: int) -> list[Text]:
             places.setdefault(text, []).append(attempt.hop)
     lines: list[Text] = []
     for text, hops in places.items():
-        lines += _wrapped_at(f"  {_places(hops, several=several)}: ", text, width)
+        lines += wrapped(f"  {_places(hops, several=several)}: {text}", width, later=" " * 6)
     return [Text(), *lines] if lines else []
 
 
@@ -278,23 +274,8 @@ def _places(hops: Sequence[Hop], *, several: bool) -> str:
 def _dns(lookups: Sequence[LookupStep], width: int) -> list[Text]:
     lines: list[Text] = []
     for step in lookups:
-        lines += _wrapped_at(f"  {printable(step.question)}: ", ", ".join(step.answers) or step.error, width)
+        lines += wrapped(f"  {step.question}: {', '.join(step.answers) or step.error}", width, later=" " * 6)
     return [Text(), *lines] if lines else []
-
-
-def _wrapped(label: str, text: str, width: int) -> list[Text]:
-    """A fact: its name, and its text in a column of its own."""
-    head = f"  {label.ljust(_LABEL)}"
-    wrapped = textwrap.wrap(printable(text), width - len(head), break_on_hyphens=False) or [""]
-    return [Text(f"{head if not index else ' ' * len(head)}{line}") for index, line in enumerate(wrapped)]
-
-
-def _wrapped_at(head: str, text: str, width: int, *, style: str = "") -> list[Text]:
-    """A remark: what it is about, and its text, continued with an indent."""
-    return [
-        Text(line, style=style)
-        for line in textwrap.wrap(f"{head}{printable(text)}", width, subsequent_indent=" " * 6, break_on_hyphens=False)
-    ]
 
 
 def _short(seconds: float) -> str:

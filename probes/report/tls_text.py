@@ -3,7 +3,6 @@
 Readable at 80 columns and without colour. Everything that a peer may have written is made printable.
 """
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
@@ -12,7 +11,7 @@ from probes.checks.tls_certificate import CertificateFacts, StapleFacts
 from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import TlsReport, Validity, VersionFacts, day
 from probes.findings.catalogue import catalogue
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
 from sipcore.errors import FailureReason
 from sipcore.transports.base import TlsVersion
@@ -49,10 +48,10 @@ _UNTRUSTED = frozenset({TlsProblem.SELF_SIGNED, TlsProblem.INCOMPLETE_CHAIN, Tls
 def tls_lines(report: TlsReport, width: int = WIDTH) -> list[Text]:
     """The whole report, in lines of at most `width` columns."""
     style = "bold green" if report.works else "bold red"
-    lines = [Text(line, style=style) for line in textwrap.wrap(_verdict(report), width)]
-    for block in (*tls_facts(report), _remarks(report)):
-        wrapped = [line for name, text in block for line in _wrapped(name, text, width)]
-        lines += [Text(), *wrapped] if wrapped else []
+    lines = wrapped(_verdict(report), width, style=style)
+    remarks = [line for text in _remarks(report) for line in wrapped(text, width, "  ", " " * 6)]
+    for block in (*(_fact_lines(facts, width) for facts in tls_facts(report)), remarks):
+        lines += [Text(), *block] if block else []
     return lines
 
 
@@ -60,14 +59,13 @@ def tls_blocks(reports: Iterable[TlsReport], width: int = WIDTH) -> list[Text]:
     """What was found out about some servers, without the verdicts. Servers that are alike are told once."""
     known: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for report in reports:
-        facts = [fact for block in tls_facts(report) for fact in block if fact[0] not in _OF_ONE_PLACE]
+        facts = [each for block in tls_facts(report) for each in block if each[0] not in _OF_ONE_PLACE]
         if report.agreed is not None:
             known.setdefault(tuple(facts), []).append(str(report.hop.remote))
     lines: list[Text] = []
     for alike, places in known.items():
-        heading = textwrap.wrap(f"TLS at {_and(places)}", width, initial_indent="  ", subsequent_indent=" " * 6)
-        lines += [Text(), *(Text(line, style="bold") for line in heading)]
-        lines += [line for name, text in alike for line in _wrapped(name, text, width)]
+        lines += [Text(), *wrapped(f"TLS at {listed(places)}", width, "  ", " " * 6, style="bold")]
+        lines += _fact_lines(alike, width)
     return lines
 
 
@@ -110,12 +108,7 @@ def _verdict(report: TlsReport) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     """`TLS 1.3 and 1.2`."""
-    return _and([names[0], *(name.removeprefix("TLS ") for name in names[1:])])
-
-
-def _and(parts: Sequence[str]) -> str:
-    first, *others = parts
-    return " and ".join([", ".join([first, *others[:-1]]), *others[-1:]])
+    return listed([names[0], *(name.removeprefix("TLS ") for name in names[1:])])
 
 
 def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
@@ -144,7 +137,7 @@ def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
 
 def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[str, str]]:
     yield "certificate", leaf.subject or "(without a subject)"
-    yield "names", _listed(leaf.names) or "none but its subject's"
+    yield "names", _first(leaf.names) or "none but its subject's"
     yield "valid", f"{day(leaf.not_before)} to {day(leaf.not_after)}, {_left(report.days_left or 0.0)}"
     yield "key", f"{leaf.key or 'of an unknown kind'}, signed by {leaf.signature or 'an unknown algorithm'}"
     if report.identity is not None:
@@ -156,7 +149,7 @@ def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[st
 def _for(name: str, names: Sequence[str], *, yes: bool) -> str:
     if yes:
         return f"for {name}"
-    return f"not for {name}, but for {_listed(names)}" if names else f"not for {name}, nor for any other"
+    return f"not for {name}, but for {_first(names)}" if names else f"not for {name}, nor for any other"
 
 
 def _left(days: float) -> str:
@@ -180,11 +173,11 @@ def _client(report: TlsReport) -> str:
         return "no certificate is asked for"
     how = "needs a certificate that the server accepts" if report.certificate_required else "may show a certificate"
     authorities = report.agreed.shown.authorities
-    return f"{how}; CAs accepted: {_listed(authorities) or 'not told'}"
+    return f"{how}; CAs accepted: {_first(authorities) or 'not told'}"
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Some names, or nobody."""
+def _first(names: Sequence[str]) -> str:
+    """Names, the first ones where they are many; "" for none."""
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return f"{', '.join(names[:_MAX_NAMES])}{more}"
 
@@ -192,9 +185,8 @@ def _listed(names: Sequence[str]) -> str:
 def _chains(report: TlsReport) -> Iterator[tuple[str, str]]:
     trusted = not any(fault.problem in _UNTRUSTED for fault in report.faults)
     if report.sent == report.verified:
-        yield from _chain(
-            f"chain as sent{' and verified' if trusted else ', which leads to nothing trusted'}", report.sent
-        )
+        ending = " and verified" if trusted else ", which leads to nothing trusted"
+        yield from _chain(f"chain as sent{ending}", report.sent)
         return
     yield from _chain("chain as sent", report.sent)
     yield from _chain("chain as verified" if trusted else "chain as far as it leads", report.verified)
@@ -219,30 +211,23 @@ def _ciphers(versions: Iterable[VersionFacts]) -> Iterator[tuple[str, str]]:
             yield _NAMES[facts.version], f"{told} ({facts.why})" if facts.why else told
 
 
-def _remarks(report: TlsReport) -> Iterator[tuple[str, str]]:
+def _remarks(report: TlsReport) -> Iterator[str]:
     """What is wrong, and what to do about it."""
     if report.failure is not None and report.failure.reason is FailureReason.TLS and report.agreed is not None:
-        yield "", report.failure.message.removeprefix(f"{report.hop}: ")
-    for text in dict.fromkeys(map(_told, report.faults)):
-        yield "", text
+        yield report.failure.message.removeprefix(f"{report.hop}: ")
+    yield from dict.fromkeys(map(_told, report.faults))
     for remark in report.remarks:
-        yield "", f"{remark.entry.title}: {remark.entry.cure} [{remark.entry.code}, {remark.entry.rule}]"
+        yield f"{remark.entry.title}: {remark.entry.cure} [{remark.entry.code}, {remark.entry.rule}]"
 
 
 def _told(fault: CertificateFault) -> str:
     entry = catalogue()[code_of(fault.problem)]
-    return f"{fault}: {_cure(fault)} [{entry.code}, {entry.rule}]"
+    return f"{fault}: {entry.cure} [{entry.code}, {entry.rule}]"
 
 
 def _cure(fault: CertificateFault) -> str:
     return catalogue()[code_of(fault.problem)].cure
 
 
-def _wrapped(name: str, text: str, width: int) -> list[Text]:
-    """A fact: its name, and its text in a column of its own; a remark, without a name, is indented where it goes on."""
-    if not text:
-        return [Text(f"  {name}")]
-    head = f"  {name.ljust(_LABEL)}" if name else "  "
-    indent = " " * (len(head) if name else 6)
-    lines = textwrap.wrap(printable(text), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-    return [Text(line) for line in lines]
+def _fact_lines(facts: Iterable[tuple[str, str]], width: int) -> list[Text]:
+    return [line for name, text in facts for line in fact(name, text, width, _LABEL)]

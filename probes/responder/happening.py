@@ -6,8 +6,8 @@ from datetime import datetime
 from rich.console import RenderableType
 
 from probes.report.call_json import call_data, media_data
-from probes.report.call_text import folded, result_lines
-from probes.report.findings_text import WIDTH
+from probes.report.call_text import result_lines
+from probes.report.lines import WIDTH, folded
 from probes.report.safe_text import cover_uris, encodable, printable
 from probes.result import CallResult
 from sipcore.message.message import Request
@@ -70,7 +70,7 @@ def happening_lines(happening: Happening, width: int = WIDTH) -> list[Renderable
     time = happening.when.astimezone().strftime("%H:%M:%S")
     where = f"{happening.flow.transport.value.lower()} {happening.flow.remote}"
     head = [f"{time} {happening.method} {happening.called} over {where}", f"         from {happening.caller}"]
-    return [*(part for line in head for part in folded(printable(line), width)), *result_lines(happening.result, width)]
+    return [*(part for line in head for part in folded(line, width)), *result_lines(happening.result, width)]
 
 
 def happening_data(happening: Happening) -> dict[str, object]:

@@ -19,7 +19,7 @@ from probes.destination import Destination
 from probes.findings.finding import Severity
 from probes.report.dns_json import dns_data
 from probes.report.dns_text import dns_lines
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import socket_address
 from tests.interop.lab import HOST, Lab

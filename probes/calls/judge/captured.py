@@ -27,14 +27,17 @@ from sipcore.trace import Direction, MessageTrace, WireTrace
 
 NS = 10**9
 RATE = 8000
-"""Hz: the clock of RTP where the description does not say another."""
+"""Hz: the clock of RTP where the description says no other that time can be measured by."""
 PTIME = 20.0
-"""Milliseconds: the same of a packet (RFC 3551 §4.2)."""
+"""Milliseconds of sound in a packet where the description does not say how many (RFC 3551 §4.2)."""
+_SECURE = "SAVP"
+"""What stands in the names of the profiles of SRTP, whose RTCP cannot be read either (RFC 3711 §3.4)."""
+_DYNAMIC = 96
+"""RFC 3551 §3: payload types from here on mean what a description says, maybe one that was not captured."""
 LINGER_NS = NS // 10
 """How long what is under way when the BYE is confirmed may take."""
 WATCHED_NS = 2 * NS
 """How long behind that it is looked whether a stream goes on: afterwards the ports may be those of another call."""
-
 
 Datagrams: TypeAlias = Mapping[SocketAddress, Sequence[Datagram]]
 """All of a capture, by where they came from, and by where they went."""
@@ -119,8 +122,11 @@ def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
 
 @dataclass(slots=True)
 class _Stream:
-    """What went one way. `events` are the payload types of digits, whose packets do not follow the clock."""
+    """What went one way, by a clock of `rate` Hz. `events` are the payload types of digits, whose packets do not follow
+    it.
+    """
 
+    rate: int
     events: frozenset[int]
     receptions: dict[int, Reception] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
@@ -135,8 +141,29 @@ class _Stream:
     first_ns: int = 0
     last_ns: int = 0
 
-    def add(self, packet: RtpPacket, datagram: Datagram, rate: int) -> None:
-        reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, rate))
+    def take(self, datagram: Datagram, end_ns: int | None) -> None:
+        """Count a datagram. Raises ParseError for what is neither RTP nor RTCP."""
+        kind = kind_of(datagram.data)
+        if kind is Kind.RTCP:
+            self._take_control(datagram.data)
+        elif kind is Kind.RTP:
+            packet = RtpPacket.parse(datagram.data)
+            if end_ns is not None and datagram.at_ns > end_ns:
+                if packet.ssrc not in self.receptions:
+                    return  # of the call that has the port now
+                self.late += 1
+            self._take_packet(packet, datagram)
+
+    def _take_control(self, data: bytes) -> None:
+        self.control += 1
+        told = [each for each in parse_rtcp(data, []) if isinstance(each, Report)]
+        self.reports += bool(told)
+        for each in told:
+            if each.blocks:
+                self.lost, self.jitter = each.blocks[0].lost, each.blocks[0].jitter / self.rate
+
+    def _take_packet(self, packet: RtpPacket, datagram: Datagram) -> None:
+        reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, self.rate))
         timed = packet.payload_type not in self.events
         reception.add(packet.sequence, packet.timestamp, len(packet.payload), datagram.at_ns / NS, timed=timed)
         self.types[packet.payload_type] = self.types.get(packet.payload_type, 0) + 1
@@ -173,19 +200,19 @@ def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMe
         return None
     end_ns = _end_ns(facts, began_ns)
     codec = audio.codecs[0] if audio.codecs else Codec(0, "PCMU", RATE)
-    events = _events(audio_of(facts.offer), audio)
-    sent, came = _Stream(events), _Stream(events)
+    events, rate = _events(audio_of(facts.offer), audio), codec.clock_rate or RATE
+    sent, came = _Stream(rate, events), _Stream(rate, events)
     secured = _SECURE in audio.protocol
     for datagram in _packets(call, datagrams, (here, there), end_ns):
         if not (secured and kind_of(datagram.data) is Kind.RTCP):  # encrypted
-            _sort(datagram, (here, there), (sent, came), codec.clock_rate, end_ns)
+            _sort(datagram, (here, there), (sent, came), end_ns)
     if not sent.receptions and not came.receptions:
         return None
-    ptime, suite = _told(audio)
+    suite = _suite_of(audio)
     return CallMedia(
         replace(_measured(facts, there, (sent, came)), suite=suite),
         codec.encoding,
-        ptime / 1000,
+        _ptime_of(audio) / 1000,
         (Keying.SDES if suite else Keying.DTLS if audio.protocol in WITH_HANDSHAKE else Keying.NONE).value,
         here,
         sent.first_since(began_ns),
@@ -202,44 +229,36 @@ def _end_ns(facts: CallFacts, began_ns: int) -> int | None:
     return began_ns + round(over * NS) + LINGER_NS if over is not None else None
 
 
-def _told(audio: MediaDescription) -> tuple[float, str]:
-    """The packet time, in milliseconds, and the suite of SDES that an answer tells; "" for none."""
+def _ptime_of(audio: MediaDescription) -> float:
+    """The packet time that an answer tells, in milliseconds, or else the usual one."""
     try:
-        return audio.ptime or PTIME, next((each.suite for each in audio.crypto), "")
+        return audio.ptime or PTIME
     except ParseError:
-        return PTIME, ""
+        return PTIME
+
+
+def _suite_of(audio: MediaDescription) -> str:
+    """The suite of SDES that an answer tells; "" for none."""
+    try:
+        return next((each.suite for each in audio.crypto), "")
+    except ParseError:
+        return ""
 
 
 def _sort(
     datagram: Datagram,
     places: tuple[SocketAddress, SocketAddress],
     streams: tuple[_Stream, _Stream],
-    rate: int,
     end_ns: int | None,
 ) -> None:
     """Count a datagram for the way that it went, if it is of this call."""
     here, there = places
-    if _is_at(datagram.destination, here):
-        stream = streams[1]
-    elif _is_at(datagram.source, here) or _is_at(datagram.destination, there):
-        stream = streams[0]
-    else:
-        return
+    sent, came = streams
     try:
-        if kind_of(datagram.data) is Kind.RTCP:
-            stream.control += 1
-            told = [each for each in parse_rtcp(datagram.data, []) if isinstance(each, Report)]
-            stream.reports += bool(told)
-            for each in told:
-                if each.blocks:
-                    stream.lost, stream.jitter = each.blocks[0].lost, each.blocks[0].jitter / rate
-        elif kind_of(datagram.data) is Kind.RTP:
-            packet = RtpPacket.parse(datagram.data)
-            if end_ns is not None and datagram.at_ns > end_ns:
-                if packet.ssrc not in stream.receptions:
-                    return  # of the call that has the port now
-                stream.late += 1
-            stream.add(packet, datagram, rate)
+        if _is_at(datagram.destination, here):
+            came.take(datagram, end_ns)
+        elif _is_at(datagram.source, here) or _is_at(datagram.destination, there):
+            sent.take(datagram, end_ns)
     except ParseError:
         return
 
@@ -282,33 +301,13 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
     known = {each.payload_type: each.encoding for each in audio.codecs} if audio is not None else {}
     main = max(came.types, key=came.types.__getitem__, default=-1)
     wrong = sum(count for kind, count in came.types.items() if kind not in known and kind < _DYNAMIC)
-    outbound, sources = sent.main, came.ranked
+    sources = came.ranked
     codec = known.get(main, "")
     score = estimate(codec, loss=sources[0].loss, delay=0.0, jitter=sources[0].jitter) if sources else None
     return MediaResult(
-        sent=Sent(
-            ssrc=outbound.ssrc if outbound is not None else 0,
-            packets=outbound.packets if outbound is not None else 0,
-            octets=outbound.octets if outbound is not None else 0,
-            skipped=0,
-            refused=0,
-            keys="",
-            lateness=0.0,
-            latest=0.0,
-            first_at=sent.first_ns / NS if outbound is not None else None,
-            last_at=sent.last_ns / NS if outbound is not None else None,
-        ),
+        sent=_sent(sent),
         sources=sources,
-        control=Control(
-            sent=sent.control,
-            received=came.control,
-            malformed=0,
-            round_trips=(),
-            remote=RemoteView(0.0, 0.0, came.lost, came.jitter) if came.lost is not None else None,
-            cname="",
-            goodbye=False,
-            reports=came.reports,
-        ),
+        control=_control(sent, came),
         unexpected=Unexpected(wrong_type=wrong),
         keys=(),
         payload_types=tuple(came.types.items()),
@@ -323,10 +322,35 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
     )
 
 
-_SECURE = "SAVP"
-"""What stands in the names of the profiles of SRTP, whose RTCP cannot be read either (RFC 3711 §3.4)."""
-_DYNAMIC = 96
-"""RFC 3551 §3: payload types from here on mean what a description says, maybe one that was not captured."""
+def _sent(stream: _Stream) -> Sent:
+    """What the caller sent; how it came to that, only the caller knows."""
+    main = stream.main
+    return Sent(
+        ssrc=main.ssrc if main is not None else 0,
+        packets=main.packets if main is not None else 0,
+        octets=main.octets if main is not None else 0,
+        skipped=0,
+        refused=0,
+        keys="",
+        lateness=0.0,
+        latest=0.0,
+        first_at=stream.first_ns / NS if main is not None else None,
+        last_at=stream.last_ns / NS if main is not None else None,
+    )
+
+
+def _control(sent: _Stream, came: _Stream) -> Control:
+    """What was captured of RTCP."""
+    return Control(
+        sent=sent.control,
+        received=came.control,
+        malformed=0,
+        round_trips=(),
+        remote=RemoteView(0.0, 0.0, came.lost, came.jitter) if came.lost is not None else None,
+        cname="",
+        goodbye=False,
+        reports=came.reports,
+    )
 
 
 def _over(facts: CallFacts) -> float | None:

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from probes.calls.judge.facts import CallFacts, Said
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint, lines
-from probes.discovery.answers import scope_of
+from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import ParseError
@@ -13,7 +13,6 @@ from sipcore.message.address import Address
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import CONTACT, REASON, RECORD_ROUTE
 from sipcore.message.uri import SipUri, Uri
-from sipcore.resolve.target import is_numeric
 
 Hints = Iterator[Hint]
 
@@ -182,7 +181,7 @@ def addressed(facts: CallFacts) -> Hints:
         ("record-route-narrow", "Record-Route", _routes(said.message)),
         ("contact-narrow", "Contact", _contacts(said.message)),
     ):
-        narrow = next((uri for uri in uris if _is_narrow(uri, facts.remote.host)), None)
+        narrow = next((uri for uri in uris if reaches_less(uri.address, facts.remote.host)), None)
         if narrow is not None:
             what = f"{name} has {narrow.address}, which does not reach as far as the way to {facts.remote.host}"
             severity = Severity.WARNING if worked else None
@@ -196,11 +195,6 @@ def addressed(facts: CallFacts) -> Hints:
 def _reached(facts: CallFacts) -> bool:
     """Whether a later request was answered."""
     return any(response.is_success for _, response in facts.responses("BYE"))
-
-
-def _is_narrow(uri: SipUri, path: str) -> bool:
-    host = "127.0.0.1" if uri.address.lower() == "localhost" else uri.address
-    return is_numeric(host) and scope_of(host) < scope_of(path)
 
 
 def _routes(message: Request | Response) -> list[SipUri]:
@@ -225,8 +219,3 @@ def timers(facts: CallFacts) -> Hints:
         said, response = finals[0]
         what = "the session interval was too small at first, and was raised as the peer wants"
         yield Hint("session-timer-too-small", what, lines(response, "Min-SE"), (said.record,), Severity.NOTICE)
-
-
-def said_of(facts: CallFacts, status: int) -> Said | None:
-    """The first response with a status to the caller's INVITE."""
-    return next((said for said, response in facts.answers if response.status == status), None)

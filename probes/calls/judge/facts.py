@@ -6,15 +6,15 @@ is told from one side: that of the caller, unless the call came in here.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 from probes.result import CallKind, CallMedia, CallResult, CallRole, TimelineEntry
 from sipcore.deviation import Notes
 from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
 from sipcore.media.reception import Received
-from sipcore.media.report import MediaEventKind
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
@@ -327,32 +327,10 @@ def facts_of(result: CallResult) -> CallFacts:
 def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: float | None) -> MediaFacts:
     """The facts of measured media; `answered` is when, in seconds since the call began."""
     measured = media.measured
-    events = [(entry.event.kind, entry.event.at) for entry in timeline if entry.event is not None]
+    events = [entry.event for entry in timeline if entry.event is not None]
     sent, control, unexpected, heard = measured.sent, measured.control, measured.unexpected, measured.heard
-    facts: dict[str, Any] = {}
-    received = measured.received
-    if received is not None:
-        count = max(received.packets, 1)
-        facts = {
-            "received": received.packets,
-            "seen_ptime": received.ptime,
-            "loss": received.loss,
-            "jitter": jitter_of(received),
-            "drift": received.drift,
-            "reordered": received.late / count,
-            "duplicates": received.duplicates / count,
-            "longest_gap": received.longest_gap,
-            "restarts": received.restarts,
-        }
-    if heard is not None:
-        facts |= {"echo": heard.echo is not None, "silence": heard.silence}
-    if control.remote is not None:
-        facts["reported_loss"] = min(max(control.remote.lost, 0) / max(sent.packets, 1), 1.0)
-    if answered is not None and media.first_received is not None:
-        facts["first_in"] = media.first_received - answered
-    moves = (MediaEventKind.STALLED, MediaEventKind.RESUMED)
-    stalled = [kind for kind, _ in events if kind in moves]
-    return MediaFacts(
+    view, began = control.remote, media.first_received
+    facts = MediaFacts(
         codec=media.codec,
         ptime=media.ptime,
         keying=media.keying,
@@ -363,6 +341,7 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         sent_seconds=(sent.last_at or 0.0) - (sent.first_at or 0.0),
         seen_codec=measured.codec,
         reports=control.reports,
+        reported_loss=min(max(view.lost, 0) / max(sent.packets, 1), 1.0) if view is not None else None,
         round_trip=control.round_trip,
         srtp_refused=measured.srtp.authentication if measured.srtp else 0,
         security_failure=measured.security_failure,
@@ -372,31 +351,57 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         malformed=unexpected.malformed,
         elsewhere=sum(count for _, count in unexpected.elsewhere),
         late=media.late,
-        stalled=bool(stalled) and stalled[-1] is MediaEventKind.STALLED,
-        unreachable=was_closed([(kind.value, at) for kind, at in events]),
+        stalled=_is_stalled(events),
+        unreachable=was_closed(events),
         digits=media.digits,
         keys=media.keys,
+        echo=heard.echo is not None if heard is not None else None,
+        silence=heard.silence if heard is not None else None,
+        first_in=began - answered if began is not None and answered is not None else None,
         lateness=sent.lateness,
         latest=sent.latest,
-        **facts,
+    )
+    return _with_stream(facts, measured.received) if measured.received is not None else facts
+
+
+def _with_stream(facts: MediaFacts, received: Received) -> MediaFacts:
+    """The same, with what was measured of the stream that came."""
+    count = max(received.packets, 1)
+    return replace(
+        facts,
+        received=received.packets,
+        seen_ptime=received.ptime,
+        loss=received.loss,
+        jitter=_jitter_of(received),
+        drift=received.drift,
+        reordered=received.late / count,
+        duplicates=received.duplicates / count,
+        longest_gap=received.longest_gap,
+        restarts=received.restarts,
     )
 
 
-def jitter_of(received: Received) -> float:
+def _jitter_of(received: Received) -> float:
     """Jitter at the end; 0 where timestamps have jumped, as they do between a tone and speech: that takes hundreds of
     packets to be forgotten.
     """
     return received.jitter if received.peak_jitter < JUMP else 0.0
 
 
-def was_closed(events: Sequence[tuple[str, float]]) -> bool:
-    """Whether the port for RTP was unreachable, by events of media and their seconds: that is told at once, while
-    that of RTCP, which many have closed, is told when the first report is sent.
+def _is_stalled(events: Sequence[MediaEvent]) -> bool:
+    """Whether the stream had stopped at the end."""
+    moves = [event.kind for event in events if event.kind in (MediaEventKind.STALLED, MediaEventKind.RESUMED)]
+    return bool(moves) and moves[-1] is MediaEventKind.STALLED
+
+
+def was_closed(events: Sequence[MediaEvent]) -> bool:
+    """Whether the peer's port for RTP was unreachable: that is told at once, while that of RTCP, which many have
+    closed, is told when the first report is sent.
     """
-    first: dict[str, float] = {}
-    for kind, at in events:
-        first.setdefault(kind, at)
-    refused, sent = first.get(MediaEventKind.UNREACHABLE.value), first.get(MediaEventKind.FIRST_SENT.value)
+    first: dict[MediaEventKind, float] = {}
+    for event in events:
+        first.setdefault(event.kind, event.at)
+    refused, sent = first.get(MediaEventKind.UNREACHABLE), first.get(MediaEventKind.FIRST_SENT)
     return refused is not None and sent is not None and refused - sent < FIRST_REPORT
 
 

@@ -48,14 +48,6 @@ EXPLAINED = {
     "rtp-loss": {"rtp-gaps"},
 }
 """What needs no telling once its cause is told."""
-_BY_KIND = {
-    CallKind.CONNECTED: CallStatus.CONNECTED,
-    CallKind.NO_MEDIA: CallStatus.CONNECTED,
-    CallKind.BUSY: CallStatus.BUSY,
-    CallKind.NOT_ANSWERED: CallStatus.NO_ANSWER,
-}
-"""The other kinds are failures."""
-_BUSY, _NOT_ANSWERED = frozenset({486, 600}), frozenset({408, 480, 487})
 _word = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -90,15 +82,11 @@ def status_of(facts: CallFacts) -> CallStatus:
     response.
     """
     if facts.kind is not None:
-        return _BY_KIND.get(facts.kind, CallStatus.FAILED)
+        return facts.kind.status
     if facts.final is None:
         return CallStatus.PENDING
     status = facts.final[1].status
-    if status < 300:
-        return CallStatus.CONNECTED
-    if status in _BUSY:
-        return CallStatus.BUSY
-    return CallStatus.NO_ANSWER if status in _NOT_ANSWERED else CallStatus.FAILED
+    return CallStatus.CONNECTED if status < 300 else CallKind.of_refusal(status).status
 
 
 def progress_of(status: CallStatus, *, rang: bool, answered: bool, over: bool) -> str:

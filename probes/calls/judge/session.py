@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of
 from probes.calls.judge.hint import MAX_SHOWN, Hint
-from probes.discovery.answers import scope_of
+from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
 from sipcore.media.session import UNSPECIFIED
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
-from sipcore.resolve.target import is_numeric
 from sipcore.sdp.attributes import CRYPTO
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.negotiation import PLAIN
@@ -77,7 +76,7 @@ def placed(facts: CallFacts) -> Hints:
         yield Hint("ice-only", what, shown)
     elif host in UNSPECIFIED:
         yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", shown)
-    elif remote is not None and is_numeric(host) and scope_of(host) < scope_of(remote.host):
+    elif remote is not None and reaches_less(host, remote.host):
         what = f"the peer wants its media at {host}, which does not reach as far as the way to {remote.host}"
         severity = Severity.WARNING if flows else None
         yield Hint("sdp-private-address", what, shown, (), severity)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from probes.checks.io import Observation, Query, TlsFacts
+from probes.discovery.candidates import Key
 from probes.discovery.habits.judge import CALL
 from probes.discovery.outcome import Asked
 from probes.fingerprint.deep import Ask, Sender
+from probes.result import received_in
 from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig
 from sipcore.errors import TransportFailure
 from sipcore.events import CallAnswered, CallFailed, Exchange
@@ -22,12 +24,9 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import StackConfig
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 
-_RECEIVED = Direction.RECEIVED
-Key = tuple[Transport, SocketAddress]
-"""A place."""
 NOBODY = "anonymous"
 """Whose registrations are asked for where no user is named."""
 HANG_UP = 0.4
@@ -35,7 +34,7 @@ HANG_UP = 0.4
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Asking:
     """One query under way, or over, and what was seen of it."""
 
     purpose: str
@@ -75,7 +74,7 @@ class EndpointIO:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._asked: list[_Asked] = []
+        self._asked: list[_Asking] = []
         endpoint.subscribe(self._take)
 
     async def ask(self, query: Query) -> Observation:
@@ -120,8 +119,7 @@ class EndpointIO:
                         if isinstance(event, CallAnswered | CallFailed):
                             break
             finally:
-                came = any(isinstance(one, MessageTrace) and one.direction is _RECEIVED for one in asked.records)
-                call.patience = max(end - trio.current_time(), HANG_UP) if came else 0.0
+                call.patience = max(end - trio.current_time(), HANG_UP) if received_in(asked.records) else 0.0
             return tuple(asked.records)
 
     @property
@@ -148,7 +146,7 @@ class EndpointIO:
             if (messages := tuple(one for one in asked.records if isinstance(one, MessageTrace)))
         ]
 
-    async def _send(self, asked: _Asked, seconds: float, *, contact: bool) -> None:
+    async def _send(self, asked: _Asking, seconds: float, *, contact: bool) -> None:
         user = self._endpoint.config.stack.user if contact else None
         asked.waiting.deadline = trio.current_time() + seconds
         with asked.waiting:
@@ -157,8 +155,8 @@ class EndpointIO:
             except TransportFailure as error:
                 asked.failure = error
 
-    def _awaited(self, purpose: str, request: Request, hop: Hop, about: str = "") -> _Asked:
-        asked = _Asked(purpose, hop, request, request.call_id.encode(), trio.CancelScope(), about)
+    def _awaited(self, purpose: str, request: Request, hop: Hop, about: str = "") -> _Asking:
+        asked = _Asking(purpose, hop, request, request.call_id.encode(), trio.CancelScope(), about)
         self._asked.append(asked)
         return asked
 
@@ -185,7 +183,7 @@ class EndpointIO:
                 for asked in self._at((hop.transport, hop.remote)):
                     asked.records.append(record)
 
-    def _owners(self, flow: Flow, data: bytes) -> Iterable[_Asked]:
+    def _owners(self, flow: Flow, data: bytes) -> Iterable[_Asking]:
         """Whose message that is: by its Call-ID, wherever it comes from.
 
         One that has none, or another, is taken for an answer to the first query to that place that waits for one.
@@ -196,7 +194,7 @@ class EndpointIO:
         there = self._at((flow.transport, flow.remote))
         return [asked for asked in there if asked.exchange is None and asked.failure is None][:1] or there[:1]
 
-    def _at(self, place: Key) -> list[_Asked]:
+    def _at(self, place: Key) -> list[_Asking]:
         return [asked for asked in self._asked if asked.place == place]
 
     def _tls_facts(self, hop: Hop) -> TlsFacts | None:

@@ -23,14 +23,14 @@ from probes.discovery.habits.judge import (
     silent_offer,
 )
 from probes.fingerprint.deep import Ask, Sender, heard_in, plan
-from probes.result import Attempt
+from probes.result import Attempt, sent_in
 from sipcore.errors import ParseError
 from sipcore.media.stun import StunMessage, StunType
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.sdp.description import SessionDescription
-from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.trace import TraceRecord
 
 PATIENCE = 0.4
 """Seconds for a habit, or four round trips where those are longer: what is not answered by then, but was before, is not
@@ -39,6 +39,8 @@ MAX_PATIENCE = 2.0
 PATIENCE_FOR_ODDITIES = 1.2
 """Seconds at least for the requests of deep mode: silence is an answer there, so that a lost one gets another chance,
 and servers get the time to look up a domain that does not exist."""
+USUAL_SIZE = 400
+"""Bytes of a request without anything that makes it large, where none was seen to be measured."""
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
 """RFC 5626 §4.4.1."""
 
@@ -85,21 +87,9 @@ class HabitsOf:
                     self._done.add(name)
                     nursery.start_soon(habit, attempt, seconds)
 
-    async def _sizes(self, attempt: Attempt, seconds: float) -> None:
-        sent = [one for one in attempt.records if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
-        head = len(sent[0].data) if sent else 400
-        queries = [padded(attempt.uri, attempt.hop, seconds, size, head) for size in SIZES]
-        seen = await _all(self._io, queries)
-        # None of them is repeated in its time: what is not answered twice is hardly lost by chance.
-        lost = [number for number, one in enumerate(seen) if one.response is None]
-        again = await _all(self._io, [queries[number] for number in lost])
-        for number, one in zip(lost, again, strict=True):
-            seen[number] = one
-        self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
-
     async def call(self, attempt: Attempt, seconds: float) -> tuple[TraceRecord, ...]:
         """Call where a request was sent, whether it was answered or not; nothing without an answer in `seconds`."""
-        sent = [one for one in attempt.records if isinstance(one, MessageTrace) and one.direction is Direction.SENT]
+        sent = sent_in(attempt.records)
         if not sent:
             return ()
         offer = silent_offer(sent[0].flow.local.host, secrets.randbelow(2**31))
@@ -109,6 +99,18 @@ class HabitsOf:
             return ()
         self.found = learnt(self.found, attempt, {CALL: heard})
         return records
+
+    async def _sizes(self, attempt: Attempt, seconds: float) -> None:
+        sent = sent_in(attempt.records)
+        head = len(sent[0].data) if sent else USUAL_SIZE
+        queries = [padded(attempt.uri, attempt.hop, seconds, size, head) for size in SIZES]
+        seen = await _all(self._io, queries)
+        # None of them is repeated in its time: what is not answered twice is hardly lost by chance.
+        lost = [number for number, one in enumerate(seen) if one.response is None]
+        again = await _all(self._io, [queries[number] for number in lost])
+        for number, one in zip(lost, again, strict=True):
+            seen[number] = one
+        self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
 
     async def _oddities(self, attempt: Attempt, seconds: float) -> None:
         heard: dict[str, Sequence[Response]] = {}

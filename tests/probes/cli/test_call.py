@@ -141,6 +141,7 @@ def test_a_closed_port_as_data() -> None:
         (["127.0.0.1", "--asserted", "*"], "--asserted takes a URI such as sip:alice@example.com"),
         (["127.0.0.1", "--header", "X-Trunk"], "write it as 'Name: value'"),
         (["127.0.0.1", "--header", "Via: x"], "Via is written by the call itself"),
+        (["127.0.0.1", "--hep", f"{'a' * 64}:9060"], "no name that DNS can hold"),
         (["127.0.0.1", "--privacy", "much"], "Privacy knows no 'much'"),
         (["127.0.0.1", "--dtmf", "abc!"], "digits are up to 64"),
         (["127.0.0.1", "--expect", "fun"], "give a status from 200 to 699, or connected"),

@@ -90,6 +90,7 @@ def test_options_stand_above_the_file(tmp_path: Path) -> None:
     [
         ("[[call]]\nhodl = 3\n", [], "calls.toml:2: call 1: there is no key 'hodl'; did you mean hold?"),
         (FILE.format(target="sip:100@h", expect="busy"), ["--save", "x.json"], "--save is for one call"),
+        (FILE.format(target="sip:100@h", expect="busy"), ["--header", "X-Trunk"], "write it as 'Name: value'"),
         (
             '[[call]]\ntarget = "sip:100@h"\nuser = "a"\npassword_env = "NO_SUCH_VARIABLE"\n',
             [],
@@ -112,7 +113,15 @@ def test_what_cannot_work(text: str, options: list[str], said: str, tmp_path: Pa
 def test_a_file_that_is_not_there() -> None:
     done = sipprobe("call", "--scenario", "/nowhere/calls.toml")
     assert done.returncode == ExitCode.USAGE
-    assert "cannot read /nowhere/calls.toml" in done.stderr
+    assert done.stderr == "sipprobe: cannot read /nowhere/calls.toml: No such file or directory\n"
+
+
+def test_a_password_that_cannot_be_read_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes("geheim-ü".encode("latin-1"))
+    text = '[[call]]\ntarget = "sip:100@h"\nuser = "a"\npassword_file = "password"\n'
+    done = sipprobe("call", "--scenario", written(tmp_path, text))
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == f"sipprobe: cannot read the password from {tmp_path / 'password'}: it is no text\n"
 
 
 def test_every_option_has_its_key() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.discovery.answers import PACKET, findings, missing_bytes, scope_of
+from probes.discovery.answers import PACKET, findings, missing_bytes, reaches_less, scope_of
 from probes.findings.finding import Severity
 from probes.result import System
 from sipcore.resolve.target import SocketAddress
@@ -208,3 +208,18 @@ def test_whatever_stands_in_a_via_is_a_value(text: str) -> None:
 )
 def test_how_far_an_address_reaches(host: str, scope: int) -> None:
     assert scope_of(host) == scope
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "expected"),
+    [
+        ("10.0.0.1", "198.51.100.1", True),
+        ("localhost", "10.0.0.1", True),
+        ("198.51.100.1", "10.0.0.1", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("pbx.example.com", "198.51.100.1", False),
+        ("10.0.0.1", "pbx.example.com", False),
+    ],
+)
+def test_addresses_reach_less_far_than_paths_do(host: str, path: str, expected: bool) -> None:
+    assert reaches_less(host, path) is expected

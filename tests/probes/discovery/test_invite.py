@@ -8,8 +8,9 @@ from trio.testing import MockClock
 
 from probes.calls.number import RefusedNumber
 from probes.destination import Destination
+from probes.discovery.attempts.run import QUIET
 from probes.discovery.outcome import Discovery
-from probes.discovery.run import DEFAULT_TIMEOUT, QUIET, DiscoveryConfig, discover
+from probes.discovery.run import DEFAULT_TIMEOUT, DiscoveryConfig, discover
 from probes.result import Reach
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message

@@ -24,6 +24,7 @@ from probes.discovery.events import (
     LookupEnded,
     TlsBegun,
 )
+from probes.discovery.handshakes import run as handshakes
 from probes.discovery.outcome import Discovery
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.discovery.run import DiscoveryConfig, discover, open_discovery
@@ -429,7 +430,7 @@ async def test_a_tls_server_is_reported_on(clock: MockClock, tmp_path: Path) -> 
 async def test_how_many_ciphers_are_asked_for(
     clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, deep: bool, complete: bool
 ) -> None:
-    monkeypatch.setattr(run, "CIPHER_SECONDS", seconds)
+    monkeypatch.setattr(handshakes, "CIPHER_SECONDS", seconds)
     async with tls(saying(ok), issue("sip.test"), tmp_path) as port:
         found = await discovered(f"{HOST}:{port}", TLS, deep=deep)
     (report,) = found.tls

@@ -147,6 +147,11 @@ def test_a_name_without_room_lacks_its_middle(columns: int, told: str) -> None:
     assert name == told
 
 
+@given(st.text(), st.integers(0, 60))
+def test_no_name_is_wider_than_its_room(name: str, columns: int) -> None:
+    assert cell_len(shortened(name, columns)) <= columns
+
+
 ENTRIES = st.lists(
     st.tuples(
         st.sampled_from(["", "192.0.2.1", "192.0.2.2", "2001:db8:1111:2222:3333:4444:5555:6666", "192.0.2.7", "::1"]),

@@ -7,7 +7,7 @@ import pytest
 from probes.checks.tls import Shown
 from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import DAY, TlsReport, Validity, judge
-from probes.report.findings_text import WIDTH
+from probes.report.lines import WIDTH
 from probes.report.tls_text import tls_blocks, tls_failure_line, tls_lines
 from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Hop, SocketAddress

@@ -92,6 +92,13 @@ def test_signalling_of_a_capture(said: Any, status: CallStatus, code: str) -> No
     assert (found.status, codes(found)[:1]) == (status, [code])
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "9" * 30])
+def test_a_clock_that_nothing_can_be_measured_by(rate: str) -> None:
+    answer = response("200 OK", CONTACT, body=f"{ANSWER}a=rtpmap:0 PCMU/{rate}\n")
+    found = diagnose(signalling(INVITE, answer, ACK), rtp(sent=True), rtp(sent=False), [report(1.0, 0)], ending())
+    assert found.status is CallStatus.CONNECTED
+
+
 @pytest.mark.parametrize("seconds", [4, 60])
 def test_calls_that_have_the_same_ports_one_after_the_other_are_told_apart(seconds: int) -> None:
     """As those of a server whose range of ports has been gone through, or of a program that has one port."""
@@ -261,6 +268,15 @@ def test_keys_that_are_covered_in_what_is_stored_are_there_all_the_same() -> Non
     data = json.dumps(call_data(stored(*said, kind=CallKind.CONNECTED)))
     assert "S" * 40 not in data
     assert codes(diagnosis_of(facts_of_data(json.loads(data)))) == ["srtp-keys-exposed"]
+
+
+def test_messages_from_and_to_names_are_none() -> None:
+    """Packets have addresses: what says otherwise is not of this program."""
+    answer = response("200 OK", CONTACT.replace("198.51.100.1", "10.0.0.1"), body=ANSWER)
+    data = json.dumps(call_data(stored(INVITE, answer, ACK, BYE, BYE_OK, kind=CallKind.CONNECTED)))
+    assert codes(diagnosis_of(facts_of_data(json.loads(data)))) == ["contact-narrow"]
+    named = json.loads(data.replace("198.51.100.1:5060", "example.com:5060"))
+    assert codes(diagnosis_of(facts_of_data(named))) == []
 
 
 ANYTHING = st.recursive(

@@ -10,6 +10,7 @@ from probes.findings.catalogue import catalogue
 from probes.findings.finding import Severity
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthRefusal
+from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.transports.tls_failure import TlsProblem
 from tests.probes.calls.judge.said import (
     ACK,
@@ -331,11 +332,11 @@ def test_the_words_of_the_http_interface(status: CallStatus, told: tuple[bool, b
 @pytest.mark.parametrize(
     ("events", "closed"),
     [
-        ([("first packet sent", 1.0), ("unreachable", 1.01)], True),
-        ([("first packet sent", 1.0), ("unreachable", 1.6)], False),
-        ([("unreachable", 1.6)], False),
+        ([(MediaEventKind.FIRST_SENT, 1.0), (MediaEventKind.UNREACHABLE, 1.01)], True),
+        ([(MediaEventKind.FIRST_SENT, 1.0), (MediaEventKind.UNREACHABLE, 1.6)], False),
+        ([(MediaEventKind.UNREACHABLE, 1.6)], False),
         ([], False),
     ],
 )
-def test_only_the_port_of_rtp_counts(events: list[tuple[str, float]], closed: bool) -> None:
-    assert was_closed(events) is closed
+def test_only_the_port_of_rtp_counts(events: list[tuple[MediaEventKind, float]], closed: bool) -> None:
+    assert was_closed([MediaEvent(at, kind) for kind, at in events]) is closed
