@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from probes.capture.files import CapturedPacket
 from probes.capture.network import Datagram, Segment, read_payloads
+from probes.capture.tls_keys import KeyLog
+from probes.capture.tls_streams import Unread, decrypted
+from probes.capture.websocket import unwrapped
 from probes.result import CallMedia, CallResult, TimelineEntry
 from probes.timeline import Rounds, entry_of, media_entry
 from sipcore.errors import ParseError
@@ -13,7 +16,7 @@ from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.framing import MessageFrame, StreamFramer
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
-from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.resolve.target import Flow, SocketAddress
 from sipcore.trace import Direction, MessageTrace
 
 MAX_CALLS = 100_000
@@ -92,13 +95,17 @@ class CapturedCall:
             yield media_entry(MediaEvent(media.first_received, MediaEventKind.FIRST_RECEIVED, told), 0.0)
 
 
-def read_calls(packets: Iterable[CapturedPacket]) -> list[CapturedCall]:
-    """The calls, registrations and other exchanges of a capture, in the order in which they begin."""
+def read_calls(
+    packets: Iterable[CapturedPacket], keys: KeyLog | None = None, unread: list[Unread] | None = None
+) -> list[CapturedCall]:
+    """The calls, registrations and other exchanges of a capture, in the order in which they begin.
+
+    What is in TLS is read as far as `keys` allow it; the connections that are not are added to `unread`.
+    """
     calls: dict[str, CapturedCall] = {}
     streams: dict[tuple[SocketAddress, SocketAddress], StreamFramer] = {}
-    for payload in read_payloads(packets):
-        transport = Transport.UDP if isinstance(payload, Datagram) else Transport.TCP
-        flow = Flow(transport, payload.source, payload.destination)
+    for payload in unwrapped(decrypted(read_payloads(packets), keys or KeyLog(), unread)):
+        flow = Flow(payload.transport, payload.source, payload.destination)
         messages = [payload.data] if isinstance(payload, Datagram) else _framed(payload, streams)
         for data in messages:
             if _is_start(data):
@@ -110,7 +117,7 @@ def _framed(segment: Segment, streams: dict[tuple[SocketAddress, SocketAddress],
     """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found."""
     key = (segment.source, segment.destination)
     framer = streams.get(key)
-    if framer is None or segment.gap:
+    if framer is None or segment.gap or segment.begins:
         if not _is_start(segment.data):
             streams.pop(key, None)
             return []

@@ -14,7 +14,9 @@ MAX_PACKET = 1 << 18
 """Bytes of a packet: what capture programs take at most. A length beyond it is none, and what follows is lost."""
 _PCAP = {b"\xa1\xb2\xc3\xd4": 1000, b"\xa1\xb2\x3c\x4d": 1}
 """The magic number, and the nanoseconds that the fraction of a time counts."""
-_SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
+_SECTION, _INTERFACE, _ENHANCED, _SECRETS = 0x0A0D0D0A, 1, 6, 10
+_TLS_KEY_LOG = 0x544C534B
+"""The kind of secrets that are a key log of TLS (draft-ietf-opsawg-pcapng §4.7)."""
 _SECTION_BYTES = b"\x0a\x0d\x0d\x0a"
 _BYTE_ORDER = 0x1A2B3C4D
 _OPTION_END, _RESOLUTION, _OFFSET = 0, 9, 14
@@ -60,6 +62,20 @@ def count_cut(data: bytes) -> int:
     return sum(packet.omitted > 0 for packet in read_packets(data))
 
 
+def read_key_log(data: bytes) -> bytes:
+    """The key logs of TLS that are in a capture file itself, one behind the other; those of a pcapng file alone can be.
+
+    They are secret.
+    """
+    logs = []
+    for order, kind, body in _blocks(data) if data[:4] == _SECTION_BYTES else ():
+        if kind == _SECRETS and len(body) >= 8:
+            what, length = struct.unpack_from(f"{order}II", body)
+            if what == _TLS_KEY_LOG:
+                logs.append(body[8 : 8 + length] + b"\n")
+    return b"".join(logs)
+
+
 def _read_pcap(data: bytes, order: str, unit: int) -> Iterator[CapturedPacket]:
     if len(data) < 24:
         return
@@ -76,19 +92,26 @@ def _read_pcap(data: bytes, order: str, unit: int) -> Iterator[CapturedPacket]:
         at += captured
 
 
-def _read_pcapng(data: bytes) -> Iterator[CapturedPacket]:
-    order, interfaces = "<", list[_Interface]()
+def _blocks(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """The blocks of a pcapng file: byte order, kind, and body; as far as they can be told apart."""
+    order = "<"
     at = 0
     while at + 12 <= len(data):
         if data[at : at + 4] == _SECTION_BYTES:  # the same bytes in either order; what follows tells which it is
             order = "<" if struct.unpack_from("<I", data, at + 8)[0] == _BYTE_ORDER else ">"
-            interfaces = []
         kind, length = struct.unpack_from(f"{order}II", data, at)
         if length < 12 or length % 4 or at + length > len(data):
             return
-        body = data[at + 8 : at + length - 4]
+        yield order, kind, data[at + 8 : at + length - 4]
         at += length
-        if kind == _INTERFACE and len(body) >= 8:
+
+
+def _read_pcapng(data: bytes) -> Iterator[CapturedPacket]:
+    interfaces = list[_Interface]()
+    for order, kind, body in _blocks(data):
+        if kind == _SECTION:
+            interfaces = []
+        elif kind == _INTERFACE and len(body) >= 8:
             interfaces.append(_Interface.parse(body, order))
         elif kind == _ENHANCED and len(body) >= 20:
             number, high, low, captured, length = struct.unpack_from(f"{order}5I", body)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from probes.capture.files import CapturedPacket
-from sipcore.resolve.target import SocketAddress
+from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.value import value
 
 MAX_FRAGMENTED = 1024
@@ -32,29 +32,37 @@ _SYN = 0x02
 
 @value
 class Datagram:
-    """What one UDP datagram carried."""
+    """What one UDP datagram carried, or one message of a WebSocket, as `transport` tells."""
 
     at_ns: int
     source: SocketAddress
     destination: SocketAddress
     data: bytes
+    transport: Transport = Transport.UDP
 
 
 @value
 class Segment:
-    """The next bytes of one direction of a connection. With `gap`, bytes before them were not captured."""
+    """The next bytes of one direction of a connection, the first ones where it `begins` with them. With `gap`, bytes
+    before them were not captured; at the end of a capture there may be no more of them that can be put in order, so
+    that `data` is empty then. `transport` tells what they were taken out of.
+    """
 
     at_ns: int
     source: SocketAddress
     destination: SocketAddress
     data: bytes
     gap: bool = False
+    begins: bool = False
+    transport: Transport = Transport.TCP
 
 
 def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segment]:
     """What applications sent, in the order of capture."""
     fragments, connections = _Fragments(), _Connections()
+    at_ns = 0
     for packet in packets:
+        at_ns = packet.at_ns
         content = _network_layer(packet)
         found = fragments.take(content) if content else None
         if found is None:
@@ -70,6 +78,7 @@ def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segm
             )
         elif protocol == _TCP and len(payload) >= 20:
             yield from connections.take(packet.at_ns, source, destination, payload)
+    yield from connections.finish(at_ns)
 
 
 def _network_layer(packet: CapturedPacket) -> bytes:
@@ -184,6 +193,10 @@ class _Direction:
     """One direction of a connection: the sequence number that is next, and what came before its turn."""
 
     following: int
+    first: int | None = None
+    """The sequence number of the first byte, which the SYN told."""
+    begins: bool = False
+    """Whether that byte is still to come."""
     ahead: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -201,7 +214,7 @@ class _Connections:
         source, destination = SocketAddress(source_host, source_port), SocketAddress(destination_host, destination_port)
         key = (source, destination)
         if flags & _SYN:
-            self._follow(key, (sequence + 1) % 2**32)
+            self._open(key, (sequence + 1) % 2**32)
             return
         if not data:
             return
@@ -211,13 +224,26 @@ class _Connections:
         while True:
             piece = self._next_piece(direction)
             if piece is not None:
-                yield Segment(at_ns, source, destination, piece, gap)
-                gap = False
+                yield Segment(at_ns, source, destination, piece, gap, direction.begins)
+                gap = direction.begins = False
             elif len(direction.ahead) > MAX_AHEAD:
                 direction.following = min(direction.ahead, key=lambda at: (at - direction.following) % 2**32)
                 gap = True
             else:
                 return
+
+    def finish(self, at_ns: int) -> Iterator[Segment]:
+        """Where something still waits, what was sent before it was not captured."""
+        for (source, destination), direction in self._directions.items():
+            if direction.ahead:
+                yield Segment(at_ns, source, destination, b"", gap=True)
+
+    def _open(self, key: tuple[SocketAddress, SocketAddress], first: int) -> None:
+        """Begin anew with a SYN, unless it is that of this connection, sent or captured again."""
+        known = self._directions.get(key)
+        if known is None or known.first != first:
+            direction = self._follow(key, first)
+            direction.first, direction.begins = first, True
 
     def _follow(self, key: tuple[SocketAddress, SocketAddress], sequence: int) -> _Direction:
         if len(self._directions) >= MAX_CONNECTIONS and key not in self._directions:

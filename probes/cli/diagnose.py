@@ -9,6 +9,7 @@ import typer
 from probes.cli import call_options as options
 from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
 
 if TYPE_CHECKING:
     from probes.calls.judge.diagnosis import Diagnosis
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def diagnose(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON of test calls, or a capture: pcap or pcapng.")],
     call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Judge this call of a capture only.")] = 0,
+    key_log: KeyLogFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Say what is wrong with a call that is over, and what to do about it.
@@ -26,10 +28,9 @@ def diagnose(
     from probes.findings.finding import Severity, worst
     from probes.report.diagnosis import diagnosis_data, diagnosis_lines
 
-    found, cut = _diagnoses(file)
+    found, cut = _diagnoses(file, read_key_log(key_log))
     if not found:
-        why = cut or "encrypted ones (TLS, WSS) cannot be read out of a capture"
-        stop(ExitCode.FAILED, f"{file}: no calls; {why}")
+        stop(ExitCode.FAILED, f"{file}: no calls" + (f"; {cut}" if cut else ""))
     if cut:
         typer.echo(f"sipprobe: {file}: {cut}", err=True)
     if call > len(found):
@@ -47,21 +48,25 @@ def diagnose(
     raise typer.Exit(ExitCode.FAILED if severe else ExitCode.OK)
 
 
-def _diagnoses(file: Path) -> "tuple[list[Diagnosis], str]":
-    """The calls of a file, judged, and what is to be said of packets that are cut off. Ends the program when it cannot
-    be read.
+def _diagnoses(file: Path, keys: bytes) -> "tuple[list[Diagnosis], str]":
+    """The calls of a file, judged, and what is to be said of packets that are cut off. Connections that stay closed are
+    told of at once. Ends the program when the file cannot be read.
     """
     from probes.calls.judge.diagnosis import diagnoses_of_capture, diagnoses_of_results
     from probes.capture.files import CaptureError, count_cut
     from probes.capture.stored import is_stored
+    from probes.capture.tls_streams import Unread
     from probes.report.replay_text import cut_words
     from sipcore.errors import LocalError
 
+    unread: list[Unread] = []
     try:
         data = file.read_bytes()
         if is_stored(data):
             return diagnoses_of_results(data), ""
-        return diagnoses_of_capture(data), cut_words(count_cut(data))
+        found = diagnoses_of_capture(data, keys, unread)
+        tell_unread(file, unread)
+        return found, cut_words(count_cut(data))
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:

@@ -10,6 +10,7 @@ import typer
 from probes.cli import call_options
 from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
 from probes.cli.saving import CAPTURE, Collector, HepSender, WithMedia
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def replay(
     ] = None,
     with_media: WithMedia = False,
     collector: Collector = "",
+    key_log: KeyLogFile = None,
     as_json: call_options.AsJson = False,
 ) -> None:
     """List the calls of a capture or of stored results, and show one of them message by message.
@@ -37,9 +39,10 @@ def replay(
     from probes.report.replay_text import call_lines
 
     _check(save_to, with_media=with_media)
-    calls, cut = _read(file)
+    keys = read_key_log(key_log)
+    calls, cut = _read(file, keys)
     if not calls:
-        stop(ExitCode.FAILED, f"{file}: no SIP messages; {cut or 'encrypted ones (TLS, WSS) cannot be read'}")
+        stop(ExitCode.FAILED, f"{file}: no SIP messages" + (f"; {cut}" if cut else ""))
     if cut:
         typer.echo(f"sipprobe: {file}: {cut}", err=True)
     if call > len(calls):
@@ -61,7 +64,7 @@ def replay(
             sender.send(each.records, each.began_ns)
         sender.close()
     if save_to is not None:
-        _save(chosen[0][1], save_to, file, with_media=with_media)
+        _save(chosen[0][1], save_to, file, keys, with_media=with_media)
 
 
 def _check(save_to: Path | None, *, with_media: bool) -> None:
@@ -73,26 +76,32 @@ def _check(save_to: Path | None, *, with_media: bool) -> None:
         stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
 
 
-def _read(file: Path) -> "tuple[list[CapturedCall], str]":
-    """The calls of a file, and what is to be said of packets that are cut off."""
+def _read(file: Path, keys: bytes) -> "tuple[list[CapturedCall], str]":
+    """The calls of a file, and what is to be said of packets that are cut off. Connections that stay closed are told of
+    at once.
+    """
     from probes.calls.judge.diagnosis import calls_of_capture
     from probes.capture.files import CaptureError, count_cut
     from probes.capture.stored import call_of, is_stored, results_in
+    from probes.capture.tls_streams import Unread
     from probes.report.replay_text import cut_words
     from sipcore.errors import LocalError
 
+    unread: list[Unread] = []
     try:
         data = file.read_bytes()
         if is_stored(data):
             return [call_of(result) for result in results_in(data)], ""
-        return calls_of_capture(data), cut_words(count_cut(data))
+        calls = calls_of_capture(data, keys, unread)
+        tell_unread(file, unread)
+        return calls, cut_words(count_cut(data))
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
-def _save(call: "CapturedCall", file: Path, captured: Path, *, with_media: bool) -> None:
+def _save(call: "CapturedCall", file: Path, captured: Path, keys: bytes, *, with_media: bool) -> None:
     from probes.calls.judge.diagnosis import findings_of, wire_of
     from probes.capture.stored import is_stored
     from probes.product import PRODUCT
@@ -109,7 +118,7 @@ def _save(call: "CapturedCall", file: Path, captured: Path, *, with_media: bool)
         stop(ExitCode.USAGE, f"--with-media: {captured} is a result, which has no packets of media in it")
     wire = wire_of(call, data) if with_media else []
     written = {
-        ".html": lambda: replayed_page(call, time.time(), findings_of(call, data)).encode(),
+        ".html": lambda: replayed_page(call, time.time(), findings_of(call, data, keys)).encode(),
         ".svg": lambda: svg(ladder_of_call(call), encodable(title_of_replay(call))).encode(),
         ".mmd": lambda: mermaid(ladder_of_call(call)).encode(),
         ".pcapng": lambda: pcapng(packets(call.records, wire), epoch_ns=call.began_ns, application=PRODUCT),

@@ -1,13 +1,20 @@
 """The calls of a capture in words."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 from probes.capture.calls import CapturedCall
-from probes.report.findings_text import WIDTH
+from probes.capture.tls_streams import Unread
 from probes.report.ladder import HERE, Ladder, ladder_of
 from probes.report.ladder_text import ladder_rows
+from probes.report.lines import WIDTH
 from probes.report.safe_text import cover_uris, printable
 from sipcore.errors import ParseError
+from sipcore.resolve.target import Transport
+
+MAX_UNREAD = 8
+"""Connections that are told of one by one: a capture of a whole host has many that are not of SIP."""
 
 
 def call_lines(number: int, call: CapturedCall, width: int = WIDTH, *, whole: bool) -> list[Text]:
@@ -28,6 +35,15 @@ def cut_words(count: int) -> str:
     """What is to be said of packets that are cut off; empty for none."""
     told = "one packet is" if count == 1 else f"{count} packets are"
     return f"{told} cut off, and what they said is not known: capture whole ones (snaplen 0)" if count else ""
+
+
+def unread_lines(unread: Sequence[Unread]) -> list[str]:
+    """What is to be said of connections in TLS that are not read: those to the ports of SIP first, and not too many."""
+    ports = {Transport.TCP.default_port, Transport.TLS.default_port}
+    told = sorted(unread, key=lambda each: each.server.port not in ports)[:MAX_UNREAD]
+    more = len(unread) - len(told)
+    rest = [f"{more} more connections in TLS are not read"] if more else []
+    return [*map(str, told), *rest]
 
 
 def title_of(call: CapturedCall) -> str:

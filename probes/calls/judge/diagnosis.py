@@ -5,9 +5,11 @@ from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import find, status_of
 from probes.calls.judge.stored import facts_of_data
 from probes.capture.calls import CapturedCall, read_calls
-from probes.capture.files import read_packets
+from probes.capture.files import read_key_log, read_packets
 from probes.capture.network import read_payloads
 from probes.capture.stored import is_stored, results_in
+from probes.capture.tls_keys import KeyLog
+from probes.capture.tls_streams import Unread
 from probes.findings.finding import Finding
 from probes.result import CallStatus
 from sipcore.message.method import INVITE
@@ -43,18 +45,23 @@ def diagnoses_of_results(text: bytes) -> list[Diagnosis]:
     return [diagnosis_of(facts_of_data(data)) for data in results_in(text)]
 
 
-def diagnoses_of_capture(data: bytes) -> list[Diagnosis]:
-    """Judge every call of a capture file. Raises CaptureError when it is none."""
-    calls = [call for call in read_calls(read_packets(data)) if _is_call(call)]
+def diagnoses_of_capture(data: bytes, key_log: bytes = b"", unread: list[Unread] | None = None) -> list[Diagnosis]:
+    """Judge every call of a capture file; `key_log` and `unread` as for `calls_of_capture`. Raises CaptureError when it
+    is none.
+    """
+    calls = [call for call in _calls(data, key_log, unread) if _is_call(call)]
     datagrams = _datagrams(data, calls)
     return [diagnosis_of(facts_of_capture(call, datagrams)) for call in calls]
 
 
-def calls_of_capture(data: bytes) -> list[CapturedCall]:
+def calls_of_capture(data: bytes, key_log: bytes = b"", unread: list[Unread] | None = None) -> list[CapturedCall]:
     """The calls, registrations and other exchanges of a capture file, with their audio. Raises CaptureError when it is
     none.
+
+    TLS is decrypted with the keys in the file and those of `key_log`; connections that are not read are added to
+    `unread`.
     """
-    calls = read_calls(read_packets(data))
+    calls = _calls(data, key_log, unread)
     datagrams = _datagrams(data, calls)
     for call in calls:
         if _is_call(call):
@@ -67,10 +74,14 @@ def wire_of(call: CapturedCall, data: bytes) -> list[WireTrace]:
     return wire_of_capture(call, _datagrams(data, [call]))
 
 
-def findings_of(call: CapturedCall, data: bytes) -> tuple[Finding, ...] | None:
+def findings_of(call: CapturedCall, data: bytes, key_log: bytes = b"") -> tuple[Finding, ...] | None:
     """What is wrong with one of the calls of a file, whose content is `data`; None for what is no call."""
-    found = diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data)
+    found = diagnoses_of_results(data) if is_stored(data) else diagnoses_of_capture(data, key_log)
     return next((each.findings for each in found if each.call_id == call.call_id), None)
+
+
+def _calls(data: bytes, key_log: bytes, unread: list[Unread] | None) -> list[CapturedCall]:
+    return read_calls(read_packets(data), KeyLog(read_key_log(data), key_log), unread)
 
 
 def _is_call(call: CapturedCall) -> bool:

@@ -53,6 +53,12 @@ def test_a_connection_in_its_middle_is_read_from_the_next_message() -> None:
     assert len(raw(ipv4(6, tcp(1, INVITE[50:])), ipv4(6, tcp(len(INVITE) - 49, INVITE)))) == 1
 
 
+def test_another_connection_between_the_same_ports_is_read_from_its_beginning() -> None:
+    half, other = INVITE[:100], INVITE.replace(b"a@192.0.2.1", b"b@192.0.2.1")
+    (call,) = raw(*(ipv4(6, each) for each in (tcp(0, flags=2), tcp(1, half), tcp(700, flags=2), tcp(701, other))))
+    assert call.call_id == "b@192.0.2.1"
+
+
 def test_what_is_not_sip_is_left_out() -> None:
     for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x80\x00", b"\x16\x03\x01", b"INVITE sip:a SIP/2.0\r\nVia: x\r\n\r\n"):
         assert raw(ipv4(17, udp(data)), ipv4(6, tcp(1, data))) == []

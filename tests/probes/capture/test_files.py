@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_packets
+from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_key_log, read_packets
 from probes.report.packets import Packet
 from probes.report.pcapng import pcapng
 from tests.probes.capture.captures import block, pcap
@@ -76,6 +76,21 @@ def test_what_we_write_is_read() -> None:
         CapturedPacket(10**18 + 500_000_000, 101, b"abc"),
         CapturedPacket(10**18 + 10**9, 101, b"d"),
     ]
+
+
+def test_the_key_logs_in_a_file() -> None:
+    assert read_key_log(pcapng([Packet(0.5, b"abc")], epoch_ns=0, key_log=b"one\n")) == b"one\n\n"
+    for order in "<>":
+        section = block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+        secrets = [
+            block(10, struct.pack(f"{order}II", kind, len(log)) + log, order)
+            for kind, log in ((0x544C534B, b"one"), (0x57474B4C, b"of WireGuard"), (0x544C534B, b"two, later"))
+        ]
+        data = section + secrets[0] + secrets[1] + interface(order=order) + secrets[2] + block(10, b"\0" * 7, order)
+        assert read_key_log(data) == b"one\ntwo, later\n"
+        assert list(read_packets(data)) == []
+    for nothing in (pcap(b"abc"), b"", b"\x0a\x0d\x0d\x0a"):
+        assert read_key_log(nothing) == b""
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,24 @@ def test_segments_in_order_out_of_order_and_again() -> None:
     assert streamed(tcp(7, b"abc"), tcp(10, b"de"), tcp(7, b"abc")) == [(b"abc", False), (b"de", False)]
 
 
+def test_the_first_bytes_of_a_connection_are_told() -> None:
+    found = payloads(
+        *(
+            ipv4(6, segment)
+            for segment in (
+                *(tcp(99, flags=2), tcp(99, flags=2), tcp(100, b"abc"), tcp(99, flags=2), tcp(103, b"de")),
+                *(tcp(499, flags=2), tcp(500, b"f")),  # the same ports again
+                tcp(501, b"g"),
+            )
+        )
+    )
+    told = [(each.data, isinstance(each, Segment) and each.begins) for each in found]
+    assert told == [(b"abc", True), (b"de", False), (b"f", True), (b"g", False)]
+    (middle,) = payloads(ipv4(6, tcp(7, b"abc")))
+    assert isinstance(middle, Segment)
+    assert not middle.begins
+
+
 def test_sequence_numbers_begin_again_at_zero() -> None:
     first = 2**32 - 2
     assert streamed(tcp(first - 1, flags=2), tcp(first + 3, b"de"), tcp(first, b"abc")) == [
@@ -123,6 +141,10 @@ def test_what_was_not_captured_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(network, "MAX_AHEAD", 2)
     found = streamed(tcp(99, flags=2), tcp(105, b"f"), tcp(106, b"g"), tcp(107, b"h"))
     assert found == [(b"f", True), (b"g", False), (b"h", False)]
+
+
+def test_a_gap_that_nothing_closes_is_told_at_the_end() -> None:
+    assert streamed(tcp(99, flags=2), tcp(100, b"a"), tcp(102, b"c"), tcp(103, b"d")) == [(b"a", False), (b"", True)]
 
 
 def test_the_oldest_connection_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

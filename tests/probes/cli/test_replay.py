@@ -18,13 +18,18 @@ from probes.result import CallKind
 from tests.probes.calls.judge.captures import pcap, report, rtp, signalling
 from tests.probes.calls.judge.said import WHOLE
 from tests.probes.calls.judge.test_diagnosis import stored
+from tests.probes.capture.secured import secured
 from tests.probes.report.recorded import BUSY, INVITE, SECRET, received, sent
 from tests.probes.report.schemas import load, violations
 
 
-def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "probes.cli.main", "replay", *map(str, arguments)]
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "probes.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return run("replay", *arguments)
 
 
 @pytest.fixture
@@ -174,6 +179,44 @@ def test_what_cannot_be_done_is_told(
     done = replay(*(argument.format(two=two, empty=empty) for argument in arguments))
     assert done.returncode == code
     assert told in done.stderr
+
+
+def test_a_call_over_tls_is_shown_where_its_keys_are(tmp_path: Path) -> None:
+    made = secured([(True, INVITE), (False, BUSY)])
+    inside, outside, keys = (tmp_path / name for name in ("inside.pcapng", "outside.pcapng", "keys.log"))
+    inside.write_bytes(pcapng(made.packets(), epoch_ns=10**18, key_log=made.key_log))
+    outside.write_bytes(pcapng(made.packets(), epoch_ns=10**18))
+    keys.write_bytes(made.key_log)
+    shown = [replay(inside), replay(outside, "--keylog", keys)]
+    assert [(done.returncode, done.stderr) for done in shown] == [(ExitCode.OK, "")] * 2
+    assert shown[0].stdout == shown[1].stdout
+    assert "◀─ 486 Busy" in shown[0].stdout
+    saved = tmp_path / "call.html"
+    told = replay(outside, "--keylog", keys, "--json", "--save", saved).stdout
+    (data,) = json.loads(told)
+    assert not violations([data], load("replay"))
+    assert [entry["message"]["transport"] for entry in data["timeline"]] == ["tls", "tls"]
+    assert "callee-busy" in saved.read_text()
+    assert not any(secret.decode() in told + saved.read_text() for line in made.keys for secret in line.split()[1:])
+
+
+@pytest.mark.parametrize("verb", ["replay", "diagnose"])
+def test_a_call_over_tls_without_its_keys_is_told_of(tmp_path: Path, verb: str) -> None:
+    file, other = tmp_path / "call.pcapng", tmp_path / "other"
+    file.write_bytes(pcapng(secured([(True, INVITE)]).packets(), epoch_ns=10**18))
+    other.write_bytes(b"INVITE sip:bob@biloxi.example SIP/2.0\r\n")
+    done = run(verb, file)
+    assert done.returncode == ExitCode.FAILED
+    first, last = done.stderr.splitlines()
+    assert first == (
+        f"sipprobe: {file}: 192.0.2.1:40000 to 192.0.2.2:5061 in TLS 1.3: its keys are not known: "
+        "give what either end wrote as SSLKEYLOGFILE with --keylog FILE"
+    )
+    assert last.startswith(f"sipprobe: {file}: no ")
+    for wrong, told in ((other, "no keys of TLS are in it"), (tmp_path / "none", "No such file")):
+        done = run(verb, file, "--keylog", wrong)
+        assert done.returncode == ExitCode.USAGE
+        assert told in done.stderr
 
 
 def test_the_audio_of_one_call_goes_with_it_where_that_is_wanted(tmp_path: Path) -> None:
