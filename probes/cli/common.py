@@ -136,10 +136,11 @@ def with_client_certificate(config: "TlsConfig", certificate: Path | None, key: 
         stop(ExitCode.USAGE, "a client certificate needs both --certificate and --key")
     if certificate is None or key is None:
         return config
-    return replace(config, certificate=_read(certificate), key=_read(key))
+    return replace(config, certificate=read_content(certificate), key=read_content(key))
 
 
-def _read(file: Path) -> bytes:
+def read_content(file: Path) -> bytes:
+    """What is in a file. Ends the program when it cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options as options
-from probes.cli.common import Printer, make_console, stop
+from probes.cli.common import Printer, make_console, read_content, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
 
@@ -60,14 +60,12 @@ def _diagnoses(file: Path, keys: bytes) -> "tuple[list[Diagnosis], str]":
     from sipcore.errors import LocalError
 
     unread: list[Unread] = []
+    data = read_content(file)
     try:
-        data = file.read_bytes()
         if is_stored(data):
             return diagnoses_of_results(data), ""
         found = diagnoses_of_capture(data, keys, unread)
         tell_unread(file, unread)
         return found, cut_words(count_cut(data))
-    except OSError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import stop
+from probes.cli.common import read_content, stop
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ def read_key_log(file: Path | None) -> bytes:
 
     if file is None:
         return b""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        stop(ExitCode.USAGE, f"--keylog {file}: {error.strerror}")
+    data = read_content(file)
     if not KeyLog(data):
         stop(ExitCode.USAGE, f"--keylog {file}: no keys of TLS are in it, such as lines with CLIENT_RANDOM")
     return data

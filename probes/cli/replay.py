@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options
-from probes.cli.common import Printer, make_console, stop
+from probes.cli.common import Printer, make_console, read_content, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
-from probes.cli.saving import CAPTURE, Collector, HepSender, WithMedia
+from probes.cli.saving import CAPTURE, Collector, WithMedia, sender_to
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
@@ -35,12 +35,13 @@ def replay(
 
     Exit code 0: there is SIP in it; 1: there is none, or no call of that number; 2: the file cannot be read.
     """
+    from probes.capture.stored import is_stored
     from probes.report.replay_json import replay_data
     from probes.report.replay_text import call_lines
 
     _check(save_to, with_media=with_media)
-    keys = read_key_log(key_log)
-    calls, cut = _read(file, keys)
+    keys, data = read_key_log(key_log), read_content(file)
+    calls, cut = _calls(file, data, keys)
     if not calls:
         stop(ExitCode.FAILED, f"{file}: no SIP messages" + (f"; {cut}" if cut else ""))
     if cut:
@@ -58,13 +59,14 @@ def replay(
             for line in call_lines(number, each, printer.console.width, whole=len(chosen) == 1):
                 printer.line(line)
         printer.close()
-    if collector:
-        sender = HepSender(collector)
+    if (sender := sender_to(collector)) is not None:
         for _, each in chosen:
             sender.send(each.records, each.began_ns)
         sender.close()
     if save_to is not None:
-        _save(chosen[0][1], save_to, file, keys, with_media=with_media)
+        if with_media and is_stored(data):
+            stop(ExitCode.USAGE, f"--with-media: {file} is a result, which has no packets of media in it")
+        _save(chosen[0][1], save_to, data, keys, with_media=with_media)
 
 
 def _check(save_to: Path | None, *, with_media: bool) -> None:
@@ -76,9 +78,9 @@ def _check(save_to: Path | None, *, with_media: bool) -> None:
         stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
 
 
-def _read(file: Path, keys: bytes) -> "tuple[list[CapturedCall], str]":
-    """The calls of a file, and what is to be said of packets that are cut off. Connections that stay closed are told of
-    at once.
+def _calls(file: Path, data: bytes, keys: bytes) -> "tuple[list[CapturedCall], str]":
+    """The calls in the content of a file, and what is to be said of packets that are cut off. Connections that stay
+    closed are told of at once.
     """
     from probes.calls.judge.diagnosis import calls_of_capture
     from probes.capture.files import CaptureError, count_cut
@@ -89,21 +91,17 @@ def _read(file: Path, keys: bytes) -> "tuple[list[CapturedCall], str]":
 
     unread: list[Unread] = []
     try:
-        data = file.read_bytes()
         if is_stored(data):
             return [call_of(result) for result in results_in(data)], ""
         calls = calls_of_capture(data, keys, unread)
         tell_unread(file, unread)
         return calls, cut_words(count_cut(data))
-    except OSError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.strerror}")
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
 
 
-def _save(call: "CapturedCall", file: Path, captured: Path, keys: bytes, *, with_media: bool) -> None:
+def _save(call: "CapturedCall", file: Path, data: bytes, keys: bytes, *, with_media: bool) -> None:
     from probes.calls.judge.diagnosis import findings_of, wire_of
-    from probes.capture.stored import is_stored
     from probes.product import PRODUCT
     from probes.report.html_call import replayed_page, title_of_replay
     from probes.report.mermaid import mermaid
@@ -113,9 +111,6 @@ def _save(call: "CapturedCall", file: Path, captured: Path, keys: bytes, *, with
     from probes.report.safe_text import encodable
     from probes.report.svg import svg
 
-    data = captured.read_bytes()
-    if with_media and is_stored(data):
-        stop(ExitCode.USAGE, f"--with-media: {captured} is a result, which has no packets of media in it")
     wire = wire_of(call, data) if with_media else []
     written = {
         ".html": lambda: replayed_page(call, time.time(), findings_of(call, data, keys)).encode(),

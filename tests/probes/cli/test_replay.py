@@ -1,6 +1,7 @@
 """`sipprobe replay`, as a program."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -65,6 +66,18 @@ def test_several_are_listed_and_one_is_chosen(two: Path) -> None:
     assert [line[:4].strip() for line in listed.splitlines()] == ["1", "", "2", ""]
     assert "no final response was captured; 1 messages" in listed
     assert "├── INVITE" in replay(two, "--call", 2).stdout
+
+
+def test_a_capture_out_of_a_pipe_is_saved(one: Path, tmp_path: Path) -> None:
+    """It can be read once."""
+    saved, piped = tmp_path / "file.html", tmp_path / "pipe.html"
+    assert replay(one, "--save", saved).returncode == ExitCode.OK
+    command = [sys.executable, "-m", "probes.cli.main", "replay", "/dev/stdin", "--save", str(piped)]
+    done = subprocess.run(command, input=one.read_bytes(), capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.OK, b"")
+    told = [re.sub(r"[0-9-]+ [0-9:]+ UTC", "", file.read_text()) for file in (saved, piped)]
+    assert "callee-busy" in told[1]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize("end", [".html", ".svg", ".mmd", ".pcapng"])
