@@ -13,6 +13,17 @@ from cryptography.x509.oid import NameOID
 from sipcore.resolve.target import is_numeric
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+KEY_USAGE_OF_CA = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,15 @@ def issue(
         .not_valid_before(now + datetime.timedelta(days=days[0]))
         .not_valid_after(now + datetime.timedelta(days=days[1]))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
     )
+    # RFC 5280 §4.2.1.1 and §4.2.1.3 want what follows, and Python's own TLS insists on it since 3.13.
+    if ca:
+        builder = builder.add_extension(KEY_USAGE_OF_CA, critical=True)
+    if issuer:
+        above = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
+        builder = builder.add_extension(identifier, critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(list(map(general_name, names))), critical=False)
     if usages:
