@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import pickle
+import sys
+import threading
 
 import pytest
 
@@ -62,6 +64,12 @@ def test_replace_copy_and_pickle() -> None:
     assert copy.copy(Positive(1)) == pickle.loads(pickle.dumps(Positive(1))) == Positive(1)
 
 
+if sys.version_info >= (3, 13):
+
+    def test_copy_replace() -> None:
+        assert copy.replace(Positive(1), number=2) == Positive(2)
+
+
 def test_post_init_is_called() -> None:
     with pytest.raises(ArithmeticError):
         Positive(-1)
@@ -96,6 +104,28 @@ def test_a_lazy_maker_leaves_one_slot_empty_until_somebody_asks() -> None:
     assert made.length == made.length == 3
     assert made == Lazy("abc", 3)
     assert pickle.loads(pickle.dumps(lazy_maker(Lazy, "length")("ab"))).length == 2
+
+
+def test_the_first_one_can_be_made_by_several_threads_at_once() -> None:
+    @value
+    class Fresh:
+        """A value of which there is none yet: its `__new__` is compiled with the first."""
+
+        number: int
+
+    together, made = threading.Barrier(8), list[Fresh]()
+
+    def make() -> None:
+        together.wait()
+        made.append(Fresh(1))
+
+    threads = [threading.Thread(target=make) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [Fresh(1)] * len(threads)
+    assert {type(each) for each in made} == {Fresh}
 
 
 def test_wrong_arguments_are_refused() -> None:
