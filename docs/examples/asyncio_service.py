@@ -36,10 +36,14 @@ class Sip:
         scope = trio.CancelScope()
 
         async def carry_out() -> None:
-            with scope:
-                _settle(answer, await outcome.acapture(job, self._endpoint))
-            if scope.cancelled_caught:
-                answer.cancel()
+            try:
+                with scope:
+                    answer.set_result(await job(self._endpoint))
+            except Exception as error:  # noqa: BLE001  # raised on asyncio's side
+                answer.set_exception(error)
+            finally:
+                if not answer.done():  # cancelled, there or together with the endpoint
+                    answer.cancel()
 
         self.token.run_sync_soon(self._nursery.start_soon, carry_out)
         try:
@@ -48,13 +52,6 @@ class Sip:
             self.token.run_sync_soon(scope.cancel)
             await asyncio.wait([answer])
             raise
-
-
-def _settle(answer: "asyncio.Future[T]", result: "outcome.Maybe[T]") -> None:
-    if isinstance(result, outcome.Value):
-        answer.set_result(result.value)
-    else:
-        answer.set_exception(result.error)
 
 
 @asynccontextmanager

@@ -1,34 +1,38 @@
-"""A service on trio: it answers whoever calls, and calls people itself, in the program's own nursery.
+"""A service on trio: it answers whoever calls, sends back what it hears, and calls people itself, in the program's own
+nursery.
 
 Run it and call it, for example with `sipprobe call 127.0.0.1:5070`; it hangs up after a while.
 """
-
-import secrets
 
 import trio
 
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
-from sipcore.errors import LocalError
+from sipcore.endpoint.media.leg import Leg
+from sipcore.endpoint.media.media import Media, open_media
+from sipcore.errors import LocalError, SipError
+from sipcore.media.report import MediaResult
+from sipcore.media.terms import Wishes
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA, PCMU
-from sipcore.sdp.build import SDP, audio_description, origin_of
+from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.negotiation import Capability, Place, answer_to, choose
 from sipcore.transports.base import TransportConfig
 
-CODECS = (PCMU, PCMA)
+HOST = "127.0.0.1"
+WISHES = Wishes((PCMU, PCMA))
 
 
 class Service:
     """Answers calls on an endpoint, and places some. `answered` counts those that came in and were up."""
 
-    def __init__(self, endpoint: Endpoint, talk_seconds: float) -> None:
+    def __init__(self, endpoint: Endpoint, media: Media, talk_seconds: float) -> None:
         self.answered = 0
         self._endpoint = endpoint
+        self._media = media
         self._talk_seconds = talk_seconds
 
     async def run(self) -> None:
@@ -40,43 +44,50 @@ class Service:
                 else:
                     nursery.start_soon(self._answer, incoming)
 
-    async def call(self, uri: str) -> str:
-        """Call somebody, stay for a while, and hang up; gives the codec that was agreed on. Raises CallFailure."""
-        offer = audio_description(
-            address="127.0.0.1", port=40000, session_id=secrets.randbits(32), session_version=1, codecs=CODECS
-        )
-        target = parse_uri(uri)
-        invite = self._endpoint.new_request("INVITE", target, body=bytes(offer), content_type=SDP)
-        async with self._endpoint.call(Order(invite, target, contact="service")) as call:
-            answer = SessionDescription.parse((await call.answered()).body)
-            await trio.sleep(self._talk_seconds)
-        return answer.media[0].codecs[0].encoding
+    async def call(self, uri: str) -> MediaResult:
+        """Call somebody, stay for a while, and hang up; tells how the media was. Raises CallFailure."""
+        with Leg(self._media, HOST, WISHES, self._endpoint.tokens) as leg:
+            target, offer = parse_uri(uri), leg.offer()
+            invite = self._endpoint.new_request("INVITE", target, body=bytes(offer), content_type=SDP)
+            async with self._endpoint.call(Order(invite, target, contact="service")) as call:
+                leg.start(SessionDescription.parse((await call.answered()).body))
+                await trio.sleep(self._talk_seconds)
+            return leg.line.result()
 
     async def _answer(self, call: IncomingCall) -> None:
-        try:
-            call.ring()
-            offer = SessionDescription.parse(call.invite.body)
-            choices = choose(offer, [Capability(CODECS)])
-            if not choices:
-                call.reject(488)
+        with Leg(self._media, HOST, WISHES, self._endpoint.tokens, echo=True) as leg:
+            answer = _answer_to(call.invite.body, leg)
+            try:
+                if answer is None:
+                    call.reject(488)
+                    return
+                call.ring()
+                call.accept(body=bytes(answer), content_type=SDP)
+            except LocalError:  # the caller gave up in the meantime
                 return
-            here = origin_of("127.0.0.1", secrets.randbits(32))
-            answer = answer_to(offer, [(choices[0], Place("127.0.0.1", 40002))], here)
-            call.accept(body=bytes(answer), content_type=SDP)
-        except LocalError:  # the caller gave up in the meantime
-            return
-        self.answered += 1
-        with trio.move_on_after(self._talk_seconds):
-            await call.over()
-        await call.hang_up()
+            self.answered += 1
+            with trio.move_on_after(self._talk_seconds):
+                await call.over()
+            await call.hang_up()
+
+
+def _answer_to(body: bytes, leg: Leg) -> SessionDescription | None:
+    """The answer to an offer, whose media is taken from now on; None where there is none that can be taken."""
+    try:
+        offer = SessionDescription.parse(body)
+        answer = leg.answer(offer)
+        leg.start(offer)
+    except SipError:
+        return None
+    return answer
 
 
 async def main() -> None:
     """Answer on port 5070 until interrupted."""
-    bind = tuple((transport, SocketAddress("127.0.0.1", 5070)) for transport in (Transport.UDP, Transport.TCP))
+    bind = tuple((transport, SocketAddress(HOST, 5070)) for transport in (Transport.UDP, Transport.TCP))
     config = EndpointConfig(transports=TransportConfig(bind=bind), takes_incoming=True)
-    async with open_endpoint(config) as endpoint:
-        await Service(endpoint, talk_seconds=10).run()
+    async with open_endpoint(config) as endpoint, open_media() as media:
+        await Service(endpoint, media, talk_seconds=10).run()
 
 
 if __name__ == "__main__":

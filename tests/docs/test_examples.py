@@ -1,6 +1,7 @@
 """The examples of embedding work: a service on trio and one on asyncio call each other."""
 
 import asyncio
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -13,11 +14,18 @@ import trio
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.media.media import open_media
+from sipcore.media.report import MediaResult
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.sdp.attributes import G722
+from sipcore.sdp.build import SDP, audio_description
 from sipcore.transports.base import TransportConfig
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-SECONDS = 0.05
+SECONDS = 0.3
+OTHER_CODEC = audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[G722])
 
 
 def load(name: str) -> ModuleType:
@@ -43,22 +51,39 @@ def uri_of(endpoint: Endpoint) -> str:
 
 async def test_two_services_in_one_process_call_each_other() -> None:
     with trio.fail_after(10):
-        async with open_endpoint(listening()) as first, open_endpoint(listening()) as second:
-            services = [on_trio.Service(endpoint, SECONDS) for endpoint in (first, second)]
+        async with open_media() as media, open_endpoint(listening()) as first, open_endpoint(listening()) as second:
+            services = [on_trio.Service(endpoint, media, SECONDS) for endpoint in (first, second)]
             async with trio.open_nursery() as nursery:
                 for service in services:
                     nursery.start_soon(service.run)
-                assert await services[0].call(uri_of(second)) == "PCMU"
-                assert await services[1].call(uri_of(first)) == "PCMU"
+                for service, other in zip(services, (second, first), strict=True):
+                    assert (await service.call(uri_of(other))).codec == "PCMU"  # what came back
                 nursery.cancel_scope.cancel()
     assert [service.answered for service in services] == [1, 1]
 
 
+async def test_what_cannot_be_answered_is_refused_and_the_service_goes_on() -> None:
+    with trio.fail_after(10):
+        async with open_media() as media, open_endpoint(listening()) as endpoint, open_endpoint() as other:
+            service = on_trio.Service(endpoint, media, SECONDS)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(service.run)
+                target = parse_uri(uri_of(endpoint))
+                for body in (b"", b"v=0\r\n", bytes(OTHER_CODEC)):
+                    invite = other.new_request("INVITE", target, body=body, content_type=SDP if body else "")
+                    with pytest.raises(CallFailure, match="488"):
+                        async with other.call(Order(invite, target, contact="caller")) as call:
+                            await call.answered()
+                await on_trio.Service(other, media, SECONDS).call(uri_of(endpoint))
+                nursery.cancel_scope.cancel()
+    assert service.answered == 1
+
+
 async def call_from_elsewhere(target: str) -> str:
-    """Have the service call from an endpoint of its own."""
-    async with open_endpoint() as other:
-        codec: str = await on_trio.Service(other, SECONDS).call(target)
-        return codec
+    """Have the service call from an endpoint of its own; tells the codec of what it heard."""
+    async with open_endpoint() as other, open_media() as media:
+        result: MediaResult = await on_trio.Service(other, media, SECONDS).call(target)
+        return result.codec
 
 
 async def uri(endpoint: Endpoint) -> str:
@@ -69,8 +94,9 @@ async def call_on_asyncio() -> tuple[str, int]:
     services = []
 
     async def run(endpoint: Endpoint) -> None:
-        services.append(on_trio.Service(endpoint, SECONDS))
-        await services[0].run()
+        async with open_media() as media:
+            services.append(on_trio.Service(endpoint, media, SECONDS))
+            await services[0].run()
 
     async with on_asyncio.open_sip(listening()) as sip:
         running = asyncio.ensure_future(sip.ask(run))
@@ -124,6 +150,27 @@ async def give_up_on_asyncio() -> EndReason | None:
 
 def test_cancelling_on_one_side_ends_the_call_on_the_other() -> None:
     assert asyncio.run(give_up_on_asyncio()) is EndReason.CANCELLED
+
+
+async def wait_for_ever(_: Endpoint) -> None:
+    await trio.sleep_forever()
+
+
+async def leave_while_asking() -> list[str]:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with on_asyncio.open_sip() as sip:
+        asking = asyncio.ensure_future(sip.ask(wait_for_ever))
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asking, 10)
+    del asking
+    gc.collect()  # asyncio complains of a result that nobody took when it is thrown away
+    return complaints
+
+
+def test_leaving_cancels_what_goes_on() -> None:
+    assert asyncio.run(leave_while_asking()) == []
 
 
 async def bind_the_impossible() -> None:
