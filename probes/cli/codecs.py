@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options as options
-from probes.cli.common import make_console, read_account, read_address, read_destination, run_to_the_end, tls_config
+from probes.cli.common import (
+    a_number,
+    make_console,
+    read_account,
+    read_address,
+    read_destination,
+    run_to_the_end,
+    tls_config,
+)
 from probes.cli.exit_codes import ExitCode
 from probes.result import CallKind
 
@@ -44,10 +52,11 @@ def codecs(
     caller: options.Caller = "",
     transport: options.Transport = None,
     ring_time: Annotated[
-        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long a call may ring.")
+        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", callback=a_number, help="How long a call may ring.")
     ] = 8.0,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long to wait for each answer.")
+        float,
+        typer.Option(min=0.1, max=60.0, metavar="SECONDS", callback=a_number, help="How long to wait for each answer."),
     ] = 4.0,
     max_calls: Annotated[int, typer.Option(min=1, max=8, help="Calls that may be placed.")] = 8,
     ring_again: Annotated[

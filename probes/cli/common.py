@@ -1,6 +1,7 @@
 """What the verbs share: reading destinations and secrets, printing as things happen, and ending in order."""
 
 import getpass
+import math
 import os
 import signal
 import sys
@@ -52,6 +53,13 @@ def stop(code: ExitCode, message: str) -> NoReturn:
     """End with `code` after one line on standard error."""
     typer.echo(f"sipprobe: {message}", err=True)
     raise typer.Exit(code)
+
+
+def a_number(value: float) -> float:
+    """Refuse NaN, for an option: it passes every range, since all comparisons with it are false."""
+    if math.isnan(value):
+        raise typer.BadParameter("nan is no number.")
+    return value
 
 
 def read_destination(text: str, transport: TransportName | None = None) -> "Destination":
@@ -125,8 +133,8 @@ def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
     """The TLS configuration of the --ca-file and --insecure options."""
     from sipcore.transports.base import TlsConfig
 
-    if ca_file is not None and not ca_file.is_file():
-        stop(ExitCode.USAGE, f"cannot read {ca_file}: no such file")
+    if ca_file is not None:
+        read_content(ca_file)
     return TlsConfig(verify=not insecure, ca_file=str(ca_file) if ca_file else None)
 
 

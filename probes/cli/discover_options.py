@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from probes.cli.common import TransportName
+from probes.cli.common import TransportName, a_number
 from probes.cli.exit_codes import ExitCode
 from probes.cli.explain import show_page
 
@@ -37,7 +37,10 @@ Transports = Annotated[
     list[TransportName] | None,
     typer.Option("--transport", case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
 ]
-Timeout = Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds for DNS and for whatever gets no answer.")]
+Timeout = Annotated[
+    float,
+    typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds for DNS and for whatever gets no answer."),
+]
 CaFile = Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")]
 Certificate = Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")]
 Key = Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import Nameservers, make_console, nameservers, read_destination, stop
+from probes.cli.common import Nameservers, a_number, make_console, nameservers, read_destination, stop
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -19,9 +19,11 @@ def dns(
         str, typer.Argument(metavar="TARGET", help="Host, host:port, SIP URI, tel:number@host, or tls://host.")
     ],
     nameserver: Nameservers = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each answer, twice.")] = 2.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds to wait for each answer, twice.")
+    ] = 2.0,
     pause: Annotated[
-        float, typer.Option(min=0.0, max=3600.0, help="Seconds until all is asked again; 0: never.")
+        float, typer.Option(min=0.0, max=3600.0, callback=a_number, help="Seconds until all is asked again; 0: never.")
     ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

@@ -3,10 +3,13 @@
 That module imports the engine inside its function only, so that `--help` and `--version` load no network library.
 """
 
+import codecs
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -30,14 +33,14 @@ VERBS = {
 }
 """The verbs in the order in which the help shows them."""
 DISTRIBUTION = "sipcore"
+IN_ASCII = str.maketrans("│├┤─━╌◀▶…×–−’", "|++-=.<>~x--'")
+"""What stands for the characters of ladders and texts where there is nothing but ASCII, each as wide as it was."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, that of this process where none is given, and exit."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8 still shows the arrows, if as escapes
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     # What is about to be used is all that is loaded; the whole list is for the help, and for a verb that is misspelt.
     named = [verb for verb in VERBS if verb in arguments[:1]]
     try:
@@ -53,7 +56,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(errors[0], SipError):
             _refuse(errors[0])
         raise
+    except OSError as error:  # of standard output: what else can fail is told by whoever does it
+        typer.echo(f"sipprobe: cannot write the result: {error.strerror}", err=True)
+        sys.exit(ExitCode.FAILED)
     sys.exit(ExitCode.OK)
+
+
+def _prepare_streams() -> None:
+    """Write nothing to a stream that was closed, and to one that is not UTF-8 what comes next to it."""
+    codecs.register_error(DISTRIBUTION, _in_ascii)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lasts
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=DISTRIBUTION)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What to write for characters that a stream's encoding lacks: lines and arrows in ASCII, others as escapes."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101  # only writing is told to come here
+    text = error.object[error.start : error.end].translate(IN_ASCII)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:

@@ -117,7 +117,9 @@ def check_files(files: list[Path], html: Path | None = None) -> None:
 
 
 def check_directory(option: str, file: Path) -> None:
-    """End the program when there is no directory for a file."""
+    """End the program when there is no directory for a file, or it is one itself."""
+    if file.is_dir():
+        stop(ExitCode.USAGE, f"{option} {file}: this is a directory; name a file in it")
     if not file.parent.is_dir():
         stop(ExitCode.USAGE, f"{option} {file}: there is no directory {file.parent}")
 

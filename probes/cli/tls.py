@@ -8,6 +8,7 @@ import typer
 
 from probes.cli.common import (
     Nameservers,
+    a_number,
     make_console,
     nameservers,
     read_destination,
@@ -28,8 +29,12 @@ def tls(
         str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, tls://host or wss://host.")
     ],
     name: Annotated[str, typer.Option(help="Whom the certificate must be for.", show_default="the target's host")] = "",
-    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, help="Seconds to wait for each handshake.")] = 4.0,
-    deadline: Annotated[float, typer.Option(min=0.1, max=600.0, help="Seconds for all of them.")] = 20.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds to wait for each handshake.")
+    ] = 4.0,
+    deadline: Annotated[
+        float, typer.Option(min=0.1, max=600.0, callback=a_number, help="Seconds for all of them.")
+    ] = 20.0,
     ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,

@@ -253,9 +253,15 @@ def test_a_call_is_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "told"), [("call.txt", "has to end in .html, .pcapng, .svg, .mmd, .json"), ("no/call.svg", "no directory")]
+    ("file", "told"),
+    [
+        ("call.txt", "has to end in .html, .pcapng, .svg, .mmd, .json"),
+        ("no/call.svg", "there is no directory"),
+        ("there.svg", "this is a directory"),
+    ],
 )
 def test_what_cannot_be_saved_is_told_before_anybody_is_called(tmp_path: Path, file: str, told: str) -> None:
+    (tmp_path / "there.svg").mkdir()
     with peer(accept) as bob:
         done = sipprobe("call", bob.target, "--save", str(tmp_path / file))
     assert (done.returncode, bob.asked) == (ExitCode.USAGE, [])
@@ -303,12 +309,12 @@ def test_the_messages_go_to_a_collector() -> None:
 
 
 def test_a_file_that_fails_after_all_is_told(tmp_path: Path) -> None:
-    (tmp_path / "call.svg").mkdir()
+    (tmp_path / "call.svg").symlink_to(tmp_path / "gone" / "call.svg")
     with peer(accept) as bob:
         done = sipprobe("call", bob.target, "--hold", "0", "--save", str(tmp_path / "call.svg"))
     assert "connected" in done.stdout
     assert done.returncode == ExitCode.USAGE
-    assert "Is a directory" in done.stderr
+    assert "No such file" in done.stderr
 
 
 def test_every_kind_of_ending_has_an_exit_code() -> None:

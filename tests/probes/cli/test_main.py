@@ -1,5 +1,7 @@
 """The command itself: its verbs, its start, and how it ends."""
 
+import codecs
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,3 +108,44 @@ def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "make_app", raising(ExceptionGroup("", [ZeroDivisionError()])))
     with pytest.raises(ExceptionGroup):
         command.main()
+
+
+def outcome_of(*arguments: str, stdout: str) -> tuple[int, str]:
+    """The exit code, and what is said on standard error, of the command with its standard output as a shell has it."""
+    words = shlex.join([sys.executable, "-m", "probes.cli.main", *arguments])
+    done = subprocess.run(["/bin/sh", "-c", f"{words} {stdout}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr + done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full here")
+@pytest.mark.parametrize("arguments", [["--version"], ["dns", "192.0.2.1"], ["dns", "192.0.2.1", "--json"]])
+def test_a_full_disk(arguments: list[str]) -> None:
+    code, text = outcome_of(*arguments, stdout=">/dev/full")
+    assert (code, text) == (ExitCode.FAILED, "sipprobe: cannot write the result: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["dns", "192.0.2.1"], ["dns", "192.0.2.1", "--json"]])
+def test_whoever_closed_standard_output_gets_the_exit_code_alone(arguments: list[str]) -> None:
+    assert outcome_of(*arguments, stdout=">&-") == (ExitCode.OK, "")
+
+
+def test_a_terminal_that_is_not_utf_8() -> None:
+    codecs.register_error("probe", command._in_ascii)
+    assert "├── 200 OK é ▶│".encode("ascii", "probe") == b"+-- 200 OK \\xe9 >|"
+    assert "é ▶".encode("latin-1", "probe") == b"\xe9 >"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["discover", "192.0.2.1", "--timeout", "nan"],
+        ["tls", "192.0.2.1", "--deadline", "nan"],
+        ["dns", "192.0.2.1", "--pause", "nan"],
+        ["codecs", "192.0.2.1", "--ring-time", "nan"],
+    ],
+)
+def test_a_time_that_is_no_number(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == ExitCode.USAGE
+    assert "nan is no number" in capsys.readouterr().err

@@ -114,7 +114,7 @@ def test_exit_codes(
         (["192.0.2.1", "--certificate=x"], "needs both"),
         (["192.0.2.1", "--certificate=/nowhere/x", "--key=/nowhere/y"], "cannot read /nowhere/x"),
         (["192.0.2.1", "--nameserver=ns.example"], "takes an address"),
-        (["192.0.2.1", "--ca-file=/nowhere/x"], "no such file"),
+        (["192.0.2.1", "--ca-file=/nowhere/x"], "cannot read /nowhere/x: No such file"),
     ],
 )
 def test_what_cannot_be_used(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
