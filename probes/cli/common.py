@@ -87,9 +87,12 @@ def read_password(user: str, file: Path | None) -> str:
                 data = source.read(MAX_PASSWORD_FILE + 1)
             if len(data) > MAX_PASSWORD_FILE:
                 stop(ExitCode.USAGE, f"{file} is too large for a password file")
-            return data.decode().splitlines()[0] if data else ""
+            lines = data.decode().splitlines()
         except (OSError, UnicodeDecodeError) as error:
             stop(ExitCode.USAGE, f"cannot read the password from {file}: {why_unreadable(error)}")
+        if not lines or not lines[0]:
+            stop(ExitCode.USAGE, f"the first line of {file} is empty: the password goes there")
+        return lines[0]
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if sys.stdin.isatty():
@@ -102,6 +105,9 @@ def read_account(destination: "Destination", user: str, realm: str, password_fil
     from sipcore.auth.choice import Account
 
     if not user:
+        lonely = next((name for name, text in (("--password-file", password_file), ("--realm", realm)) if text), "")
+        if lonely:
+            stop(ExitCode.USAGE, f"{lonely} goes with --user, which is not given")
         return None
     return Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
 
