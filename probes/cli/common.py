@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +36,8 @@ Nameservers = Annotated[
 ]
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 DNS_PORT = 53
+QUICK = 0.5
+"""Seconds in which a program that is told to end is expected to have done so."""
 MAX_PASSWORD_FILE = 4096
 """Bytes read of a password file: more is some other file."""
 
@@ -228,7 +231,7 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
     """`trio.run`, but SIGINT and SIGTERM cancel it first: calls are hung up before the signal ends the program.
 
     Otherwise KeyboardInterrupt could be raised anywhere, in the middle of taking a message too. The second signal has
-    its usual effect at once.
+    its usual effect at once, of which somebody is told who waits: a peer that is silent lets a call go on for a while.
     """
     import trio
 
@@ -243,7 +246,13 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
             task_status.started()
             signals.append(await anext(aiter(received)))
+        trio.lowlevel.spawn_system_task(tell_who_waits)  # beyond what is cancelled, until the run is over
         scope.cancel()
+
+    async def tell_who_waits() -> None:
+        await trio.sleep(QUICK)
+        with suppress(OSError):
+            typer.echo("sipprobe: ending what was begun; once more ends it at once", err=True)
 
     async def watch() -> None:
         async with trio.open_nursery() as nursery:

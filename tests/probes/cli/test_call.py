@@ -338,6 +338,19 @@ def test_who_stops_it_hangs_up(respond: Respond, when: str, last: str, number: s
     assert code == (ExitCode.INTERRUPTED if number is signal.SIGINT else -number)
 
 
+def test_who_stops_it_is_told_what_takes_so_long() -> None:
+    with (
+        peer(lambda _: None) as bob,
+        subprocess.Popen([*COMMAND, bob.target], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as call,
+    ):
+        assert call.stderr
+        bob.wait_for("INVITE")
+        call.send_signal(signal.SIGTERM)
+        assert call.stderr.readline() == b"sipprobe: ending what was begun; once more ends it at once\n"
+        call.send_signal(signal.SIGTERM)
+        assert call.wait(timeout=20) == -signal.SIGTERM
+
+
 def test_who_reads_no_further_does_not_leave_the_call_up() -> None:
     with (
         peer(accept) as bob,
