@@ -1,6 +1,7 @@
 """Messages out of the WebSockets of a capture: RFC 7118 over the handshake and the frames of RFC 6455 §4 and §5.
 
-Each direction is read for itself. Nothing is checked that only an end of the connection has to check.
+Each direction is read for itself. Nothing is checked that only an end of the connection has to check. Bytes come out as
+they were, where wsproto, which the transport uses, decodes text, and stops at what is no UTF-8.
 """
 
 from collections.abc import Iterable, Iterator
