@@ -28,7 +28,7 @@ _odd_in_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _odd = re.compile(r"[\s<>\"@\\^`{|}]").search
 """What can stand in no host, port or escape, and nowhere in a URI as it is: where a text that cannot be read goes
 wrong."""
-_octets = re.compile(r"[0-9]++(?:\.[0-9]++)*+(?=\.?(?:[:;?]|$))").match
+_octets = re.compile(r"[0-9]++(?>(?:\.[0-9]++)*)(?=\.?(?:[:;?]|$))").match
 """What begins like an IPv4 address and is all of a host: a name's last label begins with a letter (RFC 1123 §2.1)."""
 _is_octet = re.compile(r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])").fullmatch
 

@@ -1,7 +1,8 @@
 """The lexical rules that all of SIP shares: RFC 3261 §25.1.
 
 Everything here works on text that was decoded once, as UTF-8 with `surrogateescape`, so that any bytes survive the way
-in and out. The regular expressions use possessive quantifiers: they either match or give up, and never try again.
+in and out. The regular expressions use possessive quantifiers, and atomic groups around the repetition of a group
+(`sipcore.pattern` says why): they either match or give up, and never try again.
 """
 
 import re
@@ -14,7 +15,7 @@ passed 70 hops, which is where Max-Forwards begins, has 71 Via. Each value costs
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]"
 """One character of a token (RFC 3261 §25.1), as a class for larger patterns."""
-QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+QUOTED = r'"(?>(?:[^"\\]++|\\.)*)"'
 """A quoted-string with its quotes (RFC 3261 §25.1)."""
 
 is_token = re.compile(TOKEN + "++").fullmatch
@@ -26,13 +27,13 @@ match_quoted = re.compile(QUOTED, re.DOTALL).match
 
 # What ends a line, and surrogates that no decoding of bytes makes and so no encoding can undo.
 _FORBIDDEN = re.compile("[\r\n\0\ud800-\udc7f\udd00-\udfff]").search
-lonely_nul = re.compile(r"(?<!\\)(?:\\\\)*+(\0)").search
+lonely_nul = re.compile(r"(?<!\\)(?>(?:\\\\)*)(\0)").search
 """Find a NUL, as group 1, that is not the second half of a quoted-pair (RFC 3261 §25.1): no backslash belongs to it."""
 # The look-behind lets a run of white space be tried once, at its beginning, and not again at each of its characters.
-_FOLD = re.compile(r"(?:(?<![ \t])[ \t]++)?+\r?\n[ \t]++")
+_FOLD = re.compile(r"(?>(?:(?<![ \t])[ \t]++)?)\r?\n[ \t]++")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_BACKSLASH = re.compile(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
-_LIST_PIECE = re.compile(rf'(?:[^",<]++|{QUOTED}|<[^>]*+>)*+', re.DOTALL)
+_LIST_PIECE = re.compile(rf'(?>(?:[^",<]++|{QUOTED}|<[^>]*+>)*)', re.DOTALL)
 _NUMBER = re.compile(r"[0-9]++").fullmatch
 
 

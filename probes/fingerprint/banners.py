@@ -19,7 +19,7 @@ _slashed = re.compile(
 ).match
 _NO_PRODUCTS = {"", "SIP"}
 """What stands before a version without being a product: `SIP/2.0` is the protocol's."""
-_spaced = re.compile(r"[vV]?(?P<version>[0-9]++(?:\.[0-9A-Za-z]++)++[^\s()/,;]*+)").fullmatch
+_spaced = re.compile(r"[vV]?(?P<version>[0-9]++(?>(?:\.[0-9A-Za-z]++)+)[^\s()/,;]*+)").fullmatch
 """Set apart by white space, only a number with a dot in it is a version: `Phone 7490` is a model."""
 
 

@@ -213,18 +213,23 @@ def _compiled(key: str, pattern: str, flags: int = 0) -> re.Pattern[str]:
         raise _wrong(f"{key}: {error}: {pattern}") from None
 
 
-_LITERAL = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]")
-_POSSESSIVE = re.compile(r"(?:[*+?]|\{\d*+(?:,\d*+)?\})\+")
-_UNBOUNDED = re.compile(r"[*+]|\{\d*+,\}")
+_LITERAL = re.compile(r"\\.|\[\^?\]?(?>(?:\\.|[^\]\\])*)\]")
+_POSSESSIVE = re.compile(r"(?<!\))(?:[*+?]|\{\d*+(?:,\d*+)?\})\+")
+_AT_LEAST = re.compile(r"\{\d*+,\}")
+_GROUP = re.compile(r"\((?!\?>)[^()*+]*+\)|\(\?>x[*+]?\)")
+"""One that has no unbounded repetition in it, or is atomic and nothing but one."""
 
 
 def is_linear(pattern: str) -> bool:
     """Whether matching a pattern takes time linear in the text: all its unbounded repetitions are possessive.
 
-    What such a repetition took it never gives back, so that the ways to match do not multiply with the length.
+    What such a repetition took it never gives back, so that the ways to match do not multiply with the length. That of
+    a group has to be written as an atomic group around it, `(?>(?:...)*)` (`sipcore.pattern` says why).
     """
-    without_literals = _LITERAL.sub("x", pattern)
-    return _UNBOUNDED.search(_POSSESSIVE.sub("", without_literals)) is None
+    rest = _AT_LEAST.sub("*", _POSSESSIVE.sub("", _LITERAL.sub("x", pattern)))
+    while (shorter := _GROUP.sub("x", rest)) != rest:
+        rest = shorter
+    return "*" not in rest and "+" not in rest
 
 
 def _wrong(message: str) -> LocalError:

@@ -16,11 +16,11 @@ PROOFS = frozenset({"response", "rspauth"})
 """Parameters of Digest that a password could be guessed from (RFC 7616 §5.2)."""
 
 _proof = re.compile(
-    r'(?P<before>(?:response|rspauth)[ \t\r\n]*+=)(?P<secret>(?:"(?:[^"\\]++|\\.)*+"?|[^",]++)*+)',
+    r'(?P<before>(?:response|rspauth)[ \t\r\n]*+=)(?P<secret>(?>(?:"(?>(?:[^"\\]++|\\.)*)"?|[^",]++)*))',
     re.IGNORECASE | re.DOTALL,
 )
 _keyed = re.compile(
-    r"(?P<before>a=crypto:[0-9]{1,9} [A-Z0-9]++(?:_[A-Z0-9]++)++ inline:)(?P<key>[A-Za-z0-9+/=]++|\*++)"
+    r"(?P<before>a=crypto:[0-9]{1,9} [A-Z0-9]++(?>(?:_[A-Z0-9]++)+) inline:)(?P<key>[A-Za-z0-9+/=]++|\*++)"
     r"(?P<behind>(?:\|(?:2\^)?[0-9]{1,9}(?![0-9:]))?(?:\|[0-9]{1,9}:[0-9]{1,4})?)(?=\s|\Z)"
 ).match
 """A key as it should be written (RFC 4568 §9.1), or one that is covered already: what stands around it is no secret,

@@ -25,8 +25,8 @@ _plain = r"[ !#-+\--:<-~]*+"  # neither quoted nor a list, and no semicolon
 # Via, From, To, Call-ID and CSeq in the order of RFC 3261 §7.3.1, or with Call-ID before From, as pjproject has it.
 _usual = re.compile(
     (
-        rf"(SIP/2\.0 {_line})Via: SIP/2\.0/UDP {_plain};(?:(?!branch=){_plain};)*+branch={MAGIC_COOKIE}([0-9a-f.]++)"
-        rf"(?:;{_line}|\r\n)(Call-ID: {_line})?+From: {_line}To: {_line}(?(3)|Call-ID: {_line})CSeq: "
+        rf"(SIP/2\.0 {_line})Via: SIP/2\.0/UDP {_plain};(?>(?:(?!branch=){_plain};)*)branch={MAGIC_COOKIE}([0-9a-f.]++)"
+        rf"(?:;{_line}|\r\n)(?>(Call-ID: {_line})?)From: {_line}To: {_line}(?(3)|Call-ID: {_line})CSeq: "
     ).encode()
 ).match
 

@@ -19,9 +19,9 @@ from sipcore.value import lazy_maker, value
 # Between display name and bracket RFC 3261 §25.1 wants white space after a token, but RFC 4475 §3.1.1.6 has it accepted
 # without.
 _plain = Pattern(
-    rf"({QUOTED}|{TOKEN}++(?:[ \t]++{TOKEN}++)*+)?+[ \t]*+<({PLAIN_SIP_URI})>({GENERIC_PARAMS})", re.DOTALL
+    rf"(?>({QUOTED}|{TOKEN}++(?>(?:[ \t]++{TOKEN}++)*))?)[ \t]*+<({PLAIN_SIP_URI})>({GENERIC_PARAMS})", re.DOTALL
 )
-_is_token_display = Pattern(rf"{TOKEN}++(?:[ \t]++{TOKEN}++)*+")
+_is_token_display = Pattern(rf"{TOKEN}++(?>(?:[ \t]++{TOKEN}++)*)")
 
 
 @value

@@ -25,9 +25,9 @@ _HEAD_END = re.compile(rb"\n\r?\n").search
 TOKEN_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 """What a start line may begin with: a method is a token, and so is SIP (RFC 3261 §25.1)."""
 # Lines of a head that neither continue another one nor have anything to do with Content-Length or its compact form.
-_OTHER_LINES = rb"(?:(?:[^CcLl\s]|[Cc](?!(?i:ontent-length))|[Ll](?![ \t]*+:)).*+\n)*+"
+_OTHER_LINES = rb"(?>(?:(?:[^CcLl\s]|[Cc](?!(?i:ontent-length))|[Ll](?![ \t]*+:)).*+\n)*)"
 _usual_head = Pattern(
-    rb"(?:[A-Za-z0-9\-.!%*_+`'~]++ [!-~]++ )?+SIP/.*+\n"
+    rb"(?>(?:[A-Za-z0-9\-.!%*_+`'~]++ [!-~]++ )?)SIP/.*+\n"
     + _OTHER_LINES
     + rb"(?i:content-length):[ \t]*+([0-9]{1,7})\r\n"
     + _OTHER_LINES

@@ -36,7 +36,7 @@ could hold ten thousand."""
 
 MAX_SELECTIONS = 64
 
-_are_tokens = re.compile(rf"{TOKEN}++(?:[ \t]*+,[ \t]*+{TOKEN}++)*+").fullmatch
+_are_tokens = re.compile(rf"{TOKEN}++(?>(?:[ \t]*+,[ \t]*+{TOKEN}++)*)").fullmatch
 _SEPARATOR = re.compile(r"[ \t]*+,[ \t]*+")
 _UNREAD = object()
 _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}

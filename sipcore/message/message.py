@@ -44,12 +44,12 @@ MAX_CSEQS = 1024
 Envelope = tuple[str, str | None, str | None, str, CSeq]
 """What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
 
-_PARAM = rf"{TOKEN}++(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?+"
+_PARAM = rf"{TOKEN}++(?>(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?)"
 PLAIN_ENVELOPE = (
     rf' [^;,"<\r\n\0 ]++ ([^;,"<\r\n\0 ]++)'
-    rf"(?:;(?!(?i:branch)[;=]){_PARAM})*+;(?i:branch)=({TOKEN}++)(?:;{_PARAM})*+",
+    rf"(?>(?:;(?!(?i:branch)[;=]){_PARAM})*);(?i:branch)=({TOKEN}++)(?>(?:;{_PARAM})*)",
     rf"[^>\r\n\0]*+>;tag=({TOKEN}++)",
-    rf"[^>\r\n\0]*+>(?:;tag=({TOKEN}++))?+",
+    rf"[^>\r\n\0]*+>(?>(?:;tag=({TOKEN}++))?)",
     rf" ({CALL_ID_WORDS})",
     rf" ([0-9]{{1,9}}) ({TOKEN}++)",
 )

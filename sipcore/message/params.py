@@ -18,19 +18,19 @@ MAX_PARAMETERS = 64
 
 _VALUE = rf"(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++|{QUOTED})"
 # token, IPv6 reference, IPv6 address as Via's received has it, or quoted-string
-GENERIC_PARAM = rf"{TOKEN}++(?:={_VALUE})?+"
+GENERIC_PARAM = rf"{TOKEN}++(?>(?:={_VALUE})?)"
 """A generic-param of RFC 3261 §25.1, as a pattern: without white space and without a fault."""
-GENERIC_PARAMS = rf"(?:;{GENERIC_PARAM}){{0,{MAX_PARAMETERS}}}+"
+GENERIC_PARAMS = rf"(?>(?:;{GENERIC_PARAM}){{0,{MAX_PARAMETERS}}})"
 """Parameters, each after its semicolon, as a pattern: not too many."""
 
-_PCHAR = r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})++"
-URI_PARAMS = rf"(?:;{_PCHAR}(?:={_PCHAR})?+){{0,{MAX_PARAMETERS}}}+"
+_PCHAR = r"(?>(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})+)"
+URI_PARAMS = rf"(?>(?:;{_PCHAR}(?>(?:={_PCHAR})?)){{0,{MAX_PARAMETERS}}})"
 """Parameters by uri-parameter of RFC 3261 §25.1, as a pattern: without a fault, not too many."""
 
 _generic = re.compile(GENERIC_PARAMS, re.DOTALL).fullmatch
 _of_uri = re.compile(URI_PARAMS).fullmatch
 _is_value = re.compile(_VALUE, re.DOTALL).fullmatch
-_PIECE = re.compile(rf'(?:[^";]++|{QUOTED})*+', re.DOTALL)
+_PIECE = re.compile(rf'(?>(?:[^";]++|{QUOTED})*)', re.DOTALL)
 
 Item = tuple[str, str | None]
 Matcher = Callable[[str], re.Match[str] | None]

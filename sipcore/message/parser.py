@@ -58,15 +58,15 @@ def _plain_pattern() -> str:
     six and their compact forms begin with, but for the others with a C.
     """
     other = rf"(?![VFTILvftil]|[Cc](?i:all-id|seq|ontent-length)){TOKEN}++:[ -~]*+\r\n"
-    others = rf"(?:{other}){{0,{MAX_OTHERS}}}+"
+    others = rf"(?>(?:{other}){{0,{MAX_OTHERS}}})"
     names = ("Via", "From", "To", "Call-ID", "CSeq", "Content-Length")
     values = (*PLAIN_ENVELOPE, "[ \t]*+([0-9]{1,7})")
     via, from_, to, call_id, *rest = (
         rf"(?>{name}:|{others}{name}:){value}\r\n" for name, value in zip(names, values, strict=True)
     )
-    vias = rf"{via}(?:Via:[ -~]*+\r\n){{0,{MAX_OTHERS}}}+"
-    early = rf"(?:Call-ID:{PLAIN_ENVELOPE[3]}\r\n)?+"
-    late = rf"(?:{call_id})?+"
+    vias = rf"{via}(?>(?:Via:[ -~]*+\r\n){{0,{MAX_OTHERS}}})"
+    early = rf"(?>(?:Call-ID:{PLAIN_ENVELOPE[3]}\r\n)?)"
+    late = rf"(?>(?:{call_id})?)"
     status_line = rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) ([ -~]*+)"
     request_line = rf"({'|'.join(KNOWN)}) ((?!<)[!-~]++) {re.escape(VERSION)}"
     return rf"({status_line}|{request_line})\r\n{vias}{early}{from_}{to}{late}{''.join(rest)}{others}\r\n"

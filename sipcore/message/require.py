@@ -31,7 +31,7 @@ from sipcore.message.uri import Place, SipUri
 from sipcore.value import value
 
 # Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
-_CONTROL = re.compile(r"(?<!\\)(?:\\\\)*+[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
+_CONTROL = re.compile(r"(?<!\\)(?>(?:\\\\)*)[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
 TRYING = 100
 _MANDATORY: tuple[Row[object], ...] = (VIA, FROM, TO, CALL_ID, CSEQ)
 

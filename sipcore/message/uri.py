@@ -22,28 +22,30 @@ MAX_URI = 4096
 MAX_PORT = 65535
 
 _ESCAPED = "%[0-9A-Fa-f]{2}"
-_LABEL = "[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
-_TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?:-++[A-Za-z0-9]++)*+"
+_LABEL = "[A-Za-z0-9]++(?>(?:-++[A-Za-z0-9]++)*)"
+_TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?>(?:-++[A-Za-z0-9]++)*)"
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_NAME = rf"(?:{_LABEL}\.)*+{_TOP_LABEL}"
+_NAME = rf"(?>(?:{_LABEL}\.)*){_TOP_LABEL}"
 _NAME_OR_IPV4 = rf"(?:{_NAME}|{_OCTET}(?:\.{_OCTET}){{3}})"
 HOST = rf"(?:{_NAME_OR_IPV4}|\[[0-9A-Fa-f:.]++\])"
 """A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
 which the grammar allows, is left out: `check_host` does both."""
 
-_USER = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|{_ESCAPED})++"
-_PASSWORD = rf"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*+"
+_USER = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|{_ESCAPED})+)"
+_PASSWORD = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*)"
 PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})"
 """A port up to 65535, as a pattern."""
 _HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{_ESCAPED})"
-_HEADER = f"{_HEADER_PART}++={_HEADER_PART}*+"
-_HEADERS = f"{_HEADER}(?:&{_HEADER})*+"
+_HEADER = f"(?>{_HEADER_PART}+)=(?>{_HEADER_PART}*)"
+_HEADERS = f"{_HEADER}(?>(?:&{_HEADER})*)"
 PLAIN_SIP_URI = (
-    rf"[sS][iI][pP][sS]?:(?:{_USER}(?::{_PASSWORD})?@)?+{_NAME_OR_IPV4}(?::{PORT})?+{URI_PARAMS}(?:\?{_HEADERS})?+"
+    rf"[sS][iI][pP][sS]?:(?>(?:{_USER}(?::{_PASSWORD})?@)?){_NAME_OR_IPV4}(?>(?::{PORT})?){URI_PARAMS}"
+    rf"(?>(?:\?{_HEADERS})?)"
 )
 """A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""
 _sip_uri = Pattern(
-    rf"([sS][iI][pP][sS]?):(?:({_USER})(?::({_PASSWORD}))?@)?+({HOST})(?::({PORT}))?+({URI_PARAMS})(?:\?({_HEADERS}))?+"
+    rf"([sS][iI][pP][sS]?):(?>(?:({_USER})(?::({_PASSWORD}))?@)?)({HOST})(?>(?::({PORT}))?)({URI_PARAMS})"
+    rf"(?>(?:\?({_HEADERS}))?)"
 )
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
 _is_user = Pattern(_USER)
@@ -52,14 +54,14 @@ _are_headers = re.compile(_HEADERS).fullmatch
 _is_host = Pattern(HOST)
 _is_name = re.compile(_NAME).fullmatch
 _is_port = re.compile("[0-9]{1,5}").fullmatch
-_is_absolute = re.compile(rf"(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})++").fullmatch
+_is_absolute = re.compile(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})+)").fullmatch
 _is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
 _is_local_number = re.compile(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+").fullmatch
 
 # What is met although the grammar does not allow it, and can still be read in one way only.
-_is_odd_host = re.compile(r"[A-Za-z0-9_]++(?:[.\-]++[A-Za-z0-9_]++)*+\.?").fullmatch
+_is_odd_host = re.compile(r"[A-Za-z0-9_]++(?>(?:[.\-]++[A-Za-z0-9_]++)*)\.?").fullmatch
 _ODD_HEADER = r"""[^\x00-\x20\x7f"<>&=]++=[^\x00-\x20\x7f"<>&]*+"""
-_are_odd_headers = re.compile(f"{_ODD_HEADER}(?:&{_ODD_HEADER})*+").fullmatch
+_are_odd_headers = re.compile(f"{_ODD_HEADER}(?>(?:&{_ODD_HEADER})*)").fullmatch
 _NOT_IN_USER = re.compile(r"""[\x00-\x20\x7f"<>]""")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 

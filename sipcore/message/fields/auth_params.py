@@ -16,7 +16,7 @@ MAX_AUTH_PARAMETERS = 32
 """Parameters of one challenge or of one's credentials. IMS credentials with all extensions have about sixteen."""
 
 _VALUE = rf"(?:{QUOTED}|{TOKEN}++)"
-_PLAIN = re.compile(rf"{TOKEN}++={_VALUE}(?:,[ \t]*+{TOKEN}++={_VALUE})*+\Z", re.DOTALL).match
+_PLAIN = re.compile(rf"{TOKEN}++={_VALUE}(?>(?:,[ \t]*+{TOKEN}++={_VALUE})*)\Z", re.DOTALL).match
 _PAIR = re.compile(rf"({TOKEN}++)=({_VALUE})", re.DOTALL)
 _PARAMETER = re.compile(rf'([^ \t\r\n=,"]++)[ \t]*+=[ \t]*+({QUOTED}|[^ \t\r\n,"]*+)[ \t]*+', re.DOTALL).match
 _GAP = re.compile(r"[ \t,]*+").match

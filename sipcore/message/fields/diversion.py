@@ -9,7 +9,7 @@ from sipcore.message.fields.parameterized import NUMBER, Kind, check, number_of
 from sipcore.message.uri import SipUri
 from sipcore.value import value
 
-_INDEX: Kind = (re.compile(r"[0-9]++(?:\.[0-9]++)*+").fullmatch, Deviation.ODD_PARAMETER_VALUE)
+_INDEX: Kind = (re.compile(r"[0-9]++(?>(?:\.[0-9]++)*)").fullmatch, Deviation.ODD_PARAMETER_VALUE)
 _DIVERSION: dict[str, Kind] = {"counter": NUMBER, "limit": NUMBER}
 _HISTORY: dict[str, Kind] = {"index": _INDEX, "rc": _INDEX, "mp": _INDEX, "np": _INDEX}
 

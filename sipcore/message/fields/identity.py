@@ -20,7 +20,7 @@ MAX_PRIVACY = 256
 # The ABNF of RFC 8224 §4 names plain base64; a PASSporT is base64url (RFC 8225 §8, RFC 7515 §2), so both pass.
 _DIGEST = re.compile(r'[A-Za-z0-9+/\-_=.]++|"[A-Za-z0-9+/= \t]++"').match
 _PIECE = re.compile(
-    rf"[ \t]*+;[ \t]*+({TOKEN}++)(?:[ \t]*+=[ \t]*+(<[^<>\x00-\x1f]*+>|{QUOTED}|{TOKEN}++))?+[ \t]*+", re.DOTALL
+    rf"[ \t]*+;[ \t]*+({TOKEN}++)(?>(?:[ \t]*+=[ \t]*+(<[^<>\x00-\x1f]*+>|{QUOTED}|{TOKEN}++))?)[ \t]*+", re.DOTALL
 ).match
 
 

@@ -12,7 +12,7 @@ from sipcore.value import value
 # Other than a generic-param, an access-info may be a value without a name: RFC 7315 §5.4 extension-access-info.
 _ACCESS_INFO = re.compile(
     rf"[ \t]*+;[ \t]*+({TOKEN}++|{QUOTED}|\[[0-9A-Fa-f:.]++\])"
-    rf"(?:[ \t]*+=[ \t]*+({QUOTED}|(?:{TOKEN}|[\[\]:/])++))?+[ \t]*+",
+    rf"(?>(?:[ \t]*+=[ \t]*+({QUOTED}|(?>(?:{TOKEN}|[\[\]:/])+)))?)[ \t]*+",
     re.DOTALL,
 ).match
 

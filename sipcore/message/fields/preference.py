@@ -9,7 +9,7 @@ from sipcore.message.params import NO_PARAMS, Params
 from sipcore.value import value
 
 # RFC 3261 §25.1 allows letters only; RFC 5646 §2.1, which names languages today, also digits, as in es-419.
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*+").fullmatch
+_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?>(?:-[A-Za-z0-9]{1,8})*)").fullmatch
 _PRIORITY = re.compile(r"([A-Za-z0-9\-!%*_+`'~]++)\.([A-Za-z0-9\-!%*_+`'~]++)").fullmatch
 _WEIGHT: dict[str, Kind] = {"q": Q}
 

@@ -17,7 +17,7 @@ MAX_FORWARDS_LIMIT = 255
 """RFC 3261 §20.22: Max-Forwards is an integer from 0 to 255."""
 
 _WORD = r"[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]++"
-CALL_ID_WORDS = rf"{_WORD}(?:@{_WORD})?+"
+CALL_ID_WORDS = rf"{_WORD}(?>(?:@{_WORD})?)"
 """A Call-ID by RFC 3261 §25.1 callid, as a pattern."""
 _is_call_id = re.compile(CALL_ID_WORDS).fullmatch
 _plain_cseq = re.compile(rf"([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
@@ -25,7 +25,7 @@ _is_few_digits = re.compile(r"[0-9]{1,9}").fullmatch
 _is_digits = re.compile(r"[0-9]++").fullmatch
 _is_hexadecimal = re.compile(r"[0-9A-Fa-f]++").fullmatch
 _is_mime_version = re.compile(r"[0-9]++\.[0-9]++").fullmatch
-_is_event_type = re.compile(r"[A-Za-z0-9\-!%*_+`'~]++(?:\.[A-Za-z0-9\-!%*_+`'~]++)*+").fullmatch
+_is_event_type = re.compile(r"[A-Za-z0-9\-!%*_+`'~]++(?>(?:\.[A-Za-z0-9\-!%*_+`'~]++)*)").fullmatch
 _is_message_id = re.compile(r"<[^\x00-\x20<>@\x7f]++@[^\x00-\x20<>@\x7f]++>").fullmatch
 
 

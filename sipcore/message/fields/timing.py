@@ -10,10 +10,10 @@ from sipcore.message.params import NO_PARAMS, Params
 from sipcore.value import value
 
 _REFRESHER: dict[str, Kind] = {"refresher": one_of("uas", "uac")}
-_PLAIN = re.compile(r"([0-9]{1,9})(?:;refresher=(ua[cs]))?+").fullmatch
+_PLAIN = re.compile(r"([0-9]{1,9})(?>(?:;refresher=(ua[cs]))?)").fullmatch
 _PLAIN_PARAMS = {None: NO_PARAMS, "uac": Params((("refresher", "uac"),)), "uas": Params((("refresher", "uas"),))}
 _DURATION: dict[str, Kind] = {"duration": SECONDS}
-_TIMESTAMP = re.compile(r"([0-9]++(?:\.[0-9]*+)?+)(?:[ \t]++([0-9]*+(?:\.[0-9]*+)?+))?+").fullmatch
+_TIMESTAMP = re.compile(r"([0-9]++(?>(?:\.[0-9]*+)?))(?>(?:[ \t]++([0-9]*+(?>(?:\.[0-9]*+)?)))?)").fullmatch
 _parentheses = re.compile(r"\\.|[()]", re.DOTALL).finditer
 
 MAX_COMMENT_DEPTH = 16

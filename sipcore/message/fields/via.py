@@ -16,12 +16,12 @@ MAX_TTL = 255
 
 # Parameters whose values are addresses or numbers either are so plainly, or are left to the slow path.
 _PARAMS = (
-    rf"(?:;(?:rport(?:={PORT})?+|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})(?=;|$))"
-    rf"{{0,{MAX_PARAMETERS}}}+"
+    rf"(?>(?:;(?:rport(?>(?:={PORT})?)|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})(?=;|$))"
+    rf"{{0,{MAX_PARAMETERS}}})"
 )
-_plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?::({PORT}))?+({_PARAMS})", re.DOTALL)
+_plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?>(?::({PORT}))?)({_PARAMS})", re.DOTALL)
 _protocol = re.compile(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++").match
-_sent_by = re.compile(r"(\[[^\]]*+\]|[^ \t:]++)(?:[ \t]*+:[ \t]*+([^ \t]++))?+").fullmatch
+_sent_by = re.compile(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)").fullmatch
 _is_small_number = re.compile("[0-9]{1,5}").fullmatch
 
 

@@ -95,11 +95,39 @@ def test_faults_are_told(text: str, message: str) -> None:
         read(text)
 
 
-@pytest.mark.parametrize("pattern", ["abc", "a++b*+c{2,}+", r"\*\+[*+]", "a?b{1,3}", "(?:a|b)++", "a?+", r"[\]*]x"])
+LINEAR = [
+    "abc",
+    "a++b*+c{2,}+",
+    r"\*\+[*+]",
+    "a?b{1,3}",
+    "a?+",
+    r"[\]*]x",
+    "(?>(?:a|b)+)",
+    "(?>(?:a|(?>(b)*))+)",
+    "(?>(?:a|b){2,})(c){1,2}",
+]
+BACKTRACKING = [
+    "a*",
+    "a+b",
+    "a*?b",
+    "(?:a|b)*",
+    "a{2,}",
+    "(a{2,}b)",
+    r"\\*",
+    "[a]+",
+    "(?:a|b)++",
+    "(?:ab)?+",
+    "(?>(?:a*b)*)",
+    "(?>(?:a)*b)",
+    "(?>(?:a){2,}b)",
+]
+
+
+@pytest.mark.parametrize("pattern", LINEAR)
 def test_linear_patterns(pattern: str) -> None:
     assert is_linear(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["a*", "a+b", "a*?b", "(?:a|b)*", "a{2,}", r"\\*", "[a]+"])
+@pytest.mark.parametrize("pattern", BACKTRACKING)
 def test_patterns_that_may_backtrack(pattern: str) -> None:
     assert not is_linear(pattern)
