@@ -269,7 +269,8 @@ def benchmarks() -> Iterator[Benchmark]:
     sipp = shutil.which("sipp")
     lack = lacking("callee") or (None if sipp else Excluded("sipcore", "no SIPp (Debian: sip-tester)", lacking=True))
     if lack is not None:
-        yield Benchmark("calls.caller", lack, ())
+        for name in ("caller", "awaited", "callee"):
+            yield Benchmark(f"calls.{name}", lack, ())
     else:
         with responder("callee") as port:
             peer = Sampled("SIPp", partial(sipp_calls, port))

@@ -1,5 +1,6 @@
 """Flows as files: the same seed and the same clock give the same bytes."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "golden"
 
 def render(flow: Flow) -> str:
     """A flow as text."""
-    return f"{flow.__doc__}\n\n{flow().ladder()}"
+    return f"{inspect.getdoc(flow)}\n\n{flow().ladder()}"
 
 
 def write(flows: dict[str, Flow]) -> None:

@@ -27,10 +27,15 @@ class Tap:
 
     def __init__(self) -> None:
         self.log: list[tuple[Direction, Flow, Message]] = []
+        self._received: set[tuple[Flow, bytes]] = set()
 
     def take(self, record: TraceRecord) -> None:
         """Keep a message; the other records pass."""
         if isinstance(record, MessageTrace) and record.attempt == 0:
+            if record.direction is Direction.RECEIVED:
+                if (record.flow, record.data) in self._received:  # a machine that stalls makes the peer repeat itself
+                    return
+                self._received.add((record.flow, record.data))
             self.log.append((record.direction, record.flow, parse_message(record.data)))
 
     def sent(self, *methods: str) -> list[Request]:

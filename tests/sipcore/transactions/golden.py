@@ -3,6 +3,7 @@
 `python -m tests.sipcore.transactions.golden` writes the files anew; read what changed before you keep it.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def render(flow: Callable[[], Network]) -> str:
     network = flow()
     network.run(200)
     lines = [line for at, name, effect in network.log for line in described(at, name, effect)]
-    return "\n".join([str(flow.__doc__), "", *lines, ""])
+    return "\n".join([str(inspect.getdoc(flow)), "", *lines, ""])
 
 
 def described(at: float, name: str, effect: Effect) -> Iterator[str]:
