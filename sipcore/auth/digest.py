@@ -173,6 +173,8 @@ def userhash_of(algorithm: Algorithm, username: str, realm: str) -> str:
 
 def encodable(text: str, what: str) -> str:
     """`text` in Normalization Form C (RFC 7616 §4). Raises UnsafeValue where it holds what UTF-8 cannot carry."""
+    if text.isascii():
+        return text
     normal = unicodedata.normalize("NFC", text)
     if _UNENCODABLE.search(normal):
         raise UnsafeValue(f"{what} holds a lone surrogate", section="RFC 7616 §4")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import QUOTED, TOKEN, is_quoted, quote, require_safe, require_token, unquote
+from sipcore.pattern import Pattern
 from sipcore.value import lazy_maker, value
 
 MAX_PARAMETERS = 64
@@ -27,10 +28,10 @@ _PCHAR = r"(?>(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})+)"
 URI_PARAMS = rf"(?>(?:;{_PCHAR}(?>(?:={_PCHAR})?)){{0,{MAX_PARAMETERS}}})"
 """Parameters by uri-parameter of RFC 3261 §25.1, as a pattern: without a fault, not too many."""
 
-_generic = re.compile(GENERIC_PARAMS, re.DOTALL).fullmatch
-_of_uri = re.compile(URI_PARAMS).fullmatch
-_is_value = re.compile(_VALUE, re.DOTALL).fullmatch
-_PIECE = re.compile(rf'(?>(?:[^";]++|{QUOTED})*)', re.DOTALL)
+_generic = Pattern(GENERIC_PARAMS, re.DOTALL)
+_of_uri = Pattern(URI_PARAMS)
+_is_value = Pattern(_VALUE, re.DOTALL)
+_PIECE = Pattern(rf'(?>(?:[^";]++|{QUOTED})*)', re.DOTALL)
 
 Item = tuple[str, str | None]
 Matcher = Callable[[str], re.Match[str] | None]
@@ -61,12 +62,12 @@ class Params:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Params":
         """Read `;a=b;c` by generic-param of RFC 3261 §25.1; an empty text gives no parameters."""
-        return _parse(text, notes, _generic)
+        return _parse(text, notes, _generic.fullmatch)
 
     @classmethod
     def parse_uri(cls, text: str, notes: Notes | None = None) -> "Params":
         """Read `;a=b;c` by uri-parameter of RFC 3261 §25.1."""
-        return _parse(text, notes, _of_uri)
+        return _parse(text, notes, _of_uri.fullmatch)
 
     def get(self, name: str) -> str | None:
         """The first value of `name` (in lower case) as written; None when it is absent, and "" for a bare name."""
@@ -127,7 +128,7 @@ def of(**named: str | int | bool | None) -> Params:
             items.append((name, None))
         elif content is not None and content is not False:
             text = str(content)
-            items.append((name, text if _is_value(text) else quote(text)))
+            items.append((name, text if _is_value.fullmatch(text) else quote(text)))
     return Params(tuple(items))
 
 

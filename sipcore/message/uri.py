@@ -50,18 +50,18 @@ _sip_uri = Pattern(
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
 _is_user = Pattern(_USER)
 _is_password = Pattern(_PASSWORD)
-_are_headers = re.compile(_HEADERS).fullmatch
+_are_headers = Pattern(_HEADERS)
 _is_host = Pattern(HOST)
-_is_name = re.compile(_NAME).fullmatch
+_is_name = Pattern(_NAME)
 _is_port = re.compile("[0-9]{1,5}").fullmatch
-_is_absolute = re.compile(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})+)").fullmatch
+_is_absolute = Pattern(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})+)")
 _is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
 _is_local_number = re.compile(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+").fullmatch
 
 # What is met although the grammar does not allow it, and can still be read in one way only.
-_is_odd_host = re.compile(r"[A-Za-z0-9_]++(?>(?:[.\-]++[A-Za-z0-9_]++)*)\.?").fullmatch
+_is_odd_host = Pattern(r"[A-Za-z0-9_]++(?>(?:[.\-]++[A-Za-z0-9_]++)*)\.?")
 _ODD_HEADER = r"""[^\x00-\x20\x7f"<>&=]++=[^\x00-\x20\x7f"<>&]*+"""
-_are_odd_headers = re.compile(f"{_ODD_HEADER}(?>(?:&{_ODD_HEADER})*)").fullmatch
+_are_odd_headers = Pattern(f"{_ODD_HEADER}(?>(?:&{_ODD_HEADER})*)")
 _NOT_IN_USER = re.compile(r"""[\x00-\x20\x7f"<>]""")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -280,9 +280,9 @@ def _read_sip(scheme: str, text: str, begin: int, notes: Notes | None) -> SipUri
     where, semicolon, parameters = before.partition(";")
     host, port = parse_hostport(where, text, notes, begin)
     params = _checked_params(semicolon + parameters, text, begin + len(where), notes)
-    if question and not _are_headers(headers):
+    if question and not _are_headers.fullmatch(headers):
         offset = begin + len(before) + 1
-        if not _are_odd_headers(headers):
+        if not _are_odd_headers.fullmatch(headers):
             raise ParseError("URI headers are name=value", section="RFC 3261 §25.1", text=text, offset=offset)
         tolerate(notes, Deviation.UNESCAPED_CHARACTER, text, offset)
     return SipUri(host, user, port, params, scheme, password, headers if question else None, text)
@@ -343,8 +343,8 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
             tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
         if not _read_ipv6(host):
             raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
-    elif not _is_host.fullmatch(host) and not (host[-1:] == "." and _is_name(host[:-1])):
-        if not _is_odd_host(host):
+    elif not _is_host.fullmatch(host) and not (host[-1:] == "." and _is_name.fullmatch(host[:-1])):
+        if not _is_odd_host.fullmatch(host):
             raise ParseError("neither a host name nor an address", section="RFC 3261 §25.1", text=text, offset=offset)
         tolerate(notes, Deviation.ODD_HOST, text, offset)
 
@@ -376,7 +376,7 @@ def _read_tel(text: str, begin: int, notes: Notes | None) -> TelUri:
 
 def _read_other(scheme: str, text: str, begin: int, notes: Notes | None) -> OtherUri:
     rest = text[begin:]
-    if not _is_absolute(rest):
+    if not _is_absolute.fullmatch(rest):
         if not rest or not rest.isprintable() or _NOT_IN_USER.search(rest) or _BAD_ESCAPE.search(rest):
             raise ParseError("not a URI", section="RFC 3261 §25.1", text=text, offset=begin)
         tolerate(notes, Deviation.UNESCAPED_CHARACTER, text, begin)

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import QUOTED, TOKEN, is_token, quote, require_safe, require_token, unquote
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 MAX_AUTH_PARAMETERS = 32
 """Parameters of one challenge or of one's credentials. IMS credentials with all extensions have about sixteen."""
 
 _VALUE = rf"(?:{QUOTED}|{TOKEN}++)"
-_PLAIN = re.compile(rf"{TOKEN}++={_VALUE}(?>(?:,[ \t]*+{TOKEN}++={_VALUE})*)\Z", re.DOTALL).match
+_PLAIN = Pattern(rf"{TOKEN}++={_VALUE}(?>(?:,[ \t]*+{TOKEN}++={_VALUE})*)\Z", re.DOTALL)
 _PAIR = re.compile(rf"({TOKEN}++)=({_VALUE})", re.DOTALL)
-_PARAMETER = re.compile(rf'([^ \t\r\n=,"]++)[ \t]*+=[ \t]*+({QUOTED}|[^ \t\r\n,"]*+)[ \t]*+', re.DOTALL).match
+_PARAMETER = Pattern(rf'([^ \t\r\n=,"]++)[ \t]*+=[ \t]*+({QUOTED}|[^ \t\r\n,"]*+)[ \t]*+', re.DOTALL)
 _GAP = re.compile(r"[ \t,]*+").match
 
 Item = tuple[str, str]
@@ -105,7 +106,7 @@ def quoted_as_needed(rule: QuoteRule, *items: tuple[str, str | None]) -> AuthPar
 
 def parse_prefix(text: str, position: int, notes: Notes | None, rule: QuoteRule) -> tuple[AuthParams, int]:
     """Read parameters from `position` on as far as they go: the parameters, and where something else begins."""
-    if _PLAIN(text, position):
+    if _PLAIN.match(text, position):
         plain = _PAIR.findall(text, position)
         if _is_faultless(plain, rule):
             return AuthParams(tuple(plain)), len(text)
@@ -124,7 +125,7 @@ def _parse_odd(text: str, position: int, notes: Notes | None, rule: QuoteRule) -
     items: list[Item] = []
     comma = True
     for _ in range(MAX_AUTH_PARAMETERS + 1):
-        match = _PARAMETER(text, position)
+        match = _PARAMETER.match(text, position)
         if match is None:
             return AuthParams(tuple(items)), position
         if not comma:

@@ -18,6 +18,7 @@ from sipcore.message.fields.auth_params import (
     parse_prefix,
     quoted_as_needed,
 )
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 DIGEST = "Digest"
@@ -38,7 +39,7 @@ CREDENTIALS_QUOTES = QuoteRule(
 INFO_QUOTES = QuoteRule(frozenset({"nextnonce", "rspauth", "cnonce"}), frozenset({"qop", "nc"}))
 """RFC 7616 §3.5."""
 
-_SCHEME = re.compile(rf"[ \t]*+({TOKEN}++)(?:[ \t]++|\Z)").match
+_SCHEME = Pattern(rf"[ \t]*+({TOKEN}++)(?:[ \t]++|\Z)")
 _TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]++=*+)[ \t]*+\Z").match  # RFC 7235 §2.1
 _NONCE_COUNT = re.compile(r"[0-9A-Fa-f]{8}").fullmatch
 _SHORT_COUNT = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
@@ -270,7 +271,7 @@ class AuthenticationInfo:
 
         Some servers begin it with a scheme as if it were a challenge; that is tolerated and kept.
         """
-        match = _SCHEME(text)
+        match = _SCHEME.match(text)
         scheme, start = ("", 0)
         if match and text[match.end() : match.end() + 1] != "=":
             scheme, start = match[1], match.end()
@@ -322,7 +323,7 @@ def _parse_all(text: str, notes: Notes | None, rule: QuoteRule) -> list[_Parts]:
     found: list[_Parts] = []
     position = 0
     while not found or position < len(text):
-        match = _SCHEME(text, position)
+        match = _SCHEME.match(text, position)
         if match is None or len(found) >= MAX_COMBINED:
             what = "parameter" if found else "scheme"
             raise ParseError(f"not an authentication {what}", section="RFC 3261 §25.1", text=text, offset=position)

@@ -15,7 +15,7 @@ _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST
 """Hours east of Greenwich (RFC 5322 §4.3); any other name counts as GMT there."""
 
 _FORM = r"([A-Z][a-z]{2}), ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
-_RFC_1123 = re.compile(_FORM).fullmatch
+_RFC_1123 = Pattern(_FORM)
 _RFC_1123_ANY_CASE = Pattern(_FORM, re.IGNORECASE | re.ASCII)
 _LOOSE = Pattern(
     r"(?>(?:([A-Za-z]{3})[a-z]*+[ \t]*+,?+[ \t]*+)?)([0-9]{1,2})[ \t\-]++"
@@ -33,7 +33,7 @@ class Date:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Date":
         """Read a Date; raises ParseError."""
-        match = _RFC_1123(text)
+        match = _RFC_1123.fullmatch(text)
         try:
             return cls(_read(match, notes) if match else _read_loosely(text.strip(" \t"), notes))
         except (KeyError, ValueError, OverflowError):

@@ -12,6 +12,7 @@ from sipcore.message.address import Address
 from sipcore.message.fields.addresses import parse_name_addr
 from sipcore.message.fields.parameterized import scan
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 MAX_PRIVACY = 256
@@ -19,9 +20,9 @@ MAX_PRIVACY = 256
 
 # The ABNF of RFC 8224 §4 names plain base64; a PASSporT is base64url (RFC 8225 §8, RFC 7515 §2), so both pass.
 _DIGEST = re.compile(r'[A-Za-z0-9+/\-_=.]++|"[A-Za-z0-9+/= \t]++"').match
-_PIECE = re.compile(
+_PIECE = Pattern(
     rf"[ \t]*+;[ \t]*+({TOKEN}++)(?>(?:[ \t]*+=[ \t]*+(<[^<>\x00-\x1f]*+>|{QUOTED}|{TOKEN}++))?)[ \t]*+", re.DOTALL
-).match
+)
 
 
 @value
@@ -38,7 +39,7 @@ class Identity:
         match = _DIGEST(stripped)
         if not match:
             raise ParseError("not a signed identity digest", section="RFC 8224 §4", text=text)
-        identity = cls(match[0], scan(stripped, match.end(), _PIECE, "RFC 8224 §4"))
+        identity = cls(match[0], scan(stripped, match.end(), _PIECE.match, "RFC 8224 §4"))
         if identity.info is None:
             tolerate(notes, Deviation.IDENTITY_WITHOUT_INFO, text)
         return identity

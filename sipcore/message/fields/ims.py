@@ -7,14 +7,15 @@ from sipcore.errors import ParseError
 from sipcore.grammar import QUOTED, TOKEN, is_token, unquote
 from sipcore.message.fields.parameterized import cut_quoted, scan
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 # Other than a generic-param, an access-info may be a value without a name: RFC 7315 §5.4 extension-access-info.
-_ACCESS_INFO = re.compile(
+_ACCESS_INFO = Pattern(
     rf"[ \t]*+;[ \t]*+({TOKEN}++|{QUOTED}|\[[0-9A-Fa-f:.]++\])"
     rf"(?>(?:[ \t]*+=[ \t]*+({QUOTED}|(?>(?:{TOKEN}|[\[\]:/])+)))?)[ \t]*+",
     re.DOTALL,
-).match
+)
 
 
 @value
@@ -30,7 +31,7 @@ class AccessNetworkInfo:
         access = text.partition(";")[0]
         if not is_token(access.strip(" \t")):
             raise ParseError("the access type is not a token", section="RFC 7315 §5.4", text=text)
-        return cls(access.strip(" \t"), scan(text, len(access), _ACCESS_INFO, "RFC 7315 §5.4"))
+        return cls(access.strip(" \t"), scan(text, len(access), _ACCESS_INFO.match, "RFC 7315 §5.4"))
 
     @property
     def is_network_provided(self) -> bool:

@@ -7,9 +7,10 @@ from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN
 from sipcore.message.fields.parameterized import Kind, Q, check, cut_token, q_of
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
-_TYPE = re.compile(rf"[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+(;.*+)?", re.DOTALL).fullmatch
+_TYPE = Pattern(rf"[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+(;.*+)?", re.DOTALL)
 _WEIGHT: dict[str, Kind] = {"q": Q}
 
 
@@ -57,7 +58,7 @@ def parse_media_range(text: str, notes: Notes | None = None) -> MediaType:
 
 
 def _read_type(text: str, notes: Notes | None) -> MediaType:
-    match = _TYPE(text)
+    match = _TYPE.fullmatch(text)
     if not match:
         raise ParseError("not a media type", section="RFC 3261 §25.1", text=text)
     first, second, params = match.groups()

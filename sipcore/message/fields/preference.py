@@ -6,11 +6,12 @@ from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.message.fields.parameterized import Kind, Q, check, cut, cut_token, q_of
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 # RFC 3261 §25.1 allows letters only; RFC 5646 §2.1, which names languages today, also digits, as in es-419.
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?>(?:-[A-Za-z0-9]{1,8})*)").fullmatch
-_PRIORITY = re.compile(r"([A-Za-z0-9\-!%*_+`'~]++)\.([A-Za-z0-9\-!%*_+`'~]++)").fullmatch
+_PRIORITY = Pattern(r"([A-Za-z0-9\-!%*_+`'~]++)\.([A-Za-z0-9\-!%*_+`'~]++)")
 _WEIGHT: dict[str, Kind] = {"q": Q}
 
 
@@ -100,7 +101,7 @@ class ResourcePriority:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "ResourcePriority":
         """Read one value of Resource-Priority or Accept-Resource-Priority; raises ParseError."""
-        match = _PRIORITY(text.strip(" \t"))
+        match = _PRIORITY.fullmatch(text.strip(" \t"))
         if not match:
             raise ParseError("not namespace.priority", section="RFC 4412 §3.1", text=text)
         return cls(match[1], match[2])

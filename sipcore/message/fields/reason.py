@@ -8,10 +8,11 @@ from sipcore.grammar import QUOTED, is_token, quote, require_token, unquote
 from sipcore.message.fields.parameterized import NUMBER, Kind, check, cut_token, number_of
 from sipcore.message.params import NO_PARAMS, Params
 from sipcore.message.uri import parse_hostport
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 _CAUSE: dict[str, Kind] = {"cause": NUMBER}
-_WARNING = re.compile(rf'([0-9]{{3}})[ \t]++([^ \t"]++)[ \t]++({QUOTED}|[^"]++)', re.DOTALL).fullmatch
+_WARNING = Pattern(rf'([0-9]{{3}})[ \t]++([^ \t"]++)[ \t]++({QUOTED}|[^"]++)', re.DOTALL)
 
 
 @value
@@ -53,7 +54,7 @@ class WarningValue:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "WarningValue":
         """Read one value of Warning; raises ParseError."""
-        match = _WARNING(text.strip(" \t"))
+        match = _WARNING.fullmatch(text.strip(" \t"))
         if not match:
             raise ParseError("a warning is a code, a host and a quoted text", section="RFC 3261 §20.43", text=text)
         code, agent, words = match.groups()

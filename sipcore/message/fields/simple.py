@@ -7,6 +7,7 @@ from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN, is_token, parse_number
 from sipcore.message.fields.parameterized import MAX_SECONDS
 from sipcore.message.uri import Uri, parse_uri
+from sipcore.pattern import Pattern
 from sipcore.value import maker, value
 
 MAX_CSEQ = 2**31 - 1
@@ -19,13 +20,13 @@ MAX_FORWARDS_LIMIT = 255
 _WORD = r"[A-Za-z0-9\-.!%*_+`'~()<>:\\\"/\[\]?{}]++"
 CALL_ID_WORDS = rf"{_WORD}(?>(?:@{_WORD})?)"
 """A Call-ID by RFC 3261 §25.1 callid, as a pattern."""
-_is_call_id = re.compile(CALL_ID_WORDS).fullmatch
+_is_call_id = Pattern(CALL_ID_WORDS)
 _plain_cseq = re.compile(rf"([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
 _is_few_digits = re.compile(r"[0-9]{1,9}").fullmatch
 _is_digits = re.compile(r"[0-9]++").fullmatch
 _is_hexadecimal = re.compile(r"[0-9A-Fa-f]++").fullmatch
 _is_mime_version = re.compile(r"[0-9]++\.[0-9]++").fullmatch
-_is_event_type = re.compile(r"[A-Za-z0-9\-!%*_+`'~]++(?>(?:\.[A-Za-z0-9\-!%*_+`'~]++)*)").fullmatch
+_is_event_type = Pattern(r"[A-Za-z0-9\-!%*_+`'~]++(?>(?:\.[A-Za-z0-9\-!%*_+`'~]++)*)")
 _is_message_id = re.compile(r"<[^\x00-\x20<>@\x7f]++@[^\x00-\x20<>@\x7f]++>").fullmatch
 
 
@@ -97,10 +98,10 @@ def parse_token(text: str, notes: Notes | None = None) -> str:
 
 def parse_call_id(text: str, notes: Notes | None = None) -> str:
     """A Call-ID: a word, or two with an at sign between them (RFC 3261 §25.1 callid), case kept; raises ParseError."""
-    if _is_call_id(text):
+    if _is_call_id.fullmatch(text):
         return text
     stripped = text.strip(" \t")
-    if not _is_call_id(stripped):
+    if not _is_call_id.fullmatch(stripped):
         # A semicolon would begin a parameter wherever a Call-ID is referred to, as in Replaces.
         is_odd = stripped.isprintable() and {" ", ";"}.isdisjoint(stripped) and stripped.strip("@") == stripped
         if not stripped or not is_odd:
@@ -156,7 +157,7 @@ def parse_rseq(text: str, notes: Notes | None = None) -> int:
 def parse_event_type(text: str, notes: Notes | None = None) -> str:
     """An event package with its templates, as in `presence.winfo` (RFC 6665 §8.4); raises ParseError."""
     stripped = text.strip(" \t")
-    if not _is_event_type(stripped):
+    if not _is_event_type.fullmatch(stripped):
         raise ParseError("not an event type", section="RFC 6665 §8.4", text=text)
     return stripped
 

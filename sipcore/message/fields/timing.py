@@ -7,13 +7,14 @@ from sipcore.errors import LimitExceeded, ParseError
 from sipcore.message.fields.parameterized import SECONDS, Kind, check, cut, number_of, one_of
 from sipcore.message.fields.simple import parse_seconds
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 _REFRESHER: dict[str, Kind] = {"refresher": one_of("uas", "uac")}
 _PLAIN = re.compile(r"([0-9]{1,9})(?>(?:;refresher=(ua[cs]))?)").fullmatch
 _PLAIN_PARAMS = {None: NO_PARAMS, "uac": Params((("refresher", "uac"),)), "uas": Params((("refresher", "uas"),))}
 _DURATION: dict[str, Kind] = {"duration": SECONDS}
-_TIMESTAMP = re.compile(r"([0-9]++(?>(?:\.[0-9]*+)?))(?>(?:[ \t]++([0-9]*+(?>(?:\.[0-9]*+)?)))?)").fullmatch
+_TIMESTAMP = Pattern(r"([0-9]++(?>(?:\.[0-9]*+)?))(?>(?:[ \t]++([0-9]*+(?>(?:\.[0-9]*+)?)))?)")
 _parentheses = re.compile(r"\\.|[()]", re.DOTALL).finditer
 
 MAX_COMMENT_DEPTH = 16
@@ -117,7 +118,7 @@ class Timestamp:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Timestamp":
         """Read a Timestamp; raises ParseError."""
-        match = _TIMESTAMP(text.strip(" \t"))
+        match = _TIMESTAMP.fullmatch(text.strip(" \t"))
         if not match:
             raise ParseError("not a timestamp", section="RFC 3261 §20.38", text=text)
         return cls(match[1], match[2] or "")

@@ -20,8 +20,8 @@ _PARAMS = (
     rf"{{0,{MAX_PARAMETERS}}})"
 )
 _plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?>(?::({PORT}))?)({_PARAMS})", re.DOTALL)
-_protocol = re.compile(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++").match
-_sent_by = re.compile(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)").fullmatch
+_protocol = Pattern(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++")
+_sent_by = Pattern(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)")
 _is_small_number = re.compile("[0-9]{1,5}").fullmatch
 
 
@@ -114,7 +114,7 @@ def _check_numbers(params: Params, text: str, offset: int, notes: Notes | None) 
 def _read_slowly(text: str, notes: Notes | None) -> Via:
     """White space around the slashes and the colon, which the grammar allows, odd hosts, and faults."""
     begin = len(text) - len(text.lstrip(" \t"))
-    match = _protocol(text, begin)
+    match = _protocol.match(text, begin)
     if not match:
         raise ParseError("not a Via", section="RFC 3261 §20.42", text=text, offset=begin)
     name, version, transport = match.groups()
@@ -124,7 +124,7 @@ def _read_slowly(text: str, notes: Notes | None) -> Via:
         end = len(text[: text.rindex("(")].rstrip(" \t"))
         tolerate(notes, Deviation.VIA_COMMENT, text, end)
     where, semicolon, rest = text[begin:end].partition(";")
-    sent_by = _sent_by(where.rstrip(" \t"))
+    sent_by = _sent_by.fullmatch(where.rstrip(" \t"))
     if not sent_by:
         raise ParseError("not a host and port", section="RFC 3261 §20.42", text=text, offset=begin)
     host, digits = sent_by.groups()
