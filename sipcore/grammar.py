@@ -8,6 +8,7 @@ in and out. The regular expressions use possessive quantifiers, and atomic group
 import re
 
 from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
+from sipcore.pattern import Pattern
 
 MAX_LIST_VALUES = 128
 """Values of one list-valued header field, all its lines together. Allow and Supported have some thirty; a request that
@@ -26,25 +27,27 @@ match_quoted = re.compile(QUOTED, re.DOTALL).match
 """Match a quoted-string at a place: `match_quoted(text, position)`."""
 
 # What ends a line, and surrogates that no decoding of bytes makes and so no encoding can undo.
-_FORBIDDEN = re.compile("[\r\n\0\ud800-\udc7f\udd00-\udfff]").search
+_FORBIDDEN = Pattern("[\r\n\0\ud800-\udc7f\udd00-\udfff]")
 lonely_nul = re.compile(r"(?<!\\)(?>(?:\\\\)*)(\0)").search
 """Find a NUL, as group 1, that is not the second half of a quoted-pair (RFC 3261 §25.1): no backslash belongs to it."""
 # The look-behind lets a run of white space be tried once, at its beginning, and not again at each of its characters.
 _FOLD = re.compile(r"(?>(?:(?<![ \t])[ \t]++)?)\r?\n[ \t]++")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_BACKSLASH = re.compile(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
-_LIST_PIECE = re.compile(rf'(?>(?:[^",<]++|{QUOTED}|<[^>]*+>)*)', re.DOTALL)
+_LIST_PIECE = Pattern(rf'(?>(?:[^",<]++|{QUOTED}|<[^>]*+>)*)', re.DOTALL)
 _NUMBER = re.compile(r"[0-9]++").fullmatch
 
 
 def is_safe(text: str) -> bool:
     """Whether a text holds no CR, LF or NUL and so cannot begin a header field of its own."""
-    return _FORBIDDEN(text) is None
+    if text.isascii():  # as nearly all are: looking for three characters one by one takes a tenth of the time
+        return "\n" not in text and "\r" not in text and "\0" not in text
+    return _FORBIDDEN.search(text) is None
 
 
 def require_safe(text: str, what: str) -> str:
     """Give `text` back if it may stand in one line; raises UnsafeValue, which names `what`, if it may not."""
-    if _FORBIDDEN(text):
+    if not is_safe(text):
         raise UnsafeValue(f"{what} holds CR, LF or NUL; take them out", section="RFC 3261 §7.3.1")
     return text
 
@@ -54,7 +57,7 @@ def require_field(text: str, what: str) -> str:
 
     Peers may write one, and what is copied from them has to go back as it came: tags, routes, nonces.
     """
-    if _FORBIDDEN(text):
+    if not is_safe(text):
         require_safe(text if lonely_nul(text) else text.replace("\0", ""), what)
     return text
 

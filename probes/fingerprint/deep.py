@@ -179,11 +179,9 @@ class _Maker:
 
 def _respelled(request: Request) -> Request:
     """The same request with some names in the compact form, in odd capitals, and with a blank behind them."""
-    parts, keys = [], []
-    for name, content in request.headers.raw_items():
-        parts.append((_SPELLINGS.get(name, name), ":", content))
-        keys.append(name.lower())
-    return request.with_headers(Headers(parts, keys))
+    items = request.headers.raw_items()
+    lines = [f"{_SPELLINGS.get(name, name)}:{content}" for name, content in items]
+    return request.with_headers(Headers(lines, [name.lower() for name, _ in items]))
 
 
 def heard_in(records: Iterable[TraceRecord]) -> tuple[Response, ...]:

@@ -172,7 +172,7 @@ def _field(name: str, raw: str) -> FieldView:
         return view
     view = replace(view, header=row.name, section=row.section)
     try:
-        typed = Headers([(name, ":", raw)], [key])[row]
+        typed = Headers([f"{name}:{raw}"], [key])[row]
     except ParseError as error:
         return replace(view, problem=error.message)
     values = typed if isinstance(typed, tuple) and not isinstance(row, Single) else (typed,)

@@ -12,7 +12,7 @@ from sipcore.message.fields.via import Via, via_for
 from sipcore.message.headers import Headers, headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL
-from sipcore.message.registry import key_of
+from sipcore.message.registry import CSEQ, FROM, TO, key_of
 from sipcore.message.status import reason_for
 from sipcore.message.uri import Uri
 from sipcore.value import value
@@ -51,6 +51,7 @@ def request(
     Without `via` there is none yet: the transaction adds its own, once the hop is known. Raises UnsafeValue on CR, LF
     or NUL in any value.
     """
+    cseq = CSeq(identity.cseq, method)
     items: list[tuple[str, object]] = [("Via", via)] if via else []
     items += [("Route", address) for address in route]
     items += [
@@ -58,9 +59,12 @@ def request(
         ("From", identity.from_),
         ("To", identity.to),
         ("Call-ID", identity.call_id),
-        ("CSeq", CSeq(identity.cseq, method)),
+        ("CSeq", cseq),
+        *fields,
+        *_of_body(body, content_type),
     ]
-    return Request(method, uri, _with_body([*items, *fields], body, content_type), body)
+    headers = headers_of(*items, typed={FROM: identity.from_, TO: identity.to, CSEQ: cseq})
+    return Request(method, uri, headers, body)
 
 
 def response(
@@ -83,7 +87,8 @@ def response(
     copied = to.headers.only(*_COPIED, *(["Timestamp"] if status == 100 else []))
     if tag and _lacks_tag(to):
         copied = copied.with_suffix("To", f";tag={require_token(tag, 'a tag')}")
-    return Response(status, reason or reason_for(status), copied + _with_body([*fields], body, content_type), body)
+    own = headers_of(*fields, *_of_body(body, content_type))
+    return Response(status, reason or reason_for(status), copied + own, body)
 
 
 def _lacks_tag(request: Request) -> bool:
@@ -117,7 +122,7 @@ class Ends:
         via = via_for(transport, host, port, _mark("branch"))
         self.sent_by = via.sent_by.lower()
         """As responses are compared with it (RFC 3261 §18.1.2)."""
-        self._via = f" {via}"
+        self._via = f"Via: {via}"
         self.contact = contact
         self._contact = headers_of(("Contact", contact)) if contact else None
 
@@ -131,7 +136,7 @@ class Ends:
         if self._contact is not None:
             headers = headers.replaced("Contact") if "Contact" in headers else headers
             headers = headers.before_body(self._contact)
-        return request.with_headers(Headers([("Via", ":", via)], ["via"]) + headers)
+        return request.with_headers(Headers([via], ["via"]) + headers)
 
 
 def _derived(invite: Request, method: str, to: Headers) -> Request:
@@ -148,13 +153,12 @@ def _derived(invite: Request, method: str, to: Headers) -> Request:
     return Request(method, invite.uri_text, headers)
 
 
-def _with_body(items: list[tuple[str, object]], body: bytes, content_type: str) -> Headers:
-    if body and not content_type:
-        raise LocalError("a body needs a Content-Type", section="RFC 3261 §20.15")
+def _of_body(body: bytes, content_type: str) -> list[tuple[str, object]]:
     if content_type:
-        items.append(("Content-Type", content_type))
-    items.append(("Content-Length", len(body)))
-    return headers_of(*items)
+        return [("Content-Type", content_type), ("Content-Length", len(body))]
+    if body:
+        raise LocalError("a body needs a Content-Type", section="RFC 3261 §20.15")
+    return [("Content-Length", 0)]
 
 
 class Draft:
@@ -163,25 +167,25 @@ class Draft:
     Its header fields are checked and written once. A copy takes a tenth of the time that building one does.
     """
 
-    __slots__ = ("_call_id_at", "_from", "_from_at", "_keys", "_model", "_parts")
+    __slots__ = ("_call_id_at", "_from_at", "_keys", "_lines", "_model")
 
     def __init__(self, model: Request) -> None:
         """Take a request as `request` builds it. Raises ParseError where its From cannot be read."""
         sender = model.from_
         marked = model.with_header("From", sender.replace(params=sender.params.replace("tag", _mark("tag"))))
         self._model = model
-        self._parts = [(name, ":", content) for name, content in marked.headers.raw_items()]
-        self._keys = [key_of(name) for name, _, _ in self._parts]
+        items = marked.headers.raw_items()
+        self._lines = [f"{name}:{content}" for name, content in items]
+        self._keys = [key_of(name) for name, _ in items]
         self._from_at, self._call_id_at = self._keys.index("from"), self._keys.index("call-id")
-        self._from = self._parts[self._from_at][2]
 
     def request(self, tag: str, call_id: str) -> Request:
         """The request with a tag and a Call-ID of its own. Raises UnsafeValue on CR, LF or NUL in them."""
         require_safe(tag + call_id, "a tag or Call-ID")
-        parts = self._parts.copy()
-        parts[self._from_at] = ("From", ":", self._from.replace(_mark("tag"), tag))
-        parts[self._call_id_at] = ("Call-ID", ":", f" {call_id}")
-        return self._model.with_headers(Headers(parts, self._keys))
+        lines = self._lines.copy()
+        lines[self._from_at] = lines[self._from_at].replace(_mark("tag"), tag)
+        lines[self._call_id_at] = f"Call-ID: {call_id}"
+        return self._model.with_headers(Headers(lines, self._keys))
 
 
 @value

@@ -1,11 +1,11 @@
 """The header fields of one message: verbatim, in order, and typed on demand. RFC 3261 §7.3.
 
-A field is kept as the text before and after its first colon, folds and white space included, so that what was not
-changed leaves as it came. A typed view is parsed when it is first asked for, and remembered.
+A field is kept as its line, folds and white space included, so that what was not changed leaves as it came. A typed
+view is parsed when it is first asked for, and remembered.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
@@ -24,19 +24,17 @@ from sipcore.grammar import (
 )
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 T = TypeVar("T")
-Part = tuple[str, str, str]
-"""A field as written: name, colon, value."""
-
 MAX_VALUES = 512
 """Values in all header fields of a message together. Real ones have about a hundred; each costs a parse, and a datagram
 could hold ten thousand."""
 
 MAX_SELECTIONS = 64
 
-_are_tokens = re.compile(rf"{TOKEN}++(?>(?:[ \t]*+,[ \t]*+{TOKEN}++)*)").fullmatch
+_are_tokens = Pattern(rf"{TOKEN}++(?>(?:[ \t]*+,[ \t]*+{TOKEN}++)*)")
 _SEPARATOR = re.compile(r"[ \t]*+,[ \t]*+")
 _UNREAD = object()
 _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}
@@ -58,14 +56,16 @@ class Noted:
 class Headers:
     """An immutable, ordered collection of header fields."""
 
-    __slots__ = ("_extra", "_failed", "_keys", "_notes", "_origin", "_parts", "_typed")
+    __slots__ = ("_extra", "_failed", "_keys", "_lines", "_notes", "_origin", "_typed")
 
-    def __init__(self, parts: list[Part], keys: list[str], origin: bytes | None = None) -> None:
+    def __init__(self, lines: list[str], keys: list[str], origin: bytes | None = None) -> None:
         """Take fields as written and their keys, side by side; both lists belong to the new object from here on.
 
+        A field is one text, name, colon and value with its folds, without a line end: a program with thousands of calls
+        keeps as many messages, and what the garbage collector takes goes by how many objects those are made of.
         `origin` is the message that they were read from: with it, an error can tell its byte.
         """
-        self._parts = parts
+        self._lines = lines
         self._keys = keys
         self._origin = origin
         self._typed: dict[Row[object], object] = {}
@@ -123,7 +123,7 @@ class Headers:
             if row in known:
                 found[row] = known[row]
                 continue
-            text = self._parts[index][2].strip(" \t")
+            text = self._lines[index].partition(":")[2].strip(" \t")
             if text and "\n" not in text and not (row in found if single else listed and "," in text):
                 try:
                     value = codec(text, notes)
@@ -188,7 +188,7 @@ class Headers:
             if not (isinstance(row, Listed) and row.empty):
                 raise ParseError("no value", section=row.section)
             return
-        plain = row.codec is parse_token and _are_tokens(text)
+        plain = row.codec is parse_token and _are_tokens.fullmatch(text)
         pieces = _SEPARATOR.split(text) if plain else _pieces(row, text, notes)
         self._extra += len(pieces)
         if self._extra + len(self._keys) > MAX_VALUES:
@@ -202,7 +202,7 @@ class Headers:
 
     def _text(self, index: int) -> str:
         """A field's value, folds replaced, white space around it left out."""
-        text = self._parts[index][2].strip(" \t")
+        text = self._lines[index].partition(":")[2].strip(" \t")
         return unfold(text).strip(" \t") if "\n" in text else text
 
     def placed(self, error: ParseError, row: Row[object], index: int, done: int = 0) -> ParseError:
@@ -239,15 +239,15 @@ class Headers:
         return whole[0] if whole else None
 
     def envelope(self) -> str | None:
-        """What stands first in Via, From, To, Call-ID and CSeq, as written, a line each; None where one is missing.
+        """The first Via, From, To, Call-ID and CSeq, as written, a line each; None where one is missing.
 
         These five are asked for of every message, before anything else and together.
         """
-        parts, index = self._parts, self._keys.index
+        lines, index = self._lines, self._keys.index
         try:
             return (
-                f"{parts[index('via')][2]}\n{parts[index('from')][2]}\n{parts[index('to')][2]}\n"
-                f"{parts[index('call-id')][2]}\n{parts[index('cseq')][2]}"
+                f"{lines[index('via')]}\n{lines[index('from')]}\n{lines[index('to')]}\n"
+                f"{lines[index('call-id')]}\n{lines[index('cseq')]}"
             )
         except ValueError:
             return None
@@ -271,7 +271,7 @@ class Headers:
 
     def raw_items(self) -> list[tuple[str, str]]:
         """(name, value) exactly as written: white space, folds and case kept."""
-        return [(name, content) for name, _, content in self._parts]
+        return [(name, content) for name, _, content in [line.partition(":") for line in self._lines]]
 
     def replaced(self, name: str, *values: object) -> "Headers":
         """The same fields with `name` having just `values`, where the first one stood, or at the end.
@@ -279,27 +279,24 @@ class Headers:
         Raises UnsafeValue on a name that is not a token and on a value that `grammar.require_field` refuses.
         """
         key = key_of(require_token(name, "a header field's name"))
-        added = [_part(name, item) for item in values]
+        added = [_line(name, item) for item in values]
         at = self._keys.index(key) if key in self._keys else len(self._keys)
-        kept = [index for index, found in enumerate(self._keys) if found != key]
-        before, after = [i for i in kept if i < at], [i for i in kept if i > at]
-        return Headers(
-            [*(self._parts[i] for i in before), *added, *(self._parts[i] for i in after)],
-            [*(self._keys[i] for i in before), *[key] * len(added), *(self._keys[i] for i in after)],
-        )
+        after = [index for index in range(at, len(self._keys)) if self._keys[index] != key]
+        lines = [*self._lines[:at], *added, *[self._lines[index] for index in after]]
+        keys = [*self._keys[:at], *[key] * len(added), *[self._keys[index] for index in after]]
+        return self._derived(lines, keys, (key,))
 
     def with_first(self, name: str, content: object) -> "Headers":
         """The same fields with one more `name`, before all others of that name, or else before all fields."""
         key = key_of(require_token(name, "a header field's name"))
         at = self._keys.index(key) if key in self._keys else 0
-        return Headers(
-            [*self._parts[:at], _part(name, content), *self._parts[at:]], [*self._keys[:at], key, *self._keys[at:]]
-        )
+        lines = [*self._lines[:at], _line(name, content), *self._lines[at:]]
+        return self._derived(lines, [*self._keys[:at], key, *self._keys[at:]], (key,))
 
     def with_last(self, name: str, content: object) -> "Headers":
         """The same fields with one more `name` at the end."""
         key = key_of(require_token(name, "a header field's name"))
-        return Headers([*self._parts, _part(name, content)], [*self._keys, key])
+        return self._derived([*self._lines, _line(name, content)], [*self._keys, key], (key,))
 
     def with_suffix(self, name: str, suffix: str) -> "Headers":
         """The same fields with `suffix` behind the value of the first `name`, which itself stays as it was written.
@@ -310,18 +307,18 @@ class Headers:
         if key not in self._keys:
             return self
         at = self._keys.index(key)
-        written, colon, content = self._parts[at]
-        part = (written, colon, content + require_field(suffix, name))
-        return Headers([*self._parts[:at], part, *self._parts[at + 1 :]], self._keys)
+        lines = self._lines.copy()
+        lines[at] += require_field(suffix, name)
+        return self._derived(lines, self._keys, (key,))
 
     def only(self, *names: str) -> "Headers":
         """The fields of these names, as they were written and in their order."""
         wanted = _keys_of(names)
         kept = [index for index, key in enumerate(self._keys) if key in wanted]
-        return Headers([self._parts[index] for index in kept], [self._keys[index] for index in kept])
+        return Headers([self._lines[index] for index in kept], [self._keys[index] for index in kept])
 
     def __add__(self, other: "Headers") -> "Headers":
-        return Headers(self._parts + other._parts, self._keys + other._keys)
+        return Headers(self._lines + other._lines, self._keys + other._keys)
 
     def before_body(self, other: "Headers") -> "Headers":
         """The same fields with those of `other` put in where the fields of the body begin."""
@@ -330,7 +327,19 @@ class Headers:
         for first in _BODY_FIELDS:
             if first in keys:
                 at = min(at, keys.index(first))
-        return Headers(self._parts[:at] + other._parts + self._parts[at:], keys[:at] + other._keys + keys[at:])
+        added = other._keys
+        return self._derived(self._lines[:at] + other._lines + self._lines[at:], keys[:at] + added + keys[at:], added)
+
+    def _derived(self, lines: list[str], keys: list[str], changed: Container[str]) -> "Headers":
+        """Fields made of these, of which those with other keys than `changed` are the same.
+
+        What was read of those stays read, save what was noted about, which is noted once more when it is read again.
+        """
+        derived = Headers(lines, keys)
+        derived._typed = {
+            row: typed for row, typed in self._typed.items() if row.key not in changed and row not in self._notes
+        }
+        return derived
 
     def has_any(self, *names: str) -> bool:
         """Whether one of these names is there at least."""
@@ -341,14 +350,14 @@ class Headers:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) in order, folds replaced and white space around them left out."""
-        return ((part[0].rstrip(" \t"), self._text(index)) for index, part in enumerate(self._parts))
+        return ((name.rstrip(" \t"), self._text(index)) for index, (name, _) in enumerate(self.raw_items()))
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def __str__(self) -> str:
         """All fields as they go on the wire, each ended by CRLF."""
-        return "".join([f"{name}:{content}\r\n" for name, _, content in self._parts])
+        return "".join([f"{line}\r\n" for line in self._lines])
 
 
 @lru_cache(MAX_SELECTIONS)
@@ -357,18 +366,25 @@ def _keys_of(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(key_of, names))
 
 
-def headers_of(*items: tuple[str, object]) -> Headers:
-    """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does."""
-    parts: list[Part] = []
+def headers_of(*items: tuple[str, object], typed: Mapping[Row[object], object] | None = None) -> Headers:
+    """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does.
+
+    `typed` are values among them that are what reading them would give, and so need not be read. What stands more than
+    once is read all the same.
+    """
+    lines: list[str] = []
     keys: list[str] = []
     for name, content in items:
         text = str(content)
-        parts.append((name, ":", f" {text}" if text else ""))
+        lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
-    if not is_safe("".join([text for _, _, text in parts])):  # one look at all of them is a third of the work
-        for name, _, text in parts:
-            require_field(text, name)
-    return Headers(parts, keys)
+    if not is_safe("".join(lines)):  # one look at all of them is a third of the work
+        for (name, _), line in zip(items, lines, strict=True):
+            require_field(line, name)
+    headers = Headers(lines, keys)
+    if typed is not None:
+        headers._typed = {row: known for row, known in typed.items() if keys.count(row.key) == 1}
+    return headers
 
 
 def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], object]) -> Headers:
@@ -376,12 +392,12 @@ def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], o
 
     `typed` are those that were read already, and that are there just once.
     """
-    parts = [line.partition(":") for line in written.split("\r\n")]
+    lines = written.split("\r\n")
     try:
-        keys = [KNOWN_NAMES[part[0]] for part in parts]
+        keys = [KNOWN_NAMES[line.partition(":")[0]] for line in lines]
     except KeyError:
-        keys = [key_of(part[0]) for part in parts]
-    headers = Headers(parts, keys, origin)
+        keys = [key_of(line.partition(":")[0]) for line in lines]
+    headers = Headers(lines, keys, origin)
     headers._typed = typed
     return headers
 
@@ -410,9 +426,9 @@ def _too_many() -> LimitExceeded:
     return LimitExceeded(f"more than {MAX_LIST_VALUES} values", section="RFC 3261 §7.3.1", status=513)
 
 
-def _part(name: str, content: object) -> Part:
+def _line(name: str, content: object) -> str:
     text = str(content)
-    return (name, ":", f" {require_field(text, name)}" if text else "")
+    return f"{name}: {require_field(text, name)}" if text else f"{name}:"
 
 
 def _pieces(row: Row[object], text: str, notes: Notes) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Self, TypeVar, overload
 
 from sipcore.deviation import Notes
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import TOKEN, require_safe, require_token
+from sipcore.grammar import TOKEN, require_safe, require_token, split_list
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
@@ -56,7 +56,7 @@ PLAIN_ENVELOPE = (
 """Via, From, To, Call-ID and CSeq as most are written, each a pattern for what follows the colon, without line ends.
 
 Their groups are the sent-by and what an envelope holds. One pattern made of all is twice as fast as one for each."""
-_plain_envelope = Pattern("\n".join(PLAIN_ENVELOPE))
+_plain_envelope = Pattern("\n".join(f"[^:\n]*+:{value}" for value in PLAIN_ENVELOPE))
 
 
 @lru_cache(MAX_CSEQS)
@@ -215,6 +215,18 @@ class Message:
     def with_headers(self, headers: Headers) -> Self:
         """The same message with these header fields."""
         return self._changed(headers, self._body)
+
+    def with_stamped(self, via: Via) -> Self:
+        """The same message with its topmost Via as whoever received it has stamped it (RFC 3261 §18.2.1).
+
+        Branch and sent-by are the same as before, and with them all that was read to find the transaction.
+        """
+        first, *others = self.headers.get_all(VIA.name)
+        changed = self.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
+        changed._via = via
+        if self._envelope is not None:
+            changed._envelope, changed._sent_by = self._envelope, self._sent_by
+        return changed
 
     def with_body(self, body: bytes, content_type: str = "") -> Self:
         """The same message with another body, its Content-Length, and its Content-Type (kept when none is given).

@@ -12,7 +12,7 @@ from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import TOKEN, is_token, lonely_nul
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
-from sipcore.message.headers import Headers, Noted, Part, field_position, message_start
+from sipcore.message.headers import Headers, Noted, field_position, message_start
 from sipcore.message.message import (
     PLAIN_ENVELOPE,
     VERSION,
@@ -45,7 +45,7 @@ MAX_OTHERS = MAX_LINES // 9
 _LENGTH = CONTENT_LENGTH.key
 _METHODS = frozenset(KNOWN)
 _plain_status_line = re.compile(rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) (.*+)", re.DOTALL).fullmatch
-_status_line = re.compile(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL).fullmatch
+_status_line = Pattern(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL)
 _is_version = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
 _NOT_UTF8 = re.compile("[\udc80-\udcff]").search
 
@@ -101,23 +101,23 @@ def parse_message(data: bytes) -> Request | Response:
             noted.append(Noted(Deviation.BARE_LF, "message"))
     if len(head) > MAX_START_LINE:
         _check_lengths(data, lines)
-    parts = [line.partition(":") for line in lines[1:]]
+    fields = lines[1:]
     try:
-        keys = [KNOWN_NAMES[name] for name, colon, _ in parts if colon]
+        keys = [KNOWN_NAMES[name] for name, colon, _ in [line.partition(":") for line in fields] if colon]
     except KeyError:
         keys = []
-    if len(keys) != len(parts):  # unknown or oddly spelled names, no colon, or lines that continue the one before
+    if len(keys) != len(fields):  # unknown or oddly spelled names, no colon, or lines that continue the one before
         if any(line[:1] in (" ", "\t") for line in lines):
             lines = _mend_lines(head, start, noted)
-            parts = [line.partition(":") for line in lines[1:]]
-        keys = _read_names(data, parts)
-    headers = Headers(parts, keys, data)
+            fields = lines[1:]
+        keys = _read_names(data, fields)
+    headers = Headers(fields, keys, data)
     # A body announced as most are, in the last field and nowhere else, is worth a comparison of its own.
     if (
         keys
         and keys.index(keys[-1]) == len(keys) - 1
         and keys[-1] == _LENGTH
-        and (parts[-1][2].lstrip(" ") == str(len(data) - after))
+        and fields[-1].partition(":")[2].lstrip(" ") == str(len(data) - after)
     ):
         body = data[after:]
     else:
@@ -225,16 +225,15 @@ def _check_lengths(data: bytes, lines: list[str]) -> None:
             )
 
 
-def _read_names(data: bytes, parts: list[Part]) -> list[str]:
+def _read_names(data: bytes, fields: list[str]) -> list[str]:
     """Keys of fields of which some have an unknown name, an odd spelling, or no colon at all."""
     keys: list[str] = []
-    for index, (name, colon, content) in enumerate(parts):
+    for index, line in enumerate(fields):
+        name, colon, _ = line.partition(":")
         key = KNOWN_NAMES.get(name) or key_of(name)
         if not key or not colon:
             position = field_position(data, index)
-            raise ParseError(
-                "not a header field", section="RFC 3261 §7.3.1", text=name + colon + content, position=position
-            )
+            raise ParseError("not a header field", section="RFC 3261 §7.3.1", text=line, position=position)
         keys.append(key)
     return keys
 
@@ -263,7 +262,7 @@ def _read_start_line(line: str, headers: Headers, body: bytes, data: bytes, note
 
 
 def _read_odd_status_line(line: str, noted: list[Noted]) -> tuple[int, str]:
-    match = _status_line(line)
+    match = _status_line.fullmatch(line)
     if not match:
         raise ParseError("not a status line", section="RFC 3261 §7.2", text=line)
     version, space, code, reason = match.groups()

@@ -27,12 +27,12 @@ from sipcore.message.registry import (
     VIA,
     Row,
 )
+from sipcore.message.status import TRYING
 from sipcore.message.uri import Place, SipUri
 from sipcore.value import value
 
 # Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
 _CONTROL = re.compile(r"(?<!\\)(?>(?:\\\\)*)[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
-TRYING = 100
 _MANDATORY: tuple[Row[object], ...] = (VIA, FROM, TO, CALL_ID, CSEQ)
 
 
@@ -44,8 +44,8 @@ class Inspection:
     noted: tuple[Noted, ...]
 
 
-def require(message: Request | Response) -> tuple[Noted, ...]:
-    """Check what every message needs, each well formed; gives what was unusual about it.
+def require(message: Request | Response) -> None:
+    """Check what every message needs, each well formed.
 
     Raises ParseError for a header field that is missing (RFC 3261 §8.1.1) or malformed, for a Request-URI that cannot
     be read, and for a CSeq whose method is not the request's (§8.1.1.5). Other fields may be malformed: a UAS should
@@ -57,10 +57,9 @@ def require(message: Request | Response) -> tuple[Noted, ...]:
     if isinstance(message, Response) and message.is_plain:
         if message.cseq.method == INVITE and message.status > TRYING:
             message.to  # noqa: B018  # reading it is the check
-        return ()
+        return
     for error in _faults(message):
         raise error
-    return tuple(_unusual(message))
 
 
 def inspect(message: Request | Response) -> Inspection:
@@ -90,9 +89,10 @@ def _controls(message: Request | Response) -> Iterator[Noted]:
 
 def _faults(message: Request | Response) -> Iterator[ParseError]:
     """What keeps a message from being processed, one error for each header field."""
+    headers = message.headers
     for row in _MANDATORY:
         try:
-            if not message.headers[row]:
+            if not headers[row]:
                 yield ParseError("missing", section="RFC 3261 §8.1.1", header=row.name)
         except ParseError as error:
             yield error

@@ -1,5 +1,7 @@
 """Status codes and their reason phrases: RFC 3261 §21 and the RFCs that added to it."""
 
+TRYING = 100
+"""The one status without a To tag, and the one that goes no further than to the next hop (RFC 3261 §8.2.6, §16.7)."""
 REASONS: dict[int, str] = {
     100: "Trying",
     180: "Ringing",

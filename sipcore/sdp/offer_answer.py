@@ -7,10 +7,9 @@ a session description with the disposition "session"; what another one says is n
 """
 
 from dataclasses import replace
-from enum import Enum
 
 from sipcore.errors import LocalError
-from sipcore.value import value
+from sipcore.value import Member, value
 
 REQUEST_PENDING = 491
 """To an offer that crosses one of the receiver's own transactions (RFC 6337 §4.3, UAS-IcI to UAS-UcI)."""
@@ -20,7 +19,7 @@ NOT_ACCEPTABLE = 488
 """To an offer that may not stand where it does (RFC 6337 §2.3)."""
 
 
-class Side(Enum):
+class Side(Member):
     """Who sends a message."""
 
     LOCAL = "local"
@@ -32,7 +31,7 @@ class Side(Enum):
         return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
 
 
-class Carrier(Enum):
+class Carrier(Member):
     """The messages that may bring a session description, and the failures that end an exchange without an answer."""
 
     INVITE = "INVITE"
@@ -49,7 +48,7 @@ class Carrier(Enum):
     UPDATE_FAILURE = "3xx-6xx to UPDATE"
 
 
-class Meaning(Enum):
+class Meaning(Member):
     """What a message means for the exchange."""
 
     OFFER = "offer"
@@ -65,7 +64,7 @@ class Meaning(Enum):
     """No description where there must be one; a preview that came before may serve, since the first one counts."""
 
 
-class State(Enum):
+class State(Member):
     """How far the exchange of an INVITE is."""
 
     IDLE = "no INVITE"
@@ -79,7 +78,7 @@ class State(Enum):
     """The INVITE is still in progress, its exchange is over."""
 
 
-class Inner(Enum):
+class Inner(Member):
     """Which request inside the dialog has brought an offer that is not answered yet."""
 
     FREE = "none"
@@ -220,6 +219,9 @@ INNER: dict[tuple[Inner, Carrier, bool], InnerCell] = {
 
 INNER_CARRIERS = {carrier for _, carrier, _ in INNER}
 _FROM_CLIENT = (_C.INVITE, _C.ACK, _C.PRACK)
+_OFFERED_BY_SERVER = (_S.RELIABLE, _S.SUCCESS)
+_INVITE, _PRACK_REQUEST, _INVITED, _FREE, _ILLEGAL = _C.INVITE, _C.PRACK, _S.INVITED, Inner.FREE, _M.ILLEGAL
+"""Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _REQUESTS = (_C.INVITE, _C.PRACK, _C.UPDATE)
 
 
@@ -249,11 +251,11 @@ class OfferAnswer:
     @property
     def offerer(self) -> Side | None:
         """Whose offer waits for its answer; None when none does."""
-        if self.inner is not Inner.FREE:
+        if self.inner is not _FREE:
             return self.inner_offerer
-        if self.client is not None and self.state in (State.RELIABLE, State.SUCCESS):
+        if self.client is not None and self.state in _OFFERED_BY_SERVER:
             return self.client.other
-        return self.client if self.state is State.INVITED else None
+        return self.client if self.state is _INVITED else None
 
     @property
     def may_offer(self) -> bool:
@@ -283,20 +285,21 @@ class OfferAnswer:
         """What a message of `sender` means: the two tables, and who may send what."""
         if carrier in INNER_CARRIERS:
             return self._judge_inner(sender, carrier, has_body)
-        if carrier is Carrier.INVITE and self.inner is not Inner.FREE:
+        begins = carrier is _INVITE
+        if begins and self.inner is not _FREE:
             return self._refuse(carrier, sender, _CROSSING)  # UAC-UI
-        if carrier is not Carrier.INVITE and not self._is_from(sender, carrier):
+        if not begins and not self._is_from(sender, carrier):
             # A refusal of an INVITE that crossed is none of the one that is in progress; nothing else can be.
             legal = not has_body or carrier is Carrier.FAILURE
             return Verdict(Meaning.NOTHING if legal else Meaning.ILLEGAL, self, _BASE)
         cell = TABLE.get((self.state, carrier, has_body))
         if cell is None:
             return Verdict(Meaning.ILLEGAL if has_body else Meaning.NOTHING, self, _BASE)
-        if cell.meaning is Meaning.ILLEGAL:
+        if cell.meaning is _ILLEGAL:
             return self._refuse(carrier, sender, cell.rule, replace(self, state=cell.after))
-        client = sender if carrier is Carrier.INVITE else self.client
+        client = sender if begins else self.client
         inner, inner_offerer = self.inner, self.inner_offerer
-        if carrier is Carrier.PRACK and cell.meaning is Meaning.OFFER:
+        if carrier is _PRACK_REQUEST and cell.meaning is Meaning.OFFER:
             inner, inner_offerer = Inner.PRACK, sender
         after = OfferAnswer(cell.after, client, inner, inner_offerer)
         return Verdict(cell.meaning, after, cell.rule)

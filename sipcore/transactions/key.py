@@ -101,13 +101,12 @@ def server_key(request: Request) -> AnyServerKey:
     An ACK has the key of its INVITE. A branch that is nothing but the magic cookie is unique to nothing, so it is
     treated as none (RFC 4475 §3.2.1). Raises ParseError where what the key is made of cannot be read.
     """
-    via = request.via
     method = INVITE if request.method == ACK else request.method
-    branch = via.branch.lower()
+    branch = request.branch.lower()
     if branch.startswith(_COOKIE) and branch != _COOKIE:
-        return ServerKey(branch, via.sent_by.lower(), method)
+        return ServerKey(branch, request.sent_by.lower(), method)
     from_tag = request.from_tag or ""
-    return LegacyKey(_comparable(via), request.uri_text, from_tag, request.call_id, request.cseq.number, method)
+    return LegacyKey(_comparable(request.via), request.uri_text, from_tag, request.call_id, request.cseq.number, method)
 
 
 def cancelled_keys(cancel: AnyServerKey) -> tuple[AnyServerKey, ...]:

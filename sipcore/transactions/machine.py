@@ -31,6 +31,8 @@ class Action(Enum):
     """Tell the transaction user that the transport failed."""
     FORGET = "forget bytes"
     """Let go of the bytes, and of the request: nothing will be sent again, nor built from it."""
+    FORGET_REQUEST = "forget request"
+    """Let go of the request, which has had its answer, or whose ACK is built: most of what a transaction keeps."""
     REMEMBER_CANCEL = "remember CANCEL"
     """Keep in mind that a CANCEL is wanted, but not yet allowed (RFC 3261 §9.1)."""
     RECALL_CANCEL = "recall CANCEL"

@@ -7,10 +7,8 @@ which RFC 3261 §18.2.2 wants obeyed.
 
 from ipaddress import ip_address
 
-from sipcore.grammar import split_list
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
-from sipcore.message.registry import VIA
 from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric
 
 
@@ -22,13 +20,11 @@ def stamped(request: Request, flow: Flow) -> Request:
     """
     via = request.via
     source = flow.remote.host.partition("%")[0]
-    if not via.wants_rport and via.received is None and _same_address(via.host, source):
+    asked = via.wants_rport
+    if not asked and via.received is None and _same_address(via.host, source):
         return request
     via = via.with_param("received", source)
-    if via.wants_rport:
-        via = via.with_param("rport", str(flow.remote.port))
-    first, *others = request.headers.get_all(VIA.name)
-    return request.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
+    return request.with_stamped(via.with_param("rport", str(flow.remote.port)) if asked else via)
 
 
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:

@@ -115,10 +115,10 @@ class Program:
 class Transaction:
     """One transaction. Mutable and small, since a probe has ten thousand of them outstanding.
 
-    `to` is where its messages go, and `data` what was sent last. `request` is there for what is built from it: the ACK
-    and CANCEL of an INVITE that was sent, the 100 to a request that was received. `sent_by` is the host and port of the
-    Via that was sent, in lower case. `merge` is what it is filed under for RFC 3261 §8.2.2.2, and `wake` the time at
-    which the heap of timers looks at it, NEVER while it does not wait there.
+    `to` is where its messages go, and `data` what was sent last. `request` is there while something may be built from
+    it: the ACK and CANCEL of an INVITE that was sent, the 100 to a request that was received. `sent_by` is the host and
+    port of the Via that was sent, in lower case. `merge` is what it is filed under for RFC 3261 §8.2.2.2, and `wake`
+    the time at which the heap of timers looks at it, NEVER while it does not wait there.
     """
 
     __slots__ = (
@@ -261,6 +261,7 @@ _STATEMENTS: dict[Action, str] = {
     Action.REPORT_TIMEOUT: "report_timeout(t, at)",
     Action.REPORT_FAILURE: "at.out.append(at.offered)",  # what is offered then is the failure
     Action.FORGET: "t.data = b''; t.request = None",
+    Action.FORGET_REQUEST: "t.request = None",
     Action.REMEMBER_CANCEL: "t.cancel = CANCEL_REMEMBERED",
     Action.RECALL_CANCEL: "recall_cancel(t, at)",
     Action.SEND_CANCEL: "t.cancel = CANCEL_DUE",

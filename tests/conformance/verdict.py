@@ -60,10 +60,9 @@ def _read_uri(case: Case) -> Notes:
 
 def _read_header(case: Case) -> Notes:
     text = f"{GRAMMARS[case.checks['grammar']]}: {case.text}" if case.checks.get("value_only") else case.text
-    name, colon, value = text.partition(":")
-    key = key_of(name)
+    key = key_of(text.partition(":")[0])
     if key == CONTENT_LENGTH.key:  # a body to match is not part of the case
-        headers = Headers([(name, colon, value.rstrip("\r\n"))], [key])
+        headers = Headers([text.rstrip("\r\n")], [key])
     else:
         field = text.rstrip("\r\n").encode("utf-8", "surrogateescape")
         headers = parse_message(b"OPTIONS sip:a@b SIP/2.0\r\n" + field + b"\r\n\r\n").headers

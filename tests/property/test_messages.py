@@ -109,7 +109,7 @@ def test_a_changed_message_differs_only_where_it_was_changed(data: bytes, text: 
 def test_a_message_built_from_typed_values_reads_back_to_them(built: Request) -> None:
     read = parse_message(bytes(built))
     assert isinstance(read, Request)
-    assert require(read) is not None
+    require(read)
     assert read.noted == ()
     assert (read.method, read.uri, read.body) == (built.method, built.uri, built.body)
     assert (read.via, read.from_, read.to) == (built.via, built.from_, built.to)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipcore.errors import LocalError, UnsafeValue
+from sipcore.errors import LocalError, ParseError, UnsafeValue
 from sipcore.message.address import Address, address_of
 from sipcore.message.build import (
     Draft,
@@ -15,6 +15,7 @@ from sipcore.message.build import (
     request,
     response,
 )
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import via_for
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
@@ -69,6 +70,16 @@ def answer(status: int, to: bytes = b"<sip:bob@b.example>;tag=2") -> Response:
 def test_a_request_has_what_section_8_1_1_demands() -> None:
     assert bytes(invite()) == INVITE
     assert parse_message(INVITE).noted == ()
+
+
+def test_what_a_request_was_built_from_is_not_read_again() -> None:
+    built = Ends("UDP", "a", None, Address(BOB)).around(invite(), "z9hG4bK2")
+    assert invite().from_ is IDENTITY.from_
+    assert invite().to is IDENTITY.to
+    assert (invite().cseq, built.cseq) == (CSeq(7, "INVITE"), CSeq(7, "INVITE"))
+    twice = request("OPTIONS", BOB, IDENTITY, fields=[("From", "<sip:mallory@c.example>;tag=2")])
+    with pytest.raises(ParseError, match="more than once"):
+        twice.from_  # noqa: B018  # reading it is the test
 
 
 def test_without_via_and_body() -> None:

@@ -1,10 +1,14 @@
 """Header fields: verbatim, in order, typed on demand, and where an error stands."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
 from sipcore.grammar import MAX_LIST_VALUES
+from sipcore.message.address import Address
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.headers import MAX_VALUES, Headers, Noted, field_position, headers_of, message_start
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import (
@@ -22,6 +26,7 @@ from sipcore.message.registry import (
     TO,
     VIA,
 )
+from sipcore.message.uri import SipUri
 
 
 def read(*lines: str, ends: str = "\r\n") -> Headers:
@@ -254,6 +259,49 @@ def test_suffix_selection_and_sum_leave_fields_as_they_were_written() -> None:
     assert str(headers.with_suffix("To", ";tag=1")) == "t :  <sip:a@b>\r\n ;x;tag=1\r\nA: 1\r\nTo: y\r\n"
     assert headers.with_suffix("From", ";tag=1") is headers
     assert str(headers.only("to") + headers_of(("B", 2))) == "t :  <sip:a@b>\r\n ;x\r\nTo: y\r\nB: 2\r\n"
+
+
+CHANGES = {
+    "replaced": lambda headers, name, text: headers.replaced(name, text),
+    "first": lambda headers, name, text: headers.with_first(name, text),
+    "last": lambda headers, name, text: headers.with_last(name, text),
+    "suffix": lambda headers, name, text: headers.with_suffix(name, text),
+    "before the body": lambda headers, name, text: headers.before_body(headers_of((name, text))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_a_change_leaves_alone_is_not_read_again(change: Callable[[Headers, str, str], Headers]) -> None:
+    headers = read("To: <sip:a@b>", "Via: SIP/2.0/UDP a", "Allow: ACK", "Content-Length: 0")
+    known = headers[TO], headers[VIA]
+    changed = change(headers, "Allow", ",BYE")
+    assert changed[TO] is known[0]
+    assert changed[VIA] is known[1]
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_a_change_is_about_is_read_again(change: Callable[[Headers, str, str], Headers]) -> None:
+    headers = read("Via: SIP/2.0/UDP a", "Allow: ACK", "Content-Length: 0")
+    assert headers[ALLOW] == ("ACK",)
+    changed = change(headers, "Allow", ",BYE")
+    assert changed[ALLOW] == read(*str(changed).splitlines())[ALLOW] != ("ACK",)
+    assert headers[ALLOW] == ("ACK",)
+
+
+def test_what_was_noted_is_noted_of_a_change_too() -> None:
+    headers = read("i: x", "Call-ID: x", "To: <sip:a@b>")
+    assert headers[CALL_ID] == "x"
+    changed = headers.replaced("Subject", "hi")
+    assert changed[CALL_ID] == "x"
+    assert changed.noted() == headers.noted() == (Noted(Deviation.DUPLICATE_HEADER, "Call-ID"),)
+
+
+def test_values_that_are_known_are_not_read_but_what_stands_twice_is() -> None:
+    address = Address(SipUri("b", "a"))
+    headers = headers_of(("To", address), ("CSeq", "1 A"), ("CSeq", "2 A"), typed={TO: address, CSEQ: CSeq(1, "A")})
+    assert headers[TO] is address
+    with pytest.raises(ParseError, match="more than once"):
+        headers[CSEQ]
 
 
 def test_a_change_leaves_the_original_alone() -> None:

@@ -27,7 +27,7 @@ def changed(old: str, new: str, text: str = WHOLE) -> Request | Response:
 
 def test_a_whole_message_has_nothing_to_note() -> None:
     message = parse_message(WHOLE.encode())
-    assert require(message) == ()
+    require(message)
     assert inspect(message).errors == ()
     assert inspect(message).noted == ()
 
@@ -52,8 +52,8 @@ def test_of_a_response_to_an_invite_to_is_read_as_a_whole_since_it_makes_a_dialo
     with pytest.raises(ParseError) as error:
         require(response_to_invite(180, "sip:a@b", "nonsense"))
     assert error.value.header == "To"
-    assert require(response_to_invite(100, "sip:a@b", "nonsense")) == ()
-    assert require(response_to_invite(180, "sip:c@d", "nonsense")) == ()
+    require(response_to_invite(100, "sip:a@b", "nonsense"))
+    require(response_to_invite(180, "sip:c@d", "nonsense"))
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_cseq_names_the_method(method: str, status: int) -> None:
 
 
 def test_the_cseq_of_a_response_names_whatever_it_answers() -> None:
-    assert require(changed("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK")) == ()
+    require(changed("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK"))
 
 
 def test_a_request_uri_may_be_of_any_scheme() -> None:
-    assert require(changed("sip:a@b SIP", "tel:+1;method=x SIP")) == ()
+    require(changed("sip:a@b SIP", "tel:+1;method=x SIP"))
 
 
 def test_fields_that_are_not_needed_may_be_malformed() -> None:
     """RFC 3261 §8.2.2: a UAS should ignore malformed header fields that are not necessary."""
     message = changed("Max-Forwards: 70", "Max-Forwards: 70\r\nContact: nonsense\r\nExpires: never")
-    assert require(message) == ()
+    require(message)
     assert [fault.header for fault in inspect(message).errors] == ["Contact", "Expires"]
 
 
@@ -127,7 +127,7 @@ def test_an_inspection_finds_everything_at_once() -> None:
 )
 def test_what_is_merely_unusual(old: str, new: str, deviation: Deviation, where: str) -> None:
     message = changed(old, new)
-    assert require(message) == (Noted(deviation, where),)
+    require(message)
     assert inspect(message).noted == (Noted(deviation, where),)
 
 
@@ -144,7 +144,7 @@ def test_what_is_merely_unusual(old: str, new: str, deviation: Deviation, where:
 )
 def test_parts_of_uris_that_are_not_legal_where_they_stand(old: str, new: str, where: str) -> None:
     message = changed(old, new)
-    assert require(message) == ()
+    require(message)
     assert inspect(message).noted == (Noted(Deviation.PARAMETER_NOT_LEGAL_HERE, where),)
 
 

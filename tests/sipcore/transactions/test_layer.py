@@ -401,6 +401,27 @@ def test_a_failure_that_was_acknowledged_is_not_kept() -> None:
     assert rig.layer._transactions[key].data == b""
 
 
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("INVITE", 200), ("INVITE", 486)])
+def test_a_request_is_not_kept_once_it_is_answered(method: str, status: int) -> None:
+    rig = Rig()
+    key = received(rig.receive(request(method)))
+    assert rig.layer._transactions[key].request is not None, "a 100 may be built from it"
+    rig.respond(key, answer(request(method), status))
+    assert rig.layer._transactions[key].request is None
+
+
+def test_an_invite_is_not_kept_once_its_failure_is_acknowledged() -> None:
+    rig = Rig()
+    rig.send(request("INVITE"))
+    rig.receive(answer(request("INVITE"), 180))
+    (transaction,) = rig.layer._transactions.values()
+    assert transaction.request is not None, "a CANCEL may be built from it"
+    rig.receive(answer(request("INVITE"), 486))
+    rig.receive(answer(request("INVITE"), 486))
+    assert [word for _, word, _ in rig.sent()] == ["INVITE", "ACK", "ACK"]
+    assert transaction.request is None
+
+
 def test_all_that_is_due_fires_in_one_call() -> None:
     rig = Rig()
     for number in range(3):

@@ -41,6 +41,8 @@ def udp(remote: SocketAddress = SOURCE) -> Flow:
 def test_the_topmost_via_is_stamped(via: str, remote: SocketAddress, expected: str) -> None:
     message = stamped(request(via=f"SIP/2.0/UDP {via}"), udp(remote))
     assert message.headers.get("Via") == f"SIP/2.0/UDP {expected}"
+    sent = parse_message(bytes(message))
+    assert (message.via, message.sent_by, message.envelope) == (sent.via, sent.sent_by, sent.envelope)
 
 
 def test_it_is_stamped_over_every_transport() -> None:
