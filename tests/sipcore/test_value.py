@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import pprint
 import sys
 import threading
 
@@ -126,6 +127,38 @@ def test_the_first_one_can_be_made_by_several_threads_at_once() -> None:
         thread.join()
     assert made == [Fresh(1)] * len(threads)
     assert {type(each) for each in made} == {Fresh}
+
+
+def test_the_fields_can_be_asked_for_by_several_threads_at_once() -> None:
+    @value
+    class Fresh:
+        """A value whose fields nobody has asked for."""
+
+        number: int
+        secret: str = dataclasses.field(default="", compare=False, repr=False)
+
+    together, told = threading.Barrier(8), list[list[tuple[str, object, bool, bool]]]()
+
+    def ask() -> None:
+        together.wait()
+        told.append([(field.name, field.default, field.compare, field.repr) for field in dataclasses.fields(Fresh)])
+
+    threads = [threading.Thread(target=ask) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == [[("number", dataclasses.MISSING, True, True), ("secret", "", False, False)]] * len(threads)
+
+
+def test_it_is_a_dataclass_for_whoever_knows_those() -> None:
+    known: object = Point
+    assert dataclasses.is_dataclass(known)
+    assert dataclasses.asdict(Point(1, note="a")) == {"x": 1, "y": 2, "tags": [], "note": "a"}
+    assert pprint.pformat(Positive(1)) == "Positive(number=1)"
+    match Point(1, 3):
+        case Point(x, y):
+            assert (x, y) == (1, 3)
 
 
 def test_wrong_arguments_are_refused() -> None:
