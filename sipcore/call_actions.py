@@ -43,6 +43,8 @@ from sipcore.tickets import Tickets
 from sipcore.trace import Stamp
 from sipcore.transactions.layer import TransactionLayer
 
+_WITH_CONTACT = (Purpose.CHANGE, Purpose.OTHER)
+
 
 class CallActions:
     """Does what the machine of any call of one stack asks for. Appends what is to be done and told to `outputs`."""
@@ -80,8 +82,8 @@ class CallActions:
 
         What may refresh the target has a Contact (RFC 3261 §12.2.1.1), which the owner's own requests may need as well.
         """
-        has_contact = purpose is Purpose.CHANGE or purpose is Purpose.OTHER
-        ticket = self._send(call, request, next_hop, contact=call.user if has_contact else None)
+        contact = call.user if purpose in _WITH_CONTACT else None
+        ticket = self._send(call, request, next_hop, contact=contact)
         self._book.watch(call, ticket, purpose)
         return ticket
 

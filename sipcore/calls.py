@@ -22,7 +22,7 @@ from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE, INVITE, PRACK, REFER
 from sipcore.message.registry import REPLACES
-from sipcore.outgoing import Order, contact_for, is_secured
+from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
@@ -162,7 +162,7 @@ class Calls:
 
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
-        contact = contact_for(self._user, flow, secure=is_secured(invite))
+        contact = self._tickets.ends.contact(self._user, flow, invite)
         callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
         replaces = self._replaces(invite)
         replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
@@ -191,8 +191,10 @@ class Calls:
             return None
         return call.number
 
-    def is_in_order(self, number: int, request: Request) -> bool:
-        """Whether a request's sequence number is above that of the last one in its dialog (RFC 3261 §12.2.2)."""
+    def take_sequence(self, number: int, request: Request) -> bool:
+        """Make a request's sequence number that of the last one in its dialog; False, and nothing is changed, where it
+        is not above that (RFC 3261 §12.2.2).
+        """
         usage = self._book.by_number[number].machine.usage_of(request.from_tag)
         if usage is None or not usage.dialog.accepts(request):
             return False

@@ -28,7 +28,7 @@ class LocalEnds:
         place = (hop.transport, local.host, local.port, user, secure)
         ends = self._known.get(place)
         if ends is None:
-            alias = self._alias_for(hop.transport)
+            alias = self._alias_for(hop)
             contact = None if user is None else contact_for(user, hop, alias, secure=secure)
             host, port = (alias, None) if alias else (local.host, local.port)
             if len(self._known) >= MAX_ENDS:
@@ -42,12 +42,13 @@ class LocalEnds:
         assert contact is not None  # noqa: S101  # since there is a user
         return contact
 
-    def _alias_for(self, transport: Transport) -> str:
-        """The name of the local end of a WebSocket, always the same; empty for other transports.
+    def _alias_for(self, hop: Hop | Flow) -> str:
+        """The name of the local end of a WebSocket that was opened here, always the same; empty for everything else.
 
         Nobody can connect to a client of WebSockets, so its name is one that leads nowhere, and what is for it comes
-        along its connection (RFC 7118 §8.1 and appendix B.1).
+        along its connection (RFC 7118 §8.1 and appendix B.1). A server has an address.
         """
-        if transport.websocket and not self._alias:
-            self._alias = f"{self._tokens.tag()}.invalid"
-        return self._alias if transport.websocket else ""
+        if not hop.transport.websocket or hop.accepted:
+            return ""
+        self._alias = self._alias or f"{self._tokens.tag()}.invalid"
+        return self._alias

@@ -133,7 +133,8 @@ def is_secured(request: Request) -> bool:
     """Whether a request is to a sips URI, so that its Contact and that of its answer are such, too (RFC 3261 §8.1.1.8,
     §12.1.1).
     """
-    return isinstance(request.uri, SipUri) and request.uri.is_secure
+    uri = request.uri
+    return isinstance(uri, SipUri) and uri.is_secure
 
 
 def contact_for(user: str, hop: Hop | Flow, alias: str = "", *, secure: bool = False) -> Address:
@@ -177,7 +178,8 @@ def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
         return next_hop
     if flow.transport.websocket:
         return flow.hop
-    port = next_hop.port or flow.transport.default_port
-    named = (next_hop.transport or "").upper() or flow.transport.value
-    is_there = next_hop.address == flow.remote.host and port == flow.remote.port and named == flow.transport.value
-    return flow.hop if is_there else next_hop
+    remote, port = flow.remote, next_hop.port or flow.transport.default_port
+    if port != remote.port or next_hop.address != remote.host:
+        return next_hop
+    named = next_hop.transport
+    return flow.hop if not named or named.upper() == flow.transport.value else next_hop

@@ -358,7 +358,8 @@ class Stack:
         """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
         unknown = [tag for tag in request[REQUIRE] if tag not in self.config.extensions]
         unreadable = refusal_of_body(request) if request.method in (INVITE, UPDATE, PRACK) else None
-        call = self._calls.number_of(request) if request.to.tag is not None else None
+        is_within = request.to_tag is not None
+        call = self._calls.number_of(request) if is_within else None
         if request.method not in self.manner.methods and not self._passes(call, request):
             self._reply(key, request, 405, now, fields=self.manner.abilities())  # §8.2.1
         elif isinstance(request.uri, OtherUri):
@@ -369,7 +370,7 @@ class Stack:
             self._reply(key, request, unreadable[0], now, fields=unreadable[1])  # §8.2.3
         elif call is not None:
             self._take_within(call, key, request, now)
-        elif (request.to.tag is not None and not self._is_owners(request)) or request.method in (BYE, PRACK, UPDATE):
+        elif (is_within and not self._is_owners(request)) or request.method in (BYE, PRACK, UPDATE):
             self._reply(key, request, 481, now)  # §12.2.2, §15.1.2, RFC 3262 §3
         elif request.method == INVITE:
             refusal = self._calls.refusal_of(request)
@@ -386,7 +387,7 @@ class Stack:
         A NOTIFY may be the last of a REFER whose call is over: a 481 ends that subscription (RFC 6665 §4.1.3).
         """
         if call is None:
-            return self.config.passes_unknown or (request.method == NOTIFY and request.to.tag is not None)
+            return self.config.passes_unknown or (request.method == NOTIFY and request.to_tag is not None)
         return self.config.passes_unknown or (request.method == NOTIFY and self._calls.is_referring(call))
 
     def _is_owners(self, request: Request) -> bool:
@@ -402,7 +403,7 @@ class Stack:
 
     def _take_within(self, call: int, key: AnyServerKey, request: Request, now: float) -> None:
         """RFC 3261 §12.2.2: what is out of order is an error; the rest is the call's business, or its owner's."""
-        if not self._calls.is_in_order(call, request):
+        if not self._calls.take_sequence(call, request):
             self._reply(key, request, 500, now, reason="CSeq out of order")
         elif request.method == BYE:
             self._calls.receive_bye(call, key, request, now)

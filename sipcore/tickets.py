@@ -209,7 +209,8 @@ class Tickets:
             raise LocalError("a prepared hop must tell its local address", section="RFC 3261 §18.1.1")
         order = outgoing.order
         request = outgoing.for_hop(hop, self._tokens)
-        ends = self.ends.of(hop, hop.local, order.contact, secure=is_secured(order.request))
+        secure = order.contact is not None and is_secured(order.request)
+        ends = self.ends.of(hop, hop.local, order.contact, secure=secure)
         branch = order.branch or self._tokens.branch()
         complete = ends.around(request, branch)
         data = bytes(complete)

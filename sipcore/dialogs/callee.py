@@ -4,7 +4,6 @@ The 2xx is repeated here until the ACK comes, since the transaction is over with
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 
 from sipcore.dialogs.dialog import Numbers, dialog_of_callee
@@ -27,6 +26,7 @@ from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
+from sipcore.message.status import TRYING
 from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier, Meaning
 from sipcore.tokens import Tokens
@@ -34,7 +34,6 @@ from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
 from sipcore.value import Member
 
-TRYING = 100
 NO_PRACK_STATUS = 504
 """To an INVITE whose reliable 1xx nobody acknowledges (RFC 3262 §3: a 5xx): the caller did not react in time."""
 
@@ -150,7 +149,8 @@ IMPOSSIBLE = {
     (_S.INVITED, _I.ACCEPT_LATER),
     *((state, _I.BYE_DONE) for state in (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED)),
 }
-_OVER = (State.ENDING, State.TERMINATED)
+_GONE = State.TERMINATED
+_OVER = (State.ENDING, _GONE)
 PROVISIONAL, SUCCESS, REPEAT, FAILURE, TIMED_OUT = list(Step)[:5]
 TERMINATED, ACCEPT_BYE, PART, REPORT_CONFIRMED, REPORT_END = list(Step)[5:]
 """Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
@@ -266,7 +266,7 @@ class Callee(Side):
         """End the call: 480 while it is not answered, BYE once it is."""
         if self.state in _EARLY:
             return self.reject(480, now, fields=self.parting)
-        if self.state not in (State.ENDING, State.TERMINATED):
+        if not self.is_over:
             self.end_reason = EndReason.LOCAL_HANG_UP
         return self._move(Input.HANG_UP, now)
 
@@ -308,7 +308,7 @@ class Callee(Side):
 
     def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
         """The peer hangs up."""
-        if self.state not in (State.ENDING, State.TERMINATED):
+        if not self.is_over:
             self.end_reason, self.ended_by = EndReason.REMOTE_HANG_UP, bye
         return self._move(Input.REMOTE_BYE, now, bye=(key, bye))
 
@@ -337,12 +337,16 @@ class Callee(Side):
     # Inside
 
     def _is_reliable(self, status: int, has_body: bool, wanted: bool | None) -> bool:
-        required, supported = RELIABLE in self.invite[REQUIRE], is_supported(RELIABLE, self.invite)
         if status == TRYING or wanted is False:
             return False
-        if wanted and not (required or supported):
+        if RELIABLE in self.invite[REQUIRE]:
+            return True
+        if not wanted and not (has_body and self.manner.supports(RELIABLE)):
+            return False
+        supported = is_supported(RELIABLE, self.invite)
+        if wanted and not supported:
             raise LocalError("the caller does not support reliable 1xx", section="RFC 3262 §3")
-        return bool(wanted) or required or (supported and has_body and self.manner.supports(RELIABLE))
+        return supported
 
     def _built(self, status: int, fields: Fields, body: bytes, content_type: str, *, able: bool = False) -> Response:
         routes = [("Record-Route", text) for text in self.invite.headers.get_all("Record-Route")]  # §12.1.1
@@ -400,7 +404,7 @@ class Callee(Side):
                 effects.append(Ended(self.end_reason, self.ended_by))
             else:
                 effects.append(Reply(self._key, self._final(step, now)))
-        if self.state is State.TERMINATED:
+        if self.state is _GONE:
             self._stop()
         return effects
 
@@ -419,7 +423,7 @@ class Callee(Side):
             self._reliable.stop()
         assert self._success is not None  # noqa: S101  # `accept` has made it, or made how to make it
         self._repeat = Repeat(self._key, self._success, now, self.manner.timers, longest=self.manner.timers.t2)
-        self.usage.dialog = replace(self.usage.dialog, confirmed=True)
+        self.usage.dialog = self.usage.dialog.accepted()
         return self._success
 
     def _part(self, happening: Input) -> Effect:

@@ -28,6 +28,7 @@ from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE
+from sipcore.message.status import TRYING
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
@@ -36,7 +37,6 @@ from sipcore.value import Member
 
 MAX_FORKS = 16
 """Callees whose dialogs are kept for one INVITE: more phones than anybody has, and a bound on what a peer costs."""
-TRYING = 100
 
 
 class State(Member):
@@ -148,6 +148,7 @@ IMPOSSIBLE = {
 _TRYING = (State.CALLING, State.PROCEEDING)
 _UNANSWERED = (*_TRYING, State.CANCELLING)
 _OVER = (State.ENDING, State.TERMINATED)
+R1XX, R2XX, R2XX_OFFER, R3XX_6XX, MOVED, ADJUSTED, FAILED, ANSWER, HANG_UP, REMOTE_BYE, BYE_DONE = Input
 REPORT_PROGRESS, REPORT_REDIRECTION, REPORT_ANSWER, REPORT_OFFER, REPORT_FAILURE, REPORT_END = list(Step)[:6]
 INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6:]
 """Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
@@ -205,16 +206,16 @@ class Caller(Side):
         if response.is_success:
             return self._receive_success(response, now)
         if self.state not in _TRYING:
-            return self._move(Input.R3XX_6XX, now, response)
+            return self._move(R3XX_6XX, now, response)
         inviting = self._inviting
         if inviting.is_too_short(response):
-            return self._move(Input.ADJUSTED, now, response)
-        return self._move(Input.MOVED if inviting.moves_on(response) else Input.R3XX_6XX, now, response)
+            return self._move(ADJUSTED, now, response)
+        return self._move(MOVED if inviting.moves_on(response) else R3XX_6XX, now, response)
 
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
         moved = self.state in _TRYING and self._inviting.moves_on(None)
-        return self._move(Input.MOVED if moved else Input.FAILED, now, failure=failure)
+        return self._move(MOVED if moved else FAILED, now, failure=failure)
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""
@@ -222,7 +223,7 @@ class Caller(Side):
             return super().answer(body, now)
         self.require_usage().session.sent(Carrier.ACK, body)
         self._inviting.answer = body
-        return self._move(Input.ANSWER, now)
+        return self._move(ANSWER, now)
 
     def decline(self, status: int, now: float) -> list[Effect]:
         """Refuse the peer's offer; that of a 2xx ends the call (RFC 3261 §13.2.2.4). Raises LocalError."""
@@ -230,13 +231,13 @@ class Caller(Side):
 
     def hang_up(self, now: float) -> list[Effect]:
         """End the call: CANCEL while it is not answered, BYE once it is."""
-        return self._move(Input.HANG_UP, now)
+        return self._move(HANG_UP, now)
 
     def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
         """The peer hangs up."""
         if self.state in (State.OFFERED, State.CONFIRMED):
             self.end_reason, self.ended_by = EndReason.REMOTE_HANG_UP, bye
-        return self._move(Input.REMOTE_BYE, now, bye=(key, bye))
+        return self._move(REMOTE_BYE, now, bye=(key, bye))
 
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
@@ -249,14 +250,13 @@ class Caller(Side):
 
     def bye_done(self, now: float) -> list[Effect]:
         """The BYE was answered, or was not."""
-        return self._move(Input.BYE_DONE, now)
+        return self._move(BYE_DONE, now)
 
     def next_timeout(self) -> float:
         """When `wake` is due."""
-        usages = self._usages()
-        if len(usages) == 1:
-            return usages[0].next_timeout()
-        return min((usage.next_timeout() for usage in usages), default=NEVER)
+        if self._pending is not None and self._pending.early:
+            return min(usage.next_timeout() for usage in self._pending.early.values())
+        return self.usage.next_timeout() if self.usage is not None else NEVER
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
@@ -271,18 +271,18 @@ class Caller(Side):
     def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag
         if self.state not in _UNANSWERED or not tag or response.status == TRYING:
-            return self._move(Input.R1XX, now, response)
+            return self._move(R1XX, now, response)
         early = self._inviting.early
         usage = early.get(tag)
         if usage is None and len(early) >= MAX_FORKS:
-            return self._move(Input.R1XX, now, response)
+            return self._move(R1XX, now, response)
         if usage is None:
             usage = early[tag] = self._branch(response)
         self.usage = usage
         effects = usage.progress(response)
         if effects and self.state is State.CANCELLING:
             effects = self._confirm_cancelled(usage, effects, now)
-        return [] if effects is None else [*self._move(Input.R1XX, now, response), *effects]
+        return [] if effects is None else [*self._move(R1XX, now, response), *effects]
 
     def _confirm_cancelled(self, usage: InviteUsage, effects: list[Effect], now: float) -> list[Effect]:
         """The PRACK of a reliable 1xx to an INVITE that was given up: it is as due as before (RFC 3262 §4).
@@ -300,7 +300,7 @@ class Caller(Side):
             return self._receive_answer(tag, response, now)
         if self.usage is not None and tag != self.usage.dialog.id.remote_tag:
             return self._end_fork(tag, response)
-        return self._move(Input.R2XX, now, response)
+        return self._move(R2XX, now, response)
 
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
         """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
@@ -317,7 +317,7 @@ class Caller(Side):
         usage.hear(response)
         usage.expiry.agreed(response, now)
         meaning = usage.session.received(Carrier.SUCCESS, description_of(response)).meaning
-        happening = Input.R2XX_OFFER if meaning is Meaning.OFFER else Input.R2XX
+        happening = R2XX_OFFER if meaning is Meaning.OFFER else R2XX
         return [*ended, *self._move(happening, now, response)]
 
     def _move(

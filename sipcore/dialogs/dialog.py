@@ -1,10 +1,10 @@
 """A dialog as a value: RFC 3261 §12. Each event that changes it gives a new one."""
 
-from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
-from sipcore.dialogs.route_set import routing_for
+from sipcore.dialogs.route_set import Ends, Way
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields, Identity
@@ -39,8 +39,7 @@ class Dialog:
     id: DialogId
     local: Address
     remote: Address
-    remote_target: Uri
-    route_set: tuple[Address, ...]
+    way: Way
     remote_sequence: int | None
     confirmed: bool
 
@@ -49,19 +48,27 @@ class Dialog:
         """The Call-ID of all its requests."""
         return self.id.call_id
 
+    @property
+    def remote_target(self) -> Uri:
+        """Where the peer can be reached, as its Contact says."""
+        return self.way.ends[0]
+
     def accepts(self, request: Request) -> bool:
         """Whether a request is in order: its sequence number is above the last one (RFC 3261 §12.2.2)."""
         return self.remote_sequence is None or request.cseq.number > self.remote_sequence
 
     def after(self, request: Request) -> "Dialog":
         """The dialog after a request of the peer."""
-        number = request.cseq.number
-        return Dialog(self.id, self.local, self.remote, self.remote_target, self.route_set, number, self.confirmed)
+        return Dialog(self.id, self.local, self.remote, self.way, request.cseq.number, self.confirmed)
 
     def answered(self, invite: Request, success: Response) -> "Dialog":
         """The caller's early dialog after its 2xx, out of which target and route set are made anew (§13.2.2.4)."""
-        target, route_set = _way(invite, success)
-        return Dialog(self.id, self.local, self.remote, target, route_set, self.remote_sequence, confirmed=True)
+        way = Way(partial(_ends_for_caller, invite, success))
+        return Dialog(self.id, self.local, self.remote, way, self.remote_sequence, confirmed=True)
+
+    def accepted(self) -> "Dialog":
+        """The callee's early dialog after its own 2xx (RFC 3261 §12.1)."""
+        return Dialog(self.id, self.local, self.remote, self.way, self.remote_sequence, confirmed=True)
 
     def towards(self, message: Request | Response) -> "Dialog":
         """The dialog after a target refresh: with the target that this Contact names (RFC 3261 §12.2.1.2, §12.2.2)."""
@@ -69,13 +76,13 @@ class Dialog:
             target = contact_of(message)
         except ParseError:
             target = None
-        return self if target is None else replace(self, remote_target=target)
+        return self if target is None else replace(self, way=_known_way(target, self.way.ends[1]))
 
     def request(
         self, method: str, sequence: int, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
     ) -> tuple[Request, Uri]:
         """A request inside this dialog (RFC 3261 §12.2.1.1), and the URI whose hop is next; Via is still missing."""
-        routing = routing_for(self.remote_target, self.route_set)
+        routing = self.way.routing
         identity = Identity(self.local, self.remote, self.call_id, sequence)
         built = build_request(
             method,
@@ -106,13 +113,16 @@ class Numbers:
 
 def dialog_of_caller(invite: Request, response: Response) -> Dialog:
     """The caller's dialog out of a 2xx, or its early dialog out of a 1xx with a tag (RFC 3261 §12.1.2)."""
-    local, remote = invite.from_, response.to
-    target, route_set = _way(invite, response)
-    dialog_id = DialogId(invite.call_id, local.tag or "", remote.tag or "")
-    return Dialog(dialog_id, local, remote, target, route_set, remote_sequence=None, confirmed=response.is_success)
+    local, way = invite.from_, Way(partial(_ends_for_caller, invite, response))
+    dialog_id = DialogId(invite.call_id, local.tag or "", response.to_tag or "")
+    return Dialog(dialog_id, local, response.to, way, remote_sequence=None, confirmed=response.is_success)
 
 
-def _way(invite: Request, response: Response) -> tuple[Uri, tuple[Address, ...]]:
+def _known_way(target: Uri, route_set: tuple[Address, ...]) -> Way:
+    return Way(lambda: (target, route_set))
+
+
+def _ends_for_caller(invite: Request, response: Response) -> Ends:
     """The remote target and the route set that a response gives the caller's dialog (RFC 3261 §12.1.2).
 
     A peer that gives no usable Contact or Record-Route has picked up all the same, and must be acknowledged and hung up
@@ -138,8 +148,7 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
         DialogId(invite.call_id, local_tag, invite.from_tag or ""),
         local=invite.to.with_tag(local_tag),
         remote=invite.from_,
-        remote_target=target,
-        route_set=tuple(invite[RECORD_ROUTE]),
+        way=_known_way(target, invite[RECORD_ROUTE]),
         remote_sequence=invite.cseq.number,
         confirmed=False,
     )
@@ -147,5 +156,7 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
 
 def contact_of(message: Request | Response) -> Uri | None:
     """The URI of the first Contact, None where there is none (RFC 3261 §8.1.1.8)."""
-    addresses: Iterable[Address] = (item for item in message[CONTACT] if isinstance(item, Address))
-    return next((address.uri for address in addresses), None)
+    for contact in message[CONTACT]:
+        if isinstance(contact, Address):
+            return contact.uri
+    return None

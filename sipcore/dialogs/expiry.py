@@ -104,15 +104,14 @@ class Expiry:
 
         That is MIN_INTERVAL at least, even where a client that could not be told so by a 422 has asked for less.
         """
-        expires, able = request[SESSION_EXPIRES], is_supported(TIMER, request)
-        floor = max(manner.min_interval, _lowest(request))
+        expires = request[SESSION_EXPIRES]
         if not manner.supports(TIMER) or (expires is None and not manner.interval):
             self.stop()
             return []
-        wanted = max(manner.interval, floor)
+        wanted = max(manner.interval, manner.min_interval, _lowest(request))
         interval = wanted if expires is None else min(expires.seconds, wanted if manner.interval else expires.seconds)
         interval = max(interval, MIN_INTERVAL)
-        role = (expires.refresher if expires else None) or (manner.refresher if able else "uas")
+        role = (expires.refresher if expires else None) or (manner.refresher if is_supported(TIMER, request) else "uas")
         self._run(interval, now, here=role == "uas")
         fields: _FieldList = [("Session-Expires", f"{interval};refresher={role}")]
         return [("Require", TIMER), *fields] if role == "uac" else fields

@@ -47,7 +47,7 @@ class Manner:
     def signed(self, fields: Fields) -> list[tuple[str, object]]:
         """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""
         told = list(fields)
-        if self.product and not any(name.lower() == "server" for name, _ in told):
+        if self.product and "server" not in [name.lower() for name, _ in told]:
             told.append(("Server", self.product))
         return told
 

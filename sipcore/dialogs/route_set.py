@@ -1,13 +1,18 @@
 """Where a request inside a dialog goes: RFC 3261 §12.2.1.1, loose and strict routers (§16.12.1.2)."""
 
+from collections.abc import Callable
+
 from sipcore.message.address import Address
 from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.value import value
 
+Ends = tuple[Uri, tuple[Address, ...]]
+"""A remote target and a route set (RFC 3261 §12)."""
+
 
 @value
 class Routing:
-    """The Request-URI, the Route values, and the URI whose hop is next."""
+    """What a remote target and a route set make of a request: its Request-URI, its Routes, and whose hop is next."""
 
     request_uri: Uri
     routes: tuple[Address, ...]
@@ -28,6 +33,34 @@ def routing_for(target: Uri, route_set: tuple[Address, ...]) -> Routing:
         return Routing(shown, route_set, first)
     router = _fitted(first)
     return Routing(router, (*route_set[1:], Address(target)), router)
+
+
+class Way:
+    """Where the requests of one dialog go. What tells it is read with the first of them, and most early dialogs never
+    send one; it is kept as what it makes of each.
+    """
+
+    __slots__ = ("_ends", "_find", "_routing")
+
+    def __init__(self, find: Callable[[], Ends]) -> None:
+        """Take what finds the remote target and the route set; it is asked once, and then let go."""
+        self._find: Callable[[], Ends] | None = find
+        self._ends: Ends
+        self._routing: Routing | None = None
+
+    @property
+    def ends(self) -> Ends:
+        """The remote target and the route set."""
+        if self._find is not None:
+            self._ends, self._find = self._find(), None
+        return self._ends
+
+    @property
+    def routing(self) -> Routing:
+        """What they make of each request."""
+        if self._routing is None:
+            self._routing = routing_for(*self.ends)
+        return self._routing
 
 
 def _fitted(uri: Uri) -> Uri:

@@ -14,6 +14,11 @@ UNSUPPORTED = 415
 """Unsupported Media Type."""
 ACCEPTED = f"{SDP}, multipart/mixed, multipart/alternative"
 """What a body may be that begins or changes a session (RFC 5621 §4.2)."""
+_NO_EXCHANGE = OfferAnswer()
+_BOTH_WAYS = Direction.SENDRECV
+_OFFER = Meaning.OFFER
+_AGREED = (Meaning.ANSWER, Meaning.PREVIEW)
+"""Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-Encoding")
 
 
@@ -24,10 +29,10 @@ class Session:
 
     def __init__(self) -> None:
         """Begin without any exchange."""
-        self.exchange = OfferAnswer()
+        self.exchange = _NO_EXCHANGE
         self.local = b""
         self.remote = b""
-        self.wanted = Direction.SENDRECV
+        self.wanted = _BOTH_WAYS
         """Which way media is to flow as this side wants it: what hold and resume change (RFC 6337 §5.3)."""
         self._offer = b""
         self._sent = b""
@@ -47,7 +52,7 @@ class Session:
     def sent(self, carrier: Carrier, body: bytes) -> Meaning:
         """Take what is about to be sent. Raises LocalError where it must not be sent like that."""
         verdict = self.exchange.sent(carrier, has_body=bool(body))
-        if verdict.meaning in (Meaning.OFFER, Meaning.ANSWER, Meaning.PREVIEW):
+        if verdict.meaning is _OFFER or verdict.meaning in _AGREED:
             self._sent = body
         self._take(verdict, body, local=True)
         return verdict.meaning
@@ -96,9 +101,9 @@ class Session:
 
     def _take(self, verdict: Verdict, body: bytes, *, local: bool) -> None:
         self.exchange = verdict.after
-        if verdict.meaning is Meaning.OFFER:
+        if verdict.meaning is _OFFER:
             self._offer = body
-        elif verdict.meaning in (Meaning.ANSWER, Meaning.PREVIEW):
+        elif verdict.meaning in _AGREED:
             self.local, self.remote = (body, self._offer) if local else (self._offer, body)
         if self.exchange.offerer is None:
             self._offer = b""

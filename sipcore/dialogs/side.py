@@ -129,14 +129,15 @@ class Side(ABC):
 
     def receive_within(self, purpose: Purpose, sent: Request, response: Response, now: float) -> list[Effect]:
         """The response to a request inside the dialog, as `sent` went out last."""
+        if purpose is Purpose.BYE:
+            if response.is_provisional:
+                return []
+            return self._parted(None if response.is_success else EndReason.BYE_REFUSED, now)
         usage = self.usage_of(sent.to_tag)
         if response.is_provisional:
             if purpose is Purpose.CHANGE and usage is not None:
                 usage.receive_provisional(sent, now)
             return []
-        if purpose is Purpose.BYE:
-            self._parted(None if response.is_success else EndReason.BYE_REFUSED)
-            return self.bye_done(now)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
         if purpose is Purpose.OTHER and usage is self.usage and response.status in _LOST:
@@ -149,8 +150,7 @@ class Side(ABC):
         Silence ends the dialog, as a 408 does; that it could not be sent counts as a 503, which does not (§8.1.3.1).
         """
         if purpose is Purpose.BYE:
-            self._parted(EndReason.BYE_UNANSWERED)
-            return self.bye_done(now)
+            return self._parted(EndReason.BYE_UNANSWERED, now)
         usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.fail(failure, now), now)
@@ -160,10 +160,11 @@ class Side(ABC):
 
     # Inside
 
-    def _parted(self, problem: EndReason | None) -> None:
-        """How the BYE fared: told where nothing more telling has ended the call."""
+    def _parted(self, problem: EndReason | None, now: float) -> list[Effect]:
+        """The BYE is over; how it fared is told where nothing more telling has ended the call."""
         if problem is not None and self.end_reason in _OWN_DOING:
             self.end_reason = problem
+        return self.bye_done(now)
 
     def _settle(self, effects: list[Effect], now: float) -> list[Effect]:
         """The effects, and in the place of each Finish what ends the call."""

@@ -48,6 +48,10 @@ MAX_RETRY_AFTER = 10
 
 REQUEST_TERMINATED = 487
 
+_IDLE = (reinvite_client.State.IDLE, reinvite_server.State.IDLE)
+_CLIENT_OVER, _SERVER_OVER = reinvite_client.Input.OVER, reinvite_server.Input.OVER
+"""Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
+
 _Act = Callable[[], list[Effect]]
 """A step of a table with all that it needs: what it comes to when the table has it carried out."""
 
@@ -104,8 +108,7 @@ class InviteUsage:
         self._manner = manner
         self._tokens = tokens
         self._owner = owner
-        self._client = reinvite_client.State.IDLE
-        self._server = reinvite_server.State.IDLE
+        self._client, self._server = _IDLE
         self._change: _Change | None = None
         self._deciding: tuple[AnyServerKey, Request] | None = None
         self._repeat: Repeat | None = None
@@ -238,8 +241,8 @@ class InviteUsage:
     def over(self, now: float) -> list[Effect]:
         """The call ends: what is going on in it ends first."""
         terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED) if self._deciding else list
-        effects = self._move_server(reinvite_server.Input.OVER, terminated)
-        effects += self._move_client(reinvite_client.Input.OVER, now, self._unchanged())
+        effects = self._move_server(_SERVER_OVER, terminated)
+        effects += self._move_client(_CLIENT_OVER, now, self._unchanged())
         self.expiry.stop()
         return effects
 
@@ -254,8 +257,12 @@ class InviteUsage:
 
     def next_timeout(self) -> float:
         """When `wake` is due; NEVER while nothing waits."""
-        change = self._change.due if self._change else NEVER
-        return min(self.expiry.due, change, self._repeat.due if self._repeat else NEVER)
+        due = self.expiry.due
+        if self._change is not None:
+            due = min(due, self._change.due)
+        if self._repeat is not None:
+            due = min(due, self._repeat.due)
+        return due
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
@@ -279,9 +286,7 @@ class InviteUsage:
 
     def acknowledge(self, invite: Request, body: bytes) -> AckSuccess:
         """The ACK of a 2xx to `invite`, as it was sent last: with its credentials (RFC 3261 §13.2.2.4)."""
-        credentials = [
-            (name, text) for name in ("Authorization", "Proxy-Authorization") for text in invite.headers.get_all(name)
-        ]
+        credentials = invite.headers.only("Authorization", "Proxy-Authorization")
         request, next_hop = self.dialog.request(
             ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
         )

@@ -1,9 +1,9 @@
 """Calls as objects to await: `Call` for one placed here, `IncomingCall` for one that came in."""
 
-import math
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import trio
 
@@ -43,6 +43,8 @@ MAX_UNREAD = 256
 """Events of a call that wait to be read. Requests of the peer beyond that are answered 503 (RFC 3261 §21.5.4), and of
 what only tells how the call fares nothing more is kept: a peer may send that for as long as it likes."""
 _MAY_BE_MISSED = (CallProgress, CallChanged, CallUnchanged, CallNotified)
+_OUTCOMES = (CallChanged, CallUnchanged)
+_LAST = (CallEnded, CallFailed)
 
 T = TypeVar("T")
 
@@ -75,7 +77,8 @@ class _Events:
 
     def __init__(self, driver: Driver, number: int) -> None:
         self._driver = driver
-        self._send, self._receive = trio.open_memory_channel[CallEvent](math.inf)
+        self._unread: deque[CallEvent] = deque()
+        self._readers = trio.lowlevel.ParkingLot()
         self._over = trio.Event()
         self._change: _Change | None = None
         self._notified: trio.MemorySendChannel[Request] | None = None
@@ -92,22 +95,23 @@ class _Events:
             return
         if isinstance(event, CallEnded):
             self.end_reason = event.reason
-        elif isinstance(event, CallChanged | CallUnchanged) and self._change is not None:
+        elif self._change is not None and isinstance(event, _OUTCOMES):
             self._change.take(event)
         elif isinstance(event, CallNotified) and self._notified is not None:
             with suppress(trio.WouldBlock):
                 self._notified.send_nowait(event.request)
         if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
-            self._send.send_nowait(event)
-        if isinstance(event, CallEnded | CallFailed):
-            self._send.close()
+            self._unread.append(event)
+            self._readers.unpark()
+        if isinstance(event, _LAST):
             self._over.set()
+            self._readers.unpark_all()
             if self._notified is not None:
                 self._notified.close()
 
     @property
     def _is_full(self) -> bool:
-        return self._receive.statistics().current_buffer_used >= MAX_UNREAD
+        return len(self._unread) >= MAX_UNREAD
 
     @property
     def is_over(self) -> bool:
@@ -128,8 +132,16 @@ class _Events:
                 self._driver.act(lambda stack, now: stack.hang_up(self.number, now, fields=fields))
             await self._over.wait()
 
-    def __aiter__(self) -> AsyncIterator[CallEvent]:
-        return self._receive.__aiter__()
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CallEvent:
+        await trio.lowlevel.checkpoint_if_cancelled()  # no more: so few wait unread that nobody starves meanwhile
+        while not self._unread:
+            if self.is_over:
+                raise StopAsyncIteration
+            await self._readers.park()
+        return self._unread.popleft()
 
     # The session
 

@@ -13,13 +13,10 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.trace import (
     Direction,
-    DiscardTrace,
-    FlowTrace,
     MessageTrace,
     ResolveTrace,
     Stamp,
     TraceRecord,
-    TransitionTrace,
 )
 from sipcore.transactions.effects import Transmit
 from sipcore.transports.connections import Transports
@@ -47,6 +44,7 @@ class Loop:
         self._sent_at: dict[bytes, Callable[[float], None]] = {}
         self._subscribers: list[Callable[[TraceRecord], None]] = []
         self._flow_watchers: list[Callable[[Flow], None]] = []
+        self._clock = trio.current_time
         self._wake = trio.Event()
         self._due: float | None = None
         self._pumping = False
@@ -58,11 +56,12 @@ class Loop:
         self.transports = transports
         self._nursery = nursery
         self._block = block
+        self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
 
     def act(self, action: Callable[[Stack, float], T]) -> T:
         """Have `action` do something with the stack now, and carry out what comes of it."""
-        now = trio.current_time()
+        now = self._clock()
         result = action(self.stack, now)
         self.pump(now)
         return result
@@ -92,21 +91,21 @@ class Loop:
         """One message came in."""
         if self._subscribers:
             self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
-        now = trio.current_time()
+        now = self._clock()
         self.stack.receive(data, flow, stamp, now)
         self.pump(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """A connection ended, or a flow of datagrams has: but requests over those have timers of their own."""
         if flow.transport is not Transport.UDP:
-            self.stack.flow_failed(flow, failure, trio.current_time())
+            self.stack.flow_failed(flow, failure, self._clock())
             self.pump()
         for watcher in tuple(self._flow_watchers):
             watcher(flow)
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP came back."""
-        self.stack.unreachable(remote, failure, trio.current_time())
+        self.stack.unreachable(remote, failure, self._clock())
         self.pump()
 
     def trace(self, record: TraceRecord) -> None:
@@ -119,7 +118,7 @@ class Loop:
             self._wake = trio.Event()
             with trio.move_on_at(self._due if self._due is not None else float("inf")):
                 await self._wake.wait()
-            now = trio.current_time()
+            now = self._clock()
             if self._due is not None and now >= self._due:
                 self.stack.handle_timeout(now)
                 self.pump()
@@ -135,7 +134,7 @@ class Loop:
         try:
             while outputs := self.stack.drain():
                 if now is None:
-                    now = trio.current_time()
+                    now = self._clock()
                 for output in outputs:
                     self._carry_out(output, now)
         finally:
@@ -145,18 +144,18 @@ class Loop:
             self._wake.set()
 
     def _carry_out(self, output: Output, now: float) -> None:
-        match output:
-            case Transmit():
-                self._transmit(output)
-            case Resolve(ticket, question):
-                if isinstance(question, Prepare):
-                    self._prepare(ticket, question.hop, now)
-                else:
-                    self._nursery.start_soon(self._look_up, ticket, question)
-            case TransitionTrace() | DiscardTrace() | MessageTrace() | ResolveTrace() | FlowTrace():
-                self.publish(output)
-            case _:
-                self._take(output, now)
+        if isinstance(output, Transmit):
+            self._transmit(output)
+        elif isinstance(output, Resolve):
+            question = output.question
+            if isinstance(question, Prepare):
+                self._prepare(output.ticket, question.hop, now)
+            else:
+                self._nursery.start_soon(self._look_up, output.ticket, question)
+        elif isinstance(output, TraceRecord):
+            self.publish(output)
+        else:
+            self._take(output, now)
 
     def _transmit(self, output: Transmit) -> None:
         _, to, data, attempt = output
@@ -164,7 +163,7 @@ class Loop:
         try:
             at = self.transports.send(to, data)
         except TransportFailure as failure:
-            self.stack.transport_failed(output, failure, trio.current_time())
+            self.stack.transport_failed(output, failure, self._clock())
             return
         if tell is not None:
             tell(at)
@@ -189,18 +188,18 @@ class Loop:
             result = await self.transports.prepare(hop)
         except SipError as error:
             result = _as_failure(error)
-        self.stack.resolved(ticket, result, trio.current_time())
+        self.stack.resolved(ticket, result, self._clock())
         self.pump()
 
     async def _look_up(self, ticket: int, question: Question) -> None:
         result = await self.ask(question)
-        self.stack.resolved(ticket, result, trio.current_time())
+        self.stack.resolved(ticket, result, self._clock())
         self.pump()
 
     async def ask(self, question: Question) -> Result:
         """Look something up."""
         result = await self._lookup.ask(question)
-        self.publish(ResolveTrace(trio.current_time(), str(question), *_told(result)))
+        self.publish(ResolveTrace(self._clock(), str(question), *_told(result)))
         return result
 
     def publish(self, record: TraceRecord) -> None:

@@ -152,9 +152,10 @@ def socket_address(name: tuple[Any, ...]) -> SocketAddress:
 
 def socket_name(address: SocketAddress) -> tuple[Any, ...]:
     """The tuple that Python's `socket` wants for an address. Raises OSError for a zone that does not exist."""
-    host, _, zone = address.host.partition("%")
-    if not zone:
+    host = address.host
+    if "%" not in host:
         return (host, address.port)
+    host, _, zone = host.partition("%")
     return (host, address.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone))
 
 

@@ -36,6 +36,13 @@ def test_the_contact_is_that_of_requests_over_the_same_flow() -> None:
     assert contact.uri.host.endswith(".invalid")
 
 
+def test_the_server_of_a_websocket_has_an_address() -> None:
+    ends, request = LocalEnds(seeded(1)), Wire().request("INVITE")
+    flow = Flow(WS, BOB, ALICE, accepted=True)
+    assert str(ends.contact("bob", flow, request)) == f"<sip:bob@{BOB};transport=ws>"
+    assert ends.of(flow.hop, BOB, "bob", secure=False).sent_by == str(BOB)
+
+
 def test_only_so_many_ends_are_remembered() -> None:
     ends = LocalEnds(seeded(1))
     for port in range(1, 3 * MAX_ENDS):

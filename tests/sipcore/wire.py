@@ -105,7 +105,7 @@ class Wire:
 
     def deliver(self, side: Side, data: bytes) -> None:
         remote = BOB if side is self.alice else ALICE
-        flow = Flow(self.transport, side.address, remote)
+        flow = Flow(self.transport, side.address, remote, accepted=side is self.bob)
         side.stack.receive(data, flow, Stamp(self.now), self.now)
         self.pump()
 

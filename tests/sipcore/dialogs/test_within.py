@@ -16,6 +16,7 @@ from sipcore.events import (
     ResponseReceived,
 )
 from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack import StackConfig
@@ -49,6 +50,20 @@ def test_what_nobody_asked_for_is_refused_with_what_is_known() -> None:
     assert answer.response.status == 405
     assert "UPDATE" in (answer.response.headers.get("Allow") or "")
     assert not wire.alice.told(CallEnded)
+
+
+def test_a_1xx_to_the_bye_does_not_end_the_call() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.lose = lambda _, data: data.startswith(b"BYE")
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.pump()
+    bye = wire.alice.messages()[-1]
+    assert isinstance(bye, Request)
+    wire.deliver(wire.alice, bytes(build_response(bye, 100)))
+    assert not wire.alice.told(CallEnded)
+    wire.deliver(wire.alice, bytes(build_response(bye, 200)))
+    assert [ended.reason for ended in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
 
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "BYE", "ACK", "CANCEL", "PRACK"])

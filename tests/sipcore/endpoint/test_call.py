@@ -12,7 +12,15 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
-from sipcore.events import CallChanged, CallEnded, CallOffered, CallProgress, CallRedirected, CallRequested
+from sipcore.events import (
+    CallChanged,
+    CallEnded,
+    CallOffered,
+    CallProgress,
+    CallRedirected,
+    CallRequested,
+    CallUnchanged,
+)
 from sipcore.message.address import Address
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
@@ -365,6 +373,33 @@ async def test_what_a_peer_goes_on_telling_is_kept_within_a_limit(
         assert len(events) == 6
         assert isinstance(events[-1], CallEnded)
         nursery.cancel_scope.cancel()
+
+
+async def test_two_who_read_the_events_of_a_call_share_them_and_both_learn_its_end() -> None:
+    async with endpoint() as (alice, _):
+        call = Call(alice, 1)
+        read: list[list[object]] = []
+
+        async def reads() -> None:
+            read.append([event async for event in call])
+
+        changes = [CallUnchanged(1, None, None) for _ in range(5)]
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(reads)
+                nursery.start_soon(reads)
+                await trio.testing.wait_all_tasks_blocked()
+                for change in changes[:3]:
+                    call.deliver(change)
+                await trio.testing.wait_all_tasks_blocked()
+                for change in changes[3:]:
+                    call.deliver(change)
+                call.deliver(CallEnded(1, EndReason.LOCAL_HANG_UP))
+        events = [event for each in read for event in each]
+        assert len(read) == 2
+        assert len(events) == 6
+        assert {id(event) for event in events} >= {id(change) for change in changes}
+        assert [event async for event in call] == []
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.05, 0.1, 0.3])

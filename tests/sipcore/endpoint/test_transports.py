@@ -81,6 +81,37 @@ async def test_a_call_in_a_websocket(transport: Transport, hangs_up: str) -> Non
     assert [call.end_reason, *ended] == (expected if hangs_up == "caller" else expected[::-1])
 
 
+async def test_the_contact_of_a_callee_in_a_websocket() -> None:
+    """RFC 7118 §5.2, appendix B.1: a client that is called along the connection that it opened has no address; the
+    server has one, whichever of them calls.
+    """
+    contacts: dict[str, str] = {}
+    async with open_endpoint(serving(WS)) as server, open_endpoint(EndpointConfig(takes_incoming=True)) as client:
+
+        async def answer(endpoint: Endpoint, caller: str) -> None:
+            call = await endpoint.incoming().receive()
+            assert isinstance(call, IncomingCall)
+            contacts[caller] = call.invite.headers.get("Contact") or ""
+            call.accept(body=b"v=0\r\n", content_type=SDP)
+            await call.over()
+
+        async def place(endpoint: Endpoint, hop: Hop, callee: str) -> None:
+            request = endpoint.new_request("INVITE", SipUri("127.0.0.1", "bob"), body=b"v=0\r\n", content_type=SDP)
+            async with endpoint.call(Order(request, hop, "alice")) as call:
+                contacts[callee] = (await call.answered()).headers.get("Contact") or ""
+
+        with trio.fail_after(10):
+            _, incoming = await ask(client, server, at(server, WS))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(answer, server, "client calls")
+                await place(client, at(server, WS), "server is called")
+                nursery.start_soon(answer, client, "server calls")
+                await place(server, incoming.flow.hop, "client is called")
+        address = server.transports.local_address(WS)
+    assert {name for name, contact in contacts.items() if ".invalid" in contact} == {"client calls", "client is called"}
+    assert all(str(address) in contact for name, contact in contacts.items() if name.startswith("server"))
+
+
 @pytest.mark.parametrize("transport", [WS, WSS])
 async def test_a_request_in_a_websocket(transport: Transport) -> None:
     config = EndpointConfig(transports=TransportConfig(tls=TlsConfig(ca_data=CERTIFICATE)))

@@ -62,7 +62,8 @@ def test_a_flow_leads_back() -> None:
 def test_a_flow_leads_to_the_same_peer_again() -> None:
     local, remote = SocketAddress("192.0.2.1", 40000), SocketAddress("192.0.2.2", 443)
     hop = Flow(Transport.WSS, local, remote, 7, "sip.example.com", "/ws").hop
-    assert (hop.tls_name, hop.path) == ("sip.example.com", "/ws")
+    assert (hop.tls_name, hop.path, hop.accepted) == ("sip.example.com", "/ws", False)
+    assert Flow(Transport.WS, local, remote, 8, accepted=True).hop.accepted
 
 
 @pytest.mark.parametrize(
