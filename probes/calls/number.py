@@ -22,7 +22,12 @@ class NumberFormat(Enum):
 
 
 class RefusedNumber(LocalError):
-    """A number that is not called unless its kind is allowed by name."""
+    """A number that is not called unless its `kind` is allowed by name."""
+
+    def __init__(self, user: str, kind: str) -> None:
+        text = f"{user} may be {'an' if kind == EMERGENCY.name else 'a'} {kind} number, and is not called"
+        super().__init__(f"{text} unless {kind} numbers are allowed", section="RFC 5031 §4.2")
+        self.kind = kind
 
 
 @value
@@ -118,5 +123,4 @@ def require_callable(user: str, allowed: frozenset[str], number_format: NumberFo
     if kind is None and number_format is not NumberFormat.AS_GIVEN:
         kind = kind_of(formatted(unescape(user), NumberFormat.PLUS))
     if kind is not None and kind.name not in allowed:
-        text = f"{user} may be {'an' if kind is EMERGENCY else 'a'} {kind.name} number, and is not called"
-        raise RefusedNumber(f"{text} unless {kind.name} numbers are allowed", section="RFC 5031 §4.2")
+        raise RefusedNumber(user, kind.name)

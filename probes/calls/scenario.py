@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT, Key, ScenarioError, near
+from probes.calls.number import RefusedNumber
 from probes.calls.script import CallScript
 from probes.destination import Destination
 from sipcore.auth.choice import Account
@@ -181,6 +182,8 @@ def _call(part: Part, read: Mapping[str, object], number: int, password_of: Pass
         script = CallScript(destination, account=account, **part.fields(read))
     except ScenarioError:
         raise
+    except RefusedNumber as error:
+        raise part.error(f'{error.message}: allow = ["{error.kind}"]', number, TARGET) from None
     except SipError as error:
         raise part.error(error.message, number, key) from None
     return PlannedCall(str(read.get(NAME, f"call {number}")), script)

@@ -51,7 +51,7 @@ def read_packets(data: bytes) -> Iterator[CapturedPacket]:
         return _read_pcapng(data)
     if data[:2] == b"\x1f\x8b":
         raise CaptureError("compressed; unpack it with gunzip")
-    raise CaptureError("neither a pcap nor a pcapng file")
+    raise CaptureError("neither a capture (pcap or pcapng) nor the JSON of test calls")
 
 
 def count_cut(data: bytes) -> int:

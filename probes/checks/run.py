@@ -21,8 +21,9 @@ from probes.checks.tls import (
 )
 from probes.checks.tls_judge import TlsReport, judge
 from probes.destination import Destination
-from sipcore.errors import FailureReason, LocalError
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.plan import Plan as LookupPlan
+from sipcore.resolve.plan import Question
 from sipcore.resolve.target import Hop, Transport
 from sipcore.transports.base import TlsConfig
 from sipcore.transports.lookup import Lookup, LookupConfig
@@ -40,7 +41,8 @@ _NOBODY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TlsReportConfig:
-    """How to make a TLS report. `timeout` is for one handshake, `deadline` for all of them, both in seconds.
+    """How to make a TLS report. `timeout` is for one handshake, and for one answer of DNS; `deadline` is for DNS and
+    all handshakes together, but the first place gets one handshake's time however long DNS took: both in seconds.
 
     Of `tls`, the trusted roots and the client's certificate count; what to offer is the report's to vary. `name` is
     whom the certificate must be for, empty for the host that is asked for.
@@ -62,16 +64,21 @@ async def report_tls(destination: Destination, config: TlsReportConfig | None = 
     """
     config = config or TlsReportConfig()
     io = TlsSockets(config.tls)
+    end = trio.current_time() + config.deadline
+    least = min(config.timeout, config.deadline)
+    report: TlsReport | None = None
     missed: list[str] = []
-    hops = await locate(destination, config)
-    for place, hop in enumerate(hops, 1):
-        handshakes = await act(io, TlsQuestion(hop, config.timeout, config.deadline))
+    for hop in await locate(destination, config):
+        left = max(end - trio.current_time(), 0.0 if report else least)
+        if not left:
+            break
+        handshakes = await act(io, TlsQuestion(hop, config.timeout, left))
         report = judge(replace(hop, why="; ".join([hop.why, *missed])), handshakes, time.time())
-        failure = report.failure
-        if place == len(hops) or failure is None or failure.reason not in _NOBODY:
-            return report
-        missed.append(f"not {hop.remote} ({failure.reason.value})")
-    raise AssertionError("a plan without hops has failed")
+        if report.failure is None or report.failure.reason not in _NOBODY:
+            break
+        missed.append(f"not {hop.remote} ({report.failure.reason.value})")
+    assert report is not None  # noqa: S101  # there is a place, or nothing was located
+    return report
 
 
 async def locate(destination: Destination, config: TlsReportConfig) -> list[Hop]:
@@ -80,13 +87,27 @@ async def locate(destination: Destination, config: TlsReportConfig) -> list[Hop]
     if not transport.secure:
         raise LocalError(f"there is no TLS over {transport.value.lower()}; use tls or wss", section="RFC 3261 §26.2.1")
     plan = LookupPlan(replace(destination.target, transport=transport), chance=SystemRandom().random)
-    lookup = Lookup(config.lookup)
-    while not plan.done:
-        for question in plan.next_questions():
-            plan.answer(await lookup.ask(question))
+    lookup = Lookup(_within(config.lookup, config.timeout))
+
+    async def ask(question: Question) -> None:
+        plan.answer(await lookup.ask(question))
+
+    with trio.move_on_after(config.deadline):
+        while not plan.done:
+            async with trio.open_nursery() as nursery:
+                for question in plan.next_questions():
+                    nursery.start_soon(ask, question)
+    if not plan.done:
+        message = f"no address for {plan.target}: DNS did not tell one within {config.deadline:g} s; allow more time"
+        raise TransportFailure(FailureReason.UNRESOLVABLE, message, section="RFC 3263 §4")
     if not plan.hops():
         raise plan.failure()
     return [replace(hop, tls_name=config.name or hop.tls_name) for hop in plan.hops()[:MAX_PLACES]]
+
+
+def _within(lookup: LookupConfig, seconds: float) -> LookupConfig:
+    """The same, with so much time for an answer that a second name server can be asked where the first is silent."""
+    return replace(lookup, timeout=min(lookup.timeout, seconds / 2), lifetime=min(lookup.lifetime, seconds))
 
 
 class TlsSockets:

@@ -18,6 +18,7 @@ from probes.cli.common import (
     read_destination,
     read_headers,
     run_to_the_end,
+    telling_allow,
     tls_config,
 )
 from probes.cli.saving import (
@@ -144,18 +145,19 @@ def _script(
     from probes.calls.script import DEFAULT_CODECS, CallScript, Ends, Reliable
     from sipcore.media.terms import Encryption, Keying
 
-    return CallScript(
-        destination,
-        codecs=tuple(codecs or DEFAULT_CODECS),
-        encryption=Encryption(wanted.encryption.value),
-        keying=Keying(wanted.keys.value),
-        reliable=Reliable(wanted.prack.value),
-        number_format=NumberFormat(wanted.number_format.value),
-        hangs_up=Ends(wanted.hang_up.value),
-        allowed=wanted.allowed,
-        expect=Expectation.parse(expect) if expect else None,
-        **details,
-    )
+    with telling_allow():
+        return CallScript(
+            destination,
+            codecs=tuple(codecs or DEFAULT_CODECS),
+            encryption=Encryption(wanted.encryption.value),
+            keying=Keying(wanted.keys.value),
+            reliable=Reliable(wanted.prack.value),
+            number_format=NumberFormat(wanted.number_format.value),
+            hangs_up=Ends(wanted.hang_up.value),
+            allowed=wanted.allowed,
+            expect=Expectation.parse(expect) if expect else None,
+            **details,
+        )
 
 
 async def _call(script: "CallScript", tls: "TlsConfig", wire: "Wire", show: "OnEntry | None" = None) -> "CallResult":

@@ -59,14 +59,16 @@ Scenario = Annotated[
     Path | None,
     typer.Option("--scenario", metavar="FILE", help="The calls of a TOML file, in order; options stand above it."),
 ]
-User = Annotated[str, typer.Option(help="Username for digest authentication.")]
+User = Annotated[str, typer.Option(metavar="NAME", help="Username for digest authentication.")]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help=f"File with the password; else ${PASSWORD_VARIABLE}, else a prompt.")
+    Path | None, typer.Option(metavar="FILE", help=f"File with the password; else ${PASSWORD_VARIABLE}, else a prompt.")
 ]
-Realm = Annotated[str, typer.Option(help="The only realm the password may be used for.")]
+Realm = Annotated[str, typer.Option(metavar="NAME", help="The only realm the password may be used for.")]
 Caller = Annotated[str, typer.Option("--from", metavar="URI", help="Who calls; anonymous if not given.")]
 Asserted = Annotated[str, typer.Option("--asserted", metavar="URI", help="P-Asserted-Identity.")]
-Privacy = Annotated[list[str] | None, typer.Option(help="Privacy: id, header, user …; may be repeated.")]
+Privacy = Annotated[
+    list[str] | None, typer.Option(metavar="VALUE", help="Privacy: id, header, user …; may be repeated.")
+]
 Header = Annotated[
     list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Header field for the INVITE; may be repeated.")
 ]
@@ -74,7 +76,7 @@ NumberFormat = Annotated[FormatName, typer.Option(help="How international number
 Transport = Annotated[
     TransportName | None, typer.Option(case_sensitive=False, help="Transport to use, whatever DNS says.")
 ]
-CodecName = Annotated[list[str] | None, typer.Option(help="Codec to offer, in order; may be repeated.")]
+CodecName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Codec to offer, in order; may be repeated.")]
 Ptime = Annotated[float, typer.Option(metavar="MS", help="Milliseconds of sound in a packet.")]
 Encryption = Annotated[EncryptionName, typer.Option(case_sensitive=False, help="Encrypt the media (SRTP).")]
 ServedEncryption = Annotated[
@@ -89,7 +91,12 @@ SessionTimer = Annotated[
     int, typer.Option(min=0, metavar="SECONDS", help="Session interval to ask for (RFC 4028); 0: none.")
 ]
 RingTimeout = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for an answer before cancelling.")
+    float,
+    typer.Option(
+        min=0.1,
+        metavar="SECONDS",
+        help="How long to wait for an answer. A peer that rang has 8 s more to answer the CANCEL.",
+    ),
 ]
 Hold = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long to hold the answered call.")]
 MaxHold = Annotated[
@@ -102,6 +109,6 @@ Expect = Annotated[
 Allow = Annotated[
     list[KindName] | None, typer.Option(case_sensitive=False, help="Call such numbers, too; may be repeated.")
 ]
-CaFile = Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")]
-Insecure = Annotated[bool, typer.Option(help="Accept any TLS certificate.")]
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Accept any TLS certificate.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -14,6 +14,7 @@ from probes.cli.common import (
     read_address,
     read_destination,
     run_to_the_end,
+    telling_allow,
     tls_config,
 )
 from probes.cli.exit_codes import ExitCode
@@ -43,7 +44,8 @@ EXIT_CODES = {
 def codecs(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Whom to call: sip:user@host, user@host:port …")],
     codec: Annotated[
-        list[str] | None, typer.Option(help="Codec to ask for; may be repeated.", show_default="all that are known")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Codec to ask for; may be repeated.", show_default="all that are known"),
     ] = None,
     no_srtp: Annotated[bool, typer.Option("--no-srtp", help="Ask for plain RTP only.")] = False,
     user: options.User = "",
@@ -58,7 +60,7 @@ def codecs(
         float,
         typer.Option(min=0.1, max=60.0, metavar="SECONDS", callback=a_number, help="How long to wait for each answer."),
     ] = 4.0,
-    max_calls: Annotated[int, typer.Option(min=1, max=8, help="Calls that may be placed.")] = 8,
+    max_calls: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=8, help="Calls that may be placed.")] = 8,
     ring_again: Annotated[
         bool, typer.Option("--ring-again", help="Place further calls even where a phone has rung.")
     ] = False,
@@ -83,15 +85,16 @@ def codecs(
     asking = Asking(tuple(codec or CODECS), rings_again=ring_again, max_invites=max_calls)
     if no_srtp:
         asking = Asking(asking.codecs, (), rings_again=ring_again, max_invites=max_calls)
-    probe = CodecProbe(
-        destination,
-        asking,
-        caller=read_address("--from", caller),
-        account=read_account(destination, user, realm, password_file),
-        ring_time=ring_time,
-        timeout=timeout,
-        allowed=frozenset(kind.value for kind in allow or ()),
-    )
+    with telling_allow():
+        probe = CodecProbe(
+            destination,
+            asking,
+            caller=read_address("--from", caller),
+            account=read_account(destination, user, realm, password_file),
+            ring_time=ring_time,
+            timeout=timeout,
+            allowed=frozenset(kind.value for kind in allow or ()),
+        )
     config = probe_config(tls_config(ca_file, insecure=insecure))
     report = run_to_the_end(partial(probe_codecs, probe, config))
     _show(report, None if as_json else make_console())

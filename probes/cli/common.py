@@ -7,8 +7,8 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +31,11 @@ T = TypeVar("T")
 Nameservers = Annotated[
     list[str] | None,
     typer.Option(
-        "--nameserver", "--resolver", help="Address of a DNS resolver to ask; may be repeated.", show_default="system's"
+        "--nameserver",
+        "--resolver",
+        metavar="ADDRESS",
+        help="Address of a DNS resolver to ask; may be repeated.",
+        show_default="system's",
     ),
 ]
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
@@ -75,7 +79,7 @@ def read_destination(text: str, transport: TransportName | None = None) -> "Dest
         return destination.over(Transport[transport.name]) if transport is not None else destination
     except DestinationError as error:
         # A program that reads standard error gets its one line; a person sees the place as well.
-        pointed = f"\n{textwrap.indent(error.pointed, '  ')}" if sys.stderr.isatty() else ""
+        pointed = f"\n{textwrap.indent(error.pointed, '  ')}" if sys.stderr.isatty() and text.strip() else ""
         stop(ExitCode.USAGE, f"{error.message}{pointed}")
 
 
@@ -138,6 +142,17 @@ def read_headers(lines: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
+@contextmanager
+def telling_allow() -> Iterator[None]:
+    """End the program where a number is refused, and say which option allows it."""
+    from probes.calls.number import RefusedNumber
+
+    try:
+        yield
+    except RefusedNumber as error:
+        stop(ExitCode.USAGE, f"{error.message}: --allow {error.kind}")
+
+
 def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
     """The TLS configuration of the --ca-file and --insecure options."""
     from sipcore.transports.base import TlsConfig
@@ -198,8 +213,7 @@ def make_console() -> "Console":
 class Printer:
     """Prints to a console from within what the network does, where nothing may be raised.
 
-    Whoever read the first lines and went away (`| head`), and a full disk, do not stop a call halfway: nothing more is
-    printed then, and `close` tells of it.
+    A full disk does not stop a call halfway: nothing more is printed then, and `close` tells of it.
     """
 
     def __init__(self, console: "Console") -> None:
@@ -218,12 +232,10 @@ class Printer:
                 self.console.print(line)
         except OSError as error:
             self._failure = error
-        except SystemExit:  # what rich makes of a broken pipe, whose other end nobody reads any more
-            self._failure = BrokenPipeError()
 
     def close(self) -> None:
-        """End the program if not everything could be printed, unless nobody wants to read it."""
-        if self._failure is not None and not isinstance(self._failure, BrokenPipeError):
+        """End the program if not everything could be printed."""
+        if self._failure is not None:
             stop(ExitCode.FAILED, f"cannot write the result: {self._failure.strerror}")
 
 

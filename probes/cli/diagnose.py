@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def diagnose(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON of test calls, or a capture: pcap or pcapng.")],
-    call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Judge this call of a capture only.")] = 0,
+    call: Annotated[int | None, typer.Option(metavar="NUMBER", min=1, help="Judge this call only.")] = None,
     key_log: KeyLogFile = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -33,7 +33,7 @@ def diagnose(
         stop(ExitCode.FAILED, f"{file}: no calls" + (f"; {cut}" if cut else ""))
     if cut:
         typer.echo(f"sipprobe: {file}: {cut}", err=True)
-    if call > len(found):
+    if call is not None and call > len(found):
         stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(found)}")
     chosen = [found[call - 1]] if call else found
     if as_json:

@@ -59,6 +59,7 @@ def discover(
     """
     import trio
 
+    from probes.calls.number import RefusedNumber
     from probes.discovery.run import DiscoveryConfig
     from sipcore.resolve.target import Transport
     from sipcore.transports.lookup import LookupConfig
@@ -80,7 +81,10 @@ def discover(
     if only_options:
         config = replace(config, retry=False, habits=False, tls_report=False)
     console = None if as_json else make_console()
-    discovery = trio.run(find_out, destination, config, console)
+    try:
+        discovery = trio.run(find_out, destination, config, console)
+    except RefusedNumber as error:
+        stop(ExitCode.USAGE, f"{error.message}, for which there is `sipprobe call`; leave out --invite")
     _print(discovery, console)
     save_page(discovery, html)
     raise typer.Exit(exit_code(discovery))

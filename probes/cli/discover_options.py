@@ -31,7 +31,9 @@ Target = Annotated[
 ]
 Ports = Annotated[
     list[int] | None,
-    typer.Option("--port", min=1, max=65535, help="Port to try; may be repeated.", show_default="usual ones"),
+    typer.Option(
+        "--port", metavar="PORT", min=1, max=65535, help="Port to try; may be repeated.", show_default="usual ones"
+    ),
 ]
 Transports = Annotated[
     list[TransportName] | None,
@@ -39,11 +41,13 @@ Transports = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds for DNS and for whatever gets no answer."),
+    typer.Option(
+        metavar="SECONDS", min=0.1, max=60.0, callback=a_number, help="Seconds for DNS and for whatever gets no answer."
+    ),
 ]
-CaFile = Annotated[Path | None, typer.Option(help="PEM file with the roots to trust for TLS.")]
-Certificate = Annotated[Path | None, typer.Option(help="PEM file with a client certificate for TLS.")]
-Key = Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")]
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
+Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
+Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]
 TlsMinimumOption = Annotated[TlsMinimum, typer.Option("--tls-minimum", help="Oldest version of TLS to offer.")]
 OnlyOptions = Annotated[bool, typer.Option("--only-options", help="Send one OPTIONS to each place, and nothing more.")]
 Challenge = Annotated[

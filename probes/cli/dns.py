@@ -20,10 +20,18 @@ def dns(
     ],
     nameserver: Nameservers = None,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds to wait for each answer, twice.")
-    ] = 2.0,
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, max=60.0, callback=a_number, help="Seconds to wait for each answer."),
+    ] = 4.0,
     pause: Annotated[
-        float, typer.Option(min=0.0, max=3600.0, callback=a_number, help="Seconds until all is asked again; 0: never.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            max=3600.0,
+            callback=a_number,
+            help="Seconds until all is asked again; 0: never.",
+        ),
     ] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:

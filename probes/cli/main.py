@@ -3,18 +3,15 @@
 That module imports the engine inside its function only, so that `--help` and `--version` load no network library.
 """
 
-import codecs
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from probes.cli.exit_codes import ExitCode
+from probes.cli.streams import OutputError, prepare_streams
 from sipcore.errors import SipError
 
 VERBS = {
@@ -33,51 +30,19 @@ VERBS = {
 }
 """The verbs in the order in which the help shows them."""
 DISTRIBUTION = "sipcore"
-IN_ASCII = str.maketrans("│├┤─━╌◀▶…×–−’", "|++-=.<>~x--'")
-"""What stands for the characters of ladders and texts where there is nothing but ASCII, each as wide as it was."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line, that of this process where none is given, and exit."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    _prepare_streams()
+    prepare_streams()
     # What is about to be used is all that is loaded; the whole list is for the help, and for a verb that is misspelt.
     named = [verb for verb in VERBS if verb in arguments[:1]]
     try:
         make_app(named or VERBS)(args=arguments, prog_name="sipprobe")
-    except SipError as error:
-        _refuse(error)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BaseExceptionGroup as group:  # what trio's nurseries make of an exception inside of them
-        errors = list(_leaves(group))
-        if any(isinstance(error, KeyboardInterrupt) for error in errors):
-            sys.exit(ExitCode.INTERRUPTED)
-        if isinstance(errors[0], SipError):
-            _refuse(errors[0])
-        raise
-    except OSError as error:  # of standard output: what else can fail is told by whoever does it
-        typer.echo(f"sipprobe: cannot write the result: {error.strerror}", err=True)
-        sys.exit(ExitCode.FAILED)
+    except (SipError, OSError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        _end(error)
     sys.exit(ExitCode.OK)
-
-
-def _prepare_streams() -> None:
-    """Write nothing to a stream that was closed, and to one that is not UTF-8 what comes next to it."""
-    codecs.register_error(DISTRIBUTION, _in_ascii)
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # for as long as the process lasts
-        elif isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors=DISTRIBUTION)
-
-
-def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """What to write for characters that a stream's encoding lacks: lines and arrows in ASCII, others as escapes."""
-    assert isinstance(error, UnicodeEncodeError)  # noqa: S101  # only writing is told to come here
-    text = error.object[error.start : error.end].translate(IN_ASCII)
-    return text.encode("ascii", "backslashreplace").decode(), error.end
 
 
 def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
@@ -117,17 +82,35 @@ def _root(
     """Point it at any SIP endpoint: what it is, how to connect to it, and a real call as the proof."""
 
 
-def _refuse(error: SipError) -> NoReturn:
-    typer.echo(f"sipprobe: {error.message}", err=True)
-    sys.exit(ExitCode.USAGE)
+def _end(error: BaseException) -> NoReturn:
+    """End by what nobody has caught, in a line for what is no fault of ours; raises what is."""
+    causes = list(_leaves(error))
+    if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+        sys.exit(ExitCode.INTERRUPTED)
+    if not all(isinstance(cause, SipError | OSError) for cause in causes):
+        raise error
+    typer.echo(f"sipprobe: {_told(causes[0])}", err=True)
+    sys.exit(ExitCode.USAGE if isinstance(causes[0], SipError) else ExitCode.FAILED)
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _told(error: BaseException) -> str:
+    """What went wrong; of what the system refused, the file too, where it names one."""
+    if isinstance(error, SipError):
+        return error.message
+    if isinstance(error, OutputError):
+        return f"cannot write the result: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """What trio's nurseries have made a group of, one by one."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from probes.cli import call_options
 from probes.cli.common import Printer, make_console, read_content, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
-from probes.cli.saving import CAPTURE, Collector, WithMedia, sender_to
+from probes.cli.saving import CAPTURE, Collector, WithMedia, check_directory, sender_to
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
@@ -21,10 +21,16 @@ ENDS = (".html", ".svg", ".mmd", CAPTURE)
 
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A capture, pcap or pcapng, or the JSON of test calls.")],
-    call: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Show this call only, with its messages.")] = 0,
+    call: Annotated[
+        int | None, typer.Option(metavar="NUMBER", min=1, help="Show this call only, with its messages.")
+    ] = None,
     save_to: Annotated[
-        Path | None,
-        typer.Option("--save", metavar="FILE", help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng."),
+        list[Path] | None,
+        typer.Option(
+            "--save",
+            metavar="FILE",
+            help="Write that call to FILE, .html, .svg, .mmd (Mermaid) or .pcapng; may be repeated.",
+        ),
     ] = None,
     with_media: WithMedia = False,
     collector: Collector = "",
@@ -39,16 +45,16 @@ def replay(
     from probes.report.replay_json import replay_data
     from probes.report.replay_text import call_lines
 
-    _check(save_to, with_media=with_media)
+    _check(files := save_to or [], with_media=with_media)
     keys, data = read_key_log(key_log), read_content(file)
     calls, cut = _calls(file, data, keys)
     if not calls:
         stop(ExitCode.FAILED, f"{file}: no SIP messages" + (f"; {cut}" if cut else ""))
     if cut:
         typer.echo(f"sipprobe: {file}: {cut}", err=True)
-    if call > len(calls):
+    if call is not None and call > len(calls):
         stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(calls)}")
-    if save_to is not None and not call and len(calls) > 1:
+    if files and call is None and len(calls) > 1:
         stop(ExitCode.USAGE, f"--save writes one call, and {file} has {len(calls)}: choose it with --call NUMBER")
     chosen = [(call, calls[call - 1])] if call else list(enumerate(calls, 1))
     if as_json:
@@ -63,18 +69,19 @@ def replay(
         for _, each in chosen:
             sender.send(each.records, each.began_ns)
         sender.close()
-    if save_to is not None:
-        if with_media and is_stored(data):
-            stop(ExitCode.USAGE, f"--with-media: {file} is a result, which has no packets of media in it")
-        _save(chosen[0][1], save_to, data, keys, with_media=with_media)
+    if with_media and is_stored(data):
+        stop(ExitCode.USAGE, f"--with-media: {file} is a result, which has no packets of media in it")
+    for saved in files:
+        _save(chosen[0][1], saved, data, keys, with_media=with_media)
 
 
-def _check(save_to: Path | None, *, with_media: bool) -> None:
+def _check(files: list[Path], *, with_media: bool) -> None:
     """End the program when a file cannot be written so."""
-    end = save_to.suffix.lower() if save_to is not None else ""
-    if save_to is not None and end not in ENDS:
-        stop(ExitCode.USAGE, f"--save {save_to}: the name has to end in {', '.join(ENDS)}")
-    if with_media and end != CAPTURE:
+    for file in files:
+        if file.suffix.lower() not in ENDS:
+            stop(ExitCode.USAGE, f"--save {file}: the name has to end in {', '.join(ENDS)}")
+        check_directory("--save", file)
+    if with_media and not any(file.suffix.lower() == CAPTURE for file in files):
         stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
 
 

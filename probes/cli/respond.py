@@ -270,5 +270,10 @@ def _binds(host: str, port: int, tls_port: int | None) -> "list[Binding]":
         ip_address(host)
     except ValueError:
         stop(ExitCode.USAGE, f"--host takes an IP address of this machine, not {host}")
+    if port == tls_port != 0:
+        stop(
+            ExitCode.USAGE,
+            f"TCP and TLS need a port each, and both have {port}: choose another --tls-port, or --no-tls",
+        )
     binds = [(Transport.UDP, SocketAddress(host, port)), (Transport.TCP, SocketAddress(host, port))]
     return binds if tls_port is None else [*binds, (Transport.TLS, SocketAddress(host, tls_port))]

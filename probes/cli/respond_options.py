@@ -8,9 +8,11 @@ from probes.cli.call_options import EndsName
 
 MAX_PORT = 65535
 
-Host = Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 or :: for all.")]
-Port = Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For UDP and TCP; 0 for any free one.")]
-TlsPort = Annotated[int, typer.Option(min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on; 0.0.0.0 or :: for all.")]
+Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For UDP and TCP; 0 for any free one.")]
+TlsPort = Annotated[
+    int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")
+]
 NoTls = Annotated[bool, typer.Option("--no-tls", help="Do not serve TLS.")]
 Ring = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Ring (180) for so long.")]
 AnswerAfter = Annotated[
@@ -22,7 +24,7 @@ Redirect = Annotated[str, typer.Option(metavar="URI", help="Send callers elsewhe
 Busy = Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")]
 Silent = Annotated[bool, typer.Option("--silent", help="Never answer anything.")]
 HangUpAfter = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")]
-CodecName = Annotated[list[str] | None, typer.Option(help="Codec to accept; may be repeated.")]
+CodecName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Codec to accept; may be repeated.")]
 MinSe = Annotated[
     int, typer.Option(min=90, metavar="SECONDS", help="The shortest session interval that callers may ask for.")
 ]
@@ -37,11 +39,11 @@ Header = Annotated[
     list[str] | None,
     typer.Option(metavar="'NAME: VALUE'", help="Header field for responses to calls; may be repeated."),
 ]
-User = Annotated[str, typer.Option(help="Ask for digest authentication as this user.")]
-Realm = Annotated[str, typer.Option(help="The realm of the challenge.")]
-AlgorithmName = Annotated[list[str] | None, typer.Option(help="Digest algorithm to offer, in order.")]
+User = Annotated[str, typer.Option(metavar="NAME", help="Ask for digest authentication as this user.")]
+Realm = Annotated[str, typer.Option(metavar="NAME", help="The realm of the challenge.")]
+AlgorithmName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Digest algorithm to offer, in order.")]
 ProxyAuth = Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")]
 Calls = Annotated[int | None, typer.Option(min=1, metavar="N", help="End once so many calls are over.")]
 MaxHold = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="When a call is hung up in any case.")]
-Server = Annotated[str, typer.Option(help="The banner (Server header field); empty for none.")]
+Server = Annotated[str, typer.Option(metavar="TEXT", help="The banner (Server header field); empty for none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]

@@ -51,7 +51,7 @@ class Told:
 
         self._live.flush()
         if self.as_json:
-            _print(json.dumps(happening_data(happening)))
+            typer.echo(json.dumps(happening_data(happening)))
         else:
             for line in happening_lines(happening, self._printer.console.width):
                 self._printer.line(line)
@@ -79,12 +79,4 @@ def say(addresses: "tuple[Binding, ...]", *, as_json: bool) -> None:
     """Where the responder can be reached."""
     from probes.responder.happening import bindings_data, bindings_line
 
-    _print(json.dumps(bindings_data(addresses)) if as_json else bindings_line(addresses))
-
-
-def _print(line: str) -> None:
-    """One line at once; whoever read the first ones and went away does not stop the responder."""
-    try:
-        typer.echo(line)
-    except BrokenPipeError:
-        return
+    typer.echo(json.dumps(bindings_data(addresses)) if as_json else bindings_line(addresses))

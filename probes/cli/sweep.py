@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from probes.cli.common import make_console, run_to_the_end, stop, why_unreadable
 from probes.cli.exit_codes import ExitCode
+from probes.cli.streams import is_abandoned
 
 if TYPE_CHECKING:
     import trio
@@ -32,6 +34,11 @@ MAX_NAMES = 256
 """Host names that are looked up, one after the other; each may take seconds. More of them had better be addresses."""
 STDIN = "-"
 
+Ports = Annotated[list[int] | None, typer.Option(metavar="PORT", min=1, max=65535, help="Port; may be repeated.")]
+Rate = Annotated[
+    float,
+    typer.Option(metavar="NUMBER", min=0.1, max=50_000, help="Datagrams a second at most, repetitions included."),
+]
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -43,11 +50,11 @@ def sweep(
             help="192.0.2.7, 192.0.2.0/24, 192.0.2.1-9, 2001:db8::/120, host names, lists, - for standard input.",
         ),
     ],
-    port: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="Port; may be repeated.")] = None,
-    rate: Annotated[
-        float, typer.Option(min=0.1, max=50_000, help="Datagrams a second at most, repetitions included.")
-    ] = 1000.0,
-    timeout: Annotated[float, typer.Option(min=0.1, max=32.0, help="Seconds to wait for each place.")] = 4.0,
+    port: Ports = None,
+    rate: Rate = 1000.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, max=32.0, help="Seconds to wait for each place.")
+    ] = 4.0,
     exclude: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="File with ranges to leave out; may be repeated.")
     ] = None,
@@ -56,7 +63,9 @@ def sweep(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=(1 << 32) - 1, help="Ask in the order of an earlier sweep, which printed it."),
+        typer.Option(
+            metavar="NUMBER", min=0, max=(1 << 32) - 1, help="Ask in the order of an earlier sweep, which printed it."
+        ),
     ] = None,
     yes_large: Annotated[
         bool, typer.Option("--yes-large", help="Yes, more than 256 addresses in a row are meant.")
@@ -112,6 +121,11 @@ class _Output:
         self.console = make_console() if sys.stdout.isatty() else None
         """Where lines are cut; there is none, and nothing of rich is loaded, where nobody looks."""
         self.failure: OSError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be printed any more, or nobody reads it."""
+        return self.failure is not None or is_abandoned()
 
     def found(self, found: "Found") -> None:
         """A place to print."""
@@ -197,8 +211,6 @@ class _Run:
         if self._failure is not None:
             stop(ExitCode.UNREACHABLE, self._failure.message)
         failure = self._output.failure
-        if isinstance(failure, BrokenPipeError):
-            raise failure
         if failure is not None:
             stop(ExitCode.FAILED, f"cannot write the result: {failure.strerror}")
 
@@ -212,7 +224,7 @@ class _Run:
             while True:
                 await trio.sleep(REFRESH)
                 self._output.flush(bar)
-                if self._output.failure is not None:
+                if self._output.is_over:
                     break
                 bar.show(self.sweep.tally)
                 if trio.current_time() >= save_at:
@@ -236,10 +248,10 @@ class _Run:
             return
         self._output.summary(self.sweep, elapsed, complete=complete)
         self._output.flush()
-        if self._output.failure is None:
+        if not self._output.is_over:
             self._state = self.sweep.state
         # What was found and could not be printed is not done with.
-        if not complete or self._output.failure is not None:
+        if not complete or self._output.is_over:
             self._keep(self._file or Path(f"sweep-{self._state.seed:08x}.resume"))
         elif self._file is not None:
             self._file.unlink(missing_ok=True)
@@ -353,6 +365,8 @@ def _ranges(words: Iterable[str], lookup: _Lookup) -> "Iterator[Range]":
 
     for word in words:
         if word == STDIN:
+            if isinstance(sys.stdin, TextIOWrapper):
+                sys.stdin.reconfigure(errors="strict")  # where the locale is C, what is no text would come through
             yield from ranges_of(sys.stdin, "standard input", lookup)
         else:
             yield from ranges_in(word, lookup)

@@ -1,7 +1,6 @@
 """`sipprobe tls`: what a TLS server accepts, what it shows, and whether its certificate is good for SIP."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from probes.cli.common import (
     tls_config,
     with_client_certificate,
 )
+from probes.cli.discover_options import AsJson, CaFile, Certificate, Key
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -28,18 +28,34 @@ def tls(
     target: Annotated[
         str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, tls://host or wss://host.")
     ],
-    name: Annotated[str, typer.Option(help="Whom the certificate must be for.", show_default="the target's host")] = "",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Whom the certificate must be for.", show_default="the target's host")
+    ] = "",
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=60.0, callback=a_number, help="Seconds to wait for each handshake.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            max=60.0,
+            callback=a_number,
+            help="Seconds to wait for each answer of DNS, and each handshake.",
+        ),
     ] = 4.0,
     deadline: Annotated[
-        float, typer.Option(min=0.1, max=600.0, callback=a_number, help="Seconds for all of them.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            max=600.0,
+            callback=a_number,
+            help="Seconds for DNS and all handshakes together.",
+        ),
     ] = 20.0,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM file with the roots to trust.")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="PEM file with a client certificate.")] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM file with the client certificate's key.")] = None,
+    ca_file: CaFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
     nameserver: Nameservers = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Report on a TLS server: versions, ciphers, certificate chain, identity.
 

@@ -11,6 +11,7 @@ from hashlib import md5
 from sipcore.errors import ParseError
 from sipcore.message.message import Response
 from sipcore.message.registry import TO, key_of
+from sipcore.message.status import TRYING
 from sipcore.resolve.target import SocketAddress
 
 Evidence = Mapping[str, str]
@@ -27,8 +28,6 @@ TAGS = frozenset({"to-tag", "tag-is", "address-tag"})
 """Features of the To tag."""
 MAX_SESSION = 2048
 """Bytes of a session description in which its head is looked for."""
-TRYING = 100
-"""The one status without a To tag (RFC 3261 §8.2.6.2)."""
 
 _RAW = ("Allow", "Supported", "Accept", "Allow-Events", "Contact", "Warning", "Unsupported")
 _COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})

@@ -85,6 +85,8 @@ def _of_messages(records: Iterable[TraceRecord], hidden: "set[_Ends]") -> Iterat
             yield Packet(record.at, ends.datagram(data, sent=sent), _comment(record))
             continue
         ends = _plain_ends(record.flow)
+        if ends.turned in connections:  # what is told by neither end, out of a capture, has a flow for each direction
+            ends, sent = ends.turned, not sent
         connection = connections.get(ends)
         if connection is None:
             connection = connections[ends] = _Connection(ends)
@@ -190,6 +192,11 @@ class _Ends:
 
     local: SocketAddress
     remote: SocketAddress
+
+    @property
+    def turned(self) -> "_Ends":
+        """The same as the other end has it."""
+        return _Ends(self.remote, self.local)
 
     def ports(self, *, sent: bool) -> tuple[int, int]:
         """Source and destination port."""

@@ -100,7 +100,7 @@ class Outcome:
 
 def asking(*resolvers: SocketAddress) -> dict[str, object]:
     """The part of a configuration that says whom to ask."""
-    return {"lookup": LookupConfig(nameservers=resolvers, timeout=0.4, hosts_file="")}
+    return {"lookup": LookupConfig(nameservers=resolvers, timeout=0.4, lifetime=0.8, hosts_file="")}
 
 
 async def run_cases(

@@ -18,7 +18,9 @@ def concluded(result: CallResult, expect: Expectation | None = None) -> CallResu
         result = replace(result, called=facts.invite.uri_text, caller=_caller(facts.invite))
     if result.kind is CallKind.CONNECTED:
         measured = result.media.measured if result.media else None
-        due = min(result.duration or 0.0, facts.due)
+        held = result.duration or 0.0
+        # Who takes no audio at all is not due to send any, and the call has none all the same.
+        due = held if result.media_problem else min(held, facts.due)
         missing = verdict.of_media(measured, result.media_problem, due)
         if missing is not None:
             why = f"{result.why}; {missing.why}"

@@ -14,7 +14,7 @@ from probes.result import CallMedia
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.session import description_of
-from sipcore.endpoint.call import Call
+from sipcore.endpoint.call import HANG_UP_TIMEOUT, Call
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
@@ -23,15 +23,18 @@ from sipcore.events import CallAnswered, CallChanged, CallEvent, CallFailed, Cal
 from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
+from sipcore.message.status import TRYING
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
 
-TRYING = 100
 RTCP_INTERVAL = 1.0
 """Seconds between reports: a test call is too short for the five of RFC 3550 §6.2, and two parties at this pace stay
 within the twentieth of the bandwidth that reports may have."""
+LATE = 1.0
+"""Seconds that a call without any answer waits for a 1xx once it is given up, since it can be cancelled from then on
+only (RFC 3261 §9.1). Round trips are shorter, and the INVITE is repeated meanwhile: a phone may ring for nobody."""
 LINGER = 0.2
 """Seconds that the ports stay open behind the end of a call, to tell whether the peer goes on sending."""
 
@@ -80,6 +83,7 @@ class Talk:
             raise LocalError(f"no ports for media: {error.strerror}", section="RFC 3550 §11") from error
         with leg as self._leg:
             async with self._endpoint.call(self._order(hop)) as self._call:
+                self._call.patience = LATE
                 await self._follow()
             # Leaving the block has hung up, which may have taken its time: how the call ended is known only now.
             self._move(Happening.OVER)
@@ -135,13 +139,14 @@ class Talk:
         """What an event means to the script; what it says is kept."""
         match event:
             case CallProgress(response=response, stamp=stamp):
-                self._heard = True
+                self._notice()
                 happening = self._progress(response)
                 self._at.setdefault(happening, stamp.at)
                 if happening is not Happening.TRYING:
                     self.first_ring = self.first_ring or stamp.at
                 return happening
             case CallAnswered(response=response, stamp=stamp):
+                self._notice()
                 self.answered = self._at[Happening.ANSWERED] = stamp.at
                 self.final = response
                 return Happening.ANSWERED
@@ -151,6 +156,11 @@ class Talk:
             case CallChanged(local=False):
                 self._agree()
         return None
+
+    def _notice(self) -> None:
+        """Somebody is there, who is expected to answer a CANCEL or BYE, too."""
+        self._heard = True
+        self._call.patience = HANG_UP_TIMEOUT
 
     def _progress(self, response: Response) -> Happening:
         if response.status == TRYING:

@@ -4,11 +4,13 @@ A client stops where it knows enough; here each rung of the ladder is asked for 
 resolver, and a while later again, so that what is wrong shows wherever it is.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from probes.destination import Destination
 from sipcore.resolve.plan import (
+    Address,
     Answer,
     LookupFailure,
     LookupFault,
@@ -31,10 +33,11 @@ MAX_FOLLOWED = 16
 """Records followed of one NAPTR or SRV answer: few carriers publish more, and a hostile zone may list thousands."""
 MAX_ALIASES = 8
 """Names that one alias may lead through: resolvers give up at about as many."""
-DEFAULT_TIMEOUT = 2.0
-"""Seconds for one attempt to ask, of which there are `ATTEMPTS`."""
-ATTEMPTS = 2
-"""Datagrams sent for one query, in case one is lost."""
+DEFAULT_TIMEOUT = 4.0
+"""Seconds for one answer: four datagrams are sent by then."""
+REPEAT = 0.4
+"""Seconds until a datagram is sent again, and each time twice as many until the next, in case one is lost. A resolver
+that has to ask far away takes as long now and then, and knows a repeated question when it sees one."""
 DEFAULT_PAUSE = 1.0
 """Seconds until everything is asked again: what changes within that, for a longer TTL, is not to be relied on."""
 
@@ -131,8 +134,8 @@ class DnsQuestion:
     """Which destination to ask for, and whom. Of each question, the first resolver that answers makes the ladder, as a
     system's resolvers are asked in turn.
 
-    `timeout` is for one attempt, `pause` until everything is asked again, 0 for never, and `deadline` for all of it but
-    the pause: in seconds.
+    `timeout` is for one answer, `pause` until everything is asked again, 0 for never, and `deadline` for all of it but
+    the pause; `grace` is what the other resolvers get at least once one has told all, with an address: all in seconds.
     """
 
     destination: Destination
@@ -140,6 +143,7 @@ class DnsQuestion:
     timeout: float = DEFAULT_TIMEOUT
     pause: float = DEFAULT_PAUSE
     deadline: float = DEFAULT_DEADLINE
+    grace: float = math.inf
 
 
 class DnsIO(Protocol):
@@ -148,7 +152,7 @@ class DnsIO(Protocol):
     async def carry_out(self, question: DnsQuestion, plan: Plan) -> tuple[Reply, ...]:
         """Make each query that `plan` names, given the replies so far, once; side by side, until it names no more, or
         MAX_QUERIES were made, or the deadline is there. One to be made again is made `pause` seconds after its first
-        reply. Whatever happens is a value.
+        reply; one whose resolver is not waited for any more counts as timed out. Whatever happens is a value.
         """
 
 
@@ -223,6 +227,18 @@ def _questions(destination: Destination, seen: Sequence[Reply]) -> Iterator[Ques
     yield from first_questions(destination)
     for reply in seen:
         yield from followed(reply.records)
+
+
+def patience(question: DnsQuestion, replies: Sequence[Reply | None]) -> float:
+    """Seconds that the other resolvers still get, by the `replies` of one of them, None for each that it owes: as many
+    as its slowest answer took, and the grace at least. No end while it owes one, failed, or knows no address, since the
+    others may know more.
+    """
+    told = [reply for reply in replies if reply is not None and reply.told]
+    knows = any(isinstance(record, Address) for reply in told for record in reply.records)
+    if not knows or len(told) < len(replies):
+        return math.inf
+    return max(question.grace, *(reply.took for reply in told))
 
 
 def _is_worth(reply: Reply) -> bool:

@@ -1,5 +1,6 @@
-"""The DNS ladder carried out: one datagram for each query, TCP where the answer does not fit (RFC 7766), dnspython for
-the wire format alone, since a resolver that hides retries, aliases and caches would hide what is looked for.
+"""The DNS ladder carried out: datagrams, repeated while there is no answer, TCP where the answer does not fit (RFC
+7766), dnspython for the wire format alone, since a resolver that hides retries, aliases and caches would hide what is
+looked for.
 """
 
 import math
@@ -10,18 +11,19 @@ import trio
 
 from probes.checks.dns.judge import DnsReport, judge
 from probes.checks.dns.plan import (
-    ATTEMPTS,
     DEFAULT_DEADLINE,
     DEFAULT_PAUSE,
     DEFAULT_TIMEOUT,
     MAX_ALIASES,
     MAX_QUERIES,
+    REPEAT,
     Alias,
     DnsQuestion,
     Plan,
     Query,
     Reply,
     act,
+    patience,
 )
 from probes.destination import Destination
 from sipcore.errors import FailureReason, TransportFailure
@@ -44,7 +46,7 @@ _FAULTS = {3: LookupFault.NXDOMAIN, 5: LookupFault.REFUSED}
 
 @dataclass(frozen=True, slots=True)
 class DnsReportConfig:
-    """Whom to ask, and how long to wait, in seconds: `timeout` for one attempt, `pause` until everything is asked again
+    """Whom to ask, and how long to wait, in seconds: `timeout` for one answer, `pause` until everything is asked again
     (0 for never), `deadline` for all of it but the pause.
 
     Without `resolvers`, those of the system are asked, and what `hosts_file` has, or "" for none, is not asked for.
@@ -89,6 +91,7 @@ class _Round:
     started: float
     seen: dict[Query, Reply | None] = field(default_factory=dict)
     rooms: dict[SocketAddress, trio.CapacityLimiter] = field(default_factory=dict)
+    waiting: dict[Query, trio.CancelScope] = field(default_factory=dict)
 
     @property
     def replies(self) -> tuple[Reply, ...]:
@@ -97,6 +100,14 @@ class _Round:
     def room(self, resolver: SocketAddress) -> trio.CapacityLimiter:
         """What a resolver has room for: a silent one keeps none of the others waiting."""
         return self.rooms.setdefault(resolver, trio.CapacityLimiter(MAX_UNDER_WAY))
+
+    def hurry_others(self, resolver: SocketAddress) -> None:
+        """Wait for the other resolvers no longer than is worth it, by what this one has told."""
+        replies = [reply for query, reply in self.seen.items() if query.resolver == resolver and not query.again]
+        end = trio.current_time() + patience(self.question, replies)
+        for query, scope in self.waiting.items():
+            if query.resolver != resolver:
+                scope.deadline = min(scope.deadline, end)
 
 
 class DnsSockets:
@@ -125,16 +136,9 @@ class DnsSockets:
         if query.again:
             first = progress.seen[Query(query.question, query.resolver)]
             await trio.sleep_until(progress.started + (first.at if first else 0.0) + progress.question.pause)
-        known = self._told(query)
-        if known is not None:
-            progress.seen[query] = known
-        else:
-            async with progress.room(query.resolver):
-                began = trio.current_time()
-                reply = await _ask(query, progress.question.timeout)
-                now = trio.current_time()
-            progress.seen[query] = replace(reply, at=now - progress.started, took=now - began)
+        progress.seen[query] = self._told(query) or await _ask_in_turn(query, progress)
         self._start(progress, nursery)
+        progress.hurry_others(query.resolver)
 
     def _told(self, query: Query) -> Reply | None:
         """What is known without DNS (RFC 6761 §6.3 for `localhost`); None where DNS is to be asked."""
@@ -149,6 +153,25 @@ class DnsSockets:
         return Reply(query, records=found, fault=None if found else LookupFault.NODATA, source="hosts")
 
 
+async def _ask_in_turn(query: Query, progress: _Round) -> Reply | None:
+    """The reply to a query, once there is room for it; None where its turn did not come while it was waited for."""
+    began: float | None = None
+    reply: Reply | None = None
+    with trio.CancelScope() as scope:
+        progress.waiting[query] = scope
+        async with progress.room(query.resolver):
+            began = trio.current_time()
+            reply = await _ask(query, progress.question.timeout)
+    del progress.waiting[query]
+    if began is None:
+        return None
+    now = trio.current_time()
+    if reply is None:
+        detail = f"within {now - began:.1f} s, by when another one had told everything"
+        reply = Reply(query, fault=LookupFault.TIMED_OUT, detail=detail)
+    return replace(reply, at=now - progress.started, took=now - began)
+
+
 async def _ask(query: Query, seconds: float) -> Reply:
     """One query by datagrams, and by TCP where the answer did not fit. Whatever happens is a value."""
     import dns.exception
@@ -157,13 +180,13 @@ async def _ask(query: Query, seconds: float) -> Reply:
     try:
         asked = dns.message.make_query(query.question.name, query.question.type.value, use_edns=0, payload=EDNS_PAYLOAD)
     except (dns.exception.DNSException, UnicodeError) as error:
-        return Reply(query, fault=LookupFault.INVALID_NAME, detail=str(error))
+        return Reply(query, fault=LookupFault.INVALID_NAME, detail=str(error).rstrip("."))
     try:
         answered = await _by_udp(asked, query.resolver, seconds)
     except OSError as error:
         return Reply(query, fault=LookupFault.UNREACHABLE, detail=error.strerror or str(error))
     if answered is None:
-        return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds * ATTEMPTS:g} s")
+        return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds:g} s")
     return await _complete(query, asked, answered, seconds)
 
 
@@ -194,13 +217,16 @@ async def _by_udp(asked: "dns.message.Message", server: SocketAddress, seconds: 
     with trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sock:
         # Connected, so that others' datagrams stay out (RFC 5452 §9.1), and the kernel tells when nobody listens.
         await sock.connect((server.host, server.port))
-        for _ in range(ATTEMPTS):
+        end = trio.current_time() + seconds
+        pause = REPEAT
+        while trio.current_time() < end:
             await sock.send(asked.to_wire())
-            with trio.move_on_after(seconds):
+            with trio.move_on_at(min(end, trio.current_time() + pause)):
                 while True:
                     answered = read_message(await sock.recv(MAX_DATAGRAM), asked)
                     if answered is not None:
                         return answered
+            pause *= 2
     return None
 
 

@@ -6,16 +6,17 @@ from dataclasses import replace
 import trio
 
 from probes.checks.dns.judge import DnsReport, judge, told
-from probes.checks.dns.plan import DEFAULT_PAUSE, DnsQuestion, Query, Reply, plan
+from probes.checks.dns.plan import DEFAULT_PAUSE, REPEAT, DnsQuestion, Query, Reply, plan
 from probes.checks.dns.run import DnsSockets, system_resolvers
 from probes.destination import Destination
 from probes.discovery.candidates import Candidate, Scope, candidates, is_without_records
 from sipcore.resolve.plan import Answer, Question, RecordType, Result
 from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
-PATIENCE = 0.45
-"""The part of all the time that one attempt to ask takes at most: there are two, in case a datagram is lost, and both
-must be over a little before the end."""
+PATIENCE = 0.9
+"""The part of all the time that one answer is waited for at most: it must be over a little before the end."""
+GRACE = 2 * REPEAT
+"""Seconds that the other resolvers get once one has told all there is: enough for one whose first datagram was lost."""
 _FAMILIES = (RecordType.A, RecordType.AAAA)
 
 
@@ -71,8 +72,8 @@ class Lookups:
         resolvers = config.nameservers or system_resolvers()
         # What deep mode asks for takes at least as long as it takes DNS to be asked again.
         pause = min(DEFAULT_PAUSE, self._timeout / 2) if self._deep else 0.0
-        patience = min(config.timeout, self._timeout * PATIENCE)
-        return DnsQuestion(destination, resolvers, patience, pause, end - trio.current_time() - pause)
+        patience = min(config.lifetime, self._timeout * PATIENCE)
+        return DnsQuestion(destination, resolvers, patience, pause, end - trio.current_time() - pause, GRACE)
 
     def _learn(self, replies: Mapping[Question, Reply]) -> list[Result]:
         """The results that are new, or other ones than before."""

@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from probes.calls.run import place_call
 from probes.calls.script import CallScript
+from probes.calls.talk.run import LATE
 from probes.destination import Destination
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
@@ -190,7 +191,20 @@ async def test_silence_is_no_ringing(clock: MockClock) -> None:
     result = await dialled(lambda _: None, ring_timeout=2)
     assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.NO_ANSWER)
     assert result.why == "no answer at all within 2 s"
-    assert trio.current_time() - started < 2 + HANG_UP_TIMEOUT + 1, "hanging up was waited for more than once"
+    assert trio.current_time() - started == pytest.approx(2 + LATE, abs=0.3)
+
+
+async def test_a_first_ringing_that_comes_late_is_cancelled(clock: MockClock) -> None:
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes | None:
+        asked.append(data.split()[0])
+        late = len(asked) == 3  # the INVITE after 1.5 s
+        return ok(data, status="180 Ringing") if late else ok(data) if asked[-1] == b"CANCEL" else None
+
+    result = await dialled(respond, ring_timeout=1)
+    assert b"CANCEL" in asked
+    assert result.status is not CallStatus.CONNECTED
 
 
 async def test_trying_is_no_silence(clock: MockClock) -> None:
@@ -211,6 +225,21 @@ async def test_a_call_is_held_until_somebody_hangs_up(clock: MockClock) -> None:
     assert result.duration == pytest.approx(1, abs=0.5)
     assert "held for 1.0 s" in result.why
     assert trio.current_time() - started < 1 + HANG_UP_TIMEOUT + 1
+
+
+async def test_a_peer_that_takes_no_audio_leaves_the_call_without_media(clock: MockClock) -> None:
+    """RFC 3264 §6: a stream is rejected by port 0."""
+    session = f"v=0\r\no=- 1 1 IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n"
+
+    def respond(data: bytes) -> bytes | None:
+        fields = (f"Contact: <sip:{HOST}:9>", f"Content-Type: {SDP}")
+        return ok(data, *fields, body=session.encode()) if data.startswith(b"INVITE") else None
+
+    result = await dialled(respond, hold=2)
+    assert (result.kind, result.media_problem) == (CallKind.NO_MEDIA, "no audio was agreed on")
+    assert result.findings[0].code == "media-refused"
+    brief = await dialled(respond, hold=0.1)
+    assert brief.kind is CallKind.CONNECTED
 
 
 MALFORMED: dict[str, Callable[[bytes], bytes]] = {

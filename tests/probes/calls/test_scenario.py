@@ -132,7 +132,7 @@ def test_credentials_stay_with_the_host(line: str) -> None:
         ('[[call]]\ntarget = "tls://h"\ntransport = "ws"', "calls.toml:3: call 1: "),
         (f'[[call]]\n{TARGET}\ncodecs = ["GSM"]', "call 1: there is no codec GSM"),
         (f"[[call]]\n{TARGET}\nhold = 1000", "1000 s is longer than a call may last"),
-        ('[[call]]\ntarget = "sip:112@h"', "emergency number, and is not called"),
+        ('[[call]]\ntarget = "sip:112@h"', 'emergency numbers are allowed: allow = ["emergency"]'),
         (f'[[call]]\n{TARGET}\nuser = "a"', "user has no password: give one of password_env and password_file"),
         (f'[[call]]\n{TARGET}\nuser = "a"\npassword_env = "A"\npassword_file = "A"', "exclude each other"),
         (f'[[call]]\n{TARGET}\npassword_env = "A"', "password_env says nothing without user"),

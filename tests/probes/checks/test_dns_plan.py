@@ -1,5 +1,7 @@
 """What is asked of DNS: for each kind of destination, of each resolver, again, and never too much."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from probes.checks.dns.plan import (
     act,
     first_questions,
     followed,
+    patience,
     plan,
 )
 from probes.destination import Destination
@@ -92,6 +95,27 @@ def test_too_many_resolvers_are_not_asked() -> None:
     resolvers = tuple(SocketAddress("192.0.2.53", port) for port in range(53, 63))
     queries = plan(DnsQuestion(Destination.parse("example.com"), resolvers), ())
     assert {query.resolver for query in queries} == set(resolvers[:MAX_RESOLVERS])
+
+
+QUERY = Query(Question(RecordType.A, "example.com"), FIRST)
+QUICK = Reply(QUERY, took=0.1, records=(Address("192.0.2.1"),))
+SLOW = Reply(QUERY, took=3.0, fault=LookupFault.NODATA)
+
+
+@pytest.mark.parametrize(
+    ("replies", "seconds"),
+    [
+        ([], math.inf),
+        ([QUICK], 1.0),
+        ([QUICK, SLOW], 3.0),
+        ([QUICK, None], math.inf),
+        ([QUICK, Reply(QUERY, took=0.1, fault=LookupFault.SERVFAIL)], math.inf),
+        ([SLOW], math.inf),
+        ([Reply(QUERY, took=0.1, records=(Srv(0, 0, 5060, "h"),))], math.inf),
+    ],
+)
+def test_how_long_the_others_are_waited_for(replies: list[Reply | None], seconds: float) -> None:
+    assert patience(DnsQuestion(Destination.parse("example.com"), (FIRST, SECOND), grace=1.0), replies) == seconds
 
 
 async def test_act_asks_by_the_plan() -> None:

@@ -1,5 +1,7 @@
 """The DNS ladder carried out: datagrams, TCP, retries, and whatever comes back, against sockets of this process."""
 
+import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -9,6 +11,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.resolver
 import dns.rrset
 import pytest
@@ -17,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from probes.checks.dns.plan import ATTEMPTS, MAX_QUERIES, DnsQuestion, Plan, Query, Reply
+from probes.checks.dns.plan import MAX_QUERIES, REPEAT, DnsQuestion, Plan, Query, Reply, act
 from probes.checks.dns.run import DnsReportConfig, DnsSockets, read_message, read_reply, report_dns, system_resolvers
 from probes.destination import Destination
 from sipcore.errors import TransportFailure
@@ -218,24 +221,73 @@ async def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
     assert reply.detail.startswith("its answer cannot be read")
 
 
-async def test_a_datagram_that_is_lost_is_sent_again(autojump_clock: MockClock) -> None:
-    asked = 0
+def answering_from(count: int) -> Answers:
+    """Answers from so many datagrams on, for each question."""
+    asked: Counter[str] = Counter()
 
-    def second(query: dns.message.Message) -> list[bytes]:
-        nonlocal asked
-        asked += 1
-        return [answer(query, "example.com. 60 A 192.0.2.1").to_wire()] if asked == ATTEMPTS else []
+    def answers(query: dns.message.Message) -> list[bytes]:
+        asked[str(query.question[0])] += 1
+        records = ["example.com. 60 A 192.0.2.1"] if query.question[0].rdtype == dns.rdatatype.A else []
+        return [answer(query, *records).to_wire()] if asked[str(query.question[0])] >= count else []
 
-    async with resolver(second) as server:
-        assert (await ask(server)).records == (Address("192.0.2.1"),)
-    assert asked == ATTEMPTS
+    return answers
+
+
+@pytest.mark.parametrize(("lost", "took"), [(0, 0.0), (1, REPEAT), (2, 3 * REPEAT), (3, 7 * REPEAT)])
+async def test_a_datagram_that_is_lost_is_sent_again(lost: int, took: float, autojump_clock: MockClock) -> None:
+    async with resolver(answering_from(lost + 1)) as server:
+        reply = await ask(server, timeout=4.0)
+    assert reply.records == (Address("192.0.2.1"),)
+    assert reply.took == pytest.approx(took, abs=0.01)
 
 
 async def test_silence_takes_its_time_and_no_more(autojump_clock: MockClock) -> None:
-    async with resolver(lambda _: []) as server:
-        reply = await ask(server, timeout=2.0)
+    asked: list[dns.message.Message] = []
+
+    def silent(query: dns.message.Message) -> list[bytes]:
+        asked.append(query)
+        return []
+
+    async with resolver(silent) as server:
+        reply = await ask(server, timeout=4.0)
     assert (reply.fault, reply.detail) == (LookupFault.TIMED_OUT, "within 4 s")
     assert reply.took == pytest.approx(4.0)
+    assert len(asked) == 4
+
+
+async def beside(answers: Answers, grace: float) -> tuple[list[Reply], float]:
+    """What a resolver replied beside one that told all at once, and how long both took."""
+    async with resolver(answering_from(1)) as good, resolver(answers) as other:
+        question = DnsQuestion(Destination.parse("udp://example.com"), (other, good), 4.0, pause=0.0, grace=grace)
+        began = trio.current_time()
+        replies = await act(DnsSockets(), question)
+        took = trio.current_time() - began
+    return [reply for reply in replies if reply.query.resolver == other], took
+
+
+async def test_a_silent_resolver_is_not_waited_for_once_another_has_told_all(autojump_clock: MockClock) -> None:
+    replies, took = await beside(lambda _: [], 1.0)
+    assert took == pytest.approx(1.0, abs=0.01)
+    assert {reply.fault for reply in replies} == {LookupFault.TIMED_OUT}
+    assert {reply.detail for reply in replies} == {"within 1.0 s, by when another one had told everything"}
+    assert len(replies) == 3
+    replies, took = await beside(lambda _: [], math.inf)
+    assert took == pytest.approx(4.0)
+    assert {reply.detail for reply in replies} == {"within 4 s"}
+
+
+async def test_a_lost_datagram_makes_no_silent_resolver(autojump_clock: MockClock) -> None:
+    replies, took = await beside(answering_from(2), 2 * REPEAT)
+    assert {reply.fault for reply in replies} == {None, LookupFault.NODATA}
+    assert took == pytest.approx(REPEAT, abs=0.01)
+
+
+async def test_what_was_not_asked_yet_is_not_told_as_silence(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.checks.dns.run.MAX_UNDER_WAY", 1)
+    replies, _ = await beside(lambda _: [], 1.0)
+    assert len(replies) == 1
 
 
 async def test_a_resolver_that_is_not_there_is_told_at_once() -> None:

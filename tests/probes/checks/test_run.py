@@ -224,8 +224,11 @@ async def test_a_configuration_that_cannot_be_used(clock: MockClock) -> None:
 
 async def located(text: str, zone: dict[str, list[str]]) -> list[Hop]:
     async with name_server(zone) as server:
-        config = TlsReportConfig(lookup=LookupConfig(nameservers=(server,), hosts_file=""))
-        return await locate(Destination.parse(text), config)
+        return await locate(Destination.parse(text), dns_of(server))
+
+
+def dns_of(server: SocketAddress, **times: float) -> TlsReportConfig:
+    return TlsReportConfig(lookup=LookupConfig(nameservers=(server,), hosts_file=""), **times)  # type: ignore[arg-type]
 
 
 async def test_where_dns_leads(clock: MockClock) -> None:
@@ -247,10 +250,45 @@ async def test_where_dns_leads(clock: MockClock) -> None:
 
 async def test_there_is_no_address(clock: MockClock) -> None:
     async with name_server({}) as server:
-        config = TlsReportConfig(lookup=LookupConfig(nameservers=(server,), hosts_file=""))
         with pytest.raises(TransportFailure) as caught:
-            await locate(Destination("example.com"), config)
+            await locate(Destination("example.com"), dns_of(server))
     assert caught.value.reason is FailureReason.UNRESOLVABLE
+
+
+@pytest.mark.parametrize(
+    ("timeout", "deadline", "took", "why"),
+    [
+        (0.5, 20.0, 1.0, "no name server answered (within 0.5 s); A example.com"),  # for SRV, then A and AAAA at once
+        (4.0, 3.0, 3.0, "DNS did not tell one within 3 s; allow more time"),
+    ],
+)
+async def test_dns_that_is_silent_ends_in_time(
+    timeout: float,  # noqa: ASYNC109  # that of a configuration
+    deadline: float,
+    took: float,
+    why: str,
+    clock: MockClock,
+) -> None:
+    questions = ["SRV _sips._tcp.example.com", "A example.com", "AAAA example.com"]
+    async with name_server({}, refused=questions) as server:
+        started = trio.current_time()
+        with pytest.raises(TransportFailure) as caught:
+            await report_tls(Destination("example.com"), dns_of(server, timeout=timeout, deadline=deadline))
+        assert trio.current_time() - started == pytest.approx(took, abs=0.1)
+    assert caught.value.reason is FailureReason.UNRESOLVABLE
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize(("delay", "took"), [(0.5, 6.0), (1.9, 2 * 1.9 + 4.0)])
+async def test_dns_and_handshakes_share_the_deadline(delay: float, took: float, clock: MockClock) -> None:
+    """All but the time of one handshake, without which nothing could be told."""
+    async with tcp(saying(silent)) as port:
+        zone = {"SRV _sips._tcp.example.com": [f"0 0 {port} h.example.com."], "A h.example.com": [HOST]}
+        async with name_server(zone, delay=delay) as server:
+            started = trio.current_time()
+            report = await report_tls(Destination("example.com"), dns_of(server, timeout=4.0, deadline=6.0))
+    assert trio.current_time() - started == pytest.approx(took, abs=0.3)
+    assert report.handshakes[0].took == pytest.approx(4.0, abs=0.1)
 
 
 @pytest.mark.parametrize("text", ["udp://192.0.2.1", "tcp://192.0.2.1", "ws://192.0.2.1"])

@@ -150,8 +150,8 @@ def test_a_closed_port_as_data() -> None:
         (["127.0.0.1", "--expect", "fun"], "give a status from 200 to 699, or connected"),
         (["127.0.0.1", "--session-timer", "30"], "90 s at least"),
         (["127.0.0.1", "--hold", "10", "--max-hold", "5"], "longer than a call may last: 5 s"),
-        (["sip:112@127.0.0.1"], "unless emergency numbers are allowed"),
-        (["sip:+19005550100@127.0.0.1", "--allow", "emergency"], "unless premium numbers are allowed"),
+        (["sip:112@127.0.0.1"], "unless emergency numbers are allowed: --allow emergency"),
+        (["sip:+19005550100@127.0.0.1", "--allow", "emergency"], "unless premium numbers are allowed: --allow premium"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], told: str) -> None:

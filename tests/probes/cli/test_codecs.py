@@ -117,7 +117,7 @@ def test_every_ending_has_a_code() -> None:
     ("arguments", "message"),
     [
         (["echo@192.0.2.1", "--codec=MP3"], "no codec MP3"),
-        (["112@192.0.2.1"], "emergency"),
+        (["112@192.0.2.1"], "--allow emergency"),
         (["echo@192.0.2.1", "--from=nonsense"], "--from takes a URI"),
         (["sip:"], "cannot read"),
     ],

@@ -104,6 +104,10 @@ def test_an_answer(sipprobe: Command) -> None:
         (["192.0.2.1", "--certificate", "/nonexistent", "--key", "/nonexistent"], "cannot read /nonexistent"),
         (["192.0.2.1", "--nameserver", "dns.example"], "--nameserver takes an address"),
         (["192.0.2.1", "--nameserver", "???"], "cannot read '???'"),
+        (
+            ["sip:911@192.0.2.1", "--invite"],
+            "emergency numbers are allowed, for which there is `sipprobe call`; leave out",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], told: str, sipprobe: Command) -> None:

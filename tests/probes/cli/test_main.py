@@ -1,6 +1,7 @@
 """The command itself: its verbs, its start, and how it ends."""
 
-import codecs
+import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from probes.cli import main as command
 from probes.cli.exit_codes import ExitCode
+from probes.cli.streams import OutputError
 from sipcore.errors import LocalError
 
 ROOT = Path(__file__).parents[3]
@@ -46,6 +48,17 @@ def test_each_verb_has_one_line_of_help(monkeypatch: pytest.MonkeyPatch, capsys:
     lines = capsys.readouterr().out.partition("Commands:")[2].splitlines()
     for verb in command.VERBS:
         assert sum(line.split()[:1] == [verb] for line in lines) == 1
+
+
+@pytest.mark.parametrize("verb", command.VERBS)
+def test_help_names_what_an_option_takes(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not the type that holds it here, nor a way to turn off what is off."""
+    assert run(monkeypatch, verb, "--help") == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert re.findall(r"<(?:int|float|str|path)[^>]*>|/ --no-", shown) == []
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +103,11 @@ REFUSAL = LocalError("that cannot be", section="RFC 3261 §1")
         (ExceptionGroup("", [ExceptionGroup("", [REFUSAL])]), ExitCode.USAGE, "sipprobe: that cannot be\n"),
         (BaseExceptionGroup("", [KeyboardInterrupt()]), ExitCode.INTERRUPTED, ""),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, ""),
+        (OSError(24, "Too many open files"), ExitCode.FAILED, "sipprobe: Too many open files\n"),
+        (PermissionError(13, "Permission denied", "x.toml"), ExitCode.FAILED, "sipprobe: x.toml: Permission denied\n"),
+        (OSError("no such interface"), ExitCode.FAILED, "sipprobe: no such interface\n"),
+        (ExceptionGroup("", [OSError(12, "Out of memory")]), ExitCode.FAILED, "sipprobe: Out of memory\n"),
+        (OutputError(28, "No space left"), ExitCode.FAILED, "sipprobe: cannot write the result: No space left\n"),
     ],
 )
 def test_how_errors_end(
@@ -104,8 +122,9 @@ def test_how_errors_end(
     assert capsys.readouterr().err == told
 
 
-def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "make_app", raising(ExceptionGroup("", [ZeroDivisionError()])))
+@pytest.mark.parametrize("errors", [[ZeroDivisionError()], [OSError(24, "Too many open files"), ZeroDivisionError()]])
+def test_a_fault_of_ours_is_not_hidden(errors: list[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "make_app", raising(ExceptionGroup("", errors)))
     with pytest.raises(ExceptionGroup):
         command.main()
 
@@ -129,10 +148,30 @@ def test_whoever_closed_standard_output_gets_the_exit_code_alone(arguments: list
     assert outcome_of(*arguments, stdout=">&-") == (ExitCode.OK, "")
 
 
-def test_a_terminal_that_is_not_utf_8() -> None:
-    codecs.register_error("probe", command._in_ascii)
-    assert "├── 200 OK é ▶│".encode("ascii", "probe") == b"+-- 200 OK \\xe9 >|"
-    assert "é ▶".encode("latin-1", "probe") == b"\xe9 >"
+REFUSED = ["127.0.0.1:9", "--timeout", "0.2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--version"], ExitCode.OK),
+        (["--help"], ExitCode.OK),
+        (["explain"], ExitCode.OK),
+        (["dns", "localhost"], ExitCode.OK),
+        (["discover", *REFUSED, "--json"], ExitCode.REFUSED),
+        (["tls", *REFUSED], ExitCode.REFUSED),
+        (["call", "127.0.0.1:9"], ExitCode.REFUSED),
+    ],
+)
+def test_a_reader_that_has_gone_changes_no_exit_code(arguments: list[str], code: ExitCode) -> None:
+    """As behind `| head -1`; it went before the first line, so that no run is lucky."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "probes.cli.main", *arguments]
+    done = subprocess.run(words, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == code
+    assert "pipe" not in done.stderr.lower()
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,12 @@ def test_a_call_is_saved(two: Path, tmp_path: Path, end: str) -> None:
     assert end != ".pcapng" or BUSY in data
 
 
+def test_a_call_is_saved_in_several_ways_at_once(one: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "call.svg", tmp_path / "call.mmd"]
+    assert replay(one, *(word for file in files for word in ("--save", file))).returncode == ExitCode.OK
+    assert all(file.stat().st_size for file in files)
+
+
 @pytest.mark.parametrize("end", [".html", ".svg", ".mmd", ".pcapng"])
 def test_a_stored_result_is_replayed(tmp_path: Path, end: str) -> None:
     result = stored(*WHOLE, kind=CallKind.CONNECTED)
@@ -176,11 +182,12 @@ def test_all_that_a_stored_result_tells_is_shown(tmp_path: Path) -> None:
     ("arguments", "code", "told"),
     [
         (["{two}", "--save", "x.svg"], ExitCode.USAGE, "choose it with --call"),
+        (["{two}", "--call", "0"], ExitCode.USAGE, "0 is not in the range x>=1"),
         (["{two}", "--call", "3"], ExitCode.FAILED, "there is no call 3; it has 2"),
         (["{two}", "--call", "1", "--save", "x.txt"], ExitCode.USAGE, "has to end in .html, .svg"),
-        (["{two}", "--call", "1", "--save", "no/such/x.svg"], ExitCode.USAGE, "No such file"),
+        (["{two}", "--call", "1", "--save", "no/such/x.svg"], ExitCode.USAGE, "there is no directory no/such"),
         (["/nowhere.pcap"], ExitCode.USAGE, "No such file"),
-        ([__file__], ExitCode.USAGE, "neither a pcap nor a pcapng"),
+        ([__file__], ExitCode.USAGE, "neither a capture (pcap or pcapng) nor the JSON of"),
         (["{empty}"], ExitCode.FAILED, "no SIP messages"),
     ],
 )

@@ -391,6 +391,11 @@ def test_numbers_out_of_range(arguments: list[str], capsys: pytest.CaptureFixtur
     assert f"Invalid value for '{arguments[0]}'" in capsys.readouterr().err
 
 
+def test_tcp_and_tls_cannot_share_a_port(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--port", "35060", "--tls-port", "35060") == ExitCode.USAGE
+    assert "TCP and TLS need a port each, and both have 35060" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
 def test_a_port_in_use(kind: socket.SocketKind, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET, kind) as taken:

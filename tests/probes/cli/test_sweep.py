@@ -17,6 +17,7 @@ import trio
 from probes.cli import sweep as verb
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
+from probes.cli.streams import Outlet, OutputError
 from probes.sweep.found import Tally
 from probes.sweep.order import State
 from probes.sweep.ranges import Range, Targets
@@ -140,7 +141,7 @@ def test_many_host_names_had_better_be_addresses(
 
 
 def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8", "surrogateescape"))
     assert run("-") == ExitCode.USAGE
     assert capsys.readouterr().err == "sipprobe: cannot read standard input: it is no text\n"
 
@@ -275,33 +276,44 @@ def test_the_state_is_written_meanwhile(folder: Path, monkeypatch: pytest.Monkey
     assert [file.name for file in folder.iterdir()] == ["state.new"]
 
 
-class Closed(io.StringIO):
-    """Standard output that somebody has closed, or that has no room."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__()
-        self._error = error
+class Full(io.StringIO):
+    """Standard output on a disk that has no room."""
 
     def write(self, _: str) -> int:
-        raise self._error
+        raise OutputError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
-def test_a_sweep_that_nobody_reads_ends(
-    error: OSError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
-    monkeypatch.setattr("sys.stdout", Closed(error))
-    assert beside(answer, "127.0.0.0/29", "--timeout", "30") == ExitCode.FAILED
-    assert ("No space left" in capsys.readouterr().err) == (error.errno == 28)
+def is_kept(folder: Path) -> bool:
+    """Whether there is a state with nothing done: what could not be printed is not done with."""
     (file,) = folder.iterdir()
-    assert file.suffix == ".resume"
-    assert State.parse(file.read_text()).count == 0  # what could not be printed is not done with
+    return file.suffix == ".resume" and State.parse(file.read_text()).count == 0
+
+
+def test_a_sweep_that_cannot_print_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    monkeypatch.setattr("sys.stdout", Full())
+    assert beside(answer, "127.0.0.0/29", "--timeout", "30") == ExitCode.FAILED
+    assert "cannot write the result: No space left" in capsys.readouterr().err
+    assert is_kept(folder)
+
+
+def test_a_sweep_that_nobody_reads_ends(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BufferedWriter(Outlet(writing)), "utf-8"))
+    assert beside(answer, "127.0.0.0/29", "--timeout", "30") == ExitCode.OK  # something answered
+    os.close(writing)
+    assert "sipprobe: stopped; go on" in capsys.readouterr().err
+    assert is_kept(folder)
 
 
 def test_a_state_that_cannot_be_written_in_the_end_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    monkeypatch.setattr("sys.stdout", Closed(OSError(28, "No space left on device")))
+    monkeypatch.setattr("sys.stdout", Full())
     (folder / "sweep-0000004d.resume.new").mkdir()
     assert beside(answer, "127.0.0.0/29", "--timeout", "30", "--seed", "77") == ExitCode.FAILED
     assert "sipprobe: stopped; cannot write sweep-0000004d.resume: Is a directory" in capsys.readouterr().err

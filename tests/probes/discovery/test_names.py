@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from probes.discovery import candidates as of_places
 from probes.discovery import run
+from probes.discovery.lookups.run import GRACE
 from probes.discovery.outcome import Discovery
 from probes.discovery.run import DiscoveryConfig, discover
 from probes.findings.finding import Severity
@@ -218,6 +219,18 @@ async def test_deep_mode_asks_dns_again(clock: MockClock) -> None:
     assert len(named_by_dns(found)) == 1
     assert "dns-changed" not in codes(plain)
     assert asked.count("A h.example.test") == 1
+
+
+async def test_a_silent_resolver_beside_one_that_answers_costs_its_grace_alone(clock: MockClock) -> None:
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as deaf:
+        await deaf.bind((HOST, 0))
+        async with udp(ok) as port, name_server(zone_of(port)) as server:
+            servers = [SocketAddress(HOST, deaf.getsockname()[1]), server]
+            found = await named(servers, "udp://example.test", habits=False, retry=False)
+    assert found.duration == pytest.approx(GRACE + run.LINGER, abs=0.2 + SLACK)
+    timed_out = next(finding for finding in found.findings if finding.code == "dns-timed-out")
+    assert timed_out.severity is Severity.WARNING
+    assert "by when another one had told everything" in timed_out.evidence[-1]
 
 
 async def test_resolvers_that_are_silent_keep_the_others_waiting_for_nothing(clock: MockClock) -> None:

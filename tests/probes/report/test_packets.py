@@ -73,6 +73,16 @@ def test_a_connection_opens_and_counts_its_bytes() -> None:
     ]
 
 
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS, Transport.WS])
+@pytest.mark.parametrize(("local", "remote"), [(LOCAL, REMOTE), (REMOTE, LOCAL)])
+def test_a_captured_connection_is_one_too(transport: Transport, local: SocketAddress, remote: SocketAddress) -> None:
+    """Each message in a capture is told as sent by its source, so that both directions have a flow of their own."""
+    flow, back = Flow(transport, local, remote), Flow(transport, remote, local)
+    told = [sent(0.0, b"abc", flow), received(0.1, b"de", flow), sent(0.2, b"f", flow)]
+    captured = [sent(0.0, b"abc", flow), sent(0.1, b"de", back), sent(0.2, b"f", flow)]
+    assert packets(captured) == packets(told)
+
+
 def test_who_was_called_did_not_open_the_connection() -> None:
     flow = Flow(Transport.TCP, SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 40000), 1)
     first, second, *_ = packets([received(0.0, b"abc", flow)])
