@@ -157,7 +157,7 @@ async def test_many_calls_share_one_pacer() -> None:
 
     async def one(responder: Responder) -> None:
         destination = Destination.parse(f"sip:echo@{responder.address(Transport.UDP)}")
-        results.append(await place_call(CallScript(destination, hold=0.3), media=media))
+        results.append(await place_call(CallScript(destination, hold=1.0), media=media))
 
     async with responding() as responder, open_media() as media, trio.open_nursery() as nursery:
         for _ in range(5):
