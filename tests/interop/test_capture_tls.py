@@ -124,6 +124,8 @@ def seen_by_tshark(file: Path, port: int, *options: str, inside: str = "sip") ->
         "-r",
         str(file),
         "-d",
+        f"tcp.port=={port},tls",  # any that was free, which tshark may know as another protocol's
+        "-d",
         f"tls.port=={port},{inside}",
         *options,
         "-Y",
