@@ -20,6 +20,18 @@ class SipError(Exception):
         self.message = message
         self.section = section
 
+    def kept(self) -> Self:
+        """The same error, to be kept and handed on as a value: without the frames that it and its causes came through.
+
+        They hold what was at work there, sockets and TLS engines too, and what was at work holds the error: nobody but
+        the garbage collector would ever free them.
+        """
+        error: BaseException | None = self
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__cause__ or error.__context__
+        return self
+
     def __str__(self) -> str:
         return f"{self.message} [{self.section}]"
 

@@ -216,10 +216,10 @@ class Loop:
 def _as_failure(error: SipError) -> TransportFailure:
     """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must not end the endpoint."""
     if isinstance(error, TransportFailure):
-        return error
+        return error.kept()
     failure = TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
     failure.__cause__ = error
-    return failure
+    return failure.kept()
 
 
 def _told(result: Result) -> tuple[tuple[str, ...], str]:

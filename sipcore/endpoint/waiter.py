@@ -59,8 +59,10 @@ class Waiter:
         """What the request came to. Raises TransportFailure when that is no response."""
         final = self.final
         if isinstance(final, RequestFailed):
-            # One failure may be told to thousands, and a traceback grows wherever its exception is raised.
-            raise final.failure.with_traceback(None)
+            try:
+                raise final.failure.kept()  # it may be told to thousands, and grows wherever it is raised
+            finally:
+                del self.final, final  # which its new traceback leads to
         assert final is not None and self.request is not None and self.hop is not None  # noqa: S101, PT018  # a final response comes after all of them
         return _make_exchange(
             self.request,

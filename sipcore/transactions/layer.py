@@ -6,6 +6,7 @@ the clock of whoever passes `now`, who calls `handle_timeout` when `next_timeout
 """
 
 from enum import IntEnum
+from functools import lru_cache
 
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.build import Fields, cancel_for
@@ -40,13 +41,14 @@ from sipcore.transactions.key import (
     merge_key,
     server_key,
 )
-from sipcore.transactions.machine import Machine
 from sipcore.transactions.reply import reply_to, stamped
 from sipcore.transactions.timers import DEFAULT_TIMERS, NEVER, Timers
 from sipcore.transactions.transaction import CANCEL_DUE, Cancel, Moment, Program, Transaction
 
 MAX_SERVER_TRANSACTIONS = 65_536
 """Server transactions at once: each lives for 32 s after its answer, so these are 2,000 requests a second."""
+MAX_TIMERS = 16
+"""Configurations whose machines are kept ready to run: to make them so takes a millisecond."""
 
 
 class TransactionLayer:
@@ -62,10 +64,7 @@ class TransactionLayer:
         """With `tracing`, which may be changed later, every transition is among the effects as a TransitionTrace."""
         self.tracing = tracing
         self._max_server_transactions = max_server_transactions
-        self._invite_client = _programs(invite_client.MACHINE, timers)
-        self._client = _programs(client.MACHINE, timers)
-        self._invite_server = _programs(invite_server.MACHINE, timers)
-        self._server = _programs(server.MACHINE, timers)
+        self._invite_client, self._client, self._invite_server, self._server = _programs(timers)
         self._transactions: dict[Key, Transaction] = {}
         self._towards: dict[str, dict[Transaction, None]] = {}  # client transactions by the host they send to
         self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
@@ -338,9 +337,11 @@ class TransactionLayer:
         moment.out.append(TransitionTrace(moment.now, name, str(transaction.key), input_, before, after))
 
 
-def _programs(machine: Machine, timers: Timers) -> tuple[Program, Program]:
-    """The machine over unreliable and over reliable transports: indexed by whether it is reliable."""
-    return Program(machine, timers, reliable=False), Program(machine, timers, reliable=True)
+@lru_cache(MAX_TIMERS)
+def _programs(timers: Timers) -> tuple[tuple[Program, Program], ...]:
+    """The four machines over unreliable and over reliable transports: each pair indexed by whether it is reliable."""
+    machines = (invite_client.MACHINE, client.MACHINE, invite_server.MACHINE, server.MACHINE)
+    return tuple((Program(each, timers, reliable=False), Program(each, timers, reliable=True)) for each in machines)
 
 
 def _require_allowed(transaction: Transaction, status: int) -> None:

@@ -302,7 +302,7 @@ class Transports:
             connection = await self._connect(hop)
         except SipError as failure:
             self._trace(hop, "failed", failure.message)
-            opening.failure = failure
+            opening.failure = failure.kept()
         else:
             opening.local = connection.flow.local
         finally:

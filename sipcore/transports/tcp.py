@@ -238,7 +238,7 @@ class Connection:
     def _fail(self, failure: TransportFailure) -> None:
         """End the connection; the first failure is the one that counts."""
         if self.usable:
-            self._failure = self.engine.explain(failure) if self.engine else failure
+            self._failure = (self.engine.explain(failure) if self.engine else failure).kept()
         self.usable = False
         self._scope.cancel()
 

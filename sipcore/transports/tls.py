@@ -178,15 +178,12 @@ def _trust(context: SSL.Context, config: TlsConfig) -> None:
 
 
 def _judge(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, ok: int) -> bool:
-    engine: TlsEngine = connection.get_app_data()
-    return engine.judge(certificate, code, depth, bool(ok))
+    return TlsEngine.of(connection).judge(certificate, code, depth, bool(ok))
 
 
 def _note(connection: SSL.Connection, where: int, code: int) -> None:
-    engine: TlsEngine = connection.get_app_data()
-    engine.note(where, code)
+    TlsEngine.of(connection).note(where, code)
 
 
 def _take_staple(connection: SSL.Connection, data: bytes, _: None) -> bool:
-    engine: TlsEngine = connection.get_app_data()
-    return engine.take_staple(data)
+    return TlsEngine.of(connection).take_staple(data)

@@ -6,6 +6,7 @@ then, where verification is on, the handshake is refused as a whole. The alert t
 """
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from cryptography import x509
 from OpenSSL import SSL
@@ -148,7 +149,7 @@ class TlsEngine:
         self._deferred: TlsFailure | None = None
         self._agreed: TlsSession | None = None
         self._connection = SSL.Connection(context, None)
-        self._connection.set_app_data(self)
+        self._connection.set_app_data(ref(self))  # not itself: a circle would keep both, some 50 kB, until it is found
         if client:
             sni = ascii_name(name).rstrip(".")  # RFC 6066 §3: neither a final dot nor an address
             if sni.isascii() and sni.isprintable() and not is_numeric(name):
@@ -281,6 +282,13 @@ class TlsEngine:
         return failure
 
     # Called by OpenSSL through the context
+
+    @staticmethod
+    def of(connection: SSL.Connection) -> "TlsEngine":
+        """The engine that has made this connection of the library, which calls back while the engine works on it."""
+        engine = connection.get_app_data()()
+        assert isinstance(engine, TlsEngine)  # noqa: S101  # what works is still there
+        return engine
 
     def judge(self, certificate: "crypto.X509", code: int, depth: int, ok: bool) -> bool:
         """Take the library's finding on one certificate of the chain; the last is about the peer's own, and `ok`."""

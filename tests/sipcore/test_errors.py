@@ -33,6 +33,22 @@ def test_every_error_names_its_rule() -> None:
     assert (failure.reason, failure.section) == (FailureReason.REFUSED, "RFC 3261 §18.4")
 
 
+def test_what_is_kept_leads_to_no_frame() -> None:
+    def fail() -> None:
+        try:
+            int("x")
+        except ValueError as error:
+            raise LocalError("not a number", section="RFC 3261 §25.1") from error
+
+    with pytest.raises(LocalError) as caught:
+        fail()
+    kept = caught.value.kept()
+    assert kept is caught.value
+    assert isinstance(kept.__cause__, ValueError)  # which is still told
+    assert kept.__traceback__ is None
+    assert kept.__cause__.__traceback__ is None
+
+
 def test_a_parse_error_shows_what_offends() -> None:
     error = ParseError("not a port", section="RFC 3261 §25.1", text="sip:a:b", offset=6)
     assert (error.excerpt, error.offending_bytes, error.status) == ("b", b"b", 400)
