@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis runs.
+"""What all tests share: how Hypothesis runs, and that a skipped test says why.
 
 On a developer's machine examples are drawn afresh each time, and `make fuzz` draws SIPCORE_FUZZ of them for each test;
 a failure prints the blob that reproduces it. CI draws the same ones for the same tests, and more of them: it has one
@@ -7,7 +7,9 @@ verdict on one commit. Nothing depends on how fast the machine is, because one t
 
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -21,3 +23,17 @@ settings.load_profile("fuzz" if "SIPCORE_FUZZ" in os.environ else "ci" if "CI" i
 
 # A run in the background of a shell ignores SIGINT, and so would the programs that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Say why a test was skipped inside a nursery: pytest-trio unwraps the group of what was raised there, but skips
+    without the reason.
+    """
+    try:
+        yield
+    except pytest.skip.Exception as skipped:
+        cause: BaseException | None = skipped.__context__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        raise cause if isinstance(cause, pytest.skip.Exception) else skipped from None
