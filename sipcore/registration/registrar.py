@@ -30,6 +30,8 @@ MAX_BINDINGS = 32
 """Bindings of one address of record: more telephones than ring at once anywhere, and a bound on what a peer costs."""
 MAX_RECORDS = 100_000
 """Addresses of record with bindings, some 2 kB each: this is the small registrar."""
+CLOCK_GRAIN = 1e-6
+"""Seconds by which two times that were added up may miss each other: what is left is no second more for that."""
 SWEEP = 60.0
 """Seconds between two looks at what has run out: nobody is late for more than what is told of it."""
 
@@ -230,7 +232,7 @@ class Registrar:
         """
         fields: Fields = []
         for record in after:
-            left = math.ceil(record.until - now)
+            left = math.ceil(record.until - now - CLOCK_GRAIN)
             fields.append(
                 ("Contact", record.contact.replace(params=record.contact.params.replace("expires", str(left))))
             )

@@ -64,6 +64,13 @@ def test_bound_refreshed_and_removed() -> None:
     assert kinds(desk.process(register(f"Contact: {HERE};expires=0", cseq=5), 300)) == []
 
 
+@given(st.floats(0, 1e9), st.integers(60, 3600))
+@example(31568.01443297204, 3600)
+def test_what_was_asked_for_is_granted_at_any_time(now: float, seconds: int) -> None:
+    answer = Registrar().process(register(f"Contact: {HERE};expires={seconds}"), now)
+    assert contacts(answer) == [f"{HERE};expires={seconds}"]
+
+
 @pytest.mark.parametrize(
     ("fields", "granted"),
     [
