@@ -12,7 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -20,7 +20,6 @@ from sipcore.auth.session import AuthSession
 from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
-from sipcore.endpoint.registration import Registering, keep_registered
 from sipcore.endpoint.waiter import Waiter
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import (
@@ -41,7 +40,6 @@ from sipcore.message.message import Request
 from sipcore.message.method import OPTIONS
 from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.outgoing import Order, target_of
-from sipcore.registration.binding import Registration
 from sipcore.resolve.plan import Plan, Question
 from sipcore.resolve.target import Flow, Hop
 from sipcore.stack import Stack, StackConfig
@@ -51,6 +49,10 @@ from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.shelter import open_shelter
+
+if TYPE_CHECKING:
+    from sipcore.endpoint.registration import Registering
+    from sipcore.registration.binding import Registration
 
 ANONYMOUS = Address(SipUri("anonymous.invalid", "anonymous"), '"Anonymous"')
 """Who an endpoint without an identity is (RFC 3323 §4.1.1.3)."""
@@ -208,14 +210,16 @@ class Endpoint:
 
     def register(
         self,
-        registration: Registration,
+        registration: "Registration",
         *,
         auth: AuthSession | None = None,
         user: str = "",
         hop: Hop | None = None,
         fields: Fields = (),
-    ) -> AbstractAsyncContextManager[Registering]:
+    ) -> AbstractAsyncContextManager["Registering"]:
         """Keep a registration for the length of a block; see `endpoint.registration.keep_registered`."""
+        from sipcore.endpoint.registration import keep_registered  # loaded by those only who register
+
         return keep_registered(self, registration, auth=auth, user=user, hop=hop, fields=fields)
 
     async def leave(self) -> None:

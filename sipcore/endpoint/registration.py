@@ -1,4 +1,4 @@
-"""Registrations as objects to await: `keep_registered` for a client; `answer_register` for a server.
+"""Registrations as objects to await.
 
     async with keep_registered(endpoint, Registration(alice), auth=AuthSession(account)) as registered:
         binding = await registered.binding()
@@ -13,12 +13,11 @@ from typing import Protocol
 
 import trio
 
-from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.errors import FailureReason, RemoteError, SipError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.build import Fields
-from sipcore.message.message import Request, Response
+from sipcore.message.message import Response
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, contact_for
 from sipcore.registration.binding import Binding, Registration
@@ -30,7 +29,6 @@ from sipcore.registration.keeper import (
     RegistrationFailed,
     Send,
 )
-from sipcore.registration.registrar import Answer, Registrar
 from sipcore.registration.waits import BASE_WAIT, ping_after, retry_after
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.tokens import Tokens
@@ -42,7 +40,7 @@ KEEP_ALIVE = b"\r\n\r\n"
 """What user agents send over UDP for that; RFC 5626 §4.4.1 has it on connections."""
 BACKLOG = 64
 """Events that wait to be read; the oldest one is dropped for the next: a registration may last for years."""
-OK, UNAVAILABLE = 200, 503
+UNAVAILABLE = 503
 
 RegistrationEvent = Registered | RegistrationFailed | RegistrationEnded
 
@@ -222,7 +220,7 @@ class Registering:
         try:
             hops = await self._hops(send)
         except TransportFailure as failure:
-            return self.keeper.fail(failure, trio.current_time())
+            return self.keeper.fail(failure.kept(), trio.current_time())
         for hop in hops:
             outcome = await self._try(hop)
             if isinstance(outcome, Exchange) and outcome.response.status != UNAVAILABLE:
@@ -246,7 +244,7 @@ class Registering:
             request = self.keeper.request(contact.uri, fields=self._fields)
             exchange = await self._driver.send(Order(request, prepared, auth=self._auth))
         except TransportFailure as failure:
-            return failure
+            return failure.kept()
         except SipError as error:  # the configuration cannot be used for this hop
             return TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
         if exchange.flow != self._flow:
@@ -312,36 +310,3 @@ class Registering:
             self._over.set()
         self._changed.set()
         self._changed = trio.Event()
-
-
-class Responding(Protocol):
-    """A request that came in, and the way to answer it."""
-
-    request: Request
-
-    def respond(
-        self, status: int, *, reason: str = "", fields: Fields = (), body: bytes = b"", content_type: str = ""
-    ) -> None:
-        """Send a response."""
-
-
-def answer_register(
-    registrar: Registrar, incoming: Responding, now: float, authenticator: Authenticator | None = None
-) -> Answer | Refused:
-    """Answer a REGISTER that came in: challenge it, or carry it out (RFC 3261 §10.3). Gives what came of it."""
-    accepted: Accepted | None = None
-    if authenticator is not None:
-        outcome = authenticator.verify(incoming.request, now)
-        if isinstance(outcome, Refused):
-            refusal = authenticator.refusal(incoming.request, outcome, now)
-            challenges = [(name, text) for name, text in refusal.headers if name.endswith("-Authenticate")]
-            incoming.respond(refusal.status, fields=challenges)
-            return outcome
-        accepted = outcome if isinstance(outcome, Accepted) else None
-    answer = registrar.process(incoming.request, now, username=accepted.username if accepted else None)
-    fields = list(answer.fields)
-    if accepted is not None and authenticator is not None and answer.status == OK:
-        prefix = "Proxy-" if authenticator.policy.proxy else ""
-        fields.append((f"{prefix}Authentication-Info", authenticator.info(accepted, now)))
-    incoming.respond(answer.status, reason=answer.reason, fields=fields)
-    return answer

@@ -15,7 +15,8 @@ from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
 from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
-from sipcore.endpoint.registration import RegistrationFailure, answer_register, keep_registered
+from sipcore.endpoint.registrar import answer_register
+from sipcore.endpoint.registration import RegistrationFailure, keep_registered
 from sipcore.errors import TransportFailure
 from sipcore.media.stun import Attr, StunMessage, read_xor_address
 from sipcore.message.address import Address

@@ -15,11 +15,11 @@ from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
 from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
 from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.endpoint.registrar import answer_register
 from sipcore.endpoint.registration import (
     BACKLOG,
     UNREGISTER_TIMEOUT,
     RegistrationFailure,
-    answer_register,
     keep_registered,
 )
 from sipcore.errors import FailureReason, LocalError, TransportFailure
