@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from probes.destination_text import FOREIGN_SCHEMES, fault_in, find, find_last, foreign_scheme, without_password
 from sipcore.deviation import Deviation, Notes
-from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError, ParseError, quoted
 from sipcore.message.params import NO_PARAMS, Params
 from sipcore.message.uri import SipUri, TelUri, check_host, escape_user, parse_uri
 from sipcore.resolve.target import SocketAddress, Target, Transport, is_numeric
@@ -234,7 +234,7 @@ def _in_ascii(trimmed: str, text: str) -> str:
     try:
         encoded = idna.encode(name, uts46=True).decode("ascii")
     except UnicodeError as error:
-        message = f"{name!a} is no name that DNS can hold: {error}"
+        message = f"{quoted(name)} is no name that DNS can hold: {error}"
         offset = max(text.rfind(name), 0) + _begin_of_wrong_label(name)
         raise DestinationError(message, text=text, offset=offset) from None
     return trimmed[:begin] + encoded + trimmed[begin + len(name) :]
@@ -329,7 +329,7 @@ def _checked_path(path: str, text: str) -> str:
     """The resource name of a WebSocket: what may stand in a request line, without a fragment (RFC 6455 §3)."""
     if not _is_path(path):
         shown = path[:EXCERPT_CHARACTERS]
-        message = f"{shown!a} is no path of a WebSocket; write it as in ws://host/ws, without # or spaces"
+        message = f"{quoted(shown)} is no path of a WebSocket; write it as in ws://host/ws, without # or spaces"
         raise DestinationError(message, text=text, offset=find(text, path))
     return path
 
@@ -387,9 +387,9 @@ def _explained(error: ParseError, trimmed: str, text: str) -> DestinationError:
     # The last place where it stands: what is wrong is what is left to read, up to the end mostly.
     offset = max(text.rfind(wrong), 0) if wrong else text.rfind(trimmed) + len(trimmed)
     at = masked[offset : offset + len(wrong)][:24]
-    shown = f" at {at!r}" if at and offset > 0 else ""
+    shown = f" at {quoted(at)}" if at and offset > 0 else ""
     why = error.message.removeprefix("a host is ") + (f": {reason}" if reason else "")
-    return DestinationError(f"cannot read {given!r}{shown}: {why}; {_FORMS}", text=text, offset=offset)
+    return DestinationError(f"cannot read {quoted(given)}{shown}: {why}; {_FORMS}", text=text, offset=offset)
 
 
 def _provider_error(trimmed: str, text: str) -> DestinationError | None:

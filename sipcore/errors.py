@@ -5,6 +5,7 @@ something that cannot be worked with. They are plain classes, not dataclasses: a
 through a context manager.
 """
 
+import re
 from enum import Enum
 from typing import Self
 
@@ -12,13 +13,33 @@ EXCERPT_CHARACTERS = 64
 """How much of an offending text an error quotes: enough to recognise it, too little to flood a log."""
 
 
+def encodable(text: str) -> str:
+    r"""`text` as Unicode demands it, for people and data formats: bytes that were not UTF-8 written as `\xNN`."""
+    return text if text.isascii() else re.sub(r"[\ud800-\udfff]", _escaped, text)
+
+
+def quoted(text: str) -> str:
+    r"""`text` in quotes, for a message: what is not printable is escaped, bytes that were not UTF-8 as `\xNN`."""
+    return re.sub(r"\\(?:udc(?P<octet>[89a-f][0-9a-f])|.)", _octet, repr(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _octet(found: re.Match[str]) -> str:
+    """An escape of `repr`, a backslash that stood in the text among them."""
+    return f"\\x{found['octet']}" if found["octet"] else found[0]
+
+
 class SipError(Exception):
     """Any error of this package. `section` names the rule, as in `RFC 3261 §8.1.1.5`."""
 
     def __init__(self, message: str, *, section: str) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = encodable(message)
         self.section = section
+        super().__init__(self.message)
 
     def kept(self) -> Self:
         """The same error, to be kept and handed on as a value: without the frames that it and its causes came through.
@@ -102,7 +123,7 @@ class ParseError(RemoteError):
     def __str__(self) -> str:
         where = f"{self.header}: " if self.header else ""
         at = f"{self.offset}" if self.position is None else f"byte {self.position}"
-        shown = f" at {at}: {self.excerpt!a}" if self.text or self.position is not None else ""
+        shown = f" at {at}: {quoted(self.excerpt)}" if self.text or self.position is not None else ""
         return f"{where}{self.message}{shown} [{self.section}]"
 
 

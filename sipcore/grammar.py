@@ -7,7 +7,7 @@ in and out. The regular expressions use possessive quantifiers, and atomic group
 
 import re
 
-from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
+from sipcore.errors import LimitExceeded, ParseError, UnsafeValue, quoted
 from sipcore.pattern import Pattern
 
 MAX_LIST_VALUES = 128
@@ -65,7 +65,7 @@ def require_field(text: str, what: str) -> str:
 def require_token(text: str, what: str) -> str:
     """Give `text` back if it is a token; raises UnsafeValue, which names `what`, if it is not."""
     if not is_token(text):
-        raise UnsafeValue(f"{what} {text[:32]!a} is not a token", section="RFC 3261 §25.1")
+        raise UnsafeValue(f"{what} {quoted(text[:32])} is not a token", section="RFC 3261 §25.1")
     return text
 
 

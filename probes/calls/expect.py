@@ -1,7 +1,7 @@
 """How a test call is expected to end, and whether it did."""
 
 from probes.result import CallKind, CallResult, CallStatus
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.value import value
 
 _STATUSES = {status.value: status for status in CallStatus}
@@ -30,7 +30,7 @@ class Expectation:
         if word not in WORDS and not is_code:
             words = ", ".join(WORDS)
             raise LocalError(
-                f"no call ends with {text!a}; give a status from 200 to 699, or {words}", section="RFC 3261 §21"
+                f"no call ends with {quoted(text)}; give a status from 200 to 699, or {words}", section="RFC 3261 §21"
             )
         return cls(word)
 

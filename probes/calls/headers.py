@@ -1,6 +1,6 @@
 """Which header fields a caller may add to an INVITE: none that the routing or the dialog depends on."""
 
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.grammar import is_token
 
 MAX_NAME, MAX_VALUE = 255, 1024
@@ -24,7 +24,7 @@ def check_header(name: str, value: str) -> str:
     """Why a header field may not be added; empty for one that may."""
     lowered = name.lower()
     if not name or len(name) > MAX_NAME or not is_token(name):
-        return f"{name[:32]!a} is no name of a header field: a token of {MAX_NAME} characters at most"
+        return f"{quoted(name[:32])} is no name of a header field: a token of {MAX_NAME} characters at most"
     if lowered in REFUSED or lowered in COMPACT or lowered.startswith("content-"):
         return f"{name} is written by the call itself"
     if len(value) > MAX_VALUE or not all(" " <= character <= "~" for character in value):

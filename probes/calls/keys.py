@@ -8,7 +8,7 @@ from enum import Enum
 from probes.calls.expect import Expectation
 from probes.calls.number import KINDS, NumberFormat
 from probes.calls.script import Ends, Reliable
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.media.terms import Encryption, Keying
 from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
@@ -93,7 +93,7 @@ def _kinds(given: object) -> frozenset[str]:
 
 def _known(word: str, words: Sequence[str]) -> str:
     if word not in words:
-        raise ScenarioError(f"{word!r} is none of {', '.join(words)}{near(word, words)}")
+        raise ScenarioError(f"{quoted(word)} is none of {', '.join(words)}{near(word, words)}")
     return word
 
 

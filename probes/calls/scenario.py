@@ -26,7 +26,7 @@ from probes.calls.number import RefusedNumber
 from probes.calls.script import CallScript
 from probes.destination import Destination
 from sipcore.auth.choice import Account
-from sipcore.errors import LocalError, SipError
+from sipcore.errors import LocalError, SipError, quoted
 from sipcore.resolve.target import Transport
 
 MAX_SCENARIO = 1 << 20
@@ -110,7 +110,7 @@ class Part:
             raise self.error(f"no TOML: {error}") from None
         for key in data:
             if key not in (*VERBS, DEFAULTS):
-                raise self.error(f"{key!r} stands outside of [[{self._kind}]] and [{DEFAULTS}]", key=key)
+                raise self.error(f"{quoted(key)} stands outside of [[{self._kind}]] and [{DEFAULTS}]", key=key)
         return data
 
     def _merged(self, *given: Mapping[str, object]) -> dict[str, object]:
@@ -126,7 +126,7 @@ class Part:
         for key in given:
             if key not in keys:
                 meant = near(key, tuple(keys)) or f"; there are {', '.join(keys)}"
-                raise self.error(f"there is no key {key!r}{meant}", number, key)
+                raise self.error(f"there is no key {quoted(key)}{meant}", number, key)
 
     def _read(self, key: str, value: object, number: int) -> object:
         try:

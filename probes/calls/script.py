@@ -10,7 +10,7 @@ from probes.calls.number import NumberFormat, reformatted, require_callable
 from probes.destination import Destination
 from sipcore.auth.choice import Account
 from sipcore.dialogs.manner import MIN_INTERVAL
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.media.dtmf import KEYS
 from sipcore.media.plan import LEAST_PTIME, MOST_PTIME
 from sipcore.media.terms import Encryption, Keying, Wishes
@@ -113,7 +113,7 @@ class CallScript:
         for wish in self.privacy:
             if wish not in PRIVACY:
                 raise LocalError(
-                    f"Privacy knows no {wish!a}; choose from {', '.join(PRIVACY)}", section="RFC 3323 §4.2"
+                    f"Privacy knows no {quoted(wish)}; choose from {', '.join(PRIVACY)}", section="RFC 3323 §4.2"
                 )
         for header in self.headers:
             require_header(*header)

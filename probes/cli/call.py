@@ -1,6 +1,5 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
-import json
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
@@ -18,9 +17,11 @@ from probes.cli.common import (
     read_destination,
     read_headers,
     run_to_the_end,
+    tell,
     telling_allow,
     tls_config,
 )
+from probes.cli.printing import print_data
 from probes.cli.saving import (
     Collector,
     HtmlTo,
@@ -80,10 +81,10 @@ def call(
     collector: Collector = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Place a real call, send and measure audio both ways, hang up, and show its timeline.
+    """Place a real call, measure its audio, and show its timeline.
 
-    A known signal is sent and looked for in what comes back. Emergency and premium numbers are refused unless --allow
-    names them.
+    A known signal is sent, and looked for in what comes back; then the call is hung up. Emergency and premium numbers
+    are refused unless --allow names them.
 
     Exit code 0: connected, or ended as --expect says; 12: it did not; 13: connected, and no media came; the others as
     for discover.
@@ -178,13 +179,14 @@ def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: boo
     """Place the call and print it, as it happens and at the end."""
     from probes.cli.live import Live
     from probes.report.call_json import call_data
+    from probes.report.call_text import failure_line
 
     printer = Printer(make_console())
     place = partial(_call, script, tls, wire)
     result = run_to_the_end(place if as_json else partial(Live(printer).during, place))
     if as_json:
-        typer.echo(json.dumps(call_data(result), ensure_ascii=False, indent=2))
-        _print_failure(result)
+        print_data(call_data(result))
+        tell(failure_line(result))
     else:
         print_result(result, printer)
     return result
@@ -192,18 +194,10 @@ def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: boo
 
 def print_result(result: "CallResult", printer: Printer) -> None:
     """Print how it ended. A failure goes to standard error too, in one line, unless it was just read on the screen."""
-    from probes.report.call_text import result_lines
+    from probes.report.call_text import failure_line, result_lines
 
     for line in result_lines(result, printer.console.width):
         printer.line(line)
     printer.close()
     if not printer.console.is_terminal:
-        _print_failure(result)
-
-
-def _print_failure(result: "CallResult") -> None:
-    from probes.report.call_text import failure_line
-
-    failure = failure_line(result)
-    if failure:
-        typer.echo(f"sipprobe: {failure}", err=True)
+        tell(failure_line(result))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from probes.cli.common import PASSWORD_VARIABLE, TransportName
+from probes.cli.common import PASSWORD_VARIABLE, TransportName, seconds
 
 
 class EncryptionName(StrEnum):
@@ -54,7 +54,9 @@ class KindName(StrEnum):
     PREMIUM = "premium"
 
 
-Target = Annotated[str, typer.Argument(help="Whom to call: sip:user@host, user@host:port, tls://user@host …")]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="Whom to call: sip:user@host, user@host:port, tls://user@host …")
+]
 Scenario = Annotated[
     Path | None,
     typer.Option("--scenario", metavar="FILE", help="The calls of a TOML file, in order; options stand above it."),
@@ -91,17 +93,10 @@ SessionTimer = Annotated[
     int, typer.Option(min=0, metavar="SECONDS", help="Session interval to ask for (RFC 4028); 0: none.")
 ]
 RingTimeout = Annotated[
-    float,
-    typer.Option(
-        min=0.1,
-        metavar="SECONDS",
-        help="How long to wait for an answer. A peer that rang has 8 s more to answer the CANCEL.",
-    ),
+    float, seconds("How long to wait for an answer. A peer that rang has 8 s more to answer the CANCEL.")
 ]
-Hold = Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How long to hold the answered call.")]
-MaxHold = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="When an answered call is hung up in any case.")
-]
+Hold = Annotated[float, seconds("How long to hold the answered call.", least=0.0)]
+MaxHold = Annotated[float, seconds("When an answered call is hung up in any case.")]
 HangUp = Annotated[EndsName, typer.Option(case_sensitive=False, help="Who is to hang up the answered call.")]
 Expect = Annotated[
     str, typer.Option(metavar="ENDING", help="How it should end: connected, busy, no-answer, rejected, 403 …")

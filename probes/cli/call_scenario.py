@@ -3,7 +3,6 @@
 `sipprobe call` places those that are to be placed. What is common to it and `sipprobe respond` is here.
 """
 
-import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -24,6 +23,7 @@ from probes.cli.common import (
     why_unreadable,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import print_event
 from probes.cli.saving import HepSender, sender_to
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class SeriesTold:
         if self._sender is not None:
             self._sender.send(result.records, result.epoch_ns)
         if self.as_json:
-            typer.echo(json.dumps(_data(self._name, result, code), ensure_ascii=False))
+            print_event(_data(self._name, result, code))
             return
         for line in (*result_lines(result, self._printer.console.width), ""):
             self._printer.line(line)
@@ -178,7 +178,7 @@ class SeriesTold:
         """The summary, and the exit code of the first call that is not as it should be."""
         good, count = self._codes.count(ExitCode.OK), len(self._codes)
         if self.as_json:
-            typer.echo(json.dumps({"event": "summary", "calls": count, "ok": good, "failed": count - good}))
+            print_event({"event": "summary", "calls": count, "ok": good, "failed": count - good})
         else:
             from probes.report.lines import folded
 
@@ -193,6 +193,6 @@ class SeriesTold:
 
 def _data(name: str, result: "CallResult", code: ExitCode) -> dict[str, object]:
     from probes.report.call_json import call_data
-    from probes.report.safe_text import encodable
+    from sipcore.errors import encodable
 
     return {"event": "call", "name": encodable(name), "exit_code": int(code), **call_data(result)}

@@ -1,43 +1,30 @@
 """`sipprobe codecs`: which codecs an endpoint accepts, and how media with it can be protected."""
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probes.cli import call_options as options
+from probes.cli.call_codes import EXIT_CODES
 from probes.cli.common import (
-    a_number,
     make_console,
     read_account,
     read_address,
     read_destination,
     run_to_the_end,
+    seconds,
     telling_allow,
     tls_config,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import show
 from probes.result import CallKind
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from probes.checks.codecs_judge import CodecReport
 
-EXIT_CODES = {
-    CallKind.CONNECTED: ExitCode.FAILED,
-    CallKind.REJECTED: ExitCode.FAILED,
-    CallKind.BUSY: ExitCode.BUSY,
-    CallKind.NOT_ANSWERED: ExitCode.NOT_ANSWERED,
-    CallKind.AUTHENTICATION: ExitCode.AUTHENTICATION,
-    CallKind.UNRESOLVABLE: ExitCode.UNRESOLVABLE,
-    CallKind.REFUSED: ExitCode.REFUSED,
-    CallKind.UNREACHABLE: ExitCode.UNREACHABLE,
-    CallKind.NO_ANSWER: ExitCode.NO_ANSWER,
-    CallKind.TLS_FAILED: ExitCode.TLS_FAILED,
-    CallKind.NOT_SIP: ExitCode.NOT_SIP,
-}
+WITHOUT_CODEC = {**EXIT_CODES, CallKind.CONNECTED: ExitCode.FAILED}
 """What it means to a script that no codec is accepted."""
 
 
@@ -53,13 +40,8 @@ def codecs(
     realm: options.Realm = "",
     caller: options.Caller = "",
     transport: options.Transport = None,
-    ring_time: Annotated[
-        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", callback=a_number, help="How long a call may ring.")
-    ] = 8.0,
-    timeout: Annotated[
-        float,
-        typer.Option(min=0.1, max=60.0, metavar="SECONDS", callback=a_number, help="How long to wait for each answer."),
-    ] = 4.0,
+    ring_time: Annotated[float, seconds("How long a call may ring.", most=60.0)] = 8.0,
+    timeout: Annotated[float, seconds("How long to wait for each answer.", most=60.0)] = 4.0,
     max_calls: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=8, help="Calls that may be placed.")] = 8,
     ring_again: Annotated[
         bool, typer.Option("--ring-again", help="Place further calls even where a phone has rung.")
@@ -69,7 +51,7 @@ def codecs(
     insecure: options.Insecure = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find out which codecs an endpoint accepts, and whether it takes SRTP.
+    """Find out which codecs, and which SRTP, an endpoint accepts.
 
     A call is placed, other offers are made inside it, and it is hung up; no media is sent. Further calls are placed
     only for what the first one did not tell, one after the other, and not where a phone has rung.
@@ -79,6 +61,8 @@ def codecs(
     """
     from probes.calls.codecs.run import CodecProbe, probe_codecs, probe_config
     from probes.checks.codecs import Asking
+    from probes.report.codecs_json import codecs_data
+    from probes.report.codecs_text import codecs_failure_line, codecs_lines
     from sipcore.sdp.codecs import CODECS
 
     destination = read_destination(target, transport)
@@ -97,25 +81,11 @@ def codecs(
         )
     config = probe_config(tls_config(ca_file, insecure=insecure))
     report = run_to_the_end(partial(probe_codecs, probe, config))
-    _show(report, None if as_json else make_console())
+    console = None if as_json else make_console()
+    show(report, console, data=codecs_data, lines=codecs_lines, failure_line=codecs_failure_line)
     raise typer.Exit(exit_code(report))
 
 
 def exit_code(report: "CodecReport") -> ExitCode:
     """What a report means to a script."""
-    return ExitCode.OK if report.works else EXIT_CODES[report.kind]
-
-
-def _show(report: "CodecReport", console: "Console | None") -> None:
-    """Print it. A failure goes to standard error too, in one line, unless it was just read on the screen."""
-    from probes.report.codecs_json import codecs_data
-    from probes.report.codecs_text import codecs_failure_line, codecs_lines
-
-    if console is None:
-        typer.echo(json.dumps(codecs_data(report), ensure_ascii=False, indent=2))
-    else:
-        for line in codecs_lines(report, console.width):
-            console.print(line)
-    failure = codecs_failure_line(report)
-    if failure and (console is None or not console.is_terminal):
-        typer.echo(f"sipprobe: {failure}", err=True)
+    return ExitCode.OK if report.works else WITHOUT_CODEC[report.kind]

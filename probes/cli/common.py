@@ -3,6 +3,7 @@
 import getpass
 import math
 import os
+import shutil
 import signal
 import sys
 import textwrap
@@ -12,11 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from probes.cli.exit_codes import ExitCode
+from sipcore.errors import ParseError, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -42,6 +44,8 @@ PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 DNS_PORT = 53
 QUICK = 0.5
 """Seconds in which a program that is told to end is expected to have done so."""
+LATER = "  "
+"""What stands before the later lines of something said to a person."""
 MAX_PASSWORD_FILE = 4096
 """Bytes read of a password file: more is some other file."""
 
@@ -56,15 +60,34 @@ class TransportName(StrEnum):
     WSS = "wss"
 
 
-def stop(code: ExitCode, message: str) -> NoReturn:
-    """End with `code` after one line on standard error."""
-    typer.echo(f"sipprobe: {message}", err=True)
+def tell(message: str, beneath: str = "") -> None:
+    """Say something on standard error; nothing for "".
+
+    A program that reads it gets one line; a person gets lines of the terminal's width, and what is `beneath` as well.
+    """
+    told = f"sipprobe: {message}" if message else ""
+    if told and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        told = textwrap.fill(told, width, subsequent_indent=LATER, break_long_words=False, break_on_hyphens=False)
+        told += f"\n{textwrap.indent(beneath, LATER)}" if beneath else ""
+    if told:
+        typer.echo(told, err=True)
+
+
+def stop(code: ExitCode, message: str, beneath: str = "") -> NoReturn:
+    """End with `code` after what `tell` says."""
+    tell(message, beneath)
     raise typer.Exit(code)
 
 
-def a_number(value: float) -> float:
-    """Refuse NaN, for an option: it passes every range, since all comparisons with it are false."""
-    if math.isnan(value):
+def seconds(text: str, *, least: float = 0.1, most: float | None = None) -> Any:  # noqa: ANN401  # as typer has it
+    """An option that takes seconds, `text` being what the help says of it."""
+    return typer.Option(metavar="SECONDS", min=least, max=most, callback=_a_number, help=text)
+
+
+def _a_number(value: float | None) -> float | None:
+    """Refuse NaN: it passes every range, since all comparisons with it are false."""
+    if value is not None and math.isnan(value):
         raise typer.BadParameter("nan is no number.")
     return value
 
@@ -78,9 +101,7 @@ def read_destination(text: str, transport: TransportName | None = None) -> "Dest
         destination = Destination.parse(text)
         return destination.over(Transport[transport.name]) if transport is not None else destination
     except DestinationError as error:
-        # A program that reads standard error gets its one line; a person sees the place as well.
-        pointed = f"\n{textwrap.indent(error.pointed, '  ')}" if sys.stderr.isatty() and text.strip() else ""
-        stop(ExitCode.USAGE, f"{error.message}{pointed}")
+        stop(ExitCode.USAGE, error.message, error.pointed if text.strip() else "")
 
 
 def read_password(user: str, file: Path | None) -> str:
@@ -121,13 +142,12 @@ def read_account(destination: "Destination", user: str, realm: str, password_fil
 
 def read_address(option: str, text: str) -> "Address | None":
     """An address that an option gives, None for ""; ends the program when it cannot be read."""
-    from sipcore.errors import ParseError
     from sipcore.message.address import Address
 
     try:
         return Address.parse(text) if text else None
     except ParseError as error:
-        problem = f"cannot read {text!r}: {error.message}"
+        problem = f"cannot read {quoted(text)}: {error.message}"
         stop(ExitCode.USAGE, f"{problem}; {option} takes a URI such as sip:alice@example.com")
 
 
@@ -137,7 +157,7 @@ def read_headers(lines: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
     for line in lines or ():
         name, colon, text = line.partition(":")
         if not colon:
-            stop(ExitCode.USAGE, f"--header {line!r}: write it as 'Name: value'")
+            stop(ExitCode.USAGE, f"--header {quoted(line)}: write it as 'Name: value'")
         fields.append((name.strip(), text.strip()))
     return tuple(fields)
 
@@ -264,7 +284,7 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
     async def tell_who_waits() -> None:
         await trio.sleep(QUICK)
         with suppress(OSError):
-            typer.echo("sipprobe: ending what was begun; once more ends it at once", err=True)
+            tell("ending what was begun; once more ends it at once")
 
     async def watch() -> None:
         async with trio.open_nursery() as nursery:

@@ -13,7 +13,7 @@ import typer
 from probes.cli.call import print_result as print_call
 from probes.cli.call_codes import exit_code as call_code
 from probes.cli.common import Printer, make_console, read_destination, run_to_the_end
-from probes.cli.discover import exit_code, find_out, print_result
+from probes.cli.discover import exit_code, find_out, show_discovery
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def _play(scene: Scene, console: "Console") -> ExitCode:
     ports = "".join(f" --port {port}" for port in scene.config.ports)
     _announce(console, f"sipprobe discover '{scene.destination}'{ports}")
     discovery = await find_out(scene.destination, scene.config, console)
-    print_result(discovery, console)
+    show_discovery(discovery, console)
     way = discovery.recommendation
     if way is None:
         return exit_code(discovery)

@@ -1,6 +1,5 @@
 """`sipprobe discover`: what a SIP endpoint is and how to reach it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from probes.cli.common import (
     with_client_certificate,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import show
 from probes.cli.saving import HtmlTo, check_files, save_page
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def discover(
         discovery = trio.run(find_out, destination, config, console)
     except RefusedNumber as error:
         stop(ExitCode.USAGE, f"{error.message}, for which there is `sipprobe call`; leave out --invite")
-    _print(discovery, console)
+    show_discovery(discovery, console)
     save_page(discovery, html)
     raise typer.Exit(exit_code(discovery))
 
@@ -105,36 +105,12 @@ async def find_out(destination: "Destination", config: "DiscoveryConfig", consol
     return await _watch(destination, config, console)
 
 
-def _print(discovery: "Discovery", console: "Console | None") -> None:
-    if console is None:
-        _print_data(discovery)
-    else:
-        print_result(discovery, console)
-
-
-def print_result(discovery: "Discovery", console: "Console") -> None:
-    """Print it in words. A failure goes to standard error too, in one line, unless it was just read on the screen."""
-    from probes.report.text import discovery_lines
-
-    for line in discovery_lines(discovery, console.width):
-        console.print(line)
-    if not console.is_terminal:
-        _print_failure(discovery)
-
-
-def _print_data(discovery: "Discovery") -> None:
+def show_discovery(discovery: "Discovery", console: "Console | None") -> None:
+    """Print it in words, or as JSON where there is no console."""
     from probes.report.json import discovery_data
+    from probes.report.text import discovery_lines, failure_line
 
-    typer.echo(json.dumps(discovery_data(discovery), ensure_ascii=False, indent=2))
-    _print_failure(discovery)
-
-
-def _print_failure(discovery: "Discovery") -> None:
-    from probes.report.text import failure_line
-
-    failure = failure_line(discovery)
-    if failure:
-        typer.echo(f"sipprobe: {failure}", err=True)
+    show(discovery, console, data=discovery_data, lines=discovery_lines, failure_line=failure_line)
 
 
 def exit_code(discovery: "Discovery") -> ExitCode:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from probes.cli.common import TransportName, a_number
+from probes.cli.common import TransportName, seconds
 from probes.cli.exit_codes import ExitCode
 from probes.cli.explain import show_page
 
@@ -39,12 +39,7 @@ Transports = Annotated[
     list[TransportName] | None,
     typer.Option("--transport", case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
 ]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        metavar="SECONDS", min=0.1, max=60.0, callback=a_number, help="Seconds for DNS and for whatever gets no answer."
-    ),
-]
+Timeout = Annotated[float, seconds("Seconds for DNS and for whatever gets no answer.", most=60.0)]
 CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
 Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]

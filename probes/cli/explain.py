@@ -11,7 +11,10 @@ from probes.cli.exit_codes import ExitCode
 def explain(
     code: Annotated[str, typer.Argument(metavar="[CODE]", help="A finding's code, as discover prints it.")] = "",
 ) -> None:
-    """Explain a finding: what it means, whose fault it is, what to do about it. Without CODE, list all of them."""
+    """Explain a finding: what it means, whose fault it is, the cure.
+
+    Without CODE, all of them are listed.
+    """
     show_page(code)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from probes.cli.common import tell
 from probes.cli.exit_codes import ExitCode
 from probes.cli.streams import OutputError, prepare_streams
 from sipcore.errors import SipError
@@ -89,7 +90,7 @@ def _end(error: BaseException) -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     if not all(isinstance(cause, SipError | OSError) for cause in causes):
         raise error
-    typer.echo(f"sipprobe: {_told(causes[0])}", err=True)
+    tell(_told(causes[0]))
     sys.exit(ExitCode.USAGE if isinstance(causes[0], SipError) else ExitCode.FAILED)
 
 

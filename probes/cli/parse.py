@@ -1,6 +1,5 @@
 """`sipprobe parse`: what a SIP message says, what is unusual about it and what is wrong; or how two of them differ."""
 
-import json
 import shutil
 import sys
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ import typer
 
 from probes.cli.common import stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import print_data
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +26,9 @@ def parse(
     diff: Annotated[str, typer.Option(metavar="FILE", help="Show how this other message differs from it.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Read one SIP message: its header fields, session description, deviations and errors.
+    """Read one SIP message, and tell what is odd or wrong in it.
+
+    Shown are its header fields, its session description, deviations and errors.
 
     Exit code 0: it could be parsed (with --diff: both are alike); 1: it is wrong somewhere (they differ, or one is
     wrong); 2: the file cannot be read.
@@ -74,7 +76,7 @@ def _read(file: str) -> bytes:
 
 def _show(result: "dict[str, Tree] | Iterable[str | Text]") -> None:
     if isinstance(result, dict):
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        print_data(result)
         return
     from rich.console import Console
 

@@ -1,6 +1,5 @@
 """`sipprobe replay`: the calls in somebody's capture file, or in a stored result, as timelines and pictures."""
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,8 @@ import typer
 from probes.cli import call_options
 from probes.cli.common import Printer, make_console, read_content, stop
 from probes.cli.exit_codes import ExitCode
-from probes.cli.key_log import KeyLogFile, read_key_log, tell_unread
+from probes.cli.printing import print_data
+from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log
 from probes.cli.saving import CAPTURE, Collector, WithMedia, check_directory, sender_to
 
 if TYPE_CHECKING:
@@ -37,28 +37,30 @@ def replay(
     key_log: KeyLogFile = None,
     as_json: call_options.AsJson = False,
 ) -> None:
-    """List the calls of a capture or of stored results, and show one of them message by message.
+    """Show the calls of a capture, or of stored results.
+
+    One that is chosen with --call, or is the only one, is shown message by message.
 
     Exit code 0: there is SIP in it; 1: there is none, or no call of that number; 2: the file cannot be read.
     """
-    from probes.capture.stored import is_stored
+    from probes.calls.judge.diagnosis import calls_of_capture
+    from probes.capture.stored import call_of, is_stored, results_in
     from probes.report.replay_json import replay_data
     from probes.report.replay_text import call_lines
 
     _check(files := save_to or [], with_media=with_media)
     keys, data = read_key_log(key_log), read_content(file)
-    calls, cut = _calls(file, data, keys)
-    if not calls:
-        stop(ExitCode.FAILED, f"{file}: no SIP messages" + (f"; {cut}" if cut else ""))
-    if cut:
-        typer.echo(f"sipprobe: {file}: {cut}", err=True)
-    if call is not None and call > len(calls):
-        stop(ExitCode.FAILED, f"{file}: there is no call {call}; it has {len(calls)}")
-    if files and call is None and len(calls) > 1:
-        stop(ExitCode.USAGE, f"--save writes one call, and {file} has {len(calls)}: choose it with --call NUMBER")
-    chosen = [(call, calls[call - 1])] if call else list(enumerate(calls, 1))
+    found = read_calls(
+        file,
+        data,
+        lambda text: [call_of(result) for result in results_in(text)],
+        lambda capture, unread: calls_of_capture(capture, keys, unread),
+    )
+    chosen = choose(file, found, call, "SIP messages", as_json=as_json)
+    if files and len(chosen) > 1:
+        stop(ExitCode.USAGE, f"--save writes one call, and {file} has {len(chosen)}: choose it with --call NUMBER")
     if as_json:
-        typer.echo(json.dumps([replay_data(each) for _, each in chosen], ensure_ascii=False, indent=2))
+        print_data([replay_data(each) for _, each in chosen])
     else:
         printer = Printer(make_console())
         for number, each in chosen:
@@ -85,28 +87,6 @@ def _check(files: list[Path], *, with_media: bool) -> None:
         stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
 
 
-def _calls(file: Path, data: bytes, keys: bytes) -> "tuple[list[CapturedCall], str]":
-    """The calls in the content of a file, and what is to be said of packets that are cut off. Connections that stay
-    closed are told of at once.
-    """
-    from probes.calls.judge.diagnosis import calls_of_capture
-    from probes.capture.files import CaptureError, count_cut
-    from probes.capture.stored import call_of, is_stored, results_in
-    from probes.capture.tls_streams import Unread
-    from probes.report.replay_text import cut_words
-    from sipcore.errors import LocalError
-
-    unread: list[Unread] = []
-    try:
-        if is_stored(data):
-            return [call_of(result) for result in results_in(data)], ""
-        calls = calls_of_capture(data, keys, unread)
-        tell_unread(file, unread)
-        return calls, cut_words(count_cut(data))
-    except (CaptureError, LocalError) as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
-
-
 def _save(call: "CapturedCall", file: Path, data: bytes, keys: bytes, *, with_media: bool) -> None:
     from probes.calls.judge.diagnosis import findings_of, wire_of
     from probes.product import PRODUCT
@@ -115,8 +95,8 @@ def _save(call: "CapturedCall", file: Path, data: bytes, keys: bytes, *, with_me
     from probes.report.packets import packets
     from probes.report.pcapng import pcapng
     from probes.report.replay_text import ladder_of_call
-    from probes.report.safe_text import encodable
     from probes.report.svg import svg
+    from sipcore.errors import encodable
 
     wire = wire_of(call, data) if with_media else []
     written = {

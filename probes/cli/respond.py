@@ -28,6 +28,7 @@ from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
 from probes.cli.saving import Collector, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save, sender_to
+from sipcore.errors import ParseError, quoted
 
 if TYPE_CHECKING:
     from probes.calls.story import OnEntry
@@ -80,11 +81,12 @@ def respond(
     collector: Collector = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Answer OPTIONS and calls, and tell of each call what a test call tells, until stopped (Ctrl-C or SIGTERM).
+    """Answer OPTIONS and calls, until stopped (Ctrl-C or SIGTERM).
 
-    Without options about calls, the called user selects what happens: echo (or any other) answers and sends the
-    media back, ringecho rings first, ring rings for ever, early sends early media, hangup hangs up after two
-    seconds, busy, reject, unknown and congestion refuse, and so does any status code, as in sip:603@127.0.0.1.
+    Of each call it is told what a test call tells. Without options about calls, the called user selects what happens:
+    echo (or any other) answers and sends the media back, ringecho rings first, ring rings for ever, early sends early
+    media, hangup hangs up after two seconds, busy, reject, unknown and congestion refuse, and so does any status code,
+    as in sip:603@127.0.0.1.
     With --scenario, the [[answer]] tables of the file say what happens to each call, and how it should end.
     Exit code 12: a call did not end as --expect says; 13: a call was answered, and no audio came from the caller.
     """
@@ -235,13 +237,12 @@ def _manner(given: _CallOptions) -> "Manner | None":
 
 
 def _read_contact(text: str) -> "Uri":
-    from sipcore.errors import ParseError
     from sipcore.message.uri import parse_uri
 
     try:
         return parse_uri(text)
     except ParseError as error:
-        problem = f"cannot read {text!r}: {error.message}"
+        problem = f"cannot read {quoted(text)}: {error.message}"
         stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from probes.cli.call_options import EndsName
+from probes.cli.common import seconds
 
 MAX_PORT = 65535
 
@@ -14,16 +15,14 @@ TlsPort = Annotated[
     int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")
 ]
 NoTls = Annotated[bool, typer.Option("--no-tls", help="Do not serve TLS.")]
-Ring = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Ring (180) for so long.")]
-AnswerAfter = Annotated[
-    float | None, typer.Option(min=0.0, metavar="SECONDS", help="Wait before ringing or answering.")
-]
+Ring = Annotated[float | None, seconds("Ring (180) for so long.", least=0.0)]
+AnswerAfter = Annotated[float | None, seconds("Wait before ringing or answering.", least=0.0)]
 EarlyMedia = Annotated[bool, typer.Option("--early-media", help="Send 183 with media first.")]
 Refuse = Annotated[int | None, typer.Option(metavar="CODE", help="Refuse calls with this status, 300 to 699.")]
 Redirect = Annotated[str, typer.Option(metavar="URI", help="Send callers elsewhere (302).")]
 Busy = Annotated[bool, typer.Option("--busy", help="Refuse calls with 486.")]
 Silent = Annotated[bool, typer.Option("--silent", help="Never answer anything.")]
-HangUpAfter = Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Hang up an answered call.")]
+HangUpAfter = Annotated[float | None, seconds("Hang up an answered call.", least=0.0)]
 CodecName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Codec to accept; may be repeated.")]
 MinSe = Annotated[
     int, typer.Option(min=90, metavar="SECONDS", help="The shortest session interval that callers may ask for.")
@@ -44,6 +43,6 @@ Realm = Annotated[str, typer.Option(metavar="NAME", help="The realm of the chall
 AlgorithmName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Digest algorithm to offer, in order.")]
 ProxyAuth = Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")]
 Calls = Annotated[int | None, typer.Option(min=1, metavar="N", help="End once so many calls are over.")]
-MaxHold = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="When a call is hung up in any case.")]
+MaxHold = Annotated[float, seconds("When a call is hung up in any case.")]
 Server = Annotated[str, typer.Option(metavar="TEXT", help="The banner (Server header field); empty for none.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]

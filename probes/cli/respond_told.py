@@ -1,6 +1,5 @@
 """What `sipprobe respond` prints of requests and calls."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +8,7 @@ import typer
 from probes.cli.call_codes import exit_code
 from probes.cli.common import Printer, make_console
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import print_event
 from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Told:
 
         self._live.flush()
         if self.as_json:
-            typer.echo(json.dumps(happening_data(happening)))
+            print_event(happening_data(happening))
         else:
             for line in happening_lines(happening, self._printer.console.width):
                 self._printer.line(line)
@@ -79,4 +79,7 @@ def say(addresses: "tuple[Binding, ...]", *, as_json: bool) -> None:
     """Where the responder can be reached."""
     from probes.responder.happening import bindings_data, bindings_line
 
-    typer.echo(json.dumps(bindings_data(addresses)) if as_json else bindings_line(addresses))
+    if as_json:
+        print_event(bindings_data(addresses))
+    else:
+        typer.echo(bindings_line(addresses))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import stop
+from probes.cli.common import stop, tell
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import INDENT, json_text
 
 if TYPE_CHECKING:
     from probes.calls.wire import Wire
@@ -35,8 +36,8 @@ def _capture(result: "CallResult", wire: "Wire | None" = None) -> bytes:
 def _picture(result: "CallResult") -> bytes:
     from probes.report.html_call import title_of_call
     from probes.report.ladder import ladder_of
-    from probes.report.safe_text import encodable
     from probes.report.svg import svg
+    from sipcore.errors import encodable
 
     return svg(ladder_of(result.timeline, media=result.media), encodable(title_of_call(result))).encode()
 
@@ -49,11 +50,9 @@ def _diagram(result: "CallResult") -> bytes:
 
 
 def _data(result: "CallResult") -> bytes:
-    import json
-
     from probes.report.call_json import call_data
 
-    return json.dumps(call_data(result), ensure_ascii=False, indent=2).encode() + b"\n"
+    return f"{json_text(call_data(result), indent=INDENT)}\n".encode()
 
 
 def _page(result: "CallResult") -> bytes:
@@ -147,7 +146,7 @@ def save(result: "CallResult", files: list[Path], html: Path | None = None, wire
         except OSError as error:
             failures.append(f"{option} {file}: {error.strerror}")
     if wire is not None and wire.omitted:
-        typer.echo(f"sipprobe: the capture lacks {wire.omitted} packets, for which there was no room", err=True)
+        tell(f"the capture lacks {wire.omitted} packets, for which there was no room")
     if failures:
         stop(ExitCode.USAGE, "; ".join(failures))
 

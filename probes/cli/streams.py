@@ -12,6 +12,8 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sipcore.errors import encodable
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -74,5 +76,5 @@ def is_abandoned() -> bool:
 def in_ascii(error: UnicodeError) -> tuple[str, int]:
     """What to write for characters that a stream's encoding lacks: lines and arrows in ASCII, others as escapes."""
     assert isinstance(error, UnicodeEncodeError)  # noqa: S101  # only writing is told to come here
-    text = error.object[error.start : error.end].translate(IN_ASCII)
+    text = encodable(error.object[error.start : error.end]).translate(IN_ASCII)
     return text.encode("ascii", "backslashreplace").decode(), error.end

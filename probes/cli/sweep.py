@@ -1,6 +1,5 @@
 """`sipprobe sweep`: which of many addresses speak SIP over UDP."""
 
-import json
 import os
 import socket
 import stat
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probes.cli.common import make_console, run_to_the_end, stop, why_unreadable
+from probes.cli.common import make_console, run_to_the_end, seconds, stop, tell, why_unreadable
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import json_text
 from probes.cli.streams import is_abandoned
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ Rate = Annotated[
     float,
     typer.Option(metavar="NUMBER", min=0.1, max=50_000, help="Datagrams a second at most, repetitions included."),
 ]
-_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def sweep(
@@ -52,9 +51,7 @@ def sweep(
     ],
     port: Ports = None,
     rate: Rate = 1000.0,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, max=32.0, help="Seconds to wait for each place.")
-    ] = 4.0,
+    timeout: Annotated[float, seconds("Seconds to wait for each place.", most=32.0)] = 4.0,
     exclude: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="File with ranges to leave out; may be repeated.")
     ] = None,
@@ -134,7 +131,7 @@ class _Output:
         from probes.result import Reach
 
         if self._show_all or found.reach in (Reach.ANSWERED, Reach.NOT_SIP):
-            self._lines.append(_encode(found_data(found)) if self._as_json else found_line(found))
+            self._lines.append(json_text(found_data(found)) if self._as_json else found_line(found))
 
     def summary(self, sweep: "Sweep", elapsed: float, *, complete: bool) -> None:
         """What became of all, to print last."""
@@ -143,11 +140,12 @@ class _Output:
 
         tally, kinds = sweep.tally, sweep.kinds()
         if self._as_json:
-            self._lines += [_encode(kind_data(kind)) for kind in kinds]
-            self._lines.append(_encode(tally_data(tally, sweep.state.seed, elapsed, complete=complete)))
+            self._lines += [json_text(kind_data(kind)) for kind in kinds]
+            self._lines.append(json_text(tally_data(tally, sweep.state.seed, elapsed, complete=complete)))
         else:
             lines = sweep_lines(tally, kinds, sweep.state.seed, elapsed)
-            self._lines += ["", *lines] if kinds else lines
+            self._lines += [""] if kinds else []
+            self._lines += lines if self.console is None else _folded(lines, self.console.width)
 
     def flush(self, bar: "_Bar | None" = None) -> None:
         """Print what is there, not into a bar. After the first failure nothing is printed any more."""
@@ -164,6 +162,14 @@ class _Output:
                 sys.stdout.flush()
         except OSError as error:
             self.failure = error
+
+
+def _folded(lines: Iterable[str], width: int) -> Iterator[str]:
+    """The same lines, broken where a terminal ends."""
+    from probes.report.lines import folded
+
+    for line in lines:
+        yield from [part.plain for part in folded(line, width)] or [""]
 
 
 class _Run:
@@ -244,10 +250,10 @@ class _Run:
                 pass  # the last time tells of it
 
     def _end(self, elapsed: float, *, complete: bool) -> None:
-        if self._failure is not None:
-            return
         self._output.summary(self.sweep, elapsed, complete=complete)
         self._output.flush()
+        if self._failure is not None:
+            return
         if not self._output.is_over:
             self._state = self.sweep.state
         # What was found and could not be printed is not done with.
@@ -261,9 +267,9 @@ class _Run:
         try:
             self._save(file)
         except OSError as error:
-            typer.echo(f"sipprobe: stopped; cannot write {file}: {error.strerror}", err=True)
+            tell(f"stopped; cannot write {file}: {error.strerror}")
         else:
-            typer.echo(f"sipprobe: stopped; go on with the same ranges and --resume {file}", err=True)
+            tell(f"stopped; go on with the same ranges and --resume {file}")
 
     def _save(self, file: Path) -> None:
         """Write the state so that there is always a whole one."""

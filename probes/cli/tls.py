@@ -1,26 +1,25 @@
 """`sipprobe tls`: what a TLS server accepts, what it shows, and whether its certificate is good for SIP."""
 
-import json
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probes.cli.common import (
     Nameservers,
-    a_number,
     make_console,
     nameservers,
     read_destination,
+    seconds,
     stop,
     tls_config,
     with_client_certificate,
 )
 from probes.cli.discover_options import AsJson, CaFile, Certificate, Key
 from probes.cli.exit_codes import ExitCode
+from probes.cli.printing import print_data, show
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from probes.checks.tls_judge import TlsReport
 
 
@@ -31,33 +30,15 @@ def tls(
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Whom the certificate must be for.", show_default="the target's host")
     ] = "",
-    timeout: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0.1,
-            max=60.0,
-            callback=a_number,
-            help="Seconds to wait for each answer of DNS, and each handshake.",
-        ),
-    ] = 4.0,
-    deadline: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            min=0.1,
-            max=600.0,
-            callback=a_number,
-            help="Seconds for DNS and all handshakes together.",
-        ),
-    ] = 20.0,
+    timeout: Annotated[float, seconds("Seconds to wait for each answer of DNS, and each handshake.", most=60.0)] = 4.0,
+    deadline: Annotated[float, seconds("Seconds for DNS and all handshakes together.", most=600.0)] = 20.0,
     ca_file: CaFile = None,
     certificate: Certificate = None,
     key: Key = None,
     nameserver: Nameservers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Report on a TLS server: versions, ciphers, certificate chain, identity.
+    """Report on a TLS server: versions, ciphers, chain, identity.
 
     Several dozen handshakes are made, each with another offer; no SIP is sent.
 
@@ -67,6 +48,8 @@ def tls(
     import trio
 
     from probes.checks.run import TlsReportConfig, report_tls
+    from probes.report.tls_json import tls_data, unlocated_data
+    from probes.report.tls_text import tls_failure_line, tls_lines
     from sipcore.errors import TransportFailure
     from sipcore.transports.lookup import LookupConfig
 
@@ -81,8 +64,11 @@ def tls(
     try:
         report = trio.run(report_tls, destination, config)
     except TransportFailure as failure:
+        if as_json:
+            print_data(unlocated_data(destination, name, failure, time.time()))
         stop(ExitCode.UNRESOLVABLE, failure.message)
-    _show(report, None if as_json else make_console())
+    console = None if as_json else make_console()
+    show(report, console, data=tls_data, lines=tls_lines, failure_line=tls_failure_line)
     raise typer.Exit(exit_code(report))
 
 
@@ -99,18 +85,3 @@ def exit_code(report: "TlsReport") -> ExitCode:
         FailureReason.TIMED_OUT: ExitCode.NO_ANSWER,
     }
     return codes.get(report.failure.reason, ExitCode.TLS_FAILED) if report.failure else ExitCode.TLS_FAILED
-
-
-def _show(report: "TlsReport", console: "Console | None") -> None:
-    """Print it. A failure goes to standard error too, in one line, unless it was just read on the screen."""
-    from probes.report.tls_json import tls_data
-    from probes.report.tls_text import tls_failure_line, tls_lines
-
-    if console is None:
-        typer.echo(json.dumps(tls_data(report), ensure_ascii=False, indent=2))
-    else:
-        for line in tls_lines(report, console.width):
-            console.print(line)
-    failure = tls_failure_line(report)
-    if failure and (console is None or not console.is_terminal):
-        typer.echo(f"sipprobe: {failure}", err=True)

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from probes.findings.finding import Finding, Severity, Side
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.trace import TraceRecord
 from sipcore.value import value
 
@@ -62,7 +62,7 @@ class Catalogue:
         if entry is None:
             near = self.near(code)
             meant = f"; perhaps {', '.join(near)}" if near else ""
-            raise LocalError(f"there is no finding {code!a}{meant}", section=_SECTION)
+            raise LocalError(f"there is no finding {quoted(code)}{meant}", section=_SECTION)
         return entry
 
     def near(self, code: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from probes.fingerprint.banners import Banner, banner_of, read_banner
 from probes.fingerprint.evidence import TAGS, Seen, observe
 from probes.fingerprint.signatures import Shape, Signature, Trait, signatures
 from probes.result import Candidate, System
+from sipcore.errors import quoted
 from sipcore.message.message import Response
 from sipcore.resolve.target import SocketAddress
 
@@ -126,7 +127,8 @@ def _with_engine(match: Match, best: Mapping[str, Match]) -> Match:
 def _told(trait: Trait, text: str) -> str:
     short = text if len(text) <= MAX_TOLD else text[: MAX_TOLD - 1] + "…"
     ask, _, feature = trait.feature.rpartition(" ")
-    said = f"{feature} {short!r}" if short else "no answer" if ask and feature == "status-line" else f"no {feature}"
+    nothing = "no answer" if ask and feature == "status-line" else f"no {feature}"
+    said = f"{feature} {quoted(short)}" if short else nothing
     return f"to {ask}: {said}" if ask else said
 
 
@@ -161,7 +163,7 @@ def _drop_engine(said: Banner, bits: dict[str, float]) -> None:
 
 def _candidate(key: str, share: float, said: Banner | None, match: Match | None) -> Candidate:
     known = signatures().by_key.get(key)
-    told: tuple[str, ...] = (f"banner {said.text[:MAX_TOLD]!r}",) if said is not None else ()
+    told: tuple[str, ...] = (f"banner {quoted(said.text[:MAX_TOLD])}",) if said is not None else ()
     if match is not None:
         told += match.told
     if known is None:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
-from probes.report.safe_text import cover_lines, cover_uris, encodable
+from probes.report.safe_text import cover_lines, cover_uris
 from probes.result import AuthenticationStep, CallEvent, CallMedia, CallResult, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
+from sipcore.errors import encodable
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.reception import Received

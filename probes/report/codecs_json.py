@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from probes.checks.codecs import Reply
 from probes.checks.codecs_answer import Answer
 from probes.checks.codecs_judge import Capability, CodecReport, Remark, told
-from probes.report.safe_text import encodable
 from sipcore.auth.session import AuthError
+from sipcore.errors import encodable
 from sipcore.sdp.attributes import Codec
 
 Data = dict[str, object]

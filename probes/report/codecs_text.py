@@ -70,7 +70,10 @@ def _why(one: Capability) -> str:
         return answer.oddities[0].text
     if answer is not None:
         return "left out of the answer"
-    return f"{response.status} {response.reason}".strip() if response is not None else told(reply)
+    if response is not None:
+        return f"{response.status} {response.reason}".strip()
+    # What went wrong is told where the question is.
+    return "no answer" if reply.failure is not None else told(reply)
 
 
 def _facts(report: CodecReport) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.plan import Reply
 from probes.checks.dns.problems import DnsFault
-from probes.report.safe_text import encodable
+from sipcore.errors import encodable
 from sipcore.resolve.plan import Address, Naptr, Record, Srv
 from sipcore.resolve.target import Hop
 

@@ -69,10 +69,10 @@ def _verdict(report: DnsReport) -> str:
 
 def _facts(report: DnsReport, width: int) -> Iterator[Text]:
     for resolver in report.question.resolvers:
-        replies = [reply for reply in report.replies if reply.query.resolver == resolver]
+        replies = [reply for reply in report.replies if reply.query.resolver == resolver and reply.source == "DNS"]
         if not replies:
             continue
-        told = [reply.took for reply in replies if reply.told and reply.source == "DNS"]
+        told = [reply.took for reply in replies if reply.told]
         fastest = f", the fastest in {min(told) * 1000:.0f} ms" if told else ""
         answered = f"{resolver}, {len(told)} of {len(replies)} queries answered{fastest}"
         yield from fact("resolver", answered, width, _LABEL)

@@ -1,7 +1,7 @@
 """Findings as data. Fields are only ever added; each report's schema describes them."""
 
 from probes.findings.finding import Finding
-from probes.report.safe_text import encodable
+from sipcore.errors import encodable
 
 Data = dict[str, object]
 

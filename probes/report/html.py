@@ -16,7 +16,7 @@ from markupsafe import Markup
 from probes.findings.finding import Finding, Severity
 from probes.product import PRODUCT
 from probes.report.packets import covered
-from probes.report.safe_text import cover_uris, encodable, printable
+from probes.report.safe_text import cover_uris, printable
 from probes.timeline import entry_of
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.value import value
@@ -118,7 +118,7 @@ def shown(text: object) -> object:
     whole = str(text)
     cut = whole[:MAX_TEXT]
     more = f"… ({len(whole) - MAX_TEXT} characters more)" if len(whole) > MAX_TEXT else ""
-    return f"{printable(encodable(cover_uris(cut)))}{more}"
+    return f"{printable(cover_uris(cut))}{more}"
 
 
 def milliseconds(seconds: float | None) -> str:

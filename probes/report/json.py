@@ -8,9 +8,10 @@ from probes.findings.finding import Finding
 from probes.fingerprint.banners import banner_of
 from probes.report.dns_json import dns_data
 from probes.report.findings_json import finding_data
-from probes.report.safe_text import cover_lines, encodable
+from probes.report.safe_text import cover_lines
 from probes.report.tls_json import tls_data
 from probes.result import Attempt, Candidate, LookupStep, Recommendation, System
+from sipcore.errors import encodable
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop
 from sipcore.trace import FlowTrace, MessageTrace, TraceRecord

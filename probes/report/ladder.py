@@ -10,7 +10,7 @@ from enum import Enum
 from probes.calls.judge.facts import description_in, place_of
 from probes.report.call_text import media_lines, thousandths
 from probes.report.packets import covered
-from probes.report.safe_text import cover_uris, encodable, printable
+from probes.report.safe_text import cover_uris, printable
 from probes.result import CallMedia, TimelineEntry
 from sipcore.errors import ParseError
 from sipcore.media.report import Control, MediaEvent, MediaEventKind
@@ -139,14 +139,16 @@ class Drawing:
             stream = self._stream(offset_ms, entry.event)
             if stream is not None:
                 return stream
-        label, detail = _fit(entry.label), _fit(cover_uris(entry.detail))
+        label, detail = printable(entry.label), printable(cover_uris(entry.detail))
         if not isinstance(entry.record, MessageTrace):
             return Note(offset_ms, label, detail)
         record = entry.record
         source, target = self._ends_of(record)
         if self._media is None and record.direction is Direction.RECEIVED:
             self._streamed = _announced(record) or self._streamed
-        text = "\n".join([_fit(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()])
+        text = "\n".join(
+            [printable(line) for line in covered(record.data).decode("utf-8", "surrogateescape").splitlines()]
+        )
         return Arrow(offset_ms, label, detail, source, target, tone_of(label), record.attempt, text)
 
     def _ends_of(self, record: MessageTrace) -> tuple[int, int]:
@@ -187,7 +189,7 @@ class Drawing:
         remote = self._beside(self._streamed, 1, local)
         ends = (local, remote) if sent else (remote, local)
         if media is None:
-            label = f"RTP {'' if sent else _fit(event.detail)}".rstrip()
+            label = f"RTP {'' if sent else printable(event.detail)}".rstrip()
             return Arrow(offset_ms, label, "", *ends, Tone.MEDIA, 0, label)
         return Arrow(offset_ms, *_stream_words(media, sent=sent), *ends, Tone.MEDIA, 0, "\n".join(_told(media)))
 
@@ -199,7 +201,7 @@ class Drawing:
         known = [lane for lane, name in self._hosts.items() if name == host and lane != but]
         if self._ends is not None and self._ends[end] in known:
             return self._ends[end]
-        return known[0] if known else self._place(f"rtp {_fit(address)}", host)
+        return known[0] if known else self._place(f"rtp {printable(address)}", host)
 
 
 def _announced(record: MessageTrace) -> str:
@@ -222,12 +224,12 @@ def _summarise(lines: list[Line], media: CallMedia) -> None:
     last, arrow = streams[-1]
     offset_ms = round(media.last * 1000.0, EXACT) if media.last is not None else arrow.offset_ms
     later = (number for number, line in enumerate(lines) if number > last and line.offset_ms > offset_ms)
-    told = (*_told(media), *map(_fit, _control_lines(media.measured.control)))
+    told = (*_told(media), *map(printable, _control_lines(media.measured.control)))
     lines.insert(next(later, len(lines)), Summary(offset_ms, told, max(arrow.source, arrow.target)))
 
 
 def _told(media: CallMedia) -> list[str]:
-    return [_fit(line.strip()) for line in media_lines(media)]
+    return [printable(line.strip()) for line in media_lines(media)]
 
 
 def _stream_words(media: CallMedia, *, sent: bool) -> tuple[str, str]:
@@ -235,10 +237,10 @@ def _stream_words(media: CallMedia, *, sent: bool) -> tuple[str, str]:
     measured = media.measured
     label = "SRTP" if media.encryption else "RTP"
     if sent:
-        return f"{label} {_fit(media.codec)}", f"{measured.sent.packets} packets"
+        return f"{label} {printable(media.codec)}", f"{measured.sent.packets} packets"
     received = measured.received
     detail = f"{received.packets} packets, {100 * received.loss:.1f} % lost" if received else ""
-    return f"{label} {_fit(measured.codec)}", detail
+    return f"{label} {printable(measured.codec)}", detail
 
 
 def _control_lines(control: Control) -> list[str]:
@@ -248,10 +250,6 @@ def _control_lines(control: Control) -> list[str]:
     view = control.remote
     lost = f"; the peer lost {view.lost}, jitter {thousandths(view.jitter):.1f} ms" if view else ""
     return [f"RTCP: {control.sent} sent, {control.received} received{lost}"]
-
-
-def _fit(text: str) -> str:
-    return printable(encodable(text))
 
 
 def tone_of(label: str) -> Tone:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from probes.report.message_diff import Difference, Kind
 from probes.report.message_view import BodyView, Fault, FieldView, MessageView
 from probes.report.reading import Tree
-from probes.report.safe_text import encodable
 from probes.report.sdp_words import description_data
-from sipcore.errors import EXCERPT_CHARACTERS
+from sipcore.errors import EXCERPT_CHARACTERS, encodable
 from sipcore.message.headers import Noted
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from probes.capture.calls import CapturedCall
 from probes.report.call_json import Data, entry_data, media_data
 from probes.report.replay_text import ending, title_of
-from probes.report.safe_text import encodable
+from sipcore.errors import encodable
 
 
 def replay_data(call: CapturedCall) -> Data:

@@ -5,6 +5,7 @@ Credentials are covered character by character, so that offsets into the text an
 
 import re
 
+from sipcore.errors import encodable
 from sipcore.message.registry import ROWS, key_of
 from sipcore.sdp.fields import HIDDEN, without_secrets
 
@@ -73,12 +74,7 @@ def cover_uris(text: str) -> str:
 
 def printable(text: str) -> str:
     """`text` with every character escaped that is not printable: controls, and bytes that were not UTF-8."""
-    return text if text.isprintable() else "".join([c if c.isprintable() else _escaped(c) for c in text])
-
-
-def encodable(text: str) -> str:
-    r"""`text` with the bytes that were not UTF-8 written as `\xNN`, for data formats that demand Unicode."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else "".join([c if c.isprintable() else _escaped(c) for c in encodable(text)])
 
 
 def _cover_word(word: str) -> str:
@@ -102,6 +98,4 @@ def _stars(text: str) -> str:
 
 def _escaped(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from probes.report.reading import Tree
-from probes.report.safe_text import encodable, printable
+from probes.report.safe_text import printable
+from sipcore.errors import encodable
 from sipcore.sdp.attributes import Codec, Direction
 from sipcore.sdp.description import MediaDescription, SessionDescription
 

@@ -3,8 +3,8 @@ all places. Fields are only ever added; `sweep.schema.json` beside this file des
 
 from dataclasses import fields
 
-from probes.report.safe_text import encodable
 from probes.sweep.found import Found, Kind, Tally
+from sipcore.errors import encodable
 
 Data = dict[str, object]
 

@@ -18,6 +18,7 @@ from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
 from probes.report.tls_text import tls_blocks, tls_summary
 from probes.result import Attempt, LookupStep, Reach, System
+from sipcore.errors import quoted
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 
 _LABEL, _PORT, _CELL = 11, 8, 18
@@ -199,7 +200,7 @@ def capability_facts(found: Capabilities) -> list[tuple[str, str]]:
     """What it can do, as far as it came out."""
     challenges = [
         f"{one.method} {one.status}: {one.scheme}{f' {one.algorithm}' if one.algorithm else ''}"
-        f"{f', realm {one.realm!a}' if one.realm else ''}"
+        f"{f', realm {quoted(one.realm)}' if one.realm else ''}"
         for one in found.authentication
     ]
     alive = [

@@ -6,9 +6,10 @@ from probes.checks.tls import Handshake
 from probes.checks.tls_certificate import CertificateFacts, StapleFacts
 from probes.checks.tls_findings import code_of
 from probes.checks.tls_judge import Identity, Remark, TlsReport, VersionFacts
+from probes.destination import Destination
 from probes.findings.catalogue import catalogue
-from probes.report.safe_text import encodable
-from sipcore.errors import TransportFailure
+from sipcore.errors import TransportFailure, encodable
+from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.tls_failure import CertificateFault, TlsFailure
 
 Data = dict[str, object]
@@ -48,6 +49,15 @@ def tls_data(report: TlsReport) -> Data:
         "versions": [_version(facts) for facts in report.versions],
         "handshakes": [_handshake(handshake) for handshake in report.handshakes],
     }
+
+
+def unlocated_data(destination: Destination, name: str, failure: TransportFailure, now: float) -> Data:
+    """The same for a destination that has no address, as `failure` tells: there is nobody to ask at `now`, in seconds
+    since 1970. `name` is as in `TlsReportConfig`.
+    """
+    hop = Hop(destination.transport or Transport.TLS, SocketAddress(destination.host, 0))
+    report = TlsReport(hop, name or destination.host, now, (), (), failure=failure)
+    return {**tls_data(report), "address": None, "port": None}
 
 
 def _agreed(handshake: Handshake) -> Data:

@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from probes.report.call_json import call_data, media_data
 from probes.report.call_text import result_lines
 from probes.report.lines import WIDTH, folded
-from probes.report.safe_text import cover_uris, encodable, printable
+from probes.report.safe_text import cover_uris, printable
 from probes.result import CallResult
+from sipcore.errors import encodable
 from sipcore.message.message import Request
 from sipcore.message.status import reason_for
 from sipcore.resolve.target import Flow, SocketAddress, Transport

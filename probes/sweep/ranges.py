@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from sipcore.errors import EXCERPT_CHARACTERS, LocalError
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError, quoted
 from sipcore.resolve.target import SocketAddress
 from sipcore.value import value
 
@@ -250,7 +250,7 @@ def _on_line(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
 
 def shown(text: str) -> str:
     """A text that somebody gave, for a message: quoted, printable and cut."""
-    return f"{text[:EXCERPT_CHARACTERS]!a}"
+    return quoted(text[:EXCERPT_CHARACTERS])
 
 
 _NEVER = [

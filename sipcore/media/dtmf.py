@@ -2,7 +2,7 @@
 
 import struct
 
-from sipcore.errors import LocalError, ParseError
+from sipcore.errors import LocalError, ParseError, quoted
 from sipcore.value import value
 
 KEYS = "0123456789*#ABCD"
@@ -63,7 +63,7 @@ def press(key: str, *, packet: int, duration: int, volume: int = DEFAULT_VOLUME)
     """
     code = KEYS.find(key.upper()) if len(key) == 1 else -1
     if code < 0:
-        raise LocalError(f"{key!a} is no key of a telephone", section="RFC 4733 §3.2")
+        raise LocalError(f"{quoted(key)} is no key of a telephone", section="RFC 4733 §3.2")
     if not 0 < packet <= duration <= MAX_DURATION:
         raise LocalError(f"a key press lasts one packet to {MAX_DURATION} ticks", section="RFC 4733 §2.3.5")
     going = [

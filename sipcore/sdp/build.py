@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, quoted
 from sipcore.sdp.attributes import Codec, Direction
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
@@ -111,7 +111,7 @@ def _connection(address: str) -> Connection:
     try:
         version = ipaddress.ip_address(address.replace("%", " ")).version  # a zone means nothing to anyone else
     except ValueError:
-        raise LocalError(f"{address!a} is not an IP address", section="RFC 8866 §5.7") from None
+        raise LocalError(f"{quoted(address)} is not an IP address", section="RFC 8866 §5.7") from None
     return Connection("IN", f"IP{version}", address)
 
 

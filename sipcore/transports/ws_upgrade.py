@@ -10,7 +10,7 @@ from wsproto.events import AcceptConnection, RejectConnection, Request
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
-from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure, quoted
 from sipcore.message.framing import foreign_protocol
 from sipcore.resolve.target import Hop
 from sipcore.transports.base import WsConfig
@@ -102,12 +102,12 @@ class ClientUpgrade(Upgrade):
         fields = [(name.encode(), value.encode()) for name, value in config.headers]
         path = hop.path or config.path
         if not path.startswith("/"):
-            raise LocalError(f"the path of a WebSocket begins with a slash: {path!a}", section="RFC 6455 §3")
+            raise LocalError(f"the path of a WebSocket begins with a slash: {quoted(path)}", section="RFC 6455 §3")
         try:
             request = Request(host_of(hop), path, subprotocols=[SUBPROTOCOL], extra_headers=fields)
             self._out = self._handshake.send(request)
         except (HttpLocalError, UnicodeError) as error:
-            text = f"a WebSocket cannot be asked for at {host_of(hop)!a}, path {path!a}: {error}"
+            text = f"a WebSocket cannot be asked for at {quoted(host_of(hop))}, path {quoted(path)}: {error}"
             raise LocalError(text, section="RFC 6455 §4.1") from error
 
     def explain(self, failure: TransportFailure) -> TransportFailure:
@@ -141,7 +141,7 @@ class ClientUpgrade(Upgrade):
 
     def _without_sip(self, agreed: str | None) -> WsFailure:
         # RFC 7118 §4.1: the 101 must name "sip".
-        detail = f"it offers {agreed!a}" if agreed else "its answer names no subprotocol"
+        detail = f"it offers {quoted(agreed)}" if agreed else "its answer names no subprotocol"
         return WsFailure(WsProblem.NO_SIP, self.hop, detail, status=101)
 
     def _refused(self, status: int, head: bytes) -> WsFailure:

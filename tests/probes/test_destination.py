@@ -154,7 +154,7 @@ def test_the_canonical_form_means_the_same(text: str) -> None:
         ("sip:", "neither a host name nor an address", 4),
         ("<sip:example.com;>", "a semicolon is not followed by a parameter", 17),
         ("tel:office@example.com", "at 'office': not a telephone number", 4),
-        ("sip:bob@-ü.example", "'-\\xfc.example' is no name that DNS can hold", 8),
+        ("sip:bob@-ü.example", "'-ü.example' is no name that DNS can hold", 8),
         ("ü" * 256, "a name of 256 characters is longer than any", 0),
         ("a:a", "at 'a': a port is a number", 2),
         ("example.com:000;x=:0", "port 0 is no port", 12),

@@ -15,6 +15,8 @@ from sipcore.errors import (
     SipError,
     TransportFailure,
     UnsafeValue,
+    encodable,
+    quoted,
 )
 
 
@@ -64,6 +66,28 @@ def test_the_excerpt_is_short_and_never_empty_while_there_is_text() -> None:
 def test_bytes_that_are_not_utf8_are_shown_as_they_came() -> None:
     text = b"caf\xe9".decode("utf-8", "surrogateescape")
     assert ParseError("x", section="s", text=text, offset=3).offending_bytes == b"\xe9"
+
+
+BYTES = b"caf\xe9 \xc3\xa9\\udce9'\n".decode("utf-8", "surrogateescape")
+
+
+def test_text_that_is_not_unicode_is_made_so() -> None:
+    assert encodable(BYTES) == "caf\\xe9 é\\udce9'\n"
+    assert encodable("\ud800é") == "\\ud800é"
+    assert encodable("caf") == "caf"
+
+
+def test_a_quoted_text_tells_bytes_from_characters() -> None:
+    assert quoted(BYTES) == r'''"caf\xe9 é\\udce9'\n"'''
+    assert quoted("\u202e\x1b") == r"'\u202e\x1b'"
+    assert quoted("") == "''"
+
+
+def test_what_an_error_says_is_unicode() -> None:
+    error = ParseError("not caf\udce9", section="RFC 3261 §25.1", text="\udce9", header="To")
+    assert (error.message, error.args) == (r"not caf\xe9", (r"not caf\xe9",))
+    assert str(error) == r"To: not caf\xe9 at 0: '\xe9' [RFC 3261 §25.1]"
+    assert error.offending_bytes == b"\xe9"
 
 
 def test_an_error_without_text_shows_none() -> None:

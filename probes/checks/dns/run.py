@@ -60,13 +60,14 @@ class DnsReportConfig:
 
 
 async def report_dns(destination: Destination, config: DnsReportConfig | None = None) -> DnsReport:
-    """Find out all that DNS has for a destination. Raises TransportFailure where nobody can be asked."""
+    """Find out all that DNS has for a destination. Whatever happens is a value."""
     config = config or DnsReportConfig()
     resolvers = config.resolvers or (() if destination.is_numeric else system_resolvers())
+    question = DnsQuestion(destination, resolvers, config.timeout, config.pause, config.deadline)
     if not resolvers and not destination.is_numeric:
         message = f"no address for {destination}: no name server is configured"
-        raise TransportFailure(FailureReason.UNRESOLVABLE, message, section="RFC 3263 §4")
-    question = DnsQuestion(destination, resolvers, config.timeout, config.pause, config.deadline)
+        failure = TransportFailure(FailureReason.UNRESOLVABLE, message, section="RFC 3263 §4")
+        return DnsReport(question, (), (), (), failure=failure)
     known = {} if config.resolvers else read_hosts(config.hosts_file)
     return judge(question, await act(DnsSockets(known), question))
 

@@ -10,7 +10,7 @@ from probes.calls.codecs.run import CodecProbe
 from probes.checks.codecs import Asking, Offer, Question, Reply, Standing, Way, act
 from probes.checks.codecs_answer import Security
 from probes.checks.codecs_judge import CodecReport, judge
-from probes.cli.codecs import EXIT_CODES
+from probes.cli.codecs import WITHOUT_CODEC
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from probes.destination import Destination
@@ -110,7 +110,7 @@ def test_exit_codes(
 
 
 def test_every_ending_has_a_code() -> None:
-    assert set(EXIT_CODES) >= set(CallKind) - {CallKind.NO_MEDIA, CallKind.CERTIFICATE_WANTED, CallKind.NO_CALL}
+    assert set(WITHOUT_CODEC) == set(CallKind)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def test_each_verb_has_one_line_of_help(monkeypatch: pytest.MonkeyPatch, capsys:
         assert sum(line.split()[:1] == [verb] for line in lines) == 1
 
 
+def test_no_line_of_help_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--help") == ExitCode.OK
+    assert re.findall(r".*\.\.\.$", capsys.readouterr().out.partition("Commands:")[2], re.MULTILINE) == []
+
+
 @pytest.mark.parametrize("verb", command.VERBS)
 def test_help_names_what_an_option_takes(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -181,6 +186,9 @@ def test_a_reader_that_has_gone_changes_no_exit_code(arguments: list[str], code:
         ["tls", "192.0.2.1", "--deadline", "nan"],
         ["dns", "192.0.2.1", "--pause", "nan"],
         ["codecs", "192.0.2.1", "--ring-time", "nan"],
+        ["call", "192.0.2.1", "--hold", "nan"],
+        ["respond", "--ring", "nan"],
+        ["sweep", "192.0.2.1", "--timeout", "nan"],
     ],
 )
 def test_a_time_that_is_no_number(

@@ -56,3 +56,9 @@ def test_a_terminal_that_is_not_utf_8() -> None:
     codecs.register_error("probe", in_ascii)
     assert "├── 200 OK é ▶│".encode("ascii", "probe") == b"+-- 200 OK \\xe9 >|"
     assert "é ▶".encode("latin-1", "probe") == b"\xe9 >"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_bytes_that_were_not_utf_8(encoding: str) -> None:
+    codecs.register_error("probe", in_ascii)
+    assert "caf\udce9".encode(encoding, "probe") == rb"caf\xe9"

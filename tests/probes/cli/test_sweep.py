@@ -181,13 +181,25 @@ def test_a_mistake_is_one_line(
     assert len(error.splitlines()) == 1 or "Usage: " in error
 
 
-def test_no_way_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "shown"), [([], "0 answered, 1 not asked"), (["--json"], '"complete": false')], ids=["words", "json"]
+)
+def test_no_way_there(
+    options: list[str],
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+) -> None:
     def no_route(hop: object) -> str:
         raise TransportFailure(FailureReason.UNREACHABLE, "udp 192.0.2.1:5060: no route to the network")
 
     monkeypatch.setattr("probes.sweep.run.route_host", no_route)
-    assert run("192.0.2.1") == ExitCode.UNREACHABLE
-    assert capsys.readouterr() == ("", "sipprobe: udp 192.0.2.1:5060: no route to the network\n")
+    assert run("192.0.2.1", *options) == ExitCode.UNREACHABLE
+    output, error = capsys.readouterr()
+    assert shown in output
+    assert output.count("\n") == 1
+    assert error == "sipprobe: udp 192.0.2.1:5060: no route to the network\n"
     assert list(folder.iterdir()) == []
 
 
@@ -221,7 +233,7 @@ def test_an_interruption_leaves_a_state(folder: Path) -> None:
     assert "16 places asked" in output
     assert "Traceback" not in output
     (file,) = folder.iterdir()
-    assert f"--resume {file}" in "".join(output.split("\r\n"))
+    assert f"--resume {file}" in " ".join(output.split())
     state = State.parse(file.read_text())
     assert 0 <= state.index < 16
 
@@ -254,6 +266,15 @@ def test_a_bar_is_not_drawn_where_whoever_reads_a_pipe_may_print(to: str, is_dra
     if not is_drawn:
         assert "16 places asked" in shown
         assert "\x1b" not in shown
+
+
+def test_no_line_of_the_summary_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert run("127.0.0.1", "--port", str(free_port()), *QUICK) == ExitCode.REFUSED
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(" ".join(lines).split()).endswith("0 answered, 1 refused or unreachable")
+    assert max(map(len, lines)) <= 30
 
 
 def test_the_state_is_written_meanwhile(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,14 @@ def test_nowhere() -> None:
     assert "PCMU                  unknown   not asked" in text(report)
 
 
+def test_a_refusal_is_told_once() -> None:
+    """The verdict, and where the question is; not with each codec."""
+    failure = TransportFailure(FailureReason.REFUSED, "udp 192.0.2.1:5060: nothing listens there")
+    shown = text(judge(URI, HOP, [Reply(FIRST, 0.1, Standing.OVER, failure=failure)], Asking()))
+    assert "  PCMU                  unknown   no answer (1)" in shown
+    assert " ".join(shown.split()).count("nothing listens there") == 2
+
+
 async def test_nothing_in_common() -> None:
     report = await asked(Peer(()))
     assert report.kind is CallKind.REJECTED

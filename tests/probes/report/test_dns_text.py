@@ -23,6 +23,13 @@ def said(found: DnsReport) -> str:
     return " ".join(" ".join(shown(found)).split())
 
 
+def test_what_a_hosts_file_tells_is_not_asked_for() -> None:
+    told = reply(Address("192.0.2.1"), source="hosts")
+    found = report({"A example.com": told})
+    assert len(found.replies) == 8
+    assert "resolver 192.0.2.53:53, 7 of 7 queries answered" in said(found)
+
+
 def test_a_domain_that_is_well() -> None:
     assert shown(report(GOOD)) == [
         "sip:example.com leads to 3 places, tls [2001:db8::1]:5061 first",

@@ -172,7 +172,7 @@ def test_what_is_not_unicode_is_written_in_escapes() -> None:
     system = data["system"]
     assert isinstance(system, dict)
     assert (system["banner"], system["product"], system["version"]) == (r"x\xff/1.2", r"x\xff", "1.2")
-    assert system["candidates"][0]["evidence"] == [r"banner 'x\udcff/1.2'"]
+    assert system["candidates"][0]["evidence"] == [r"banner 'x\xff/1.2'"]
 
 
 def test_a_system_without_a_banner() -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.report.safe_text import cover, cover_lines, cover_uris, encodable, printable
+from probes.report.safe_text import cover, cover_lines, cover_uris, printable
+from sipcore.errors import encodable
 
 DIGEST = 'Digest username="alice", nonce="n0", response="0123456789abcdef", qop=auth'
 COVERED = 'Digest username="alice", nonce="n0", response="****************", qop=auth'
