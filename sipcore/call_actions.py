@@ -87,19 +87,22 @@ class CallActions:
         self._book.watch(call, ticket, purpose)
         return ticket
 
-    def invite_failed(self, call: PlacedCall, ticket: int, failure: TransportFailure, now: float) -> None:
-        """The INVITE of a call got no final response."""
-        self.carry_out(call, call.machine.fail(failure, now), now)
-        self.transaction_over(ticket)
+    def give_up_invite(
+        self, call: PlacedCall, ticket: int, effects: list[Effect], now: float, stamp: Stamp | None = None
+    ) -> None:
+        """The INVITE of a call was refused, or got no final response: nothing more comes for it (RFC 6026 §7.2).
+
+        `effects` are what the call's machine has made of that, and `stamp` is that of the refusal.
+        """
+        self._book.unwatch(call, ticket)
+        self.carry_out(call, effects, now, stamp)
+        self._tickets.forget(ticket)
 
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
         placed, within = self._book.by_invite.get(ticket), self._book.by_ticket.get(ticket)
         if placed is not None:
-            invite = placed.invited_by(ticket)
-            if invite is not None:
-                placed.machine.invite_over(invite.request)
-                placed.invite = None
+            placed.machine.invite_over()
             self._unwatch(placed, ticket)
         elif within is not None:
             call, purpose = within
@@ -148,7 +151,7 @@ class CallActions:
         if invite is not None and not invite.cancel(now, fields):
             # Nothing was sent yet: there is nothing to cancel, and nothing will ever come.
             nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
-            self.invite_failed(call, invite.ticket, nothing_sent, now)
+            self.give_up_invite(call, invite.ticket, call.machine.fail(nothing_sent, now), now)
 
     def _cancel_changes(self, call: Call, now: float) -> None:
         """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""

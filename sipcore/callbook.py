@@ -52,23 +52,22 @@ class PlacedCall(Call):
 
     machine: Caller
     invite: OutgoingInvite | None
-    """What it was placed with; None once no response to that can come any more."""
+    """What it was placed with; None once that is answered, so that it cannot go out any more."""
 
     @property
     def auth_error(self) -> AuthError | None:
         """Why the last challenge to its INVITE was not answered."""
         return self.invite.auth_error if self.invite is not None else None
 
-    def invited_by(self, ticket: int) -> OutgoingInvite | None:
-        """Its INVITE, if this is the ticket that it has now."""
-        return self.invite if self.invite is not None and self.invite.ticket == ticket else None
-
-    def receive(self, invite: OutgoingInvite, response: Response, flow: Flow, now: float) -> list[Effect]:
+    def receive(self, response: Response, flow: Flow, now: float) -> list[Effect]:
         """A response to its INVITE."""
-        self.machine.resent(invite.request)
+        invite = self.invite
+        if invite is not None:
+            self.machine.resent(invite.request)
         if self.flow is not flow and (response.is_success or (response.to_tag and self.flow is None)):
             self.flow = flow
-            self.machine.reached_at(invite.contact(self.user, flow))
+            if invite is not None:  # a 2xx that comes again says nothing new of where this side can be reached
+                self.machine.reached_at(invite.contact(self.user, flow))
         return self.machine.receive(response, now)
 
 

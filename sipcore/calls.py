@@ -115,20 +115,25 @@ class Calls:
         placed = self._book.by_invite.get(ticket)
         if placed is None:
             return self._receive_within(ticket, response, flow, stamp, now)
-        invite = placed.invited_by(ticket)
-        if invite is not None:
-            effects = placed.receive(invite, response, flow, now)
-            usage = placed.machine.usage_of(response.to_tag)
-            if usage is not None:
-                self._book.know(placed, usage.dialog.id)
+        effects = placed.receive(response, flow, now)
+        usage = placed.machine.usage_of(response.to_tag)
+        if usage is not None:
+            self._book.know(placed, usage.dialog.id)
+        if response.is_provisional:
             self._actions.carry_out(placed, effects, now, stamp)
+        elif response.is_success:
+            placed.invite = None
+            self._tickets.release(ticket)
+            self._actions.carry_out(placed, effects, now, stamp)
+        else:
+            self._actions.give_up_invite(placed, ticket, effects, now, stamp)
         return True
 
     def fail(self, ticket: int, failure: TransportFailure, now: float) -> bool:
         """A call's request got no final response; False if the owner wants to know, too."""
         placed = self._book.by_invite.get(ticket)
         if placed is not None:
-            self._actions.invite_failed(placed, ticket, failure, now)
+            self._actions.give_up_invite(placed, ticket, placed.machine.fail(failure, now), now)
             return True
         call, purpose = self._book.by_ticket[ticket]
         sent = self._tickets.request_of(ticket)
@@ -183,7 +188,7 @@ class Calls:
         """The call whose dialog a request belongs to; None for no dialog here."""
         dialog_id = DialogId.named_by(request)
         call = self._book.by_dialog.get(dialog_id)
-        if call is None or call.machine.usage_of(dialog_id.remote_tag) is None:
+        if call is None or not call.machine.knows(dialog_id.remote_tag):
             return None  # or an early dialog that was forked, and has lost to another one
         if call.machine.is_over and request.method not in (BYE, PRACK):
             # It ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1), or with a refusal,
@@ -193,10 +198,12 @@ class Calls:
 
     def take_sequence(self, number: int, request: Request) -> bool:
         """Make a request's sequence number that of the last one in its dialog; False, and nothing is changed, where it
-        is not above that (RFC 3261 §12.2.2).
+        is not above that (RFC 3261 §12.2.2). What comes after the end of its dialog is in no order.
         """
         usage = self._book.by_number[number].machine.usage_of(request.from_tag)
-        if usage is None or not usage.dialog.accepts(request):
+        if usage is None:
+            return True
+        if not usage.dialog.accepts(request):
             return False
         usage.dialog = usage.dialog.after(request)
         return True

@@ -1,4 +1,4 @@
-"""The INVITE that a call is placed with, from its first sending until its last transaction is over."""
+"""The INVITE that a call is placed with, from its first sending until it is answered."""
 
 from dataclasses import replace
 

@@ -459,7 +459,7 @@ class Stack:
         if not isinstance(key, ClientKey):
             self._calls.invite_over(key)
             return
-        ticket = self._tickets.ticket_of(key)
+        ticket = self._tickets.over(key)
         if ticket is not None and self._calls.owns(ticket):
             self._calls.transaction_over(ticket)
 

@@ -83,14 +83,17 @@ class Tickets:
 
     def auth_error_of(self, ticket: int) -> AuthError | None:
         """Why the last challenge to a ticket's request was not answered, if it had one."""
-        return self._requests[ticket].auth_error
+        outgoing = self._requests.get(ticket)
+        return outgoing.auth_error if outgoing is not None else None
 
     def take(self, ticket: int, response: Response, now: float) -> bool:
         """Look at a response: True when it was answered here with credentials or by going to the next hop.
 
         Otherwise the owner must have it.
         """
-        outgoing, status = self._requests[ticket], response.status
+        outgoing, status = self._requests.get(ticket), response.status
+        if outgoing is None:  # released: it had this answer before
+            return False
         outgoing.heard = True
         if outgoing.order.auth is not None and response.is_success:
             outgoing.order.auth.confirm(outgoing.request, response)
@@ -155,6 +158,14 @@ class Tickets:
         outgoing.cancelled = True
         self._transactions.cancel(outgoing.key, now, fields)
         return True
+
+    def release(self, ticket: int) -> None:
+        """A ticket's request has its answer and goes out no more, but that may come again: only its ticket is kept."""
+        self._requests.pop(ticket, None)
+
+    def over(self, key: ClientKey) -> int | None:
+        """A client transaction is gone; gives the ticket that it belonged to."""
+        return self._tickets.pop(key, None)
 
     def forget(self, ticket: int) -> None:
         """The owner is done with a ticket; what still comes for it is ignored."""

@@ -159,7 +159,7 @@ TERMINATED, ACCEPT_BYE, PART, REPORT_CONFIRMED, REPORT_END = list(Step)[5:]
 class Callee(Side):
     """One incoming call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_accept", "_key", "_refusal", "_reliable", "_repeat", "_success", "invite", "state")
+    __slots__ = ("_accept", "_invite", "_key", "_number", "_refusal", "_reliable", "_repeat", "_success", "state")
 
     def __init__(
         self, key: AnyServerKey, invite: Request, local_tag: str, contact: Address, manner: Manner, tokens: Tokens
@@ -167,7 +167,10 @@ class Callee(Side):
         """Take the INVITE and its server transaction's key. Raises ParseError when it has no Contact (§8.1.1.8)."""
         super().__init__(manner, tokens, Numbers(), EndReason.REMOTE_HANG_UP)
         self.contact = contact
-        self.invite = invite
+        self._invite = invite
+        """Unset once its 2xx is acknowledged: nothing is made of it any more, and a held call is to be small."""
+        self._number = invite.cseq.number
+        """That of the INVITE, which its ACK and the PRACKs have as well."""
         self.state = State.INVITED
         self.usage: InviteUsage = self.new_usage(dialog_of_callee(invite, local_tag), Session(), owner=False)
         self.usage.hear(invite)
@@ -246,7 +249,7 @@ class Callee(Side):
 
         def success(at: float) -> Response:
             self.usage.session.sent(Carrier.SUCCESS, body if content_type == SDP else b"")
-            expiry = self.usage.expiry.accept(self.invite, self.manner, at)
+            expiry = self.usage.expiry.accept(self._invite, self.manner, at)
             return self._built(200, [*expiry, *told], body, content_type, able=True)
 
         if self._reliable is not None and self._reliable.has_session:
@@ -277,7 +280,7 @@ class Callee(Side):
         rack = prack[RACK]
         if rack is None or self._reliable is None:
             return [self._answer_to(key, prack, 481)]
-        replies = self._reliable.acknowledge(rack, self.invite.cseq.number, now)
+        replies = self._reliable.acknowledge(rack, self._number, now)
         if replies is None:
             return [self._answer_to(key, prack, 481)]
         session, body = self.usage.session, description_of(prack)
@@ -302,7 +305,7 @@ class Callee(Side):
 
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of a 2xx."""
-        if ack.cseq.number != self.invite.cseq.number:
+        if ack.cseq.number != self._number:
             return self._settle(self.usage.receive_ack(ack), now)
         return self._move(Input.ACK, now, ack=ack)
 
@@ -339,24 +342,24 @@ class Callee(Side):
     def _is_reliable(self, status: int, has_body: bool, wanted: bool | None) -> bool:
         if status == TRYING or wanted is False:
             return False
-        if RELIABLE in self.invite[REQUIRE]:
+        if RELIABLE in self._invite[REQUIRE]:
             return True
         if not wanted and not (has_body and self.manner.supports(RELIABLE)):
             return False
-        supported = is_supported(RELIABLE, self.invite)
+        supported = is_supported(RELIABLE, self._invite)
         if wanted and not supported:
             raise LocalError("the caller does not support reliable 1xx", section="RFC 3262 §3")
         return supported
 
     def _built(self, status: int, fields: Fields, body: bytes, content_type: str, *, able: bool = False) -> Response:
-        routes = [("Record-Route", text) for text in self.invite.headers.get_all("Record-Route")]  # §12.1.1
+        routes = [("Record-Route", text) for text in self._invite.headers.get_all("Record-Route")]  # §12.1.1
         contact = None if status == TRYING else self.contact
         told = self.manner.dialog_fields(contact, [*routes, *fields], able=able)
         tag = "" if status == TRYING else self._tag
-        return build_response(self.invite, status, tag=tag, fields=told, body=body, content_type=content_type)
+        return build_response(self._invite, status, tag=tag, fields=told, body=body, content_type=content_type)
 
     def _refused(self, status: int, reason: str = "", fields: Fields = ()) -> Response:
-        return build_response(self.invite, status, reason, tag=self._tag, fields=self.manner.signed(fields))
+        return build_response(self._invite, status, reason, tag=self._tag, fields=self.manner.signed(fields))
 
     @property
     def _tag(self) -> str:
@@ -398,6 +401,7 @@ class Callee(Side):
                 effects.append(self._part(happening))
             elif step is REPORT_CONFIRMED and ack:
                 self._repeat = None
+                del self._invite
                 self.usage.session.received(Carrier.ACK, description_of(ack))
                 effects.append(Confirmed(ack))
             elif step is REPORT_END:
@@ -421,10 +425,11 @@ class Callee(Side):
             self._success, self._accept = self._accept(now), None
         if self._reliable is not None:
             self._reliable.stop()
-        assert self._success is not None  # noqa: S101  # `accept` has made it, or made how to make it
-        self._repeat = Repeat(self._key, self._success, now, self.manner.timers, longest=self.manner.timers.t2)
+        success, self._success = self._success, None
+        assert success is not None  # noqa: S101  # `accept` has made it, or made how to make it
+        self._repeat = Repeat(self._key, success, now, self.manner.timers, longest=self.manner.timers.t2)
         self.usage.dialog = self.usage.dialog.accepted()
-        return self._success
+        return success
 
     def _part(self, happening: Input) -> Effect:
         if happening is Input.NO_ACK:

@@ -20,12 +20,12 @@ from sipcore.dialogs.effects import (
     Redirected,
     SendInDialog,
 )
-from sipcore.dialogs.inviting import Inviting
+from sipcore.dialogs.inviting import Inviting, Packed
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.session import description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import InviteUsage
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE
 from sipcore.message.status import TRYING
@@ -157,14 +157,19 @@ INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6
 class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_pending", "state")
+    __slots__ = ("_answered_by", "_early", "_pending", "state")
 
     def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
         """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
         super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
         self.state = State.CALLING
-        self._pending: Inviting | None = Inviting(invite, redirects)
-        """Dropped when it is not needed any more: a held call is to be small."""
+        self._pending: Inviting | Packed | None = Inviting(invite, redirects)
+        """Packed once its 2xx is acknowledged, and dropped when nothing can come for it any more: calls that are up, or
+        over, are to be small."""
+        self._early: dict[str, InviteUsage] | None = None
+        """The early dialogs by their remote tags, while there are some."""
+        self._answered_by: str | None = None
+        """The remote tag of the dialog that became the call's; None until one has."""
 
     @property
     def is_over(self) -> bool:
@@ -175,6 +180,8 @@ class Caller(Side):
     def _inviting(self) -> Inviting:
         if self._pending is None:
             raise LocalError("nothing can come for the INVITE any more", section="RFC 6026 §7.2")
+        if isinstance(self._pending, Packed):
+            self._pending = self._pending.unpacked()
         return self._pending
 
     def resent(self, invite: Request) -> None:
@@ -183,13 +190,14 @@ class Caller(Side):
 
     def usage_of(self, remote_tag: str | None) -> InviteUsage | None:
         """The dialog with the peer of this tag: the call's, or one of the early ones."""
-        if self._pending is not None and self._pending.early:
-            return self._pending.early.get(remote_tag or "")
-        return super().usage_of(remote_tag)
+        return self._early.get(remote_tag or "") if self._early else super().usage_of(remote_tag)
 
-    def invite_over(self, sent: Request) -> None:
+    def knows(self, remote_tag: str | None) -> bool:
+        """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
+        return self._answered_by == (remote_tag or "") or super().knows(remote_tag)
+
+    def invite_over(self) -> None:
         """The transaction of the call's INVITE is over: what was kept to answer a 2xx once more may go."""
-        self.settled(sent)
         if self.state is not State.OFFERED:  # whose ACK has not been sent yet
             self._pending = None
 
@@ -254,8 +262,8 @@ class Caller(Side):
 
     def next_timeout(self) -> float:
         """When `wake` is due."""
-        if self._pending is not None and self._pending.early:
-            return min(usage.next_timeout() for usage in self._pending.early.values())
+        if self._early:
+            return min(usage.next_timeout() for usage in self._early.values())
         return self.usage.next_timeout() if self.usage is not None else NEVER
 
     def wake(self, now: float) -> list[Effect]:
@@ -265,19 +273,19 @@ class Caller(Side):
     # Inside
 
     def _usages(self) -> list[InviteUsage]:
-        early = self._pending.early if self._pending is not None else None
-        return list(early.values()) if early else [self.usage] if self.usage is not None else []
+        return list(self._early.values()) if self._early else [self.usage] if self.usage is not None else []
 
     def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag
         if self.state not in _UNANSWERED or not tag or response.status == TRYING:
             return self._move(R1XX, now, response)
-        early = self._inviting.early
+        early = self._early or {}
         usage = early.get(tag)
         if usage is None and len(early) >= MAX_FORKS:
             return self._move(R1XX, now, response)
         if usage is None:
             usage = early[tag] = self._branch(response)
+            self._early = early
         self.usage = usage
         effects = usage.progress(response)
         if effects and self.state is State.CANCELLING:
@@ -298,22 +306,24 @@ class Caller(Side):
         tag = response.to_tag or ""
         if self.state in _UNANSWERED:
             return self._receive_answer(tag, response, now)
-        if self.usage is not None and tag != self.usage.dialog.id.remote_tag:
-            return self._end_fork(tag, response)
-        return self._move(R2XX, now, response)
+        try:
+            effects = self._move(R2XX, now, response) if self.knows(tag) else self._end_fork(tag, response)
+        except ParseError:  # what was packed is larger than what can be read
+            return []
+        self._pack()
+        return effects
 
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
         """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
         inviting = self._inviting
-        early = inviting.early
+        early = self._early or {}
         usage = early.pop(tag, None)
         if usage is not None:
             usage.dialog = usage.dialog.answered(inviting.invite, response)
         else:
             usage = self._branch(response)
         ended = [effect for other in early.values() for effect in other.over(now)]
-        early.clear()
-        self.usage = usage
+        self.usage, self._early, self._answered_by = usage, None, tag
         usage.hear(response)
         usage.expiry.agreed(response, now)
         meaning = usage.session.received(Carrier.SUCCESS, description_of(response)).meaning
@@ -352,37 +362,52 @@ class Caller(Side):
                 effects.append(self._accepted_bye(*bye))
             else:
                 effects.append(self._send(step))
+        if self.state not in _TRYING:
+            self._pack()
         return effects
+
+    def _pack(self) -> None:
+        """Once the call's 2xx is acknowledged: keep no more than what may still come asks for."""
+        pending, usage = self._pending, self.usage
+        if isinstance(pending, Inviting):
+            if self._answered_by not in pending.acks:
+                return
+            self._pending = pending.packed()
+        if self.state is State.TERMINATED:
+            self.ended_by = None
+            if usage is not None and not usage.awaits_success:
+                self.usage = None
 
     def _send(self, step: Step) -> Effect:
         if step is INVITE_AGAIN:
-            self.usage = None
+            self.usage = self._early = None
             return self._inviting.again(self.numbers.next())
         if step is CANCEL:
             return CancelInvite(self.parting)
         if step is PART:
             return self._bye()
-        inviting = self._inviting
-        if inviting.ack is None:  # made once, then repeated (RFC 3261 §13.2.2.4)
-            usage = self.require_usage()
-            body = usage.session.refusal() if step is REFUSING_ACK else inviting.answer
-            inviting.ack = usage.acknowledge(inviting.invite, body)
-        return inviting.ack
+        tag = self._answered_by or ""
+        if isinstance(self._pending, Packed):  # the ACK was made once, and is repeated (RFC 3261 §13.2.2.4)
+            return self._pending.ack_of(tag)
+        inviting, usage = self._inviting, self.require_usage()
+        body = usage.session.refusal() if step is REFUSING_ACK else inviting.answer
+        ack = inviting.acks[tag] = usage.acknowledge(inviting.invite, body)
+        return ack
 
     def _branch(self, response: Response) -> InviteUsage:
         """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""
         inviting = self._inviting
-        return self.new_usage(dialog_of_caller(inviting.invite, response), inviting.session.fork(), owner=True)
+        return self.new_usage(dialog_of_caller(inviting.invite, response), inviting.new_session(), owner=True)
 
     def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
         inviting = self._inviting
-        known = inviting.forks.get(tag)
+        known = inviting.acks.get(tag)
         if known is not None:
             return [known]
-        if len(inviting.forks) >= MAX_FORKS:
+        if len(inviting.acks) > MAX_FORKS:  # and the call's own
             return []
         fork = self._branch(response)
         fork.session.received(Carrier.SUCCESS, description_of(response))
-        ack = inviting.forks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
+        ack = inviting.acks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
         return [ack, SendInDialog(Purpose.FORK, *fork.dialog.request(BYE, self.numbers.next()))]

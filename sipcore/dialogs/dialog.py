@@ -76,7 +76,7 @@ class Dialog:
             target = contact_of(message)
         except ParseError:
             target = None
-        return self if target is None else replace(self, way=_known_way(target, self.way.ends[1]))
+        return self if target is None else replace(self, way=Way((target, self.way.ends[1])))
 
     def request(
         self, method: str, sequence: int, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
@@ -118,10 +118,6 @@ def dialog_of_caller(invite: Request, response: Response) -> Dialog:
     return Dialog(dialog_id, local, response.to, way, remote_sequence=None, confirmed=response.is_success)
 
 
-def _known_way(target: Uri, route_set: tuple[Address, ...]) -> Way:
-    return Way(lambda: (target, route_set))
-
-
 def _ends_for_caller(invite: Request, response: Response) -> Ends:
     """The remote target and the route set that a response gives the caller's dialog (RFC 3261 §12.1.2).
 
@@ -148,7 +144,7 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
         DialogId(invite.call_id, local_tag, invite.from_tag or ""),
         local=invite.to.with_tag(local_tag),
         remote=invite.from_,
-        way=_known_way(target, invite[RECORD_ROUTE]),
+        way=Way((target, invite[RECORD_ROUTE])),
         remote_sequence=invite.cseq.number,
         confirmed=False,
     )

@@ -15,10 +15,10 @@ DECLINED = 603
 def refusal_of(replaces: Replaces, side_of: Callable[[DialogId], Side | None]) -> int:
     """The status that refuses an INVITE with this Replaces; 0 where it may go on, if its sender is trusted to."""
     side = side_of(dialog_id_of(replaces))
+    if side is not None and side.is_over:
+        return DECLINED
     if side is None or side.usage is None:
         return NO_SUCH_CALL
-    if side.is_over:
-        return DECLINED
     if side.usage.dialog.confirmed:
         return BUSY if replaces.early_only else 0
     return NO_SUCH_CALL if isinstance(side, Callee) else 0  # only the caller's own early dialog may be replaced

@@ -40,19 +40,18 @@ class Way:
     send one; it is kept as what it makes of each.
     """
 
-    __slots__ = ("_ends", "_find", "_routing")
+    __slots__ = ("_ends", "_routing")
 
-    def __init__(self, find: Callable[[], Ends]) -> None:
-        """Take what finds the remote target and the route set; it is asked once, and then let go."""
-        self._find: Callable[[], Ends] | None = find
-        self._ends: Ends
+    def __init__(self, ends: Ends | Callable[[], Ends]) -> None:
+        """Take the remote target and the route set, or what finds them; it is asked once, and then let go."""
+        self._ends = ends
         self._routing: Routing | None = None
 
     @property
     def ends(self) -> Ends:
         """The remote target and the route set."""
-        if self._find is not None:
-            self._ends, self._find = self._find(), None
+        if not isinstance(self._ends, tuple):
+            self._ends = self._ends()
         return self._ends
 
     @property

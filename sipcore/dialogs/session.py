@@ -37,13 +37,6 @@ class Session:
         self._offer = b""
         self._sent = b""
 
-    def fork(self) -> "Session":
-        """The session of another dialog that the same INVITE made."""
-        twin = Session()
-        twin.exchange, twin.wanted = self.exchange, self.wanted
-        twin.local, twin.remote, twin._offer, twin._sent = self.local, self.remote, self._offer, self._sent
-        return twin
-
     @property
     def offer(self) -> bytes:
         """The offer that waits for its answer."""

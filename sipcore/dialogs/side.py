@@ -41,7 +41,7 @@ class Side(ABC):
         self.usage: InviteUsage | None = None
 
     def settled(self, sent: Request) -> None:
-        """The transaction of an INVITE or UPDATE is over: nothing can come for it any more."""
+        """The transaction of a re-INVITE or UPDATE is over: nothing can come for it any more."""
         if self.usage is not None:
             self.usage.settled(sent)
 
@@ -82,6 +82,10 @@ class Side(ABC):
         """The dialog with the peer of this tag; the local one is the same in all dialogs of a call."""
         usage = self.usage
         return usage if usage is not None and usage.dialog.id.remote_tag == (remote_tag or "") else None
+
+    def knows(self, remote_tag: str | None) -> bool:
+        """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
+        return self.usage_of(remote_tag) is not None
 
     def reached_at(self, contact: Address) -> None:
         """Take where this side can be reached in this call."""

@@ -81,6 +81,7 @@ class InviteUsage:
         "_deciding",
         "_manner",
         "_owner",
+        "_reinvited",
         "_repeat",
         "_rseq",
         "_server",
@@ -114,7 +115,14 @@ class InviteUsage:
         self._repeat: Repeat | None = None
         self._unconfirmed: Response | None = None
         self._acked: AckSuccess | None = None
+        self._reinvited: int | None = None
+        """The number of the last re-INVITE that was sent, until its transaction is over."""
         self._rseq: int | None = None
+
+    @property
+    def awaits_success(self) -> bool:
+        """Whether a 2xx to a re-INVITE may still come, whose ACK is due even after the call's end."""
+        return self._reinvited is not None
 
     # What the owner asks for
 
@@ -210,7 +218,7 @@ class InviteUsage:
         taken = partial(self._take_success, sent, response, now)
         effects = self._move_client(happening, now, taken if response.is_success else self._unchanged(response))
         if sent.method == INVITE and response.is_success and not any(isinstance(one, AckSuccess) for one in effects):
-            effects.insert(0, self.acknowledge(sent, b""))  # the end of the call has overtaken it
+            effects.insert(0, self._acknowledge_change(sent, b""))  # the end of the call has overtaken it
         return effects
 
     def receive_provisional(self, sent: Request, now: float) -> None:
@@ -290,13 +298,19 @@ class InviteUsage:
         request, next_hop = self.dialog.request(
             ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
         )
-        self._acked = AckSuccess(request, next_hop, self._tokens.branch())
+        return AckSuccess(request, next_hop, self._tokens.branch())
+
+    def _acknowledge_change(self, sent: Request, body: bytes) -> AckSuccess:
+        self._acked = self.acknowledge(sent, body)
         return self._acked
 
     def settled(self, sent: Request) -> None:
-        """Nobody can ask for the ACK of an INVITE any more: its transaction is over."""
-        if self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
+        """Nobody can ask for the ACK of a re-INVITE any more: its transaction is over."""
+        number = sent.cseq.number
+        if self._acked is not None and self._acked.request.cseq.number == number:
             self._acked = None
+        if self._reinvited == number:
+            self._reinvited = None
 
     def _refresh(self, now: float) -> list[Effect]:
         """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4)."""
@@ -359,10 +373,14 @@ class InviteUsage:
             change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
             return []
         change.attempts += 1
-        change.due = self._patience(now) if change.method == INVITE else NEVER
+        number = self.numbers.next()
+        if change.method == INVITE:
+            change.due, self._reinvited = self._patience(now), number
+        else:
+            change.due = NEVER
         request, next_hop = self.dialog.request(
             change.method,
-            self.numbers.next(),
+            number,
             fields=[*self._manner.abilities(), *self.expiry.asked()],
             body=change.body,
             content_type=SDP if change.body else "",
@@ -380,9 +398,9 @@ class InviteUsage:
             if meaning is Meaning.OFFER:
                 answer = self.session.answer_to(body) or self.session.refusal()
                 if not answer:  # it cannot be read: no answer is valid, and the call ends (RFC 3261 §13.2.2.4)
-                    return [self.acknowledge(sent, b""), Unchanged(response, None), Finish(EndReason.NO_ANSWER)]
+                    return [self._acknowledge_change(sent, b""), Unchanged(response, None), Finish(EndReason.NO_ANSWER)]
             self.session.sent(Carrier.ACK, answer)
-            effects.insert(0, self.acknowledge(sent, answer))
+            effects.insert(0, self._acknowledge_change(sent, answer))
         return effects
 
     def _move_server(self, happening: reinvite_server.Input, step: _Act) -> list[Effect]:

@@ -6,7 +6,8 @@ UPDATE, whose answer is in its own 2xx (patterns 5 and 6). `OfferAnswer` holds a
 a session description with the disposition "session"; what another one says is no part of this.
 """
 
-from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
 
 from sipcore.errors import LocalError
 from sipcore.value import Member, value
@@ -239,8 +240,7 @@ class Verdict:
     status: int | None = None
 
 
-@value
-class OfferAnswer:
+class OfferAnswer(NamedTuple):
     """The state of a dialog's exchanges: that of its INVITE, sent by `client`, and that of a request inside it."""
 
     state: State = State.IDLE
@@ -283,6 +283,9 @@ class OfferAnswer:
 
     def judge(self, sender: Side, carrier: Carrier, *, has_body: bool) -> Verdict:
         """What a message of `sender` means: the two tables, and who may send what."""
+        return _judged(self, sender, carrier, has_body)
+
+    def _judge(self, sender: Side, carrier: Carrier, has_body: bool) -> Verdict:
         if carrier in INNER_CARRIERS:
             return self._judge_inner(sender, carrier, has_body)
         begins = carrier is _INVITE
@@ -296,7 +299,7 @@ class OfferAnswer:
         if cell is None:
             return Verdict(Meaning.ILLEGAL if has_body else Meaning.NOTHING, self, _BASE)
         if cell.meaning is _ILLEGAL:
-            return self._refuse(carrier, sender, cell.rule, replace(self, state=cell.after))
+            return self._refuse(carrier, sender, cell.rule, self._replace(state=cell.after))
         client = sender if begins else self.client
         inner, inner_offerer = self.inner, self.inner_offerer
         if carrier is _PRACK_REQUEST and cell.meaning is Meaning.OFFER:
@@ -314,7 +317,7 @@ class OfferAnswer:
             return self._refuse(carrier, sender, _CROSSING if carrier is Carrier.UPDATE else cell.rule)
         if row is not self.inner or cell.after is self.inner:
             return Verdict(cell.meaning, self, cell.rule)
-        after = replace(self, inner=cell.after, inner_offerer=sender if is_offer else None)
+        after = self._replace(inner=cell.after, inner_offerer=sender if is_offer else None)
         return Verdict(cell.meaning, after, cell.rule)
 
     def _is_from(self, sender: Side, carrier: Carrier) -> bool:
@@ -332,3 +335,9 @@ class OfferAnswer:
             in_the_way = self.inner_offerer if self.inner is not Inner.FREE else self.client
             status = SERVER_BUSY if in_the_way is sender else REQUEST_PENDING
         return Verdict(Meaning.ILLEGAL, after or self, rule, status)
+
+
+@cache
+def _judged(exchange: OfferAnswer, sender: Side, carrier: Carrier, has_body: bool) -> Verdict:
+    """The verdict on each of the few thousand cases that there are, made once: all dialogs share a few dozen states."""
+    return exchange._judge(sender, carrier, has_body)

@@ -1,11 +1,8 @@
 """Where an INVITE goes after it was refused, and as what (RFC 3261 §8.1.3.4, §21.6, RFC 4028 §7.3)."""
 
-from typing import cast
-
 import pytest
 
 from sipcore.dialogs.inviting import Inviting
-from sipcore.dialogs.usage import InviteUsage
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Response
@@ -64,12 +61,12 @@ def test_a_longer_session_is_asked_for_where_it_went_last() -> None:
     assert again.invite.headers.get("Session-Expires") == "3600"
 
 
-def test_the_early_dialogs_of_one_place_end_with_it() -> None:
+def test_an_interval_that_cannot_be_read_is_none() -> None:
+    """Its owner may well want to see what a peer makes of that."""
     invite = inviting()
-    invite.early["b1"] = cast("InviteUsage", None)
-    assert invite.moves_on(refusal(302, CONTACTS))
-    invite.again(2)
-    assert not invite.early
+    invite.invite = invite.invite.with_header("Session-Expires", "soon")
+    assert invite.is_too_short(refusal(422, [("Min-SE", 3600)]))
+    assert invite.again(2).invite.headers.get("Session-Expires") == "3600"
 
 
 @pytest.mark.parametrize(("status", "fields"), [(422, ()), (486, [("Min-SE", 3600)])])
