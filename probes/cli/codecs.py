@@ -22,7 +22,12 @@ from probes.cli.printing import show
 from probes.result import CallKind
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from probes.calls.codecs.run import CodecProbe
+    from probes.checks.codecs import Reply
     from probes.checks.codecs_judge import CodecReport
+    from sipcore.endpoint.endpoint import EndpointConfig
 
 WITHOUT_CODEC = {**EXIT_CODES, CallKind.CONNECTED: ExitCode.FAILED}
 """What it means to a script that no codec is accepted."""
@@ -59,7 +64,7 @@ def codecs(
     Exit code 0: a codec is accepted; 1: none, or the call is rejected; 3: no address; 4: refused; 5: no route;
     6: silence; 7: TLS failed; 8: not SIP; 9: credentials; 10: busy; 11: not answered.
     """
-    from probes.calls.codecs.run import CodecProbe, probe_codecs, probe_config
+    from probes.calls.codecs.run import CodecProbe, probe_config
     from probes.checks.codecs import Asking
     from probes.report.codecs_json import codecs_data
     from probes.report.codecs_text import codecs_failure_line, codecs_lines
@@ -80,10 +85,21 @@ def codecs(
             allowed=frozenset(kind.value for kind in allow or ()),
         )
     config = probe_config(tls_config(ca_file, insecure=insecure))
-    report = run_to_the_end(partial(probe_codecs, probe, config))
     console = None if as_json else make_console()
+    report = run_to_the_end(partial(_ask, probe, config, console))
     show(report, console, data=codecs_data, lines=codecs_lines, failure_line=codecs_failure_line)
     raise typer.Exit(exit_code(report))
+
+
+async def _ask(probe: "CodecProbe", config: "EndpointConfig", console: "Console | None") -> "CodecReport":
+    """Ask; what has come back so far is seen on a terminal meanwhile."""
+    from probes.calls.codecs.run import probe_codecs
+    from probes.cli.under_way import shown_meanwhile
+    from probes.report.codecs_text import asking_lines
+
+    replies: list[Reply] = []
+    async with shown_meanwhile(console, partial(asking_lines, str(probe.destination), replies)):
+        return await probe_codecs(probe, config, replies.append)
 
 
 def exit_code(report: "CodecReport") -> ExitCode:

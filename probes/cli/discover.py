@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from probes.discovery.run import DiscoveryConfig
     from sipcore.transports.base import TlsConfig
 
-REFRESH = 0.1
-"""Seconds between two pictures of the live table."""
-
 
 def discover(
     target: options.Target,
@@ -98,11 +95,19 @@ def _tls(ca_file: Path | None, minimum: options.TlsMinimum) -> "TlsConfig":
 
 async def find_out(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
     """Discover; with a console that is a terminal, show a live table on it that is gone in the end."""
-    from probes.discovery.run import discover as carry_out
+    from probes.cli.under_way import shown_meanwhile
+    from probes.discovery.events import Concluded
+    from probes.discovery.run import open_discovery
+    from probes.report.progress_text import Progress
 
-    if console is None or not console.is_terminal:
-        return await carry_out(destination, config)
-    return await _watch(destination, config, console)
+    progress = Progress(str(destination))
+    found: list[Discovery] = []
+    async with open_discovery(destination, config) as events, shown_meanwhile(console, progress.lines):
+        async for event in events:
+            progress.take(event)
+            if isinstance(event, Concluded):
+                found.append(event.discovery)
+    return found[0]
 
 
 def show_discovery(discovery: "Discovery", console: "Console | None") -> None:
@@ -131,33 +136,3 @@ def exit_code(discovery: "Discovery") -> ExitCode:
         Reach.FAILED: ExitCode.FAILED,
     }
     return codes[discovery.telling.reach] if discovery.telling is not None else ExitCode.UNRESOLVABLE
-
-
-async def _watch(destination: "Destination", config: "DiscoveryConfig", console: "Console") -> "Discovery":
-    import trio
-    from rich.console import Group
-    from rich.live import Live
-
-    from probes.discovery.events import Concluded
-    from probes.discovery.run import open_discovery
-    from probes.report.progress_text import Progress
-
-    progress = Progress(str(destination))
-    started = trio.current_time()
-
-    async def refresh(live: Live) -> None:
-        while True:
-            await trio.sleep(REFRESH)
-            live.update(Group(*progress.lines(trio.current_time() - started, console.width)), refresh=True)
-
-    found: list[Discovery] = []
-    async with open_discovery(destination, config) as events:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(refresh, live)
-                async for event in events:
-                    progress.take(event)
-                    if isinstance(event, Concluded):
-                        found.append(event.discovery)
-                nursery.cancel_scope.cancel()
-    return found[0]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from probes.checks.codecs import Reply
 from probes.checks.codecs_judge import Capability, CodecReport, Support, told
 from probes.report.lines import WIDTH, beside, fact, listed, wrapped
 from probes.report.safe_text import printable
@@ -24,7 +25,7 @@ def codecs_lines(report: CodecReport, width: int = WIDTH) -> list[Text]:
     for block in (report.codecs, report.securities):
         lines += [Text(), *(line for one in block for line in _capability(report, one, width))]
     facts = [line for name, text in _facts(report) for line in fact(name, text, width, _LABEL)]
-    asked = [line for number in range(len(report.replies)) for line in _question(report, number, width)]
+    asked = _asked(report.replies, width)
     notes = [line for remark in report.remarks for line in beside("  ", f"{remark.text} [{remark.section}]", width)]
     for part in (facts, asked, notes):
         lines += [Text(), *part] if part else []
@@ -37,6 +38,12 @@ def codecs_failure_line(report: CodecReport) -> str:
         return ""
     why = report.unfinished or "it accepts none of the codecs that were offered"
     return printable(f"{report.uri}: {why}; {report.advice}".rstrip("; "))
+
+
+def asking_lines(title: str, replies: Sequence[Reply], elapsed: float, width: int = WIDTH) -> list[Text]:
+    """What has come of the questions to `title` so far, `elapsed` seconds after the beginning."""
+    count = f"{len(replies)} offers made" if replies else "making the first offer"
+    return [*wrapped(f"{printable(title)}: {count}, {elapsed:.1f} s", width, style="bold"), *_asked(replies, width)]
 
 
 def _verdict(report: CodecReport) -> str:
@@ -94,10 +101,12 @@ def _facts(report: CodecReport) -> Iterator[tuple[str, str]]:
         yield "not found out", report.unfinished
 
 
-def _question(report: CodecReport, number: int, width: int) -> list[Text]:
-    reply = report.replies[number]
-    lines = beside(f"  {number + 1:>2}  ", str(reply.question), width)
-    return [*lines, *wrapped(f"{told(reply)}, {reply.took * 1000:.0f} ms", width, " " * 6, " " * 8)]
+def _asked(replies: Sequence[Reply], width: int) -> list[Text]:
+    lines = []
+    for number, reply in enumerate(replies, 1):
+        lines += beside(f"  {number:>2}  ", str(reply.question), width)
+        lines += wrapped(f"{told(reply)}, {reply.took * 1000:.0f} ms", width, " " * 6, " " * 8)
+    return lines
 
 
 def _names(capabilities: Sequence[Capability], support: Support) -> list[str]:

@@ -1,18 +1,21 @@
 """`sipprobe codecs`: words or JSON out, and the exit code."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 import trio
+from rich.console import Console
 
-from probes.calls.codecs.run import CodecProbe
+from probes.calls.codecs.run import CodecProbe, OnReply
 from probes.checks.codecs import Asking, Offer, Question, Reply, Standing, Way, act
 from probes.checks.codecs_answer import Security
 from probes.checks.codecs_judge import CodecReport, judge
 from probes.cli.codecs import WITHOUT_CODEC
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
+from probes.cli.under_way import REFRESH
 from probes.destination import Destination
 from probes.result import CallKind
 from sipcore.endpoint.endpoint import EndpointConfig
@@ -36,8 +39,11 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, result: CodecReport) -> Asked:
     """Have every report be this one, and keep what was asked for."""
     asked: Asked = []
 
-    async def probe(wanted: CodecProbe, config: EndpointConfig) -> CodecReport:
+    async def probe(wanted: CodecProbe, config: EndpointConfig, on_reply: OnReply) -> CodecReport:
         asked.append((wanted, config))
+        for reply in result.replies:
+            on_reply(reply)
+        await trio.sleep(2 * REFRESH)
         return result
 
     monkeypatch.setattr("probes.calls.codecs.run.probe_codecs", probe)
@@ -51,6 +57,18 @@ def of(peer: Peer) -> CodecReport:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     return answer_with(monkeypatch, of(Peer(("PCMU",))))
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_has_come_so_far_is_seen_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, highlight=False)
+    monkeypatch.setattr("probes.cli.codecs.make_console", lambda: console)
+    assert run("echo@192.0.2.1") == ExitCode.OK
+    live, result = file.getvalue().split("accepts PCMU", 1)
+    assert "sip:echo@192.0.2.1" in live
+    assert "offers made" in live
+    assert "offers made" not in result
 
 
 def test_words(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
