@@ -116,7 +116,7 @@ class OutgoingRequest:
         try:
             request = auth.answer(self.request, challenge, tokens, address=str(hop.remote))
         except AuthError as error:
-            self.auth_error = error
+            self.auth_error = error.kept()
             return False
         if numbers is not None:
             request = request.with_header("CSeq", CSeq(numbers.next(), request.method))

@@ -238,7 +238,7 @@ class Stack:
             message = parse_message(data)
             require(message)
         except ParseError as error:
-            self._outputs.append(GarbageReceived(data, flow, stamp, error, isinstance(message, Request)))
+            self._outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(message, Request)))
             if isinstance(message, Request):
                 self._refuse_malformed(message, flow, error)
             return

@@ -163,7 +163,7 @@ class Loop:
         try:
             at = self.transports.send(to, data)
         except TransportFailure as failure:
-            self.stack.transport_failed(output, failure, self._clock())
+            self.stack.transport_failed(output, failure.kept(), self._clock())
             return
         if tell is not None:
             tell(at)

@@ -157,9 +157,13 @@ class Transports:
             opening = self._openings[key] = _Opening()
             self._nursery.start_soon(self._open, hop, key, opening)
         await opening.done.wait()
-        if opening.local is None:
-            raise opening.failure
-        return _with_local(hop, opening.local)
+        local = opening.local
+        if local is None:
+            try:
+                raise opening.failure
+            finally:
+                del opening  # which its traceback leads to
+        return _with_local(hop, local)
 
     # Sending
 

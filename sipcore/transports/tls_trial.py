@@ -57,7 +57,7 @@ async def try_tls(contexts: TlsContexts, hop: Hop, *, seconds: float, linger: bo
                 connected = True
                 await _shake_hands(sock, engine, linger=linger)
         except TransportFailure as error:
-            failure = error
+            failure = error.kept()
     if failure is None and not engine.established:
         failure = TransportFailure(FailureReason.TIMED_OUT, f"{hop}: no answer within {seconds:.1f} s")
         failure = engine.explain(failure) if connected else failure

@@ -205,7 +205,7 @@ class UdpSocket:
                 try:
                     self._send_again(data, remote, local)
                 except TransportFailure as failure:
-                    self._sink.unreachable(remote, failure)
+                    self._sink.unreachable(remote, failure.kept())
                 self._queue.popleft()
 
     async def _repeat_pings(self) -> None:
@@ -220,7 +220,7 @@ class UdpSocket:
                         raise what
                     self.send(what, flow.remote, flow.local)
                 except TransportFailure as failure:
-                    self._sink.flow_failed(flow, failure)
+                    self._sink.flow_failed(flow, failure.kept())
 
     def _take_stun_untrusted(self, data: bytes, flow: Flow) -> None:
         outcome = self._bindings.receive_untrusted(data, flow)

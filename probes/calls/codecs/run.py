@@ -110,7 +110,7 @@ async def _probe(
             try:
                 hops = [hop] if hop is not None else await locate(probe.destination, endpoint)
             except TransportFailure as failure:
-                return judge(probe.destination.uri(), None, (), probe.asking, failure)
+                return judge(probe.destination.uri(), None, (), probe.asking, failure.kept())
             report = None
             for candidate in hops[:MAX_PLACES]:
                 async with AsyncExitStack() as exits:
@@ -169,7 +169,7 @@ class _Asker:
         try:
             self.hop = await self._endpoint.transports.prepare(self.hop)
         except TransportFailure as failure:
-            return replace(reply, failure=failure)
+            return replace(reply, failure=failure.kept())
         offered = self._offered(reply.question.offer)
         self._call = await self._exits.enter_async_context(self._endpoint.call(self._order(offered)))
         self._standing, self._allows_update = Standing.EARLY, False

@@ -153,7 +153,7 @@ class EndpointIO:
             try:
                 asked.exchange = await self._endpoint.send(Order(asked.request, asked.hop, user, any_size=True))
             except TransportFailure as error:
-                asked.failure = error
+                asked.failure = error.kept()
 
     def _awaited(self, purpose: str, request: Request, hop: Hop, about: str = "") -> _Asking:
         asked = _Asking(purpose, hop, request, request.call_id.encode(), trio.CancelScope(), about)
