@@ -45,12 +45,13 @@ class SipError(Exception):
         """The same error, to be kept and handed on as a value: without the frames that it and its causes came through.
 
         They hold what was at work there, sockets and TLS engines too, and what was at work holds the error: nobody but
-        the garbage collector would ever free them.
+        the garbage collector would ever free them. What else was being handled when it was raised is let go, and not
+        changed: that may be somebody else's.
         """
         error: BaseException | None = self
         while error is not None:
-            error.__traceback__ = None
-            error = error.__cause__ or error.__context__
+            error.__traceback__ = error.__context__ = None
+            error = error.__cause__
         return self
 
     def __str__(self) -> str:

@@ -11,7 +11,6 @@ from rich.text import Text
 REFRESH = 0.1
 """Seconds between two looks at what is known by now."""
 
-
 Lines = Callable[[float, int], Sequence[Text]]
 """Gives what is known by now: of the seconds that have passed, and the columns there are."""
 
@@ -25,12 +24,12 @@ async def shown_meanwhile(console: Console | None, lines: Lines) -> AsyncIterato
     if console is None or not console.is_terminal:
         yield
         return
-    started, width = trio.current_time(), console.width
+    started = trio.current_time()
 
     async def refresh() -> None:
         while True:
             await trio.sleep(REFRESH)
-            live.update(Group(*lines(trio.current_time() - started, width)), refresh=True)
+            live.update(Group(*lines(trio.current_time() - started, console.width)), refresh=True)
 
     with Live(console=console, auto_refresh=False, transient=True) as live:
         async with trio.open_nursery() as nursery:

@@ -42,7 +42,7 @@ def codecs_failure_line(report: CodecReport) -> str:
 
 def asking_lines(title: str, replies: Sequence[Reply], elapsed: float, width: int = WIDTH) -> list[Text]:
     """What has come of the questions to `title` so far, `elapsed` seconds after the beginning."""
-    count = f"{len(replies)} offers made" if replies else "making the first offer"
+    count = f"offers made: {len(replies)}" if replies else "making the first offer"
     return [*wrapped(f"{printable(title)}: {count}, {elapsed:.1f} s", width, style="bold"), *_asked(replies, width)]
 
 

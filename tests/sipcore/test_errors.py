@@ -51,6 +51,17 @@ def test_what_is_kept_leads_to_no_frame() -> None:
     assert kept.__cause__.__traceback__ is None
 
 
+def test_keeping_an_error_changes_nothing_of_what_somebody_else_handles() -> None:
+    """One failure is told to many, and each raises it in the middle of something else."""
+    failure = TransportFailure(FailureReason.REFUSED, "nobody there")
+    with pytest.raises(ValueError, match="x") as theirs:
+        int("x")
+    failure.__context__ = theirs.value  # as Python sets it
+    failure.kept()
+    assert theirs.value.__traceback__ is not None
+    assert failure.__context__ is None
+
+
 def test_a_parse_error_shows_what_offends() -> None:
     error = ParseError("not a port", section="RFC 3261 §25.1", text="sip:a:b", offset=6)
     assert (error.excerpt, error.offending_bytes, error.status) == ("b", b"b", 400)
