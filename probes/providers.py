@@ -6,7 +6,6 @@ gives the name is told how to come by that, and whoever gives the host what to w
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -55,7 +54,7 @@ class Provider:
         return (f"ports: {places}", *self.watch)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Providers:
     """The catalogue, by key."""
 

@@ -5,7 +5,7 @@ second.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from probes.destination import Destination
@@ -16,6 +16,7 @@ from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord, TransitionTrace
+from sipcore.value import value
 
 
 def sent_in(records: Iterable[TraceRecord]) -> list[MessageTrace]:
@@ -58,7 +59,7 @@ class Reach(Enum):
     """The probe could not be carried out here; the detail says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """One OPTIONS to one hop and what came of it. `rtt` is in seconds; `detail` and `advice` are for people."""
 
@@ -90,7 +91,7 @@ class Attempt:
     """The same of the first request, where only the second one was answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A product that the endpoint may be: how sure that is, from 0 to 1, and what speaks for it, strongest first."""
 
@@ -103,7 +104,7 @@ class Candidate:
     evidence: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class System:
     """What the endpoint is: the raw banner, and what is read out of it and out of the answer ("" if unknown).
 
@@ -127,7 +128,7 @@ class System:
     """That banner and answer do not go together, in a sentence; empty where they do."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recommendation:
     """How to connect, and why."""
 
@@ -148,7 +149,7 @@ class Recommendation:
         return self.hop.transport.secure
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LookupStep:
     """One step of name resolution, for people: what was asked and what came back."""
 
@@ -218,7 +219,7 @@ class CallRole(Enum):
     CALLEE = "callee"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuthenticationStep:
     """One step of digest authentication for one realm: a challenge, or the credentials that answer it.
 
@@ -236,7 +237,7 @@ class AuthenticationStep:
     """Why somebody is challenged who has given credentials; empty for the first challenge, and for credentials."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimelineEntry:
     """One line of a call's story: milliseconds since its start, direction arrow or "", and what happened."""
 
@@ -253,7 +254,7 @@ class TimelineEntry:
     """What was asked for, or given; None for a line about something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallEvent:
     """A step of the call as people tell it: initiated, trying, ringing, early_media, answered, media, completed."""
 
@@ -262,7 +263,7 @@ class CallEvent:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallMedia:
     """The audio of a test call: what was agreed on, and what came of it.
 
@@ -306,7 +307,7 @@ class CallMedia:
         return self.keys == self.digits.upper() if self.digits and self.keys else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallResult:
     """A test call: how it ended and its timeline. Durations are in seconds, None for what did not happen.
 

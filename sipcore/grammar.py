@@ -28,12 +28,12 @@ match_quoted = re.compile(QUOTED, re.DOTALL).match
 
 # What ends a line, and surrogates that no decoding of bytes makes and so no encoding can undo.
 _FORBIDDEN = Pattern("[\r\n\0\ud800-\udc7f\udd00-\udfff]")
-lonely_nul = re.compile(r"(?<!\\)(?>(?:\\\\)*)(\0)").search
+lonely_nul = Pattern(r"(?<!\\)(?>(?:\\\\)*)(\0)")
 """Find a NUL, as group 1, that is not the second half of a quoted-pair (RFC 3261 §25.1): no backslash belongs to it."""
 # The look-behind lets a run of white space be tried once, at its beginning, and not again at each of its characters.
-_FOLD = re.compile(r"(?>(?:(?<![ \t])[ \t]++)?)\r?\n[ \t]++")
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_BACKSLASH = re.compile(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
+_FOLD = Pattern(r"(?>(?:(?<![ \t])[ \t]++)?)\r?\n[ \t]++")
+_QUOTED_PAIR = Pattern(r"\\(.)", re.DOTALL)
+_NEEDS_BACKSLASH = Pattern(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
 _LIST_PIECE = Pattern(rf'(?>(?:[^",<]++|{QUOTED}|<[^>]*+>)*)', re.DOTALL)
 _NUMBER = re.compile(r"[0-9]++").fullmatch
 
@@ -58,7 +58,7 @@ def require_field(text: str, what: str) -> str:
     Peers may write one, and what is copied from them has to go back as it came: tags, routes, nonces.
     """
     if not is_safe(text):
-        require_safe(text if lonely_nul(text) else text.replace("\0", ""), what)
+        require_safe(text if lonely_nul.search(text) else text.replace("\0", ""), what)
     return text
 
 

@@ -9,8 +9,10 @@ never the possessive quantifier that means the same: `(?:ab)*+` misses matches i
 """
 
 import re
-from collections.abc import Callable
-from typing import AnyStr, Generic
+from collections.abc import Callable, Iterator
+from typing import Any, AnyStr, Generic
+
+_METHODS = ("findall", "finditer", "fullmatch", "match", "search", "sub")
 
 
 class Pattern(Generic[AnyStr]):
@@ -19,11 +21,14 @@ class Pattern(Generic[AnyStr]):
     Once it is compiled, a method is found as quickly as that of a compiled one.
     """
 
-    __slots__ = ("_flags", "_text", "fullmatch", "match", "search")
+    __slots__ = ("_flags", "_text", *_METHODS)
 
     fullmatch: "Callable[[AnyStr], re.Match[AnyStr] | None]"
     match: "Callable[..., re.Match[AnyStr] | None]"
     search: "Callable[..., re.Match[AnyStr] | None]"
+    findall: "Callable[..., list[Any]]"
+    finditer: "Callable[..., Iterator[re.Match[AnyStr]]]"
+    sub: "Callable[[AnyStr | Callable[[re.Match[AnyStr]], AnyStr], AnyStr], AnyStr]"
 
     def __init__(self, text: AnyStr, flags: int = 0) -> None:
         self._text: AnyStr = text
@@ -31,8 +36,9 @@ class Pattern(Generic[AnyStr]):
 
     def __getattr__(self, name: str) -> object:
         """Python calls it for a slot that is empty."""
-        if name not in ("fullmatch", "match", "search"):
+        if name not in _METHODS:
             raise AttributeError(name)
         compiled = re.compile(self._text, self._flags)
-        self.fullmatch, self.match, self.search = compiled.fullmatch, compiled.match, compiled.search
+        for method in _METHODS:
+            setattr(self, method, getattr(compiled, method))
         return getattr(self, name)

@@ -1,7 +1,6 @@
 """The keys of scenario files: what each is called, what it takes, and which part of a call it is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 
@@ -13,6 +12,7 @@ from sipcore.media.terms import Encryption, Keying
 from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Transport
+from sipcore.value import value
 
 NAME, TARGET, TRANSPORT = "name", "target", "transport"
 CREDENTIALS = ("user", "realm", "password_env", "password_file", "password", "password_in_clear")
@@ -25,7 +25,7 @@ class ScenarioError(LocalError):
         super().__init__(message, section="RFC 3261 §13.2.1")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Key:
     """What stands behind a key: which field of the call it is ("" for none of its own), and what it takes."""
 

@@ -18,7 +18,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT, Key, ScenarioError, near
@@ -28,6 +28,7 @@ from probes.destination import Destination
 from sipcore.auth.choice import Account
 from sipcore.errors import LocalError, SipError, quoted
 from sipcore.resolve.target import Transport
+from sipcore.value import value
 
 MAX_SCENARIO = 1 << 20
 """Characters: a thousand calls with all their keys are a tenth of it."""
@@ -41,7 +42,7 @@ PasswordOf = Callable[[str, str], str]
 """The password that `password_env` or `password_file` (the first argument) names. Raises LocalError without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlannedCall:
     """A call of a scenario, by its name or else its number."""
 
@@ -49,7 +50,7 @@ class PlannedCall:
     script: CallScript
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Credentials:
     """A user, and the realm that the password is for; "" for any."""
 

@@ -1,7 +1,7 @@
 """What a test call is to do, as a value: whom to call and as whom, with which media, for how long, to which end."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from probes.calls.expect import Expectation
@@ -20,6 +20,7 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.sdp.codecs import codecs_named
 from sipcore.stack import StackConfig
+from sipcore.value import value
 
 DEFAULT_RING_TIMEOUT = 30.0
 """Seconds of ringing after which the call is cancelled: six rings, as most people wait."""
@@ -55,7 +56,7 @@ class Ends(Enum):
     THEM = "them"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallScript:
     """One test call. Times are in seconds. Raises LocalError for one that cannot be, or must not be, carried out."""
 

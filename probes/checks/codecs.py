@@ -8,7 +8,6 @@ and only where nobody's phone has rung.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -137,7 +136,7 @@ class Reply:
         return Outcome.REFUSED if refused else Outcome.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asking:
     """What to find out, and how far to go for it. Raises LocalError for what cannot be asked."""
 

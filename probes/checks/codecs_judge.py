@@ -1,7 +1,6 @@
 """What the replies to offers come to: what the endpoint accepts, what it refuses, what could not be found out. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from probes.checks.codecs import (
@@ -81,7 +80,7 @@ class Remark:
     section: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CodecReport:
     """What was found out about one endpoint. `ptime` and `maxptime` are in milliseconds, as it told them last.
 

@@ -1,7 +1,7 @@
 """Checks carried out that need no SIP: the network as `checks.tls` sees it, and a TLS report from a destination."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from random import SystemRandom
 
 import trio
@@ -30,6 +30,7 @@ from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.tls import TlsContexts
 from sipcore.transports.tls_engine import TlsEvidence, TlsSession
 from sipcore.transports.tls_trial import try_tls
+from sipcore.value import value
 
 MAX_PLACES = 4
 """Addresses that are tried one after the other until somebody listens."""
@@ -39,7 +40,7 @@ _NOBODY = frozenset(
 """How connections fail that did not come to TLS."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TlsReportConfig:
     """How to make a TLS report. `timeout` is for one handshake, and for one answer of DNS; `deadline` is for DNS and
     all handshakes together, but the first place gets one handshake's time however long DNS took: both in seconds.

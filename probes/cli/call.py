@@ -1,6 +1,6 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -32,6 +32,7 @@ from probes.cli.saving import (
     read_kept,
     sender_to,
 )
+from sipcore.value import value
 
 if TYPE_CHECKING:
     from probes.calls.script import CallScript
@@ -106,7 +107,7 @@ def call(
     raise typer.Exit(exit_code(result))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Wanted:
     """The options that choose among names, by their names."""
 

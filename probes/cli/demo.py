@@ -4,7 +4,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from probes.cli.call_codes import exit_code as call_code
 from probes.cli.common import Printer, make_console, read_destination, run_to_the_end
 from probes.cli.discover import exit_code, find_out, show_discovery
 from probes.cli.exit_codes import ExitCode
+from sipcore.value import value
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ TRIES = 20
 """Ports that are looked at: one that is free for TCP may well be taken for UDP."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scene:
     """What is discovered and called, and how."""
 

@@ -1,7 +1,7 @@
 """`sipprobe respond`: an answering endpoint, for tests and demonstrations. It runs until it is stopped."""
 
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +29,7 @@ from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
 from probes.cli.saving import Collector, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save, sender_to
 from sipcore.errors import ParseError, quoted
+from sipcore.value import value
 
 if TYPE_CHECKING:
     from probes.calls.story import OnEntry
@@ -102,7 +103,7 @@ def respond(
     _run(persona, binds, Told(calls, sender_to(collector), as_json=as_json), wire, save_to or [], html)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _CallOptions:
     """The options that say what becomes of a call, as they come."""
 
@@ -116,7 +117,7 @@ class _CallOptions:
     silent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Wanted:
     """The options that choose among names, by their names."""
 

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from probes.checks.options import ONLY_CALLS
@@ -21,6 +21,7 @@ from sipcore.message.registry import CONTACT, DATE, RECORD_ROUTE, RETRY_AFTER, V
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.target import SocketAddress, is_numeric
 from sipcore.trace import Direction, FlowTrace, MessageTrace
+from sipcore.value import value
 
 MAX_SKEW = 60.0
 """Seconds that a clock may be off: what signatures of callers allow (RFC 8224 §4.1)."""
@@ -34,7 +35,7 @@ _MAX_SHOWN = 200
 """Characters of a header field that are quoted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Exchanged:
     """An attempt with what crossed the wire: the request as it was sent first, and everything that came back."""
 
@@ -123,7 +124,7 @@ def systems_of(system: System | None) -> tuple[str, ...]:
     return tuple(filter(None, (f"{system.product} {below}".strip(), system.product, below)))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Known:
     """What makes findings of one attempt: each piece of evidence tells the place."""
 

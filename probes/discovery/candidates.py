@@ -4,7 +4,7 @@ Pure, and more knowledge only ever adds candidates.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
@@ -40,7 +40,7 @@ Key = tuple[Transport, SocketAddress]
 Results = Mapping[Question, Result]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scope:
     """Which ports and transports to try on each address; `follows_srv` is whether DNS may add ports of its own.
 

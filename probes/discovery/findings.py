@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from probes.checks import tls_findings
 from probes.checks.dns.judge import DnsReport
@@ -23,6 +23,7 @@ from probes.result import Attempt, Reach, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
+from sipcore.value import value
 
 _ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
 _NOT_HERE = ("no route to the network", "no local address leads there", "does not speak that address family")
@@ -54,7 +55,7 @@ TOO_SHORT = 1.0
 Found = Iterator[Finding]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Seen:
     """What was seen besides the attempts. `now` is in seconds since 1970."""
 
@@ -100,7 +101,7 @@ def merged(found: Iterable[Finding]) -> list[Finding]:
     return list(known.values())
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Case:
     """Everything that is known of one destination."""
 

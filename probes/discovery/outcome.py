@@ -1,6 +1,6 @@
 """All that discovery found out about one destination, as one value."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from probes.checks.dns.judge import DnsReport
 from probes.checks.tls_judge import TlsReport
@@ -11,9 +11,10 @@ from probes.result import Attempt, LookupStep, Reach, Recommendation, System
 from sipcore.resolve.plan import Answer, LookupFailure, Result
 from sipcore.resolve.target import Hop
 from sipcore.trace import MessageTrace
+from sipcore.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """One request, what it was to show, and every message that was sent and came back because of it, in order.
 
@@ -26,7 +27,7 @@ class Asked:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Discovery:
     """All that discovery found out about one destination. `duration` is in seconds."""
 

@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import trio
 
@@ -59,6 +59,7 @@ from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig
 from sipcore.transports.lookup import LookupConfig
+from sipcore.value import value
 
 DEFAULT_TIMEOUT = 4.0
 """Seconds for everything that stays silent: by then four requests were sent over UDP (at 0, 0.5, 1.5 and 3.5 s), three
@@ -83,7 +84,7 @@ _SMALL_GROUP = "P-256"
 Tell = Callable[[Event], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DiscoveryConfig:
     """How to discover. `timeout` is in seconds, for DNS and for whatever gets no answer, both together; what is asked
     where something answers comes on top.

@@ -6,7 +6,6 @@ do about it and which rule it breaks are written here once.
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -50,7 +49,7 @@ class Entry:
         return next((known[system.lower()] for system in systems if system.lower() in known), self.cure)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Catalogue:
     """All that can be found, by code, in the order in which equally bad findings are told."""
 

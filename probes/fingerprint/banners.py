@@ -6,10 +6,10 @@ Nothing is guessed: a text that neither fits names no product.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from probes.fingerprint.signatures import Signature, signatures
 from sipcore.message.message import Response
+from sipcore.value import value
 
 MAX_BANNER = 512
 """Characters of a banner that are looked at; the longest known have some 150."""
@@ -23,7 +23,7 @@ _spaced = re.compile(r"[vV]?(?P<version>[0-9]++(?>(?:\.[0-9A-Za-z]++)+)[^\s()/,;
 """Set apart by white space, only a number with a dot in it is a version: `Phone 7490` is a model."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Banner:
     """A banner's text and what is read out of it, "" for what it does not say."""
 

@@ -6,7 +6,7 @@ confidence, and two products that look alike share theirs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from probes.fingerprint.banners import Banner, banner_of, read_banner
 from probes.fingerprint.evidence import TAGS, Seen, observe
@@ -15,6 +15,7 @@ from probes.result import Candidate, System
 from sipcore.errors import quoted
 from sipcore.message.message import Response
 from sipcore.resolve.target import SocketAddress
+from sipcore.value import value
 
 UNKNOWN_BITS = 7.0
 """What "something else" starts with: 7 bits of evidence for a product make it as likely as all that is not known."""
@@ -33,7 +34,7 @@ MAX_TOLD = 60
 """Characters of a feature that are told as evidence."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
     """What one shape of a product has for it: the sum of its bits, and the traits that spoke."""
 

@@ -8,12 +8,12 @@ other product, -3 an eighth. Bits of independent features add up.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from sipcore.errors import LocalError
+from sipcore.value import value
 
 FEATURES = frozenset(
     {
@@ -43,7 +43,7 @@ _STATUS_LINE = "status-line"
 Table = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trait:
     """What one feature of a message looks like. `bits` speak for the product where it matches, `against` where not."""
 
@@ -54,7 +54,7 @@ class Trait:
     against: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Shape:
     """How messages of a product look, without their banner. `variant` tells one of its SIP stacks from another."""
 
@@ -63,7 +63,7 @@ class Shape:
     traits: tuple[Trait, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signature:
     """One product. `banners` match where a banner begins, and tell version, model and platform by those names."""
 
@@ -78,7 +78,7 @@ class Signature:
     """The key of the product whose SIP stack it is built on: its messages have that one's shape."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signatures:
     """All that is known: the signatures by key, in the order in which banners are tried."""
 
@@ -87,7 +87,7 @@ class Signatures:
     """Products that are not told at all, since no source shows their banner or the shape of their messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Support:
     """By what a product is told: its banner, the shape of its messages, what it does with odd requests; or by nothing.
 

@@ -2,13 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
 from itertools import zip_longest
 
 from probes.report.message_view import BODY, BodyView, FieldView, MessageView
 from probes.report.reading import Pair, pairs_of
+from sipcore.value import value
 
 START_LINE = "start line"
 HIDDEN_PART = "what is hidden"
@@ -26,7 +26,7 @@ class Kind(Enum):
     MOVED = "moved"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Detail:
     """A part of a value that changed: its label, and what stood there on both sides ("" for nothing)."""
 
@@ -35,7 +35,7 @@ class Detail:
     right: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """One difference. `where` is START_LINE, BODY or the header field's name; `left` and `right` are whole lines.
 

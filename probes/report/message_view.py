@@ -4,8 +4,8 @@ A message that cannot be parsed is shown as far as it goes. Nothing here holds a
 """
 
 import re
-from dataclasses import dataclass, replace
 from dataclasses import field as part
+from dataclasses import replace
 
 from probes.report.reading import Tree, tree_of
 from probes.report.safe_text import cover, cover_lines, cover_uris, printable
@@ -18,6 +18,7 @@ from sipcore.message.parser import MAX_LINES, parse_message
 from sipcore.message.registry import CONTENT_TYPE, ROWS, Single, key_of
 from sipcore.message.require import inspect
 from sipcore.sdp.description import SessionDescription
+from sipcore.value import value
 
 SDP = "application/sdp"
 REQUEST, RESPONSE = "request", "response"
@@ -29,7 +30,7 @@ MAX_BODY_LINES = 1000
 _empty_line = re.compile(rb"\r?\n\r?\n")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FieldView:
     """One header field line. `header` is its full name and `section` its RFC, both "" for one that is not known.
 
@@ -52,7 +53,7 @@ class FieldView:
         return key_of(self.name) or self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BodyView:
     """A body. `lines` is None for one that is not text, `description` for one that is no session description.
 
@@ -66,7 +67,7 @@ class BodyView:
     marks: tuple[int, ...] = part(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fault:
     """An error: what is wrong, the rule, and where. `text` is what was being read, `offset` the character in it.
 
@@ -83,7 +84,7 @@ class Fault:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageView:
     """A message and all that was found out about it. `kind` is REQUEST, RESPONSE, or "" when it is neither."""
 

@@ -186,7 +186,7 @@ class _Connection:
         return self.ends.packet(TCP, head + data, 16, sent=sent)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Ends:
     """Two ends of a conversation, this one first."""
 

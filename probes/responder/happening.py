@@ -1,6 +1,5 @@
 """What came in at the responder and what became of it: one value, one line for people, one object for programs."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import RenderableType
@@ -14,11 +13,12 @@ from sipcore.errors import encodable
 from sipcore.message.message import Request
 from sipcore.message.status import reason_for
 from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.value import value
 
 Binding = tuple[Transport, SocketAddress]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Happening:
     """A request or a call that is over. `seconds` is how long it took, `status` the final one sent, None for none.
 

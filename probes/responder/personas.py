@@ -5,7 +5,7 @@ phone can then try every ending of a call by dialling it.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from probes.calls.expect import Expectation
@@ -27,6 +27,7 @@ from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Choice, choose
+from sipcore.value import value
 
 RINGING, SESSION_PROGRESS, OK, MOVED_TEMPORARILY = 180, 183, 200, 302
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED, PROXY_AUTHENTICATION_REQUIRED = 401, 403, 404, 405, 407
@@ -47,7 +48,7 @@ DEFAULT_CODECS = (PCMU, PCMA, G722)
 Field: TypeAlias = tuple[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Manner:
     """How a call is dealt with. Times are in seconds.
 
@@ -97,7 +98,7 @@ any other user answers at once. `ring` rings until the caller gives up, `hangup`
 five are callees that no caller can please, or only one that knows better."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Guard:
     """Who may call: what is asked for, and who can answer it."""
 
@@ -105,7 +106,7 @@ class Guard:
     users: Users
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Persona:
     """Who the responder is. `manner` None leaves it to the called user; `server` is its banner, "" for none."""
 
@@ -192,7 +193,7 @@ class Persona:
         return MANNERS.get(user, ANSWER)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """A response: its status, and header fields beyond those that every response has."""
 
@@ -202,7 +203,7 @@ class Reply:
     """Whether the body tells what the responder can do."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Provisional:
     """Send a 1xx, with the session description or without, and to be acknowledged or not (`Persona.reliably`)."""
 
@@ -211,19 +212,19 @@ class Provisional:
     reliably: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait:
     """Wait so many seconds, or until the call is over; None waits for that alone."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accept:
     """Answer the call."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HangUp:
     """End the answered call."""
 
@@ -231,7 +232,7 @@ class HangUp:
 Step: TypeAlias = Provisional | Wait | Accept | HangUp | Reply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallPlan:
     """What to do with a call, step by step, until it is over; and what its offer comes down to.
 

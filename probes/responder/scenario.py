@@ -9,7 +9,7 @@ expect = "connected"
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from probes.calls.keys import ANSWER_KEYS, NAME
 from probes.calls.scenario import ANSWER, Part, PasswordOf, credentials_of
@@ -17,13 +17,14 @@ from probes.responder.personas import DEFAULT_REALM, MOVED_TEMPORARILY, OK, Guar
 from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.errors import SipError
 from sipcore.sdp.codecs import codecs_named
+from sipcore.value import value
 
 DEFAULT_WAIT = 60.0
 """Seconds that a call is waited for: time to go to a phone and dial."""
 _MANNER = frozenset(each.name for each in fields(Manner))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlannedAnswer:
     """A call that is to come within `wait` seconds, by its name or else its number, and who deals with it."""
 

@@ -8,7 +8,7 @@ the deadline, and not on how many places there are.
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import trio
 
@@ -32,6 +32,7 @@ from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import RECEIVE_BUFFER, WILDCARD_IPV4, WILDCARD_IPV6
 from sipcore.transports.connections import route_host
 from sipcore.transports.udp import UdpSocket
+from sipcore.value import value
 
 DEFAULT_RATE = 1000.0
 """Datagrams a second: some 4 Mbit/s, which a branch office's line and its firewall still bear."""
@@ -54,7 +55,7 @@ def random_seed() -> int:
     return int.from_bytes(os.urandom(SEED_BITS // 8))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SweepConfig:
     """How to sweep: datagrams a second, retransmissions included, and seconds for each place.
 

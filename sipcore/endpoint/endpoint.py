@@ -11,7 +11,7 @@ one process.
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -49,6 +49,7 @@ from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.shelter import open_shelter
+from sipcore.value import value
 
 if TYPE_CHECKING:
     from sipcore.endpoint.registration import Registering
@@ -65,7 +66,7 @@ MAX_ASKED = 1024
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EndpointConfig:
     """Everything an endpoint is told once. `identity` is who it says it is; None: anonymous (RFC 3323 §4.1)."""
 

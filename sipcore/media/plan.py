@@ -1,6 +1,6 @@
 """What the media of one call is to be, before there is any: out of two descriptions, or as somebody wants it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.media.control import INTERVAL
@@ -12,6 +12,7 @@ from sipcore.media.voice import packet_time, played, reference_of
 from sipcore.resolve.target import SocketAddress, is_numeric
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.negotiation import Stream
+from sipcore.value import value
 
 DEFAULT_PTIME = 0.02
 """Seconds of sound in a packet where nobody says otherwise (RFC 3551 §4.2)."""
@@ -19,7 +20,7 @@ LEAST_PTIME, MOST_PTIME = 0.01, 0.1
 """Whatever a peer wishes for: a hundred packets a second at most, and no call that is mostly delay."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MediaPlan:
     """What two descriptions agreed on: where to, which codec, how protected; and what is to be sent.
 

@@ -46,8 +46,8 @@ _LENGTH = CONTENT_LENGTH.key
 _METHODS = frozenset(KNOWN)
 _plain_status_line = re.compile(rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) (.*+)", re.DOTALL).fullmatch
 _status_line = Pattern(r"(SIP/[0-9]+\.[0-9]+)([ \t]+)([0-9]++)(?:[ \t](.*))?", re.IGNORECASE | re.DOTALL)
-_is_version = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE).fullmatch
-_NOT_UTF8 = re.compile("[\udc80-\udcff]").search
+_is_version = Pattern(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_NOT_UTF8 = Pattern("[\udc80-\udcff]")
 
 
 def _plain_pattern() -> str:
@@ -183,9 +183,9 @@ def _mend_lines(head: str, start: int, noted: list[Noted]) -> list[str]:
         raise LimitExceeded(f"more than {MAX_LINES} lines", section="RFC 3261 §7.3", status=513, position=start)
     if any(line[-1:] != "\r" for line in lines[:-1]):
         noted.append(Noted(Deviation.BARE_LF, "message"))
-    if not head.isascii() and _NOT_UTF8(head):
+    if not head.isascii() and _NOT_UTF8.search(head):
         noted.append(Noted(Deviation.NOT_UTF8, "message"))
-    lonely = lonely_nul(head) if "\0" in head else None
+    lonely = lonely_nul.search(head) if "\0" in head else None
     if lonely:
         raise _odd_octet("a NUL", head, lonely.start(1), start)
     mended: list[list[str]] = []
@@ -304,7 +304,7 @@ def _check_version(version: str, line: str, offset: int, noted: list[Noted]) -> 
     """RFC 3261 §7.1: the version is SIP/2.0, in any case when read; any other SIP version is answered with 505."""
     if version == VERSION:
         return
-    if not _is_version(version):
+    if not _is_version.fullmatch(version):
         raise ParseError("not a SIP version", section="RFC 3261 §7.1", text=line, offset=offset)
     if version.upper() != VERSION:
         message = f"version {version}"

@@ -4,7 +4,6 @@
 that is wrong or unusual at once, for people and for the fingerprint.
 """
 
-import re
 from collections.abc import Iterator
 
 from sipcore.deviation import Deviation, Notes
@@ -29,10 +28,11 @@ from sipcore.message.registry import (
 )
 from sipcore.message.status import TRYING
 from sipcore.message.uri import Place, SipUri
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 # Behind a backslash a control character is the second half of a quoted-pair, unless the backslash is one itself.
-_CONTROL = re.compile(r"(?<!\\)(?>(?:\\\\)*)[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]").search
+_CONTROL = Pattern(r"(?<!\\)(?>(?:\\\\)*)[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MANDATORY: tuple[Row[object], ...] = (VIA, FROM, TO, CALL_ID, CSEQ)
 
 
@@ -83,7 +83,7 @@ def inspect(message: Request | Response) -> Inspection:
 def _controls(message: Request | Response) -> Iterator[Noted]:
     """RFC 3261 §25.1 has no control characters in text but behind the backslash of a quoted-pair."""
     for name, content in message.headers.raw_items():
-        if not content.isprintable() and _CONTROL(content):  # the former is quick to say that there is none
+        if not content.isprintable() and _CONTROL.search(content):  # the former is quick to say that there is none
             yield Noted(Deviation.CONTROL_CHARACTER, name.rstrip(" \t"))
 
 

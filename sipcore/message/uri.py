@@ -47,27 +47,27 @@ _sip_uri = Pattern(
     rf"([sS][iI][pP][sS]?):(?>(?:({_USER})(?::({_PASSWORD}))?@)?)({HOST})(?>(?::({PORT}))?)({URI_PARAMS})"
     rf"(?>(?:\?({_HEADERS}))?)"
 )
-_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):").match
+_scheme = Pattern(r"([A-Za-z][A-Za-z0-9+\-.]*+):")
 _is_user = Pattern(_USER)
 _is_password = Pattern(_PASSWORD)
 _are_headers = Pattern(_HEADERS)
 _is_host = Pattern(HOST)
 _is_name = Pattern(_NAME)
-_is_port = re.compile("[0-9]{1,5}").fullmatch
+_is_port = Pattern("[0-9]{1,5}")
 _is_absolute = Pattern(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})+)")
-_is_global_number = re.compile(r"\+[\-.()]*+[0-9][0-9\-.()]*+").fullmatch
-_is_local_number = re.compile(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+").fullmatch
+_is_global_number = Pattern(r"\+[\-.()]*+[0-9][0-9\-.()]*+")
+_is_local_number = Pattern(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+")
 
 # What is met although the grammar does not allow it, and can still be read in one way only.
 _is_odd_host = Pattern(r"[A-Za-z0-9_]++(?>(?:[.\-]++[A-Za-z0-9_]++)*)\.?")
 _ODD_HEADER = r"""[^\x00-\x20\x7f"<>&=]++=[^\x00-\x20\x7f"<>&]*+"""
 _are_odd_headers = Pattern(f"{_ODD_HEADER}(?>(?:&{_ODD_HEADER})*)")
-_NOT_IN_USER = re.compile(r"""[\x00-\x20\x7f"<>]""")
-_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_NOT_IN_USER = Pattern(r"""[\x00-\x20\x7f"<>]""")
+_BAD_ESCAPE = Pattern("%(?![0-9A-Fa-f]{2})")
 
-_ESCAPE = re.compile(_ESCAPED)
-_ESCAPE_BYTES = re.compile(_ESCAPED.encode())
-_SEPARATORS = re.compile(r"[\-.()]")
+_ESCAPE = Pattern(_ESCAPED)
+_ESCAPE_BYTES = Pattern(_ESCAPED.encode())
+_SEPARATORS = Pattern(r"[\-.()]")
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
 _USER_OCTETS = frozenset(_UNRESERVED + b"&=+$,;?/")
 _PARAMETER_OCTETS = frozenset(_UNRESERVED + b"[]/:&+$")
@@ -257,7 +257,7 @@ def _read_slowly(text: str, notes: Notes | None) -> Uri:
     stripped = text.strip(" \t")
     if stripped != text:
         tolerate(notes, Deviation.SPACE_IN_URI, text)
-    match = _scheme(stripped)
+    match = _scheme.match(stripped)
     if not match:
         raise ParseError("no URI scheme", section="RFC 3261 §25.1", text=text)
     scheme, begin = match.group(1), match.end()
@@ -329,7 +329,7 @@ def parse_hostport(where: str, text: str, notes: Notes | None = None, offset: in
     check_host(host, text, notes, offset)
     if not colon:
         return host, None
-    if not _is_port(digits) or int(digits) > MAX_PORT:
+    if not _is_port.fullmatch(digits) or int(digits) > MAX_PORT:
         where_port = offset + len(host) + 1
         message = f"a port is at most {MAX_PORT}" if digits.isdecimal() else "a port is a number"
         raise ParseError(message, section="RFC 3261 §25.1", text=text, offset=where_port)
@@ -361,14 +361,16 @@ def _read_ipv6(reference: str) -> ipaddress.IPv6Address | None:
 
 def _read_tel(text: str, begin: int, notes: Notes | None) -> TelUri:
     number, semicolon, parameters = text[begin:].partition(";")
-    if not (_is_global_number(number) or _is_local_number(number)):
+    if not (_is_global_number.fullmatch(number) or _is_local_number.fullmatch(number)):
         raise ParseError("not a telephone number", section="RFC 3966 §3", text=text, offset=begin)
     begin += len(number)
     params = _checked_params(semicolon + parameters, text, begin, notes)
     context = params.get("phone-context")
     if context is None and number[0] != "+":
         tolerate(notes, Deviation.NO_PHONE_CONTEXT, text, begin)
-    if context is not None and not (_is_global_number(context) or (context[:1] != "[" and _is_host.fullmatch(context))):
+    if context is not None and not (
+        _is_global_number.fullmatch(context) or (context[:1] != "[" and _is_host.fullmatch(context))
+    ):
         message = "phone-context is a domain or a global number"
         raise ParseError(message, section="RFC 3966 §5.1.5", text=text, offset=begin)
     return TelUri(number, params, text)

@@ -422,13 +422,18 @@ def parse_secret(text: str, notes: Notes | None = None) -> str:
     return stripped
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class AttributeType(Generic[T_co]):
     """One row of what is known about attributes: the name, how its value is read, and whether it may stand twice."""
 
-    name: str
-    parse: Callable[[str, Notes | None], T_co]
-    once: bool = False
+    __slots__ = ("name", "once", "parse")
+
+    def __init__(self, name: str, parse: Callable[[str, Notes | None], T_co], *, once: bool = False) -> None:
+        self.name = name
+        self.parse = parse
+        self.once = once
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
 
 
 RTPMAP = AttributeType("rtpmap", Codec.parse)

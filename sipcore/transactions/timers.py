@@ -4,10 +4,10 @@ There is no Timer C: it belongs to proxies (RFC 3261 §16.6 step 11). A time tha
 which is off needs no special case anywhere.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from sipcore.errors import LocalError
+from sipcore.value import value
 
 NEVER = float("inf")
 """The time at which a timer fires that is off."""
@@ -55,7 +55,7 @@ Durations = tuple[float, ...]
 """Seconds by Timer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Timers:
     """The times that all timers come from, in seconds (RFC 3261 Table 4). Raises LocalError for nonsense."""
 

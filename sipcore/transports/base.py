@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Stamp, TraceRecord, WireTrace
+from sipcore.value import value
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for each UDP socket: some 2 s of 2,000 messages a second. The kernel caps it."""
@@ -36,7 +37,7 @@ class TlsVersion(Enum):
     TLS_1_3 = "TLSv1.3"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TlsConfig:
     """How TLS is spoken, as client and as server."""
 
@@ -69,7 +70,7 @@ class TlsConfig:
     """Called with each line of an NSS key log, which lets a capture be decrypted: treat it as the secret it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WsConfig:
     """What a client asks for when it opens a WebSocket (RFC 6455 §4.1)."""
 
@@ -80,7 +81,7 @@ class WsConfig:
     """Further header fields of the HTTP request, such as Origin, Cookie or Authorization (RFC 7118 §7)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TransportConfig:
     """What `open_transports` opens, and its limits. Times are in seconds, sizes in bytes."""
 

@@ -6,7 +6,6 @@ the first question, since it takes a twentieth of a second.
 
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from sipcore.resolve.plan import (
     Srv,
 )
 from sipcore.resolve.target import SocketAddress, is_numeric
+from sipcore.value import value
 
 if TYPE_CHECKING:
     import dns.asyncresolver
@@ -39,7 +39,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 _ADDRESSES = (RecordType.A, RecordType.AAAA)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LookupConfig:
     """How DNS is asked. Times are in seconds."""
 

@@ -7,7 +7,7 @@ sends there; nothing is sent from them.
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 import trio
@@ -53,6 +53,7 @@ from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import Stack, StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.value import value
 
 MAX_PLACES = 2
 """Addresses that are called one after the other where nothing comes back: as many as a test call tries."""
@@ -61,7 +62,7 @@ _ACCEPT = (("Accept", SDP),)
 OnReply = Callable[[Reply], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CodecProbe:
     """Whom to ask, as whom, and for what. Times are in seconds. Raises LocalError for whom must not be called."""
 

@@ -30,6 +30,7 @@ from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts
+from sipcore.value import value
 
 if TYPE_CHECKING:
     import dns.message
@@ -44,7 +45,7 @@ _FAULTS = {3: LookupFault.NXDOMAIN, 5: LookupFault.REFUSED}
 """Response codes (RFC 1035 §4.1.1) that say something of their own; all others are failures."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DnsReportConfig:
     """Whom to ask, and how long to wait, in seconds: `timeout` for one answer, `pause` until everything is asked again
     (0 for never), `deadline` for all of it but the pause.

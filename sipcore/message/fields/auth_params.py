@@ -18,9 +18,9 @@ MAX_AUTH_PARAMETERS = 32
 
 _VALUE = rf"(?:{QUOTED}|{TOKEN}++)"
 _PLAIN = Pattern(rf"{TOKEN}++={_VALUE}(?>(?:,[ \t]*+{TOKEN}++={_VALUE})*)\Z", re.DOTALL)
-_PAIR = re.compile(rf"({TOKEN}++)=({_VALUE})", re.DOTALL)
+_PAIR = Pattern(rf"({TOKEN}++)=({_VALUE})", re.DOTALL)
 _PARAMETER = Pattern(rf'([^ \t\r\n=,"]++)[ \t]*+=[ \t]*+({QUOTED}|[^ \t\r\n,"]*+)[ \t]*+', re.DOTALL)
-_GAP = re.compile(r"[ \t,]*+").match
+_GAP = Pattern(r"[ \t,]*+")
 
 Item = tuple[str, str]
 
@@ -131,7 +131,7 @@ def _parse_odd(text: str, position: int, notes: Notes | None, rule: QuoteRule) -
         if not comma:
             tolerate(notes, Deviation.AUTH_NO_COMMA, text, position)
         _add(items, match, text, notes, rule)
-        position = _GAP(text, match.end()).end()  # type: ignore[union-attr]  # the pattern also matches nothing
+        position = _GAP.match(text, match.end()).end()  # type: ignore[union-attr]  # the pattern also matches nothing
         commas = text.count(",", match.end(), position)
         comma = commas > 0
         if commas > 1 or (comma and position == len(text)):

@@ -40,9 +40,9 @@ INFO_QUOTES = QuoteRule(frozenset({"nextnonce", "rspauth", "cnonce"}), frozenset
 """RFC 7616 §3.5."""
 
 _SCHEME = Pattern(rf"[ \t]*+({TOKEN}++)(?:[ \t]++|\Z)")
-_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]++=*+)[ \t]*+\Z").match  # RFC 7235 §2.1
-_NONCE_COUNT = re.compile(r"[0-9A-Fa-f]{8}").fullmatch
-_SHORT_COUNT = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
+_TOKEN68 = Pattern(r"([A-Za-z0-9\-._~+/]++=*+)[ \t]*+\Z")  # RFC 7235 §2.1
+_NONCE_COUNT = Pattern(r"[0-9A-Fa-f]{8}")
+_SHORT_COUNT = Pattern(r"[0-9A-Fa-f]{1,8}")
 
 
 @value
@@ -225,7 +225,7 @@ class Credentials:
     def nonce_count(self) -> int | None:
         """The nonce count as a number; None where there is none, or it is none."""
         written = self.nc
-        return int(written, 16) if written and _SHORT_COUNT(written) else None
+        return int(written, 16) if written and _SHORT_COUNT.fullmatch(written) else None
 
     @property
     def qop(self) -> str | None:
@@ -331,7 +331,7 @@ def _parse_all(text: str, notes: Notes | None, rule: QuoteRule) -> list[_Parts]:
             tolerate(notes, Deviation.AUTH_COMBINED, text, position)
         scheme = match[1]
         digest = scheme.lower() == "digest"
-        token68 = None if digest else _TOKEN68(text, match.end())
+        token68 = None if digest else _TOKEN68.match(text, match.end())
         if token68:
             return [*found, (scheme, NO_AUTH_PARAMS, token68[1])]
         params, position = parse_prefix(text, match.end(), notes, rule if digest else ANY_QUOTES)
@@ -351,7 +351,7 @@ def _is_true(text: str | None) -> bool:
 
 def _check_count(params: AuthParams, text: str, notes: Notes | None) -> None:
     count = params.get("nc")
-    if count is not None and not _NONCE_COUNT(unquote(count)):
+    if count is not None and not _NONCE_COUNT.fullmatch(unquote(count)):
         tolerate(notes, Deviation.AUTH_NONCE_COUNT, text)
 
 

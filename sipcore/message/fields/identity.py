@@ -19,7 +19,7 @@ MAX_PRIVACY = 256
 """Characters in Privacy. All the values that are registered take fifty."""
 
 # The ABNF of RFC 8224 §4 names plain base64; a PASSporT is base64url (RFC 8225 §8, RFC 7515 §2), so both pass.
-_DIGEST = re.compile(r'[A-Za-z0-9+/\-_=.]++|"[A-Za-z0-9+/= \t]++"').match
+_DIGEST = Pattern(r'[A-Za-z0-9+/\-_=.]++|"[A-Za-z0-9+/= \t]++"')
 _PIECE = Pattern(
     rf"[ \t]*+;[ \t]*+({TOKEN}++)(?>(?:[ \t]*+=[ \t]*+(<[^<>\x00-\x1f]*+>|{QUOTED}|{TOKEN}++))?)[ \t]*+", re.DOTALL
 )
@@ -36,7 +36,7 @@ class Identity:
     def parse(cls, text: str, notes: Notes | None = None) -> "Identity":
         """Read one value of Identity; raises ParseError."""
         stripped = text.strip(" \t")
-        match = _DIGEST(stripped)
+        match = _DIGEST.match(stripped)
         if not match:
             raise ParseError("not a signed identity digest", section="RFC 8224 §4", text=text)
         identity = cls(match[0], scan(stripped, match.end(), _PIECE.match, "RFC 8224 §4"))

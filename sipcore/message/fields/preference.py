@@ -1,7 +1,5 @@
 """What is preferred or able: codings and languages with their q, sets of features, priorities."""
 
-import re
-
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.message.fields.parameterized import Kind, Q, check, cut, cut_token, q_of
@@ -10,7 +8,7 @@ from sipcore.pattern import Pattern
 from sipcore.value import value
 
 # RFC 3261 §25.1 allows letters only; RFC 5646 §2.1, which names languages today, also digits, as in es-419.
-_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?>(?:-[A-Za-z0-9]{1,8})*)").fullmatch
+_LANGUAGE = Pattern(r"[A-Za-z]{1,8}(?>(?:-[A-Za-z0-9]{1,8})*)")
 _PRIORITY = Pattern(r"([A-Za-z0-9\-!%*_+`'~]++)\.([A-Za-z0-9\-!%*_+`'~]++)")
 _WEIGHT: dict[str, Kind] = {"q": Q}
 
@@ -51,7 +49,7 @@ def parse_language_range(text: str, notes: Notes | None = None) -> Preference:
 def parse_language(text: str, notes: Notes | None = None) -> str:
     """One value of Content-Language (RFC 3261 §20.13); raises ParseError."""
     stripped = text.strip(" \t")
-    if not _LANGUAGE(stripped):
+    if not _LANGUAGE.fullmatch(stripped):
         raise ParseError("not a language", section="RFC 3261 §25.1", text=text)
     return stripped
 

@@ -1,18 +1,17 @@
 """Labels of a session: Session-ID (RFC 7989) and User-to-User (RFC 7433)."""
 
-import re
-
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import unquote
 from sipcore.message.fields.parameterized import cut, cut_quoted
 from sipcore.message.params import NO_PARAMS, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 NIL = "0" * 32
 """Stands for a peer whose identifier is not known yet (RFC 7989 §5)."""
 
-_is_identifier = re.compile(r"[0-9a-f]{32}").fullmatch
+_is_identifier = Pattern(r"[0-9a-f]{32}")
 
 
 @value
@@ -27,8 +26,8 @@ class SessionId:
         """Read a Session-ID; raises ParseError."""
         local, params = cut(text, notes)
         for identifier in (local, params.get("remote") or NIL):
-            if not _is_identifier(identifier):
-                if not _is_identifier(identifier.lower()):
+            if not _is_identifier.fullmatch(identifier):
+                if not _is_identifier.fullmatch(identifier.lower()):
                     raise ParseError("a session identifier is 32 hexadecimal digits", section="RFC 7989 §5", text=text)
                 tolerate(notes, Deviation.UPPER_CASE_SESSION_ID, text)
         return cls(local, params)

@@ -23,11 +23,11 @@ CALL_ID_WORDS = rf"{_WORD}(?>(?:@{_WORD})?)"
 _is_call_id = Pattern(CALL_ID_WORDS)
 _plain_cseq = re.compile(rf"([0-9]{{1,9}}) ({TOKEN}++)").fullmatch
 _is_few_digits = re.compile(r"[0-9]{1,9}").fullmatch
-_is_digits = re.compile(r"[0-9]++").fullmatch
-_is_hexadecimal = re.compile(r"[0-9A-Fa-f]++").fullmatch
-_is_mime_version = re.compile(r"[0-9]++\.[0-9]++").fullmatch
+_is_digits = Pattern(r"[0-9]++")
+_is_hexadecimal = Pattern(r"[0-9A-Fa-f]++")
+_is_mime_version = Pattern(r"[0-9]++\.[0-9]++")
 _is_event_type = Pattern(r"[A-Za-z0-9\-!%*_+`'~]++(?>(?:\.[A-Za-z0-9\-!%*_+`'~]++)*)")
-_is_message_id = re.compile(r"<[^\x00-\x20<>@\x7f]++@[^\x00-\x20<>@\x7f]++>").fullmatch
+_is_message_id = Pattern(r"<[^\x00-\x20<>@\x7f]++@[^\x00-\x20<>@\x7f]++>")
 
 
 @value
@@ -137,7 +137,7 @@ def parse_seconds(text: str, notes: Notes | None = None) -> int:
     if _is_few_digits(text):
         return int(text)
     stripped = text.strip(" \t")
-    if not _is_digits(stripped):
+    if not _is_digits.fullmatch(stripped):
         raise ParseError("not a number of seconds", section="RFC 3261 §25.1", text=text)
     digits = stripped.lstrip("0") or "0"
     if len(digits) <= 10 and int(digits) <= MAX_SECONDS:
@@ -165,7 +165,7 @@ def parse_event_type(text: str, notes: Notes | None = None) -> str:
 def parse_hexadecimal(text: str, notes: Notes | None = None) -> str:
     """Hexadecimal digits, as in P-Media-Authorization (RFC 3313 §6.1); raises ParseError."""
     stripped = text.strip(" \t")
-    if not _is_hexadecimal(stripped):
+    if not _is_hexadecimal.fullmatch(stripped):
         raise ParseError("not hexadecimal", section="RFC 3313 §6.1", text=text)
     return stripped
 
@@ -173,7 +173,7 @@ def parse_hexadecimal(text: str, notes: Notes | None = None) -> str:
 def parse_mime_version(text: str, notes: Notes | None = None) -> str:
     """Two numbers with a dot between them (RFC 3261 §20.24); raises ParseError."""
     stripped = text.strip(" \t")
-    if not _is_mime_version(stripped):
+    if not _is_mime_version.fullmatch(stripped):
         raise ParseError("not a MIME version", section="RFC 3261 §20.24", text=text)
     return stripped
 
@@ -181,7 +181,7 @@ def parse_mime_version(text: str, notes: Notes | None = None) -> str:
 def parse_message_id(text: str, notes: Notes | None = None) -> str:
     """A Content-ID, angle brackets included (RFC 8262 §3.2); raises ParseError."""
     stripped = text.strip(" \t")
-    if not _is_message_id(stripped):
+    if not _is_message_id.fullmatch(stripped):
         raise ParseError("a Content-ID is <left@right>", section="RFC 8262 §3.2", text=text)
     return stripped
 

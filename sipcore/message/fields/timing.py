@@ -11,11 +11,11 @@ from sipcore.pattern import Pattern
 from sipcore.value import value
 
 _REFRESHER: dict[str, Kind] = {"refresher": one_of("uas", "uac")}
-_PLAIN = re.compile(r"([0-9]{1,9})(?>(?:;refresher=(ua[cs]))?)").fullmatch
+_PLAIN = Pattern(r"([0-9]{1,9})(?>(?:;refresher=(ua[cs]))?)")
 _PLAIN_PARAMS = {None: NO_PARAMS, "uac": Params((("refresher", "uac"),)), "uas": Params((("refresher", "uas"),))}
 _DURATION: dict[str, Kind] = {"duration": SECONDS}
 _TIMESTAMP = Pattern(r"([0-9]++(?>(?:\.[0-9]*+)?))(?>(?:[ \t]++([0-9]*+(?>(?:\.[0-9]*+)?)))?)")
-_parentheses = re.compile(r"\\.|[()]", re.DOTALL).finditer
+_parentheses = Pattern(r"\\.|[()]", re.DOTALL)
 
 MAX_COMMENT_DEPTH = 16
 """Comments within comments. Nobody nests them on purpose; each level costs a step."""
@@ -31,7 +31,7 @@ class SessionExpires:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "SessionExpires":
         """Read a Session-Expires; raises ParseError."""
-        match = _PLAIN(text)
+        match = _PLAIN.fullmatch(text)
         if match:
             return cls(int(match[1]), _PLAIN_PARAMS[match[2]])
         seconds, params = cut(text, notes)
@@ -95,7 +95,7 @@ class RetryAfter:
 def _end_of_comment(text: str, start: int) -> int:
     """Where the comment that begins at `start` ends; comments nest (RFC 3261 §25.1)."""
     depth = 0
-    for match in _parentheses(text, start):
+    for match in _parentheses.finditer(text, start):
         if match[0] == "(":
             depth += 1
         elif match[0] == ")":

@@ -22,7 +22,7 @@ _PARAMS = (
 _plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?>(?::({PORT}))?)({_PARAMS})", re.DOTALL)
 _protocol = Pattern(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++")
 _sent_by = Pattern(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)")
-_is_small_number = re.compile("[0-9]{1,5}").fullmatch
+_is_small_number = Pattern("[0-9]{1,5}")
 
 
 @value
@@ -103,7 +103,7 @@ def _check_numbers(params: Params, text: str, offset: int, notes: Notes | None) 
     """Look at the parameters whose values are addresses or numbers (RFC 3261 §20.42, RFC 3581 §4)."""
     for name, limit, section in (("rport", MAX_PORT, "RFC 3581 §4"), ("ttl", MAX_TTL, "RFC 3261 §25.1")):
         content = params.get(name)
-        if content and not (_is_small_number(content) and int(content) <= limit):
+        if content and not (_is_small_number.fullmatch(content) and int(content) <= limit):
             offset = text.index(content, offset)
             raise ParseError(f"{name} is not a number up to {limit}", section=section, text=text, offset=offset)
     received = params.get("received")
