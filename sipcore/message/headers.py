@@ -4,7 +4,6 @@ A field is kept as its line, folds and white space included, so that what was no
 view is parsed when it is first asked for, and remembered.
 """
 
-import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
@@ -14,8 +13,8 @@ from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import (
     MAX_LIST_VALUES,
-    TOKEN,
     is_safe,
+    is_token,
     raw_offset,
     require_field,
     require_token,
@@ -24,7 +23,6 @@ from sipcore.grammar import (
 )
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
-from sipcore.pattern import Pattern
 from sipcore.value import value
 
 T = TypeVar("T")
@@ -34,8 +32,6 @@ could hold ten thousand."""
 
 MAX_SELECTIONS = 64
 
-_are_tokens = Pattern(rf"{TOKEN}++(?>(?:[ \t]*+,[ \t]*+{TOKEN}++)*)")
-_SEPARATOR = re.compile(r"[ \t]*+,[ \t]*+")
 _UNREAD = object()
 _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}
 """What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
@@ -115,15 +111,16 @@ class Headers:
         known = self._typed
         found: dict[Row[object], Any] = {}
         notes: Notes = []
+        plans, lines = _PLANS.get, self._lines
         for index, key in enumerate(self._keys):
-            plan = _PLANS.get(key)
+            plan = plans(key)
             if plan is None:
                 continue
             row, codec, single, listed = plan
-            if row in known:
+            if known and row in known:
                 found[row] = known[row]
                 continue
-            text = self._lines[index].partition(":")[2].strip(" \t")
+            text = lines[index].partition(":")[2].strip(" \t")
             if text and "\n" not in text and not (row in found if single else listed and "," in text):
                 try:
                     value = codec(text, notes)
@@ -140,9 +137,10 @@ class Headers:
             if notes:
                 self._notes.setdefault(row, []).extend(notes)
                 notes.clear()
-        for row, values in found.items():
-            if not isinstance(row, Single) and len(values) > MAX_LIST_VALUES:
-                raise self.placed(_too_many(), row, self._keys.index(row.key))
+        if len(self._keys) + self._extra > MAX_LIST_VALUES:
+            for row, values in found.items():
+                if not isinstance(row, Single) and len(values) > MAX_LIST_VALUES:
+                    raise self.placed(_too_many(), row, self._keys.index(row.key))
         known.update(found)
         return MappingProxyType(found)
 
@@ -188,14 +186,14 @@ class Headers:
             if not (isinstance(row, Listed) and row.empty):
                 raise ParseError("no value", section=row.section)
             return
-        plain = row.codec is parse_token and _are_tokens.fullmatch(text)
-        pieces = _SEPARATOR.split(text) if plain else _pieces(row, text, notes)
+        tokens = _plain_tokens(text) if row.codec is parse_token else []
+        pieces = tokens or _pieces(row, text, notes)
         self._extra += len(pieces)
         if self._extra + len(self._keys) > MAX_VALUES:
             message = f"more than {MAX_VALUES} values in all header fields"
             raise LimitExceeded(message, section="RFC 3261 §7.3.1", text=text, status=513)
-        if plain:
-            values += pieces  # as many tokens as Allow and Supported have are cheaper checked at once
+        if tokens:
+            values += tokens  # as many as Allow and Supported have are cheaper checked at once
         else:
             for piece in pieces:
                 values.append(row.codec(piece, notes))  # one by one: an error counts those before it
@@ -429,6 +427,12 @@ def _too_many() -> LimitExceeded:
 def _line(name: str, content: object) -> str:
     text = str(content)
     return f"{name}: {require_field(text, name)}" if text else f"{name}:"
+
+
+def _plain_tokens(text: str) -> list[str]:
+    """The tokens of a line that holds nothing but them and a comma between each two; none of any other line."""
+    pieces = text.replace(", ", ",").split(",")
+    return pieces if is_token("".join(pieces)) and "" not in pieces else []
 
 
 def _pieces(row: Row[object], text: str, notes: Notes) -> list[str]:

@@ -24,8 +24,10 @@ GENERIC_PARAM = rf"{TOKEN}++(?>(?:={_VALUE})?)"
 GENERIC_PARAMS = rf"(?>(?:;{GENERIC_PARAM}){{0,{MAX_PARAMETERS}}})"
 """Parameters, each after its semicolon, as a pattern: not too many."""
 
-_PCHAR = r"(?>(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++|%[0-9A-Fa-f]{2})+)"
-URI_PARAMS = rf"(?>(?:;{_PCHAR}(?>(?:={_PCHAR})?)){{0,{MAX_PARAMETERS}}})"
+_RUN = r"[A-Za-z0-9\-_.!~*'()\[\]/:&+$]++"
+_PCHARS = rf"(?>(?:{_RUN}|%[0-9A-Fa-f]{{2}})+)"
+_URI_PARAM = rf"(?:{_RUN}(?>(?:={_RUN})?)(?![%=])|{_PCHARS}(?>(?:={_PCHARS})?))"
+URI_PARAMS = rf"(?>(?:;{_URI_PARAM}){{0,{MAX_PARAMETERS}}})"
 """Parameters by uri-parameter of RFC 3261 §25.1, as a pattern: without a fault, not too many."""
 
 _generic = Pattern(GENERIC_PARAMS, re.DOTALL)

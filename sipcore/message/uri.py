@@ -24,22 +24,28 @@ MAX_PORT = 65535
 _ESCAPED = "%[0-9A-Fa-f]{2}"
 _LABEL = "[A-Za-z0-9]++(?>(?:-++[A-Za-z0-9]++)*)"
 _TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?>(?:-++[A-Za-z0-9]++)*)"
-_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_OCTET = "(?:[1-9]?[0-9](?![0-9])|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
 _NAME = rf"(?>(?:{_LABEL}\.)*){_TOP_LABEL}"
-_NAME_OR_IPV4 = rf"(?:{_NAME}|{_OCTET}(?:\.{_OCTET}){{3}})"
+_NAME_WITHOUT_HYPHEN = r"(?>(?:[A-Za-z0-9]++\.)*)[A-Za-z][A-Za-z0-9]*+"
+_END_OF_HOST = r"(?![A-Za-z0-9.\-])"
+_NAME_OR_IPV4 = rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}{_END_OF_HOST}|{_NAME_WITHOUT_HYPHEN}{_END_OF_HOST}|{_NAME})"
 HOST = rf"(?:{_NAME_OR_IPV4}|\[[0-9A-Fa-f:.]++\])"
 """A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
 which the grammar allows, is left out: `check_host` does both."""
 
-_USER = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]++|{_ESCAPED})+)"
+_USER_RUN = r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]++"
+_USER = rf"(?>(?:{_USER_RUN}|{_ESCAPED})+)"
 _PASSWORD = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*)"
+_USERINFO = rf"(?:{_USER_RUN}(?:(?=@)|(?=[%:]){_USER}?(?::{_PASSWORD})?)|{_USER}(?::{_PASSWORD})?)"
+"""User and password. Most have neither an escape nor a password; and where there is no user, its first run is the host,
+which is then not looked at twice."""
 PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})"
 """A port up to 65535, as a pattern."""
 _HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{_ESCAPED})"
 _HEADER = f"(?>{_HEADER_PART}+)=(?>{_HEADER_PART}*)"
 _HEADERS = f"{_HEADER}(?>(?:&{_HEADER})*)"
 PLAIN_SIP_URI = (
-    rf"[sS][iI][pP][sS]?:(?>(?:{_USER}(?::{_PASSWORD})?@)?){_NAME_OR_IPV4}(?>(?::{PORT})?){URI_PARAMS}"
+    rf"[sS][iI][pP][sS]?:(?>(?:{_USERINFO}@)?){_NAME_OR_IPV4}(?>(?::{PORT})?){URI_PARAMS}"
     rf"(?>(?:\?{_HEADERS})?)"
 )
 """A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""

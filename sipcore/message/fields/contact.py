@@ -27,7 +27,7 @@ WILDCARD = Wildcard.ALL
 
 def parse_contact(text: str, notes: Notes | None = None) -> Address | Wildcard:
     """Read one Contact value; raises ParseError."""
-    if text.strip(" \t") == "*":
+    if "*" in text and text.strip(" \t") == "*":
         return WILDCARD
     address = Address.parse(text, notes)
     if address.params:

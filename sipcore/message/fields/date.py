@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.pattern import Pattern
-from sipcore.value import value
+from sipcore.value import maker, value
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -35,7 +35,7 @@ class Date:
         """Read a Date; raises ParseError."""
         match = _RFC_1123.fullmatch(text)
         try:
-            return cls(_read(match, notes) if match else _read_loosely(text.strip(" \t"), notes))
+            return _make(_read(match, notes) if match else _read_loosely(text.strip(" \t"), notes))
         except (KeyError, ValueError, OverflowError):
             # A month that does not exist, the 31st of June, hour 24, the year 0 in a zone further west.
             raise ParseError("not a date", section="RFC 3261 §20.17", text=text) from None
@@ -46,13 +46,17 @@ class Date:
         return f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} {time} GMT"
 
 
+_make = maker(Date)
+
+
 def _read(match: re.Match[str], notes: Notes | None) -> datetime:
     """What the groups weekday, day, month, year, hour, minute and second say, the weekday checked."""
     weekday, day, month, year, hour, minute, second = match.groups()[:7]
     number = _NUMBERS.get(month) or _NUMBERS[month.title()]
     full_year = int(year) if len(year) == 4 else _full_year(year)
-    when = datetime(full_year, number, int(day), int(hour), int(minute), int(second or 0), tzinfo=UTC)
-    if weekday and weekday != _DAYS[when.weekday()] and weekday.title() != _DAYS[when.weekday()]:
+    when = datetime(full_year, number, int(day), int(hour), int(minute), int(second or 0), 0, UTC)
+    named = _DAYS[when.weekday()]
+    if weekday and weekday != named and weekday.title() != named:
         tolerate(notes, Deviation.WRONG_WEEKDAY, match.string)
     return when
 

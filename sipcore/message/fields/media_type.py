@@ -8,7 +8,7 @@ from sipcore.grammar import TOKEN
 from sipcore.message.fields.parameterized import Kind, Q, check, cut_token, q_of
 from sipcore.message.params import NO_PARAMS, Params
 from sipcore.pattern import Pattern
-from sipcore.value import value
+from sipcore.value import maker, value
 
 _TYPE = Pattern(rf"[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+(;.*+)?", re.DOTALL)
 _WEIGHT: dict[str, Kind] = {"q": Q}
@@ -50,6 +50,9 @@ class MediaType:
         return f"{self.type}/{self.subtype}{self.params}"
 
 
+_make = maker(MediaType)
+
+
 def parse_media_range(text: str, notes: Notes | None = None) -> MediaType:
     """One value of Accept (RFC 3261 §20.1); raises ParseError."""
     media_type = _read_type(text, notes)
@@ -62,7 +65,7 @@ def _read_type(text: str, notes: Notes | None) -> MediaType:
     if not match:
         raise ParseError("not a media type", section="RFC 3261 §25.1", text=text)
     first, second, params = match.groups()
-    return MediaType(first, second, Params.parse(params, notes) if params else NO_PARAMS)
+    return _make(first, second, Params.parse(params, notes) if params else NO_PARAMS)
 
 
 @value

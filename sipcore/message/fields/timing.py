@@ -8,7 +8,7 @@ from sipcore.message.fields.parameterized import SECONDS, Kind, check, cut, numb
 from sipcore.message.fields.simple import parse_seconds
 from sipcore.message.params import NO_PARAMS, Params
 from sipcore.pattern import Pattern
-from sipcore.value import value
+from sipcore.value import maker, value
 
 _REFRESHER: dict[str, Kind] = {"refresher": one_of("uas", "uac")}
 _PLAIN = Pattern(r"([0-9]{1,9})(?>(?:;refresher=(ua[cs]))?)")
@@ -33,7 +33,7 @@ class SessionExpires:
         """Read a Session-Expires; raises ParseError."""
         match = _PLAIN.fullmatch(text)
         if match:
-            return cls(int(match[1]), _PLAIN_PARAMS[match[2]])
+            return _make_session_expires(int(match[1]), _PLAIN_PARAMS[match[2]])
         seconds, params = cut(text, notes)
         check(params, _REFRESHER, notes)
         return cls(parse_seconds(seconds, notes), params)
@@ -48,6 +48,9 @@ class SessionExpires:
         return f"{self.seconds}{self.params}"
 
 
+_make_session_expires = maker(SessionExpires)
+
+
 @value
 class MinSE:
     """The shortest session interval that is allowed (RFC 4028 §5)."""
@@ -59,10 +62,13 @@ class MinSE:
     def parse(cls, text: str, notes: Notes | None = None) -> "MinSE":
         """Read a Min-SE; raises ParseError."""
         seconds, params = cut(text, notes)
-        return cls(parse_seconds(seconds, notes), params)
+        return _make_min_se(parse_seconds(seconds, notes), params)
 
     def __str__(self) -> str:
         return f"{self.seconds}{self.params}"
+
+
+_make_min_se = maker(MinSE)
 
 
 @value

@@ -14,11 +14,12 @@ from sipcore.value import maker, value
 MAX_TTL = 255
 """RFC 3261 §25.1: a ttl is a number from 0 to 255."""
 
-# Parameters whose values are addresses or numbers either are so plainly, or are left to the slow path.
-_PARAMS = (
-    rf"(?>(?:;(?:rport(?>(?:={PORT})?)|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})(?=;|$))"
-    rf"{{0,{MAX_PARAMETERS}}})"
+# Parameters whose values are addresses or numbers either are so plainly, or are left to the slow path. Those that most
+# Vias have stand before all others, which takes half the time.
+_PARAM = (
+    rf"(?:branch={TOKEN}++|rport(?>(?:={PORT})?)|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})"
 )
+_PARAMS = rf"(?>(?:;{_PARAM}(?=;|$)){{0,{MAX_PARAMETERS}}})"
 _plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?>(?::({PORT}))?)({_PARAMS})", re.DOTALL)
 _protocol = Pattern(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++")
 _sent_by = Pattern(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)")
