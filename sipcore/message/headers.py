@@ -133,7 +133,8 @@ class Headers:
             elif single:  # known from here on, so that however many lines there are, they are compared once
                 known[row] = found[row] = self._read_single(row, self._places(key), notes)
             else:
-                found[row] = (*found.get(row, ()), *self._read_values(row, (index,), notes))
+                text = self._text(index) if "\n" in text else text
+                found[row] = (*found.get(row, ()), *self._values_in(row, index, text, notes))
             if notes:
                 self._notes.setdefault(row, []).extend(notes)
                 notes.clear()
@@ -167,18 +168,22 @@ class Headers:
     def _read_values(self, row: Row[object], places: Sequence[int], notes: Notes) -> tuple[object, ...]:
         values: list[object] = []
         for index in places:
-            text = self._text(index)
-            before = len(values)
-            try:
-                if text and not ("," in text and isinstance(row, Listed)):
-                    values.append(row.codec(text, notes))
-                else:
-                    self._read_line(row, text, values, notes)
-            except ParseError as error:
-                raise self.placed(error, row, index, len(values) - before) from None
+            values += self._values_in(row, index, self._text(index), notes)
             if len(values) > MAX_LIST_VALUES:
                 raise self.placed(_too_many(), row, index)
         return tuple(values)
+
+    def _values_in(self, row: Row[object], index: int, text: str, notes: Notes) -> list[object]:
+        """The values of the field `index`, whose value is `text`."""
+        values: list[object] = []
+        try:
+            if text and not ("," in text and isinstance(row, Listed)):
+                values.append(row.codec(text, notes))
+            else:
+                self._read_line(row, text, values, notes)
+        except ParseError as error:
+            raise self.placed(error, row, index, len(values)) from None
+        return values
 
     def _read_line(self, row: Row[object], text: str, values: list[object], notes: Notes) -> None:
         """Add to `values` what one line of a list holds: several values, or none at all."""

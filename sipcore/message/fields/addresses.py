@@ -6,6 +6,7 @@ Contact has its own file; those that allow all that RFC 3261 §25.1 does (From, 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
+from sipcore.message.params import NO_PARAMS
 from sipcore.message.uri import parse_uri
 
 _URI_PARAMETERS = frozenset({"lr", "maddr", "method", "transport", "ttl", "user"})
@@ -37,6 +38,6 @@ def parse_name_addr(text: str, notes: Notes | None = None) -> Address:
 def parse_lone_address(text: str, notes: Notes | None = None) -> Address:
     """An address that no parameter may follow, as in P-Asserted-Identity (RFC 3325 §9.1); raises ParseError."""
     address = Address.parse(text, notes)
-    if address.params:
+    if address.params is not NO_PARAMS:
         tolerate(notes, Deviation.UNEXPECTED_PARAMETER, text)
     return address

@@ -6,6 +6,7 @@ from sipcore.deviation import Notes
 from sipcore.grammar import unquote
 from sipcore.message.address import Address
 from sipcore.message.fields.parameterized import NUMBER, SECONDS, Kind, Q, check, number_of, q_of
+from sipcore.message.params import NO_PARAMS
 
 DEFAULT_EXPIRES = 3600
 """Seconds. RFC 3261 §20.10: a malformed expires parameter should count as this."""
@@ -30,7 +31,7 @@ def parse_contact(text: str, notes: Notes | None = None) -> Address | Wildcard:
     if "*" in text and text.strip(" \t") == "*":
         return WILDCARD
     address = Address.parse(text, notes)
-    if address.params:
+    if address.params is not NO_PARAMS:
         check(address.params, _KINDS, notes)
     return address
 

@@ -51,7 +51,7 @@ _make = maker(Date)
 
 def _read(match: re.Match[str], notes: Notes | None) -> datetime:
     """What the groups weekday, day, month, year, hour, minute and second say, the weekday checked."""
-    weekday, day, month, year, hour, minute, second = match.groups()[:7]
+    weekday, day, month, year, hour, minute, second, *_ = match.groups()
     number = _NUMBERS.get(month) or _NUMBERS[month.title()]
     full_year = int(year) if len(year) == 4 else _full_year(year)
     when = datetime(full_year, number, int(day), int(hour), int(minute), int(second or 0), 0, UTC)

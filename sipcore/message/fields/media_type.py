@@ -27,7 +27,8 @@ class MediaType:
         """Read a Content-Type; raises ParseError."""
         media_type = _read_type(text, notes)
         # RFC 3261 §25.1 m-parameter: other than a generic-param, it must have a value.
-        if media_type.params and any(content is None for _, content in media_type.params):
+        params = media_type.params
+        if params is not NO_PARAMS and any(content is None for _, content in params):
             tolerate(notes, Deviation.MEDIA_PARAMETER_WITHOUT_VALUE, text)
         return media_type
 
