@@ -56,7 +56,7 @@ class Address:
         if not match or len(text) > MAX_URI:
             return _read_slowly(text, notes)
         display, spec, params = match.groups()
-        return _make_lazy(display or "", matched_params(params), True, spec)
+        return _make_lazy(display or "", matched_params(params) if params else NO_PARAMS, True, spec)
 
     @property
     def display_name(self) -> str:
