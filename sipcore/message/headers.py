@@ -247,6 +247,8 @@ class Headers:
         These five are asked for of every message, before anything else and together.
         """
         lines, index = self._lines, self._keys.index
+        if "via" not in self._keys:  # as in each request that is not sent yet
+            return None
         try:
             return (
                 f"{lines[index('via')]}\n{lines[index('from')]}\n{lines[index('to')]}\n"
