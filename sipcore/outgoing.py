@@ -8,14 +8,24 @@ from collections.abc import Callable
 
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.dialog import Numbers
-from sipcore.errors import LocalError
+from sipcore.errors import EXCERPT_CHARACTERS, LocalError, quoted
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.params import Params
 from sipcore.message.uri import SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, is_transport
+from sipcore.resolve.target import (
+    MAX_PORT,
+    Flow,
+    Hop,
+    SocketAddress,
+    Target,
+    Transport,
+    has_zone,
+    is_numeric,
+    is_transport,
+)
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import ClientKey
 from sipcore.value import value
@@ -66,6 +76,9 @@ class OutgoingRequest:
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
         if isinstance(target, Hop):
+            _check_address(target.remote, "to")
+            if target.local is not None:
+                _check_address(target.local, "from")
             self.hops.append(target)
         else:
             self.plan = Plan(target_of(target), chance=chance, supported=DEFAULT_SUPPORTED)
@@ -156,7 +169,8 @@ def contact_for(user: str, hop: Hop | Flow, alias: str = "", *, secure: bool = F
 def target_of(uri: Uri) -> Target:
     """What to locate for a URI (RFC 3263 §4): maddr before host, the transport parameter, secure for sips.
 
-    Raises LocalError for a scheme that is neither sip nor sips, and for a transport nobody here knows.
+    Raises LocalError for a scheme that is neither sip nor sips, for a transport nobody here knows, and for an address
+    with a zone, which no URI has (RFC 3261 §25.1): a hop may.
     """
     if not isinstance(uri, SipUri):
         raise LocalError(
@@ -166,7 +180,19 @@ def target_of(uri: Uri) -> Target:
     if name and not is_transport(name):
         raise LocalError(f"transport {name.lower()} is not supported", section="RFC 3263 §4.1")
     host = (uri.params.get("maddr") or uri.host).strip("[]").replace(":::", "::")
+    if has_zone(host):
+        shown = quoted(host[:EXCERPT_CHARACTERS])
+        raise LocalError(f"{shown}: an address in a URI has no zone; give a hop instead", section="RFC 3261 §25.1")
     return Target(host.rstrip("."), uri.port, Transport[name] if name else None, uri.is_secure)
+
+
+def _check_address(address: SocketAddress, way: str) -> None:
+    """Raises LocalError for what an owner gave as an address, and no socket can take."""
+    if not is_numeric(address.host):
+        text = f"a hop leads {way} an IP address, and {quoted(address.host)} is none; have the name located"
+        raise LocalError(text, section="RFC 3263 §4")
+    if not 0 <= address.port <= MAX_PORT:
+        raise LocalError(f"a hop leads {way} port {address.port}, and ports end at {MAX_PORT}", section="RFC 6335 §6")
 
 
 def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:

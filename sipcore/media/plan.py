@@ -9,7 +9,7 @@ from sipcore.media.keys import Handshake, SrtpKeys
 from sipcore.media.sound import Frames, Sweep, signal
 from sipcore.media.srtp import SrtpSession
 from sipcore.media.voice import packet_time, played, reference_of
-from sipcore.resolve.target import SocketAddress, is_numeric
+from sipcore.resolve.target import SocketAddress, has_zone, is_numeric
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.negotiation import Stream
 from sipcore.value import value
@@ -66,10 +66,10 @@ class MediaPlan:
 
         Raises ParseError for one that is not to IP addresses, or has no codec; keys and ICE are the caller's to add.
         """
-        if not is_numeric(stream.connection.address) or not stream.codecs:
+        if not _leads_somewhere(stream.connection.address) or not stream.codecs:
             raise ParseError("there is no address, or no codec, to send with", section="RFC 3264 §6", status=488)
         rtcp = None
-        if stream.rtcp is not None and is_numeric(stream.rtcp[0].address):
+        if stream.rtcp is not None and _leads_somewhere(stream.rtcp[0].address):
             rtcp = SocketAddress(stream.rtcp[0].address, stream.rtcp[1])
         wished = stream.ptime / 1000 if stream.ptime is not None else ptime
         return cls(
@@ -93,6 +93,11 @@ class MediaPlan:
     def __post_init__(self) -> None:
         if not 0.001 <= self.ptime <= 1.0:
             raise LocalError("a packet lasts a millisecond to a second", section="RFC 3551 §4.2")
+
+
+def _leads_somewhere(host: str) -> bool:
+    """Whether what a peer calls its address can be sent to."""
+    return is_numeric(host) and not has_zone(host)
 
 
 def prepare(plan: MediaPlan) -> None:

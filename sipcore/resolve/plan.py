@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import accumulate, zip_longest
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.resolve.target import Hop, SocketAddress, Target, Transport, is_numeric
+from sipcore.resolve.target import Hop, SocketAddress, Target, Transport, has_zone, is_numeric
 from sipcore.value import value
 
 MAX_SERVERS = 32
@@ -363,6 +363,9 @@ class Plan:
                 continue
             if not record.port:
                 self._trail.append(f"SRV {service.name} has port 0, which is nobody's (RFC 6335 §6)")
+                continue
+            if has_zone(record.target):
+                self._trail.append(f"SRV {service.name} has {record.target}: a zone means nothing in DNS (RFC 4007 §6)")
                 continue
             why = f"{service.why}, SRV {service.name} {record.priority} {record.weight}, {record.target}"
             servers.append(_Server(service.transport, record.target, record.port, why))

@@ -13,6 +13,8 @@ DEFAULT_PORT = 5060
 """RFC 3261 §19.1.2: UDP, TCP, and SCTP."""
 DEFAULT_TLS_PORT = 5061
 """RFC 3261 §19.1.2: TLS over TCP."""
+MAX_PORT = 65_535
+"""The largest number that a port has (RFC 6335 §6)."""
 MAX_KNOWN = 4096
 """Hosts of which it is remembered whether they are addresses, and how IPv6 addresses are spelled: finding out takes
 longer than sending a datagram."""
@@ -153,12 +155,19 @@ def is_transport(name: str) -> bool:
 
 @lru_cache(MAX_KNOWN)
 def is_numeric(host: str) -> bool:
-    """Whether `host` is an IP address (with a zone after `%` at most) and not a name."""
+    """Whether `host` is an IP address (one of IPv6 with a zone after `%` at most) and not a name."""
     try:
-        ipaddress.ip_address(host.partition("%")[0])
+        ipaddress.ip_address(host)
     except ValueError:
         return False
     return True
+
+
+def has_zone(host: str) -> bool:
+    """Whether there is a zone after an address (RFC 4007 §11). It is the name of an interface of whoever wrote it and
+    means nothing to anybody else (§6), so none is taken from peers or out of DNS.
+    """
+    return "%" in host
 
 
 @lru_cache(MAX_KNOWN)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import SocketAddress
-from sipcore.transports.base import failure_of
+from sipcore.transports.base import failure_of, interface_index
 
 LINUX = sys.platform.startswith("linux")
 
@@ -131,13 +131,6 @@ def sent_from(host: str) -> tuple[tuple[int, int, bytes], ...]:
     host, _, zone = host.partition("%")
     packed = _PKTINFO6.pack(socket.inet_pton(socket.AF_INET6, host), interface_index(zone))
     return ((socket.IPPROTO_IPV6, IPV6_PKTINFO, packed),)
-
-
-def interface_index(zone: str) -> int:
-    """The number of the interface that the zone of a link-local address names; 0 where there is none."""
-    if not zone:
-        return 0
-    return int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
 
 
 def sent_stamp(ancillary: Iterable[tuple[int, int, bytes]]) -> int | None:

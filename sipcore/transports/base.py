@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.resolve.target import Flow, SocketAddress, Transport
+from sipcore.resolve.target import MAX_PORT, Flow, SocketAddress, Transport, has_zone, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
 from sipcore.value import value
 
@@ -24,6 +24,8 @@ by then."""
 MAX_CONNECTIONS = 1024
 """Connections that peers may hold open at once: the usual limit of descriptors of one process."""
 
+MAX_INDEX_DIGITS = 9
+"""Digits of an interface's number that are read: the kernel has 32 bits for it, which hold them all."""
 WILDCARD_IPV4 = "0.0.0.0"  # noqa: S104  # the address that stands for all; nothing is bound to it by default
 WILDCARD_IPV6 = "::"
 
@@ -137,9 +139,15 @@ FAILURES: dict[int, tuple[FailureReason, str]] = {
 """What the kernel's refusals mean. The one table: whatever is not in it counts as unreachable."""
 
 
-def failure_of(error: OSError, where: object) -> TransportFailure:
-    """The failure that an error of the kernel stands for; `where` is what was tried, as in `udp 192.0.2.1:5060`."""
-    reason, text = FAILURES.get(error.errno or 0, (FailureReason.UNREACHABLE, error.strerror or str(error)))
+REFUSALS = (OSError, TypeError, ValueError, OverflowError)
+"""What a socket raises for an address: the kernel's refusals, and Python's own, which come before the kernel has seen
+it. Either is a failure of that address alone."""
+
+
+def failure_of(error: Exception, where: object) -> TransportFailure:
+    """The failure that one of REFUSALS stands for; `where` is what was tried, as in `udp 192.0.2.1:5060`."""
+    number, told = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+    reason, text = FAILURES.get(number or 0, (FailureReason.UNREACHABLE, told or str(error)))
     return TransportFailure(reason, f"{where}: {text}")
 
 
@@ -152,12 +160,30 @@ def socket_address(name: tuple[Any, ...]) -> SocketAddress:
 
 
 def socket_name(address: SocketAddress) -> tuple[Any, ...]:
-    """The tuple that Python's `socket` wants for an address. Raises OSError for a zone that does not exist."""
-    host = address.host
-    if "%" not in host:
-        return (host, address.port)
+    """The tuple that Python's `socket` wants for an address.
+
+    Raises one of REFUSALS for a zone that does not exist, a port beyond all ports, and a name: `socket` would look that
+    up, and have everything wait for it.
+    """
+    host, port = address.host, address.port
+    if not 0 <= port <= MAX_PORT:
+        raise OSError(f"{port} is no port")
+    if not is_numeric(host):
+        raise OSError(f"{host} is no address")
+    if not has_zone(host):
+        return (host, port)
     host, _, zone = host.partition("%")
-    return (host, address.port, 0, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone))
+    return (host, port, 0, interface_index(zone))
+
+
+def interface_index(zone: str) -> int:
+    """The number of the interface that the zone of a link-local address names, 0 for none. Raises one of REFUSALS."""
+    if not zone.isdecimal():
+        return socket.if_nametoindex(zone) if zone else 0
+    index = int(zone) if len(zone) <= MAX_INDEX_DIGITS else 0
+    if not index:
+        raise OSError("no such interface")
+    return index
 
 
 def socket_family(address: SocketAddress) -> socket.AddressFamily:

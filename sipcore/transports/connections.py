@@ -19,6 +19,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import FlowTrace
 from sipcore.transports import tcp
 from sipcore.transports.base import (
+    REFUSALS,
     WILDCARD_IPV4,
     WILDCARD_IPV6,
     Sink,
@@ -304,7 +305,8 @@ class Transports:
         """Open a connection for all who wait for it, and then work it."""
         try:
             connection = await self._connect(hop)
-        except SipError as failure:
+        except (SipError, *REFUSALS) as error:
+            failure = error if isinstance(error, SipError) else failure_of(error, hop)
             self._trace(hop, "failed", failure.message)
             opening.failure = failure.kept()
         else:
@@ -433,7 +435,7 @@ def route_host(where: Hop | Flow) -> str:
         with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
             sock.connect(socket_name(where.remote))
             return socket_address(sock.getsockname()).host
-    except OSError as error:
+    except REFUSALS as error:
         raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
 
 

@@ -14,7 +14,7 @@ from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.framing import MessageFrame, Ping
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
-from sipcore.transports.base import Sink, failure_of, socket_address, socket_family, socket_name
+from sipcore.transports.base import REFUSALS, Sink, failure_of, socket_address, socket_family, socket_name
 from sipcore.transports.layers import Engine, Framing
 
 RECEIVE_SIZE = 64 * 1024
@@ -288,7 +288,7 @@ async def open_socket(hop: Hop) -> socket.socket:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, "") from None
-    except OSError as error:
+    except REFUSALS as error:
         sock.close()
         raise failure_of(error, hop) from error
     except BaseException:

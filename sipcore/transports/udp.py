@@ -22,7 +22,15 @@ from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Stamp
 from sipcore.transports import ancillary as kernel
-from sipcore.transports.base import WILDCARD_IPV4, WILDCARD_IPV6, Sink, failure_of, socket_address, socket_name
+from sipcore.transports.base import (
+    REFUSALS,
+    WILDCARD_IPV4,
+    WILDCARD_IPV6,
+    Sink,
+    failure_of,
+    socket_address,
+    socket_name,
+)
 from sipcore.transports.bindings import Bindings
 from sipcore.value import maker
 
@@ -131,7 +139,7 @@ class UdpSocket:
             self._send_now(data, remote, local, (kernel.STAMPED,) if stamped else ())
         except BlockingIOError:
             self._enqueue(data, remote, local)
-        except OSError:
+        except REFUSALS:
             # It may be an ICMP error that an earlier datagram met, told to whoever uses the socket next: its details
             # are in the error queue, and this datagram was not looked at.
             self._drain_errors()
@@ -182,8 +190,8 @@ class UdpSocket:
             self._send_now(data, remote, local)
         except BlockingIOError:
             self._enqueue(data, remote, local)
-        except OSError as error:
-            if error.errno == errno.ENOBUFS:
+        except REFUSALS as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOBUFS:
                 self.unsent += 1
                 return
             raise failure_of(error, f"udp {remote}") from error

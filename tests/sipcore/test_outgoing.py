@@ -135,6 +135,13 @@ def test_a_contact_needs_a_local_address() -> None:
         contact_for("a", Hop(UDP, BOB))
 
 
+@pytest.mark.parametrize("maddr", ["127.0.0.1%1", "[fe80::1%lo]", "fe80::1%25lo", "::1%" + "9" * 1000])
+def test_a_zone_in_a_uri_leads_nowhere(maddr: str) -> None:
+    with pytest.raises(LocalError, match="has no zone") as caught:
+        target_of(parse_uri(f"sip:a@192.0.2.1;maddr={maddr}", []))
+    assert len(caught.value.message) < 150
+
+
 @pytest.mark.parametrize(
     ("uri", "target", "hop"),
     [

@@ -15,7 +15,7 @@ from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports import ancillary as kernel
 from sipcore.transports.ancillary import SO_TIMESTAMPNS, TIMESPEC
-from sipcore.transports.base import failure_of, socket_address, socket_name
+from sipcore.transports.base import REFUSALS, failure_of, socket_address, socket_name
 from sipcore.transports.udp import MAX_STAMP_AGE, both_clocks
 
 ROOM = 2048
@@ -82,7 +82,7 @@ class Port:
             self._socket.sendto(data, self._sends_as)
         except BlockingIOError:
             raise TransportFailure(FailureReason.UNREACHABLE, f"udp {remote}: the kernel's buffer is full") from None
-        except OSError as error:
+        except REFUSALS as error:
             # It may be what an earlier datagram met, told to whoever uses the port next; its details are in the queue.
             self._drain_errors()
             self._send_again(data, remote, error)
@@ -107,11 +107,11 @@ class Port:
             self._heard_as, self._heard_from = name, socket_address(name)
         self._receive(data, self._heard_from, at, now)
 
-    def _send_again(self, data: bytes, remote: SocketAddress, first: OSError) -> None:
+    def _send_again(self, data: bytes, remote: SocketAddress, first: Exception) -> None:
         try:
             self._socket.sendto(data, socket_name(remote))
-        except OSError as error:
-            full = error.errno in (errno.EAGAIN, errno.ENOBUFS)
+        except REFUSALS as error:
+            full = isinstance(error, OSError) and error.errno in (errno.EAGAIN, errno.ENOBUFS)
             raise failure_of(first if full else error, f"udp {remote}") from error
 
     def _drain_errors(self) -> None:

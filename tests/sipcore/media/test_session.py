@@ -22,6 +22,7 @@ from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.fields import Connection
 from sipcore.sdp.negotiation import agree
 from tests.sipcore.media.talk import ALICE, BOB, EPOCH, EVENTS, Talk, lossy, wire
 
@@ -454,6 +455,21 @@ def test_a_plan_of_two_descriptions() -> None:
     assert plan.events.payload_type == 96
     with pytest.raises(ParseError):
         MediaPlan.of(replace(stream, codecs=()))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1%1", "fe80::1%1", "fe80::1%lo", "%1", "sip.example.com"])
+def test_a_peers_address_is_one_that_means_the_same_here(address: str) -> None:
+    there = SessionDescription.parse(
+        f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+        f"m=audio 4000 RTP/AVP 8\r\na=rtcp:4001 IN IP4 {address}\r\n",
+        [],
+    )
+    here = audio_description(address="192.0.2.1", port=5000, session_id=1, session_version=1, codecs=[PCMA])
+    (stream,) = agree(here, there)
+    assert stream is not None
+    assert MediaPlan.of(stream).remote_rtcp is None
+    with pytest.raises(ParseError):
+        MediaPlan.of(replace(stream, connection=Connection.of(address)))
 
 
 def test_where_media_goes_is_not_known_yet() -> None:

@@ -322,6 +322,14 @@ def test_a_port_of_0_is_passed_over() -> None:
     assert "SRV _sip._tcp.a.test has port 0, which is nobody's (RFC 6335 §6)" in plan.trail
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1%1", "fe80::1%lo", "fe80::1%2"])
+def test_a_zone_in_dns_is_passed_over(host: str) -> None:
+    zone = Zone(f"_sip._tcp.a.test SRV 0 0 5060 {host}\n_sip._tcp.a.test SRV 9 0 5070 b.test\nb.test A 192.0.2.9")
+    plan = solve(Target("a.test", transport=TCP), zone)
+    assert places(plan) == ["tcp 192.0.2.9:5070"]
+    assert f"SRV _sip._tcp.a.test has {host}: a zone means nothing in DNS (RFC 4007 §6)" in plan.trail
+
+
 def test_srv_that_lead_nowhere_are_told() -> None:
     zone = Zone("_sip._udp.a.test SRV 0 0 5060 gone.test\na.test A 192.0.2.9")
     plan = solve(Target("a.test", transport=UDP), zone)

@@ -79,6 +79,8 @@ def test_a_target(target: Target, text: str, numeric: bool) -> None:
     assert (str(target), target.is_numeric) == (text, numeric)
 
 
-@pytest.mark.parametrize("host", ["", "1.2.3", "1.2.3.4.5", "::g", "a.test", "[::1]", "256.1.1.1"])
+@pytest.mark.parametrize(
+    "host", ["", "1.2.3", "1.2.3.4.5", "::g", "a.test", "[::1]", "256.1.1.1", "1.2.3.4%1", "::1%", "%1"]
+)
 def test_what_is_no_address(host: str) -> None:
     assert not is_numeric(host)

@@ -4,10 +4,12 @@ import errno
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipcore.errors import FailureReason
-from sipcore.resolve.target import SocketAddress
-from sipcore.transports.base import TlsConfig, failure_of, socket_address, socket_family, socket_name
+from sipcore.resolve.target import SocketAddress, is_numeric
+from sipcore.transports.base import REFUSALS, TlsConfig, failure_of, socket_address, socket_family, socket_name
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,38 @@ def test_addresses_of_sockets(name: tuple[object, ...], address: SocketAddress) 
     assert socket_address(name) == address
     assert socket_address(socket_name(address)) == address
     assert socket_family(address) == (socket.AF_INET6 if len(name) == 4 else socket.AF_INET)
+
+
+ODD = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(["1", "lo", "9" * 5000, "\0"])
+HOSTS = st.sampled_from(["", "127.0.0.1", "::1", "fe80::1", "localhost", "a" * 300, "::ffff:127.0.0.1"])
+
+
+@given(HOSTS | ODD, st.just("") | ODD, st.integers(-2, 3) | st.integers(65_530, 2**40))
+def test_whatever_is_no_address_is_refused_as_the_kernel_refuses(host: str, zone: str, port: int) -> None:
+    address = SocketAddress(f"{host}%{zone}" if zone else host, port)
+    refused = ""
+    try:
+        name = socket_name(address)
+        with socket.socket(socket_family(address), socket.SOCK_DGRAM) as sock:
+            sock.bind(name)  # looks the address over as sending does, and sends nothing
+    except REFUSALS as error:
+        refused = failure_of(error, address).message
+    assert refused.startswith(str(address)) or (is_numeric(address.host) and 0 <= port <= 65_535)
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        (SocketAddress("127.0.0.1", 65_536), "65536 is no port"),
+        (SocketAddress("127.0.0.1%1", 9), "127.0.0.1%1 is no address"),
+        (SocketAddress("localhost", 9), "localhost is no address"),
+        (SocketAddress("fe80::1%0", 9), "no such interface"),
+        (SocketAddress("fe80::1%4294967296", 9), "no such interface"),
+    ],
+)
+def test_why_an_address_is_none(address: SocketAddress, problem: str) -> None:
+    with pytest.raises(OSError, match=problem):
+        socket_name(address)
 
 
 def test_the_key_is_not_shown() -> None:

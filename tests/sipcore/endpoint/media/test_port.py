@@ -149,8 +149,23 @@ async def test_the_error_of_one_packet_does_not_stop_the_next() -> None:
     port.close()
 
 
+@pytest.mark.parametrize("error", [TypeError, ValueError, OverflowError])
+async def test_what_python_refuses_fails_that_packet_alone(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: SocketAddress) -> tuple[str, int]:
+        raise error("no address")
+
+    with closing(Heard().port()) as port:
+        monkeypatch.setattr("sipcore.endpoint.media.port.socket_name", refuse)
+        with pytest.raises(TransportFailure, match="no address"):
+            port.send(PACKET, SocketAddress(HOST, 9))
+
+
 async def test_what_the_kernel_refuses() -> None:
     port = Heard().port()
+    with pytest.raises(TransportFailure, match="65536 is no port"):  # that of RTCP beside the last one
+        port.send(PACKET, SocketAddress(HOST, 65_536))
     with pytest.raises(TransportFailure):
         port.send(bytes(70_000), SocketAddress(HOST, 9))
     with pytest.raises(TransportFailure):
