@@ -262,7 +262,7 @@ class Stack:
 
     def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
         """A connection ended: what waits for an answer on it will not get one."""
-        self._transactions.unreachable(flow.remote, failure, now, flow.transport)
+        self._transactions.flow_failed(flow, failure, now)
         self._settle(now)
 
     def garbage(self, data: bytes, flow: Flow, failure: TransportFailure, now: float) -> None:

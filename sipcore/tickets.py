@@ -14,7 +14,7 @@ from sipcore.message.method import ACK
 from sipcore.message.parser import parse_message
 from sipcore.outgoing import SERVICE_UNAVAILABLE, Order, OutgoingRequest, is_secured
 from sipcore.resolve.plan import Result
-from sipcore.resolve.target import Flow, Hop
+from sipcore.resolve.target import Flow, Hop, goes_over
 from sipcore.tokens import Tokens
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey
@@ -136,12 +136,11 @@ class Tickets:
 
         That is the one whose branch it has, or else the only one that waits there: of several it says nothing.
         """
-        place = (flow.transport, flow.remote)
         waiting = [
             outgoing.key
             for outgoing in self._requests.values()
             if outgoing.key and outgoing.hop and not outgoing.heard
-            if (outgoing.hop.transport, outgoing.hop.remote) == place
+            if goes_over(outgoing.hop, flow)
         ]
         text = garbage.lower()
         named = [key for key in waiting if key.branch.encode() in text]

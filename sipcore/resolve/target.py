@@ -148,6 +148,15 @@ class Target:
         return f"{scheme}:{host}{port}{transport}"
 
 
+def goes_over(to: Hop | Flow, flow: Flow) -> bool:
+    """Whether what is sent to a prepared hop goes over `flow`: several connections may lead to one peer, each from a
+    local address of its own. Datagrams come back whichever way the peer takes.
+    """
+    if to.transport is not flow.transport or to.remote != flow.remote:
+        return False
+    return to.local == flow.local or not flow.transport.reliable
+
+
 def is_transport(name: str) -> bool:
     """Whether a URI's transport parameter names a transport that this side has."""
     return name.upper() in Transport.__members__

@@ -13,7 +13,7 @@ from sipcore.message.build import Fields, cancel_for
 from sipcore.message.headers import Headers, headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, goes_over
 from sipcore.trace import TransitionTrace
 from sipcore.transactions import client, invite_client, invite_server, server
 from sipcore.transactions.alarms import LEEWAY, Alarms
@@ -187,12 +187,16 @@ class TransactionLayer:
         if transaction is not None:
             self._step(transaction, transaction.program.transport_error, now, TransactionFailed(key, failure))
 
-    def unreachable(
-        self, remote: SocketAddress, failure: TransportFailure, now: float, transport: Transport = Transport.UDP
-    ) -> None:
-        """Nothing gets to `remote`: ICMP says so, or its connection broke. Fails what is being sent there (§18.4)."""
+    def unreachable(self, remote: SocketAddress, failure: TransportFailure, now: float) -> None:
+        """ICMP says that datagrams do not get to `remote`. Fails what is being sent there (§18.4)."""
         for transaction in list(self._towards.get(remote.host, ())):
-            if transaction.to.transport is transport and transaction.to.remote == remote:
+            if transaction.to.transport is Transport.UDP and transaction.to.remote == remote:
+                self.transport_failed(transaction.key, failure, now)
+
+    def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
+        """A connection broke. Fails what is being sent over it, and not what goes over others to the same peer."""
+        for transaction in list(self._towards.get(flow.remote.host, ())):
+            if goes_over(transaction.to, flow):
                 self.transport_failed(transaction.key, failure, now)
 
     def receive(self, message: Request | Response, flow: Flow, now: float) -> None:

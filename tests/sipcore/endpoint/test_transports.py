@@ -17,7 +17,7 @@ from sipcore.sdp.build import SDP
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
 
-UDP, TCP, WS, WSS = Transport.UDP, Transport.TCP, Transport.WS, Transport.WSS
+UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
 ANYWHERE = SocketAddress("0.0.0.0", 0)
 LOOPBACK = SocketAddress("127.0.0.1", 0)
 NAME = "localhost"
@@ -159,3 +159,36 @@ async def test_rport_is_asked_for_and_filled_in() -> None:
     assert exchange.hop.local is not None
     assert exchange.response.via.rport == exchange.hop.local.port
     assert exchange.response.via.received == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("transport", "differs"), [(TLS, "tls_name"), (WS, "path"), (TCP, "local")])
+async def test_a_connection_that_ends_takes_no_request_on_another_one_along(transport: Transport, differs: str) -> None:
+    quiet = EndpointConfig(transports=TransportConfig(tls=TlsConfig(verify=False)))
+    async with open_endpoint(serving(transport)) as server, open_endpoint(quiet) as client:
+        address = server.transports.local_address(transport)
+        assert address is not None
+        named = {
+            "tls_name": ("a.example", "b.example"),
+            "path": ("/a", "/b"),
+            "local": (SocketAddress("127.0.0.2", 0), SocketAddress("127.0.0.3", 0)),
+        }
+        first, second = (replace(Hop(transport, address), **{differs: name}) for name in named[differs])  # type: ignore[arg-type]
+        _, over_first = await ask(client, server, first)
+        answers: list[int] = []
+
+        async def wait_for_answer() -> None:
+            exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=second)
+            answers.append(exchange.response.status)
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait_for_answer)
+                pending = await server.incoming().receive()
+                assert isinstance(pending, IncomingRequest)
+                assert pending.flow.remote != over_first.flow.remote
+                ended = trio.Event()
+                client.watch_flows(lambda _: ended.set())
+                server.transports.close(over_first.flow)
+                await ended.wait()
+                pending.respond(200)
+        assert answers == [200]

@@ -118,7 +118,10 @@ class Books:
             self.layer.reroute(list(self.servers)[number % len(self.servers)], hop())
 
     def unreachable(self) -> None:
-        self.layer.unreachable(REMOTE, ERROR, self.rig.now, self.rig.transport)
+        if self.rig.transport is Transport.UDP:
+            self.layer.unreachable(REMOTE, ERROR, self.rig.now)
+        else:
+            self.layer.flow_failed(flow(self.rig.transport), ERROR, self.rig.now)
 
     def pass_time(self, seconds: float) -> None:
         self.read(self.rig.advance(self.rig.now + seconds))

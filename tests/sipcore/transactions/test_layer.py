@@ -5,7 +5,7 @@ import pytest
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
-from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import TransitionTrace
 from sipcore.transactions.effects import (
     AckReceived,
@@ -27,6 +27,7 @@ from tests.sipcore.transactions.rig import BRANCH, REMOTE, Rig, answer, flow, ho
 
 KEY = ClientKey(BRANCH.lower(), "OPTIONS")
 ERROR = TransportFailure(FailureReason.REFUSED, "nothing listens there")
+LOCAL_ENDS = [("192.0.2.1", 40000), ("192.0.2.1", 40001), ("192.0.2.9", 40000)]
 OLD_VIA = "SIP/2.0/UDP 192.0.2.2"
 
 
@@ -66,7 +67,7 @@ def test_a_request_may_go_out_on_a_flow() -> None:
     (transmit,) = rig.take()
     assert isinstance(transmit, Transmit)
     assert transmit.to == flow(Transport.TCP)
-    rig.layer.unreachable(REMOTE, ERROR, 0, Transport.TCP)
+    rig.layer.flow_failed(flow(Transport.TCP), ERROR, 0)
     assert names(rig.take()) == ["TransactionFailed", "Terminated"]
 
 
@@ -339,9 +340,22 @@ def test_icmp_fails_what_is_being_sent_there_and_nothing_else() -> None:
     assert failed == [ClientKey("z9hg4bk-1", "OPTIONS"), ClientKey("z9hg4bk-2", "OPTIONS")]
     rig.layer.unreachable(REMOTE, ERROR, 1)
     assert rig.take() == []
-    rig.layer.unreachable(REMOTE, ERROR, 1, Transport.TCP)
+    rig.layer.flow_failed(flow(Transport.TCP), ERROR, 1)
     assert names(rig.take()) == ["TransactionFailed", "Terminated"]
     assert len(rig.layer) == 3
+
+
+def test_a_connection_that_breaks_takes_no_other_one_along() -> None:
+    rig = Rig()
+    flows = [Flow(Transport.TCP, SocketAddress(host, port), REMOTE) for host, port in LOCAL_ENDS]
+    for number, each in enumerate(flows):
+        rig.layer.send_request(request(branch=f"z9hG4bK-{number}"), each.hop, 0)
+    rig.take()
+    for number, each in enumerate(flows):
+        rig.layer.flow_failed(each, ERROR, 1)
+        failed = [effect.key for effect in rig.take() if isinstance(effect, TransactionFailed)]
+        assert failed == [ClientKey(f"z9hg4bk-{number}", "OPTIONS")]
+    rig.assert_empty()
 
 
 @pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
