@@ -119,7 +119,7 @@ class OutgoingRequest:
         self.request, self._has_credentials = request, True
         self._too_large_for = hop.remote
         why = f"more than {MAX_DATAGRAM} bytes; {hop.why}"
-        self.hops[:0] = [Hop(Transport.TCP, hop.remote, tls_name=hop.tls_name, why=why), hop]
+        self.hops[:0] = [Hop(Transport.TCP, hop.remote, self._chosen_local(), tls_name=hop.tls_name, why=why), hop]
 
     def answer(self, challenge: Response, hop: Hop, tokens: Tokens) -> bool:
         """Take what a 401 or 407 from `hop` asks for into the request; if False, `auth_error` may tell why not."""
@@ -135,6 +135,11 @@ class OutgoingRequest:
             request = request.with_header("CSeq", CSeq(numbers.next(), request.method))
         self.request, self._has_credentials = request, True
         return True
+
+    def _chosen_local(self) -> SocketAddress | None:
+        """Where the owner has it leave from, by whatever transport."""
+        target = self.order.target
+        return SocketAddress(target.local.host, 0) if isinstance(target, Hop) and target.local is not None else None
 
     def avoid(self, busy: Hop) -> bool:
         """Leave out what is at the address that sent a 503 (RFC 3263 §4.3); whether another hop is left."""

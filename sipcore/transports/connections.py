@@ -53,7 +53,8 @@ MAX_ENDED = 256
 UDP = Transport.UDP
 """Under a name of its own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _make_hop = maker(Hop)
-_TargetKey = tuple[Transport, SocketAddress, str | None, str]
+_PeerKey = tuple[Transport, SocketAddress, str | None, str]
+_TargetKey = tuple[_PeerKey, str | None]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
 
 
@@ -146,7 +147,8 @@ class Transports:
         For UDP that is the address the kernel routes from and the port of the bound socket; a socket is bound where
         there is none yet. For streams the connection is opened, or the open one to the same transport, address, name
         and path reused; when several wait for one connection, one is opened. A `local` that the hop has already is
-        kept: its host is where datagrams and connections leave from. Raises TransportFailure, and LocalError when the
+        kept: its host is where datagrams and connections leave from. Whoever has none gets what the kernel chooses,
+        and no connection for which somebody else chose. Raises TransportFailure, and LocalError when the
         configuration of TLS or WebSocket is unusable.
         """
         ready = self.prepared(hop)
@@ -211,8 +213,11 @@ class Transports:
             return _session_of(connection)
         if isinstance(where, Flow):
             return self._ended.get(where)
-        wanted = self._key(where)
-        return next((self._ended[flow] for flow in reversed(self._ended) if self._key(flow.hop) == wanted), None)
+        peer, host = self._key(where)
+        for flow in reversed(self._ended):
+            if self._key(flow.hop)[0] == peer and host in (None, flow.local.host):
+                return self._ended[flow]
+        return None
 
     # UDP
 
@@ -278,10 +283,7 @@ class Transports:
         else:
             found = connection is not None and self._leads_to(connection, where)
             if not found:
-                connection = self._by_target.get(self._key(where))
-                found = where.local is None or (
-                    connection is not None and connection.flow.local.host == where.local.host
-                )
+                connection, found = self._by_target.get(self._key(where)), True
         return connection if found and connection is not None and connection.usable else None
 
     def _leads_to(self, connection: tcp.Connection, hop: Hop) -> bool:
@@ -290,9 +292,9 @@ class Transports:
         return hop.tls_name in (None, opened.tls_name) and (not hop.path or self._key(hop) == self._key(opened))
 
     def _key(self, hop: Hop) -> _TargetKey:
-        """What makes one connection do for two hops."""
+        """What makes one connection do for two hops: the local host among it, None where nobody has chosen one."""
         path = hop.path or self.config.ws.path if hop.transport.websocket else ""
-        return hop.transport, hop.remote, hop.tls_name, path
+        return (hop.transport, hop.remote, hop.tls_name, path), hop.local.host if hop.local is not None else None
 
     def _connection(self, where: Hop | Flow) -> tcp.Connection:
         connection = self._find(where)
@@ -316,6 +318,7 @@ class Transports:
             opening.done.set()
         if opening.local is not None:
             self._by_target[key] = connection
+            self._by_target.setdefault(self._key(connection.hop), connection)  # for whoever wants what was chosen
             await self._work(connection)
 
     async def _connect(self, hop: Hop) -> tcp.Connection:
@@ -369,10 +372,11 @@ class Transports:
         try:
             await connection.run()
         finally:
-            key = self._key(connection.hop)
             self._by_addresses.pop((flow.transport, flow.local, flow.remote), None)
-            if self._by_target.get(key) is connection:
-                del self._by_target[key]
+            peer, local = self._key(connection.hop)
+            for key in ((peer, local), (peer, None)):
+                if self._by_target.get(key) is connection:
+                    del self._by_target[key]
             self._handshakes.keep(connection.engine)
             session = _session_of(connection)
             if session is not None:

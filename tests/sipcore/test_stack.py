@@ -27,7 +27,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack, StackConfig
 from sipcore.trace import DiscardTrace, Stamp
 from sipcore.transactions.effects import Transmit
@@ -256,6 +256,21 @@ def test_a_large_request_falls_back_to_udp() -> None:
     stack.resolved(ticket, replace(again, local=ALICE), 0.0)
     (sent,) = [output for output in stack.drain() if isinstance(output, Transmit)]
     assert b"SIP/2.0/UDP" in sent.data
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"), [(None, None), (SocketAddress("192.0.2.77", 5062), SocketAddress("192.0.2.77", 0))]
+)
+def test_a_large_request_leaves_from_where_its_owner_wants_it_to(
+    chosen: SocketAddress | None, kept: SocketAddress | None
+) -> None:
+    stack = Wire().alice.stack
+    order = Order(Wire().request("OPTIONS", b"x" * 1400, "text/plain"), Hop(Transport.UDP, BOB, chosen))
+    ticket = stack.request(order, 0.0)
+    (udp,) = prepared_hops(stack)
+    stack.resolved(ticket, replace(udp, local=chosen or ALICE), 0.0)
+    (tcp,) = prepared_hops(stack)
+    assert (tcp.transport, tcp.local) == (Transport.TCP, kept)
 
 
 def test_a_busy_server_is_not_asked_again_over_udp() -> None:

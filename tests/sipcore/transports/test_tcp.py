@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from dataclasses import replace
 
 import pytest
 import trio
@@ -66,6 +67,37 @@ async def test_who_waits_at_once_shares_a_connection(recorder: Recorder, peer: P
         assert len(hops) == 5
         assert len({hop.local for hop in hops}) == 1
         assert recorder.events() == ["opened"]
+
+
+async def test_each_local_address_has_a_connection_of_its_own(recorder: Recorder, peer: Peer) -> None:
+    hosts = ["127.0.0.2", "127.0.0.3", None, "127.0.0.2", None, "127.0.0.3"]
+    async with open_transports(TransportConfig(), recorder) as client:
+        ready: dict[str | None, set[SocketAddress | None]] = {host: set() for host in hosts}
+
+        async def prepare(host: str | None) -> None:
+            local = SocketAddress(host, 0) if host else None
+            ready[host].add((await client.prepare(replace(peer.hop, local=local))).local)
+
+        async with trio.open_nursery() as nursery:  # side by side
+            for host in hosts:
+                nursery.start_soon(prepare, host)
+        for host in hosts:  # and one after the other
+            await prepare(host)
+        assert recorder.events() == ["opened"] * 3
+        for host, ends in ready.items():
+            (local,) = ends
+            assert local is not None
+            assert local.host == (host or "127.0.0.1")
+
+
+async def test_what_the_kernel_chose_does_for_who_wants_the_same(recorder: Recorder, peer: Peer) -> None:
+    async with open_transports(TransportConfig(), recorder) as client:
+        chosen = await client.prepare(peer.hop)
+        assert client.prepared(replace(peer.hop, local=SocketAddress("127.0.0.1", 0))) == chosen
+        client.close(chosen)
+        await recorder.until(lambda: "closed" in recorder.events())
+        assert client.prepared(peer.hop) is None
+        assert client.prepared(replace(peer.hop, local=SocketAddress("127.0.0.1", 0))) is None
 
 
 async def test_one_who_gives_up_waiting_does_not_stop_the_others(recorder: Recorder, peer: Peer) -> None:
