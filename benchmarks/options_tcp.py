@@ -59,6 +59,9 @@ class Client:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:  # noqa: ARG002
         raise failure
 
+    def is_awaited(self, flow: Flow) -> bool:
+        return self.layer.is_awaited(flow)
+
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:  # noqa: ARG002
         raise failure
 

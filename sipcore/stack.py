@@ -265,6 +265,10 @@ class Stack:
         self._transactions.flow_failed(flow, failure, now)
         self._settle(now)
 
+    def is_awaited(self, flow: Flow) -> bool:
+        """Whether a transaction over this connection is not over yet: it should last as long as that (RFC 3261 §18)."""
+        return self._transactions.is_awaited(flow)
+
     def garbage(self, data: bytes, flow: Flow, failure: TransportFailure, now: float) -> None:
         """Take `data`, which is no SIP, for the answer of whoever is at the other end of `flow`, where none has come.
 

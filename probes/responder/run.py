@@ -420,6 +420,10 @@ class _Silence:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """Nothing waits for anything."""
 
+    def is_awaited(self, flow: Flow) -> bool:  # noqa: ARG002  # a Sink
+        """Nothing is under way."""
+        return False
+
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """Nothing was sent."""
 

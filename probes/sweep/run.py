@@ -224,6 +224,10 @@ class Sweep:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """`Sink`: never called, as there are no connections."""
 
+    def is_awaited(self, flow: Flow) -> bool:  # noqa: ARG002  # a Sink
+        """`Sink`: never called, as there are no connections."""
+        return False
+
     def trace(self, record: TraceRecord) -> None:
         """`Sink`: never called, as there are no connections."""
 

@@ -103,6 +103,10 @@ class Loop:
         for watcher in tuple(self._flow_watchers):
             watcher(flow)
 
+    def is_awaited(self, flow: Flow) -> bool:
+        """Whether a connection is needed still."""
+        return self.stack.is_awaited(flow)
+
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP came back."""
         self.stack.unreachable(remote, failure, self._clock())

@@ -199,6 +199,10 @@ class TransactionLayer:
             if goes_over(transaction.to, flow):
                 self.transport_failed(transaction.key, failure, now)
 
+    def is_awaited(self, flow: Flow) -> bool:
+        """Whether a transaction, of a client or a server, goes over this connection and is not over yet."""
+        return any(goes_over(transaction.to, flow) for transaction in self._transactions.values())
+
     def receive(self, message: Request | Response, flow: Flow, now: float) -> None:
         """A message came over `flow`. Raises ParseError when it lacks what `message.require` demands of it."""
         if isinstance(message, Request):

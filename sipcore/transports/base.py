@@ -16,8 +16,8 @@ from sipcore.value import value
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for each UDP socket: some 2 s of 2,000 messages a second. The kernel caps it."""
 IDLE_TIMEOUT = 300.0
-"""Seconds without a message after which a connection is closed here: longer than an INVITE rings without a word
-(RFC 3261 §16.6 step 11 has proxies wait for more than three minutes)."""
+"""Seconds without a message, and with no transaction under way, after which a connection is closed here: longer than
+an INVITE rings without a word (RFC 3261 §16.6 step 11 has proxies wait for more than three minutes)."""
 CONNECT_TIMEOUT = 10.0
 """Seconds for a connection, the handshakes of TLS and WebSocket included: four SYNs at 0, 1, 3 and 7 s have been sent
 by then."""
@@ -110,6 +110,9 @@ class Sink(Protocol):
 
         For UDP: keep-alives show that the way is another one, or that nobody is there (RFC 5626 §4.4.2).
         """
+
+    def is_awaited(self, flow: Flow) -> bool:
+        """Whether something is under way over a connection, so that it is not closed for being idle."""
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""

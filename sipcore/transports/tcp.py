@@ -94,15 +94,32 @@ class Connection:
         """Read and write until the connection ends, then report why and close the socket."""
         self._extend()
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write)
-                    await self._read()
-                    nursery.cancel_scope.cancel()
+            await self._work()
+            while self._is_kept():
+                self._scope = trio.CancelScope()
+                self._extend()
+                await self._work()
             if self._failure is None and not self._closing:
-                self._failure = self._expiry()
+                text = f"{self.hop}: closed here, idle for {self._idle_timeout:g} s"
+                self._failure = self._overdue() or TransportFailure(FailureReason.CLOSED, text)
         finally:
             self._finish()
+
+    async def _work(self) -> None:
+        """Read and write until the connection ends or its deadline has come, which loses nothing."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read()
+                nursery.cancel_scope.cancel()
+
+    def _is_kept(self) -> bool:
+        """Whether it goes on after its deadline: something is under way, which it has to last for (RFC 3261 §18), and
+        the peer is not to blame for the silence.
+        """
+        if self._failure is not None or self._closing or self._unsent or self._overdue() is not None:
+            return False
+        return self._sink.is_awaited(self.flow)
 
     def _check(self) -> None:
         if not self.usable:
@@ -143,7 +160,8 @@ class Connection:
     async def _read(self) -> None:
         """Read until the connection ends, and keep why it did."""
         try:
-            await self._take_untrusted(self._early)
+            early, self._early = self._early, b""
+            await self._take_untrusted(early)
             while self.usable:
                 await trio.lowlevel.wait_readable(self._socket)
                 try:
@@ -170,12 +188,14 @@ class Connection:
             self._fail(failure)
 
     async def _take_untrusted(self, data: bytes) -> None:
-        """Take plain bytes, so many at a time that other tasks get their turn in between."""
+        """Take plain bytes, so many at a time that other tasks get their turn in between; all of them, even if the
+        deadline comes meanwhile.
+        """
         turn = self._framing.turn
         stamp = Stamp(trio.current_time())
         self._take_turn_untrusted(data[:turn], stamp)
         for begin in range(turn, len(data), turn):
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.cancel_shielded_checkpoint()
             self._take_turn_untrusted(data[begin : begin + turn], stamp)
 
     def _take_turn_untrusted(self, data: bytes, stamp: Stamp) -> None:
@@ -260,8 +280,8 @@ class Connection:
         if not 0 <= deadline - self._scope.deadline <= slack:
             self._scope.deadline = deadline
 
-    def _expiry(self) -> TransportFailure:
-        """Why the deadline ended the connection."""
+    def _overdue(self) -> TransportFailure | None:
+        """What the peer owes and did not give in time."""
         now = trio.current_time()
         if self._pong_due is not None and now >= self._pong_due:
             return TransportFailure(
@@ -271,7 +291,7 @@ class Connection:
             return TransportFailure(
                 FailureReason.TIMED_OUT, f"{self.hop}: a message was begun and not ended", section="RFC 3261 §18.3"
             )
-        return TransportFailure(FailureReason.CLOSED, f"{self.hop}: closed here, idle for {self._idle_timeout:g} s")
+        return None
 
 
 async def open_socket(hop: Hop) -> socket.socket:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
@@ -23,6 +24,12 @@ LOOPBACK = SocketAddress("127.0.0.1", 0)
 NAME = "localhost"
 
 CERTIFICATE, KEY = self_signed([NAME])
+
+
+@pytest.fixture
+def patient_clock() -> MockClock:
+    """A clock that jumps to the next deadline once nothing happened for 50 ms; loopback sockets need one of them."""
+    return MockClock(autojump_threshold=0.05)
 
 
 def serving(transport: Transport, address: SocketAddress = LOOPBACK) -> EndpointConfig:
@@ -159,6 +166,31 @@ async def test_rport_is_asked_for_and_filled_in() -> None:
     assert exchange.hop.local is not None
     assert exchange.response.via.rport == exchange.hop.local.port
     assert exchange.response.via.received == "127.0.0.1"
+
+
+@pytest.mark.parametrize("waits", ["client", "server"])
+async def test_a_connection_lasts_as_long_as_what_goes_over_it(waits: str, patient_clock: MockClock) -> None:
+    """RFC 3261 §18: at least for the longest that a transaction takes."""
+    listening = TransportConfig(bind=((TCP, LOOPBACK),))
+    brief = TransportConfig(idle_timeout=1.0)
+    serves = EndpointConfig(takes_incoming=True, transports=listening)
+    if waits == "server":
+        serves = replace(serves, transports=replace(listening, idle_timeout=1.0))
+    asks = EndpointConfig(transports=brief if waits == "client" else TransportConfig())
+    async with open_endpoint(serves) as server, open_endpoint(asks) as client, trio.open_nursery() as nursery:
+        ended = trio.Event()
+        client.watch_flows(lambda _: ended.set())
+
+        async def answer() -> None:
+            incoming = await server.incoming().receive()
+            assert isinstance(incoming, IncomingRequest)
+            await trio.sleep(20)
+            incoming.respond(200)
+
+        nursery.start_soon(answer)
+        exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=at(server, TCP))
+        assert exchange.response.status == 200
+        await ended.wait()  # there is nothing to wait for any more
 
 
 @pytest.mark.parametrize(("transport", "differs"), [(TLS, "tls_name"), (WS, "path"), (TCP, "local")])

@@ -41,6 +41,8 @@ class Recorder:
     messages: list[Received] = field(default_factory=list)
     ended: list[tuple[Flow, TransportFailure]] = field(default_factory=list)
     lost: list[tuple[SocketAddress, TransportFailure]] = field(default_factory=list)
+    awaited: set[Flow] = field(default_factory=set)
+    """Connections that something is under way over."""
     traces: list[FlowTrace] = field(default_factory=list)
     changed: trio.Event = field(default_factory=trio.Event)
 
@@ -55,6 +57,9 @@ class Recorder:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         self.ended.append((flow, failure))
         self.wake()
+
+    def is_awaited(self, flow: Flow) -> bool:
+        return flow in self.awaited
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         self.lost.append((remote, failure))

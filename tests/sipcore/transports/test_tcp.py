@@ -169,6 +169,39 @@ async def test_an_unanswered_ping_ends_it(recorder: Recorder, peer: Peer, patien
                 client.ping(flow)
 
 
+async def test_a_connection_that_is_needed_is_not_closed_for_being_idle(
+    recorder: Recorder, peer: Peer, patient_clock: MockClock
+) -> None:
+    recorder.patience = LONG
+    async with open_transports(TransportConfig(idle_timeout=10.0), recorder) as client:
+        flow, stream = await flow_to(client, peer, recorder)
+        recorder.awaited.add(flow)
+        async with stream:
+            for number in range(1, 4):
+                await trio.sleep(100)
+                client.send(flow, OPTIONS)
+                assert await receive_exactly(stream, len(OPTIONS)) == OPTIONS
+                await stream.send_all(OK)
+                assert (await recorder.message(number)).flow == flow
+            assert recorder.ended == []
+            recorder.awaited.clear()
+            begin = trio.current_time()
+            _, failure = await recorder.end()
+            assert "idle for 10 s" in failure.message
+            assert trio.current_time() - begin <= 10.1
+
+
+async def test_who_is_stalled_is_not_waited_for(recorder: Recorder, peer: Peer, patient_clock: MockClock) -> None:
+    recorder.patience = LONG
+    async with open_transports(TransportConfig(idle_timeout=20.0), recorder) as client:
+        flow, stream = await flow_to(client, peer, recorder)
+        recorder.awaited.add(flow)
+        async with stream:
+            await stream.send_all(OPTIONS[:-3])
+            _, failure = await recorder.end()
+            assert "a message was begun and not ended" in failure.message
+
+
 async def test_an_idle_connection_is_closed(recorder: Recorder, peer: Peer, patient_clock: MockClock) -> None:
     recorder.patience = LONG
     async with open_transports(TransportConfig(idle_timeout=160.0), recorder) as client:
