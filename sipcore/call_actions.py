@@ -111,6 +111,13 @@ class CallActions:
             self._unwatch(call, ticket)
         self._tickets.forget(ticket)
 
+    def drop(self, ticket: int, now: float) -> None:
+        """Neither the owner nor the dialog is to learn what becomes of a request."""
+        key = self._tickets.key_of(ticket)
+        if key is not None:
+            self._transactions.abandon(key, now)
+        self.transaction_over(ticket)
+
     def server_transaction_over(self, call: ReceivedCall) -> None:
         """The server transaction of a call's INVITE is gone, which may have been all that kept the call."""
         call.machine.invite_over()
@@ -181,11 +188,18 @@ class CallActions:
             case Failed(response, failure):
                 unanswered = call.auth_error if isinstance(call, PlacedCall) else None
                 outputs.append(CallFailed(number, response, failure or unanswered))
-                call.over = True
+                self._end(call, now)
             case Ended(reason, request):
                 outputs.append(CallEnded(number, reason, request))
-                call.over = True
-                self._cancel_changes(call, now)
+                self._end(call, now)
+
+    def _end(self, call: Call, now: float) -> None:
+        """The end of a call was told: what still goes on in it comes to an end as well."""
+        call.over = True
+        self._cancel_changes(call, now)
+        for ticket in call.tickets:
+            if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):
+                self.drop(ticket, now)
 
     def _replace(self, call: Call, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""

@@ -148,6 +148,10 @@ class CallBook:
         self.by_ticket[ticket] = (call, purpose)
         call.tickets = (*call.tickets, ticket)
 
+    def give_up(self, call: Call, ticket: int) -> None:
+        """Nobody waits for the answer to that request any more, but for the dialog."""
+        self.by_ticket[ticket] = (call, Purpose.GIVEN_UP)
+
     def unwatch(self, call: Call, ticket: int) -> None:
         """Find the call by that request no more."""
         self.by_ticket.pop(ticket, None)

@@ -97,6 +97,24 @@ class Calls:
         call.referring = call.referring or method == REFER
         return ticket
 
+    def abandon(self, ticket: int, now: float) -> bool:
+        """Its owner gives up on a request; False for one outside of any call.
+
+        One that was sent inside a dialog is still waited for here: a 481, a 408 or silence says that the dialog is gone
+        (RFC 3261 §12.2.1.2), whether the owner wants to know the rest or not. Raises LocalError for what a call sends
+        by itself.
+        """
+        if not self.owns(ticket):
+            return False
+        call, purpose = self._book.by_ticket.get(ticket, (None, None))
+        if call is None or purpose not in (Purpose.OTHER, Purpose.GIVEN_UP):
+            raise LocalError("a call gives up itself on what it sends; use hang_up()", section="RFC 3261 §9.1")
+        if call.over or not self._tickets.give_up(ticket):
+            self._actions.drop(ticket, now)
+        else:
+            self._book.give_up(call, ticket)
+        return True
+
     def hang_up(self, number: int, now: float, fields: Fields = ()) -> None:
         """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone."""
         call = self._book.by_number.get(number)

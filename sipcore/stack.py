@@ -124,11 +124,16 @@ class Stack:
         return ticket
 
     def abandon(self, ticket: int, now: float) -> None:
-        """Give up on a request: nothing more is told about it, and nothing repeated."""
-        key = self._tickets.key_of(ticket)
-        if key is not None:
-            self._transactions.abandon(key, now)
-        self._tickets.forget(ticket)
+        """Give up on a request: nothing more is told about it, and nothing repeated.
+
+        One inside a call goes on in silence, since its answer may be that the call is gone (RFC 3261 §12.2.1.2). Raises
+        LocalError for an INVITE, and for whatever else a call sends by itself.
+        """
+        if not self._calls.abandon(ticket, now):
+            key = self._tickets.key_of(ticket)
+            if key is not None:
+                self._transactions.abandon(key, now)
+            self._tickets.forget(ticket)
         self._settle(now)
 
     def respond(self, key: AnyServerKey, response: Response, now: float) -> None:

@@ -158,6 +158,15 @@ class Tickets:
         self._transactions.cancel(outgoing.key, now, fields)
         return True
 
+    def give_up(self, ticket: int) -> bool:
+        """Nobody waits for its answer any more: it goes nowhere else, and not with credentials; False if not sent yet.
+
+        What its transaction repeats is repeated for all that.
+        """
+        outgoing = self._requests[ticket]
+        outgoing.cancelled = True
+        return outgoing.key is not None
+
     def release(self, ticket: int) -> None:
         """A ticket's request has its answer and goes out no more, but that may come again: only its ticket is kept."""
         self._requests.pop(ticket, None)

@@ -35,6 +35,7 @@ class Purpose(Enum):
     PRACK = "PRACK"
     FORK = "BYE to a callee who has picked up as well"
     OTHER = "a request of the owner"
+    GIVEN_UP = "a request of the owner, who does not wait for its answer any more"
 
 
 @value

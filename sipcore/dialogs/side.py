@@ -19,6 +19,8 @@ from sipcore.transactions.key import AnyServerKey
 
 _LOST = (481, 408)
 """RFC 3261 §12.2.1.2: the answers that say that the dialog is gone."""
+_OWNERS = (Purpose.OTHER, Purpose.GIVEN_UP)
+"""What the dialog is to learn of whether anybody waits for the answer or not."""
 _OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
 
 
@@ -144,7 +146,7 @@ class Side(ABC):
             return []
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
-        if purpose is Purpose.OTHER and usage is self.usage and response.status in _LOST:
+        if purpose in _OWNERS and usage is self.usage and response.status in _LOST:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 
@@ -158,7 +160,7 @@ class Side(ABC):
         usage = self.usage_of(sent.to_tag)
         if purpose is Purpose.CHANGE and usage is not None:
             return self._settle(usage.fail(failure, now), now)
-        if purpose is Purpose.OTHER and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
+        if purpose in _OWNERS and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 
@@ -175,8 +177,9 @@ class Side(ABC):
         told: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Finish):
-                ending = self.hang_up(now)
-                self.end_reason = effect.reason
+                was_over, ending = self.is_over, self.hang_up(now)
+                if not was_over:  # an answer that crosses the BYE says nothing of why that was sent
+                    self.end_reason = effect.reason
                 told += ending
             else:
                 told.append(effect)

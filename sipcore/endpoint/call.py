@@ -208,7 +208,10 @@ class _Events:
     # Requests inside the call
 
     async def request(self, method: str, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> Exchange:
-        """Send a request inside the call, such as INFO. Raises TransportFailure and LocalError."""
+        """Send a request inside the call, such as INFO. Raises TransportFailure and LocalError.
+
+        Cancelling it gives up on the answer; one that says that the peer does not know the call ends that all the same.
+        """
         return await self._driver.exchange(
             lambda stack, now: stack.request_within(
                 self.number, method, now, fields=fields, body=body, content_type=content_type

@@ -21,6 +21,7 @@ from sipcore.events import (
     Output,
     Prepare,
     RequestReceived,
+    RequestSent,
     Resolve,
 )
 from sipcore.message.address import Address
@@ -108,6 +109,8 @@ class User:
     answered: set[int] = field(default_factory=set)
     seen: int = 0
     waiting: list[CallRequested | RequestReceived] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    """The tickets of the requests that were sent inside calls."""
 
     @property
     def stack(self) -> Stack:
@@ -140,7 +143,7 @@ class User:
         if CallReceived in kinds and CallConfirmed not in kinds and call not in self.answered:
             names = ["ring", "ring", "accept", "change", "reject", "hang up"]
         elif kinds & {CallAnswered, CallConfirmed, CallProgress}:
-            names = ["change", "change", "change", "request", "respond", "hang up"]
+            names = ["change", "change", "change", "request", "abandon", "respond", "hang up"]
         else:
             names = ["call", "call", "hang up"]
         offered = any(isinstance(event, CallOffered) for event in told[-2:])
@@ -198,7 +201,13 @@ class User:
     def request(self, call: int, how: int) -> None:
         method = ("INFO", "REFER", "OPTIONS", "NOTIFY")[how % 4]
         fields = {"REFER": [("Refer-To", "<sip:carol@192.0.2.3>")], "NOTIFY": [("Event", "refer")]}.get(method, [])
-        self.stack.request_within(call, method, self.wire.now, fields=fields)
+        self.asked.append(self.stack.request_within(call, method, self.wire.now, fields=fields))
+
+    def abandon(self, which: int, how: int) -> None:
+        """Give up on a request: on one of the last ones, or on what was sent for whatever else."""
+        tickets = self.asked if how else [event.ticket for event in self.side.told(RequestSent)]
+        if tickets:
+            self.stack.abandon(tickets[-1 - which % len(tickets)] if how < 4 else tickets[-1], self.wire.now)
 
     def respond(self, which: int, how: int) -> None:
         """Answer one of the requests that wait for an answer."""
@@ -254,5 +263,6 @@ COMMANDS: dict[str, Callable[[User, int, int], None]] = {
     "answer": User.answer,
     "decline": User.decline,
     "request": User.request,
+    "abandon": User.abandon,
     "respond": User.respond,
 }

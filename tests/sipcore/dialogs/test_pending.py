@@ -1,0 +1,153 @@
+"""Requests inside a call that are not answered yet: their sender gives up on them, or the call ends before."""
+
+import pytest
+
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
+from sipcore.dialogs.effects import EndReason
+from sipcore.errors import LocalError
+from sipcore.events import (
+    CallChanged,
+    CallEnded,
+    CallReceived,
+    CallRequested,
+    RequestFailed,
+    RequestSent,
+    ResponseReceived,
+)
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop
+from sipcore.stack import StackConfig
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
+
+TALKATIVE = StackConfig(methods=("INFO", "REFER", "NOTIFY"))
+
+
+def asking(method: str = "INFO") -> tuple[Wire, int, int, int]:
+    """A call in which Alice has asked something that Bob's owner thinks about: its numbers, and Alice's ticket."""
+    wire = Wire(config=TALKATIVE)
+    call, at_bob = wire.up()
+    ticket = wire.alice.stack.request_within(call, method, wire.now)
+    wire.run(0.1)
+    return wire, call, at_bob, ticket
+
+
+def abandon(wire: Wire, ticket: int) -> None:
+    wire.alice.stack.abandon(ticket, wire.now)
+    wire.pump()
+
+
+def answer(wire: Wire, status: int, **fields: str) -> None:
+    """Bob's owner answers what it was asked."""
+    asked = wire.bob.told(CallRequested)[-1]
+    told = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    wire.bob.stack.respond(asked.key, build_response(asked.request, status, fields=told), wire.now)
+    wire.run(0.1)
+
+
+def assert_nothing_left(wire: Wire) -> None:
+    wire.run(40)
+    assert len(wire.alice.stack) == 0
+    assert not wire.alice.stack._calls._book.by_ticket
+
+
+@pytest.mark.parametrize("method", ["INFO", "REFER", "NOTIFY", "OPTIONS"])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_call_ends_in_which_somebody_gave_up_on_a_request(method: str, who: str) -> None:
+    wire = Wire(config=TALKATIVE, lose=lambda _, data: data.startswith(method.encode()))
+    call, at_bob = wire.up()
+    ticket = wire.alice.stack.request_within(call, method, wire.now)
+    wire.pump()
+    abandon(wire, ticket)
+    side, number = (wire.alice, call) if who == "alice" else (wire.bob, at_bob)
+    side.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    ours = EndReason.LOCAL_HANG_UP if who == "alice" else EndReason.REMOTE_HANG_UP
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [ours]
+    sent = len(wire.alice.sent)
+    assert_nothing_left(wire)
+    assert len(wire.alice.sent) == sent  # it is not repeated into a dialog that is gone
+
+
+def test_what_is_given_up_after_the_end_of_its_call_keeps_nothing() -> None:
+    wire, _, at_bob, ticket = asking()
+    wire.lose = lambda _, data: b"487" in data  # what Bob answers at the end
+    wire.bob.stack.hang_up(at_bob, wire.now)
+    wire.run(0.1)
+    abandon(wire, ticket)
+    assert not wire.alice.stack._calls._book.by_ticket
+    assert_nothing_left(wire)
+
+
+def test_what_is_given_up_before_it_was_sent_is_not_sent() -> None:
+    wire = Wire(config=TALKATIVE)
+    call, _ = wire.up()
+    wire.alice.stack.abandon(wire.alice.stack.request_within(call, "INFO", wire.now), wire.now)
+    wire.run(40)
+    assert "INFO" not in wire.alice.starts()
+    assert not wire.alice.told(CallEnded)
+
+
+@pytest.mark.parametrize("status", [200, 404, 481])
+def test_the_answer_to_what_was_given_up_is_not_told_but_a_481_ends_the_call_all_the_same(status: int) -> None:
+    wire, _, _, ticket = asking()
+    abandon(wire, ticket)
+    answer(wire, status)
+    assert not wire.alice.told(ResponseReceived)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE] * (status == 481)
+
+
+def test_no_answer_to_what_was_given_up_ends_the_call_all_the_same() -> None:
+    wire = Wire(config=TALKATIVE, lose=lambda _, data: data.startswith(b"INFO"))
+    call, _ = wire.up()
+    ticket = wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.pump()
+    abandon(wire, ticket)
+    wire.run(40)
+    assert not wire.alice.told(RequestFailed)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+
+
+def test_what_was_given_up_is_not_sent_anew_with_credentials() -> None:
+    wire = Wire(config=TALKATIVE)
+    auth = AuthSession(Account("user", "secret", hosts=[BOB.host]))
+    invite = wire.request("INVITE", description(ALICE), SDP)
+    call = wire.alice.stack.call(Order(invite, Hop(wire.transport, BOB), "alice", auth), wire.now)
+    wire.run(0.1)
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    ticket = wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.run(0.1)
+    abandon(wire, ticket)
+    answer(wire, 401, WWW_Authenticate='Digest realm="here", nonce="1"')
+    assert wire.alice.starts().count("INFO") == 1
+    assert not wire.alice.told(ResponseReceived)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_what_a_call_sends_by_itself_is_not_given_up(method: str) -> None:
+    """Whoever saw it go out might try; the change would wait for its answer for good."""
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method=method)
+    wire.pump()
+    for sent in wire.alice.told(RequestSent):
+        if sent.request.method != "ACK":
+            with pytest.raises(LocalError, match=r"hang_up\(\)"):
+                wire.alice.stack.abandon(sent.ticket, wire.now)
+    wire.run(0.1)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+
+
+def test_a_481_that_crosses_the_bye_does_not_say_why_the_call_ended() -> None:
+    wire, call, _, ticket = asking()
+    info = wire.alice.messages()[-1]
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.pump()
+    assert isinstance(info, Request)
+    wire.deliver(wire.alice, bytes(build_response(info, 481)))
+    wire.run(1)
+    assert [event.response.status for event in wire.alice.told(ResponseReceived) if event.ticket == ticket] == [481]
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
