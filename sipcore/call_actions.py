@@ -21,6 +21,7 @@ from sipcore.dialogs.effects import (
     SendInvite,
     Unchanged,
 )
+from sipcore.dialogs.usage import REQUEST_TERMINATED
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallAnswered,
@@ -35,6 +36,7 @@ from sipcore.events import (
     Output,
 )
 from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE
 from sipcore.message.uri import Uri
@@ -200,6 +202,10 @@ class CallActions:
         for ticket in call.tickets:
             if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):
                 self.drop(ticket, now)
+        signature = call.machine.manner.signed(())
+        for key, request in tuple((call.asked or {}).items()):  # §15.1.2: they must be answered all the same
+            self._transactions.respond(key, build_response(request, REQUEST_TERMINATED, fields=signature), now)
+            self._book.answered(key)
 
     def _replace(self, call: Call, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""

@@ -10,7 +10,7 @@ from sipcore.dialogs.dialog import DialogId
 from sipcore.dialogs.effects import Effect, Purpose
 from sipcore.dialogs.side import Side
 from sipcore.invite import OutgoingInvite
-from sipcore.message.message import Response
+from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
@@ -33,6 +33,8 @@ class Call:
     tickets: tuple[int, ...] = ()
     change_key: AnyServerKey | None = None
     """The server transaction of the last re-INVITE or UPDATE, which a CANCEL may be for."""
+    asked: dict[AnyServerKey, Request] | None = None
+    """The peer's requests that are its owner's to answer, until they are; None while there was none."""
     dialog_ids: tuple[DialogId, ...] = ()
     referring: bool = False
     """Whether a REFER was sent in it, so that it may get notifications."""
@@ -128,7 +130,8 @@ class CallBook:
         for dialog_id in call.dialog_ids:
             if self.by_dialog.get(dialog_id) is call:
                 del self.by_dialog[dialog_id]
-        self._forget_key(call, call.change_key)
+        for key in (call.change_key, *(call.asked or ())):
+            self._forget_key(call, key)
         if isinstance(call, ReceivedCall):
             self._forget_key(call, call.invite_key)
 
@@ -163,6 +166,18 @@ class CallBook:
         self._forget_key(call, call.change_key)
         self.by_key[key] = call
         call.change_key = key
+
+    def ask(self, call: Call, key: AnyServerKey, request: Request) -> None:
+        """A request came inside the call that is its owner's to answer."""
+        self.by_key[key] = call
+        call.asked = call.asked or {}
+        call.asked[key] = request
+
+    def answered(self, key: AnyServerKey) -> None:
+        """A request has its final response, which may be one that `ask` was told of."""
+        call = self.by_key.get(key)
+        if call is not None and call.asked and call.asked.pop(key, None) is not None:
+            self._forget_key(call, key)
 
     def _forget_key(self, call: Call, key: AnyServerKey | None) -> None:
         if key is not None and self.by_key.get(key) is call:

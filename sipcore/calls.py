@@ -14,7 +14,7 @@ from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.replaces import dialog_id_of, refusal_of
 from sipcore.dialogs.side import Side
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.events import CallReceived, Output
+from sipcore.events import CallReceived, CallRequested, Output
 from sipcore.invite import OutgoingInvite
 from sipcore.message.build import Fields
 from sipcore.message.fields.dialog_reference import Replaces
@@ -244,6 +244,15 @@ class Calls:
             return False
         self._actions.carry_out(call, call.machine.receive_prack(key, request, now), now)
         return True
+
+    def ask(self, number: int, key: AnyServerKey, request: Request, stamp: Stamp) -> None:
+        """A request inside a call that is for its owner, and has to be answered at the call's end at last."""
+        self._book.ask(self._book.by_number[number], key, request)
+        self._outputs.append(CallRequested(number, key, request, stamp))
+
+    def answered(self, key: AnyServerKey) -> None:
+        """The owner has answered a request, which may be one inside a call."""
+        self._book.answered(key)
 
     def is_referring(self, number: int) -> bool:
         """Whether a REFER was sent in a call, so that it may get notifications."""

@@ -166,7 +166,10 @@ class CallUnchanged:
 
 @value
 class CallRequested:
-    """A request inside a call that is for its owner, such as INFO or REFER: `Stack.respond(key, response)`."""
+    """A request inside a call that is for its owner, such as INFO or REFER: `Stack.respond(key, response)`.
+
+    One that has no final response when the call ends is answered 487 then (RFC 3261 §15.1.2).
+    """
 
     call: int
     key: AnyServerKey

@@ -19,7 +19,6 @@ from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
     CallNotified,
-    CallRequested,
     GarbageReceived,
     Output,
     RequestFailed,
@@ -137,8 +136,10 @@ class Stack:
         self._settle(now)
 
     def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
-        """Answer a RequestReceived."""
+        """Answer a RequestReceived or CallRequested."""
         self._transactions.respond(key, response, now)
+        if not response.is_provisional:
+            self._calls.answered(key)
         self._settle(now)
 
     def call(self, order: Order, now: float, *, redirects: int = 0) -> int:
@@ -429,7 +430,7 @@ class Stack:
         elif request.method == NOTIFY and not (self.config.passes_unknown or NOTIFY in self.manner.methods):
             self._reply(key, request, 489, now, fields=[("Allow-Events", REFER_EVENT)])  # RFC 6665 §4.1.3, §8.2.2
         else:
-            self._outputs.append(CallRequested(call, key, request, self._stamp))
+            self._calls.ask(call, key, request, self._stamp)
 
     def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
         """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""

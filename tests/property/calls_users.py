@@ -211,20 +211,26 @@ class User:
 
     def respond(self, which: int, how: int) -> None:
         """Answer one of the requests that wait for an answer."""
-        new, self.seen = self.side.events[self.seen :], len(self.side.events)
-        self.waiting += [event for event in new if isinstance(event, CallRequested | RequestReceived)]
+        self.hear()
         if self.waiting:
             event = self.waiting.pop(which % len(self.waiting))
             status = (200, 202, 200, 603, 487, 481, 500, 200)[how]
             self.stack.respond(event.key, build_response(event.request, status, tag="owner"), self.wire.now)
 
-    def settle(self) -> None:
-        """Decide everything that waits for a decision."""
+    def hear(self) -> None:
+        """Learn which requests wait for an answer by now."""
+        new, self.seen = self.side.events[self.seen :], len(self.side.events)
+        self.waiting += [event for event in new if isinstance(event, CallRequested | RequestReceived)]
+
+    def settle(self, *, answering: bool = True) -> None:
+        """Decide everything that waits for a decision; without `answering` nobody cares for requests inside calls."""
         for call in self.live:
             for command in ("answer", "accept"):
                 with suppress(LocalError):
                     COMMANDS[command](self, call, 1)
-        self.respond(0, 0)
+        self.hear()
+        if not answering:
+            self.waiting = [event for event in self.waiting if isinstance(event, RequestReceived)]
         while self.waiting:
             self.respond(0, 0)
 

@@ -75,12 +75,12 @@ def begin(
     return wire, alice, bob
 
 
-def conclude(wire: RoughWire, alice: User, bob: User, seconds: float) -> None:
+def conclude(wire: RoughWire, alice: User, bob: User, seconds: float, *, answering: bool = True) -> None:
     """Let time pass while both decide what waits for a decision, until nothing is on its way any more."""
     end = wire.now + seconds
     while wire.now < end or wire.flying:
-        alice.settle()
-        bob.settle()
+        alice.settle(answering=answering)
+        bob.settle(answering=answering)
         wire.run(seconds / 40 if wire.now < end else DELAY)
 
 
@@ -169,10 +169,10 @@ def test_whatever_becomes_of_messages_on_their_way_nothing_breaks_and_nothing_is
 
 
 def end(wire: RoughWire, alice: User, bob: User) -> None:
-    """Let both hang up whatever there is, and see that nothing is left."""
-    conclude(wire, alice, bob, 1.0)
+    """Let both hang up whatever there is, and see that nothing is left, not even of what nobody has answered."""
+    conclude(wire, alice, bob, 1.0, answering=False)
     for user in (alice, bob):
         for call in user.live:
             user.hang_up(call, 0)
-    conclude(wire, alice, bob, GRACE)
+    conclude(wire, alice, bob, GRACE, answering=False)
     assert_over(wire, alice, bob)

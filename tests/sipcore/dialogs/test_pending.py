@@ -49,7 +49,7 @@ def answer(wire: Wire, status: int, **fields: str) -> None:
 
 def assert_nothing_left(wire: Wire) -> None:
     wire.run(40)
-    assert len(wire.alice.stack) == 0
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
     assert not wire.alice.stack._calls._book.by_ticket
 
 
@@ -151,3 +151,60 @@ def test_a_481_that_crosses_the_bye_does_not_say_why_the_call_ended() -> None:
     wire.run(1)
     assert [event.response.status for event in wire.alice.told(ResponseReceived) if event.ticket == ticket] == [481]
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("method", ["INFO", "REFER", "NOTIFY"])
+def test_what_nobody_has_answered_is_answered_487_when_the_call_ends(who: str, method: str) -> None:
+    wire, call, at_bob, ticket = asking(method)
+    wire.alice.stack.request_within(call, method, wire.now)
+    wire.run(0.1)
+    answer(wire, 200)  # the second one: what was answered is not answered again
+    side, number = (wire.alice, call) if who == "alice" else (wire.bob, at_bob)
+    side.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    answers = {event.ticket: event.response.status for event in wire.alice.told(ResponseReceived)}
+    assert answers == {ticket: 487, ticket + 1: 200}
+    assert wire.bob.starts().count(f"487 {method}") == 1
+    assert wire.alice.told(CallEnded)
+    assert wire.bob.told(CallEnded)
+    assert wire.bob.messages()[-1].headers.get("Server") == "sipcore"
+    assert not wire.bob.stack._calls._book.by_key.keys() & {asked.key for asked in wire.bob.told(CallRequested)}
+    answer(wire, 200)  # which comes too late, and does no harm
+    assert_nothing_left(wire)
+
+
+def test_a_provisional_answer_is_none_when_the_call_ends() -> None:
+    wire, call, _, _ = asking()
+    wire.run(10)
+    answer(wire, 100)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(0.1)
+    assert [event.response.status for event in wire.alice.told(ResponseReceived)][-2:] == [100, 487]
+
+
+def test_what_was_asked_in_a_call_that_never_came_about_is_answered_too() -> None:
+    """An early dialog is enough for a request (RFC 3261 §12)."""
+    wire = Wire(config=TALKATIVE)
+    wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    wire.bob.stack.ring(received.call, 180, wire.now)
+    wire.run(0.1)
+    wire.bob.stack.request_within(received.call, "INFO", wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallRequested)
+    wire.bob.stack.reject(received.call, 486, wire.now)
+    wire.run(0.1)
+    assert wire.alice.starts()[-1] == "487 INFO"
+    assert [event.response.status for event in wire.bob.told(ResponseReceived)] == [487]
+
+
+def test_requests_that_were_answered_leave_nothing_in_a_call_that_goes_on() -> None:
+    wire, call, at_bob, _ = asking()
+    for _ in range(3):
+        answer(wire, 200)
+        wire.alice.stack.request_within(call, "INFO", wire.now)
+        wire.run(0.1)
+    answer(wire, 200)
+    assert not wire.bob.stack._calls._book.by_number[at_bob].asked

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from sipcore.dialogs.effects import EndReason, Purpose
 from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
+from sipcore.events import CallRequested
 from sipcore.message.uri import SipUri
 from sipcore.sdp.build import SDP
 from tests.sipcore.endpoint.test_call import CALLEE, answer_all, endpoint, invite
@@ -88,3 +89,35 @@ async def test_the_peer_hangs_up_after_a_request_was_cancelled(clock: MockClock)
         assert call.end_reason is EndReason.REMOTE_HANG_UP
         assert_no_call(alice, bob)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_request_that_its_handler_left_unanswered_is_answered_when_the_call_ends(
+    cancelled: bool, clock: MockClock
+) -> None:
+    async def read_and_leave(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        with trio.move_on_after(1):
+            async for event in call:
+                if isinstance(event, CallRequested) and cancelled:
+                    await trio.sleep_forever()
+        await call.hang_up()
+
+    async with (
+        endpoint(methods=METHODS) as (bob, hop),
+        endpoint(methods=METHODS) as (alice, _),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer_all, bob, read_and_leave if cancelled else answer_nothing)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            nursery.start_soon(hang_up_after, call, 2.0)
+            assert (await call.request("INFO")).response.status == 487
+        await trio.sleep(40)
+        assert (len(alice.loop.stack), len(bob.loop.stack)) == (0, 0)
+        nursery.cancel_scope.cancel()
+
+
+async def hang_up_after(call: Call, seconds: float) -> None:
+    await trio.sleep(seconds)
+    await call.hang_up()
