@@ -14,7 +14,7 @@ from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
 from sipcore.dialogs.refer import REFER_EVENT, is_refer_notification
-from sipcore.dialogs.replaces import replaces_for
+from sipcore.dialogs.replaces import misuse_of, replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
 from sipcore.events import (
@@ -376,6 +376,8 @@ class Stack:
             self._reply(key, request, 416, now)  # §8.2.2.1
         elif unknown:
             self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
+        elif "Replaces" in request.headers and self.manner.supports("replaces") and (misuse := misuse_of(request)):
+            self._reply(key, request, 400, now, reason=misuse)  # RFC 3891 §3
         elif unreadable is not None:
             self._reply(key, request, unreadable[0], now, fields=unreadable[1])  # §8.2.3
         elif call is not None:

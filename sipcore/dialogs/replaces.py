@@ -6,10 +6,19 @@ from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.dialog import Dialog, DialogId
 from sipcore.dialogs.side import Side
 from sipcore.message.fields.dialog_reference import Replaces
+from sipcore.message.message import Request
+from sipcore.message.method import INVITE
 
 NO_SUCH_CALL = 481
 BUSY = 486
 DECLINED = 603
+
+
+def misuse_of(request: Request) -> str:
+    """Why a request with Replaces is answered 400, in the words of its reason phrase; "" where it may have it."""
+    if request.method != INVITE:
+        return "Replaces: stands in an INVITE only"
+    return "Replaces: stands there twice" if len(request.headers.get_all("Replaces")) > 1 else ""
 
 
 def refusal_of(replaces: Replaces, side_of: Callable[[DialogId], Side | None]) -> int:

@@ -16,7 +16,7 @@ from sipcore.events import (
     ResponseReceived,
 )
 from sipcore.message.build import response as build_response
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack import StackConfig
@@ -79,7 +79,12 @@ def test_options_inside_a_call_are_answered() -> None:
     call, _ = wire.up()
     wire.alice.stack.request_within(call, "OPTIONS", wire.now)
     wire.run(0.1)
-    assert [event.response.status for event in wire.alice.told(ResponseReceived)] == [200]
+    (answer,) = wire.alice.told(ResponseReceived)
+    assert answer.response.status == 200
+    headers = answer.response.headers
+    assert headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+    assert headers.get("Supported") == "100rel, replaces, timer"
+    assert "application/sdp" in (headers.get("Accept") or "")
 
 
 def test_there_is_no_way_into_a_call_without_a_dialog() -> None:
@@ -265,6 +270,35 @@ def test_what_cannot_be_replaced(change: "object", status: int) -> None:
     replacing(wire, change(as_bob_sees(wire, call)))
     wire.run(0.1)
     assert wire.bob.starts()[-1] == f"{status} INVITE"
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("extensions", [("replaces",), ()])
+def test_only_an_invite_may_replace_a_call(within: bool, extensions: tuple[str, ...]) -> None:
+    """RFC 3891 §3; whoever does not know Replaces takes no notice of it (RFC 3261 §8.2.2)."""
+    wire = Wire(config=StackConfig(methods=("INFO",), extensions=extensions))
+    call, _ = wire.up()
+    replaces = ("Replaces", as_bob_sees(wire, call))
+    if within:
+        wire.alice.stack.request_within(call, "INFO", wire.now, fields=[replaces])
+    else:
+        request = wire.request("OPTIONS").with_header(*replaces)
+        wire.alice.stack.request(Order(request, Hop(Transport.UDP, BOB)), wire.now)
+    wire.run(0.1)
+    assert [message.status for message in wire.bob.messages() if isinstance(message, Response)][1:] == [400] * len(
+        extensions
+    )
+    assert bool(wire.bob.told(CallRequested) or wire.bob.told(RequestReceived)) is not bool(extensions)
+
+
+def test_an_invite_replaces_one_call_at_most() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    text = as_bob_sees(wire, call)
+    wire.alter = lambda data: data.replace(b"\r\nReplaces", f"\r\nReplaces: {text}\r\nReplaces".encode())
+    replacing(wire, text)
+    wire.run(0.1)
+    assert wire.bob.starts()[-1] == "400 INVITE"
 
 
 def test_a_call_that_is_over_cannot_be_replaced() -> None:
