@@ -62,11 +62,14 @@ class Calls:
         """Send an INVITE; gives the call's number. Raises LocalError as `Tickets.send` does."""
         request = self._dressed(order.request)
         machine = Caller(request, self._manner, self._tokens, redirects)
+        user, contact = order.contact or self._user, order.contact
+        if contact is None and "Contact" not in request.headers:
+            contact = user  # without one there is nowhere to send to in the dialog (RFC 3261 §8.1.1.8)
         invite = OutgoingInvite(
             self._tickets,
-            Order(request, order.target, order.contact, order.auth, order.any_size, order.branch, machine.numbers),
+            Order(request, order.target, contact, order.auth, order.any_size, order.branch, machine.numbers),
         )
-        user, number = order.contact or self._user, self._book.next_number()
+        number = self._book.next_number()
         call = PlacedCall(number=number, machine=machine, user=user, auth=order.auth, invite=invite)
         self._book.add(call)
         self._book.watch_invite(call, invite.ticket)

@@ -41,8 +41,9 @@ class Order:
     """What is to be sent: a request without Via, and where to.
 
     A `target` that is a Hop skips the lookup. With `contact`, the user part of a Contact is given, which is filled in
-    once the local address is known. `auth` answers challenges. A request beyond MAX_DATAGRAM goes over TCP first,
-    unless `any_size` has it sent over the hop's own transport, as a probe of that transport wants.
+    once the local address is known; an INVITE that has none gets the stack's. `auth` answers challenges. A request
+    beyond MAX_DATAGRAM goes over TCP first, unless `any_size` has it sent over the hop's own transport, as a probe of
+    that transport wants.
     """
 
     request: Request

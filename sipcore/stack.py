@@ -425,7 +425,7 @@ class Stack:
             if not self._calls.receive_prack(call, key, request, now):
                 self._reply(key, request, 481, now)
         elif request.method == OPTIONS:
-            self._reply(key, request, 200, now, fields=self.manner.abilities())  # §11
+            self._reply(key, request, 200, now, fields=self.manner.capabilities())  # §11.2
         elif self._is_notification(call, request):
             self._reply(key, request, 200, now)
             self._outputs.append(CallNotified(call, request, self._stamp))

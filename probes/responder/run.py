@@ -211,7 +211,7 @@ class _Service:
         persona, wire = self._persona, self._wire
         config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
         endpoint = await stack.enter_async_context(open_endpoint(config))
-        stack.callback(_turn_away, endpoint, persona.server)
+        stack.callback(_turn_away, endpoint)
         tapes = Tapes(self._on_entry)
         responder = Responder(_bind_all(endpoint.transports, self._binds), tapes)
         taps = wire.take if wire is not None and wire.media else None
@@ -223,13 +223,13 @@ class _Service:
         self.responder = responder
 
 
-def _turn_away(endpoint: Endpoint, server: str) -> None:
+def _turn_away(endpoint: Endpoint) -> None:
     """Refuse what came in and was not taken any more."""
     waiting = endpoint.incoming()
     while waiting.statistics().current_buffer_used:
         incoming = waiting.receive_nowait()
         if isinstance(incoming, IncomingRequest) or not incoming.is_over:  # its caller may have given up
-            refuse(incoming, server, UNAVAILABLE)
+            refuse(incoming, endpoint.loop.stack.manner, UNAVAILABLE)
 
 
 def _stack_config(persona: Persona) -> StackConfig:

@@ -1,5 +1,6 @@
 """How a user agent presents itself and what it can do: what every stack is told once, as its calls need it."""
 
+from sipcore.dialogs.session import ACCEPTED
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
@@ -40,9 +41,13 @@ class Manner:
         return extension in self.extensions
 
     def abilities(self) -> list[tuple[str, object]]:
-        """Allow and Supported, for INVITE, and for a 2xx to it or to OPTIONS (RFC 3261 §13.2.1, §13.3.1.4, §11.2)."""
+        """Allow and Supported, for INVITE, and for a 2xx to it (RFC 3261 §13.2.1, §13.3.1.4)."""
         supported = [("Supported", ", ".join(self.extensions))] if self.extensions else []
         return [("Allow", ", ".join(self.methods)), *supported]
+
+    def capabilities(self) -> list[tuple[str, object]]:
+        """What a 200 to OPTIONS tells of this side (RFC 3261 §11.2)."""
+        return [("Accept", ACCEPTED), *self.abilities()]
 
     def signed(self, fields: Fields) -> list[tuple[str, object]]:
         """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""

@@ -313,9 +313,9 @@ class Endpoint:
         else:
             incoming = IncomingRequest(self, event, self.tokens.tag())
         if self._leaving or not self.config.takes_incoming:
-            refuse(incoming, self.config.stack.product)
+            refuse(incoming, self.loop.stack.manner)
             return
         try:
             self._incoming_send.send_nowait(incoming)
         except trio.WouldBlock:
-            refuse(incoming, self.config.stack.product, 503)
+            refuse(incoming, self.loop.stack.manner, 503)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from sipcore.dialogs.manner import METHODS
+from sipcore.dialogs.manner import METHODS, Manner
 from sipcore.endpoint.call import IncomingCall
 from sipcore.events import RequestReceived
 from sipcore.message.build import Fields
@@ -50,16 +50,16 @@ class IncomingRequest:
 Incoming = IncomingCall | IncomingRequest
 
 
-def refuse(incoming: Incoming, product: str, overload: int | None = None) -> None:
+def refuse(incoming: Incoming, manner: Manner, overload: int | None = None) -> None:
     """Turn away what nobody here wants, or, when too much waits already, all of it with `overload` (§21.5.4).
 
     OPTIONS is answered even if nobody reads what comes in, since it asks for nothing (RFC 3261 §11.2).
     """
-    server = [("Server", product)] if product else []
     if isinstance(incoming, IncomingCall):
         incoming.reject(overload or 480)
     elif overload is not None:
-        incoming.respond(overload, fields=server)
+        incoming.respond(overload, fields=manner.signed(()))
+    elif incoming.request.method == OPTIONS:
+        incoming.respond(200, fields=manner.signed(manner.capabilities()))
     else:
-        allow = ("Allow", ", ".join(METHODS))
-        incoming.respond(200 if incoming.request.method == OPTIONS else 405, fields=[allow, *server])
+        incoming.respond(405, fields=manner.signed([("Allow", ", ".join(METHODS))]))

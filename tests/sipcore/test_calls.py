@@ -117,6 +117,25 @@ def test_a_challenge_that_nobody_can_answer_is_told() -> None:
     assert failed.response.status == 401
 
 
+@pytest.mark.parametrize(
+    ("contact", "own", "told"),
+    [
+        (None, None, f"<sip:sipcore@{ALICE}>"),
+        ("alice", None, f"<sip:alice@{ALICE}>"),
+        ("", None, f"<sip:{ALICE}>"),
+        (None, "<sip:pbx@192.0.2.77>", "<sip:pbx@192.0.2.77>"),
+    ],
+)
+def test_every_call_says_where_its_caller_can_be_reached(contact: str | None, own: str | None, told: str) -> None:
+    wire = Wire()
+    invite = wire.request("INVITE", description(ALICE), SDP)
+    invite = invite.with_header("Contact", own) if own else invite
+    wire.alice.stack.call(Order(invite, Hop(wire.transport, BOB), contact), wire.now)
+    wire.run(0.1)
+    assert wire.alice.messages()[0].headers.get_all("Contact") == [told]
+    assert wire.bob.told(CallReceived)
+
+
 def test_nothing_is_left_of_a_call_that_was_sent_on() -> None:
     wire = Wire()
     number = wire.call(redirects=1)

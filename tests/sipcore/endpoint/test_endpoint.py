@@ -279,7 +279,10 @@ async def test_nobody_reads_what_comes_in() -> None:
         address = server.transports.local_address(Transport.UDP)
         assert address
         hop = Hop(Transport.UDP, address)
-        assert (await client.options(parse_uri("sip:x@127.0.0.1"), hop=hop)).response.status == 200
+        answer = (await client.options(parse_uri("sip:x@127.0.0.1"), hop=hop)).response
+        assert answer.status == 200
+        told = ("Allow", "Accept", "Supported", "Server")  # RFC 3261 §11.2
+        assert [name for name in told if name not in answer.headers] == []
         async with client.call(invite(client, hop)) as call:
             with pytest.raises(CallFailure) as caught:
                 await call.answered()
