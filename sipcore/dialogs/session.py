@@ -25,22 +25,33 @@ _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-En
 class Session:
     """Which descriptions were exchanged. `local` and `remote` are those in force, empty while there are none."""
 
-    __slots__ = ("_offer", "_sent", "exchange", "local", "remote", "wanted")
+    __slots__ = ("_agreed", "_offer", "_sent", "exchange", "local", "remote")
 
     def __init__(self) -> None:
         """Begin without any exchange."""
         self.exchange = _NO_EXCHANGE
         self.local = b""
         self.remote = b""
-        self.wanted = _BOTH_WAYS
-        """Which way media is to flow as this side wants it: what hold and resume change (RFC 6337 §5.3)."""
         self._offer = b""
         self._sent = b""
+        self._agreed = b""
+        """The last offer of this side that was answered."""
 
     @property
     def offer(self) -> bytes:
         """The offer that waits for its answer."""
         return self._offer
+
+    @property
+    def wanted(self) -> Direction:
+        """Which way media is to flow as this side wants it, whatever its answers had to say since (RFC 6337 §5.3).
+
+        That is what its last offer says that was answered, of the first stream: an offer that was refused, or that
+        nothing came for, has changed nothing (RFC 3261 §14.1).
+        """
+        agreed = self._parsed(self._agreed)
+        live = next((stream for stream in agreed.media if not stream.is_rejected), None) if agreed is not None else None
+        return agreed.direction_of(live) if agreed is not None and live is not None else _BOTH_WAYS
 
     def sent(self, carrier: Carrier, body: bytes) -> Meaning:
         """Take what is about to be sent. Raises LocalError where it must not be sent like that."""
@@ -74,10 +85,13 @@ class Session:
         wanted = self._parsed(body)
         return body if wanted is None else self.next_offer(wanted)
 
-    def renewed(self) -> bytes:
-        """What is in force here as an offer of its own, going in the wanted direction; empty where there is nothing."""
+    def renewed(self, direction: Direction | None = None) -> bytes:
+        """What is in force here as an offer of its own; empty where there is nothing.
+
+        Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
+        """
         local = self._parsed(self.local)
-        return self.next_offer(directed(local, self.wanted)) if local is not None else b""
+        return self.next_offer(directed(local, direction or self.wanted)) if local is not None else b""
 
     def answer_to(self, offer: bytes) -> bytes:
         """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left."""
@@ -98,6 +112,8 @@ class Session:
             self._offer = body
         elif verdict.meaning in _AGREED:
             self.local, self.remote = (body, self._offer) if local else (self._offer, body)
+            if not local:
+                self._agreed = self._offer
         if self.exchange.offerer is None:
             self._offer = b""
 

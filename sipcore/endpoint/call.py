@@ -163,7 +163,11 @@ class _Events:
         return await self._changed(lambda stack, now: self._offer(stack, now, description, method))
 
     async def hold(self) -> Request | Response:
-        """Put the call on hold: nothing is to be sent by the peer (RFC 3264 §8.4). Raises as `change` does."""
+        """Put the call on hold: nothing is to be sent by the peer (RFC 3264 §8.4). Raises as `change` does.
+
+        It counts once the peer has agreed: until then, and after a refusal, all goes on as before (RFC 3261 §14.1).
+        LocalError is raised as well while no session is agreed on, as in most calls that ring.
+        """
         return await self._directed(Direction.SENDONLY)
 
     async def resume(self) -> Request | Response:
@@ -180,13 +184,11 @@ class _Events:
 
     async def _directed(self, direction: Direction) -> Request | Response:
         def offer(stack: Stack, now: float) -> None:
-            session = stack.session(self.number)
-            before, session.wanted = session.wanted, direction
-            try:
-                self._offer(stack, now, None, "")
-            except LocalError:
-                session.wanted = before
-                raise
+            body = stack.session(self.number).renewed(direction)
+            if not body:
+                text = "there is no session yet to be put on hold or taken off it; wait until the call is answered"
+                raise LocalError(text, section="RFC 3311 §5.1")
+            stack.change(self.number, body, now)
 
         return await self._changed(offer)
 

@@ -168,22 +168,20 @@ class Agent:
         self.stack.answer(call, bytes(body), self._network.now)
         self._pump()
 
-    def change(self, call: int) -> None:
-        """Offer the session as it should be by now."""
+    def change(self, call: int, direction: Direction | None = None) -> None:
+        """Offer the session, in another direction where one is given."""
         session = self.stack.session(call)
-        body = session.next_offer(self.description(session.wanted))
+        body = session.next_offer(self.description(direction or session.wanted))
         self.stack.change(call, body, self._network.now)
         self._pump()
 
     def hold(self, call: int) -> None:
         """Put a call on hold (RFC 3264 §8.4)."""
-        self.stack.session(call).wanted = Direction.SENDONLY
-        self.change(call)
+        self.change(call, Direction.SENDONLY)
 
     def resume(self, call: int) -> None:
         """Take a call off hold."""
-        self.stack.session(call).wanted = Direction.SENDRECV
-        self.change(call)
+        self.change(call, Direction.SENDRECV)
 
     def hang_up(self, call: int) -> None:
         """End a call."""

@@ -186,8 +186,7 @@ class User:
         session = self.stack.session(call)
         body = b""
         if how % 4:
-            session.wanted = (Direction.SENDRECV, Direction.SENDONLY, Direction.INACTIVE)[how % 3]
-            body = session.renewed()
+            body = session.renewed((Direction.SENDRECV, Direction.SENDONLY, Direction.INACTIVE)[how % 3])
         if how == 7:
             body = b"v=0\r\nnothing that can be read\r\n"
         self.stack.change(call, body, self.wire.now, method=("", "INVITE", "UPDATE")[how % 3])

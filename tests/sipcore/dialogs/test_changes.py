@@ -25,9 +25,7 @@ def direction(body: bytes) -> Direction:
 
 
 def hold(wire: Wire, side: Side, call: int, *, method: str = "") -> None:
-    session = side.stack.session(call)
-    session.wanted = Direction.SENDONLY
-    side.stack.change(call, session.renewed(), wire.now, method=method)
+    side.stack.change(call, side.stack.session(call).renewed(Direction.SENDONLY), wire.now, method=method)
 
 
 def last(side: Side, start: str) -> Request | Response:
@@ -51,8 +49,7 @@ def test_either_side_holds_and_resumes(transport: Transport, method: str, who: s
     assert direction(side.stack.session(call).remote) is Direction.RECVONLY
     assert other.stack.session(at_other).remote == side.stack.session(call).local
     assert [event.local for event in other.told(CallChanged)] == [False]
-    side.stack.session(call).wanted = Direction.SENDRECV
-    side.stack.change(call, side.stack.session(call).renewed(), wire.now, method=method)
+    side.stack.change(call, side.stack.session(call).renewed(Direction.SENDRECV), wire.now, method=method)
     wire.run(0.1)
     assert direction(side.stack.session(call).remote) is Direction.SENDRECV
     versions = [SessionDescription.parse(body).origin.session_version for body in _bodies(side)]
@@ -74,7 +71,6 @@ def test_whoever_has_moved_says_so_in_every_answer() -> None:
     hold(wire, wire.bob, at_bob)
     wire.run(0.1)
     assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"
-    wire.bob.stack.session(at_bob).wanted = Direction.SENDRECV
     hold(wire, wire.alice, call)
     wire.run(0.1)
     assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"

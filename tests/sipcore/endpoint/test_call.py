@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.reinvite_client import MAX_ATTEMPTS
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.errors import LocalError
@@ -143,10 +144,13 @@ async def _until(call: AsyncIterable[object], kind: type) -> AsyncIterator[objec
 
 @pytest.mark.parametrize("status", [488, 491, 500])
 async def test_a_change_that_is_refused_raises_and_the_call_goes_on(clock: MockClock, status: int) -> None:
+    offers: list[Direction] = []
+
     async def refuse(call: IncomingCall) -> None:
         call.accept(body=bytes(CALLEE), content_type=SDP)
         async for event in call:
             if isinstance(event, CallOffered):
+                offers.append(direction(event.message.body))
                 call.decline(status)
 
     async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
@@ -159,6 +163,55 @@ async def test_a_change_that_is_refused_raises_and_the_call_goes_on(clock: MockC
             assert caught.value.response.status == status
             assert not call.is_over
             assert direction(call.local) is Direction.SENDRECV
+            with pytest.raises(CallFailure):
+                await call.change()
+        nursery.cancel_scope.cancel()
+    attempts = MAX_ATTEMPTS if status == 491 else 1
+    assert offers == [Direction.SENDONLY] * attempts + [Direction.SENDRECV] * attempts
+
+
+async def test_there_is_nothing_to_hold_while_a_call_rings_without_a_session(clock: MockClock) -> None:
+    async def pick_up_later(call: IncomingCall) -> None:
+        call.ring()
+        await trio.sleep(1)
+        await pick_up(call)
+
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, pick_up_later)
+        async with alice.call(invite(alice, hop)) as call:
+            await trio.sleep(0.5)
+            with pytest.raises(LocalError, match="wait until the call is answered"):
+                await call.hold()
+            await call.answered()
+            assert direction(call.local) is Direction.SENDRECV
+            await call.hold()
+            assert direction(call.local) is Direction.SENDONLY
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_hold_that_nobody_waits_for_any_more_counts_once_it_is_agreed_to(clock: MockClock) -> None:
+    """What was asked for cannot be taken back: until the peer has agreed, all goes on as before."""
+    taken = trio.Event()
+
+    async def decide(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered):
+                await taken.wait()
+                call.answer(CALLEE)
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, decide)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with trio.move_on_after(1):
+                await call.hold()
+            assert direction(call.local) is Direction.SENDRECV
+            taken.set()
+            await trio.sleep(1)
+            assert direction(call.local) is Direction.SENDONLY
+            await call.change()
+            assert direction(call.local) is Direction.SENDONLY
         nursery.cancel_scope.cancel()
 
 
