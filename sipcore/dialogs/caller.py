@@ -397,7 +397,9 @@ class Caller(Side):
     def _branch(self, response: Response) -> InviteUsage:
         """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""
         inviting = self._inviting
-        return self.new_usage(dialog_of_caller(inviting.invite, response), inviting.new_session(), owner=True)
+        usage = self.new_usage(dialog_of_caller(inviting.invite, response), inviting.new_session(), owner=True)
+        usage.expiry.minimum = inviting.min_interval
+        return usage
 
     def _end_fork(self, tag: str, response: Response) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
@@ -410,4 +412,4 @@ class Caller(Side):
         fork = self._branch(response)
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.acks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
-        return [ack, SendInDialog(Purpose.FORK, *fork.dialog.request(BYE, self.numbers.next()))]
+        return [ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]

@@ -9,13 +9,16 @@ from enum import Enum
 from sipcore.dialogs.manner import MIN_INTERVAL, Manner, is_supported
 from sipcore.errors import ParseError
 from sipcore.message.message import Request, Response
-from sipcore.message.registry import MIN_SE, SESSION_EXPIRES
+from sipcore.message.registry import MIN_SE, RETRY_AFTER, SESSION_EXPIRES
 from sipcore.transactions.timers import NEVER
 
 TIMER = "timer"
 """The option tag."""
 LEAD = 32.0
 """Seconds before its end that a session is given up, unless a third of it is less (§10)."""
+RETRY = 4.0
+"""Seconds after which a refresh that was refused is tried again, and twice as long each time: it is due until one goes
+through, but a peer that goes on refusing is not to be asked without end (§10)."""
 TOO_SMALL = 422
 """Session Interval Too Small (§6)."""
 MAX_RAISES = 8
@@ -35,7 +38,7 @@ class Due(Enum):
 class Expiry:
     """The session timer of one dialog. `due` is when `wake` is to be called, NEVER while no timer runs."""
 
-    __slots__ = ("_end", "_raises", "_wanted", "due", "interval", "minimum", "refreshed_here")
+    __slots__ = ("_end", "_raises", "_retry", "_wanted", "due", "interval", "minimum", "refreshed_here")
 
     def __init__(self, interval: int = 0, minimum: int = MIN_INTERVAL) -> None:
         """Take the seconds to ask for, 0 for nothing, and those that must not be gone below."""
@@ -47,6 +50,8 @@ class Expiry:
         """Whether this side refreshes; None while there is no timer."""
         self.due = NEVER
         self._end = NEVER
+        self._retry = 0.0
+        """Seconds to wait after the next refusal of a refresh; 0 while none is due."""
 
     # As client
 
@@ -56,7 +61,7 @@ class Expiry:
             return []
         role = {None: "", True: ";refresher=uac", False: ";refresher=uas"}[self.refreshed_here]
         fields: _FieldList = [("Session-Expires", f"{max(self.interval, self.minimum)}{role}")]
-        if self.minimum > MIN_INTERVAL:
+        if self.minimum > MIN_INTERVAL:  # the most that any 422, or any refresh of the peer, has asked for
             fields.append(("Min-SE", self.minimum))
         return fields
 
@@ -90,7 +95,23 @@ class Expiry:
         else:
             self.stop()
 
+    def unchanged(self, refusal: Response | None, now: float) -> None:
+        """A change failed, with `refusal` or without any answer: a refresh that is due is tried again later (§10).
+
+        Later is what Retry-After says, RETRY at least, and no wait that would outlast the session.
+        """
+        if not self._retry:
+            return
+        asked = _asked_to_wait(refusal)
+        wait = max(self._retry, asked if now + asked < self._end else 0.0)
+        self._retry *= 2
+        self.due = min(now + wait, self._end)
+
     # As server
+
+    def hear(self, request: Request) -> None:
+        """Take the Min-SE of a request of the peer for the session: no refresh from here goes below it (§7.4)."""
+        self.minimum = max(self.minimum, _lowest(request))
 
     def refusal(self, request: Request, manner: Manner) -> int | None:
         """The Min-SE of the 422 that a request is to be refused with, None for one that is not (§9)."""
@@ -119,13 +140,13 @@ class Expiry:
     # Time
 
     def wake(self, now: float) -> Due:
-        """What there is to do now."""
+        """What there is to do now. A refresh is told once: `agreed` or `unchanged` tell how the next change fared."""
         if now < self.due:
             return Due.NOTHING
         if now >= self._end:
             self.stop()
             return Due.END
-        self.due = self._end
+        self.due, self._retry = self._end, self._retry or RETRY
         return Due.REFRESH
 
     def _run(self, interval: int, now: float, *, here: bool) -> None:
@@ -133,11 +154,13 @@ class Expiry:
         self.refreshed_here = here
         self._end = now + interval - min(LEAD, interval / 3)
         self.due = now + interval / 2 if here else self._end
+        self._retry = 0.0
 
     def stop(self) -> None:
         """Let no timer run."""
         self.refreshed_here = None
         self.due = self._end = NEVER
+        self._retry = 0.0
 
 
 def _lowest(message: Request | Response) -> int:
@@ -147,3 +170,12 @@ def _lowest(message: Request | Response) -> int:
     except ParseError:
         return 0
     return lowest.seconds if lowest is not None else 0
+
+
+def _asked_to_wait(refusal: Response | None) -> int:
+    """The seconds that Retry-After asks for; 0 where it is not there, or cannot be read."""
+    try:
+        asked = refusal[RETRY_AFTER] if refusal is not None else None
+    except ParseError:
+        return 0
+    return asked.seconds if asked is not None else 0

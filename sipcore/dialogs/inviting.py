@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sipcore.dialogs.effects import AckSuccess, SendInvite
 from sipcore.dialogs.expiry import TOO_SMALL, Expiry
+from sipcore.dialogs.manner import MIN_INTERVAL
 from sipcore.dialogs.redirect import Onward, Redirects
 from sipcore.dialogs.session import Session, description_of
 from sipcore.errors import ParseError
@@ -55,6 +56,11 @@ class Inviting:
         if self._expiry is None:
             self._expiry = Expiry(_asked_by(self.invite))
         return self._expiry.too_small(response)
+
+    @property
+    def min_interval(self) -> int:
+        """Seconds below which the session must not be asked to last: what refusals have said (RFC 4028 §7.4)."""
+        return self._expiry.minimum if self._expiry is not None else MIN_INTERVAL
 
     def moves_on(self, response: Response | None) -> bool:
         """Whether there is another place to try after this refusal, or, if None, after no answer (§8.1.3.4)."""

@@ -42,8 +42,15 @@ class Manner:
 
     def abilities(self) -> list[tuple[str, object]]:
         """Allow and Supported, for INVITE, and for a 2xx to it (RFC 3261 §13.2.1, §13.3.1.4)."""
-        supported = [("Supported", ", ".join(self.extensions))] if self.extensions else []
-        return [("Allow", ", ".join(self.methods)), *supported]
+        return [("Allow", ", ".join(self.methods)), *self._supported()]
+
+    def asking(self, fields: Fields) -> list[tuple[str, object]]:
+        """The fields of a request inside a dialog, and Supported where none is among them.
+
+        With session timers each request has it, the ACK alone has not (RFC 4028 §7.1).
+        """
+        told = list(fields)
+        return told if "supported" in [name.lower() for name, _ in told] else [*self._supported(), *told]
 
     def capabilities(self) -> list[tuple[str, object]]:
         """What a 200 to OPTIONS tells of this side (RFC 3261 §11.2)."""
@@ -60,6 +67,9 @@ class Manner:
         """What a response carries that makes or changes a dialog: Contact, with `able` the abilities, and `fields`."""
         own: list[tuple[str, object]] = [("Contact", contact)] if contact else []
         return self.signed([*own, *(self.abilities() if able else ()), *fields])
+
+    def _supported(self) -> list[tuple[str, object]]:
+        return [("Supported", ", ".join(self.extensions))] if self.extensions else []
 
 
 def is_supported(extension: str, request: Request) -> bool:

@@ -123,8 +123,7 @@ class Side(ABC):
 
     def request(self, method: str, fields: Fields, body: bytes, content_type: str) -> tuple[Request, Uri]:
         """A request inside the dialog, and the URI whose hop is next. Raises LocalError while there is no dialog."""
-        dialog = self.require_usage().dialog
-        return dialog.request(method, self.numbers.next(), fields=fields, body=body, content_type=content_type)
+        return self.require_usage().request(method, fields=fields, body=body, content_type=content_type)
 
     # What comes
 

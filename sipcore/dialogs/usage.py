@@ -30,11 +30,13 @@ from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
 from sipcore.message.address import Address
+from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
 from sipcore.message.registry import ALLOW, REQUIRE, RSEQ
+from sipcore.message.uri import Uri
 from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
 from sipcore.tokens import Tokens
@@ -126,10 +128,17 @@ class InviteUsage:
 
     # What the owner asks for
 
+    def request(
+        self, method: str, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+    ) -> tuple[Request, Uri]:
+        """A request inside the dialog, any but an ACK, and the URI whose hop is next."""
+        asking = self._manner.asking(fields)
+        return self.dialog.request(method, self.numbers.next(), fields=asking, body=body, content_type=content_type)
+
     def adopt(self, manner: Manner) -> None:
         """Go on in another manner; no session timer may run yet."""
         self._manner = manner
-        self.expiry = Expiry(manner.interval)
+        self.expiry = Expiry(manner.interval, self.expiry.minimum)
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
         """Send a re-INVITE or UPDATE with an offer, or without one. Raises LocalError where none may be sent now."""
@@ -139,7 +148,7 @@ class InviteUsage:
             raise LocalError("a call that is not answered yet is changed by UPDATE", section="RFC 3311 §5.1")
         self.session.would_send(_CARRIERS[method][0], body)
         self._change = _Change(method, body)
-        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged())
+        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the peer's offer: in the 2xx of its request, or in the PRACK of its 1xx. Raises LocalError."""
@@ -216,7 +225,7 @@ class InviteUsage:
         ):
             happening = reinvite_client.Input.REFUSED
         taken = partial(self._take_success, sent, response, now)
-        effects = self._move_client(happening, now, taken if response.is_success else self._unchanged(response))
+        effects = self._move_client(happening, now, taken if response.is_success else self._unchanged(now, response))
         if sent.method == INVITE and response.is_success and not any(isinstance(one, AckSuccess) for one in effects):
             effects.insert(0, self._acknowledge_change(sent, b""))  # the end of the call has overtaken it
         return effects
@@ -231,7 +240,7 @@ class InviteUsage:
         """A re-INVITE or UPDATE got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
         inputs = reinvite_client.Input
         happening = inputs.GONE if failure.reason is FailureReason.TIMED_OUT else inputs.REFUSED
-        return self._move_client(happening, now, self._unchanged(failure=failure))
+        return self._move_client(happening, now, self._unchanged(now, failure=failure))
 
     def receive_ack(self, ack: Request) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
@@ -250,12 +259,14 @@ class InviteUsage:
         """The call ends: what is going on in it ends first."""
         terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED) if self._deciding else list
         effects = self._move_server(_SERVER_OVER, terminated)
-        effects += self._move_client(_CLIENT_OVER, now, self._unchanged())
+        effects += self._move_client(_CLIENT_OVER, now, self._unchanged(now))
         self.expiry.stop()
         return effects
 
     def hear(self, message: Request | Response) -> None:
-        """Learn from the peer's message what it understands."""
+        """Learn from the peer's message what it understands, and from a request how short a session may be."""
+        if isinstance(message, Request):
+            self.expiry.hear(message)
         try:
             self.allowed = message[ALLOW] or self.allowed
         except ParseError:
@@ -282,7 +293,7 @@ class InviteUsage:
             else:
                 effects += self._move_server(reinvite_server.Input.NO_ACK, lambda: [Finish(EndReason.NO_ACK)])
         if self._change is not None and now >= self._change.due:
-            effects += self._move_client(reinvite_client.Input.WAKE, now, self._unchanged())
+            effects += self._move_client(reinvite_client.Input.WAKE, now, self._unchanged(now))
         due = self.expiry.wake(now)
         if due is Due.END:
             effects.append(Finish(EndReason.EXPIRED))
@@ -318,7 +329,7 @@ class InviteUsage:
             self._change = _Change(UPDATE, b"")
         else:
             self._change = _Change(INVITE, self.session.renewed())
-        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged())
+        return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
     def _patience(self, now: float) -> float:
         return now + 64 * self._manner.timers.t1 + reinvite_client.PATIENCE
@@ -328,9 +339,7 @@ class InviteUsage:
         self.session.sent(Carrier.PRACK, body)
         self._unconfirmed = None
         rack = RAck(response[RSEQ] or 0, response.cseq.number, response.cseq.method)
-        request, next_hop = self.dialog.request(
-            PRACK, self.numbers.next(), fields=[("RAck", rack)], body=body, content_type=SDP if body else ""
-        )
+        request, next_hop = self.request(PRACK, fields=[("RAck", rack)], body=body, content_type=SDP if body else "")
         return [SendInDialog(Purpose.PRACK, request, next_hop)]
 
     def _move_client(self, happening: reinvite_client.Input, now: float, outcome: _Act) -> list[Effect]:
@@ -359,9 +368,12 @@ class InviteUsage:
                     effects.append(Finish(EndReason.GONE))
         return effects
 
-    @staticmethod
-    def _unchanged(response: Response | None = None, failure: TransportFailure | None = None) -> _Act:
-        return lambda: [Unchanged(response, failure)]
+    def _unchanged(self, now: float, response: Response | None = None, failure: TransportFailure | None = None) -> _Act:
+        def told() -> list[Effect]:
+            self.expiry.unchanged(response, now)
+            return [Unchanged(response, failure)]
+
+        return told
 
     def _send_change(self, change: _Change, now: float) -> list[Effect]:
         if change.attempts:  # the peer's own change may have come in between
@@ -373,18 +385,16 @@ class InviteUsage:
             change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
             return []
         change.attempts += 1
-        number = self.numbers.next()
-        if change.method == INVITE:
-            change.due, self._reinvited = self._patience(now), number
-        else:
-            change.due = NEVER
-        request, next_hop = self.dialog.request(
+        request, next_hop = self.request(
             change.method,
-            number,
             fields=[*self._manner.abilities(), *self.expiry.asked()],
             body=change.body,
             content_type=SDP if change.body else "",
         )
+        if change.method == INVITE:
+            change.due, self._reinvited = self._patience(now), self.numbers.last
+        else:
+            change.due = NEVER
         return [SendInDialog(Purpose.CHANGE, request, next_hop)]
 
     def _take_success(self, sent: Request, response: Response, now: float) -> list[Effect]:

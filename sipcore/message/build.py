@@ -105,8 +105,13 @@ def ack_for_failure(invite: Request, failure: Response) -> Request:
 
 
 def cancel_for(invite: Request) -> Request:
-    """The CANCEL of a request (RFC 3261 §9.1): same Request-URI, top Via, To, From, Call-ID, sequence number, Route."""
-    return _derived(invite, CANCEL, invite.headers)
+    """The CANCEL of a request (RFC 3261 §9.1): same Request-URI, top Via, To, From, Call-ID, sequence number, Route.
+
+    What the request tells to be supported, the CANCEL tells again: with session timers, all but the ACK do (RFC 4028
+    §7.1).
+    """
+    cancel = _derived(invite, CANCEL, invite.headers)
+    return cancel.with_headers(cancel.headers.before_body(invite.headers.only("Supported")))
 
 
 class Ends:

@@ -1,16 +1,22 @@
 """Session timers (RFC 4028): who refreshes, when, and what happens when nobody does."""
 
+from itertools import pairwise
+
 import pytest
 
+from sipcore.dialogs.dialog import Numbers, dialog_of_callee
 from sipcore.dialogs.effects import EndReason
-from sipcore.dialogs.expiry import MAX_RAISES, Due, Expiry
+from sipcore.dialogs.expiry import MAX_RAISES, RETRY, Due, Expiry
 from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.session import Session
+from sipcore.dialogs.usage import InviteUsage
 from sipcore.events import CallChanged, CallEnded, CallFailed, CallReceived
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
+from sipcore.message.parser import parse_message
 from sipcore.stack import StackConfig
 from sipcore.transactions.timers import NEVER
-from tests.sipcore.wire import Wire
+from tests.sipcore.wire import BOB, DELAY, Side, Wire, description, seeded
 
 ABLE = Manner(extensions=("timer",))
 HERE = Manner(extensions=("timer",), refresher="uas")
@@ -214,3 +220,176 @@ def test_a_peer_that_always_wants_more_is_given_up() -> None:
         wire.deliver(wire.alice, bytes(refusal))
     assert wire.alice.starts().count("INVITE") == 1 + MAX_RAISES
     assert wire.alice.told(CallFailed)
+
+
+def refreshed_at(side: Side, after: float) -> list[float]:
+    """When a side sent re-INVITEs and UPDATEs after that, each for the first time."""
+    first: dict[tuple[str, int], float] = {}
+    for when, message in zip((when for when, _ in side.sent), side.messages(), strict=True):
+        if isinstance(message, Request) and message.method in ("INVITE", "UPDATE") and when > after:
+            first.setdefault((message.method, message.cseq.number), round(when, 2))
+    return list(first.values())
+
+
+def refusing(wire: Wire, status: int, *fields: tuple[str, object], times: int = 1_000) -> None:
+    """Refuse what Alice changes with `status`, so many `times`; Bob never sees it."""
+    left = [times]
+
+    def refused(_: int, data: bytes) -> bool:
+        request = parse_message(data)
+        if not (isinstance(request, Request) and request.method in ("INVITE", "UPDATE") and left[0]):
+            return False
+        left[0] -= 1
+        refusal = bytes(build_response(request, status, fields=fields))
+        wire.flying.append((wire.now + 2 * DELAY, 0, wire.alice, refusal))
+        return True
+
+    wire.lose = refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "wait"),
+    [
+        ((), RETRY),
+        ((("Retry-After", 3),), RETRY),  # 500 to what comes too early has 0 to 10 s (RFC 3311 §5.2)
+        ((("Retry-After", 10),), 10.0),
+        ((("Retry-After", "30 (busy);duration=60"),), 30.0),
+        ((("Retry-After", 86400),), RETRY),  # by then the session is over
+        ((("Retry-After", "soon"),), RETRY),
+    ],
+)
+@pytest.mark.parametrize("status", [500, 503, 488])
+def test_a_refresh_that_was_refused_is_tried_again(
+    status: int, fields: tuple[tuple[str, object], ...], wait: float
+) -> None:
+    """RFC 4028 §10: once is not enough to give up a session that has half of its time left."""
+    wire = Wire(config=StackConfig(session_interval=1800))
+    wire.up()
+    began = wire.now
+    refusing(wire, status, *fields, times=1)
+    wire.run(1700)
+    first, second, *_ = refreshed_at(wire.alice, began)
+    assert second - first == pytest.approx(wait + 2 * DELAY, abs=0.02)
+    wire.run(10_000)
+    assert not wire.alice.told(CallEnded)
+    assert not wire.bob.told(CallEnded)
+
+
+def test_a_peer_that_goes_on_refusing_is_not_asked_without_end() -> None:
+    """RFC 4028 §10: "the UAC SHOULD NOT continuously retry the request"."""
+    wire = Wire(config=StackConfig(session_interval=1800))
+    wire.up()
+    began = wire.now
+    refusing(wire, 500, ("Retry-After", 0))
+    wire.run(1800)
+    moments = refreshed_at(wire.alice, began)
+    waits = [round(later - earlier) for earlier, later in pairwise(moments)]
+    assert waits == [4, 8, 16, 32, 64, 128, 256]
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.EXPIRED]
+
+
+def test_a_refresh_is_made_up_for_that_fell_due_while_a_change_was_on_its_way() -> None:
+    wire = Wire(config=StackConfig(session_interval=90), bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up()
+    wire.run(44.0 - wire.now)
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    wire.run(4)
+    wire.bob.stack.decline(at_bob, wire.now)
+    wire.run(1000)
+    assert wire.alice.starts()[2:6] == ["INVITE", "ACK", "UPDATE", "UPDATE"]
+    assert not wire.alice.told(CallEnded)
+    assert not wire.bob.told(CallEnded)
+
+
+def test_a_change_that_goes_through_is_a_refresh_as_well() -> None:
+    wire = Wire(config=StackConfig(session_interval=90), bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up()
+    wire.run(44.0 - wire.now)
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    wire.run(4)
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    answered = wire.now
+    wire.run(50)
+    assert refreshed_at(wire.alice, answered) == [pytest.approx(answered + 45, abs=0.1)]
+
+
+def test_a_change_that_is_refused_when_no_refresh_is_due_brings_none() -> None:
+    wire = Wire(config=StackConfig(session_interval=1800), bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up()
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    wire.run(1)
+    wire.bob.stack.decline(at_bob, wire.now)
+    began = wire.now
+    wire.run(800)
+    assert refreshed_at(wire.alice, began) == []
+
+
+def test_a_peer_that_says_it_knows_no_update_after_all_gets_a_reinvite() -> None:
+    wire = Wire(config=StackConfig(session_interval=600))
+    wire.up()
+    refusing(wire, 405, ("Allow", "INVITE, ACK, BYE, CANCEL"), times=1)
+    wire.run(400)
+    assert wire.alice.starts()[2:] == ["UPDATE", "INVITE", "ACK"]
+
+
+def test_a_refresh_asks_for_no_less_than_the_peers_did() -> None:
+    """RFC 4028 §7.4: Min-SE is the largest that was heard in this dialog, in refreshes and in 422."""
+    wire = Wire()
+    call, _ = wire.up()
+    alice = wire.alice.stack.session(call)
+    wire.alter = lambda data: (
+        data.replace(b"Content-Type", b"Session-Expires: 400;refresher=uas\r\nMin-SE: 400\r\nContent-Type")
+        if data.startswith(b"INVITE")
+        else data
+    )
+    wire.alice.stack.change(call, alice.renewed(), wire.now)
+    wire.run(300)
+    (refresh,) = [one for one in wire.bob.messages() if isinstance(one, Request)]
+    assert [refresh.headers.get(name) for name in ("Session-Expires", "Min-SE")] == ["400;refresher=uac", "400"]
+
+
+def test_a_422_to_the_first_invite_counts_for_the_refreshes_as_well() -> None:
+    wire = Wire(config=StackConfig(session_interval=100), bobs_config=StackConfig(min_session_interval=500))
+    wire.up()
+    wire.run(300)
+    refresh = wire.alice.messages()[-1]
+    assert refresh.start_line.startswith("UPDATE")
+    assert [refresh.headers.get(name) for name in ("Session-Expires", "Min-SE")] == ["500;refresher=uac", "500"]
+
+
+def test_a_min_se_is_remembered_by_a_call_that_is_dealt_with_in_another_manner() -> None:
+    usage = InviteUsage(
+        dialog_of_callee(invite(("Contact", "<sip:a@192.0.2.1>")), "b"),
+        Session(),
+        Numbers(),
+        ABLE,
+        seeded(1),
+        owner=False,
+    )
+    usage.hear(invite(("Min-SE", "400")))
+    usage.hear(invite(("Min-SE", "x")))
+    usage.adopt(Manner(extensions=("timer",), interval=200))
+    assert usage.expiry.asked() == [("Session-Expires", "400"), ("Min-SE", 400)]
+
+
+@pytest.mark.parametrize("extensions", [("100rel", "timer"), ()])
+def test_every_request_but_the_ack_tells_what_is_supported(extensions: tuple[str, ...]) -> None:
+    """RFC 4028 §7.1."""
+    wire = Wire(config=StackConfig(extensions=extensions, methods=("INFO",)))
+    call = wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    wire.bob.stack.ring(received.call, 183, wire.now, body=description(BOB), content_type="application/sdp")
+    wire.run(0.1)
+    wire.accept(received.call)
+    wire.run(0.1)
+    wire.alice.stack.change(call, b"", wire.now, method="UPDATE")
+    wire.alice.stack.request_within(call, "INFO", wire.now)
+    wire.alice.stack.request_within(call, "OPTIONS", wire.now, fields=[("supported", "x")])
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(1)
+    sent = {one.method: one.headers.get_all("Supported") for one in wire.alice.messages() if isinstance(one, Request)}
+    told = [", ".join(extensions)] if extensions else []
+    assert sent.pop("ACK") == []
+    assert sent.pop("OPTIONS") == ["x"]
+    assert sent == dict.fromkeys(["INVITE", *(["PRACK"] if extensions else []), "UPDATE", "INFO", "BYE"], told)

@@ -204,6 +204,14 @@ def test_cancel() -> None:
     )
 
 
+def test_a_cancel_tells_again_what_is_supported() -> None:
+    """RFC 4028 §7.1: each request but the ACK does, with session timers."""
+    able = invite().with_header("Supported", "100rel, timer")
+    assert cancel_for(able).headers.get_all("Supported") == ["100rel, timer"]
+    assert bytes(cancel_for(able)).endswith(b"Content-Length: 0\r\n\r\n")
+    assert ack_for_failure(able, answer(486)).headers.get_all("Supported") == []
+
+
 @pytest.mark.parametrize("text", ["a\r\nEvil: 1", "a\nb", "a\0"])
 def test_nothing_can_begin_a_line_of_its_own(text: str) -> None:
     for attempt in (
