@@ -58,10 +58,10 @@ class Calls:
 
     # What the owner asks for
 
-    def place(self, order: Order, redirects: int) -> int:
+    def place(self, order: Order, now: float, redirects: int) -> int:
         """Send an INVITE; gives the call's number. Raises LocalError as `Tickets.send` does."""
         request = self._dressed(order.request)
-        machine = Caller(request, self._manner, self._tokens, redirects)
+        machine = Caller(request, self._manner, self._tokens, now, redirects)
         user, contact = order.contact or self._user, order.contact
         if contact is None and "Contact" not in request.headers:
             contact = user  # without one there is nowhere to send to in the dialog (RFC 3261 §8.1.1.8)
@@ -73,6 +73,7 @@ class Calls:
         call = PlacedCall(number=number, machine=machine, user=user, auth=order.auth, invite=invite)
         self._book.add(call)
         self._book.watch_invite(call, invite.ticket)
+        self._book.schedule(call)
         return number
 
     def machine(self, number: int) -> Side:
@@ -186,10 +187,10 @@ class Calls:
         status = refusal_of(replaces, self._side_of) if replaces else 0
         return (status, ()) if status else None
 
-    def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp) -> None:
+    def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp, now: float) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
         contact = self._tickets.ends.contact(self._user, flow, invite)
-        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens)
+        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens, now)
         replaces = self._replaces(invite)
         replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
         call = ReceivedCall(

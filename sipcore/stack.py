@@ -147,7 +147,7 @@ class Stack:
 
         `redirects` is how many other places the call may be sent on to by a 3xx: anywhere the callee names.
         """
-        number = self._calls.place(order, redirects)
+        number = self._calls.place(order, now, redirects)
         self._settle(now)
         return number
 
@@ -389,7 +389,7 @@ class Stack:
             if refusal is not None:
                 self._reply(key, request, refusal[0], now, fields=refusal[1])
             else:
-                self._calls.receive_invite(key, request, flow, self._stamp)
+                self._calls.receive_invite(key, request, flow, self._stamp, now)
         else:
             self._outputs.append(RequestReceived(key, request, flow, self._stamp))
 

@@ -78,6 +78,8 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
 MEDIA_SECONDS = 1.0
 """For which the peer of an answered call has to be due to send, until what has not come is missing."""
 _OK = 200
+_GIVEN_UP = (EndReason.CANCELLED, EndReason.REMOTE_HANG_UP, EndReason.INVITATION_EXPIRED)
+"""How a call ends that nobody has answered or refused."""
 
 
 def of_failure(failure: TransportFailure) -> Verdict:
@@ -136,7 +138,7 @@ def of_incoming(status: int | None, reason: EndReason | None, seconds: float, wh
     if status == _OK:
         ended = of_ended(reason or EndReason.LOCAL_HANG_UP, seconds)
         return replace(ended, why=f"{ended.why}; {why}") if why else ended
-    if reason is EndReason.CANCELLED or reason is EndReason.REMOTE_HANG_UP:
+    if reason in _GIVEN_UP:
         given_up = f"{reason.value} after {seconds:.1f} s"
         return Verdict(CallKind.NOT_ANSWERED, given_up)
     told = f"refused here with {status} {reason_for(status)}" if status is not None else "not answered here"

@@ -20,6 +20,7 @@ from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import RELIABLE, InviteUsage
+from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
@@ -62,6 +63,7 @@ class Input(Member):
     REJECT = "reject"
     HANG_UP = "hang up"
     CANCEL = "CANCEL"
+    EXPIRED = "invitation expired"
     PRACKED = "PRACK of what waited"
     NO_PRACK = "no PRACK"
     ACK = "ACK"
@@ -102,6 +104,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
         for cell, target in (
             ((state, _I.REJECT), (_S.TERMINATED, (_DO.FAILURE, _DO.REPORT_END))),  # 13.3.1.3
             ((state, _I.CANCEL), (_S.TERMINATED, (_DO.TERMINATED, _DO.REPORT_END))),  # 9.2
+            ((state, _I.EXPIRED), (_S.TERMINATED, (_DO.TERMINATED, _DO.REPORT_END))),  # 13.3.1
             ((state, _I.REMOTE_BYE), (_S.TERMINATED, (_DO.ACCEPT_BYE, _DO.TERMINATED, _DO.REPORT_END))),  # 15.1.2
         )
     },
@@ -143,6 +146,7 @@ IMPOSSIBLE = {
     # `Callee` refuses these as the caller's mistake.
     *((state, happening) for state in (_S.ACCEPTING, *_UP) for happening in (_I.RING, _I.ACCEPT, _I.ACCEPT_LATER)),
     *((state, _I.REJECT) for state in _UP),
+    *((state, _I.EXPIRED) for state in _UP),  # its time is watched no longer
     # Nothing reliable was sent yet, or `ReliableProvisionals` has stopped with the final response.
     (_S.INVITED, _I.PRACKED),
     *((state, _I.NO_PRACK) for state in (_S.INVITED, *_UP)),
@@ -159,16 +163,28 @@ TERMINATED, ACCEPT_BYE, PART, REPORT_CONFIRMED, REPORT_END = list(Step)[5:]
 class Callee(Side):
     """One incoming call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_accept", "_invite", "_key", "_number", "_refusal", "_reliable", "_repeat", "_success", "state")
+    __slots__ = (
+        *("_accept", "_invite", "_key", "_number", "_refusal", "_reliable", "_repeat", "_success"),
+        *("_valid_until", "state"),
+    )
 
     def __init__(
-        self, key: AnyServerKey, invite: Request, local_tag: str, contact: Address, manner: Manner, tokens: Tokens
+        self,
+        key: AnyServerKey,
+        invite: Request,
+        local_tag: str,
+        contact: Address,
+        manner: Manner,
+        tokens: Tokens,
+        now: float,
     ) -> None:
-        """Take the INVITE and its server transaction's key. Raises ParseError when it has no Contact (§8.1.1.8)."""
+        """Take the INVITE that came now and its server transaction's key. Raises ParseError without Contact."""
         super().__init__(manner, tokens, Numbers(), EndReason.REMOTE_HANG_UP)
         self.contact = contact
         self._invite = invite
         """Unset once its 2xx is acknowledged: nothing is made of it any more, and a held call is to be small."""
+        self._valid_until = valid_until(invite, now)
+        """When the invitation expires; NEVER once it is answered."""
         self._number = invite.cseq.number
         """That of the INVITE, which its ACK and the PRACKs have as well."""
         self.state = State.INVITED
@@ -324,11 +340,15 @@ class Callee(Side):
     def next_timeout(self) -> float:
         """When `wake` is due."""
         provisional = self._reliable.due if self._reliable else NEVER
-        return min(self._repeat.due if self._repeat else NEVER, provisional, self.usage.next_timeout())
+        repeat = self._repeat.due if self._repeat else NEVER
+        return min(self._valid_until, repeat, provisional, self.usage.next_timeout())
 
     def wake(self, now: float) -> list[Effect]:
         """Repeat what is not acknowledged yet, or give up on it; and what else is due."""
         effects: list[Effect] = []
+        if now >= self._valid_until:
+            self.end_reason = EndReason.INVITATION_EXPIRED
+            effects += self._move(Input.EXPIRED, now)
         if self._repeat is not None and now >= self._repeat.due:
             again = self._repeat.wake(now)
             effects += self._move(Input.REPEAT if again else Input.NO_ACK, now, replies=[again] if again else [])
@@ -392,6 +412,8 @@ class Callee(Side):
         if cell[0] in _OVER and self.state not in _OVER:
             effects += self.usage.over(now)
         self.state = cell[0]
+        if self.state not in _EARLY:
+            self._valid_until = NEVER
         for step in cell[1]:
             if step is PROVISIONAL or step is REPEAT:
                 effects += replies or ()

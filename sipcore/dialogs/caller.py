@@ -25,6 +25,7 @@ from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.session import description_of
 from sipcore.dialogs.side import Side
 from sipcore.dialogs.usage import InviteUsage
+from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError, ParseError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE
@@ -64,6 +65,7 @@ class Input(Member):
     FAILED = "failed"
     ANSWER = "answer"
     HANG_UP = "hang up"
+    EXPIRED = "invitation expired"
     REMOTE_BYE = "remote BYE"
     BYE_DONE = "BYE done"
 
@@ -99,6 +101,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
             ((state, _I.ADJUSTED), (_S.CALLING, (_DO.INVITE,))),  # 8.1.3.5, RFC 4028 7.3
             ((state, _I.FAILED), (_S.TERMINATED, (_DO.REPORT_FAILURE,))),  # 8.1.3.1
             ((state, _I.HANG_UP), (_S.CANCELLING, (_DO.CANCEL,))),  # 9.1: it waits for the first 1xx
+            ((state, _I.EXPIRED), (_S.CANCELLING, (_DO.CANCEL,))),  # 13.2.1
         )
     },
     (_S.CANCELLING, _I.R2XX): (_S.ENDING, (_DO.ACK, _DO.BYE)),  # 9.1: the 2xx won the race
@@ -140,6 +143,8 @@ IMPOSSIBLE = {
     *((state, _I.R2XX_OFFER) for state in _ANSWERED),
     # A call that is given up, or answered, is not tried elsewhere.
     *((state, happening) for state in (_S.CANCELLING, *_ANSWERED) for happening in (_I.MOVED, _I.ADJUSTED)),
+    # Its time is watched no longer.
+    *((state, _I.EXPIRED) for state in (_S.CANCELLING, *_ANSWERED)),
     # `Caller` refuses it as the owner's mistake.
     *((state, _I.ANSWER) for state in (_S.CALLING, _S.PROCEEDING, _S.CANCELLING, _S.CONFIRMED, _S.ENDING)),
 }
@@ -148,7 +153,7 @@ IMPOSSIBLE = {
 _TRYING = (State.CALLING, State.PROCEEDING)
 _UNANSWERED = (*_TRYING, State.CANCELLING)
 _OVER = (State.ENDING, State.TERMINATED)
-R1XX, R2XX, R2XX_OFFER, R3XX_6XX, MOVED, ADJUSTED, FAILED, ANSWER, HANG_UP, REMOTE_BYE, BYE_DONE = Input
+R1XX, R2XX, R2XX_OFFER, R3XX_6XX, MOVED, ADJUSTED, FAILED, ANSWER, HANG_UP, EXPIRED, REMOTE_BYE, BYE_DONE = Input
 REPORT_PROGRESS, REPORT_REDIRECTION, REPORT_ANSWER, REPORT_OFFER, REPORT_FAILURE, REPORT_END = list(Step)[:6]
 INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6:]
 """Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
@@ -157,10 +162,10 @@ INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6
 class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_answered_by", "_early", "_pending", "state")
+    __slots__ = ("_answered_by", "_early", "_pending", "_valid_until", "state")
 
-    def __init__(self, invite: Request, manner: Manner, tokens: Tokens, redirects: int = 0) -> None:
-        """Take the INVITE that is sent, without its Via, and how often the call may be sent on to somewhere else."""
+    def __init__(self, invite: Request, manner: Manner, tokens: Tokens, now: float, redirects: int = 0) -> None:
+        """Take the INVITE that is sent now, without its Via, and how often the call may be sent on to elsewhere."""
         super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
         self.state = State.CALLING
         self._pending: Inviting | Packed | None = Inviting(invite, redirects)
@@ -168,6 +173,8 @@ class Caller(Side):
         over, are to be small."""
         self._early: dict[str, InviteUsage] | None = None
         """The early dialogs by their remote tags, while there are some."""
+        self._valid_until = valid_until(invite, now)
+        """When the invitation expires, wherever it was sent on to; NEVER once it is answered or given up."""
         self._answered_by: str | None = None
         """The remote tag of the dialog that became the call's; None until one has."""
 
@@ -263,12 +270,16 @@ class Caller(Side):
     def next_timeout(self) -> float:
         """When `wake` is due."""
         if self._early:
-            return min(usage.next_timeout() for usage in self._early.values())
-        return self.usage.next_timeout() if self.usage is not None else NEVER
+            return min(self._valid_until, *(usage.next_timeout() for usage in self._early.values()))
+        return min(self._valid_until, self.usage.next_timeout()) if self.usage is not None else self._valid_until
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
-        return [effect for usage in self._usages() for effect in self._settle(usage.wake(now), now)]
+        effects = [effect for usage in self._usages() for effect in self._settle(usage.wake(now), now)]
+        if now >= self._valid_until:
+            self.end_reason = EndReason.INVITATION_EXPIRED
+            effects += self._move(EXPIRED, now)
+        return effects
 
     # Inside
 
@@ -363,6 +374,7 @@ class Caller(Side):
             else:
                 effects.append(self._send(step))
         if self.state not in _TRYING:
+            self._valid_until = NEVER
             self._pack()
         return effects
 

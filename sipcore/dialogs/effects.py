@@ -25,6 +25,7 @@ class EndReason(Enum):
     GONE = "the peer does not know the call any more"
     EXPIRED = "the session was not refreshed in time"
     REPLACED = "another call took its place"
+    INVITATION_EXPIRED = "the invitation expired unanswered"
 
 
 class Purpose(Enum):

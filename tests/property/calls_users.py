@@ -158,6 +158,7 @@ class User:
         identity = Identity(Address(SipUri(here.host)).with_tag(name), Address(SipUri(there.host)), name)
         body = description(here) if how % 4 else b""
         fields = [("Replaces", self.stack.replaces(self.live[-1]))] if how == 5 and self.live else []
+        fields += [("Expires", str(how % 2))] if how > 5 else []
         uri = parse_uri(f"sip:bob@{there}")
         invite = build_request("INVITE", uri, identity, fields=fields, body=body, content_type=SDP if body else "")
         auth = AuthSession(Account("user", "secret", hosts=[there.host]))

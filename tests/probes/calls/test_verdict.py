@@ -146,3 +146,9 @@ def test_of_a_call_that_media_came_in() -> None:
     session = MediaSession(MediaPlan(SocketAddress("192.0.2.2", 4000), PCMU), bytes, 0.0, 0.0)
     session.receive_untrusted(Component.RTP, pack(0, 1, 160, 1, bytes(160)), session.remote, 0.1, 0.1)
     assert verdict.of_media(session.result(2.0), "", 2.0) is None
+
+
+@pytest.mark.parametrize("reason", [EndReason.CANCELLED, EndReason.REMOTE_HANG_UP, EndReason.INVITATION_EXPIRED])
+def test_of_a_call_that_came_in_and_was_given_up(reason: EndReason) -> None:
+    judged = verdict.of_incoming(487, reason, 5.0)
+    assert (judged.kind, judged.why) == (CallKind.NOT_ANSWERED, f"{reason.value} after 5.0 s")
