@@ -235,7 +235,11 @@ class Endpoint:
                     nursery.start_soon(call.hang_up)
 
     def incoming(self) -> trio.MemoryReceiveChannel[Incoming]:
-        """Requests and calls that come in, to be iterated over (`takes_incoming` must be set)."""
+        """Requests and calls that come in, to be iterated over (`takes_incoming` must be set); it ends with the block.
+
+        Whoever closes it, as `async with` does, takes nothing more: what comes in then is answered as if
+        `takes_incoming` were not set.
+        """
         return self._incoming
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
@@ -319,3 +323,5 @@ class Endpoint:
             self._incoming_send.send_nowait(incoming)
         except trio.WouldBlock:
             refuse(incoming, self.loop.stack.manner, 503)
+        except trio.BrokenResourceError:  # the channel is closed: nobody listens any more
+            refuse(incoming, self.loop.stack.manner)

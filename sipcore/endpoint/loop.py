@@ -74,16 +74,17 @@ class Loop:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it."""
         self._subscribers.append(subscriber)
         self.stack.tracing = self._tracing
-        return lambda: self._unsubscribe(subscriber)
+        return _once(lambda: self._unsubscribe(subscriber))
 
     def _unsubscribe(self, subscriber: Callable[[TraceRecord], None]) -> None:
-        self._subscribers.remove(subscriber)
+        if subscriber in self._subscribers:  # else it has raised something since
+            self._subscribers.remove(subscriber)
         self.stack.tracing = self._tracing and bool(self._subscribers)
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
         self._flow_watchers.append(watcher)
-        return lambda: self._flow_watchers.remove(watcher)
+        return _once(lambda: self._flow_watchers.remove(watcher))
 
     # What the transports tell (transports.base.Sink)
 
@@ -179,7 +180,7 @@ class Loop:
         try:
             prepared = self.transports.prepared(hop)
         except SipError as error:
-            self.stack.resolved(ticket, _as_failure(error), now)
+            self.stack.resolved(ticket, as_failure(error), now)
             return
         if prepared is not None:
             self.stack.resolved(ticket, prepared, now)
@@ -191,7 +192,7 @@ class Loop:
         try:
             result = await self.transports.prepare(hop)
         except SipError as error:
-            result = _as_failure(error)
+            result = as_failure(error)
         self.stack.resolved(ticket, result, self._clock())
         self.pump()
 
@@ -217,7 +218,18 @@ class Loop:
                 self._block.cancel()
 
 
-def _as_failure(error: SipError) -> TransportFailure:
+def _once(end: Callable[[], None]) -> Callable[[], None]:
+    """`end`, which does nothing when it is called again."""
+    left = [end]
+
+    def call() -> None:
+        if left:
+            left.pop()()
+
+    return call
+
+
+def as_failure(error: SipError) -> TransportFailure:
     """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must not end the endpoint."""
     if isinstance(error, TransportFailure):
         return error.kept()

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -288,6 +289,51 @@ async def test_nobody_reads_what_comes_in() -> None:
                 await call.answered()
     assert caught.value.response
     assert caught.value.response.status == 480
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+async def test_whoever_closes_the_channel_listens_no_more(taken: int) -> None:
+    """What comes in then is turned away as where nobody ever listened, and ends nothing."""
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        async with server.incoming() as channel:
+            for _ in range(taken):
+                nursery.start_soon(client.send, Order(client.new_request("MESSAGE", SipUri("127.0.0.1")), hop))
+                incoming = await channel.receive()
+                assert isinstance(incoming, IncomingRequest)
+                incoming.respond(200)
+        assert (await client.options(parse_uri("sip:x@127.0.0.1"), hop=hop)).response.status == 200
+        message = Order(client.new_request("MESSAGE", SipUri("127.0.0.1")), hop)
+        assert (await client.send(message)).response.status == 405
+        async with client.call(invite(client, hop)) as call:
+            with pytest.raises(CallFailure, match="480"):
+                await call.answered()
+
+
+async def test_unsubscribing_twice_takes_nobody_else_off() -> None:
+    seen: list[TraceRecord] = []
+    async with two() as (client, _, hop):
+        unsubscribe = client.subscribe(seen.append)
+        client.subscribe(seen.append)
+        unsubscribe()
+        unsubscribe()
+        unwatch = client.watch_flows(print)
+        unwatch()
+        unwatch()
+        with pytest.raises(TransportFailure):
+            await client.options(parse_uri("sip:bob@127.0.0.1"), hop=replace(hop, remote=_closed_port(Transport.UDP)))
+    assert seen
+
+
+async def test_whoever_was_taken_off_may_still_unsubscribe() -> None:
+    def broken(record: TraceRecord) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    async with two() as (_, _, hop):
+        with pytest.raises(BrokenPipeError):  # noqa: PT012  # the block is what is tested
+            async with open_endpoint() as client:
+                unsubscribe = client.subscribe(broken)
+                await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+        unsubscribe()
 
 
 async def test_a_name_is_located() -> None:
