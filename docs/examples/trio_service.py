@@ -55,20 +55,21 @@ class Service:
             return leg.line.result()
 
     async def _answer(self, call: IncomingCall) -> None:
-        with Leg(self._media, HOST, WISHES, self._endpoint.tokens, echo=True) as leg:
-            answer = _answer_to(call.invite.body, leg)
-            try:
-                if answer is None:
-                    call.reject(488)
+        """Answer a call, which is hung up, or refused, when its block ends: when this task is cancelled, too."""
+        async with call:
+            with Leg(self._media, HOST, WISHES, self._endpoint.tokens, echo=True) as leg:
+                answer = _answer_to(call.invite.body, leg)
+                try:
+                    if answer is None:
+                        call.reject(488)
+                        return
+                    call.ring()
+                    call.accept(body=bytes(answer), content_type=SDP)
+                except LocalError:  # the caller gave up in the meantime
                     return
-                call.ring()
-                call.accept(body=bytes(answer), content_type=SDP)
-            except LocalError:  # the caller gave up in the meantime
-                return
-            self.answered += 1
-            with trio.move_on_after(self._talk_seconds):
-                await call.over()
-            await call.hang_up()
+                self.answered += 1
+                with trio.move_on_after(self._talk_seconds):
+                    await call.over()
 
 
 def _answer_to(body: bytes, leg: Leg) -> SessionDescription | None:

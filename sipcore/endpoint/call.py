@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 import trio
@@ -15,6 +16,7 @@ from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure
 from sipcore.events import (
     CallAnswered,
     CallChanged,
+    CallConfirmed,
     CallEnded,
     CallEvent,
     CallFailed,
@@ -44,6 +46,7 @@ MAX_UNREAD = 256
 what only tells how the call fares nothing more is kept: a peer may send that for as long as it likes."""
 _MAY_BE_MISSED = (CallProgress, CallChanged, CallUnchanged, CallNotified)
 _OUTCOMES = (CallChanged, CallUnchanged)
+_UP = (CallAnswered, CallConfirmed)
 _LAST = (CallEnded, CallFailed)
 
 T = TypeVar("T")
@@ -82,11 +85,14 @@ class _Events:
         self._over = trio.Event()
         self._change: _Change | None = None
         self._notified: trio.MemorySendChannel[Request] | None = None
+        self._up = False
+        self._given_up_at: float | None = None
+        self._closed_by: TransportFailure | None = None
         self.number = number
         self.end_reason: EndReason | None = None
         """How the call ended; None while it lasts, or when it never came about."""
         self.patience = HANG_UP_TIMEOUT
-        """Seconds that hanging up waits at most; 0 where nobody is expected to be there."""
+        """Seconds that hanging up waits at most, from the first time; 0 where nobody is expected to be there."""
 
     def deliver(self, event: CallEvent) -> None:
         """Take an event from the endpoint."""
@@ -95,6 +101,8 @@ class _Events:
             return
         if isinstance(event, CallEnded):
             self.end_reason = event.reason
+        elif isinstance(event, _UP):
+            self._up = True
         elif self._change is not None and isinstance(event, _OUTCOMES):
             self._change.take(event)
         elif isinstance(event, CallNotified) and self._notified is not None:
@@ -108,6 +116,15 @@ class _Events:
             self._readers.unpark_all()
             if self._notified is not None:
                 self._notified.close()
+
+    def close(self, failure: TransportFailure) -> None:
+        """Tell the last event: nothing more is heard of the call, because of `failure`."""
+        self._closed_by = failure
+        self.deliver(self._last())
+
+    def _last(self) -> CallEvent:
+        """How a call ends that was hung up, and of which nothing more is heard."""
+        return CallEnded(self.number, EndReason.BYE_UNANSWERED if self._up else EndReason.NO_ACK)
 
     @property
     def _is_full(self) -> bool:
@@ -127,9 +144,11 @@ class _Events:
 
         `fields` go into the BYE, CANCEL or refusal: a Reason for example (RFC 3326).
         """
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + self.patience):
+        if self._given_up_at is None:
             if not self.is_over:
                 self._driver.act(lambda stack, now: stack.hang_up(self.number, now, fields=fields))
+            self._given_up_at = trio.current_time()
+        with trio.CancelScope(shield=True, deadline=self._given_up_at + self.patience):
             await self._over.wait()
 
     def __aiter__(self) -> Self:
@@ -245,7 +264,7 @@ class _Events:
                 if is_last(notify):
                     break
             if status is None:
-                raise CallFailure(None, None)
+                raise CallFailure(None, self._closed_by)
             return status
         finally:
             self._notified = None
@@ -306,11 +325,21 @@ class Call(_Events):
                     return response
                 case CallFailed(response=refusal, failure=failure):
                     raise CallFailure(refusal, failure)
-        raise CallFailure(None, None)
+        raise CallFailure(None, self._closed_by)
+
+    def _last(self) -> CallEvent:
+        return super()._last() if self._up else CallFailed(self.number, None, self._closed_by)
 
 
 class IncomingCall(_Events):
-    """A call that came in. Ring, then accept or reject; iterate over it for its events: confirmed, ended."""
+    """A call that came in. Ring, then accept or reject; iterate over it for its events: confirmed, ended.
+
+    `async with` sees to it that it is hung up, or refused, when the block ends, however it ends:
+
+        async with incoming as call:
+            call.accept(body=answer, content_type=SDP)
+            await call.over()
+    """
 
     def __init__(self, driver: Driver, received: CallReceived) -> None:
         super().__init__(driver, received.call)
@@ -318,6 +347,14 @@ class IncomingCall(_Events):
         self.flow: Flow = received.flow
         self.replaces = received.replaces
         """The number of the call whose place this one takes when it is accepted; None for none."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.hang_up()
 
     def adopt(self, change: Callable[[Manner], Manner]) -> None:
         """Deal with this call in another manner than with all others: with what `change` makes of that.

@@ -207,7 +207,6 @@ class Endpoint:
             yield call
         finally:
             await call.hang_up()
-            self._calls.pop(call.number, None)
 
     def register(
         self,

@@ -16,6 +16,7 @@ from sipcore.errors import LocalError
 from sipcore.events import (
     CallChanged,
     CallEnded,
+    CallFailed,
     CallOffered,
     CallProgress,
     CallRedirected,
@@ -363,6 +364,76 @@ async def test_a_call_that_is_sent_on(clock: MockClock) -> None:
             async with alice.call(invite(alice, hop)) as call:
                 await call.answered()
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("answers", "ended", "status"),
+    [(True, EndReason.REMOTE_HANG_UP, None), (False, None, 480)],
+    ids=["answered", "ringing"],
+)
+async def test_a_call_that_came_in_is_ended_with_its_block(
+    clock: MockClock, answers: bool, ended: EndReason | None, status: int | None
+) -> None:
+    """Whoever deals with it is cancelled, and the endpoint goes on: the caller is not left with a dead line."""
+
+    async def deal_with(incoming: IncomingCall) -> None:
+        with trio.move_on_after(0.5):
+            async with incoming as call:
+                assert call is incoming
+                call.ring()
+                if answers:
+                    call.accept(body=bytes(CALLEE), content_type=SDP)
+                await trio.sleep_forever()
+
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, deal_with)
+        with trio.fail_after(2):
+            async with alice.call(invite(alice, hop)) as call:
+                await call.over()
+        last = [event async for event in call][-1]
+        assert call.end_reason is ended
+        assert isinstance(last, CallEnded) if answers else isinstance(last, CallFailed)
+        assert not isinstance(last, CallFailed) or (last.response and last.response.status == status)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("status", [0, 486])
+async def test_a_call_that_is_over_leaves_its_block_at_once(clock: MockClock, status: int) -> None:
+    """It was refused in the block, or the caller gave up."""
+    gone = trio.Event()
+
+    async def deal_with(incoming: IncomingCall) -> None:
+        async with incoming as call:
+            call.ring()
+            if status:
+                call.reject(status)
+            await call.over()
+        gone.set()
+
+    async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, deal_with)
+        with trio.fail_after(2):
+            with trio.move_on_after(0.5):
+                async with alice.call(invite(alice, hop)) as call:
+                    await call.over()
+            await gone.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def test_hanging_up_again_waits_no_longer_and_the_end_is_told_when_it_comes(clock: MockClock) -> None:
+    """The block of a call does not wait once more, and what comes after it is still told: here Timer B (§17.1.1.2)."""
+    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as mute:
+        await mute.bind(("127.0.0.1", 0))
+        hop = Hop(Transport.UDP, SocketAddress(*mute.getsockname()))
+        async with endpoint() as (alice, _):
+            began = trio.current_time()
+            async with alice.call(invite(alice, hop)) as call:
+                await call.hang_up()
+            assert trio.current_time() - began == pytest.approx(8.0, abs=0.2)
+            with trio.fail_after(60):
+                await call.over()
+            assert trio.current_time() - began == pytest.approx(32.0, abs=0.5)
+            assert [event async for event in call] == [CallEnded(call.number, EndReason.LOCAL_HANG_UP)]
 
 
 async def test_two_changes_at_once_are_refused_here(clock: MockClock) -> None:
