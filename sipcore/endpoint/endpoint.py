@@ -9,8 +9,8 @@ one process.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,7 +45,7 @@ from sipcore.resolve.target import Flow, Hop
 from sipcore.stack import Stack, StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import TraceRecord
-from sipcore.transports.base import TransportConfig
+from sipcore.transports.base import TransportConfig, closed, was_closed
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.shelter import open_shelter
@@ -87,7 +87,8 @@ class EndpointConfig:
 async def open_endpoint(config: EndpointConfig | None = None) -> AsyncIterator["Endpoint"]:
     """Open an endpoint for the length of the block; everything it started is over when the block ends.
 
-    It works on while the block is cancelled, so that calls and registrations in it come to a proper end.
+    It works on while the block is cancelled, so that calls and registrations come to a proper end. What other tasks
+    still await of it then fails with a TransportFailure, and whatever is asked of it afterwards with a LocalError.
     Raises LocalError when an address in the configuration cannot be bound.
     """
     config = config or EndpointConfig()
@@ -121,6 +122,8 @@ class Endpoint:
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
         self._leaving = False
+        self._leavers: set[Callable[[], Awaitable[None]]] = set()
+        self._locating: set[trio.CancelScope] = set()
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](config.incoming_backlog)
 
     # The API
@@ -136,6 +139,10 @@ class Endpoint:
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere."""
+        with self._until_closed():
+            return await self._locate(uri)
+
+    async def _locate(self, uri: Uri) -> list[Hop]:
         plan = Plan(target_of(uri), chance=lambda: self.tokens.number(2**32) / 2**32)
 
         async def ask(question: Question) -> None:
@@ -190,6 +197,19 @@ class Endpoint:
         self._asked[name] = request if known is None else Draft(request)
         return request
 
+    @contextmanager
+    def _until_closed(self) -> Iterator[None]:
+        """Break off what the block awaits when the endpoint is closed, and raise TransportFailure then."""
+        self.loop.require_open()
+        with trio.CancelScope() as scope:
+            self._locating.add(scope)
+            try:
+                yield
+            finally:
+                self._locating.remove(scope)
+        if scope.cancelled_caught:
+            raise was_closed()
+
     @asynccontextmanager
     async def call(self, order: Order, *, redirects: int = 0) -> AsyncIterator[Call]:
         """Place a call with the order's INVITE; it is hung up properly when the block ends, however it ends.
@@ -198,6 +218,7 @@ class Endpoint:
         """
 
         def place(stack: Stack, now: float) -> Call:
+            self._require_staying()
             placed = Call(self, stack.call(order, now, redirects=redirects))
             self._calls[placed.number] = placed
             return placed
@@ -223,15 +244,49 @@ class Endpoint:
         return keep_registered(self, registration, auth=auth, user=user, hop=hop, fields=fields)
 
     async def leave(self) -> None:
-        """Hang up what is still up, and refuse what nobody has taken: for callers who learn it no other way.
+        """Hang up what is still up, take registrations back, and close the endpoint for whoever still awaits something.
 
-        Whoever answers a call should hang it up, but may have been cancelled before; `patience` is what is waited.
+        Callers whose call nobody has taken are refused, for they learn it no other way. Whoever answers a call should
+        hang it up, but may have been cancelled before; `patience` is what is waited.
         """
         self._leaving = True
-        with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as nursery:
-                for call in tuple(self._calls.values()):
-                    nursery.start_soon(call.hang_up)
+        self._incoming_send.close()
+        try:
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as nursery:
+                    for call in tuple(self._calls.values()):
+                        nursery.start_soon(call.hang_up)
+                    for leave in tuple(self._leavers):
+                        nursery.start_soon(leave)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Finish whatever is still awaited: nothing more will come of it."""
+        self.loop.close()
+        failure = was_closed()
+        for ticket, waiter in self._waiters.items():
+            waiter.finish(RequestFailed(ticket, failure))
+        self._waiters.clear()
+        for call in self._calls.values():
+            call.close(failure)
+        self._calls.clear()
+        for scope in self._locating:
+            scope.cancel()
+
+    def on_leaving(self, leave: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Have `leave` awaited when the block ends, while everything works still; gives a function that ends it.
+
+        Raises LocalError when that is too late.
+        """
+        self._require_staying()
+        self._leavers.add(leave)
+        return lambda: self._leavers.discard(leave)
+
+    def _require_staying(self) -> None:
+        """Raises LocalError once the block has ended: what begins now would not be ended properly."""
+        if self._leaving:
+            raise closed()
 
     def incoming(self) -> trio.MemoryReceiveChannel[Incoming]:
         """Requests and calls that come in, to be iterated over (`takes_incoming` must be set); it ends with the block.

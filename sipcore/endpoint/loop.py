@@ -19,6 +19,7 @@ from sipcore.trace import (
     TraceRecord,
 )
 from sipcore.transactions.effects import Transmit
+from sipcore.transports.base import closed
 from sipcore.transports.connections import Transports
 from sipcore.transports.lookup import Lookup
 
@@ -37,6 +38,7 @@ class Loop:
         self.stack.tracing = False  # until somebody subscribes
         self.broken: BaseException | None = None
         """What a subscriber raised: the block is cancelled then."""
+        self._closed = False
         self.transports: Transports
         self._tracing = tracing
         self._lookup = lookup
@@ -59,8 +61,22 @@ class Loop:
         self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
 
+    def close(self) -> None:
+        """Do nothing more: what still comes in is not answered, and whoever asks for something gets a LocalError."""
+        self._closed = True
+
+    def require_open(self) -> None:
+        """Raises LocalError once the endpoint is closed."""
+        if self._closed:
+            raise closed()
+
     def act(self, action: Callable[[Stack, float], T]) -> T:
-        """Have `action` do something with the stack now, and carry out what comes of it."""
+        """Have `action` do something with the stack now, and carry out what comes of it.
+
+        Raises LocalError once the endpoint is closed.
+        """
+        if self._closed:
+            raise closed()
         now = self._clock()
         result = action(self.stack, now)
         self.pump(now)
@@ -72,6 +88,7 @@ class Loop:
 
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it."""
+        self.require_open()
         self._subscribers.append(subscriber)
         self.stack.tracing = self._tracing
         return _once(lambda: self._unsubscribe(subscriber))
@@ -83,6 +100,7 @@ class Loop:
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
+        self.require_open()
         self._flow_watchers.append(watcher)
         return _once(lambda: self._flow_watchers.remove(watcher))
 
@@ -131,9 +149,9 @@ class Loop:
     def pump(self, now: float | None = None) -> None:
         """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on.
 
-        `now` spares a look at the clock where the caller has just had one.
+        `now` spares a look at the clock where the caller has just had one. Once closed, what it asks for is left.
         """
-        if self._pumping:
+        if self._pumping or self._closed:
             return
         self._pumping = True
         try:

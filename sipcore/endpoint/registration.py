@@ -7,19 +7,21 @@
 The binding is refreshed while the block lasts and taken back when it ends, which takes UNREGISTER_TIMEOUT at most.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 import trio
 
 from sipcore.auth.session import AuthError, AuthSession
-from sipcore.errors import FailureReason, RemoteError, SipError, TransportFailure
+from sipcore.dialogs.route_set import routing_for
+from sipcore.endpoint.loop import as_failure
+from sipcore.errors import RemoteError, SipError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.build import Fields
 from sipcore.message.message import Response
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order, contact_for
+from sipcore.outgoing import Order, contact_for, target_of
 from sipcore.registration.binding import Binding, Registration
 from sipcore.registration.keeper import (
     Effect,
@@ -30,8 +32,10 @@ from sipcore.registration.keeper import (
     Send,
 )
 from sipcore.registration.waits import BASE_WAIT, ping_after, retry_after
+from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.tokens import Tokens
+from sipcore.transports.base import was_closed
 from sipcore.transports.connections import Transports
 
 UNREGISTER_TIMEOUT = 8.0
@@ -73,6 +77,9 @@ class Driver(Protocol):
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each connection that ends; gives a function that ends it."""
 
+    def on_leaving(self, leave: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Have `leave` awaited before the endpoint is closed; gives a function that ends it. Raises LocalError."""
+
 
 @asynccontextmanager
 async def keep_registered(
@@ -87,10 +94,13 @@ async def keep_registered(
     """Register, and stay registered until the block ends; the binding is taken back then.
 
     `auth` answers challenges, `user` is the user part of the contact, a `hop` skips locating the registrar, `fields`
-    are added to each request.
+    are added to each request. Raises LocalError for a registrar that no request can be sent to.
     """
+    if hop is None:
+        _require_locatable(registration)
     registering = Registering(driver, Keeper(registration, driver.tokens), auth, user, hop, tuple(fields))
     failure: BaseException | None = None
+    forget = driver.on_leaving(registering.leave)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(registering.run)
         try:
@@ -100,8 +110,14 @@ async def keep_registered(
         finally:
             await registering.stop()
             registering.abandon()
+            forget()
     if failure is not None:
         raise failure
+
+
+def _require_locatable(registration: Registration) -> None:
+    """Raises LocalError for a registrar that no request can be sent to, whatever DNS says of it."""
+    Plan(target_of(routing_for(registration.domain, registration.route).next_hop), chance=lambda: 0.0)
 
 
 class Registering:
@@ -190,10 +206,19 @@ class Registering:
                         await self._wait()
         finally:
             unwatch()
+            if not self._over.is_set():
+                self._tell(RegistrationEnded(removed=False))
 
     def abandon(self) -> None:
         """Stop at once, and leave the binding to run out."""
         self._scope.cancel()
+
+    async def leave(self) -> None:
+        """Take the binding back, since the endpoint is about to be closed, and tell so whoever waits for it."""
+        if not self._over.is_set():
+            self._failed = RegistrationFailed(None, was_closed(), None, None)
+        await self.stop()
+        self.abandon()
 
     async def _wait(self) -> None:
         """Sleep until the keeper's time, the next keep-alive, or a stop."""
@@ -219,8 +244,8 @@ class Registering:
         outcome: Exchange | TransportFailure | None = None
         try:
             hops = await self._hops(send)
-        except TransportFailure as failure:
-            return self.keeper.fail(failure.kept(), trio.current_time())
+        except SipError as error:  # LocalError: a redirection to what cannot be located
+            return self.keeper.fail(as_failure(error), trio.current_time())
         for hop in hops:
             outcome = await self._try(hop)
             if isinstance(outcome, Exchange) and outcome.response.status != UNAVAILABLE:
@@ -243,10 +268,8 @@ class Registering:
             contact = contact_for(self._user, prepared, self._alias if hop.transport.websocket else "")
             request = self.keeper.request(contact.uri, fields=self._fields)
             exchange = await self._driver.send(Order(request, prepared, auth=self._auth))
-        except TransportFailure as failure:
-            return failure.kept()
-        except SipError as error:  # the configuration cannot be used for this hop
-            return TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
+        except SipError as error:  # LocalError: the configuration cannot be used for this hop
+            return as_failure(error)
         if exchange.flow != self._flow:
             self._since = trio.current_time()
         self._hop, self._flow = exchange.hop, exchange.flow

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from sipcore.deviation import Deviation
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import MAX_PORT, Flow, SocketAddress, Transport, has_zone, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
 from sipcore.value import value
@@ -152,6 +152,16 @@ def failure_of(error: Exception, where: object) -> TransportFailure:
     number, told = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
     reason, text = FAILURES.get(number or 0, (FailureReason.UNREACHABLE, told or str(error)))
     return TransportFailure(reason, f"{where}: {text}")
+
+
+def closed() -> LocalError:
+    """The error of whoever uses an endpoint, or its sockets, after their block."""
+    return LocalError("the endpoint is closed: use it inside its block", section="RFC 3261 §18")
+
+
+def was_closed() -> TransportFailure:
+    """The failure of whatever is still awaited of an endpoint, or of its sockets, when their block ends."""
+    return TransportFailure(FailureReason.CLOSED, "the endpoint was closed")
 
 
 def socket_address(name: tuple[Any, ...]) -> SocketAddress:

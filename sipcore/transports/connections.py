@@ -24,10 +24,12 @@ from sipcore.transports.base import (
     WILDCARD_IPV6,
     Sink,
     TransportConfig,
+    closed,
     failure_of,
     socket_address,
     socket_family,
     socket_name,
+    was_closed,
 )
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
@@ -74,6 +76,8 @@ async def open_transports(config: TransportConfig, sink: Sink) -> AsyncIterator[
                 yield transports
             except Exception as error:  # noqa: BLE001  # carried past the nursery, which would wrap it in a group
                 failure = error
+            finally:
+                transports.close_all()
     if failure is not None:
         raise failure
 
@@ -95,6 +99,7 @@ class Transports:
         self._openings: dict[_TargetKey, _Opening] = {}
         self._ended: dict[Flow, TlsSession] = {}
         self._accepted = 0
+        self._closed = False
         self._serials = itertools.count(1)
         self._handshakes = Handshakes(config)
 
@@ -106,6 +111,7 @@ class Transports:
         Returns the address with its real port. Raises LocalError when the kernel does not give it (RFC 3261 §18.2.1),
         or when TLS is to be served without a certificate.
         """
+        self._require_open()
         self._handshakes.check_server(transport)
         try:
             if transport is Transport.UDP:
@@ -129,13 +135,22 @@ class Transports:
         """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
         return sum(sock.dropped for sock in self._udp)
 
+    def close_all(self) -> None:
+        """Open nothing more: the block has ended, and every socket is about to be closed."""
+        self._closed = True
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise closed()
+
     # What a hop needs
 
     def prepared(self, hop: Hop) -> Hop | None:
         """The hop with `local` filled in, if nothing has to be waited for: it is UDP, or its connection is open.
 
-        Raises TransportFailure when the kernel has no route to it.
+        Raises TransportFailure when the kernel has no route to it, LocalError after the block.
         """
+        self._require_open()
         if hop.transport is UDP:
             return _with_local(hop, self._udp_local(hop))
         connection = self._find(hop)
@@ -222,6 +237,7 @@ class Transports:
     # UDP
 
     def _bind_udp(self, address: SocketAddress) -> UdpSocket:
+        self._require_open()
         sock = UdpSocket(address, self.config.receive_buffer, self._sink, keep_alives=True)
         self._sockets.callback(sock.close)
         self._udp.append(sock)
@@ -427,7 +443,7 @@ class _Opening:
     def __init__(self) -> None:
         self.done = trio.Event()
         self.local: SocketAddress | None = None
-        self.failure: SipError = TransportFailure(FailureReason.CLOSED, "the transports were closed")
+        self.failure: SipError = was_closed()
 
 
 def route_host(where: Hop | Flow) -> str:

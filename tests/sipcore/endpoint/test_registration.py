@@ -1,7 +1,7 @@
 """Registrations that are kept up: over real sockets, and, where time matters, at a registrar without any."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -27,7 +27,7 @@ from sipcore.events import Exchange
 from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
-from sipcore.message.uri import SipUri, Uri
+from sipcore.message.uri import SipUri, Uri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Registered, RegistrationEnded, RegistrationFailed
@@ -43,6 +43,12 @@ AOR = Address(SipUri("127.0.0.1", "alice"))
 URN = "urn:uuid:00000000-0000-1000-8000-000A95A0E128"
 HOP = Hop(Transport.UDP, SocketAddress("192.0.2.9", 5060))
 SILENCE = TransportFailure(FailureReason.TIMED_OUT, "no answer")
+
+
+def uri_of(text: str) -> SipUri:
+    uri = parse_uri(text)
+    assert isinstance(uri, SipUri)
+    return uri
 
 
 # Over real sockets
@@ -126,6 +132,49 @@ async def test_a_redirection_leads_to_the_other_registrar() -> None:
             nursery.cancel_scope.cancel()
 
 
+async def test_a_redirection_to_what_cannot_be_located_ends_nothing() -> None:
+    """sips over UDP cannot be: the registrar that says so fails its own registration, which is tried again."""
+    binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
+    config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
+    with trio.fail_after(10):
+        async with open_endpoint(config) as first, open_endpoint() as client, trio.open_nursery() as nursery:
+
+            async def redirect() -> None:
+                async for incoming in first.incoming():
+                    assert isinstance(incoming, IncomingRequest)
+                    incoming.respond(302, fields=[("Contact", "<sips:127.0.0.1;transport=udp>")])
+
+            nursery.start_soon(redirect)
+            address = first.transports.local_address(Transport.UDP)
+            assert address is not None
+            registrar = SipUri(address.host, None, address.port)
+            async with keep_registered(client, Registration(AOR, registrar)) as registered:
+                event = await anext(aiter(registered))
+            nursery.cancel_scope.cancel()
+    assert isinstance(event, RegistrationFailed)
+    assert isinstance(event.failure, TransportFailure)
+    assert event.failure.message == "a sips URI cannot be sent over UDP"
+    assert event.retry_at is not None
+
+
+@pytest.mark.parametrize(
+    ("registration", "told"),
+    [
+        (Registration(AOR, uri_of("sip:127.0.0.1;transport=sctp")), "transport sctp is not supported"),
+        (Registration(AOR, uri_of("sips:127.0.0.1;transport=udp")), "a sips URI cannot be sent over UDP"),
+        (Registration(AOR, route=(Address.parse("<sip:a;transport=sctp;lr>"),)), "transport sctp is not supported"),
+        (Registration(AOR, route=(Address.parse("<tel:+15551234>"),)), "give a SIP server"),
+    ],
+)
+async def test_a_registrar_that_nothing_can_be_sent_to_is_the_callers_mistake(
+    registration: Registration, told: str
+) -> None:
+    async with open_endpoint() as client:
+        with pytest.raises(LocalError, match=told):
+            async with client.register(registration):
+                pytest.fail("it was begun")
+
+
 async def test_a_wrong_password() -> None:
     auth = AuthSession(Account("alice", "wrong", hosts=["127.0.0.1"]))
     async with desk(Transport.UDP) as running, open_endpoint() as client:
@@ -207,6 +256,9 @@ class FakeEndpoint:
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         self.watchers.append(watcher)
         return lambda: self.watchers.remove(watcher)
+
+    def on_leaving(self, leave: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        return lambda: None
 
     @property
     def transports(self) -> Transports:
