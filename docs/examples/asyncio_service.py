@@ -4,18 +4,19 @@
         exchange = await sip.ask(lambda endpoint: endpoint.options(parse_uri("sip:example.com")))
 
 `ask` takes what is to be done on trio's side and gives what comes of it; cancelling it on asyncio's side cancels it on
-trio's side too, so that a call is hung up.
+trio's side too, so that a call is hung up. When the endpoint ends, it raises what ended it.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import outcome
 import trio
 
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.transports.base import closed, was_closed
 
 T = TypeVar("T")
 Job = Callable[[Endpoint], Awaitable[T]]
@@ -27,12 +28,23 @@ class Sip:
     def __init__(self, endpoint: Endpoint, nursery: trio.Nursery) -> None:
         self._endpoint = endpoint
         self._nursery = nursery
-        self.token = trio.lowlevel.current_trio_token()
+        self._token = trio.lowlevel.current_trio_token()
+        self._stop = trio.Event()
+        self._stopping = False
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answers: set[asyncio.Future[Any]] = set()
 
     async def ask(self, job: Job[T]) -> T:
-        """Carry out `job` on trio's side, and wait for it. Raises what it raises."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
+        """Carry out `job` on trio's side, and wait for it. Raises what it raises, or what ended the endpoint.
+
+        That is TransportFailure where the block has ended meanwhile, and LocalError where it had before.
+        """
+        if self._over.done():
+            self._over.result()  # raises it
+            raise closed()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._answers.add(answer)
+        answer.add_done_callback(self._answers.discard)
         scope = trio.CancelScope()
 
         async def carry_out() -> None:
@@ -41,17 +53,45 @@ class Sip:
                     answer.set_result(await job(self._endpoint))
             except Exception as error:  # noqa: BLE001  # raised on asyncio's side
                 answer.set_exception(error)
-            finally:
-                if not answer.done():  # cancelled, there or together with the endpoint
-                    answer.cancel()
+            if scope.cancelled_caught:  # what is cancelled together with the endpoint is told why when that is over
+                answer.cancel()
 
-        self.token.run_sync_soon(self._nursery.start_soon, carry_out)
+        def begin() -> None:
+            if not self._stopping:
+                self._nursery.start_soon(carry_out)
+
+        self._token.run_sync_soon(begin)
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            self.token.run_sync_soon(scope.cancel)
+            if not self._over.done():
+                self._token.run_sync_soon(scope.cancel)
             await asyncio.wait([answer])
             raise
+
+    async def run(self) -> None:
+        """Carry out what is asked, on trio's side, until `stop`."""
+        try:
+            await self._stop.wait()
+        finally:
+            self._stopping = True
+            self._nursery.cancel_scope.cancel()
+
+    async def stop(self) -> None:
+        """End it, and wait for that. Raises what ended it before."""
+        if not self._over.done():
+            self._token.run_sync_soon(self._stop.set)
+        await self._over
+
+    def ended(self, error: BaseException | None) -> None:
+        """Tell who waits that the run is over, and why."""
+        for answer in tuple(self._answers):
+            if not answer.done():
+                answer.set_exception(error or was_closed())
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
 
 
 @asynccontextmanager
@@ -62,23 +102,18 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Sip] = loop.create_future()
-    over: asyncio.Future[None] = loop.create_future()
-    stop = trio.Event()
 
     async def guest() -> None:
         async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
-            sip = Sip(endpoint, nursery)
-            opened.set_result(sip)
-            await stop.wait()
-            nursery.cancel_scope.cancel()
+            opened.set_result(Sip(endpoint, nursery))
+            await opened.result().run()
 
     def done(result: "outcome.Outcome[None]") -> None:
-        if isinstance(result, outcome.Error) and not opened.done():
-            opened.set_exception(result.error)
-        elif isinstance(result, outcome.Error):
-            over.set_exception(result.error)
-            return
-        over.set_result(None)
+        error = result.error if isinstance(result, outcome.Error) else None
+        if opened.done():
+            opened.result().ended(error)
+        elif error is not None:
+            opened.set_exception(error)
 
     trio.lowlevel.start_guest_run(
         guest,
@@ -91,8 +126,7 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
     try:
         yield sip
     finally:
-        sip.token.run_sync_soon(stop.set)
-        await over
+        await sip.stop()
 
 
 async def main() -> None:

@@ -15,12 +15,14 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.media.media import open_media
+from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.report import MediaResult
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import G722
 from sipcore.sdp.build import SDP, audio_description
+from sipcore.trace import TraceRecord
 from sipcore.transports.base import TransportConfig
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -162,15 +164,75 @@ async def leave_while_asking() -> list[str]:
     async with on_asyncio.open_sip() as sip:
         asking = asyncio.ensure_future(sip.ask(wait_for_ever))
         await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(TransportFailure, match="the endpoint was closed"):
         await asyncio.wait_for(asking, 10)
+    with pytest.raises(LocalError, match="the endpoint is closed"):
+        await asyncio.wait_for(sip.ask(uri), 10)
     del asking
     gc.collect()  # asyncio complains of a result that nobody took when it is thrown away
     return complaints
 
 
-def test_leaving_cancels_what_goes_on() -> None:
+def test_leaving_ends_what_goes_on_and_says_so() -> None:
     assert asyncio.run(leave_while_asking()) == []
+
+
+async def ask_while_leaving() -> None:
+    leaving = asyncio.Event()
+
+    async def linger() -> None:
+        leaving.set()
+        await trio.sleep(0.1)
+
+    async def wait_for_leaving(endpoint: Endpoint) -> None:
+        endpoint.on_leaving(linger)
+
+    async def ask_late() -> None:
+        await leaving.wait()
+        with pytest.raises(TransportFailure, match="the endpoint was closed"):
+            await sip.ask(uri)
+
+    async with on_asyncio.open_sip() as sip:
+        await sip.ask(wait_for_leaving)
+        late = asyncio.ensure_future(ask_late())
+    await asyncio.wait_for(late, 10)
+
+
+def test_what_is_asked_while_leaving_is_told_so() -> None:
+    asyncio.run(ask_while_leaving())
+
+
+async def break_on_asyncio() -> tuple[list[object], list[str]]:
+    """What `ask` tells while the endpoint breaks and after that, and the block; and what asyncio complains of."""
+    told: list[object] = []
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+
+    def broken(record: TraceRecord) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    async def subscribe(endpoint: Endpoint) -> str:
+        endpoint.subscribe(broken)
+        return uri_of(endpoint)
+
+    async def use() -> None:
+        async with on_asyncio.open_sip(listening()) as sip:
+            waiting = asyncio.ensure_future(sip.ask(wait_for_ever))
+            target = parse_uri(await sip.ask(subscribe))
+            asking = sip.ask(lambda endpoint: endpoint.options(target))
+            told.extend(await asyncio.wait_for(asyncio.gather(asking, waiting, return_exceptions=True), 10))
+            told.extend(await asyncio.wait_for(asyncio.gather(sip.ask(uri), return_exceptions=True), 10))
+
+    told.extend(await asyncio.wait_for(asyncio.gather(use(), return_exceptions=True), 10))
+    gc.collect()
+    return told, complaints
+
+
+def test_an_endpoint_that_breaks_says_why_to_everybody() -> None:
+    """A subscriber raises, in the middle of somebody's request."""
+    told, complaints = asyncio.run(break_on_asyncio())
+    assert [(type(error), str(error)) for error in told] == [(BrokenPipeError, "nobody reads")] * 4
+    assert complaints == []
 
 
 async def bind_the_impossible() -> None:
