@@ -10,7 +10,7 @@ one process.
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -246,11 +246,12 @@ class Endpoint:
     async def leave(self) -> None:
         """Hang up what is still up, take registrations back, and close the endpoint for whoever still awaits something.
 
-        Callers whose call nobody has taken are refused, for they learn it no other way. Whoever answers a call should
-        hang it up, but may have been cancelled before; `patience` is what is waited.
+        What came in and nobody has taken is refused, for its sender learns it no other way. Whoever answers a call
+        should hang it up, but may have been cancelled before; `patience` is what is waited.
         """
         self._leaving = True
         self._incoming_send.close()
+        self._refuse_untaken()
         try:
             with trio.CancelScope(shield=True):
                 async with trio.open_nursery() as nursery:
@@ -260,6 +261,14 @@ class Endpoint:
                         nursery.start_soon(leave)
         finally:
             self._close()
+
+    def _refuse_untaken(self) -> None:
+        """Answer the requests that wait to be taken; calls are hung up with all others."""
+        with suppress(trio.EndOfChannel, trio.ClosedResourceError):
+            while True:
+                incoming = self._incoming.receive_nowait()
+                if isinstance(incoming, IncomingRequest):
+                    refuse(incoming, self.loop.stack.manner, 503)
 
     def _close(self) -> None:
         """Finish whatever is still awaited: nothing more will come of it."""

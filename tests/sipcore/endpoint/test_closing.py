@@ -383,6 +383,31 @@ async def test_what_came_in_before_can_be_answered_no_more(clock: MockClock) -> 
             nursery.cancel_scope.cancel()
 
 
+async def test_what_nobody_has_taken_is_refused(clock: MockClock) -> None:
+    statuses: list[int] = []
+
+    async def ask(client: Endpoint, hop: Hop) -> None:
+        exchange = await client.send(Order(client.new_request("MESSAGE", BOB), hop))
+        statuses.append(exchange.response.status)
+
+    with trio.fail_after(20):
+        async with (
+            open_endpoint() as client,
+            datagrams() as (_, silent),
+            trio.open_nursery() as nursery,
+            open_endpoint(config(silent)) as server,
+        ):
+            here = server.transports.local_address(Transport.UDP)
+            assert here
+            for _ in range(3):
+                nursery.start_soon(ask, client, Hop(Transport.UDP, here))
+            taken = await server.incoming().receive()
+            assert isinstance(taken, IncomingRequest)
+            taken.respond(200)
+            await trio.sleep(0.1)
+    assert statuses == [200, 503, 503]
+
+
 async def hold(client: Endpoint, order: Order) -> None:
     async with client.call(order):
         await trio.sleep_forever()
