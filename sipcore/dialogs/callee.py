@@ -5,6 +5,7 @@ The 2xx is repeated here until the ACK comes, since the transaction is over with
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from sipcore.dialogs.dialog import Numbers, dialog_of_callee
 from sipcore.dialogs.effects import (
@@ -15,7 +16,7 @@ from sipcore.dialogs.effects import (
     Reply,
 )
 from sipcore.dialogs.manner import Manner, is_supported
-from sipcore.dialogs.provisional import MAX_FIRST, ReliableProvisionals
+from sipcore.dialogs.provisional import EXTENSION, MAX_FIRST, ReliableProvisionals
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
@@ -164,8 +165,8 @@ class Callee(Side):
     """One incoming call. Every method gives the effects that the owner carries out, in order."""
 
     __slots__ = (
-        *("_accept", "_invite", "_key", "_number", "_refusal", "_reliable", "_repeat", "_success"),
-        *("_valid_until", "state"),
+        *("_accept", "_again", "_again_due", "_invite", "_key", "_number", "_refusal", "_reliable"),
+        *("_repeat", "_success", "_valid_until", "state"),
     )
 
     def __init__(
@@ -197,6 +198,9 @@ class Callee(Side):
         self._success: Response | None = None
         self._refusal: Response | None = None
         self._repeat: Repeat | None = None
+        self._again: Callable[[float], list[Reply]] | None = None
+        """What sends the last 1xx again, at `_again_due`, while the call rings."""
+        self._again_due = NEVER
 
     @property
     def is_over(self) -> bool:
@@ -235,6 +239,9 @@ class Callee(Side):
     ) -> list[Effect]:
         """Send a 1xx; `reliably` by default where the caller requires it, or supports it and there is a body.
 
+        It is sent again every EXTENSION until the call is answered or over, a reliable one with a number of its own
+        (RFC 3262 §3) and without the body, which has arrived. A 100, as nothing at all, asks for no more time.
+
         Raises LocalError for another status, when the call is answered or over, for a session description that may
         not stand there, and when it is to be reliable for a caller that does not know how.
         """
@@ -243,16 +250,15 @@ class Callee(Side):
         if status != TRYING:
             description = body if content_type == SDP else b""
             self.usage.session.sent(Carrier.RELIABLE if reliable else Carrier.PROVISIONAL, description)
-        if not reliable:
-            return self._move(
-                Input.RING, now, replies=[Reply(self._key, self._built(status, fields, body, content_type))]
-            )
-        if self._reliable is None:
-            first = 1 + self.tokens.number(MAX_FIRST)
-            self._reliable = ReliableProvisionals(self._key, self.manner.timers, first)
-        numbered = [("Require", RELIABLE), ("RSeq", self._reliable.next_number()), *fields]
-        response = self._built(status, numbered, body, content_type)
-        return self._move(Input.RING, now, replies=self._reliable.send(response, now))
+        told = list(fields)
+        if reliable:
+            replies = self._send_reliably(status, told, body, content_type, now)
+        else:
+            replies = [Reply(self._key, self._built(status, told, body, content_type))]
+        if status != TRYING:
+            self._again_due = now + EXTENSION
+            self._again = partial(self._send_reliably, status, told, b"", "") if reliable else lambda _: replies
+        return self._move(Input.RING, now, replies=replies)
 
     def accept(self, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> list[Effect]:
         """Send the 200, and repeat it from T1 up to T2 apart until the ACK comes or 64·T1 have passed (§13.3.1.4).
@@ -341,7 +347,7 @@ class Callee(Side):
         """When `wake` is due."""
         provisional = self._reliable.due if self._reliable else NEVER
         repeat = self._repeat.due if self._repeat else NEVER
-        return min(self._valid_until, repeat, provisional, self.usage.next_timeout())
+        return min(self._valid_until, repeat, provisional, self._again_due, self.usage.next_timeout())
 
     def wake(self, now: float) -> list[Effect]:
         """Repeat what is not acknowledged yet, or give up on it; and what else is due."""
@@ -355,9 +361,25 @@ class Callee(Side):
         if self._reliable is not None and now >= self._reliable.due:
             again = self._reliable.wake(now)
             effects += [again] if again else self._move(Input.NO_PRACK, now)
+        if self._again is not None and now >= self._again_due:
+            effects += self._ring_again(self._again, now)
         return [*effects, *self._settle(self.usage.wake(now), now)]
 
     # Inside
+
+    def _send_reliably(self, status: int, fields: Fields, body: bytes, content_type: str, now: float) -> list[Reply]:
+        if self._reliable is None:
+            first = 1 + self.tokens.number(MAX_FIRST)
+            self._reliable = ReliableProvisionals(self._key, self.manner.timers, first)
+        numbered = [("Require", RELIABLE), ("RSeq", self._reliable.next_number()), *fields]
+        return self._reliable.send(self._built(status, numbered, body, content_type), now)
+
+    def _ring_again(self, again: Callable[[float], list[Reply]], now: float) -> list[Effect]:
+        if self._reliable is not None and self._reliable.due < NEVER:  # one is repeated until its PRACK anyway
+            self._again_due = self._reliable.due
+            return []
+        self._again_due = now + EXTENSION
+        return self._move(Input.RING, now, replies=again(now))
 
     def _is_reliable(self, status: int, has_body: bool, wanted: bool | None) -> bool:
         if status == TRYING or wanted is False:
@@ -414,6 +436,8 @@ class Callee(Side):
         self.state = cell[0]
         if self.state not in _EARLY:
             self._valid_until = NEVER
+        if self.state is not State.RINGING:
+            self._again, self._again_due = None, NEVER
         for step in cell[1]:
             if step is PROVISIONAL or step is REPEAT:
                 effects += replies or ()

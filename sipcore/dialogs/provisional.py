@@ -1,4 +1,7 @@
-"""The callee's reliable 1xx: RFC 3262 §3. They are numbered, go out one at a time, and are repeated until the PRACK."""
+"""The callee's 1xx: how long one lasts, RFC 3261 §13.3.1.1, and the reliable ones, RFC 3262 §3.
+
+Those are numbered, go out one at a time, and are repeated until the PRACK.
+"""
 
 from sipcore.dialogs.effects import Reply
 from sipcore.dialogs.repeat import Repeat
@@ -9,6 +12,9 @@ from sipcore.message.registry import RSEQ
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER, Timers
 
+EXTENSION = 60.0
+"""Seconds after which whoever takes longer to answer an INVITE says so again (RFC 3261 §13.3.1.1): proxies give up one
+that they hear nothing of for three minutes (§16.6), and any message may be lost."""
 MAX_FIRST = 2**31 - 1
 """The first number is chosen between 1 and this one."""
 

@@ -4,6 +4,12 @@ from enum import Enum
 
 from sipcore.value import Member
 
+UPDATE_PATIENCE = 48
+"""Times T1 within which an UPDATE is answered that the owner decides on: its sender gives up after 64, and the call
+with it (RFC 3261 §17.1.2.2, §12.2.1.2), and repeats it once or twice until then, so that the answer arrives."""
+NOT_DECIDED = 504
+"""To a request that the owner has not decided on in time: for an UPDATE, RFC 3311 §5.2 has it so."""
+
 
 class State(Member):
     """How far a change is that the peer asks for."""
@@ -23,6 +29,8 @@ class Input(Member):
     ANSWER = "answer of the owner to a re-INVITE"
     ANSWER_UPDATE = "answer of the owner to an UPDATE"
     DECLINE = "refusal of the owner"
+    EXTEND = "re-INVITE that the owner still decides on"
+    TOO_LATE = "request that nobody has decided on in time"
     CANCEL = "CANCEL"
     ACK = "ACK"
     REPEAT = "repeat the 2xx"
@@ -36,6 +44,7 @@ class Step(Enum):
     REPORT_OFFER = "report offer"
     SUCCESS = "2xx"
     REFUSE = "3xx-6xx"
+    PROVISIONAL = "183"
     TERMINATED = "487"
     REPEAT = "2xx again"
     TAKE_ACK = "take the ACK"
@@ -59,6 +68,8 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.DECIDING, _I.ANSWER): (_S.UNACKNOWLEDGED, (_DO.SUCCESS,)),
     (_S.DECIDING, _I.ANSWER_UPDATE): (_S.IDLE, (_DO.SUCCESS,)),
     (_S.DECIDING, _I.DECLINE): (_S.IDLE, (_DO.REFUSE,)),
+    (_S.DECIDING, _I.EXTEND): (_S.DECIDING, (_DO.PROVISIONAL,)),  # 13.3.1.1
+    (_S.DECIDING, _I.TOO_LATE): (_S.IDLE, (_DO.REFUSE,)),  # RFC 3311 5.2
     (_S.DECIDING, _I.CANCEL): (_S.IDLE, (_DO.TERMINATED,)),  # 9.2
     (_S.DECIDING, _I.OVER): (_S.IDLE, (_DO.TERMINATED,)),  # 15.1.2
     (_S.UNACKNOWLEDGED, _I.ACK): (_S.IDLE, (_DO.TAKE_ACK,)),
@@ -77,6 +88,9 @@ IMPOSSIBLE = {
         (state, happening)
         for state in (_S.IDLE, _S.UNACKNOWLEDGED)
         for happening in (_I.ANSWER, _I.ANSWER_UPDATE, _I.DECLINE)
+    ),
+    *(  # nothing waits for a decision
+        (state, happening) for state in (_S.IDLE, _S.UNACKNOWLEDGED) for happening in (_I.EXTEND, _I.TOO_LATE)
     ),
     *((state, happening) for state in (_S.IDLE, _S.DECIDING) for happening in (_I.REPEAT, _I.NO_ACK)),
 }

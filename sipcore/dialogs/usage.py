@@ -26,6 +26,7 @@ from sipcore.dialogs.effects import (
 )
 from sipcore.dialogs.expiry import TOO_SMALL, Due, Expiry
 from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.provisional import EXTENSION
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
@@ -48,6 +49,7 @@ RELIABLE = "100rel"
 MAX_RETRY_AFTER = 10
 """Seconds, at most, in the Retry-After of a request that comes before the last one is answered (RFC 3261 §14.2)."""
 
+SESSION_PROGRESS = 183
 REQUEST_TERMINATED = 487
 
 _IDLE = (reinvite_client.State.IDLE, reinvite_server.State.IDLE)
@@ -80,6 +82,7 @@ class InviteUsage:
         "_acked",
         "_change",
         "_client",
+        "_decide_at",
         "_deciding",
         "_manner",
         "_owner",
@@ -114,6 +117,8 @@ class InviteUsage:
         self._client, self._server = _IDLE
         self._change: _Change | None = None
         self._deciding: tuple[AnyServerKey, Request] | None = None
+        self._decide_at = NEVER
+        """When the peer is to be told that the owner still decides, or that it takes too long."""
         self._repeat: Repeat | None = None
         self._unconfirmed: Response | None = None
         self._acked: AckSuccess | None = None
@@ -205,7 +210,7 @@ class InviteUsage:
         elif request.method == INVITE and not body:
             answer, needs_answer = self.session.renewed(), True
         if needs_answer and not answer and body and not self._manner.answers_offers:
-            return self._move_server(inputs.ASKED, partial(self._ask, key, request))
+            return self._move_server(inputs.ASKED, partial(self._ask, key, request, now))
         if needs_answer and not answer:
             self.session.sent(_CARRIERS[request.method][2], b"")
             return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, NOT_ACCEPTABLE))
@@ -281,7 +286,7 @@ class InviteUsage:
             due = min(due, self._change.due)
         if self._repeat is not None:
             due = min(due, self._repeat.due)
-        return due
+        return due if self._deciding is None else min(due, self._decide_at)
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
@@ -292,6 +297,8 @@ class InviteUsage:
                 effects += self._move_server(reinvite_server.Input.REPEAT, lambda: [reply])
             else:
                 effects += self._move_server(reinvite_server.Input.NO_ACK, lambda: [Finish(EndReason.NO_ACK)])
+        if self._deciding is not None and now >= self._decide_at:
+            effects += self._put_off(*self._deciding, now)
         if self._change is not None and now >= self._change.due:
             effects += self._move_client(reinvite_client.Input.WAKE, now, self._unchanged(now))
         due = self.expiry.wake(now)
@@ -424,9 +431,23 @@ class InviteUsage:
             self._repeat = None
         return effects
 
-    def _ask(self, key: AnyServerKey, request: Request) -> list[Effect]:
+    def _ask(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
         self._deciding = (key, request)
+        patience = EXTENSION if request.method == INVITE else reinvite_server.UPDATE_PATIENCE * self._manner.timers.t1
+        self._decide_at = now + patience
         return [Offered(request)]
+
+    def _put_off(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
+        """The owner takes its time: a re-INVITE may last, so the peer is told (RFC 3261 §13.3.1.1), and no other.
+
+        Nor may one that has each 1xx sent reliably, which is not done inside a dialog here.
+        """
+        if request.method != INVITE or RELIABLE in request[REQUIRE]:
+            too_late = partial(self._refuse, key, request, reinvite_server.NOT_DECIDED)
+            return self._move_server(reinvite_server.Input.TOO_LATE, too_late)
+        self._decide_at = now + EXTENSION
+        progress = build_response(request, SESSION_PROGRESS, fields=self._manner.dialog_fields(self.contact, ()))
+        return self._move_server(reinvite_server.Input.EXTEND, lambda: [Reply(key, progress)])
 
     def _take_ack(self, ack: Request) -> list[Effect]:
         delayed = self.session.received(Carrier.ACK, description_of(ack)).meaning is Meaning.ANSWER

@@ -9,6 +9,8 @@ from sipcore.message.registry import RACK, REQUIRE, RSEQ
 
 Key = tuple[str, str]
 """A transaction: branch and method."""
+MINUTE = 60.0 + 1e-6
+"""Seconds, with what is rounded, after which a 1xx has to come again."""
 GIVEN_UP = 32.0
 """Seconds, 64 T1, after which nobody waits for the ACK of a 2xx any more, and what comes again is a new request."""
 
@@ -37,6 +39,8 @@ class Referee:
     _called: dict[str, float | None] = field(default_factory=dict)
     """The calls that came in, by Call-ID: when each was answered."""
     _acked: set[str] = field(default_factory=set)
+    _rang: dict[Key, float] = field(default_factory=dict)
+    """When each INVITE that waits for its final response had its last 1xx, save for 100."""
 
     def received(self, data: bytes) -> None:
         """Take what came."""
@@ -61,6 +65,7 @@ class Referee:
 
     def sent(self, data: bytes, now: float) -> None:
         """Judge what is sent."""
+        assert all(now <= rang + MINUTE for rang in self._rang.values()), "§13.3.1.1: a 1xx at every minute"
         message, key = parsed(data)
         if isinstance(message, Response):
             self._judge_response(message, key, data, now)
@@ -109,7 +114,10 @@ class Referee:
             del self._finals[key]  # Timers J and L
         if response.is_provisional:
             assert key not in self._finals, "§17.2.1: no 1xx after a final response"
+            if response.status > 100:
+                self._rang[key] = now
             return
+        self._rang.pop(key, None)
         if key in self._finals:
             assert data == self._finals[key][1], "§17.2.1, §13.3.1.4: one final response, and the same again"
             return

@@ -36,7 +36,7 @@ actions = st.builds(
     command=st.integers(0, 12),
     which=st.sampled_from([0, 0, 0, 1, 2, 6, 7]),
     how=st.integers(0, 7),
-    pause=st.sampled_from([0.0, 0.005, 0.011, 0.0, 0.005, 0.011, 0.03, 0.05, 0.6, 5.0, 40.0]),
+    pause=st.sampled_from([0.0, 0.005, 0.011, 0.0, 0.005, 0.011, 0.03, 0.05, 0.6, 5.0, 40.0, 70.0]),
 )
 openings = st.sampled_from(["up", "up", "ringing", "nothing"])
 

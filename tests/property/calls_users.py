@@ -10,6 +10,7 @@ from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallAnswered,
+    CallChanged,
     CallConfirmed,
     CallEnded,
     CallEvent,
@@ -18,6 +19,7 @@ from sipcore.events import (
     CallProgress,
     CallReceived,
     CallRequested,
+    CallUnchanged,
     Output,
     Prepare,
     RequestReceived,
@@ -111,6 +113,8 @@ class User:
     waiting: list[CallRequested | RequestReceived] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     """The tickets of the requests that were sent inside calls."""
+    changes: list[tuple[int, int, Direction | None]] = field(default_factory=list)
+    """Those that were sent: after how many events, in which call, and in which direction; None for none."""
 
     @property
     def stack(self) -> Stack:
@@ -185,12 +189,15 @@ class User:
 
     def change(self, call: int, how: int) -> None:
         session = self.stack.session(call)
-        body = b""
+        body, direction = b"", None
         if how % 4:
-            body = session.renewed((Direction.SENDRECV, Direction.SENDONLY, Direction.INACTIVE)[how % 3])
+            direction = (Direction.SENDRECV, Direction.SENDONLY, Direction.INACTIVE)[how % 3]
+            body = session.renewed(direction)
         if how == 7:
-            body = b"v=0\r\nnothing that can be read\r\n"
+            body, direction = b"v=0\r\nnothing that can be read\r\n", Direction.SENDRECV
         self.stack.change(call, body, self.wire.now, method=("", "INVITE", "UPDATE")[how % 3])
+        if body or direction is None:
+            self.changes.append((len(self.side.events), call, direction))
 
     def answer(self, call: int, how: int) -> None:
         self.stack.answer(call, description(self.side.address) if how else b"", self.wire.now)
@@ -245,6 +252,16 @@ class User:
             self.hang_up(call, 0)
         return bool(waiting)
 
+    def wanted(self, call: int) -> Direction:
+        """Which way its media is to go: as the last change of that says which went through."""
+        wanted = Direction.SENDRECV
+        for since, changed, direction in self.changes:
+            later = [event for event in self.side.events[since:] if isinstance(event, CallChanged | CallUnchanged)]
+            outcomes = (event for event in later if event.call == call and getattr(event, "local", True))
+            if changed == call and direction is not None and isinstance(next(outcomes, None), CallChanged):
+                wanted = direction
+        return wanted
+
     def up(self) -> dict[tuple[str, frozenset[str]], tuple[bytes, bytes]]:
         """The calls that are up: what both sides call them, and the two session descriptions, that of here first."""
         confirmed = {event.call for event in self.side.told(CallAnswered) + self.side.told(CallConfirmed)}
@@ -253,6 +270,7 @@ class User:
         for call in self.live:
             call_id, *tags = self.stack.replaces(call).split(";")
             session = self.stack.session(call)
+            assert session.wanted is self.wanted(call), "§14.1: a change that was refused has changed something"
             assert session.exchange.may_invite, "an exchange of offer and answer hangs"
             found[call_id, frozenset(tag.partition("=")[2] for tag in tags)] = (session.local, session.remote)
         return found
