@@ -137,7 +137,8 @@ class CallOffered:
     """The peer offers a session in this message; go on with `Stack.answer` or `decline`.
 
     The message is a 2xx or reliable 1xx to an INVITE that made no offer, or, where the stack is told not to answer
-    those by itself, a re-INVITE or an UPDATE.
+    those by itself, a re-INVITE or an UPDATE. A re-INVITE may be decided on for long, of which its sender is told each
+    minute; an UPDATE is refused with 504 after 48 T1, 24 s as a rule, and nothing is left to answer (RFC 3311 §5.2).
     """
 
     call: int

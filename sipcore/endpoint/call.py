@@ -374,6 +374,7 @@ class IncomingCall(_Events):
     ) -> None:
         """Send a 1xx, reliably (RFC 3262) where the caller requires it, or supports it and there is a body.
 
+        It is sent again each minute until the call is answered or over, so that no proxy gives up; a 100 is not.
         Raises LocalError when the call is answered or over, and when it is to be reliable and cannot.
         """
         self._driver.act(

@@ -195,6 +195,8 @@ class User:
             body = session.renewed(direction)
         if how == 7:
             body, direction = b"v=0\r\nnothing that can be read\r\n", Direction.SENDRECV
+        if b"m=audio 0 " in body:  # all streams are refused by now, which says nothing of the direction
+            direction = Direction.SENDRECV
         self.stack.change(call, body, self.wire.now, method=("", "INVITE", "UPDATE")[how % 3])
         if body or direction is None:
             self.changes.append((len(self.side.events), call, direction))
