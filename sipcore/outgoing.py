@@ -5,10 +5,11 @@ branch, RFC 3263 §4.3), several rounds of authentication (RFC 3261 §22.2). `si
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.dialog import Numbers
-from sipcore.errors import EXCERPT_CHARACTERS, LocalError, quoted
+from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, TransportFailure, quoted
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
@@ -65,7 +66,7 @@ class OutgoingRequest:
     """
 
     __slots__ = (
-        *("_has_credentials", "_too_large_for", "answered", "auth_error", "cancelled"),
+        *("_has_credentials", "_may_be_stale", "_renewed", "_too_large_for", "answered", "auth_error", "cancelled"),
         *("heard", "hop", "hops", "key", "order", "plan", "request"),
     )
 
@@ -94,6 +95,10 @@ class OutgoingRequest:
         """Why its last challenge was not answered."""
         self._has_credentials = False
         """Whether `request` has the credentials that it needs, and was not sent with them yet."""
+        self._may_be_stale = False
+        """Whether it is on a connection that had served others before, and nothing has come of it yet."""
+        self._renewed = False
+        """Whether a new connection was tried for it since the last response."""
         self._too_large_for: SocketAddress | None = None
         """Where TCP was tried since the request is large; if that fails, UDP must do (RFC 3261 §18.1.1)."""
 
@@ -105,9 +110,30 @@ class OutgoingRequest:
             return self.request
         return auth.prepare(self.request, tokens, address=str(hop.remote))
 
-    def sent(self, request: Request, key: ClientKey) -> None:
-        """It went out so, in this client transaction. Credentials count their nonce up, so they are made once only."""
+    def sent(self, request: Request, key: ClientKey, *, reused: bool) -> None:
+        """It went out so, in this client transaction, maybe over a connection that was open before. Credentials count
+        their nonce up, so they are made once only.
+        """
         self.request, self.key, self._has_credentials = request, key, False
+        self._may_be_stale = reused and not self._renewed
+
+    def hear(self) -> None:
+        """A response has come: the connection was alive, and the peer has the request."""
+        self.heard = True
+        self._may_be_stale = self._renewed = False
+
+    def renew(self, failure: TransportFailure) -> None:
+        """Have it sent over a new connection, if the peer may have closed the old one before it read the request.
+
+        Servers close connections when they like, many after each answer, and what is sent at that moment is lost. It
+        is tried once, over a connection opened for it. That is safe for any method: to a peer that did read it, it is
+        the same request again, by Call-ID, CSeq and From tag (RFC 3261 §8.2.2.2), as after a failover (RFC 3263 §4.3).
+        """
+        hop = self.hop
+        ended = failure.reason in (FailureReason.CLOSED, FailureReason.RESET)
+        if hop is not None and ended and self._may_be_stale and hop.transport.reliable and not hop.accepted:
+            self._renewed = True
+            self.hops.insert(0, replace(hop, local=self._chosen_local()))
 
     def is_too_large(self, size: int, hop: Hop) -> bool:
         """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""

@@ -251,9 +251,11 @@ class Stack:
         self._transactions.receive(message, flow, now)
         self._settle(now)
 
-    def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> None:
-        """Take the answer to a Resolve; one for a ticket that was given up is ignored."""
-        failure = self._tickets.resolved(ticket, result, now)
+    def resolved(
+        self, ticket: int, result: Result | Hop | TransportFailure, now: float, *, reused: bool = False
+    ) -> None:
+        """Take the answer to a Resolve, unless its ticket was given up; `reused` is whether its connection was open."""
+        failure = self._tickets.resolved(ticket, result, now, reused=reused)
         if failure is not None:
             self._request_failed(ticket, failure, now)
         self._settle(now)

@@ -53,14 +53,19 @@ class Tickets:
         self._advance(ticket, request)
         return ticket
 
-    def resolved(self, ticket: int, result: Result | Hop | TransportFailure, now: float) -> TransportFailure | None:
-        """Take the answer to a Resolve. Gives the failure when there is nowhere left to go."""
+    def resolved(
+        self, ticket: int, result: Result | Hop | TransportFailure, now: float, *, reused: bool = False
+    ) -> TransportFailure | None:
+        """Take the answer to a Resolve. Gives the failure when there is nowhere left to go.
+
+        `reused` is whether the hop's connection was open before anybody asked for this one.
+        """
         outgoing = self._requests.get(ticket)
         if outgoing is None:  # a response, or abandoned meanwhile
             self._send_back(self._carried_back.pop(ticket, None), result)
             return None
         if isinstance(result, Hop):
-            self._transmit(ticket, outgoing, result, now)
+            self._transmit(ticket, outgoing, result, now, reused=reused)
             return None
         if isinstance(result, TransportFailure):
             return self._next_hop(ticket, outgoing, result)
@@ -94,13 +99,13 @@ class Tickets:
         outgoing, status = self._requests.get(ticket), response.status
         if outgoing is None:  # released: it had this answer before
             return False
-        outgoing.heard = True
+        outgoing.hear()
         if outgoing.order.auth is not None and response.is_success:
             outgoing.order.auth.confirm(outgoing.request, response)
         hop = outgoing.hop
         if hop is not None and status in (401, 407) and outgoing.answer(response, hop, self._tokens):
             self._forget_key(outgoing)
-            self._transmit(ticket, outgoing, hop, now)
+            self._transmit(ticket, outgoing, hop, now, reused=True)
             return True
         if hop is not None and status == SERVICE_UNAVAILABLE and outgoing.avoid(hop):
             self._forget_key(outgoing)
@@ -113,12 +118,15 @@ class Tickets:
         return False
 
     def failed(self, ticket: int, failure: TransportFailure) -> TransportFailure | None:
-        """A transaction failed; gives the failure when there is no other hop (RFC 3263 §4.3).
+        """A transaction failed; gives the failure when there is no other hop (RFC 3263 §4.3), and no new connection.
 
         What fails of an INVITE that was refused is the ACK (RFC 3261 §17.1.1.2): it is answered for all that.
         """
         outgoing = self._requests.get(ticket)
-        return self._next_hop(ticket, outgoing, failure) if outgoing and not outgoing.answered else None
+        if outgoing is None or outgoing.answered:
+            return None
+        outgoing.renew(failure)
+        return self._next_hop(ticket, outgoing, failure)
 
     def carry_back(self, lost: Transmit) -> None:
         """Send a response over a new connection whose own is gone (RFC 3261 §18.2.2), where one can be made."""
@@ -222,7 +230,7 @@ class Tickets:
         self._prepare(ticket, outgoing)
         return None
 
-    def _transmit(self, ticket: int, outgoing: OutgoingRequest, hop: Hop, now: float) -> None:
+    def _transmit(self, ticket: int, outgoing: OutgoingRequest, hop: Hop, now: float, *, reused: bool) -> None:
         """Put Via and Contact on, now that the local address is known, and begin the transaction."""
         if hop.local is None:
             raise LocalError("a prepared hop must tell its local address", section="RFC 3261 §18.1.1")
@@ -242,7 +250,7 @@ class Tickets:
             self.forget(ticket)
         else:
             key = ClientKey(branch.lower(), complete.method)
-            outgoing.sent(request, key)
+            outgoing.sent(request, key, reused=reused)
             self._transactions.send_rendered(key, data, hop, now, ends.sent_by, complete)
             self._tickets[key] = ticket
             self._outputs.append(_make_sent(ticket, complete, hop))

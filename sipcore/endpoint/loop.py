@@ -201,7 +201,7 @@ class Loop:
             self.stack.resolved(ticket, as_failure(error), now)
             return
         if prepared is not None:
-            self.stack.resolved(ticket, prepared, now)
+            self.stack.resolved(ticket, prepared, now, reused=True)
         else:
             self._nursery.start_soon(self._prepare_slowly, ticket, hop)
 

@@ -6,11 +6,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.events import Exchange
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -224,3 +229,33 @@ async def test_a_connection_that_ends_takes_no_request_on_another_one_along(tran
                 await ended.wait()
                 pending.respond(200)
         assert answers == [200]
+
+
+async def test_a_server_that_closes_after_each_answer() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    assert isinstance(listener, trio.SocketListener)
+    uri = parse_uri(f"sip:127.0.0.1:{listener.socket.getsockname()[1]};transport=tcp")
+
+    async def serve() -> None:
+        async with listener:
+            while True:
+                async with await listener.accept() as stream:
+                    data = b""
+                    while b"\r\n\r\n" not in data:
+                        data += await stream.receive_some()
+                    request = parse_message(data)
+                    assert isinstance(request, Request)
+                    proven = "Authorization" in request.headers
+                    fields = [] if proven else [("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth"')]
+                    await stream.send_all(
+                        bytes(build_response(request, 200 if proven else 401, tag="7", fields=fields))
+                    )
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery, open_endpoint() as client:
+            nursery.start_soon(serve)
+            for _ in range(5):
+                account = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+                exchange = await client.options(uri, auth=account)
+                assert exchange.response.status == 200
+            nursery.cancel_scope.cancel()
