@@ -4,7 +4,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import Ends
 from sipcore.message.message import Request
 from sipcore.outgoing import contact_for, is_secured
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, without_zone
 from sipcore.tokens import Tokens
 
 MAX_ENDS = 256
@@ -30,7 +30,7 @@ class LocalEnds:
         if ends is None:
             alias = self._alias_for(hop)
             contact = None if user is None else contact_for(user, hop, alias, secure=secure)
-            host, port = (alias, None) if alias else (local.host, local.port)
+            host, port = (alias, None) if alias else (without_zone(local.host), local.port)
             if len(self._known) >= MAX_ENDS:
                 self._known.clear()
             ends = self._known[place] = Ends(hop.transport.value, host, port, contact)

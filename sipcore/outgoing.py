@@ -26,6 +26,7 @@ from sipcore.resolve.target import (
     has_zone,
     is_numeric,
     is_transport,
+    without_zone,
 )
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import ClientKey
@@ -191,7 +192,7 @@ def contact_for(user: str, hop: Hop | Flow, alias: str = "", *, secure: bool = F
     """
     if hop.local is None:
         raise LocalError("a hop without a local address", section="RFC 3261 §8.1.1.8")
-    host, port = (alias, None) if alias else (hop.local.host, hop.local.port)
+    host, port = (alias, None) if alias else (without_zone(hop.local.host), hop.local.port)
     name = Transport.WS if hop.transport.websocket else hop.transport
     transport = () if name is Transport.UDP else (("transport", name.value.lower()),)
     scheme = "sips" if secure and hop.transport.secure else "sip"
@@ -237,7 +238,7 @@ def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
     if flow.transport.websocket:
         return flow.hop
     remote, port = flow.remote, next_hop.port or flow.transport.default_port
-    if port != remote.port or next_hop.address != remote.host:
+    if port != remote.port or next_hop.address != without_zone(remote.host):
         return next_hop
     named = next_hop.transport
     return flow.hop if not named or named.upper() == flow.transport.value else next_hop

@@ -148,6 +148,21 @@ class Target:
         return f"{scheme}:{host}{port}{transport}"
 
 
+def without_zone(host: str) -> str:
+    """An address as others are told of it: in Via, Contact and descriptions there is no zone (RFC 3261 §25.1)."""
+    return host.partition("%")[0]
+
+
+def in_zone_of(local: SocketAddress, told: SocketAddress) -> SocketAddress:
+    """An address that a peer has told: a link-local one is on the link that `local` is on (RFC 4007 §6), since nobody
+    can tell a zone.
+    """
+    zone = local.host.partition("%")[2]
+    if not zone or has_zone(told.host) or not told.is_ipv6 or not ipaddress.IPv6Address(told.host).is_link_local:
+        return told
+    return SocketAddress(f"{told.host}%{zone}", told.port)
+
+
 def goes_over(to: Hop | Flow, flow: Flow) -> bool:
     """Whether what is sent to a prepared hop goes over `flow`: several connections may lead to one peer, each from a
     local address of its own. Datagrams come back whichever way the peer takes.

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
-from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric
+from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric, without_zone
 
 
 def stamped(request: Request, flow: Flow) -> Request:
@@ -19,7 +19,7 @@ def stamped(request: Request, flow: Flow) -> Request:
     for `rport` (RFC 3581 §4). Raises ParseError where the topmost Via cannot be read.
     """
     via = request.via
-    source = flow.remote.host.partition("%")[0]
+    source = without_zone(flow.remote.host)
     asked = via.wants_rport
     if not asked and via.received is None and _same_address(via.host, source):
         return request

@@ -1,6 +1,7 @@
 """What the transports share: their configuration, whom they report to, and what an `errno` means to a user."""
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Callable
 from dataclasses import field
@@ -197,6 +198,17 @@ def interface_index(zone: str) -> int:
     if not index:
         raise OSError("no such interface")
     return index
+
+
+def numbered(address: SocketAddress) -> SocketAddress:
+    """The same with its zone as the kernel tells it, so that one address equals itself: by the interface's number, and
+    none where an address has the same meaning on all of them. Raises one of REFUSALS.
+    """
+    host, percent, zone = address.host.partition("%")
+    if not percent:
+        return address
+    index = interface_index(zone)
+    return SocketAddress(f"{host}%{index}" if ipaddress.IPv6Address(host).is_link_local else host, address.port)
 
 
 def socket_family(address: SocketAddress) -> socket.AddressFamily:

@@ -10,12 +10,13 @@ import itertools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
 
 from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone
 from sipcore.trace import FlowTrace
 from sipcore.transports import tcp
 from sipcore.transports.base import (
@@ -26,6 +27,7 @@ from sipcore.transports.base import (
     TransportConfig,
     closed,
     failure_of,
+    numbered,
     socket_address,
     socket_family,
     socket_name,
@@ -148,9 +150,11 @@ class Transports:
     def prepared(self, hop: Hop) -> Hop | None:
         """The hop with `local` filled in, if nothing has to be waited for: it is UDP, or its connection is open.
 
-        Raises TransportFailure when the kernel has no route to it, LocalError after the block.
+        Its zones, if it has any, are then those that flows have. Raises TransportFailure when the kernel has no route
+        to it, LocalError after the block.
         """
         self._require_open()
+        hop = _numbered(hop)
         if hop.transport is UDP:
             return _with_local(hop, self._udp_local(hop))
         connection = self._find(hop)
@@ -169,6 +173,7 @@ class Transports:
         ready = self.prepared(hop)
         if ready is not None:
             return ready
+        hop = _numbered(hop)
         key = self._key(hop)
         opening = self._openings.get(key)
         if opening is None:
@@ -457,6 +462,16 @@ def route_host(where: Hop | Flow) -> str:
             return socket_address(sock.getsockname()).host
     except REFUSALS as error:
         raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
+
+
+def _numbered(hop: Hop) -> Hop:
+    """A hop whose zones are numbers. Raises TransportFailure for a zone that there is not."""
+    if not has_zone(hop.remote.host) and (hop.local is None or not has_zone(hop.local.host)):
+        return hop
+    try:
+        return replace(hop, remote=numbered(hop.remote), local=numbered(hop.local) if hop.local is not None else None)
+    except REFUSALS as error:
+        raise failure_of(error, hop) from error
 
 
 def _session_of(connection: tcp.Connection) -> "TlsSession | None":

@@ -14,6 +14,13 @@ def test_an_end_is_named_once() -> None:
     assert ends.of(Flow(UDP, ALICE, BOB), ALICE, "alice", secure=False) is first
 
 
+def test_a_zone_is_told_to_nobody() -> None:
+    """RFC 3261 §25.1 has no zones, which mean nothing to others (RFC 4007 §6)."""
+    local, remote = SocketAddress("fe80::1%3", 5060), SocketAddress("fe80::2%3", 5060)
+    end = LocalEnds(seeded(1)).of(Hop(UDP, remote, local), local, "alice", secure=False)
+    assert (end.sent_by, str(end.contact)) == ("[fe80::1]:5060", "<sip:alice@[fe80::1]:5060>")
+
+
 def test_ends_differ_by_transport_address_user_and_security() -> None:
     ends = LocalEnds(seeded(1))
     other = SocketAddress("192.0.2.1", 5062)

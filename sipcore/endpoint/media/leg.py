@@ -31,6 +31,7 @@ from sipcore.media.terms import (
     terms_for,
 )
 from sipcore.media.voice import packet_time, played, require_spoken
+from sipcore.resolve.target import SocketAddress, has_zone, in_zone_of, without_zone
 from sipcore.sdp.attributes import Codec, Fingerprint
 from sipcore.sdp.build import origin_of
 from sipcore.sdp.description import SessionDescription
@@ -113,7 +114,7 @@ class Leg:
         does_ice = self._wishes.ice and offer.ice_credentials_of(offered) is not None
         self._terms = terms = replace(terms, ice=new_credentials(self._tokens)) if does_ice else terms
         place = self.line.address
-        named = Place(place.host.partition("%")[0], place.port, terms.attributes(place))
+        named = Place(without_zone(place.host), place.port, terms.attributes(place))
         muxed = replace(choice, rtcp_mux=terms.fingerprint is not None and offered.rtcp_mux)
         origin = origin_of(named.address, self._tokens.number(MAX_SESSION_ID))
         answer = answer_to(offer, [(muxed, named)], origin)
@@ -130,6 +131,7 @@ class Leg:
             raise LocalError("nothing was offered or answered yet", section="RFC 3264 §5")
         agreed = agreement(self.local, remote, self._terms)
         plan: MediaPlan = replace(agreed.plan, **self._extra)  # type: ignore[arg-type]  # the fields of a plan
+        plan = _within_reach(plan, self.line.address)
         before = self.agreed.plan if self.agreed is not None else None
         agreed = replace(agreed, plan=plan)
         if plan == before:
@@ -172,6 +174,18 @@ class Leg:
         if not agreed.plan.rtcp_mux:  # RFC 5764 §4.1: then RTCP has an association of its own
             second = DtlsHandshake(self._identity, role.fingerprints, client=role.client)
         return replace(agreed.plan, handshake=handshake, rtcp_handshake=second)
+
+
+def _within_reach(plan: MediaPlan, local: SocketAddress) -> MediaPlan:
+    """A plan whose link-local addresses can be sent to from `local`."""
+    if not has_zone(local.host):
+        return plan
+    rtcp = plan.remote_rtcp
+    return replace(
+        plan,
+        remote=in_zone_of(local, plan.remote),
+        remote_rtcp=in_zone_of(local, rtcp) if rtcp is not None else None,
+    )
 
 
 def _moved(plan: MediaPlan, to: MediaPlan) -> MediaPlan:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, is_numeric
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, in_zone_of, is_numeric
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,21 @@ def test_one_address_has_one_spelling(host: str, recommended: str) -> None:
     assert address.host == recommended
     assert address == SocketAddress(recommended, 5060)
     assert hash(address) == hash(SocketAddress(recommended, 5060))
+
+
+@pytest.mark.parametrize(
+    ("local", "told", "reached"),
+    [
+        ("fe80::1%3", "fe80::2", "fe80::2%3"),
+        ("fe80::1%3", "fe80::2%4", "fe80::2%4"),
+        ("fe80::1%3", "2001:db8::2", "2001:db8::2"),
+        ("fe80::1%3", "192.0.2.2", "192.0.2.2"),
+        ("2001:db8::1", "fe80::2", "fe80::2"),
+        ("192.0.2.1", "fe80::2", "fe80::2"),
+    ],
+)
+def test_what_a_peer_tells_is_on_its_link(local: str, told: str, reached: str) -> None:
+    assert in_zone_of(SocketAddress(local, 1), SocketAddress(told, 2)) == SocketAddress(reached, 2)
 
 
 def test_a_flow_leads_back() -> None:

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from sipcore.errors import FailureReason
 from sipcore.resolve.target import SocketAddress, is_numeric
-from sipcore.transports.base import REFUSALS, TlsConfig, failure_of, socket_address, socket_family, socket_name
+from sipcore.transports.base import (
+    REFUSALS,
+    TlsConfig,
+    failure_of,
+    numbered,
+    socket_address,
+    socket_family,
+    socket_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +91,24 @@ def test_whatever_is_no_address_is_refused_as_the_kernel_refuses(host: str, zone
 def test_why_an_address_is_none(address: SocketAddress, problem: str) -> None:
     with pytest.raises(OSError, match=problem):
         socket_name(address)
+
+
+LO = {name: index for index, name in socket.if_nameindex()}.get("lo")
+
+
+@pytest.mark.skipif(LO is None, reason="the loopback has another name")
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("fe80::1%lo", f"fe80::1%{LO}"),
+        (f"fe80::1%{LO}", f"fe80::1%{LO}"),
+        ("::1%lo", "::1"),  # the kernel knows no zone of it
+        ("2001:db8::1", "2001:db8::1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_zone_is_told_as_the_kernel_tells_it(host: str, found: str) -> None:
+    assert numbered(SocketAddress(host, 9)) == SocketAddress(found, 9)
 
 
 def test_the_key_is_not_shown() -> None:

@@ -217,6 +217,17 @@ async def test_no_route(recorder: Recorder, transport: Transport, reason: Failur
         assert caught.value.reason is reason
 
 
+@pytest.mark.parametrize("transport", [UDP, TCP])
+@pytest.mark.parametrize("end", ["remote", "local"])
+async def test_a_zone_that_there_is_not(recorder: Recorder, transport: Transport, end: str) -> None:
+    nowhere, somewhere = SocketAddress("fe80::1%nosuch", 9), SocketAddress("fe80::2%1", 9)
+    hop = Hop(transport, nowhere) if end == "remote" else Hop(transport, somewhere, nowhere)
+    async with open_transports(TransportConfig(), recorder) as client:
+        with pytest.raises(TransportFailure) as caught:
+            await client.prepare(hop)
+        assert caught.value.reason is FailureReason.UNREACHABLE
+
+
 async def test_what_is_gone_is_refused_at_once(recorder: Recorder) -> None:
     async with open_transports(TransportConfig(), recorder) as transports:
         flow = Flow(TCP, LOOPBACK, SocketAddress("127.0.0.1", 5060), 7)
