@@ -167,8 +167,9 @@ class Transports:
         there is none yet. For streams the connection is opened, or the open one to the same transport, address, name
         and path reused; when several wait for one connection, one is opened. A `local` that the hop has already is
         kept: its host is where datagrams and connections leave from. Whoever has none gets what the kernel chooses,
-        and no connection for which somebody else chose. Raises TransportFailure, and LocalError when the
-        configuration of TLS or WebSocket is unusable.
+        and no connection for which somebody else chose. Raises TransportFailure, also where the connection has failed
+        again by the time that this task has its turn, and LocalError when the configuration of TLS or WebSocket is
+        unusable.
         """
         ready = self.prepared(hop)
         if ready is not None:
@@ -180,13 +181,14 @@ class Transports:
             opening = self._openings[key] = _Opening()
             self._nursery.start_soon(self._open, hop, key, opening)
         await opening.done.wait()
-        local = opening.local
-        if local is None:
-            try:
+        connection = opening.connection
+        try:
+            if connection is None:
                 raise opening.failure
-            finally:
-                del opening  # which its traceback leads to
-        return _with_local(hop, local)
+            connection.check()
+            return _with_local(hop, connection.flow.local)
+        finally:
+            del opening, connection  # which the traceback of a failure leads to
 
     # Sending
 
@@ -326,18 +328,17 @@ class Transports:
 
     async def _open(self, hop: Hop, key: _TargetKey, opening: "_Opening") -> None:
         """Open a connection for all who wait for it, and then work it."""
+        connection = None
         try:
-            connection = await self._connect(hop)
+            connection = opening.connection = await self._connect(hop)
         except (SipError, *REFUSALS) as error:
             failure = error if isinstance(error, SipError) else failure_of(error, hop)
             self._trace(hop, "failed", failure.message)
             opening.failure = failure.kept()
-        else:
-            opening.local = connection.flow.local
         finally:
             del self._openings[key]
             opening.done.set()
-        if opening.local is not None:
+        if connection is not None:
             self._by_target[key] = connection
             self._by_target.setdefault(self._key(connection.hop), connection)  # for whoever wants what was chosen
             await self._work(connection)
@@ -447,7 +448,7 @@ class _Opening:
 
     def __init__(self) -> None:
         self.done = trio.Event()
-        self.local: SocketAddress | None = None
+        self.connection: tcp.Connection | None = None
         self.failure: SipError = was_closed()
 
 

@@ -71,14 +71,19 @@ class Connection:
         self._bounded = False
         """Whether the deadline is that of a message or a pong, not of being idle."""
 
+    def check(self) -> None:
+        """Raise why nothing can be sent on it any more, once that is so: a TransportFailure."""
+        if not self.usable:
+            raise self._failure or TransportFailure(FailureReason.CLOSED, f"{self.hop}: the connection was closed here")
+
     def send(self, data: bytes) -> None:
         """Queue a message. Raises TransportFailure when the connection is gone, or its peer does not keep up."""
-        self._check()
+        self.check()
         self._enqueue(self._framing.message(data))
 
     def ping(self) -> None:
         """Ask whether the peer is there (RFC 5626 §4.4.1): without an answer in PONG_TIMEOUT the connection fails."""
-        self._check()
+        self.check()
         self._enqueue(self._framing.ping())
         if self._pong_due is None:
             self._pong_due = trio.current_time() + PONG_TIMEOUT
@@ -120,10 +125,6 @@ class Connection:
         if self._failure is not None or self._closing or self._unsent or self._overdue() is not None:
             return False
         return self._sink.is_awaited(self.flow)
-
-    def _check(self) -> None:
-        if not self.usable:
-            raise self._failure or TransportFailure(FailureReason.CLOSED, f"{self.hop}: the connection was closed here")
 
     def _enqueue(self, data: bytes) -> None:
         if self._queued + len(data) > MAX_QUEUE:
