@@ -109,7 +109,15 @@ class OutgoingRequest:
         auth = self.order.auth
         if auth is None or self._has_credentials:
             return self.request
-        return auth.prepare(self.request, tokens, address=str(hop.remote))
+        return auth.prepare(self.request, tokens, located=self._located, address=str(hop.remote))
+
+    @property
+    def _located(self) -> str:
+        """The host that was looked up for the order; of a hop, the name that was asked for, empty where none is told:
+        whoever chose the hop looked up what the request names.
+        """
+        target = self.order.target
+        return target.tls_name or "" if isinstance(target, Hop) else target_of(target).host
 
     def sent(self, request: Request, key: ClientKey, *, reused: bool) -> None:
         """It went out so, in this client transaction, maybe over a connection that was open before. Credentials count
@@ -155,7 +163,7 @@ class OutgoingRequest:
         if auth is None or self.cancelled:
             return False
         try:
-            request = auth.answer(self.request, challenge, tokens, address=str(hop.remote))
+            request = auth.answer(self.request, challenge, tokens, located=self._located, address=str(hop.remote))
         except AuthError as error:
             self.auth_error = error.kept()
             return False

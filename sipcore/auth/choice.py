@@ -20,8 +20,8 @@ MAX_DESCRIBED = 6
 class Account:
     """A user's name and secret, and where they belong. Nothing of the secret is ever shown or compared.
 
-    `hosts` are the names and addresses of the servers that the secret may be proven to: a realm alone is only what a
-    server calls itself. `realm` None means that those hosts may name theirs.
+    `hosts` are the names and addresses of the servers that the secret may be proven to, an outbound proxy being one of
+    them: a realm alone is only what a server calls itself. `realm` None means that those hosts may name theirs.
     """
 
     __slots__ = ("_secret", "hosts", "realm", "username")

@@ -109,14 +109,19 @@ class AuthSession:
     def __repr__(self) -> str:
         return f"<AuthSession, {len(self._accounts)} accounts, {len(self._spaces)} realms>"
 
-    def answer(self, request: Request, response: Response, tokens: Tokens, *, address: str = "") -> Request:
+    def answer(
+        self, request: Request, response: Response, tokens: Tokens, *, located: str = "", address: str = ""
+    ) -> Request:
         """The request to send in reply to a 401 or 407 to `request`. Raises AuthError where there is none.
 
         It keeps Call-ID, To and From, has the next CSeq, no Via (its transaction adds one with a new branch), and
         credentials for every realm that has asked so far (RFC 3261 §8.1.3.5, §22.2, §22.3).
 
-        `address` is where `request` went. Once a challenge from a host of an account was answered there, requests
-        inside the dialog that go to the same address are trusted as well, whatever host their URI names.
+        Whether an account is for the host is judged by where `request` went, since whoever is there gets the proof.
+        `located` is the host that was looked up for it, whatever the URI of the request names; empty where nothing was,
+        so that it went to the host that its Route or URI names. `address` is the IP address that it came to, with the
+        port (as `SocketAddress` writes it): an account may be for that address. Once a challenge from a host of an
+        account was answered there, requests inside the dialog that go to the same address and port are trusted as well.
         """
         offers = _offers(response)
         if not offers:
@@ -124,7 +129,7 @@ class AuthSession:
             message = f"a {response.status} without a challenge that can be read"
             raise AuthError(AuthRefusal.NO_CHALLENGE, message, advice=advice, section="RFC 3261 §22.2")
         self._count_round(request)
-        host = _destination(request)
+        host = located or _destination(request)
         choices: list[AuthChoice] = []
         problems: list[AuthError] = []
         for (proxy, realm), offered in offers.items():
@@ -142,18 +147,20 @@ class AuthSession:
         _raise_worst(problems, answered=bool(choices))
         self.choices = tuple(choices)
         sequence = CSeq(request.cseq.number + 1, request.method)
-        return self.prepare(request.without("Via").with_header("CSeq", sequence), tokens, address=address)
+        request = request.without("Via").with_header("CSeq", sequence)
+        return self.prepare(request, tokens, located=located, address=address)
 
-    def prepare(self, request: Request, tokens: Tokens, *, address: str = "") -> Request:
+    def prepare(self, request: Request, tokens: Tokens, *, located: str = "", address: str = "") -> Request:
         """The request with credentials that the server is going to want, so that it need not ask (RFC 7616 §3.6).
 
         For a server that is To the same address (RFC 3261 §22.2), for proxies within the same Call-ID (§22.3), and
-        only for hosts that the account is for; what was made for another host is taken out. The count of each nonce
-        goes up: send what comes back, once. ACK and CANCEL come back as they are (§22.1).
+        only for hosts that the account is for, `located` and `address` being those that the request goes to, as
+        `answer` has them; what was made for another host is taken out. The count of each nonce goes up: send what comes
+        back, once. ACK and CANCEL come back as they are (§22.1).
         """
         if request.method in UNCHALLENGED:
             return request
-        host = _destination(request)
+        host = located or _destination(request)
         of_use = {key: space for key, space in self._spaces.items() if _is_of_use(key, space, request)}
         for row, proxy in ((AUTHORIZATION, False), (PROXY_AUTHORIZATION, True)):
             spaces = {realm: space for (is_proxy, realm), space in of_use.items() if is_proxy == proxy}
@@ -194,9 +201,9 @@ class AuthSession:
             del self._rounds[next(iter(self._rounds))]
 
     def _is_trusted(self, account: Account, host: str, address: str) -> bool:
-        if account.trusts(host):
-            return True
-        return bool(address) and (account.trusts(address) or (account, address) in self._addresses)
+        return (
+            account.trusts(host) or account.trusts(address.rpartition(":")[0]) or (account, address) in self._addresses
+        )
 
     def _account_for(self, realm: str, host: str, address: str, offered: tuple[Challenge, ...]) -> Account:
         trusted = [account for account in self._accounts if self._is_trusted(account, host, address)]

@@ -217,13 +217,15 @@ async def test_of_several_accounts_the_realm_decides(alice: User, asterisk: Serv
 
 
 async def test_a_session_does_not_follow_to_another_host(alice: User, asterisk: Server, kamailio: Server) -> None:
-    auth = session()
-    assert await alice.outcome(asterisk, REGISTER, auth) == (200, None)
-    hop = Hop(Transport.UDP, SocketAddress(kamailio.host, kamailio.udp_port))
-    uri = SipUri("localhost", None, kamailio.udp_port)
-    aor = Address(SipUri(HOST, "alice"))  # that of before, for which there are credentials
-    request = alice.endpoint.new_request(REGISTER, uri, to=aor)
-    exchange = await alice.endpoint.send(Order(request, hop, "alice", auth))
+    auth = AuthSession(Account("alice", PASSWORD, hosts=["asterisk.example"]))
+    exchanges = []
+    for server, name in ((asterisk, "asterisk.example"), (kamailio, "kamailio.example")):
+        hop = Hop(Transport.UDP, SocketAddress(server.host, server.udp_port))
+        aor = Address(SipUri(HOST, "alice"))  # the same one, so that there are credentials for it the second time
+        request = alice.endpoint.new_request(REGISTER, SipUri(name), to=aor)
+        exchanges.append(await alice.endpoint.send(Order(request, hop, "alice", auth)))
+    first, exchange = exchanges
+    assert first.response.status == 200
     assert exchange.auth_error is not None
     assert exchange.auth_error.reason is AuthRefusal.WRONG_HOST
     assert [len(proofs) for proofs in alice.proofs()] == [0, 1, 0]

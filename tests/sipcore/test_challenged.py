@@ -14,7 +14,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import AUTHORIZATION
-from sipcore.message.uri import SipUri
+from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import Address as HostAddress
 from sipcore.resolve.plan import Answer, Question, RecordType
@@ -91,10 +91,12 @@ class Ladder:
         self.stack = Stack(StackConfig(), seeded(1))
         self._auth = auth
 
-    def start(self, host: str) -> int:
+    def start(self, host: str, target: Uri | Hop | None = None, route: str = "") -> int:
         uri = SipUri(host, "bob", 5060)
         request = Wire().request("OPTIONS").with_uri(uri)
-        return self.stack.request(Order(request, uri, auth=self._auth), 0.0)
+        if route:
+            request = request.with_first("Route", f"<sip:{route};lr>")
+        return self.stack.request(Order(request, target or uri, auth=self._auth), 0.0)
 
     def sent(self, ticket: int) -> Request:
         """Answer what is asked until a request goes out, and give it."""
@@ -144,3 +146,38 @@ def test_a_trusted_host_gets_a_proof_of_its_own_at_each_address() -> None:
     assert counts([first, second]) == [["00000001"], ["00000002"]]
     assert (first.call_id, first.cseq.number) == (second.call_id, second.cseq.number)
     assert first.via.branch != second.via.branch
+
+
+ELSEWHERE = SipUri("proxy.example", None, 5060)
+"""An outbound proxy. All names lead to the hosts of `Ladder`."""
+NUMERIC = SipUri(Ladder.HOSTS[0].host, None, 5060)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "target", "route", "answered"),
+    [
+        (["trusted.example"], None, "", True),
+        (["trusted.example"], ELSEWHERE, "", False),
+        (["trusted.example"], NUMERIC, "", False),
+        (["trusted.example"], ELSEWHERE, "trusted.example", False),
+        (["proxy.example"], ELSEWHERE, "", True),
+        (["trusted.example", "proxy.example"], ELSEWHERE, "", True),
+        (["192.0.2.2"], NUMERIC, "", True),
+        (["192.0.2.2"], None, "", True),
+        (["192.0.2.3"], None, "", False),
+        (["trusted.example"], Hop(TCP, Ladder.HOSTS[0]), "", True),
+        (["trusted.example"], Hop(TCP, Ladder.HOSTS[0]), "proxy.example", False),
+        (["trusted.example"], Hop(Transport.TLS, Ladder.HOSTS[0], tls_name="proxy.example"), "", False),
+    ],
+)
+@pytest.mark.parametrize("status", [401, 407])
+def test_who_gets_the_proof_is_judged_by_where_the_request_goes(
+    hosts: list[str], target: Uri | Hop | None, route: str, *, answered: bool, status: int
+) -> None:
+    """RFC 3261 §22.3: what a proxy asks for is the proxy's, whatever host the URI names."""
+    ladder = Ladder(session(*hosts))
+    ticket = ladder.start("trusted.example", target, route)
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    ladder.answer(ladder.sent(ticket), status, [(name, value) for _, value in CHALLENGE])
+    sent_again = [output for output in ladder.stack.drain() if isinstance(output, Transmit)]
+    assert bool(sent_again) == answered

@@ -362,27 +362,38 @@ def test_an_address_may_be_given_for_the_host() -> None:
     request = make_request("tel:+1234567")
     session = AuthSession(account(host="192.0.2.1"))
     response = challenged(request, REALM + 'nonce="n"')
-    assert refuses(session, request, response, "192.0.2.2").reason is AuthRefusal.WRONG_HOST
-    assert sent(session.answer(request, response, TOKENS, address="192.0.2.1"))
+    assert refuses(session, request, response, "192.0.2.2:5060").reason is AuthRefusal.WRONG_HOST
+    assert sent(session.answer(request, response, TOKENS, address="192.0.2.1:5060"))
+
+
+def test_the_host_that_was_located_counts_and_not_what_the_uri_names() -> None:
+    session, request = AuthSession(account()), make_request()
+    response = challenged(request, REALM + 'nonce="n"')
+    with pytest.raises(AuthError, match=r"proxy\.example asks for credentials") as caught:
+        session.answer(request, response, TOKENS, located="proxy.example")
+    assert caught.value.reason is AuthRefusal.WRONG_HOST
+    assert sent(session.answer(request, response, TOKENS))
+    assert sent(session.prepare(request, TOKENS, located="proxy.example")) == []
+    assert sent(session.prepare(make_request("sip:bob@10.0.0.5"), TOKENS, located="biloxi.com"))
 
 
 def test_requests_inside_the_dialog_go_to_an_address_that_was_trusted() -> None:
     session, request = AuthSession(account()), make_request()
-    session.answer(request, challenged(request, REALM + 'nonce="n"'), TOKENS, address="192.0.2.1")
+    session.answer(request, challenged(request, REALM + 'nonce="n"'), TOKENS, address="192.0.2.1:5060")
     bye = make_request("sip:bob@10.0.0.5", method="BYE", cseq=3)
     response = challenged(bye, 'Digest realm="biloxi.com", nonce="n2"')
-    assert refuses(session, bye, response, "192.0.2.66").reason is AuthRefusal.WRONG_HOST
+    assert refuses(session, bye, response, "192.0.2.66:5060").reason is AuthRefusal.WRONG_HOST
     assert refuses(session, bye, response).reason is AuthRefusal.WRONG_HOST
-    assert sent(session.prepare(bye, TOKENS, address="192.0.2.66")) == []
-    assert sent(session.prepare(bye, TOKENS, address="192.0.2.1"))
-    assert sent(session.answer(bye, response, TOKENS, address="192.0.2.1"))
+    assert sent(session.prepare(bye, TOKENS, address="192.0.2.66:5060")) == []
+    assert sent(session.prepare(bye, TOKENS, address="192.0.2.1:5060"))
+    assert sent(session.answer(bye, response, TOKENS, address="192.0.2.1:5060"))
 
 
 def test_an_address_is_trusted_for_the_account_that_it_served() -> None:
     mine, other = account("biloxi.com"), Account("x", "y", hosts=["other.example"], realm="other")
     session, request = AuthSession(mine, other), make_request()
-    session.answer(request, challenged(request, REALM + 'nonce="n"'), TOKENS, address="192.0.2.1")
-    error = refuses(session, request, challenged(request, 'Digest realm="other", nonce="n"'), "192.0.2.1")
+    session.answer(request, challenged(request, REALM + 'nonce="n"'), TOKENS, address="192.0.2.1:5060")
+    error = refuses(session, request, challenged(request, 'Digest realm="other", nonce="n"'), "192.0.2.1:5060")
     assert error.reason is AuthRefusal.NO_ACCOUNT
 
 
