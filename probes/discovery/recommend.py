@@ -36,6 +36,7 @@ _FAULTS = {
     LookupFault.TRUNCATED: "the answer is cut off, and TCP to the name server fails; have its port 53 opened",
     LookupFault.TIMED_OUT: "no name server answered; check the network, or give an address",
     LookupFault.UNREACHABLE: "no name server can be reached; check the network, or give an address",
+    LookupFault.NOT_ASKED: "this machine has nothing left to ask DNS with; raise its limit of open files (ulimit -n)",
     LookupFault.INVALID_NAME: "it is not a name that DNS can hold; check the spelling",
 }
 """What to tell of a name without an address, by what its own lookup said."""

@@ -102,6 +102,8 @@ class LookupFault(Enum):
     TIMED_OUT = "no name server answered"
     UNREACHABLE = "no name server can be reached"
     INVALID_NAME = "the name is not one that DNS can hold"
+    NOT_ASKED = "this machine has nothing left to ask with"
+    """No descriptor or memory: no answer about the domain at all, so that nothing follows from it."""
 
 
 @value
@@ -116,6 +118,9 @@ class LookupFailure:
         detail = f" ({self.detail})" if self.detail else ""
         return f"{self.question}: {self.fault.value}{detail}"
 
+
+_ABSENT = (LookupFault.NXDOMAIN, LookupFault.NODATA, LookupFault.INVALID_NAME)
+"""The faults by which it is known that there is no such record; after all others there may be one."""
 
 Result = Answer | LookupFailure
 Asking = Generator[list[Question], dict[Question, Result], list[Hop]]
@@ -188,6 +193,7 @@ class Plan:
         self._results: dict[Question, Result] = {}
         self._hops: list[Hop] | None = None
         self._found_servers = False
+        self._untold: set[RecordType] = set()
         self._procedure = self._locate(self._stated_transport(), self._default_transport())
         self._advance()
 
@@ -231,6 +237,11 @@ class Plan:
 
     def _advance(self) -> None:
         """Run the procedure on to its next questions, or to its end."""
+        if any(_is_unasked(result) for result in self._results.values()):
+            for result in self._results.values():
+                self._note(result)
+            self._hops = []
+            return
         try:
             # A generator that has not begun can only be sent None.
             asked = self._procedure.send(self._results) if self._batch else next(self._procedure)
@@ -282,7 +293,7 @@ class Plan:
         records = [record for record in _records(result) if isinstance(record, Naptr)]
         relevant = [record for record in records if _is_sip_service(record)]
         if not relevant:
-            return (yield from self._without_naptr(self._usable, default, "no NAPTR"))
+            return (yield from self._without_naptr(self._usable, default, self._lacking(RecordType.NAPTR)))
         by_order: dict[int, list[_Service]] = {}
         for record in sorted(relevant, key=self._naptr_rank):
             service = self._naptr_service(record)
@@ -301,7 +312,7 @@ class Plan:
             return []
         # RFC 3263 §4.2: without SRV records the domain's own addresses count, over the transport that NAPTR chose.
         chosen = next(iter(by_order.values()))[0]
-        why = f"{chosen.why}, no SRV, default port"
+        why = f"{chosen.why}, {self._lacking(RecordType.SRV)}, default port"
         server = _Server(chosen.transport, self.target.host, chosen.transport.default_port, why)
         return (yield from self._resolve([server]))
 
@@ -348,7 +359,8 @@ class Plan:
             found = [(service, results[Question(RecordType.SRV, service.name)]) for service in services]
             servers = [server for service, result in found for server in self._servers(service, result)]
             return (yield from self._resolve(servers))
-        server = _Server(default, host, default.default_port, f"{why}, no SRV, default port")
+        why = f"{why}, {self._lacking(RecordType.SRV)}, default port"
+        server = _Server(default, host, default.default_port, why)
         return (yield from self._resolve([server]))
 
     def _servers(self, service: _Service, result: Result) -> list[_Server]:
@@ -396,6 +408,16 @@ class Plan:
         """Keep what went wrong, for the trail."""
         if isinstance(result, LookupFailure):
             self._trail.append(str(result))
+            if result.fault not in _ABSENT:
+                self._untold.add(result.question.type)
+
+    def _lacking(self, kind: RecordType) -> str:
+        """That there are no records of a kind; that is not known where DNS did not tell.
+
+        What follows from it is the same: servers are met that fail for types they do not know (RFC 4074 §4.3 has it of
+        AAAA), and a domain with an address can be reached in spite of them.
+        """
+        return f"{kind.value} lookup failed" if kind in self._untold else f"no {kind.value}"
 
     def _note_addresses(self, results: list[Result]) -> None:
         """Keep what went wrong, but not that a host which has addresses lacks them in one family."""
@@ -432,6 +454,13 @@ def _draw(records: list[Srv], chance: Callable[[], float]) -> int:
 def _is_sip_service(record: Naptr) -> bool:
     """Whether the record speaks of SIP at all: a domain's NAPTR records serve other applications too."""
     return record.service.upper().startswith(("SIP+D2", "SIPS+D2"))
+
+
+def _is_unasked(result: Result) -> bool:
+    """Whether nobody was asked where a domain's servers are: a guess would go to the wrong place."""
+    if not isinstance(result, LookupFailure) or result.question.type in (RecordType.A, RecordType.AAAA):
+        return False
+    return result.fault is LookupFault.NOT_ASKED
 
 
 def _records(result: Result | None) -> tuple[Record, ...]:

@@ -143,6 +143,11 @@ FAILURES: dict[int, tuple[FailureReason, str]] = {
 """What the kernel's refusals mean. The one table: whatever is not in it counts as unreachable."""
 
 
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What the kernel says when this process, or this machine, has no descriptor or memory left: it tells nothing of a
+peer, and passes."""
+
+
 REFUSALS = (OSError, TypeError, ValueError, OverflowError)
 """What a socket raises for an address: the kernel's refusals, and Python's own, which come before the kernel has seen
 it. Either is a failure of that address alone."""

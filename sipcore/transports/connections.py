@@ -4,7 +4,6 @@
 the sink; what has to wait is `prepare`, which finds out, or makes, what a hop needs before something can be sent to it.
 """
 
-import errno
 import functools
 import itertools
 import socket
@@ -20,6 +19,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone
 from sipcore.trace import FlowTrace
 from sipcore.transports import tcp
 from sipcore.transports.base import (
+    EXHAUSTED,
     REFUSALS,
     WILDCARD_IPV4,
     WILDCARD_IPV6,
@@ -412,7 +412,7 @@ class Transports:
             try:
                 sock, remote = tcp.accept(listener)
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                if error.errno in EXHAUSTED:
                     await trio.sleep(ACCEPT_PAUSE)
                 continue
             if self._accepted >= self.config.max_connections:

@@ -1,7 +1,7 @@
 """Asking DNS: the questions of `resolve.plan` become values, by dnspython on trio. RFC 1035, RFC 2308, RFC 6761 §6.3.
 
-What there is no need to ask is not asked: addresses, `localhost`, and names in the hosts file. dnspython is loaded with
-the first question, since it takes a twentieth of a second.
+What there is no need to ask is not asked: addresses, anything of `localhost`, addresses of names in the hosts file, and
+what is being asked already. dnspython is loaded with the first question, since it takes a twentieth of a second.
 """
 
 import socket
@@ -24,6 +24,7 @@ from sipcore.resolve.plan import (
     Srv,
 )
 from sipcore.resolve.target import SocketAddress, is_numeric
+from sipcore.transports.base import EXHAUSTED
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 EDNS_PAYLOAD = 1232
 """Bytes of UDP answer asked for: what fits into an IPv6 packet that nobody has to fragment."""
+MAX_QUESTIONS = 64
+"""Questions that are asked at the same time, a socket each; the others wait for their turn, so that a burst of requests
+leaves descriptors for what is to be sent."""
 LOOPBACK = ("127.0.0.1", "::1")
 """What `localhost` and the names below it are, whatever DNS says (RFC 6761 §6.3)."""
 _ADDRESSES = (RecordType.A, RecordType.AAAA)
@@ -48,11 +52,19 @@ class LookupConfig:
     timeout: float = 2.0
     """How long one name server may take before the next is asked."""
     lifetime: float = 6.0
-    """How long one question may take in all."""
+    """How long one question may take in all, once it is its turn."""
     cache_size: int = 1000
     """Answers kept for as long as their TTL allows, negative ones included (RFC 2308); 0 keeps none."""
     hosts_file: str = "/etc/hosts"
     """Names that are known without DNS; empty for none."""
+
+
+class _Asked:
+    """A question that is being asked, and who waits for its result: None is that of a task that was cancelled."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.result: Result | None = None
 
 
 class Lookup:
@@ -62,30 +74,52 @@ class Lookup:
         self._config = config or LookupConfig()
         self._resolver: dns.asyncresolver.Resolver | None = None
         self._hosts: dict[str, tuple[str, ...]] | None = None
+        self._asked: dict[Question, _Asked] = {}
+        self._turns = trio.Semaphore(MAX_QUESTIONS)
 
     async def ask(self, question: Question) -> Result:
-        """The records for a question, or why there are none. Raises nothing but cancellation."""
+        """The records for a question, or why there are none. Raises nothing but cancellation.
+
+        Whoever asks what is being asked already gets the same result; if who asked is cancelled, one of the others asks
+        anew.
+        """
         known = self._known(question)
-        if known:
+        if known is not None:
             found = tuple(Address(host) for host in known if (":" in host) is (question.type is RecordType.AAAA))
             return Answer(question, found, source="hosts") if found else LookupFailure(question, LookupFault.NODATA)
+        while (asked := self._asked.get(question)) is not None:
+            await asked.done.wait()
+            if asked.result is not None:
+                return asked.result
+        asked = self._asked[question] = _Asked()
+        try:
+            async with self._turns:
+                asked.result = await self._ask(question)
+        finally:
+            del self._asked[question]
+            asked.done.set()
+        return asked.result
+
+    def _known(self, question: Question) -> tuple[str, ...] | None:
+        """The addresses, of both families, of a name that needs no DNS; none where it is known to have nothing else."""
+        is_address = question.type in _ADDRESSES
+        name = question.name.rstrip(".").lower()
+        if name == "localhost" or name.endswith(".localhost"):
+            return LOOPBACK if is_address else ()
+        if not is_address:
+            return None
+        if is_numeric(name):
+            return (name,)
+        if self._hosts is None:
+            self._hosts = read_hosts(self._config.hosts_file)
+        return self._hosts.get(name)
+
+    async def _ask(self, question: Question) -> Result:
+        """Ask DNS, or the system where that may know better."""
         result = await self._ask_dns(question)
         if isinstance(result, LookupFailure) and self._is_for_system(result):
             return await _ask_system(question) or result
         return result
-
-    def _known(self, question: Question) -> tuple[str, ...]:
-        """The addresses, of both families, of a name that needs no DNS."""
-        if question.type not in _ADDRESSES:
-            return ()
-        name = question.name.rstrip(".").lower()
-        if is_numeric(name):
-            return (name,)
-        if name == "localhost" or name.endswith(".localhost"):
-            return LOOPBACK
-        if self._hosts is None:
-            self._hosts = read_hosts(self._config.hosts_file)
-        return self._hosts.get(name, ())
 
     def _is_for_system(self, failure: LookupFailure) -> bool:
         """Whether the system's own resolver may know better: it has search domains, multicast DNS and the like."""
@@ -157,6 +191,9 @@ def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> 
     causes = [
         (str(server).removeprefix("Do53:"), str(cause) or type(cause).__name__) for server, *_, cause, _ in errors
     ]
+    local = next((cause for *_, cause, _ in errors if isinstance(cause, OSError) and cause.errno in EXHAUSTED), None)
+    if local is not None:
+        return LookupFailure(question, LookupFault.NOT_ASKED, local.strerror or str(local))
     detail = "; ".join(f"{server}: {cause}" for server, cause in causes)
     if any(isinstance(cause, dns.message.Truncated) for *_, cause, _ in errors[-2:]):
         return LookupFailure(question, LookupFault.TRUNCATED, detail)  # the last thing tried was TCP (RFC 7766 §5)

@@ -396,7 +396,45 @@ def test_naptr_and_srv_that_fail_do_not_hide_an_address() -> None:
     failing = dict.fromkeys(names, LookupFault.SERVFAIL)
     plan = solve(Target("a.test"), Zone("a.test A 192.0.2.9", failing))
     assert places(plan) == ["udp 192.0.2.9:5060"]
+    assert plan.hops()[0].why == "no NAPTR, SRV lookup failed, default port"
     assert sum("the name server failed" in sentence for sentence in plan.trail) == 3
+
+
+def test_that_a_lookup_failed_is_no_lack_of_records() -> None:
+    class Failing(Zone):
+        def ask(self, question: Question) -> Result:
+            result = super().ask(question)
+            failed = question.type in (RecordType.NAPTR, RecordType.SRV) and isinstance(result, LookupFailure)
+            return LookupFailure(question, LookupFault.TIMED_OUT) if failed else result
+
+    plan = solve(Target("a.test"), Failing("a.test A 192.0.2.9"))
+    assert plan.hops()[0].why == "NAPTR lookup failed, SRV lookup failed, default port"
+    naptr = 'a.test NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.a.test.\na.test A 192.0.2.9'
+    plan = solve(Target("a.test"), Failing(naptr))
+    assert plan.hops()[0].why == "NAPTR 10 10 SIPS+D2T, SRV lookup failed, default port"
+
+
+@pytest.mark.parametrize("unasked", ["a.test", "_sip._udp.a.test", "_sip._tcp.a.test"])
+def test_nothing_follows_from_what_could_not_be_asked(unasked: str) -> None:
+    """With a socket more, the SRV records would have told of another port."""
+    failing = {unasked: LookupFault.NOT_ASKED}
+    zone = Zone("_sip._tcp.a.test SRV 0 0 5070 one.test\none.test A 192.0.2.1", failing)
+    plan = solve(Target("a.test"), zone)
+    assert places(plan) == []
+    failure = plan.failure()
+    assert failure.reason is FailureReason.UNRESOLVABLE
+    assert "this machine has nothing left to ask with (as told)" in failure.message
+    assert not any(asked.startswith(("A ", "AAAA ")) for asked in zone.asked)
+
+
+def test_one_family_that_could_not_be_asked_for_leaves_the_other() -> None:
+    class Failing(Zone):
+        def ask(self, question: Question) -> Result:
+            if question.type is RecordType.AAAA:
+                return LookupFailure(question, LookupFault.NOT_ASKED)
+            return super().ask(question)
+
+    assert places(solve(Target("a.test", 5060), Failing("a.test A 192.0.2.9"))) == ["udp 192.0.2.9:5060"]
 
 
 def test_a_missing_family_is_not_told_of() -> None:

@@ -1,5 +1,6 @@
 """Asking DNS: a name server on the loopback that answers, or fails, as told."""
 
+import errno
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +12,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 import trio
+import trio.testing
 from dns.resolver import NoResolverConfiguration
 from trio.testing import MockClock
 
@@ -221,6 +223,9 @@ async def test_answers_are_kept_for_their_ttl(server: Server, cache_size: int, a
         (Question(A, "localhost"), "127.0.0.1"),
         (Question(AAAA, "LocalHost."), "::1"),
         (Question(A, "pbx.localhost"), "127.0.0.1"),
+        (Question(NAPTR, "localhost"), None),
+        (Question(SRV, "_sip._udp.LOCALHOST."), None),
+        (Question(SRV, "_sips._tcp.pbx.localhost"), None),
     ],
 )
 async def test_some_names_need_no_dns(server: Server, question: Question, expected: str | None) -> None:
@@ -306,6 +311,78 @@ async def test_asking_can_be_cancelled(server: Server, autojump_clock: MockClock
     with trio.move_on_after(0.01) as scope:
         await looking(server).ask(Question(A, "sip.test"))
     assert scope.cancelled_caught
+
+
+async def test_what_is_being_asked_is_asked_once(server: Server) -> None:
+    looked, results = looking(server, cache_size=0), []
+
+    async def ask(question: Question) -> None:
+        results.append(await looked.ask(question))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(ask, Question(A, "sip.test"))
+            nursery.start_soon(ask, Question(AAAA, "sip.test"))
+    assert server.asked == {"A sip.test.": 1, "AAAA sip.test.": 1}
+    assert len(results) == 100
+    assert set(results) == {result for result in results if isinstance(result, Answer)}
+    await ask(Question(A, "sip.test"))
+    assert server.asked["A sip.test."] == 2
+
+
+async def test_who_is_cancelled_does_not_fail_the_others(server: Server) -> None:
+    looked, results = looking(server), []
+    server.fault = "silent"
+
+    async def ask(scope: trio.CancelScope) -> None:
+        with scope:
+            results.append(await looked.ask(Question(A, "sip.test")))
+
+    first, *others = [trio.CancelScope() for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, first)
+        while not server.asked:
+            await trio.lowlevel.checkpoint()
+        for scope in others:
+            nursery.start_soon(ask, scope)
+        await trio.testing.wait_all_tasks_blocked()
+        server.fault = None
+        first.cancel()
+    assert first.cancelled_caught
+    assert [type(result) for result in results] == [Answer, Answer]
+    assert server.asked["A sip.test."] == 2
+
+
+async def test_so_many_questions_are_asked_at_once(monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock) -> None:
+    under_way, most = 0, 0
+
+    async def answer(question: Question) -> LookupFailure:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await trio.sleep(1)
+        under_way -= 1
+        return LookupFailure(question, LookupFault.NXDOMAIN)
+
+    looked = Lookup(LookupConfig(hosts_file=""))
+    monkeypatch.setattr(looked, "_resolve", answer)
+    async with trio.open_nursery() as nursery:
+        for number in range(3 * lookup.MAX_QUESTIONS):
+            nursery.start_soon(looked.ask, Question(SRV, f"{number}.test"))
+    assert most == lookup.MAX_QUESTIONS
+    assert trio.current_time() == pytest.approx(3, abs=0.01)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS])
+async def test_a_machine_that_cannot_ask_has_no_answer(
+    server: Server, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, "as told")
+
+    monkeypatch.setattr("dns._trio_backend.Backend.make_socket", refuse)
+    question = Question(SRV, "_sip._udp.sip.test")
+    assert await looking(server).ask(question) == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
 
 
 def test_what_is_not_asked_for_is_passed_over() -> None:
