@@ -167,3 +167,10 @@ class TransportFailure(RemoteError):
     def __init__(self, reason: FailureReason, message: str, *, section: str = "RFC 3261 §18.4") -> None:
         super().__init__(message, section=section)
         self.reason = reason
+
+
+def blamed(failure: SipError) -> SipError:
+    """A failure as whoever waits for something is told of it: the LocalError that caused it where this side's own
+    settings are to blame.
+    """
+    return failure.__cause__ if isinstance(failure.__cause__, LocalError) else failure

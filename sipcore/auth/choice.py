@@ -117,6 +117,21 @@ def candidate_of(challenge: Challenge, account: Account, policy: AuthPolicy) -> 
     return Candidate(challenge, algorithm, qop, challenge.userhash and policy.hash_username, account)
 
 
+def advice_for(offered: tuple[Challenge, ...], account: Account, policy: AuthPolicy) -> str:
+    """What to try where none of the challenges on offer is a candidate: by the first that comes near to being one."""
+    for challenge in offered:
+        algorithm = algorithm_named(challenge.algorithm)
+        if not challenge.is_digest or algorithm is None or algorithm not in policy.algorithms:
+            continue
+        if challenge.nonce is None:
+            return "let the server give a nonce with its challenge"
+        if account.ha1(algorithm, challenge.realm or "") is None:
+            return f"give the account its password, or the digest of it by {algorithm.wire_name}"
+        return f"let the server offer qop {AUTH} or {AUTH_INT}"
+    names = ", ".join(algorithm.wire_name for algorithm in Algorithm if algorithm in policy.algorithms)
+    return f"let the server offer Digest with one of {names or 'no algorithm, as the policy has it'}"
+
+
 def choose(candidates: list[Candidate], policy: AuthPolicy) -> Candidate:
     """The one to answer out of those for one realm, in the order of the response; there is at least one."""
     if policy.preference is Preference.TOPMOST:

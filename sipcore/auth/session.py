@@ -16,12 +16,13 @@ from sipcore.auth.choice import (
     AuthPolicy,
     Candidate,
     Preference,
+    advice_for,
     candidate_of,
     choose,
     describe,
     shown,
 )
-from sipcore.auth.digest import UNCHALLENGED, Algorithm
+from sipcore.auth.digest import UNCHALLENGED
 from sipcore.auth.space import ServerProof, Space
 from sipcore.errors import ParseError, RemoteError
 from sipcore.message.fields.challenge import AuthenticationInfo, Challenge, Credentials
@@ -224,8 +225,7 @@ class AuthSession:
         candidates = [candidate for candidate in made if candidate is not None]
         if not candidates:
             message = f"no challenge that can be answered: offered {describe(offered)}"
-            names = ", ".join(algorithm.wire_name for algorithm in Algorithm if algorithm in self._policy.algorithms)
-            advice = f"let the server offer Digest with one of {names or 'no algorithm, as the policy has it'}"
+            advice = advice_for(offered, account, self._policy)
             raise AuthError(AuthRefusal.UNSUPPORTED, message, advice=advice, section="RFC 8760 §2.4", offered=offered)
         if len(offered) == 1:
             return candidates[0], "only one offered"

@@ -12,7 +12,7 @@ from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import SIPFRAG, is_last, notification, told_status
-from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure
+from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure, blamed
 from sipcore.events import (
     CallAnswered,
     CallChanged,
@@ -315,7 +315,8 @@ class Call(_Events):
     """A call placed here. Iterate over it for its events: progress, then answered or failed, then ended."""
 
     async def answered(self) -> Response:
-        """Wait for the 2xx. Raises CallFailure when the call does not come about, or ends before.
+        """Wait for the 2xx. Raises CallFailure when the call does not come about, or ends before, LocalError when the
+        settings of this side keep it from being placed.
 
         Where the INVITE made no offer, the 2xx makes one, and `answer` must follow: without it there is no ACK.
         """
@@ -324,6 +325,8 @@ class Call(_Events):
                 case CallAnswered(response=response):
                     return response
                 case CallFailed(response=refusal, failure=failure):
+                    if failure is not None and isinstance(local := blamed(failure), LocalError):
+                        raise local
                     raise CallFailure(refusal, failure)
         raise CallFailure(None, self._closed_by)
 

@@ -177,7 +177,8 @@ class Endpoint:
     async def send(self, order: Order) -> Exchange:
         """Send a request and wait for its final response.
 
-        Raises TransportFailure when no hop gave one, with the last hop's reason. Cancelling it gives the request up.
+        Raises TransportFailure when no hop gave one, with the last hop's reason, LocalError when the settings of TLS or
+        WebSocket cannot be used for it. Cancelling it gives the request up.
         """
         return await self.exchange(lambda stack, now: stack.request(order, now))
 

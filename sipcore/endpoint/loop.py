@@ -248,7 +248,9 @@ def _once(end: Callable[[], None]) -> Callable[[], None]:
 
 
 def as_failure(error: SipError) -> TransportFailure:
-    """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must not end the endpoint."""
+    """A hop that cannot be prepared, as a failure of that hop: unusable TLS settings must neither end the endpoint nor
+    keep a request from its next hop. `blamed` tells whose fault it is.
+    """
     if isinstance(error, TransportFailure):
         return error.kept()
     failure = TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)

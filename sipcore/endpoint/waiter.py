@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import trio
 
+from sipcore.errors import blamed
 from sipcore.events import Exchange, RequestFailed, ResponseReceived
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Hop
@@ -56,11 +57,13 @@ class Waiter:
             self._task = None
 
     def exchange(self) -> Exchange:
-        """What the request came to. Raises TransportFailure when that is no response."""
+        """What the request came to. Raises TransportFailure when that is no response, LocalError when the settings of
+        this side keep it from being sent.
+        """
         final = self.final
         if isinstance(final, RequestFailed):
             try:
-                raise final.failure.kept()  # it may be told to thousands, and grows wherever it is raised
+                raise blamed(final.failure).kept()  # it may be told to thousands, and grows wherever it is raised
             finally:
                 del self.final, final  # which its new traceback leads to
         assert final is not None and self.request is not None and self.hop is not None  # noqa: S101, PT018  # a final response comes after all of them

@@ -110,6 +110,9 @@ def _server_context(config: TlsConfig) -> SSL.Context:
 
 
 def _context(method: int, config: TlsConfig) -> SSL.Context:
+    if _VERSIONS[config.minimum_version] > _VERSIONS[config.maximum_version]:
+        text = f"the minimum TLS version {config.minimum_version.value} is above the maximum"
+        raise LocalError(f"{text} {config.maximum_version.value}", section=SECTION)
     context = SSL.Context(method)
     context.set_min_proto_version(_VERSIONS[config.minimum_version])
     context.set_max_proto_version(_VERSIONS[config.maximum_version])

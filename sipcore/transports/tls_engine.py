@@ -35,7 +35,8 @@ CHUNK = 64 * 1024
 RECORD_TYPES = range(20, 25)
 """First bytes of a TLS record: change cipher spec, alert, handshake, application data, heartbeat (RFC 8446 §5.1)."""
 ALERT_PROTOCOL_VERSION = 70
-ALERT_CERTIFICATE_REQUIRED = 116
+CERTIFICATE_ALERTS = frozenset({42, 43, 44, 45, 46, 48, 49, 116})
+"""RFC 8446 §6.2: those by which a server says that it does not accept the client's certificate, or misses one."""
 _INVALID_PURPOSE = 26
 """X509_V_ERR_INVALID_PURPOSE."""
 _CERTIFICATE_REQUEST_READ = b"server certificate request"
@@ -301,7 +302,11 @@ class TlsEngine:
                 self._judge_name(read)
         except UNREADABLE as error:
             self._faults.append(CertificateFault(TlsProblem.INVALID, depth, 0, f"it cannot be read: {error}"))
-        return not (self._verify and self._faults and ok and depth == 0)
+        if not self._verify or not self._faults:
+            return True
+        # A client goes on to the end, so as to tell all that is wrong. A server stops where the library has found it:
+        # then that is what its alert says, and not an internal error.
+        return self._client and not (ok and depth == 0)
 
     def take_staple(self, data: bytes) -> bool:
         """Take the OCSP response that came with the peer's certificate, empty for none; whoever asked judges it."""
@@ -358,7 +363,7 @@ class TlsEngine:
             return self._made(worst(self._faults), text)
         if self._alert == ALERT_PROTOCOL_VERSION:
             return self._made(TlsProblem.VERSION, text)
-        if self._certificate_requested and (self._alert == ALERT_CERTIFICATE_REQUIRED or not self.established):
+        if self._certificate_requested and (self._alert in CERTIFICATE_ALERTS or not self.established):
             return self._made(TlsProblem.CLIENT_CERTIFICATE_REQUIRED, text)
         found = next((problem for part, problem in _REASONS if part in text), TlsProblem.HANDSHAKE)
         return self._made(found, text)

@@ -168,6 +168,13 @@ def test_the_body_is_covered_by_auth_int() -> None:
     assert responses[0] != responses[1]
 
 
+def test_a_digest_of_the_password_by_another_algorithm_is_of_no_use() -> None:
+    known = Account("bob", Secret.of_ha1({A.MD5: "0" * 32}), hosts=["biloxi.com"])
+    request = make_request()
+    error = refuses(AuthSession(known), request, challenged(request, REALM + 'nonce="n", algorithm=SHA-256'))
+    assert error.advice == "give the account its password, or the digest of it by SHA-256"
+
+
 # Choosing
 
 
@@ -240,8 +247,11 @@ def test_an_account_with_the_realm_goes_first() -> None:
         (["Digest realm"], AuthRefusal.NO_CHALLENGE, "without a challenge"),
         (['Basic realm="biloxi.com"'], AuthRefusal.UNSUPPORTED, "offered Basic"),
         ([REALM + 'nonce="n", algorithm=CHACHA123, qop="auth"'], AuthRefusal.UNSUPPORTED, "Digest CHACHA123 auth"),
+        ([REALM + 'nonce="n", algorithm=CHACHA123'], AuthRefusal.UNSUPPORTED, "offer Digest with one of MD5, "),
         ([REALM + 'nonce="n", qop="auth-conf"'], AuthRefusal.UNSUPPORTED, "Digest MD5 auth-conf"),
+        ([REALM + 'nonce="n", qop="auth-conf"'], AuthRefusal.UNSUPPORTED, "let the server offer qop auth or auth-int"),
         (['Digest realm="biloxi.com"'], AuthRefusal.UNSUPPORTED, "Digest MD5"),
+        (['Digest realm="biloxi.com"'], AuthRefusal.UNSUPPORTED, "let the server give a nonce"),
         (['Digest realm="other", nonce="n"'], AuthRefusal.NO_ACCOUNT, 'the realm "other"'),
     ],
 )

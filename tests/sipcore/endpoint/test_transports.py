@@ -12,6 +12,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
 from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -22,6 +23,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
+from tests.sipcore.endpoint.test_endpoint import invite
 
 UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
 ANYWHERE = SocketAddress("0.0.0.0", 0)
@@ -259,3 +261,23 @@ async def test_a_server_that_closes_after_each_answer() -> None:
                 exchange = await client.options(uri, auth=account)
                 assert exchange.response.status == 200
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        TlsConfig(certificate=CERTIFICATE),
+        TlsConfig(ca_file="/nonexistent"),
+        TlsConfig(ciphers="NONE"),
+    ],
+)
+async def test_settings_that_cannot_be_used_are_nobody_elses_fault(tls: TlsConfig) -> None:
+    hop = Hop(TLS, SocketAddress("127.0.0.1", 1))
+    async with open_endpoint(EndpointConfig(transports=TransportConfig(tls=tls))) as client:
+        with pytest.raises(LocalError):
+            await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+        async with client.call(invite(client, hop)) as call:
+            with pytest.raises(LocalError):
+                await call.answered()
+        with pytest.raises(TransportFailure):  # the endpoint works on
+            await client.options(parse_uri("sip:bob@127.0.0.1"), hop=replace(hop, transport=TCP))

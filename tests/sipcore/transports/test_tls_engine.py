@@ -260,12 +260,27 @@ def test_a_client_certificate_is_shown(version: TlsVersion) -> None:
     assert server.session.verified
 
 
-def test_a_client_certificate_may_be_refused() -> None:
-    wrong = issue("client", STRANGER, names=["client.example.com"])
-    client, server = engines(replace(TRUSTING, certificate=wrong.chain, key=wrong.key), ASKING)
-    failure = join(client, server)[server]
-    assert isinstance(failure, TlsFailure)
-    assert failure.tls is TlsProblem.INCOMPLETE_CHAIN
+@pytest.mark.parametrize("version", [TlsVersion.TLS_1_2, TlsVersion.TLS_1_3])
+@pytest.mark.parametrize(
+    ("identity", "problem", "alert"),
+    [
+        (issue("client", STRANGER, names=["client.example.com"]), TlsProblem.INCOMPLETE_CHAIN, "unknown CA"),
+        (issue("client", names=["client.example.com"]), TlsProblem.SELF_SIGNED, "unknown CA"),
+        (issue("client", ROOT, names=["client.example.com"], days=(-9, -2)), TlsProblem.EXPIRED, "certificate expired"),
+    ],
+)
+def test_a_client_certificate_may_be_refused(
+    version: TlsVersion, identity: Identity, problem: TlsProblem, alert: str
+) -> None:
+    """Over TLS 1.3 too, where the client had its handshake before, both sides are told why."""
+    config = replace(TRUSTING, certificate=identity.chain, key=identity.key, maximum_version=version)
+    client, server = engines(config, ASKING)
+    failures = join(client, server)
+    refused, told = failures[server], failures[client]
+    assert isinstance(refused, TlsFailure)
+    assert refused.tls is problem
+    assert isinstance(told, TlsFailure)
+    assert (told.tls, told.alert) == (TlsProblem.CLIENT_CERTIFICATE_REQUIRED, alert)
 
 
 def test_the_end_of_a_connection_after_a_request_for_a_certificate_is_explained() -> None:
@@ -470,3 +485,9 @@ def test_any_bytes_anywhere_are_an_error_of_ours_or_harmless(garbage: bytes, pla
         assert failure.message  # noqa: PT017  # both ways are fine; no other exception is
     victim.outgoing()
     victim.close()
+
+
+def test_versions_the_wrong_way_round() -> None:
+    config = replace(TRUSTING, minimum_version=TlsVersion.TLS_1_3, maximum_version=TlsVersion.TLS_1_2)
+    with pytest.raises(LocalError, match=r"the minimum TLS version TLSv1.3 is above the maximum TLSv1.2"):
+        TlsContexts(config).client(HOP)
