@@ -210,8 +210,8 @@ def contact_for(user: str, hop: Hop | Flow, alias: str = "", *, secure: bool = F
 def target_of(uri: Uri) -> Target:
     """What to locate for a URI (RFC 3263 §4): maddr before host, the transport parameter, secure for sips.
 
-    Raises LocalError for a scheme that is neither sip nor sips, for a transport nobody here knows, and for an address
-    with a zone, which no URI has (RFC 3261 §25.1): a hop may.
+    Raises LocalError for a scheme that is neither sip nor sips, for a transport nobody here knows, for port 0, and for
+    an address with a zone, which no URI has (RFC 3261 §25.1): a hop may.
     """
     if not isinstance(uri, SipUri):
         raise LocalError(
@@ -220,6 +220,8 @@ def target_of(uri: Uri) -> Target:
     name = (uri.transport or "").upper()
     if name and not is_transport(name):
         raise LocalError(f"transport {name.lower()} is not supported", section="RFC 3263 §4.1")
+    if uri.port == 0:
+        raise LocalError("port 0 is no port; name another, or none for the usual one", section="RFC 6335 §6")
     host = (uri.params.get("maddr") or uri.host).strip("[]").replace(":::", "::")
     if has_zone(host):
         shown = quoted(host[:EXCERPT_CHARACTERS])

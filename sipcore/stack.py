@@ -29,7 +29,7 @@ from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, SUBSCRIBE, UPDATE
-from sipcore.message.parser import parse_message
+from sipcore.message.parser import parse_message, salvage_request
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
 from sipcore.message.uri import OtherUri, Uri
@@ -244,9 +244,10 @@ class Stack:
             message = parse_message(data)
             require(message)
         except ParseError as error:
-            self._outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(message, Request)))
-            if isinstance(message, Request):
-                self._refuse_malformed(message, flow, error)
+            found = salvage_request(data) if message is None else message
+            self._outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(found, Request)))
+            if isinstance(found, Request):
+                self._refuse_malformed(found, flow, error)
             return
         self._transactions.receive(message, flow, now)
         self._settle(now)
@@ -317,7 +318,7 @@ class Stack:
         self._settle(now)
 
     def _refuse_malformed(self, request: Request, flow: Flow, error: ParseError) -> None:
-        """Answer a request that cannot be worked with, without keeping state (RFC 3261 §8.2.7, §21.4.1).
+        """Answer a request that cannot be worked with, without keeping state (RFC 3261 §8.2.7, §18.3, §21.4.1).
 
         Nothing is sent where that would take what is broken itself; an ACK is never answered.
         """

@@ -85,32 +85,8 @@ def parse_message(data: bytes) -> Request | Response:
     if plain is not None:
         return plain
     noted: list[Noted] = []
-    start = 0 if data[:1] > b"\r" else message_start(data)
-    end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
-    after = end + 4
-    if end < 0 or len(data) > MAX_MESSAGE:
-        end, after = _find_end(data, start, noted)
-    head = data[start:end].decode("utf-8", "surrogateescape")
-    lines = head.split("\r\n", MAX_LINES - 1)  # more lines than that leave their ends in the last piece
-    text = "".join(lines)
-    if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
-        end, after = _find_end(data, start, noted)  # an empty line between bare line feeds may have come earlier
-        head = data[start:end].decode("utf-8", "surrogateescape")
-        lines = _mend_lines(head, start, noted)
-        if data[end : end + 1] == b"\n" and not any(note.deviation is Deviation.BARE_LF for note in noted):
-            noted.append(Noted(Deviation.BARE_LF, "message"))
-    if len(head) > MAX_START_LINE:
-        _check_lengths(data, lines)
+    lines, keys, start, after = _read_head(data, noted)
     fields = lines[1:]
-    try:
-        keys = [KNOWN_NAMES[name] for name, colon, _ in [line.partition(":") for line in fields] if colon]
-    except KeyError:
-        keys = []
-    if len(keys) != len(fields):  # unknown or oddly spelled names, no colon, or lines that continue the one before
-        if any(line[:1] in (" ", "\t") for line in lines):
-            lines = _mend_lines(head, start, noted)
-            fields = lines[1:]
-        keys = _read_names(data, fields)
     headers = Headers(fields, keys, data)
     # A body announced as most are, in the last field and nowhere else, is worth a comparison of its own.
     if (
@@ -130,6 +106,21 @@ def parse_message(data: bytes) -> Request | Response:
     except ParseError as error:
         before = lines[0][: error.offset].encode("utf-8", "surrogateescape")
         raise error.within(position=start + len(before)) from None
+
+
+def salvage_request(data: bytes) -> Request | None:
+    """What can be read of a request that `parse_message` does not take, without its body, so that it can be refused:
+    one that was cut off (RFC 3261 §18.3), or of another version (§21.5.6). None for anything else.
+    """
+    try:
+        lines, keys, _, _ = _read_head(data, [])
+    except ParseError:
+        return None
+    method, _, others = lines[0].partition(" ")
+    uri, _, version = others.rpartition(" ")
+    if not is_token(method) or not uri or not _is_version.fullmatch(version):
+        return None
+    return received_request(method, uri, Headers(lines[1:], keys, data), b"", lines[0], data, ())
 
 
 def _read_plain(data: bytes) -> Request | Response | None:
@@ -156,6 +147,37 @@ def _read_plain(data: bytes) -> Request | Response | None:
     written = text[len(line) + 2 : end - 4]
     opened(message, written, sent_by, (branch, from_tag, to_tag, call_id, known_cseq(number, of)))
     return message
+
+
+def _read_head(data: bytes, noted: list[Noted]) -> tuple[list[str], list[str], int, int]:
+    """The start line and the header fields, the keys of these, where they begin, and where the body does."""
+    start = 0 if data[:1] > b"\r" else message_start(data)
+    end = data.find(b"\r\n\r\n", start, start + MAX_HEAD + 4)
+    after = end + 4
+    if end < 0 or len(data) > MAX_MESSAGE:
+        end, after = _find_end(data, start, noted)
+    head = data[start:end].decode("utf-8", "surrogateescape")
+    lines = head.split("\r\n", MAX_LINES - 1)  # more lines than that leave their ends in the last piece
+    text = "".join(lines)
+    if "\n" in text or "\r" in text or "\0" in text or not text.isascii():
+        end, after = _find_end(data, start, noted)  # an empty line between bare line feeds may have come earlier
+        head = data[start:end].decode("utf-8", "surrogateescape")
+        lines = _mend_lines(head, start, noted)
+        if data[end : end + 1] == b"\n" and not any(note.deviation is Deviation.BARE_LF for note in noted):
+            noted.append(Noted(Deviation.BARE_LF, "message"))
+    if len(head) > MAX_START_LINE:
+        _check_lengths(data, lines)
+    fields = lines[1:]
+    try:
+        keys = [KNOWN_NAMES[name] for name, colon, _ in [line.partition(":") for line in fields] if colon]
+    except KeyError:
+        keys = []
+    if len(keys) != len(fields):  # unknown or oddly spelled names, no colon, or lines that continue the one before
+        if any(line[:1] in (" ", "\t") for line in lines):
+            lines = _mend_lines(head, start, noted)
+            fields = lines[1:]
+        keys = _read_names(data, fields)
+    return lines, keys, start, after
 
 
 def _find_end(data: bytes, start: int, noted: list[Noted]) -> tuple[int, int]:

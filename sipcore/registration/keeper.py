@@ -381,6 +381,8 @@ def _redirection(response: Response) -> SipUri | None:
     found = read_or_none(response, CONTACT)
     addresses = found if isinstance(found, tuple) else ()
     uris = (address.uri for address in addresses if isinstance(address, Address))
-    return next(
-        (uri for uri in uris if isinstance(uri, SipUri) and (not uri.transport or is_transport(uri.transport))), None
-    )
+    return next((uri for uri in uris if isinstance(uri, SipUri) and _can_be_sent_to(uri)), None)
+
+
+def _can_be_sent_to(uri: SipUri) -> bool:
+    return (not uri.transport or is_transport(uri.transport)) and uri.port != 0

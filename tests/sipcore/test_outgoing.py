@@ -164,6 +164,12 @@ def test_a_uri_can_ask_for_a_websocket(uri: str, target: Target, hop: Hop) -> No
     assert stack.drain() == [Resolve(ticket, Prepare(hop))]
 
 
+@pytest.mark.parametrize("uri", ["sip:a@192.0.2.2:0", "sip:b.example:0", "sips:b.example:0;transport=tcp"])
+def test_port_0_is_refused(uri: str) -> None:
+    with pytest.raises(LocalError, match="port 0 is no port"):
+        Stack(StackConfig(), seeded(1)).request(Order(Wire().request("OPTIONS"), parse_uri(uri)), 0.0)
+
+
 def test_only_so_many_responses_wait_for_a_new_connection() -> None:
     stack = Stack(StackConfig(), seeded(1))
     gone = TransportFailure(FailureReason.CLOSED, "gone")

@@ -397,6 +397,50 @@ def test_a_malformed_request_is_answered_400_if_it_can_be(change: dict[str, str 
     assert len(stack) == 0
 
 
+HELLO = (
+    "{method} sip:bob@192.0.2.1 SIP/{version}\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK1\r\n"
+    "From: <sip:alice@192.0.2.2>;tag=1\r\nTo: <sip:bob@192.0.2.1>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n"
+    "{fields}Content-Length: {length}\r\n\r\nbody"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"length": "5"}, "SIP/2.0 400 Content-Length: the body ends after 4 bytes of 5"),
+        ({"length": "x"}, "SIP/2.0 400 Content-Length: "),
+        ({"length": "-1"}, "SIP/2.0 400 Content-Length: "),
+        ({"version": "3.0"}, "SIP/2.0 505 Version Not Supported"),
+        ({"version": "3.0", "method": "NEW"}, "SIP/2.0 505 Version Not Supported"),
+        ({"version": "x"}, None),
+        ({"version": "3.0", "fields": "no header field\r\n"}, None),
+        ({"length": "5", "method": "ACK"}, None),
+        ({"length": "5", "method": "SIP/2.0"}, None),
+    ],
+)
+def test_a_request_that_cannot_be_read_in_full_is_refused_without_state(
+    change: dict[str, str], answer: str | None
+) -> None:
+    """RFC 3261 §18.3 of a datagram that was cut off, and §21.5.6: one answer to each, with what it copies of it."""
+    words = {"method": "OPTIONS", "version": "2.0", "fields": "", "length": "4"} | change
+    data = HELLO.format(**words).encode()
+    stack = Wire().alice.stack
+    stack.receive(data, Flow(Transport.UDP, ALICE, BOB), Stamp(0.0), 0.0)
+    garbage, *sent = stack.drain()
+    assert isinstance(garbage, GarbageReceived)
+    assert len(stack) == 0
+    if answer is None:
+        assert sent == []
+        return
+    assert garbage.is_request
+    (transmit,) = sent
+    assert isinstance(transmit, Transmit)
+    assert transmit.data.startswith(answer.encode())
+    refusal = parse_message(transmit.data)
+    assert (refusal.call_id, refusal.cseq.method, refusal.via.branch) == ("c", words["method"], "z9hG4bK1")
+    assert len(transmit.data) < len(data) + 200
+
+
 def test_a_malformed_ack_is_never_answered() -> None:
     request = Ends("UDP", BOB.host, BOB.port).around(Wire().request("ACK"), "z9hG4bK1").without("Call-ID")
     stack = Wire().alice.stack

@@ -318,6 +318,7 @@ def test_where_it_was_redirected_in_vain_is_not_where_it_is_tried_again() -> Non
         (AOR, ()),
         (AOR, [("Contact", "<tel:+1>")]),
         (AOR, [("Contact", "<sip:b.c;transport=zz>")]),
+        (AOR, [("Contact", "<sip:b.c:0>")]),
         (Address.parse("<sips:a@b.c>"), [("Contact", "<sip:b.c>")]),
     ],
 )
