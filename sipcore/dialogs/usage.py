@@ -176,7 +176,8 @@ class InviteUsage:
     def progress(self, response: Response) -> list[Effect] | None:
         """Take a 1xx to the INVITE that made this dialog; None for one that is to be dropped.
 
-        That is a reliable one which came before, or before the one that goes before it (RFC 3262 §4).
+        That is a reliable one which came before, or before the one that goes before it (RFC 3262 §4); and one that
+        comes while that has no PRACK yet, which its sender must wait for (RFC 3262 §3).
         """
         self.hear(response)
         body = description_of(response)
@@ -184,7 +185,7 @@ class InviteUsage:
         if number is None:
             self.session.received(Carrier.PROVISIONAL, body)
             return []
-        if self._rseq is not None and number != self._rseq + 1:
+        if self._unconfirmed is not None or (self._rseq is not None and number != self._rseq + 1):
             return None
         self._rseq = number
         self.dialog = self.dialog.towards(response)

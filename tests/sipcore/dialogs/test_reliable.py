@@ -130,6 +130,23 @@ def test_one_that_comes_too_early_is_dropped() -> None:
         assert wire.alice.starts().count("PRACK") == pracks
 
 
+def test_one_that_comes_while_an_offer_waits_for_its_answer_is_dropped() -> None:
+    """RFC 3262 §3: its sender must wait for the PRACK of the first one. It repeats it, so nothing is lost."""
+    wire = Wire()
+    call, at_bob = ringing(wire, offer=b"")
+    wire.bob.stack.ring(at_bob, 183, wire.now, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    first = wire.bob.messages()[0]
+    number = int(first.headers.get("RSeq") or 0)
+    second = first.with_header("RSeq", number + 1).without("Content-Type").with_body(b"")
+    wire.deliver(wire.alice, bytes(second))
+    assert len(wire.alice.told(CallProgress)) == 1
+    wire.alice.stack.answer(call, description(ALICE), wire.now)
+    wire.deliver(wire.alice, bytes(second))
+    racks = [message.headers.get("RAck") for message in wire.alice.messages()[1:]]
+    assert racks == [f"{number} 1 INVITE", f"{number + 1} 1 INVITE"]
+
+
 def test_a_prack_for_nothing_is_refused() -> None:
     wire = Wire()
     _, at_bob = ringing(wire)
