@@ -93,10 +93,12 @@ class Calls:
         if call is not None:
             self._actions.carry_out(call, effects, now)
 
-    def request(self, number: int, method: str, fields: Fields, body: bytes, content_type: str) -> int:
+    def request(
+        self, number: int, method: str, fields: Fields, body: bytes, content_type: str, remote_tag: str | None
+    ) -> int:
         """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
         call = self._call(number)
-        request, next_hop = call.machine.request(method, fields, body, content_type)
+        request, next_hop = call.machine.request(method, fields, body, content_type, remote_tag)
         ticket = self._actions.send(call, Purpose.OTHER, request, next_hop)
         call.referring = call.referring or method == REFER
         return ticket

@@ -139,11 +139,19 @@ class CallOffered:
     The message is a 2xx or reliable 1xx to an INVITE that made no offer, or, where the stack is told not to answer
     those by itself, a re-INVITE or an UPDATE. A re-INVITE may be decided on for long, of which its sender is told each
     minute; an UPDATE is refused with 504 after 48 T1, 24 s as a rule, and nothing is left to answer (RFC 3311 §5.2).
+    Where an INVITE was forked, several callees may offer something, and `remote_tag` tells `answer` and `decline` whose
+    offer is meant.
     """
 
     call: int
     message: Request | Response
     stamp: Stamp
+
+    @property
+    def remote_tag(self) -> str:
+        """The tag of who offers it; empty where a peer of RFC 2543 has none."""
+        tag = self.message.from_tag if isinstance(self.message, Request) else self.message.to_tag
+        return tag or ""
 
 
 @value

@@ -184,9 +184,13 @@ class Stack:
         """Refuse a call that came in. Raises LocalError when it is answered or over."""
         self._carry_out(call, self._calls.callee(call).reject(status, now, reason=reason, fields=fields), now)
 
-    def session(self, call: int) -> Session:
-        """What a call has offered and agreed on. Raises LocalError when it is over, or has no dialog yet."""
-        return self._calls.machine(call).require_usage().session
+    def session(self, call: int, *, remote_tag: str | None = None) -> Session:
+        """What a call has offered and agreed on. Raises LocalError when it is over, or has no dialog yet.
+
+        Here and below, `remote_tag` tells which dialog is meant of the several early ones that a forked INVITE may have
+        (RFC 3261 §12.1.2); without it, the one that was heard of last.
+        """
+        return self._calls.machine(call).require_usage(remote_tag).session
 
     def replaces(self, call: int) -> str:
         """The value of a Replaces by which another call takes the place of this one at its peer. Raises LocalError."""
@@ -196,25 +200,36 @@ class Stack:
         """Where the peer of a call can be reached: its remote target. Raises LocalError."""
         return self._calls.machine(call).require_usage().dialog.remote_target
 
-    def change(self, call: int, body: bytes, now: float, *, method: str = "") -> None:
+    def change(self, call: int, body: bytes, now: float, *, method: str = "", remote_tag: str | None = None) -> None:
         """Send a re-INVITE with an offer, or without one; before the call is answered, an UPDATE.
 
         It comes to `CallChanged` or `CallUnchanged`. Raises LocalError where none may be sent now.
         """
         machine = self._calls.machine(call)
-        method = method or (INVITE if machine.require_usage().dialog.confirmed else UPDATE)
-        self._carry_out(call, machine.change(method, body, now), now)
+        method = method or (INVITE if machine.require_usage(remote_tag).dialog.confirmed else UPDATE)
+        self._carry_out(call, machine.change(method, body, now, remote_tag), now)
 
-    def answer(self, call: int, body: bytes, now: float) -> None:
-        """Answer a `CallOffered`. Raises LocalError where there is no offer."""
-        self._carry_out(call, self._calls.machine(call).answer(body, now), now)
+    def answer(self, call: int, body: bytes, now: float, *, remote_tag: str | None = None) -> None:
+        """Answer a `CallOffered`, the only one that waits, or the one with this `remote_tag`.
 
-    def decline(self, call: int, now: float, *, status: int = 488) -> None:
-        """Refuse a `CallOffered`; the call ends where the offer came with its 2xx. Raises LocalError."""
-        self._carry_out(call, self._calls.machine(call).decline(status, now), now)
+        Raises LocalError where there is no offer, or where several early dialogs have one and no tag says which.
+        """
+        self._carry_out(call, self._calls.machine(call).answer(body, now, remote_tag), now)
+
+    def decline(self, call: int, now: float, *, status: int = 488, remote_tag: str | None = None) -> None:
+        """Refuse a `CallOffered`; the call ends where the offer came with its 2xx. Raises LocalError as `answer`."""
+        self._carry_out(call, self._calls.machine(call).decline(status, now, remote_tag), now)
 
     def request_within(
-        self, call: int, method: str, now: float, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
+        self,
+        call: int,
+        method: str,
+        now: float,
+        *,
+        fields: Fields = (),
+        body: bytes = b"",
+        content_type: str = "",
+        remote_tag: str | None = None,
     ) -> int:
         """Send a request inside a call; gives its ticket, as `request` does. Raises LocalError.
 
@@ -222,7 +237,7 @@ class Stack:
         """
         if method in METHODS and method != OPTIONS:
             raise LocalError(f"{method} changes the call; it has a method of its own", section="RFC 3261 §12.2")
-        ticket = self._calls.request(call, method, fields, body, content_type)
+        ticket = self._calls.request(call, method, fields, body, content_type, remote_tag)
         self._settle(now)
         return ticket
 

@@ -199,6 +199,10 @@ class Caller(Side):
         """The dialog with the peer of this tag: the call's, or one of the early ones."""
         return self._early.get(remote_tag or "") if self._early else super().usage_of(remote_tag)
 
+    def usages(self) -> list[InviteUsage]:
+        """All its dialogs: the early ones, until one becomes the call's."""
+        return list(self._early.values()) if self._early else super().usages()
+
     def knows(self, remote_tag: str | None) -> bool:
         """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
         return self._answered_by == (remote_tag or "") or super().knows(remote_tag)
@@ -208,11 +212,11 @@ class Caller(Side):
         if self.state is not State.OFFERED:  # whose ACK has not been sent yet
             self._pending = None
 
-    def change(self, method: str, body: bytes, now: float) -> list[Effect]:
+    def change(self, method: str, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
         if self.state is State.OFFERED:
             raise LocalError("the offer in the 2xx must be answered first", section="RFC 3261 §14.1")
-        return super().change(method, body, now)
+        return super().change(method, body, now, remote_tag)
 
     def receive(self, response: Response, now: float) -> list[Effect]:
         """A response to the INVITE."""
@@ -232,17 +236,20 @@ class Caller(Side):
         moved = self.state in _TRYING and self._inviting.moves_on(None)
         return self._move(MOVED if moved else FAILED, now, failure=failure)
 
-    def answer(self, body: bytes, now: float) -> list[Effect]:
+    def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""
         if self.state is not State.OFFERED:
-            return super().answer(body, now)
-        self.require_usage().session.sent(Carrier.ACK, body)
+            return super().answer(body, now, remote_tag)
+        self.require_usage(remote_tag).session.sent(Carrier.ACK, body)
         self._inviting.answer = body
         return self._move(ANSWER, now)
 
-    def decline(self, status: int, now: float) -> list[Effect]:
+    def decline(self, status: int, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Refuse the peer's offer; that of a 2xx ends the call (RFC 3261 §13.2.2.4). Raises LocalError."""
-        return self.hang_up(now) if self.state is State.OFFERED else super().decline(status, now)
+        if self.state is not State.OFFERED:
+            return super().decline(status, now, remote_tag)
+        self.require_usage(remote_tag)
+        return self.hang_up(now)
 
     def hang_up(self, now: float) -> list[Effect]:
         """End the call: CANCEL while it is not answered, BYE once it is."""
@@ -261,7 +268,7 @@ class Caller(Side):
 
     def receive_cancel(self, key: AnyServerKey, _cancel: Request, _now: float) -> list[Effect]:
         """The peer gives up its re-INVITE."""
-        return self.usage.receive_cancel(key) if self.usage else []
+        return [effect for usage in self.usages() for effect in usage.receive_cancel(key)]
 
     def bye_done(self, now: float) -> list[Effect]:
         """The BYE was answered, or was not."""
@@ -275,16 +282,13 @@ class Caller(Side):
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
-        effects = [effect for usage in self._usages() for effect in self._settle(usage.wake(now), now)]
+        effects = [effect for usage in self.usages() for effect in self._settle(usage.wake(now), now)]
         if now >= self._valid_until:
             self.end_reason = EndReason.INVITATION_EXPIRED
             effects += self._move(EXPIRED, now)
         return effects
 
     # Inside
-
-    def _usages(self) -> list[InviteUsage]:
-        return list(self._early.values()) if self._early else [self.usage] if self.usage is not None else []
 
     def _receive_provisional(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag
@@ -354,7 +358,7 @@ class Caller(Side):
             return []
         effects: list[Effect] = []
         if cell[0] in _OVER and self.state not in _OVER:
-            effects += [effect for usage in self._usages() for effect in usage.over(now)]
+            effects += [effect for usage in self.usages() for effect in usage.over(now)]
         self.state = cell[0]
         for step in cell[1]:
             if step is REPORT_PROGRESS and response:

@@ -44,8 +44,9 @@ class Side(ABC):
 
     def settled(self, sent: Request) -> None:
         """The transaction of a re-INVITE or UPDATE is over: nothing can come for it any more."""
-        if self.usage is not None:
-            self.usage.settled(sent)
+        usage = self.usage_of(sent.to_tag)
+        if usage is not None:
+            usage.settled(sent)
 
     @property
     @abstractmethod
@@ -85,6 +86,10 @@ class Side(ABC):
         usage = self.usage
         return usage if usage is not None and usage.dialog.id.remote_tag == (remote_tag or "") else None
 
+    def usages(self) -> list[InviteUsage]:
+        """All its dialogs."""
+        return [self.usage] if self.usage is not None else []
+
     def knows(self, remote_tag: str | None) -> bool:
         """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
         return self.usage_of(remote_tag) is not None
@@ -92,8 +97,8 @@ class Side(ABC):
     def reached_at(self, contact: Address) -> None:
         """Take where this side can be reached in this call."""
         self.contact = contact
-        if self.usage is not None:
-            self.usage.contact = contact
+        for usage in self.usages():
+            usage.contact = contact
 
     def new_usage(self, dialog: Dialog, session: Session, *, owner: bool) -> InviteUsage:
         """The usage of one more dialog."""
@@ -103,27 +108,33 @@ class Side(ABC):
 
     # What the owner asks for
 
-    def require_usage(self) -> InviteUsage:
-        """The dialog. Raises LocalError while there is none."""
+    def require_usage(self, remote_tag: str | None = None) -> InviteUsage:
+        """The dialog with the peer of this tag, or `usage`. Raises LocalError where there is none."""
+        usage = self.usage if remote_tag is None else self.usage_of(remote_tag)
+        if usage is not None:
+            return usage
         if self.usage is None:
             raise LocalError("there is no dialog yet", section="RFC 3261 §12.1")
-        return self.usage
+        raise LocalError(f"there is no dialog with the remote tag {remote_tag!r}", section="RFC 3261 §12")
 
-    def change(self, method: str, body: bytes, now: float) -> list[Effect]:
+    def change(self, method: str, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
-        return self._settle(self.require_usage().change(method, body, now), now)
+        return self._settle(self.require_usage(remote_tag).change(method, body, now), now)
 
-    def answer(self, body: bytes, now: float) -> list[Effect]:
-        """Answer the peer's offer. Raises LocalError where there is none."""
-        return self._settle(self.require_usage().answer(body, now), now)
+    def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
+        """Answer the peer's offer. Raises LocalError where there is none, or one in several dialogs."""
+        return self._settle(self._offered_usage(remote_tag).answer(body, now), now)
 
-    def decline(self, status: int, now: float) -> list[Effect]:
-        """Refuse the peer's offer. Raises LocalError where there is none."""
-        return self._settle(self.require_usage().decline(status), now)
+    def decline(self, status: int, now: float, remote_tag: str | None = None) -> list[Effect]:
+        """Refuse the peer's offer. Raises LocalError where there is none, or one in several dialogs."""
+        return self._settle(self._offered_usage(remote_tag).decline(status), now)
 
-    def request(self, method: str, fields: Fields, body: bytes, content_type: str) -> tuple[Request, Uri]:
+    def request(
+        self, method: str, fields: Fields, body: bytes, content_type: str, remote_tag: str | None = None
+    ) -> tuple[Request, Uri]:
         """A request inside the dialog, and the URI whose hop is next. Raises LocalError while there is no dialog."""
-        return self.require_usage().request(method, fields=fields, body=body, content_type=content_type)
+        usage = self.require_usage(remote_tag)
+        return usage.request(method, fields=fields, body=body, content_type=content_type)
 
     # What comes
 
@@ -164,6 +175,18 @@ class Side(ABC):
         return []
 
     # Inside
+
+    def _offered_usage(self, remote_tag: str | None) -> InviteUsage:
+        """The dialog whose peer has made the offer that is meant: where no tag says which, the only one.
+
+        Each branch of a forked INVITE may make an offer of its own, and has to get its own answer (RFC 3262 §5).
+        """
+        offered = [usage for usage in self.usages() if usage.is_offered] if remote_tag is None else []
+        if len(offered) > 1:
+            tags = ", ".join(repr(usage.dialog.id.remote_tag) for usage in offered)
+            text = f"several callees wait for an answer to their offer; say whom it is for by remote_tag: {tags}"
+            raise LocalError(text, section="RFC 3261 §12.1.2")
+        return offered[0] if offered else self.require_usage(remote_tag)
 
     def _parted(self, problem: EndReason | None, now: float) -> list[Effect]:
         """The BYE is over; how it fared is told where nothing more telling has ended the call."""

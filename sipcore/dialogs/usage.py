@@ -131,6 +131,11 @@ class InviteUsage:
         """Whether a 2xx to a re-INVITE may still come, whose ACK is due even after the call's end."""
         return self._reinvited is not None
 
+    @property
+    def is_offered(self) -> bool:
+        """Whether an offer of the peer waits for the owner's answer."""
+        return self._unconfirmed is not None or self._deciding is not None
+
     # What the owner asks for
 
     def request(

@@ -174,12 +174,21 @@ class _Events:
         """The peer's session description that is in force; empty while there is none. Raises LocalError."""
         return self._driver.act(lambda stack, _: stack.session(self.number).remote)
 
-    async def change(self, description: SessionDescription | None = None, *, method: str = "") -> Request | Response:
+    async def change(
+        self, description: SessionDescription | None = None, *, method: str = "", remote_tag: str | None = None
+    ) -> Request | Response:
         """Offer another session by re-INVITE, or by UPDATE while the call rings; without one, what is in force.
 
         Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
+        `remote_tag` tells here and below with whom, of several callees that ring (see `Stack.session`).
         """
-        return await self._changed(lambda stack, now: self._offer(stack, now, description, method))
+
+        def offer(stack: Stack, now: float) -> None:
+            session = stack.session(self.number, remote_tag=remote_tag)
+            body = session.renewed() if description is None else session.next_offer(description)
+            stack.change(self.number, body, now, method=method, remote_tag=remote_tag)
+
+        return await self._changed(offer)
 
     async def hold(self) -> Request | Response:
         """Put the call on hold: nothing is to be sent by the peer (RFC 3264 §8.4). Raises as `change` does.
@@ -193,13 +202,16 @@ class _Events:
         """Take the call off hold. Raises as `change` does."""
         return await self._directed(Direction.SENDRECV)
 
-    def answer(self, description: SessionDescription | bytes) -> None:
-        """Answer the offer of a `CallOffered`. Raises LocalError where there is none."""
-        self._driver.act(lambda stack, now: stack.answer(self.number, bytes(description), now))
+    def answer(self, description: SessionDescription | bytes, *, remote_tag: str | None = None) -> None:
+        """Answer the offer of a `CallOffered`: the only one that waits, or the one with this `remote_tag`.
 
-    def decline(self, status: int = 488) -> None:
-        """Refuse the offer of a `CallOffered`. Raises LocalError where there is none."""
-        self._driver.act(lambda stack, now: stack.decline(self.number, now, status=status))
+        Raises LocalError where there is none, or where several callees have made one and no tag says which.
+        """
+        self._driver.act(lambda stack, now: stack.answer(self.number, bytes(description), now, remote_tag=remote_tag))
+
+    def decline(self, status: int = 488, *, remote_tag: str | None = None) -> None:
+        """Refuse the offer of a `CallOffered`. Raises LocalError as `answer` does."""
+        self._driver.act(lambda stack, now: stack.decline(self.number, now, status=status, remote_tag=remote_tag))
 
     async def _directed(self, direction: Direction) -> Request | Response:
         def offer(stack: Stack, now: float) -> None:
@@ -210,11 +222,6 @@ class _Events:
             stack.change(self.number, body, now)
 
         return await self._changed(offer)
-
-    def _offer(self, stack: Stack, now: float, description: SessionDescription | None, method: str) -> None:
-        session = stack.session(self.number)
-        body = session.renewed() if description is None else session.next_offer(description)
-        stack.change(self.number, body, now, method=method)
 
     async def _changed(self, ask: Callable[[Stack, float], None]) -> Request | Response:
         if self._change is not None:
@@ -228,14 +235,28 @@ class _Events:
 
     # Requests inside the call
 
-    async def request(self, method: str, *, fields: Fields = (), body: bytes = b"", content_type: str = "") -> Exchange:
+    async def request(
+        self,
+        method: str,
+        *,
+        fields: Fields = (),
+        body: bytes = b"",
+        content_type: str = "",
+        remote_tag: str | None = None,
+    ) -> Exchange:
         """Send a request inside the call, such as INFO. Raises TransportFailure and LocalError.
 
         Cancelling it gives up on the answer; one that says that the peer does not know the call ends that all the same.
         """
         return await self._driver.exchange(
             lambda stack, now: stack.request_within(
-                self.number, method, now, fields=fields, body=body, content_type=content_type
+                self.number,
+                method,
+                now,
+                fields=fields,
+                body=body,
+                content_type=content_type,
+                remote_tag=remote_tag,
             )
         )
 

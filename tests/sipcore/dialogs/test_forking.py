@@ -1,17 +1,36 @@
 """An INVITE that a proxy forks: early dialogs side by side, and 2xx of more than one (RFC 3261 §13.2.2.4)."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sipcore.dialogs.caller import MAX_FORKS
 from sipcore.dialogs.effects import EndReason
-from sipcore.events import CallAnswered, CallEnded, CallProgress, RequestFailed, ResponseReceived
+from sipcore.errors import LocalError
+from sipcore.events import (
+    CallAnswered,
+    CallChanged,
+    CallEnded,
+    CallOffered,
+    CallProgress,
+    CallUnchanged,
+    RequestFailed,
+    ResponseReceived,
+)
+from sipcore.message.build import Identity
+from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
-from tests.sipcore.wire import BOB, SDP, Wire, description
+from sipcore.message.uri import parse_uri
+from sipcore.stack import StackConfig
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
+
+RELIABLE = ("Require", "100rel")
 
 
-def calling(*, offer: bytes | None = None) -> tuple[Wire, int]:
-    wire = Wire(lose=lambda _, data: True)  # there is no Bob: the tests write what several callees say
+def calling(*, offer: bytes | None = None, answers_offers: bool = True) -> tuple[Wire, int]:
+    # There is no Bob: the tests write what several callees say.
+    wire = Wire(lose=lambda _, data: True, config=StackConfig(answers_offers=answers_offers, methods=("INFO",)))
     call = wire.call() if offer is None else wire.call(offer=offer)
     wire.run(0.1)
     return wire, call
@@ -24,6 +43,13 @@ def says(wire: Wire, status: int, tag: str, *fields: tuple[str, object], body: b
     told = [("Contact", f"<sip:{tag}@{BOB}>"), *fields]
     built = build_response(invite, status, tag=tag, fields=told, body=body, content_type=SDP if body else "")
     wire.deliver(wire.alice, bytes(built))
+
+
+def answered(wire: Wire, status: int, body: bytes = b"") -> None:
+    """The response to the last request that was sent."""
+    last = wire.alice.messages()[-1]
+    assert isinstance(last, Request)
+    wire.deliver(wire.alice, bytes(build_response(last, status, body=body, content_type=SDP if body else "")))
 
 
 def sent_to(wire: Wire, tag: str) -> list[str]:
@@ -68,10 +94,8 @@ def test_how_the_bye_to_a_further_callee_ends_is_nobodys_business(status: int) -
     wire, _ = calling()
     says(wire, 200, "b", body=description(BOB))
     says(wire, 200, "c", body=description(BOB))
-    bye = wire.alice.messages()[-1]
-    assert isinstance(bye, Request)
     if status:
-        wire.deliver(wire.alice, bytes(build_response(bye, status)))
+        answered(wire, status)
     wire.run(100)
     assert not [*wire.alice.told(ResponseReceived), *wire.alice.told(RequestFailed), *wire.alice.told(CallEnded)]
 
@@ -130,4 +154,145 @@ def test_a_cancelled_call_that_others_answer(first: int) -> None:
     assert sent_to(wire, "d") == ["ACK", "BYE"]
     wire.run(200)
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.BYE_UNANSWERED]
+    assert len(wire.alice.stack) == 0
+
+
+def body_of(tag: str) -> bytes:
+    """The session description of one callee, or what this side says to it: each has another port."""
+    return description(BOB).replace(b"40000", str(50000 + ord(tag)).encode())
+
+
+def offering(*tags: str) -> tuple[Wire, int]:
+    """A call without offer, to which these callees have made one each in a reliable 183, in this order."""
+    wire, call = calling(offer=b"")
+    for tag in tags:
+        says(wire, 183, tag, RELIABLE, ("RSeq", 1), body=body_of(tag))
+    return wire, call
+
+
+def updates(wire: Wire, tag: str, number: int) -> None:
+    """An UPDATE with an offer from the callee with this tag, to whom the INVITE was forked."""
+    invite = wire.alice.messages()[0]
+    assert isinstance(invite, Request)
+    identity = Identity(invite.to.with_tag(tag), invite.from_, invite.call_id, number)
+    fields = [("Contact", f"<sip:{tag}@{BOB}>"), ("Via", f"SIP/2.0/UDP {BOB};branch=z9hG4bK{tag}{number}")]
+    update = build_request(
+        "UPDATE", parse_uri(f"sip:{ALICE}"), identity, fields=fields, body=body_of(tag), content_type=SDP
+    )
+    wire.deliver(wire.alice, bytes(update))
+
+
+@pytest.mark.parametrize("order", ["bc", "cb"])
+def test_each_offer_gets_its_own_answer(order: str) -> None:
+    """RFC 3262 §5: the PRACK goes to whom the reliable 1xx came from, and says what is the answer to its offer."""
+    wire, call = offering("b", "c")
+    assert [event.remote_tag for event in wire.alice.told(CallOffered)] == ["b", "c"]
+    for tag in order:
+        wire.alice.stack.answer(call, body_of(tag), wire.now, remote_tag=tag)
+        wire.pump()
+    pracks = [message for message in wire.alice.messages() if message.cseq.method == "PRACK"]
+    assert [(prack.to_tag, prack.body) for prack in pracks] == [(tag, body_of(tag)) for tag in order]
+    for tag in order:
+        session = wire.alice.stack.session(call, remote_tag=tag)
+        assert (session.local, session.remote) == (body_of(tag), body_of(tag))
+    says(wire, 200, "b")
+    assert wire.alice.stack.session(call).remote == body_of("b")
+
+
+def test_which_offer_is_meant_has_to_be_said_where_several_wait() -> None:
+    wire, call = offering("b", "c")
+    with pytest.raises(LocalError, match="remote_tag: 'b', 'c'"):
+        wire.alice.stack.answer(call, body_of("b"), wire.now)
+    with pytest.raises(LocalError, match="remote_tag"):
+        wire.alice.stack.decline(call, wire.now)
+    wire.alice.stack.answer(call, body_of("c"), wire.now, remote_tag="c")
+    wire.alice.stack.answer(call, body_of("b"), wire.now)  # only one is left
+    wire.pump()
+    assert (sent_to(wire, "c"), sent_to(wire, "b")) == (["PRACK"], ["PRACK"])
+    for tag in (None, "b"):
+        with pytest.raises(LocalError, match="no offer"):
+            wire.alice.stack.answer(call, body_of("b"), wire.now, remote_tag=tag)
+
+
+def test_the_only_offer_is_meant_whoever_was_heard_of_last() -> None:
+    wire, call = offering("b")
+    says(wire, 180, "c")
+    wire.alice.stack.answer(call, body_of("b"), wire.now)
+    wire.pump()
+    assert (sent_to(wire, "b"), sent_to(wire, "c")) == (["PRACK"], [])
+
+
+@pytest.mark.parametrize("how", ["answer", "decline"])
+def test_an_update_of_one_of_several_callees_is_answered_to_it(how: str) -> None:
+    wire, call = calling(answers_offers=False)
+    for tag in ("b", "c"):
+        says(wire, 183, tag, RELIABLE, ("RSeq", 1), body=body_of(tag))
+        answered(wire, 200)
+    updates(wire, "b", 5)
+    if how == "answer":
+        wire.alice.stack.answer(call, body_of("x"), wire.now)
+    else:
+        wire.alice.stack.decline(call, wire.now)
+    wire.pump()
+    last = wire.alice.messages()[-1]
+    assert (wire.alice.starts()[-1], last.from_tag) == (f"{200 if how == 'answer' else 488} UPDATE", "b")
+    assert len(wire.alice.told(CallChanged)) == (how == "answer")
+    updates(wire, "b", 6)
+    updates(wire, "c", 7)
+    with pytest.raises(LocalError, match="remote_tag: 'b', 'c'"):
+        wire.alice.stack.answer(call, body_of("x"), wire.now)
+    for tag in ("c", "b"):
+        wire.alice.stack.answer(call, body_of("x"), wire.now, remote_tag=tag)
+        wire.pump()
+        assert wire.alice.messages()[-1].from_tag == tag
+
+
+def test_what_is_asked_for_in_one_early_dialog_goes_into_that_one() -> None:
+    wire, call = offering("b", "c")
+    stack = wire.alice.stack
+    for tag in "bc":
+        stack.answer(call, body_of(tag), wire.now, remote_tag=tag)
+    stack.request_within(call, "INFO", wire.now, remote_tag="b")
+    stack.request_within(call, "INFO", wire.now)
+    stack.change(call, body_of("x"), wire.now, remote_tag="b")
+    wire.pump()
+    assert sent_to(wire, "b") == ["PRACK", "INFO", "UPDATE"]
+    assert sent_to(wire, "c") == ["PRACK", "INFO"]
+    answered(wire, 200, body_of("y"))
+    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+    assert stack.session(call, remote_tag="b").remote == body_of("y")
+    assert stack.session(call, remote_tag="c").remote == body_of("c")
+
+
+NAMED: dict[str, Callable[[Wire, int], object]] = {
+    "session": lambda wire, call: wire.alice.stack.session(call, remote_tag="b"),
+    "change": lambda wire, call: wire.alice.stack.change(call, b"", wire.now, remote_tag="b"),
+    "answer": lambda wire, call: wire.alice.stack.answer(call, body_of("b"), wire.now, remote_tag="b"),
+    "decline": lambda wire, call: wire.alice.stack.decline(call, wire.now, remote_tag="b"),
+    "request": lambda wire, call: wire.alice.stack.request_within(call, "INFO", wire.now, remote_tag="b"),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_an_early_dialog_that_has_lost_is_none_any_more(what: str) -> None:
+    """Its answer must not go to the one that has won, whose 2xx makes an offer, too."""
+    wire, call = offering("b")
+    says(wire, 200, "c", body=body_of("c"))
+    with pytest.raises(LocalError, match="remote tag 'b'"):
+        NAMED[what](wire, call)
+    wire.alice.stack.answer(call, body_of("c"), wire.now, remote_tag="c")
+    wire.pump()
+    assert (sent_to(wire, "b"), sent_to(wire, "c")) == ([], ["ACK"])
+
+
+def test_a_change_in_an_early_dialog_that_has_lost_came_to_nothing() -> None:
+    wire, call = offering("b", "c")
+    wire.alice.stack.answer(call, body_of("b"), wire.now, remote_tag="b")
+    wire.alice.stack.change(call, body_of("x"), wire.now, remote_tag="b")
+    wire.pump()
+    wire.alice.stack.answer(call, body_of("c"), wire.now)
+    says(wire, 200, "c")
+    assert len(wire.alice.told(CallUnchanged)) == 1
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(200)
     assert len(wire.alice.stack) == 0

@@ -138,7 +138,7 @@ def test_one_that_comes_while_an_offer_waits_for_its_answer_is_dropped() -> None
     wire.run(0.1)
     first = wire.bob.messages()[0]
     number = int(first.headers.get("RSeq") or 0)
-    second = first.with_header("RSeq", number + 1).without("Content-Type").with_body(b"")
+    second = first.with_header("RSeq", number + 1).with_body(b"")
     wire.deliver(wire.alice, bytes(second))
     assert len(wire.alice.told(CallProgress)) == 1
     wire.alice.stack.answer(call, description(ALICE), wire.now)

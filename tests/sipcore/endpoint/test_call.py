@@ -152,7 +152,7 @@ async def test_a_change_that_is_refused_raises_and_the_call_goes_on(clock: MockC
         async for event in call:
             if isinstance(event, CallOffered):
                 offers.append(direction(event.message.body))
-                call.decline(status)
+                call.decline(status, remote_tag=event.remote_tag)
 
     async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, refuse)
@@ -221,13 +221,17 @@ async def test_an_offer_may_be_answered_by_hand(clock: MockClock) -> None:
         call.accept(body=bytes(CALLEE), content_type=SDP)
         async for event in call:
             if isinstance(event, CallOffered):
-                call.answer(CALLEE)
+                with pytest.raises(LocalError, match="'nobody'"):
+                    call.answer(CALLEE, remote_tag="nobody")
+                call.answer(CALLEE, remote_tag=event.remote_tag)
 
     async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, decide)
         async with alice.call(invite(alice, hop)) as call:
-            await call.answered()
-            await call.change(CALLER)
+            tag = (await call.answered()).to_tag
+            await call.change(CALLER, remote_tag=tag)
+            with pytest.raises(LocalError, match="'nobody'"):
+                await call.change(CALLER, remote_tag="nobody")
         nursery.cancel_scope.cancel()
 
 
@@ -251,8 +255,12 @@ async def test_a_request_inside_a_call(clock: MockClock) -> None:
     async with endpoint() as (alice, _), endpoint(methods=("INFO",)) as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, take_info)
         async with alice.call(invite(alice, hop)) as call:
-            await call.answered()
-            exchange = await call.request("INFO", body=b"Signal=5\r\n", content_type="application/dtmf-relay")
+            tag = (await call.answered()).to_tag
+            exchange = await call.request(
+                "INFO", body=b"Signal=5\r\n", content_type="application/dtmf-relay", remote_tag=tag
+            )
+            with pytest.raises(LocalError, match="'nobody'"):
+                await call.request("INFO", remote_tag="nobody")
             assert exchange.response.status == 200
         nursery.cancel_scope.cancel()
 
