@@ -172,8 +172,8 @@ class CallActions:
     def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:
         number, outputs = call.number, self._outputs
         match effect:
-            case Progress(response):
-                outputs.append(CallProgress(number, response, stamp))
+            case Progress(response, waits):
+                outputs.append(CallProgress(number, response, stamp, waits))
             case Answered(response):
                 outputs.append(CallAnswered(number, response, stamp))
             case Redirected(response, target):

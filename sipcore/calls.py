@@ -243,12 +243,12 @@ class Calls:
         self._book.receive(call, key)
         self._actions.carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
 
-    def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float) -> bool:
+    def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> bool:
         """A PRACK inside a call; False for a call placed here, which has nothing to acknowledge. Raises ParseError."""
         call = self._book.by_number[number]
         if not isinstance(call, ReceivedCall):
             return False
-        self._actions.carry_out(call, call.machine.receive_prack(key, request, now), now)
+        self._actions.carry_out(call, call.machine.receive_prack(key, request, now), now, stamp)
         return True
 
     def ask(self, number: int, key: AnyServerKey, request: Request, stamp: Stamp) -> None:

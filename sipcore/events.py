@@ -97,11 +97,17 @@ class CallReceived:
 
 @value
 class CallProgress:
-    """A 1xx to a call placed here."""
+    """A 1xx to a call placed here.
+
+    `waits` tells that it is reliable and that its PRACK waits for the owner: for the answer to its offer, which
+    `CallOffered` tells as well, or, where the stack is told not to acknowledge those by itself, for `Stack.acknowledge`
+    or for another offer by `Stack.change` (RFC 3262 §5).
+    """
 
     call: int
     response: Response
     stamp: Stamp
+    waits: bool = False
 
 
 @value
@@ -137,10 +143,10 @@ class CallOffered:
     """The peer offers a session in this message; go on with `Stack.answer` or `decline`.
 
     The message is a 2xx or reliable 1xx to an INVITE that made no offer, or, where the stack is told not to answer
-    those by itself, a re-INVITE or an UPDATE. A re-INVITE may be decided on for long, of which its sender is told each
-    minute; an UPDATE is refused with 504 after 48 T1, 24 s as a rule, and nothing is left to answer (RFC 3311 §5.2).
-    Where an INVITE was forked, several callees may offer something, and `remote_tag` tells `answer` and `decline` whose
-    offer is meant.
+    those by itself, a re-INVITE, an UPDATE or a PRACK. A re-INVITE may be decided on for long, of which its sender is
+    told each minute; the others are refused with 504 after 48 T1, 24 s as a rule, and nothing is left to answer (RFC
+    3311 §5.2). Where an INVITE was forked, several callees may offer something, and `remote_tag` tells `answer` and
+    `decline` whose offer is meant.
     """
 
     call: int
@@ -156,7 +162,10 @@ class CallOffered:
 
 @value
 class CallChanged:
-    """A re-INVITE or UPDATE went through, which `local` tells whose it was; `Stack.session` tells what is in force."""
+    """A re-INVITE or UPDATE, or the offer of a PRACK, went through; `local` tells whose it was.
+
+    `Stack.session` tells what is in force.
+    """
 
     call: int
     message: Request | Response
@@ -166,7 +175,7 @@ class CallChanged:
 
 @value
 class CallUnchanged:
-    """A re-INVITE or UPDATE that was sent from here failed; the session is as it was."""
+    """A re-INVITE or UPDATE, or the offer of a PRACK, that was sent from here failed; the session is as it was."""
 
     call: int
     response: Response | None

@@ -12,7 +12,7 @@ bytes.
 
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
-from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
+from sipcore.dialogs.manner import METHODS, Manner
 from sipcore.dialogs.refer import REFER_EVENT, is_refer_notification
 from sipcore.dialogs.replaces import misuse_of, replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
@@ -36,6 +36,7 @@ from sipcore.message.uri import OtherUri, Uri
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.stack_config import StackConfig
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
 from sipcore.trace import DiscardTrace, Stamp, TransitionTrace
@@ -44,46 +45,11 @@ from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.transactions.reply import reply_to, stamped
-from sipcore.transactions.timers import Timers
-from sipcore.value import maker, value
+from sipcore.value import maker
+
+__all__ = ("Stack", "StackConfig")
 
 _make_received = maker(ResponseReceived)
-
-
-@value
-class StackConfig:
-    """What a stack is told once: the user part of its Contact, its product name, and what it can do."""
-
-    timers: Timers = Timers()
-    user: str = "sipcore"
-    product: str = "sipcore"
-    extensions: tuple[str, ...] = ("100rel", "replaces", "timer")
-    """The option tags that are told to be supported (RFC 3261 §20.37), and accepted in Require."""
-    methods: tuple[str, ...] = ()
-    """Methods that the owner answers, besides those of `METHODS`: Allow names them all (RFC 3261 §20.5)."""
-    passes_unknown: bool = False
-    """Whether requests with other methods go to the owner all the same; they are answered 405 if not."""
-    session_interval: int = 0
-    """Seconds for which the session of a call lasts without a refresh (RFC 4028); 0 leaves it to the peer to ask."""
-    min_session_interval: int = MIN_INTERVAL
-    """Seconds: calls that ask for a shorter session interval are refused with a 422."""
-    answers_offers: bool = True
-    """Whether an offer in a running call is answered out of what was agreed before; `CallOffered` tells it if not."""
-    tracing: bool = True
-    """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
-
-    @property
-    def manner(self) -> Manner:
-        """What calls need of this."""
-        return Manner(
-            timers=self.timers,
-            methods=(*METHODS, *(method for method in self.methods if method not in METHODS)),
-            extensions=self.extensions,
-            product=self.product,
-            interval=self.session_interval,
-            min_interval=self.min_session_interval,
-            answers_offers=self.answers_offers,
-        )
 
 
 class Stack:
@@ -201,13 +167,16 @@ class Stack:
         return self._calls.machine(call).require_usage().dialog.remote_target
 
     def change(self, call: int, body: bytes, now: float, *, method: str = "", remote_tag: str | None = None) -> None:
-        """Send a re-INVITE with an offer, or without one; before the call is answered, an UPDATE.
+        """Send a re-INVITE with an offer, or without one; before the call is answered, an UPDATE, or the PRACK of a
+        reliable 1xx that waits for it (RFC 3262 §5).
 
         It comes to `CallChanged` or `CallUnchanged`. Raises LocalError where none may be sent now.
         """
-        machine = self._calls.machine(call)
-        method = method or (INVITE if machine.require_usage(remote_tag).dialog.confirmed else UPDATE)
-        self._carry_out(call, machine.change(method, body, now, remote_tag), now)
+        self._carry_out(call, self._calls.machine(call).change(method, body, now, remote_tag), now)
+
+    def acknowledge(self, call: int, now: float, *, remote_tag: str | None = None) -> None:
+        """Send the PRACK of a `CallProgress` that waits for it, without an offer. Raises LocalError as `answer`."""
+        self._carry_out(call, self._calls.machine(call).acknowledge(now, remote_tag), now)
 
     def answer(self, call: int, body: bytes, now: float, *, remote_tag: str | None = None) -> None:
         """Answer a `CallOffered`, the only one that waits, or the one with this `remote_tag`.
@@ -440,7 +409,7 @@ class Stack:
         elif request.method in (INVITE, UPDATE):
             self._calls.receive_change(call, key, request, now, self._stamp)
         elif request.method == PRACK:
-            if not self._calls.receive_prack(call, key, request, now):
+            if not self._calls.receive_prack(call, key, request, now, self._stamp):
                 self._reply(key, request, 481, now)
         elif request.method == OPTIONS:
             self._reply(key, request, 200, now, fields=self.manner.capabilities())  # §11.2

@@ -16,11 +16,11 @@ from sipcore.dialogs.effects import (
     Reply,
 )
 from sipcore.dialogs.manner import Manner, is_supported
-from sipcore.dialogs.provisional import EXTENSION, MAX_FIRST, ReliableProvisionals
+from sipcore.dialogs.provisional import EXTENSION, MAX_FIRST, RELIABLE, ReliableProvisionals
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
-from sipcore.dialogs.usage import RELIABLE, InviteUsage
+from sipcore.dialogs.usage import REQUEST_TERMINATED, InviteUsage
 from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError
 from sipcore.message.address import Address
@@ -30,7 +30,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
 from sipcore.message.status import TRYING
 from sipcore.sdp.build import SDP
-from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier, Meaning
+from sipcore.sdp.offer_answer import Carrier
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
@@ -301,19 +301,13 @@ class Callee(Side):
         """A PRACK inside the dialog (RFC 3262 §3). Raises ParseError when its RAck cannot be read."""
         rack = prack[RACK]
         if rack is None or self._reliable is None:
-            return [self._answer_to(key, prack, 481)]
+            return [self._refusal_of(key, prack)]
         replies = self._reliable.acknowledge(rack, self._number, now)
         if replies is None:
-            return [self._answer_to(key, prack, 481)]
-        session, body = self.usage.session, description_of(prack)
-        verdict = session.received(Carrier.PRACK, body)
-        answer = session.answer_to(body) if verdict.meaning is Meaning.OFFER else b""
-        if verdict.status is not None or (verdict.meaning is Meaning.OFFER and not answer):
-            session.sent(Carrier.PRACK_FAILURE, b"")
-            effects: list[Effect] = [self._answer_to(key, prack, verdict.status or NOT_ACCEPTABLE)]
-        else:
-            session.sent(Carrier.PRACK_SUCCESS, answer)
-            effects = [self._answer_to(key, prack, 200, answer)]
+            return [self._refusal_of(key, prack)]
+        effects = self.usage.receive(key, prack, now)
+        if self.is_over and self.usage.is_offered:  # nobody is left to answer it
+            effects = self.usage.decline(REQUEST_TERMINATED)
         effects += replies
         return effects if self._reliable.has_session else [*effects, *self._move(Input.PRACKED, now)]
 
@@ -407,9 +401,8 @@ class Callee(Side):
     def _tag(self) -> str:
         return self.usage.dialog.id.local_tag
 
-    def _answer_to(self, key: AnyServerKey, request: Request, status: int, body: bytes = b"") -> Reply:
-        fields = self.manner.signed(())
-        return Reply(key, build_response(request, status, fields=fields, body=body, content_type=SDP if body else ""))
+    def _refusal_of(self, key: AnyServerKey, prack: Request) -> Reply:
+        return Reply(key, build_response(prack, 481, fields=self.manner.signed(())))
 
     def _require(self, happening: Input, status: int, lowest: int, highest: int) -> None:
         """Refuse what the caller of this method must not ask for, before anything is changed by it."""
@@ -464,7 +457,7 @@ class Callee(Side):
         if step is TIMED_OUT:
             self.end_reason = EndReason.NO_PRACK
             return self._refused(NO_PRACK_STATUS)
-        return self._refusal if step is FAILURE and self._refusal else self._refused(487)
+        return self._refusal if step is FAILURE and self._refusal else self._refused(REQUEST_TERMINATED)
 
     def _succeed(self, now: float) -> Response:
         if self._accept is not None:

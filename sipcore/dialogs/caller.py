@@ -213,7 +213,8 @@ class Caller(Side):
             self._pending = None
 
     def change(self, method: str, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
-        """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
+        """Send a re-INVITE or UPDATE, or a PRACK with an offer. Raises LocalError where none may be sent now."""
+        self.require_usage(remote_tag)
         if self.state is State.OFFERED:
             raise LocalError("the offer in the 2xx must be answered first", section="RFC 3261 §14.1")
         return super().change(method, body, now, remote_tag)
@@ -302,20 +303,11 @@ class Caller(Side):
             usage = early[tag] = self._branch(response)
             self._early = early
         self.usage = usage
+        usage.hear(response)
         effects = usage.progress(response)
-        if effects and self.state is State.CANCELLING:
-            effects = self._confirm_cancelled(usage, effects, now)
+        if effects is not None and self.state is State.CANCELLING:
+            effects = usage.give_up() or [effect for effect in effects if not isinstance(effect, Offered)]
         return [] if effects is None else [*self._move(R1XX, now, response), *effects]
-
-    def _confirm_cancelled(self, usage: InviteUsage, effects: list[Effect], now: float) -> list[Effect]:
-        """The PRACK of a reliable 1xx to an INVITE that was given up: it is as due as before (RFC 3262 §4).
-
-        An offer in it is refused there, as nobody is left to answer it; one that cannot be read has no answer at all.
-        """
-        if not any(isinstance(effect, Offered) for effect in effects):
-            return effects
-        refusal = usage.session.refusal()
-        return usage.answer(refusal, now) if refusal else []
 
     def _receive_success(self, response: Response, now: float) -> list[Effect]:
         tag = response.to_tag or ""
@@ -334,7 +326,7 @@ class Caller(Side):
         early = self._early or {}
         usage = early.pop(tag, None)
         if usage is not None:
-            usage.dialog = usage.dialog.answered(inviting.invite, response)
+            usage.answered(inviting.invite, response)
         else:
             usage = self._branch(response)
         ended = [effect for other in early.values() for effect in other.over(now)]
@@ -362,7 +354,7 @@ class Caller(Side):
         self.state = cell[0]
         for step in cell[1]:
             if step is REPORT_PROGRESS and response:
-                effects.append(Progress(response))
+                effects.append(Progress(response, self.usage is not None and self.usage.has_waiting(response)))
             elif step is REPORT_ANSWER and response:
                 effects.append(Answered(response))
             elif step is REPORT_OFFER and response:
@@ -376,7 +368,7 @@ class Caller(Side):
             elif step is ACCEPT_BYE and bye:
                 effects.append(self._accepted_bye(*bye))
             else:
-                effects.append(self._send(step))
+                effects += self._send(step)
         if self.state not in _TRYING:
             self._valid_until = NEVER
             self._pack()
@@ -394,21 +386,22 @@ class Caller(Side):
             if usage is not None and not usage.awaits_success:
                 self.usage = None
 
-    def _send(self, step: Step) -> Effect:
+    def _send(self, step: Step) -> list[Effect]:
         if step is INVITE_AGAIN:
             self.usage = self._early = None
-            return self._inviting.again(self.numbers.next())
+            return [self._inviting.again(self.numbers.next())]
         if step is CANCEL:
-            return CancelInvite(self.parting)
+            due = [effect for usage in self.usages() for effect in usage.give_up()]
+            return [*due, CancelInvite(self.parting)]
         if step is PART:
-            return self._bye()
+            return [self._bye()]
         tag = self._answered_by or ""
         if isinstance(self._pending, Packed):  # the ACK was made once, and is repeated (RFC 3261 §13.2.2.4)
-            return self._pending.ack_of(tag)
+            return [self._pending.ack_of(tag)]
         inviting, usage = self._inviting, self.require_usage()
         body = usage.session.refusal() if step is REFUSING_ACK else inviting.answer
         ack = inviting.acks[tag] = usage.acknowledge(inviting.invite, body)
-        return ack
+        return [ack]
 
     def _branch(self, response: Response) -> InviteUsage:
         """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""

@@ -100,9 +100,10 @@ class Finish:
 
 @value
 class Progress:
-    """A 1xx came."""
+    """A 1xx came; `waits` tells that its PRACK does, for the owner."""
 
     response: Response
+    waits: bool = False
 
 
 @value
@@ -136,7 +137,7 @@ class Offered:
 
 @value
 class Changed:
-    """A re-INVITE or UPDATE went through. `local` tells whose it was; the message is what completed it."""
+    """A re-INVITE or UPDATE, or the offer of a PRACK, went through: `local` tells whose; the message completed it."""
 
     message: Request | Response
     local: bool
@@ -144,7 +145,7 @@ class Changed:
 
 @value
 class Unchanged:
-    """A re-INVITE or UPDATE that was sent from here failed, and the session is as it was before (RFC 3261 §14.1)."""
+    """What was sent from here to change the session failed, and that is as it was before (RFC 3261 §14.1)."""
 
     response: Response | None
     failure: TransportFailure | None

@@ -34,7 +34,10 @@ class Manner:
     refresher: str = "uac"
     """Who refreshes a session where a request leaves that open and its sender can: "uac" or "uas" (RFC 4028 §9)."""
     answers_offers: bool = True
-    """Whether the offer of a running call's re-INVITE or UPDATE is answered out of what was agreed before."""
+    """Whether the offer of a re-INVITE, UPDATE or PRACK is answered out of what was agreed before."""
+    acknowledges: bool = True
+    """Whether a reliable 1xx that answers the INVITE's offer gets its PRACK at once, and not when the owner says so,
+    who may make another offer in it (RFC 3262 §5)."""
 
     def supports(self, extension: str) -> bool:
         """Whether an option tag is among the supported ones."""

@@ -12,6 +12,8 @@ from sipcore.message.registry import RSEQ
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER, Timers
 
+RELIABLE = "100rel"
+"""The option tag of RFC 3262."""
 EXTENSION = 60.0
 """Seconds after which whoever takes longer to answer an INVITE says so again (RFC 3261 §13.3.1.1): proxies give up one
 that they hear nothing of for three minutes (§16.6), and any message may be lost."""

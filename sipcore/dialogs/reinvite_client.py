@@ -1,4 +1,6 @@
-"""Changing a session from here, by re-INVITE or UPDATE, as a table: RFC 3261 §14.1, RFC 3311 §5.1, RFC 4028 §7.4.
+"""Changing a session from here, by re-INVITE, UPDATE or PRACK, as a table.
+
+RFC 3261 §14.1, RFC 3311 §5.1, RFC 3262 §5, RFC 4028 §7.4.
 
 There is one change at a time. A refusal leaves the session as it was; one with 491 is tried again after a random time,
 since both sides have asked at once. A re-INVITE that got a 1xx and then nothing for too long is cancelled: its client
@@ -7,6 +9,7 @@ transaction waits for good.
 
 from enum import Enum
 
+from sipcore.message.method import PRACK
 from sipcore.sdp.offer_answer import REQUEST_PENDING
 from sipcore.tokens import Tokens
 from sipcore.value import Member
@@ -92,10 +95,15 @@ def glare_wait(tokens: Tokens, *, owner: bool) -> float:
     return lowest + tokens.number(units + 1) * WAIT_UNIT
 
 
-def input_of(status: int) -> Input:
-    """What a final response to a re-INVITE or UPDATE is; a 422 is judged by its Min-SE as well."""
+def input_of(method: str, status: int) -> Input:
+    """What a final response to a re-INVITE or UPDATE is; a 422 is judged by its Min-SE as well.
+
+    A PRACK is not sent again, and one that acknowledges nothing says nothing of the dialog (RFC 3262 §3).
+    """
     if status < 300:
         return Input.SUCCESS
+    if method == PRACK:
+        return Input.REFUSED
     return {REQUEST_PENDING: Input.GLARE, 422: Input.TOO_SMALL, 481: Input.GONE, 408: Input.GONE}.get(
         status, Input.REFUSED
     )

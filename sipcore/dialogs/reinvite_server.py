@@ -1,4 +1,7 @@
-"""Having a session changed by the peer, by re-INVITE or UPDATE, as a table: RFC 3261 §14.2, RFC 3311 §5.2."""
+"""Having a session changed by the peer, by re-INVITE, UPDATE or PRACK, as a table.
+
+RFC 3261 §14.2, RFC 3311 §5.2, RFC 3262 §5.
+"""
 
 from enum import Enum
 
@@ -23,11 +26,11 @@ class Input(Member):
     """What may happen to it. What crosses another change never gets here: the rules of offer and answer refuse it."""
 
     AGREED = "re-INVITE with an answer to it at hand"
-    UPDATED = "UPDATE with an answer to it at hand"
+    UPDATED = "UPDATE or PRACK with an answer to it at hand"
     ASKED = "request that the owner must answer"
     REFUSED = "request that must be refused"
     ANSWER = "answer of the owner to a re-INVITE"
-    ANSWER_UPDATE = "answer of the owner to an UPDATE"
+    ANSWER_UPDATE = "answer of the owner to an UPDATE or a PRACK"
     DECLINE = "refusal of the owner"
     EXTEND = "re-INVITE that the owner still decides on"
     TOO_LATE = "request that nobody has decided on in time"

@@ -21,6 +21,8 @@ _LOST = (481, 408)
 """RFC 3261 §12.2.1.2: the answers that say that the dialog is gone."""
 _OWNERS = (Purpose.OTHER, Purpose.GIVEN_UP)
 """What the dialog is to learn of whether anybody waits for the answer or not."""
+_CHANGING = (Purpose.CHANGE, Purpose.PRACK)
+"""What may bring an offer, so that the session depends on how it ends."""
 _OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
 
 
@@ -118,7 +120,7 @@ class Side(ABC):
         raise LocalError(f"there is no dialog with the remote tag {remote_tag!r}", section="RFC 3261 §12")
 
     def change(self, method: str, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
-        """Send a re-INVITE or UPDATE. Raises LocalError where none may be sent now."""
+        """Send a re-INVITE or UPDATE, or a PRACK with an offer. Raises LocalError where none may be sent now."""
         return self._settle(self.require_usage(remote_tag).change(method, body, now), now)
 
     def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
@@ -128,6 +130,11 @@ class Side(ABC):
     def decline(self, status: int, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Refuse the peer's offer. Raises LocalError where there is none, or one in several dialogs."""
         return self._settle(self._offered_usage(remote_tag).decline(status), now)
+
+    def acknowledge(self, now: float, remote_tag: str | None = None) -> list[Effect]:
+        """Send the PRACK of a reliable 1xx that waits for the owner. Raises LocalError as `answer` does."""
+        waiting = [usage for usage in self.usages() if usage.awaits_prack]
+        return self._settle(self._only_usage(waiting, remote_tag).acknowledge_progress(), now)
 
     def request(
         self, method: str, fields: Fields, body: bytes, content_type: str, remote_tag: str | None = None
@@ -154,7 +161,7 @@ class Side(ABC):
             if purpose is Purpose.CHANGE and usage is not None:
                 usage.receive_provisional(sent, now)
             return []
-        if purpose is Purpose.CHANGE and usage is not None:
+        if purpose in _CHANGING and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
         if purpose in _OWNERS and usage is self.usage and response.status in _LOST:
             return self._settle([Finish(EndReason.GONE)], now)
@@ -168,8 +175,8 @@ class Side(ABC):
         if purpose is Purpose.BYE:
             return self._parted(EndReason.BYE_UNANSWERED, now)
         usage = self.usage_of(sent.to_tag)
-        if purpose is Purpose.CHANGE and usage is not None:
-            return self._settle(usage.fail(failure, now), now)
+        if purpose in _CHANGING and usage is not None:
+            return self._settle(usage.fail(sent, failure, now), now)
         if purpose in _OWNERS and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
@@ -181,12 +188,14 @@ class Side(ABC):
 
         Each branch of a forked INVITE may make an offer of its own, and has to get its own answer (RFC 3262 §5).
         """
-        offered = [usage for usage in self.usages() if usage.is_offered] if remote_tag is None else []
-        if len(offered) > 1:
-            tags = ", ".join(repr(usage.dialog.id.remote_tag) for usage in offered)
-            text = f"several callees wait for an answer to their offer; say whom it is for by remote_tag: {tags}"
+        return self._only_usage([usage for usage in self.usages() if usage.is_offered], remote_tag)
+
+    def _only_usage(self, waiting: list[InviteUsage], remote_tag: str | None) -> InviteUsage:
+        if remote_tag is None and len(waiting) > 1:
+            tags = ", ".join(repr(usage.dialog.id.remote_tag) for usage in waiting)
+            text = f"several callees wait for this; say whom it is for by remote_tag: {tags}"
             raise LocalError(text, section="RFC 3261 §12.1.2")
-        return offered[0] if offered else self.require_usage(remote_tag)
+        return waiting[0] if waiting and remote_tag is None else self.require_usage(remote_tag)
 
     def _parted(self, problem: EndReason | None, now: float) -> list[Effect]:
         """The BYE is over; how it fared is told where nothing more telling has ended the call."""

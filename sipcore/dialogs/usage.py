@@ -11,6 +11,7 @@ from functools import partial
 
 from sipcore.dialogs import reinvite_client, reinvite_server
 from sipcore.dialogs.dialog import Dialog, Numbers
+from sipcore.dialogs.early import EarlyUsage
 from sipcore.dialogs.effects import (
     AckSuccess,
     CancelChange,
@@ -26,26 +27,21 @@ from sipcore.dialogs.effects import (
 )
 from sipcore.dialogs.expiry import TOO_SMALL, Due, Expiry
 from sipcore.dialogs.manner import Manner
-from sipcore.dialogs.provisional import EXTENSION
+from sipcore.dialogs.provisional import EXTENSION, RELIABLE
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
 from sipcore.message.address import Address
-from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
-from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
-from sipcore.message.registry import ALLOW, REQUIRE, RSEQ
-from sipcore.message.uri import Uri
+from sipcore.message.registry import ALLOW, REQUIRE
 from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
 
-RELIABLE = "100rel"
-"""The option tag of RFC 3262."""
 MAX_RETRY_AFTER = 10
 """Seconds, at most, in the Retry-After of a request that comes before the last one is answered (RFC 3261 §14.2)."""
 
@@ -62,6 +58,7 @@ _Act = Callable[[], list[Effect]]
 _CARRIERS = {
     INVITE: (Carrier.INVITE, Carrier.SUCCESS, Carrier.FAILURE),
     UPDATE: (Carrier.UPDATE, Carrier.UPDATE_SUCCESS, Carrier.UPDATE_FAILURE),
+    PRACK: (Carrier.PRACK, Carrier.PRACK_SUCCESS, Carrier.PRACK_FAILURE),
 }
 
 
@@ -75,7 +72,7 @@ class _Change:
     due: float = NEVER
 
 
-class InviteUsage:
+class InviteUsage(EarlyUsage):
     """One dialog of a call. `owner` tells whether this side made the Call-ID."""
 
     __slots__ = (
@@ -84,34 +81,25 @@ class InviteUsage:
         "_client",
         "_decide_at",
         "_deciding",
-        "_manner",
         "_owner",
         "_reinvited",
         "_repeat",
-        "_rseq",
         "_server",
         "_tokens",
-        "_unconfirmed",
         "allowed",
         "contact",
-        "dialog",
         "expiry",
-        "numbers",
-        "session",
     )
 
     def __init__(
         self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens, *, owner: bool
     ) -> None:
-        self.dialog = dialog
-        self.session = session
-        self.numbers = numbers
+        super().__init__(dialog, session, numbers, manner)
         self.expiry = Expiry(manner.interval)
         self.contact: Address | None = None
         """Where this side can be reached, as responses in the dialog tell."""
         self.allowed: tuple[str, ...] = ()
         """The methods that the peer understands, as it said last; empty while it has not."""
-        self._manner = manner
         self._tokens = tokens
         self._owner = owner
         self._client, self._server = _IDLE
@@ -120,11 +108,9 @@ class InviteUsage:
         self._decide_at = NEVER
         """When the peer is to be told that the owner still decides, or that it takes too long."""
         self._repeat: Repeat | None = None
-        self._unconfirmed: Response | None = None
         self._acked: AckSuccess | None = None
         self._reinvited: int | None = None
         """The number of the last re-INVITE that was sent, until its transaction is over."""
-        self._rseq: int | None = None
 
     @property
     def awaits_success(self) -> bool:
@@ -134,16 +120,9 @@ class InviteUsage:
     @property
     def is_offered(self) -> bool:
         """Whether an offer of the peer waits for the owner's answer."""
-        return self._unconfirmed is not None or self._deciding is not None
+        return self._deciding is not None or self._awaits_answer
 
     # What the owner asks for
-
-    def request(
-        self, method: str, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
-    ) -> tuple[Request, Uri]:
-        """A request inside the dialog, any but an ACK, and the URI whose hop is next."""
-        asking = self._manner.asking(fields)
-        return self.dialog.request(method, self.numbers.next(), fields=asking, body=body, content_type=content_type)
 
     def adopt(self, manner: Manner) -> None:
         """Go on in another manner; no session timer may run yet."""
@@ -151,19 +130,26 @@ class InviteUsage:
         self.expiry = Expiry(manner.interval, self.expiry.minimum)
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
-        """Send a re-INVITE or UPDATE with an offer, or without one. Raises LocalError where none may be sent now."""
+        """Send a re-INVITE or UPDATE with an offer, or without one, or a PRACK with one. Raises LocalError.
+
+        No method stands for the one that may be sent now.
+        """
+        if not method:
+            method = INVITE if self.dialog.confirmed else PRACK if body and self.awaits_prack else UPDATE
         if self._client is not reinvite_client.State.IDLE:
             raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
         if method == INVITE and not self.dialog.confirmed:
             raise LocalError("a call that is not answered yet is changed by UPDATE", section="RFC 3311 §5.1")
+        if method == PRACK and not (body and self.awaits_prack):
+            raise LocalError("a PRACK brings an offer only while a reliable 1xx waits for it", section="RFC 3262 §5")
         self.session.would_send(_CARRIERS[method][0], body)
         self._change = _Change(method, body)
         return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the peer's offer: in the 2xx of its request, or in the PRACK of its 1xx. Raises LocalError."""
-        if self._unconfirmed is not None:
-            return self._confirm(self._unconfirmed, body)
+        if self._awaits_answer:
+            return self._confirm(body)
         if self._deciding is None:
             raise LocalError("there is no offer to answer", section="RFC 3264 §6")
         key, request = self._deciding
@@ -171,40 +157,24 @@ class InviteUsage:
         return self._move_server(happening, partial(self._succeed, key, request, body, now))
 
     def decline(self, status: int) -> list[Effect]:
-        """Refuse the peer's offer; the session goes on as it was. Raises LocalError."""
+        """Refuse the peer's offer; the session goes on as it was. Raises LocalError.
+
+        That of a 1xx is refused by an answer that takes nothing of it (RFC 6337 §2.3).
+        """
+        if self._awaits_answer:
+            return self._refused()
         if self._deciding is None:
             raise LocalError("there is no offer to decline", section="RFC 3261 §14.2")
         return self._move_server(reinvite_server.Input.DECLINE, partial(self._refuse, *self._deciding, status))
 
     # What comes
 
-    def progress(self, response: Response) -> list[Effect] | None:
-        """Take a 1xx to the INVITE that made this dialog; None for one that is to be dropped.
-
-        That is a reliable one which came before, or before the one that goes before it (RFC 3262 §4); and one that
-        comes while that has no PRACK yet, which its sender must wait for (RFC 3262 §3).
-        """
-        self.hear(response)
-        body = description_of(response)
-        number = _reliable_number(response)
-        if number is None:
-            self.session.received(Carrier.PROVISIONAL, body)
-            return []
-        if self._unconfirmed is not None or (self._rseq is not None and number != self._rseq + 1):
-            return None
-        self._rseq = number
-        self.dialog = self.dialog.towards(response)
-        if self.session.received(Carrier.RELIABLE, body).meaning is Meaning.OFFER:
-            self._unconfirmed = response
-            return [Offered(response)]
-        return self._confirm(response, b"")
-
     def receive(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
-        """A re-INVITE or an UPDATE of the peer. Raises ParseError when a header field of it cannot be read."""
+        """A re-INVITE or an UPDATE of the peer, or the PRACK of a 1xx. Raises ParseError for an unreadable field."""
         self.hear(request)
         inputs = reinvite_server.Input
         carrier, body = _CARRIERS[request.method][0], description_of(request)
-        shortest = self.expiry.refusal(request, self._manner)
+        shortest = self.expiry.refusal(request, self._manner) if request.method != PRACK else None
         status = TOO_SMALL if shortest is not None else self.session.would_refuse(carrier, body)
         if status is not None:
             return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, status))
@@ -224,11 +194,13 @@ class InviteUsage:
         return self._move_server(happening, partial(self._succeed, key, request, answer, now))
 
     def receive_response(self, sent: Request, response: Response, now: float) -> list[Effect]:
-        """The final response to a re-INVITE or UPDATE, or a 2xx to a re-INVITE once more."""
+        """The final response to a re-INVITE, UPDATE or PRACK, or a 2xx to a re-INVITE once more."""
+        if self._is_no_change(sent):
+            return []
         if response.is_success and self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
             return [self._acked]
         self.hear(response)
-        happening = reinvite_client.input_of(response.status)
+        happening = reinvite_client.input_of(sent.method, response.status)
         change = self._change
         again = change is not None and change.attempts < reinvite_client.MAX_ATTEMPTS
         if (happening is reinvite_client.Input.TOO_SMALL and not self.expiry.too_small(response)) or (
@@ -247,10 +219,11 @@ class InviteUsage:
         if sent.method == INVITE and change is not None and change.due < NEVER:
             change.due = self._patience(now)
 
-    def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
-        """A re-INVITE or UPDATE got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
-        inputs = reinvite_client.Input
-        happening = inputs.GONE if failure.reason is FailureReason.TIMED_OUT else inputs.REFUSED
+    def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
+        """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
+        if self._is_no_change(sent):
+            return []
+        happening = reinvite_client.input_of(sent.method, 408 if failure.reason is FailureReason.TIMED_OUT else 503)
         return self._move_client(happening, now, self._unchanged(now, failure=failure))
 
     def receive_ack(self, ack: Request) -> list[Effect]:
@@ -347,13 +320,10 @@ class InviteUsage:
     def _patience(self, now: float) -> float:
         return now + 64 * self._manner.timers.t1 + reinvite_client.PATIENCE
 
-    def _confirm(self, response: Response, body: bytes) -> list[Effect]:
-        """The PRACK of a reliable 1xx (RFC 3262 §4)."""
-        self.session.sent(Carrier.PRACK, body)
-        self._unconfirmed = None
-        rack = RAck(response[RSEQ] or 0, response.cseq.number, response.cseq.method)
-        request, next_hop = self.request(PRACK, fields=[("RAck", rack)], body=body, content_type=SDP if body else "")
-        return [SendInDialog(Purpose.PRACK, request, next_hop)]
+    def _is_no_change(self, sent: Request) -> bool:
+        """Whether a request that was sent is a PRACK that offers nothing: of all in a dialog, one at most does."""
+        change = self._change
+        return sent.method == PRACK and not (sent.body and change is not None and change.method == PRACK)
 
     def _move_client(self, happening: reinvite_client.Input, now: float, outcome: _Act) -> list[Effect]:
         """Go on in the table of `reinvite_client`; `outcome` is what is told where the change is over by that."""
@@ -389,6 +359,8 @@ class InviteUsage:
         return told
 
     def _send_change(self, change: _Change, now: float) -> list[Effect]:
+        if change.method == PRACK:  # it is sent once, and the peer's own change cannot be in its way
+            return self._confirm(change.body)
         if change.attempts:  # the peer's own change may have come in between
             change.body = self.session.offered_again(change.body)
         try:
@@ -413,8 +385,9 @@ class InviteUsage:
     def _take_success(self, sent: Request, response: Response, now: float) -> list[Effect]:
         body = description_of(response)
         meaning = self.session.received(_CARRIERS[sent.method][1], body).meaning
-        self.dialog = self.dialog.towards(response)
-        self.expiry.agreed(response, now)
+        if sent.method != PRACK:
+            self.dialog = self.dialog.towards(response)
+            self.expiry.agreed(response, now)
         effects: list[Effect] = [Changed(response, local=True)]
         if sent.method == INVITE:
             answer = b""
@@ -460,17 +433,21 @@ class InviteUsage:
         return [Changed(ack, local=False)] if delayed else []
 
     def _succeed(self, key: AnyServerKey, request: Request, body: bytes, now: float) -> list[Effect]:
-        offers_nothing = request.method == UPDATE and not description_of(request)
+        offers_nothing = request.method != INVITE and not description_of(request)
         meaning = Meaning.NOTHING if offers_nothing else self.session.sent(_CARRIERS[request.method][1], body)
         if self._deciding is not None and self._deciding[0] == key:
             self._deciding = None
-        self.dialog = self.dialog.towards(request)
-        fields = self._manner.dialog_fields(self.contact, self.expiry.accept(request, self._manner, now), able=True)
+        if request.method == PRACK:
+            fields = self._manner.signed(())
+        else:
+            self.dialog = self.dialog.towards(request)
+            fields = self._manner.dialog_fields(self.contact, self.expiry.accept(request, self._manner, now), able=True)
         response = build_response(request, 200, fields=fields, body=body, content_type=SDP if body else "")
         if request.method == INVITE:
             self._repeat = Repeat(key, response, now, self._manner.timers, longest=self._manner.timers.t2)
         effects: list[Effect] = [Reply(key, response)]
-        if meaning is not Meaning.OFFER:  # which is complete with the ACK only
+        is_done = meaning is Meaning.ANSWER if request.method == PRACK else meaning is not Meaning.OFFER
+        if is_done:  # an offer in the 2xx is complete with the ACK only
             effects.append(Changed(request, local=False))
         return effects
 
@@ -484,11 +461,3 @@ class InviteUsage:
         elif status == SERVER_BUSY:
             fields.append(("Retry-After", self._tokens.number(MAX_RETRY_AFTER + 1)))
         return [Reply(key, build_response(request, status, fields=self._manner.signed(fields)))]
-
-
-def _reliable_number(response: Response) -> int | None:
-    """The RSeq of a reliable 1xx (RFC 3262 §4); None for one that is not, or that nobody could acknowledge."""
-    try:
-        return response[RSEQ] if RELIABLE in response[REQUIRE] else None
-    except ParseError:
-        return None

@@ -177,7 +177,7 @@ class _Events:
     async def change(
         self, description: SessionDescription | None = None, *, method: str = "", remote_tag: str | None = None
     ) -> Request | Response:
-        """Offer another session by re-INVITE, or by UPDATE while the call rings; without one, what is in force.
+        """Offer another session by re-INVITE, or by UPDATE or PRACK while it rings; without one, what is in force.
 
         Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
         `remote_tag` tells here and below with whom, of several callees that ring (see `Stack.session`).
@@ -212,6 +212,13 @@ class _Events:
     def decline(self, status: int = 488, *, remote_tag: str | None = None) -> None:
         """Refuse the offer of a `CallOffered`. Raises LocalError as `answer` does."""
         self._driver.act(lambda stack, now: stack.decline(self.number, now, status=status, remote_tag=remote_tag))
+
+    def acknowledge(self, *, remote_tag: str | None = None) -> None:
+        """Send the PRACK of a `CallProgress` that waits for it, without the offer that `change` would put into it.
+
+        Raises LocalError as `answer` does.
+        """
+        self._driver.act(lambda stack, now: stack.acknowledge(self.number, now, remote_tag=remote_tag))
 
     async def _directed(self, direction: Direction) -> Request | Response:
         def offer(stack: Stack, now: float) -> None:

@@ -26,11 +26,11 @@ from sipcore.stack import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 RELIABLE = ("Require", "100rel")
+PLAIN = StackConfig()
 
 
-def calling(*, offer: bytes | None = None, answers_offers: bool = True) -> tuple[Wire, int]:
-    # There is no Bob: the tests write what several callees say.
-    wire = Wire(lose=lambda _, data: True, config=StackConfig(answers_offers=answers_offers, methods=("INFO",)))
+def calling(*, offer: bytes | None = None, config: StackConfig = PLAIN) -> tuple[Wire, int]:
+    wire = Wire(lose=lambda _, data: True, config=config)  # there is no Bob: the tests write what several callees say
     call = wire.call() if offer is None else wire.call(offer=offer)
     wire.run(0.1)
     return wire, call
@@ -164,7 +164,7 @@ def body_of(tag: str) -> bytes:
 
 def offering(*tags: str) -> tuple[Wire, int]:
     """A call without offer, to which these callees have made one each in a reliable 183, in this order."""
-    wire, call = calling(offer=b"")
+    wire, call = calling(offer=b"", config=StackConfig(methods=("INFO",)))
     for tag in tags:
         says(wire, 183, tag, RELIABLE, ("RSeq", 1), body=body_of(tag))
     return wire, call
@@ -224,7 +224,7 @@ def test_the_only_offer_is_meant_whoever_was_heard_of_last() -> None:
 
 @pytest.mark.parametrize("how", ["answer", "decline"])
 def test_an_update_of_one_of_several_callees_is_answered_to_it(how: str) -> None:
-    wire, call = calling(answers_offers=False)
+    wire, call = calling(config=StackConfig(answers_offers=False))
     for tag in ("b", "c"):
         says(wire, 183, tag, RELIABLE, ("RSeq", 1), body=body_of(tag))
         answered(wire, 200)
@@ -245,6 +245,22 @@ def test_an_update_of_one_of_several_callees_is_answered_to_it(how: str) -> None
         wire.alice.stack.answer(call, body_of("x"), wire.now, remote_tag=tag)
         wire.pump()
         assert wire.alice.messages()[-1].from_tag == tag
+
+
+def test_the_prack_of_each_answer_may_bring_an_offer() -> None:
+    wire, call = calling(config=StackConfig(acknowledges=False))
+    for tag in "bc":
+        says(wire, 183, tag, RELIABLE, ("RSeq", 1), body=body_of(tag))
+    with pytest.raises(LocalError, match="remote_tag: 'b', 'c'"):
+        wire.alice.stack.acknowledge(call, wire.now)
+    wire.alice.stack.change(call, body_of("x"), wire.now, remote_tag="b")
+    wire.alice.stack.acknowledge(call, wire.now)
+    wire.pump()
+    pracks = [message for message in wire.alice.messages() if message.cseq.method == "PRACK"]
+    assert [(prack.to_tag, prack.body) for prack in pracks] == [("b", body_of("x")), ("c", b"")]
+    says(wire, 200, "c")
+    assert wire.alice.told(CallAnswered)
+    assert len(wire.alice.told(CallUnchanged)) == 1
 
 
 def test_what_is_asked_for_in_one_early_dialog_goes_into_that_one() -> None:

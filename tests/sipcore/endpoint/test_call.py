@@ -235,6 +235,40 @@ async def test_an_offer_may_be_answered_by_hand(clock: MockClock) -> None:
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("status", [200, 488, 0])
+async def test_another_offer_may_go_out_in_the_prack(clock: MockClock, status: int) -> None:
+    """RFC 3262 §5; 0 stands for a PRACK without one."""
+
+    async def ring(call: IncomingCall) -> None:
+        call.ring(183, body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered) and status == 200:
+                call.answer(CALLEE)
+            elif isinstance(event, CallOffered):
+                call.decline(status)
+
+    async with (
+        endpoint(acknowledges=False) as (alice, _),
+        endpoint(answers_offers=False) as (bob, hop),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer_all, bob, ring)
+        async with alice.call(invite(alice, hop)) as call:
+            async for event in call:
+                if isinstance(event, CallProgress) and event.waits:
+                    break
+            if status == 200:
+                assert (await call.change(CALLER)).cseq.method == "PRACK"
+            elif status:
+                with pytest.raises(CallFailure, match=str(status)):
+                    await call.change(CALLER)
+            else:
+                call.acknowledge()
+                with pytest.raises(LocalError, match="no reliable 1xx"):
+                    call.acknowledge()
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_delayed_offer(clock: MockClock) -> None:
     async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, pick_up)

@@ -1,0 +1,44 @@
+"""What a stack is told once, when it is made; see `sipcore.stack`, which passes it on."""
+
+from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
+from sipcore.transactions.timers import Timers
+from sipcore.value import value
+
+
+@value
+class StackConfig:
+    """The user part of its Contact, its product name, what it can do, and what it leaves to its owner."""
+
+    timers: Timers = Timers()
+    user: str = "sipcore"
+    product: str = "sipcore"
+    extensions: tuple[str, ...] = ("100rel", "replaces", "timer")
+    """The option tags that are told to be supported (RFC 3261 §20.37), and accepted in Require."""
+    methods: tuple[str, ...] = ()
+    """Methods that the owner answers, besides those of `METHODS`: Allow names them all (RFC 3261 §20.5)."""
+    passes_unknown: bool = False
+    """Whether requests with other methods go to the owner all the same; they are answered 405 if not."""
+    session_interval: int = 0
+    """Seconds for which the session of a call lasts without a refresh (RFC 4028); 0 leaves it to the peer to ask."""
+    min_session_interval: int = MIN_INTERVAL
+    """Seconds: calls that ask for a shorter session interval are refused with a 422."""
+    answers_offers: bool = True
+    """Whether an offer in a running call is answered out of what was agreed before; `CallOffered` tells it if not."""
+    acknowledges: bool = True
+    """Whether a reliable 1xx that answers a call's offer gets its PRACK at once; `CallProgress.waits` tells if not."""
+    tracing: bool = True
+    """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
+
+    @property
+    def manner(self) -> Manner:
+        """What calls need of this."""
+        return Manner(
+            timers=self.timers,
+            methods=(*METHODS, *(method for method in self.methods if method not in METHODS)),
+            extensions=self.extensions,
+            product=self.product,
+            interval=self.session_interval,
+            min_interval=self.min_session_interval,
+            answers_offers=self.answers_offers,
+            acknowledges=self.acknowledges,
+        )
