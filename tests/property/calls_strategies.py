@@ -27,6 +27,7 @@ configs = st.builds(
     session_interval=st.sampled_from([0, SESSION, 300]),
     min_session_interval=st.sampled_from([SESSION, 200]),
     answers_offers=st.booleans(),
+    acknowledges=st.booleans(),
     tracing=st.just(False),
 )
 actions = st.builds(

@@ -54,6 +54,8 @@ class Weather:
 
 
 GOOD = Weather(0, 0, 0, 0)
+METHODS = ("", "INVITE", "UPDATE", "PRACK", "INVITE", "UPDATE", "", "INVITE")
+"""How a change goes out; by what suits the call, if empty."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,12 @@ class User:
         else:
             names = ["call", "call", "hang up"]
         offered = any(isinstance(event, CallOffered) for event in told[-2:])
-        return ["wait", *(["answer", "answer", "decline"] if offered else []), *names]
+        waits = any(isinstance(event, CallProgress) and event.waits for event in told[-2:])
+        decisions = [
+            *(["answer", "answer", "decline"] if offered else []),
+            *(["acknowledge", "change"] if waits else []),
+        ]
+        return ["wait", *decisions, *names]
 
     def wait(self, call: int, how: int) -> None:
         """Do nothing."""
@@ -197,7 +204,7 @@ class User:
             body, direction = b"v=0\r\nnothing that can be read\r\n", Direction.SENDRECV
         if b"m=audio 0 " in body:  # all streams are refused by now, which says nothing of the direction
             direction = Direction.SENDRECV
-        self.stack.change(call, body, self.wire.now, method=("", "INVITE", "UPDATE")[how % 3])
+        self.stack.change(call, body, self.wire.now, method=METHODS[how])
         if body or direction is None:
             self.changes.append((len(self.side.events), call, direction))
 
@@ -206,6 +213,9 @@ class User:
 
     def decline(self, call: int, how: int) -> None:
         self.stack.decline(call, self.wire.now, status=(488, 603, 481, 500)[how % 4])
+
+    def acknowledge(self, call: int, how: int) -> None:
+        self.stack.acknowledge(call, self.wire.now)
 
     def request(self, call: int, how: int) -> None:
         method = ("INFO", "REFER", "OPTIONS", "NOTIFY")[how % 4]
@@ -234,7 +244,7 @@ class User:
     def settle(self, *, answering: bool = True) -> None:
         """Decide everything that waits for a decision; without `answering` nobody cares for requests inside calls."""
         for call in self.live:
-            for command in ("answer", "accept"):
+            for command in ("acknowledge", "answer", "accept"):
                 with suppress(LocalError):
                     COMMANDS[command](self, call, 1)
         self.hear()
@@ -288,6 +298,7 @@ COMMANDS: dict[str, Callable[[User, int, int], None]] = {
     "change": User.change,
     "answer": User.answer,
     "decline": User.decline,
+    "acknowledge": User.acknowledge,
     "request": User.request,
     "abandon": User.abandon,
     "respond": User.respond,
