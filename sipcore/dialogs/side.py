@@ -12,7 +12,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import BYE
+from sipcore.message.method import BYE, NOTIFY, REFER, SUBSCRIBE
 from sipcore.message.uri import Uri
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
@@ -23,6 +23,11 @@ _OWNERS = (Purpose.OTHER, Purpose.GIVEN_UP)
 """What the dialog is to learn of whether anybody waits for the answer or not."""
 _CHANGING = (Purpose.CHANGE, Purpose.PRACK)
 """What may bring an offer, so that the session depends on how it ends."""
+
+
+_OF_SUBSCRIPTIONS = (NOTIFY, SUBSCRIBE, REFER)
+"""Methods of requests that belong to a usage of their own, or ask for one: if that is gone, or is not made, the call
+goes on (RFC 5057 §5.1)."""
 _OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
 
 
@@ -163,21 +168,21 @@ class Side(ABC):
             return []
         if purpose in _CHANGING and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
-        if purpose in _OWNERS and usage is self.usage and response.status in _LOST:
+        if self._is_of_call(purpose, sent, usage) and response.status in _LOST:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 
     def fail_within(self, purpose: Purpose, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
         """A request inside the dialog got no final response.
 
-        Silence ends the dialog, as a 408 does; that it could not be sent counts as a 503, which does not (§8.1.3.1).
+        Silence ends the call, as a 408 does; that it could not be sent counts as a 503, which does not (§8.1.3.1).
         """
         if purpose is Purpose.BYE:
             return self._parted(EndReason.BYE_UNANSWERED, now)
         usage = self.usage_of(sent.to_tag)
         if purpose in _CHANGING and usage is not None:
             return self._settle(usage.fail(sent, failure, now), now)
-        if purpose in _OWNERS and usage is self.usage and failure.reason is FailureReason.TIMED_OUT:
+        if self._is_of_call(purpose, sent, usage) and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 
@@ -196,6 +201,10 @@ class Side(ABC):
             text = f"several callees wait for this; say whom it is for by remote_tag: {tags}"
             raise LocalError(text, section="RFC 3261 §12.1.2")
         return waiting[0] if waiting and remote_tag is None else self.require_usage(remote_tag)
+
+    def _is_of_call(self, purpose: Purpose, sent: Request, usage: InviteUsage | None) -> bool:
+        """Whether a request of the owner belongs to the call itself, which is gone where nobody knows the request."""
+        return purpose in _OWNERS and usage is self.usage and sent.method not in _OF_SUBSCRIPTIONS
 
     def _parted(self, problem: EndReason | None, now: float) -> list[Effect]:
         """The BYE is over; how it fared is told where nothing more telling has ended the call."""

@@ -129,6 +129,24 @@ def test_a_481_inside_ends_the_call() -> None:
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
 
 
+@pytest.mark.parametrize("answer", [481, None])
+@pytest.mark.parametrize("method", ["NOTIFY", "SUBSCRIBE", "REFER"])
+def test_what_concerns_a_subscription_does_not_end_the_call(method: str, answer: int | None) -> None:
+    """RFC 5057 §5.1: who does not know it, or does not answer, ends that usage of the dialog, and no other."""
+    wire = Wire(config=StackConfig(methods=(method,)))
+    call, _ = wire.up()
+    wire.lose = lambda _, data: answer is None and data.startswith(method.encode())
+    wire.alice.stack.request_within(call, method, wire.now, fields=[("Event", "refer"), ("Refer-To", "<sip:c@x>")])
+    wire.run(0.1)
+    if answer is not None:
+        (asked,) = wire.bob.told(CallRequested)
+        wire.bob.stack.respond(asked.key, build_response(asked.request, answer), wire.now)
+    wire.run(40)
+    assert wire.alice.told(ResponseReceived if answer else RequestFailed)
+    assert not wire.alice.told(CallEnded)
+    assert not wire.bob.told(CallEnded)
+
+
 def test_a_transfer_tells_how_it_fares() -> None:
     wire = Wire(config=TALKATIVE)
     call, at_bob = wire.up()
