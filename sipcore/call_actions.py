@@ -12,6 +12,7 @@ from sipcore.dialogs.effects import (
     Ended,
     EndReason,
     Failed,
+    Lapsed,
     Offered,
     Progress,
     Purpose,
@@ -34,11 +35,12 @@ from sipcore.events import (
     CallRedirected,
     CallUnchanged,
     Output,
+    ReferLapsed,
 )
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
-from sipcore.message.method import INVITE
+from sipcore.message.method import INVITE, REFER
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, target_along
 from sipcore.tickets import Tickets
@@ -75,7 +77,7 @@ class CallActions:
                     self._cancel_changes(call, now)
                 case _:
                     self._tell(call, effect, stamp or Stamp(now), now)
-        if not call.over:
+        if not call.over or call.machine.referrals:
             self._book.schedule(call)
         self._remove_if_over(call)
 
@@ -118,6 +120,9 @@ class CallActions:
         key = self._tickets.key_of(ticket)
         if key is not None:
             self._transactions.abandon(key, now)
+        call, _ = self._book.by_ticket.get(ticket, (None, None))
+        if call is not None and call.machine.referrals is not None:
+            call.machine.referrals.forget(ticket)
         self.transaction_over(ticket)
 
     def server_transaction_over(self, call: ReceivedCall) -> None:
@@ -187,6 +192,8 @@ class CallActions:
                 outputs.append(CallChanged(number, message, local, stamp))
             case Unchanged(response, failure):
                 outputs.append(CallUnchanged(number, response, failure))
+            case Lapsed(ticket):
+                outputs.append(ReferLapsed(number, ticket))
             case Failed(response, failure):
                 unanswered = call.auth_error if isinstance(call, PlacedCall) else None
                 outputs.append(CallFailed(number, response, failure or unanswered))
@@ -204,8 +211,11 @@ class CallActions:
                 self.drop(ticket, now)
         signature = call.machine.manner.signed(())
         for key, request in tuple((call.asked or {}).items()):  # §15.1.2: they must be answered all the same
-            self._transactions.respond(key, build_response(request, REQUEST_TERMINATED, fields=signature), now)
+            refusal = build_response(request, REQUEST_TERMINATED, fields=signature)
+            self._transactions.respond(key, refusal, now)
             self._book.answered(key)
+            if request.method == REFER and call.machine.referrals is not None:
+                call.machine.referrals.answer(refusal)
 
     def _replace(self, call: Call, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""

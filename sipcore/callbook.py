@@ -43,9 +43,17 @@ class Call:
     """Whether its end has been told."""
 
     @property
+    def lapses_at(self) -> float:
+        """When the next of its REFERs has nothing to be told of any more, once it is over."""
+        referrals = self.machine.referrals
+        return NEVER if referrals is None else referrals.next_timeout()
+
+    @property
     def is_awaited(self) -> bool:
-        """Whether something may come for it although it is over, which a 2xx once more is (RFC 6026 §7.2)."""
-        return bool(self.tickets)
+        """Whether something may come for it although it is over: a 2xx once more (RFC 6026 §7.2), or the NOTIFY about
+        a REFER, which may be due from here as well.
+        """
+        return bool(self.tickets) or bool(self.machine.referrals)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -85,8 +93,8 @@ class ReceivedCall(Call):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether something may come for it although it is over: a 2xx once more, or a PRACK (RFC 3262 §3)."""
-        return bool(self.tickets) or self.machine.awaits_prack
+        """Whether something may come for it although it is over, which a PRACK is as well (RFC 3262 §3)."""
+        return bool(self.tickets) or self.machine.awaits_prack or bool(self.machine.referrals)
 
 
 class CallBook:
@@ -207,8 +215,8 @@ class CallBook:
         return None
 
     def schedule(self, call: Call) -> None:
-        """See to it that a call is due when its machine wants to be woken."""
-        due = call.machine.next_timeout()
+        """See to it that a call is due when its machine wants to be woken, or, after its end, its subscriptions do."""
+        due = call.lapses_at if call.over else call.machine.next_timeout()
         if due >= call.due:
             return
         call.due = due

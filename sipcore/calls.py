@@ -8,19 +8,21 @@ from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
-from sipcore.dialogs.effects import Effect, Purpose
+from sipcore.dialogs.effects import Effect, Purpose, Reply
 from sipcore.dialogs.expiry import TOO_SMALL, Expiry
 from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.refer import notification
 from sipcore.dialogs.replaces import dialog_id_of, refusal_of
 from sipcore.dialogs.side import Side
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.events import CallReceived, CallRequested, Output
+from sipcore.events import CallNotified, CallReceived, CallRequested, Output
 from sipcore.invite import OutgoingInvite
 from sipcore.message.build import Fields
+from sipcore.message.build import response as build_response
 from sipcore.message.fields.dialog_reference import Replaces
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
-from sipcore.message.method import BYE, INVITE, PRACK, REFER
+from sipcore.message.method import BYE, INVITE, NOTIFY, PRACK, REFER
 from sipcore.message.registry import REPLACES
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow
@@ -94,13 +96,24 @@ class Calls:
             self._actions.carry_out(call, effects, now)
 
     def request(
-        self, number: int, method: str, fields: Fields, body: bytes, content_type: str, remote_tag: str | None
+        self,
+        number: int,
+        method: str,
+        fields: Fields,
+        body: bytes,
+        content_type: str,
+        now: float,
+        remote_tag: str | None,
     ) -> int:
         """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
-        call = self._call(number)
+        call = self._call(number, method)
         request, next_hop = call.machine.request(method, fields, body, content_type, remote_tag)
         ticket = self._actions.send(call, Purpose.OTHER, request, next_hop)
-        call.referring = call.referring or method == REFER
+        if method == REFER:
+            call.referring = True
+            self._actions.carry_out(call, call.machine.referring().send(ticket, request, now), now)
+        elif method == NOTIFY and call.machine.referrals is not None:
+            call.machine.referrals.tell(request, now)
         return ticket
 
     def abandon(self, ticket: int, now: float) -> bool:
@@ -120,6 +133,25 @@ class Calls:
         else:
             self._book.give_up(call, ticket)
         return True
+
+    def notification(self, number: int, status: int, refer: int | None) -> tuple[Fields, bytes]:
+        """The header fields and the body of the NOTIFY about a REFER that came in a call. Raises LocalError.
+
+        `refer` is the number of the REFER, None stands for the oldest.
+        """
+        return notification(status, self._call(number, NOTIFY).machine.referring().event_of(refer))
+
+    def answer_refer(self, response: Response) -> Response:
+        """The owner's answer to a REFER; one that agrees gets a Contact unless it has one (RFC 3515 §2.2)."""
+        call = self._book.by_dialog.get(DialogId(response.call_id, response.to_tag or "", response.from_tag or ""))
+        if call is None:
+            return response
+        if call.machine.referrals is not None:
+            call.machine.referrals.answer(response)
+        contact = call.machine.contact
+        if contact is None or not response.is_success or "Contact" in response.headers:
+            return response
+        return response.with_headers(response.headers.before_body(headers_of(("Contact", contact))))
 
     def hang_up(self, number: int, now: float, fields: Fields = ()) -> None:
         """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone."""
@@ -161,6 +193,8 @@ class Calls:
             return True
         call, purpose = self._book.by_ticket[ticket]
         sent = self._tickets.request_of(ticket)
+        if call.machine.referrals is not None:
+            call.machine.referrals.failed(ticket, sent, failure)
         self._actions.carry_out(call, call.machine.fail_within(purpose, sent, failure, now), now)
         self.transaction_over(ticket)
         return purpose is not Purpose.OTHER
@@ -214,9 +248,9 @@ class Calls:
         call = self._book.by_dialog.get(dialog_id)
         if call is None or not call.machine.knows(dialog_id.remote_tag):
             return None  # or an early dialog that was forked, and has lost to another one
-        if call.machine.is_over and request.method not in (BYE, PRACK):
+        if call.machine.is_over and request.method not in (BYE, PRACK) and self._referral_of(call, request) is None:
             # It ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1), or with a refusal,
-            # which a PRACK may cross (RFC 3262 §3).
+            # which a PRACK may cross (RFC 3262 §3). What was subscribed to in it goes on (RFC 5057 §4).
             return None
         return call.number
 
@@ -251,9 +285,12 @@ class Calls:
         self._actions.carry_out(call, call.machine.receive_prack(key, request, now), now, stamp)
         return True
 
-    def ask(self, number: int, key: AnyServerKey, request: Request, stamp: Stamp) -> None:
+    def ask(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
         """A request inside a call that is for its owner, and has to be answered at the call's end at last."""
-        self._book.ask(self._book.by_number[number], key, request)
+        call = self._book.by_number[number]
+        self._book.ask(call, key, request)
+        if request.method == REFER:
+            call.machine.referring().receive(request, now)
         self._outputs.append(CallRequested(number, key, request, stamp))
 
     def answered(self, key: AnyServerKey) -> None:
@@ -263,6 +300,19 @@ class Calls:
     def is_referring(self, number: int) -> bool:
         """Whether a REFER was sent in a call, so that it may get notifications."""
         return self._book.by_number[number].referring
+
+    def receive_notification(self, number: int, key: AnyServerKey, notify: Request, now: float, stamp: Stamp) -> None:
+        """A NOTIFY about a REFER in a call: 481 where there is no such subscription (RFC 6665 §4.1.3).
+
+        Raises ParseError.
+        """
+        call = self._book.by_number[number]
+        known = self._referral_of(call, notify) is not None
+        refer = call.machine.referring().hear(notify, now) if known else None
+        answer = build_response(notify, 200 if known else 481, fields=self._manner.signed(()))
+        if refer is not None:
+            self._outputs.append(CallNotified(number, notify, stamp, refer))
+        self._actions.carry_out(call, [Reply(key, answer)], now)
 
     def tag_of(self, invite: AnyServerKey) -> str:
         """The local tag of a call that came in, "" when it is over: the answer to its CANCEL has it, too (§9.2)."""
@@ -290,7 +340,7 @@ class Calls:
     def handle_timeout(self, now: float) -> None:
         """Wake the calls that something is due in."""
         while (call := self._book.pop_due(now)) is not None:
-            self._actions.carry_out(call, call.machine.wake(now), now)
+            self._actions.carry_out(call, call.machine.lapse(now) if call.over else call.machine.wake(now), now)
 
     # Inside
 
@@ -304,11 +354,25 @@ class Calls:
             missing = missing + headers_of(*Expiry(self._manner.interval).asked())
         return invite.with_headers(headers.before_body(missing))
 
-    def _call(self, number: int) -> Call:
+    def _call(self, number: int, method: str = "") -> Call:
+        """The call that a request of this method is to be sent in. Raises LocalError when it is over.
+
+        A NOTIFY may still be due to the peer that has asked for something before that (RFC 5057 §4).
+        """
         call = self._book.by_number.get(number)
+        if call is not None and method == NOTIFY and call.machine.referrals and call.machine.referrals.may_tell:
+            return call
         if call is None or call.machine.is_over:
             raise LocalError(f"call {number} is over", section="RFC 3261 §12.3")
         return call
+
+    def _referral_of(self, call: Call, request: Request) -> int | None:
+        """The ticket of the REFER that a request in a call tells of, if it is such a NOTIFY. Raises ParseError."""
+        referrals = call.machine.referrals
+        if referrals is None or request.method != NOTIFY:
+            return None
+        referrals.renumber(self._tickets.number_of)
+        return referrals.find(request)
 
     def _side_of(self, dialog_id: DialogId) -> Side | None:
         call = self._book.by_dialog.get(dialog_id)
@@ -323,6 +387,8 @@ class Calls:
         sent = self._tickets.request_of(ticket)
         if purpose is Purpose.CHANGE and response.is_success:  # which went out with a Contact of its own (§12.2.1.1)
             call.machine.reached_at(self._tickets.ends.contact(call.user, flow, sent))
+        if call.machine.referrals is not None and not response.is_provisional:
+            call.machine.referrals.answered(ticket, sent, response)
         self._actions.carry_out(call, call.machine.receive_within(purpose, sent, response, now), now, stamp)
         if not response.is_provisional and sent.method != INVITE:  # whose 2xx may come again
             self.transaction_over(ticket)

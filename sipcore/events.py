@@ -197,11 +197,23 @@ class CallRequested:
 
 @value
 class CallNotified:
-    """A NOTIFY about a REFER that was sent in this call; it is answered already (RFC 3515 §2.4.4)."""
+    """A NOTIFY about a REFER that was sent in this call; it is answered already (RFC 3515 §2.4.4).
+
+    It may come after the call's end, too. `refer` is the ticket of the REFER.
+    """
 
     call: int
     request: Request
     stamp: Stamp
+    refer: int
+
+
+@value
+class ReferLapsed:
+    """Nothing more will be told of a REFER that was sent in this call, though no last NOTIFY has come."""
+
+    call: int
+    refer: int
 
 
 @value
@@ -254,6 +266,7 @@ CallEvent = (
     | CallUnchanged
     | CallRequested
     | CallNotified
+    | ReferLapsed
     | CallFailed
     | CallEnded
 )

@@ -13,22 +13,15 @@ bytes.
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, Manner
-from sipcore.dialogs.refer import REFER_EVENT, is_refer_notification
+from sipcore.dialogs.refer import REFER_EVENT, SIPFRAG, refer_event
 from sipcore.dialogs.replaces import misuse_of, replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
-from sipcore.events import (
-    CallNotified,
-    GarbageReceived,
-    Output,
-    RequestFailed,
-    RequestReceived,
-    ResponseReceived,
-)
+from sipcore.events import GarbageReceived, Output, RequestFailed, RequestReceived, ResponseReceived
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, SUBSCRIBE, UPDATE
+from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, REFER, SUBSCRIBE, UPDATE
 from sipcore.message.parser import parse_message, salvage_request
 from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
@@ -103,7 +96,8 @@ class Stack:
 
     def respond(self, key: AnyServerKey, response: Response, now: float) -> None:
         """Answer a RequestReceived or CallRequested."""
-        self._transactions.respond(key, response, now)
+        told = self._calls.answer_refer(response) if response.cseq.method == REFER else response
+        self._transactions.respond(key, told, now)
         if not response.is_provisional:
             self._calls.answered(key)
         self._settle(now)
@@ -206,9 +200,18 @@ class Stack:
         """
         if method in METHODS and method != OPTIONS:
             raise LocalError(f"{method} changes the call; it has a method of its own", section="RFC 3261 §12.2")
-        ticket = self._calls.request(call, method, fields, body, content_type, remote_tag)
+        ticket = self._calls.request(call, method, fields, body, content_type, now, remote_tag)
         self._settle(now)
         return ticket
+
+    def notify_refer(self, call: int, status: int, now: float, *, refer: int | None = None) -> int:
+        """Tell, by a NOTIFY, how the request fares that the peer's REFER in a call asked for; gives its ticket.
+
+        A final status is the last. `refer` is the CSeq number of the REFER, None the oldest that is still to be told
+        of. After the call's end that goes on for as long as the last NOTIFY said. Raises LocalError.
+        """
+        fields, body = self._calls.notification(call, status, refer)
+        return self.request_within(call, NOTIFY, now, fields=fields, body=body, content_type=f"{SIPFRAG};version=2.0")
 
     def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
         """End a call in the way its state asks for; one that is over is left alone.
@@ -396,10 +399,6 @@ class Stack:
         """
         return request.method in (SUBSCRIBE, NOTIFY) and request.method in self.config.methods
 
-    def _is_notification(self, call: int, request: Request) -> bool:
-        """Whether a NOTIFY is what a REFER of this call has subscribed to (RFC 3515 §2.4.4)."""
-        return request.method == NOTIFY and self._calls.is_referring(call) and is_refer_notification(request)
-
     def _take_within(self, call: int, key: AnyServerKey, request: Request, now: float) -> None:
         """RFC 3261 §12.2.2: what is out of order is an error; the rest is the call's business, or its owner's."""
         if not self._calls.take_sequence(call, request):
@@ -413,13 +412,12 @@ class Stack:
                 self._reply(key, request, 481, now)
         elif request.method == OPTIONS:
             self._reply(key, request, 200, now, fields=self.manner.capabilities())  # §11.2
-        elif self._is_notification(call, request):
-            self._reply(key, request, 200, now)
-            self._outputs.append(CallNotified(call, request, self._stamp))
+        elif request.method == NOTIFY and self._calls.is_referring(call) and refer_event(request):
+            self._calls.receive_notification(call, key, request, now, self._stamp)
         elif request.method == NOTIFY and not (self.config.passes_unknown or NOTIFY in self.manner.methods):
             self._reply(key, request, 489, now, fields=[("Allow-Events", REFER_EVENT)])  # RFC 6665 §4.1.3, §8.2.2
         else:
-            self._calls.ask(call, key, request, self._stamp)
+            self._calls.ask(call, key, request, now, self._stamp)
 
     def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
         """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""

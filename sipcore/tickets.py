@@ -86,6 +86,11 @@ class Tickets:
         """The request of a ticket as it went out last, save for Via: its credentials and CSeq may not be the first."""
         return self._requests[ticket].request
 
+    def number_of(self, ticket: int) -> int | None:
+        """The CSeq number with which a ticket's request went out last; None once its owner is done with it."""
+        outgoing = self._requests.get(ticket)
+        return outgoing.request.cseq.number if outgoing is not None else None
+
     def auth_error_of(self, ticket: int) -> AuthError | None:
         """Why the last challenge to a ticket's request was not answered, if it had one."""
         outgoing = self._requests.get(ticket)

@@ -383,7 +383,7 @@ class Caller(Side):
             self._pending = pending.packed()
         if self.state is State.TERMINATED:
             self.ended_by = None
-            if usage is not None and not usage.awaits_success:
+            if usage is not None and not usage.awaits_success and not self.referrals:
                 self.usage = None
 
     def _send(self, step: Step) -> list[Effect]:

@@ -152,6 +152,13 @@ class Unchanged:
 
 
 @value
+class Lapsed:
+    """The subscription of the REFER with this ticket is over, and no last NOTIFY came (RFC 6665 §4.1.2.4)."""
+
+    ticket: int
+
+
+@value
 class Failed:
     """The call did not come about: by a 3xx to 6xx, or by a failure below."""
 
@@ -167,6 +174,6 @@ class Ended:
     request: Request | None = None
 
 
-Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Failed | Ended
+Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Lapsed | Failed | Ended
 """What the owner tells on."""
 Effect = AckSuccess | SendInDialog | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report

@@ -1,21 +1,211 @@
-"""What a REFER sets going: the notifications about the request that it asks for. RFC 3515 §2.4, RFC 4488."""
+"""What a REFER sets going: the notifications about the request that it asks for. RFC 3515 §2.4, RFC 4488.
 
-from sipcore.errors import ParseError
-from sipcore.message.message import Request
-from sipcore.message.registry import EVENT, SUBSCRIPTION_STATE
+`Referrals` are the subscriptions that the REFERs of one call make, at either side. They share the call's dialog and
+outlive its INVITE usage (RFC 5057 §4): whoever transfers a call may hang up at once, and hears how it went after that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sipcore.dialogs.effects import Effect, Lapsed
+from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
+from sipcore.message.fields.event import Event, SubscriptionState
+from sipcore.message.message import Request, Response
+from sipcore.message.method import REFER
+from sipcore.message.registry import EVENT, REFER_SUB, SUBSCRIPTION_STATE
 from sipcore.message.status import reason_for
+from sipcore.transactions.timers import NEVER
 
 REFER_EVENT = "refer"
 SIPFRAG = "message/sipfrag"
 """The media type of a part of a SIP message (RFC 3420)."""
 ACTIVE_SECONDS = 60
 """How long the subscription of a REFER lasts unless the matter is over before (RFC 3515 §2.4.4 leaves it open)."""
+MAX_ACTIVE_SECONDS = 600
+"""How long after the REFER it lasts at most once its call is over, whatever the peer says."""
+MAX_REFERRALS = 16
+"""REFERs in one call, of each side, about which something may still be told. One more, and the oldest is forgotten."""
+_UNKNOWN = 481
 
 
-def is_refer_notification(request: Request) -> bool:
-    """Whether a NOTIFY tells of a REFER (RFC 3515 §2.4.4)."""
-    event = request[EVENT]
-    return event is not None and event.package == REFER_EVENT
+@dataclass(slots=True)
+class _Referral:
+    """The subscription that one REFER makes.
+
+    `number` is the CSeq number of the REFER, by which NOTIFYs name it. `until` is the time in seconds at which it ends
+    if its call is over by then; NOTIFYs put it off, up to `latest`. As long as the call lasts, so does this: many peers
+    tell of a short time, and then ring for a longer one.
+    """
+
+    number: int
+    latest: float
+    until: float
+
+    @classmethod
+    def of(cls, refer: Request, now: float) -> "_Referral":
+        """What a REFER makes."""
+        return cls(refer.cseq.number, now + MAX_ACTIVE_SECONDS, now + ACTIVE_SECONDS)
+
+    def prolong(self, notify: Request, now: float) -> None:
+        """Last as long as a NOTIFY says."""
+        state = _state_of(notify)
+        seconds = None if state is None else state.expires
+        self.until = min(now + (ACTIVE_SECONDS if seconds is None else seconds), self.latest)
+
+
+class Referrals:
+    """What may still be told of the REFERs of one call: of those sent here, by ticket, and of those that came."""
+
+    __slots__ = ("_first", "_received", "_sent")
+
+    def __init__(self) -> None:
+        """Begin without any REFER."""
+        self._sent: dict[int, _Referral] = {}
+        self._received: dict[int, _Referral] = {}
+        """By the CSeq number of the REFER."""
+        self._first: int | None = None
+        """The number of the first REFER that came: NOTIFYs about it need not name it (RFC 3515 §2.4.6)."""
+
+    def __bool__(self) -> bool:
+        return bool(self._sent or self._received)
+
+    # REFERs that are sent here
+
+    def send(self, ticket: int, refer: Request, now: float) -> list[Effect]:
+        """A REFER goes out, which has this ticket."""
+        self._sent[ticket] = _Referral.of(refer, now)
+        if len(self._sent) <= MAX_REFERRALS:
+            return []
+        oldest = next(iter(self._sent))
+        del self._sent[oldest]
+        return [Lapsed(oldest)]
+
+    def forget(self, ticket: int) -> None:
+        """Nobody will learn how the REFER with this ticket was answered, or it was never sent."""
+        self._sent.pop(ticket, None)
+
+    def renumber(self, number_of: Callable[[int], int | None]) -> None:
+        """Learn with which numbers the REFERs went out last that wait for an answer: credentials change them."""
+        for ticket, referral in self._sent.items():
+            referral.number = number_of(ticket) or referral.number
+
+    def find(self, notify: Request) -> int | None:
+        """The ticket of the REFER that a NOTIFY tells of: the first one, where it names none. Raises ParseError."""
+        event = refer_event(notify)
+        if event is None:
+            return None
+        named = (ticket for ticket, each in self._sent.items() if event.id in (None, str(each.number)))
+        return next(named, None)
+
+    def hear(self, notify: Request, now: float) -> int | None:
+        """A NOTIFY came; gives the ticket of its REFER, None where nothing is known of that. Raises ParseError."""
+        ticket = self.find(notify)
+        if ticket is not None:
+            self._sent[ticket].prolong(notify, now)
+            if is_last(notify):
+                del self._sent[ticket]
+        return ticket
+
+    # REFERs that come
+
+    def receive(self, refer: Request, now: float) -> None:
+        """A REFER came, and is for the owner to answer."""
+        number = refer.cseq.number
+        self._first = number if self._first is None else self._first
+        self._received[number] = _Referral.of(refer, now)
+        if len(self._received) > MAX_REFERRALS:
+            del self._received[next(iter(self._received))]
+
+    def answer(self, response: Response) -> None:
+        """A REFER that came is answered from here."""
+        if response.status >= 200 and not subscribes(response):
+            self._received.pop(response.cseq.number, None)
+
+    @property
+    def may_tell(self) -> bool:
+        """Whether a REFER came of which something may be told."""
+        return bool(self._received)
+
+    def event_of(self, refer: int | None) -> str:
+        """The Event of a NOTIFY about the REFER of this number, or about the oldest. Raises LocalError."""
+        number = next(iter(self._received), None) if refer is None else refer
+        if number not in self._received:
+            which = "no REFER of the peer" if refer is None else f"no REFER with CSeq {refer}"
+            raise LocalError(
+                f"{which} is to be told of: it was refused, or told of to the end, or is too old",
+                section="RFC 3515 §2.4.4",
+            )
+        return REFER_EVENT if number == self._first else f"{REFER_EVENT};id={number}"
+
+    def tell(self, notify: Request, now: float) -> None:
+        """A NOTIFY goes out."""
+        number = self._told_of(notify)
+        if number is not None:
+            self._received[number].prolong(notify, now)
+            if is_last(notify):
+                del self._received[number]
+
+    def _told_of(self, notify: Request) -> int | None:
+        """The number of the REFER that came which a NOTIFY from here tells of; None where its owner names none."""
+        try:
+            event = refer_event(notify)
+        except ParseError:
+            event = None
+        if event is None:
+            return None
+        named = (number for number in self._received if (event.id or str(self._first)) == str(number))
+        return next(named, None)
+
+    # What becomes of REFER and NOTIFY
+
+    def answered(self, ticket: int, sent: Request, response: Response) -> None:
+        """The final response to a REFER or NOTIFY that was sent here."""
+        if sent.method == REFER:
+            if not subscribes(response):
+                self._sent.pop(ticket, None)
+            elif ticket in self._sent:
+                self._sent[ticket].number = sent.cseq.number
+        elif response.status == _UNKNOWN:
+            self._received.pop(self._told_of(sent) or 0, None)
+
+    def failed(self, ticket: int, sent: Request, failure: TransportFailure) -> None:
+        """A REFER or NOTIFY got none. Silence ends a subscription (RFC 6665 §4.2.2)."""
+        if sent.method == REFER:
+            self._sent.pop(ticket, None)
+        elif failure.reason is FailureReason.TIMED_OUT:
+            self._received.pop(self._told_of(sent) or 0, None)
+
+    # Time, once the call is over
+
+    def next_timeout(self) -> float:
+        """When `lapse` is due; NEVER while nothing is to be told."""
+        return min((each.until for each in (*self._sent.values(), *self._received.values())), default=NEVER)
+
+    def lapse(self, now: float) -> list[Effect]:
+        """Forget what is past its time."""
+        lapsed = [ticket for ticket, each in self._sent.items() if each.until <= now]
+        for ticket in lapsed:
+            del self._sent[ticket]
+        self._received = {number: each for number, each in self._received.items() if each.until > now}
+        return [Lapsed(ticket) for ticket in lapsed]
+
+
+def refer_event(notification: Request) -> Event | None:
+    """The Event of a NOTIFY that tells of a REFER; None for another one (RFC 3515 §2.4.4). Raises ParseError."""
+    event = notification[EVENT]
+    return event if event is not None and event.package == REFER_EVENT else None
+
+
+def subscribes(response: Response) -> bool:
+    """Whether a final response to a REFER makes a subscription: a 2xx does, unless it says that it does not.
+
+    A Refer-Sub that cannot be read says nothing (RFC 4488 §4).
+    """
+    try:
+        subscription = response[REFER_SUB]
+    except ParseError:
+        subscription = None
+    return response.is_success and (subscription is None or subscription.wanted)
 
 
 def told_status(notification: Request) -> int | None:
@@ -28,15 +218,19 @@ def told_status(notification: Request) -> int | None:
 
 def is_last(notification: Request) -> bool:
     """Whether no notification follows (RFC 6665 §4.1.3)."""
-    try:
-        state = notification[SUBSCRIPTION_STATE]
-    except ParseError:
-        return False
+    state = _state_of(notification)
     return state is not None and state.is_terminated
 
 
-def notification(status: int) -> tuple[list[tuple[str, object]], bytes]:
+def notification(status: int, event: str = REFER_EVENT) -> tuple[list[tuple[str, object]], bytes]:
     """The header fields and the body of the NOTIFY that tells a status; a final one is the last (RFC 3515 §2.4.5)."""
     state = f"active;expires={ACTIVE_SECONDS}" if status < 200 else "terminated;reason=noresource"
-    fields: list[tuple[str, object]] = [("Event", REFER_EVENT), ("Subscription-State", state)]
+    fields: list[tuple[str, object]] = [("Event", event), ("Subscription-State", state)]
     return fields, f"SIP/2.0 {status} {reason_for(status)}\r\n".encode()
+
+
+def _state_of(notification: Request) -> SubscriptionState | None:
+    try:
+        return notification[SUBSCRIPTION_STATE]
+    except ParseError:
+        return None

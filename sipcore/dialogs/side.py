@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from sipcore.dialogs.dialog import Dialog, Numbers
 from sipcore.dialogs.effects import Effect, EndReason, Finish, Purpose, Reply, SendInDialog
 from sipcore.dialogs.manner import Manner
+from sipcore.dialogs.refer import Referrals
 from sipcore.dialogs.session import Session
 from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import FailureReason, LocalError, TransportFailure
@@ -34,7 +35,7 @@ _OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
 class Side(ABC):
     """One call at one side. `usage` is its dialog: the confirmed one, or the early one that was heard of last."""
 
-    __slots__ = ("contact", "end_reason", "ended_by", "manner", "numbers", "parting", "tokens", "usage")
+    __slots__ = ("contact", "end_reason", "ended_by", "manner", "numbers", "parting", "referrals", "tokens", "usage")
 
     def __init__(self, manner: Manner, tokens: Tokens, numbers: Numbers, reason: EndReason) -> None:
         self.manner = manner
@@ -48,6 +49,8 @@ class Side(ABC):
         self.contact: Address | None = None
         """Where this side can be reached in this call; None while nothing is known of the way."""
         self.usage: InviteUsage | None = None
+        self.referrals: Referrals | None = None
+        """What may still be told of the REFERs in this call, which may be after its end; None before there was one."""
 
     def settled(self, sent: Request) -> None:
         """The transaction of a re-INVITE or UPDATE is over: nothing can come for it any more."""
@@ -87,6 +90,10 @@ class Side(ABC):
     @abstractmethod
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""
+
+    def lapse(self, now: float) -> list[Effect]:
+        """After the call's end: forget the REFERs that nothing will be told of any more."""
+        return [] if self.referrals is None else self.referrals.lapse(now)
 
     def usage_of(self, remote_tag: str | None) -> InviteUsage | None:
         """The dialog with the peer of this tag; the local one is the same in all dialogs of a call."""
@@ -147,6 +154,12 @@ class Side(ABC):
         """A request inside the dialog, and the URI whose hop is next. Raises LocalError while there is no dialog."""
         usage = self.require_usage(remote_tag)
         return usage.request(method, fields=fields, body=body, content_type=content_type)
+
+    def referring(self) -> Referrals:
+        """What may be told of REFERs, as there is one now."""
+        if self.referrals is None:
+            self.referrals = Referrals()
+        return self.referrals
 
     # What comes
 

@@ -75,7 +75,8 @@ class Agent:
         self.keeper: Keeper | None = None
         self.reports: list[Effect] = []
         self.subscriptions: dict[DialogId, Dialog] = {}
-        """The dialogs that a SUBSCRIBE or a REFER has made, at either side: the stack keeps those of calls only."""
+        """The dialogs that a SUBSCRIBE or a REFER has made, at either side: the stack keeps those of calls only, with
+        what a REFER subscribes to in them."""
         self._network = network
         self._tokens = Tokens(random.Random(seed + 1000).randbytes)
         self._auth = AuthSession(*accounts)
@@ -203,7 +204,7 @@ class Agent:
     # Requests of other kinds
 
     def request_within(self, call: int, method: str, fields: Fields, body: bytes = b"", content_type: str = "") -> int:
-        """Send a request inside a call; a REFER begins a subscription (RFC 3515 §2.4.4)."""
+        """Send a request inside a call."""
         ticket = self.stack.request_within(
             call, method, self._network.now, fields=fields, body=body, content_type=content_type
         )
@@ -328,7 +329,12 @@ class Agent:
         """Keep the subscription that a request sent from here has made."""
         sent = [event.request for event in self.told(RequestSent) if event.ticket == answer.ticket][-1]
         wanted = sent[REFER_SUB]
-        if sent.method in SUBSCRIBING and answer.response.is_success and (wanted is None or wanted.wanted):
+        if (
+            sent.to_tag is None
+            and sent.method in SUBSCRIBING
+            and answer.response.is_success
+            and (wanted is None or wanted.wanted)
+        ):
             dialog = dialog_of_caller(sent, answer.response)
             self.subscriptions.setdefault(dialog.id, dialog)
 

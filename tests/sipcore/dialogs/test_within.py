@@ -195,7 +195,7 @@ def test_what_may_be_inside_a_subscription_is_its_owners(method: str, known: boo
 def test_a_notification_of_another_event_in_a_call_that_transfers(
     event: str, config: StackConfig, answers: list[int]
 ) -> None:
-    wire = Wire(config=config, bobs_config=StackConfig())
+    wire = Wire(config=config, bobs_config=TALKATIVE)
     call, at_bob = wire.up()
     wire.alice.stack.request_within(call, "REFER", wire.now, fields=[("Refer-To", "<sip:carol@192.0.2.3>")])
     wire.run(0.1)
