@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -11,8 +10,9 @@ import trio
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.manner import Manner
-from sipcore.dialogs.refer import SIPFRAG, is_last, notification, told_status
-from sipcore.errors import LocalError, ParseError, RemoteError, TransportFailure, blamed
+from sipcore.dialogs.refer import subscribes
+from sipcore.endpoint.transfer import Transfer
+from sipcore.errors import LocalError, RemoteError, TransportFailure, blamed
 from sipcore.events import (
     CallAnswered,
     CallChanged,
@@ -26,13 +26,13 @@ from sipcore.events import (
     CallRequested,
     CallUnchanged,
     Exchange,
+    ReferLapsed,
 )
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import NOTIFY, REFER
-from sipcore.message.registry import REFER_SUB
+from sipcore.message.method import REFER
 from sipcore.message.uri import SipUri, Uri, escape_header
 from sipcore.resolve.target import Flow
 from sipcore.sdp.attributes import Direction
@@ -44,7 +44,7 @@ HANG_UP_TIMEOUT = 8.0
 MAX_UNREAD = 256
 """Events of a call that wait to be read. Requests of the peer beyond that are answered 503 (RFC 3261 §21.5.4), and of
 what only tells how the call fares nothing more is kept: a peer may send that for as long as it likes."""
-_MAY_BE_MISSED = (CallProgress, CallChanged, CallUnchanged, CallNotified)
+_MAY_BE_MISSED = (CallProgress, CallChanged, CallUnchanged, CallNotified, ReferLapsed)
 _OUTCOMES = (CallChanged, CallUnchanged)
 _UP = (CallAnswered, CallConfirmed)
 _LAST = (CallEnded, CallFailed)
@@ -68,6 +68,9 @@ class CallFailure(RemoteError):
 class Driver(Protocol):
     """What a call needs of its endpoint."""
 
+    transfers: dict[int, Transfer]
+    """Who waits for what is told of a REFER, by its ticket."""
+
     def act(self, action: Callable[[Stack, float], T]) -> T:
         """Have `action` do something with the stack, at the time that it is told, and carry out what comes of it."""
 
@@ -84,7 +87,6 @@ class _Events:
         self._readers = trio.lowlevel.ParkingLot()
         self._over = trio.Event()
         self._change: _Change | None = None
-        self._notified: trio.MemorySendChannel[Request] | None = None
         self._up = False
         self._given_up_at: float | None = None
         self._closed_by: TransportFailure | None = None
@@ -105,17 +107,12 @@ class _Events:
             self._up = True
         elif self._change is not None and isinstance(event, _OUTCOMES):
             self._change.take(event)
-        elif isinstance(event, CallNotified) and self._notified is not None:
-            with suppress(trio.WouldBlock):
-                self._notified.send_nowait(event.request)
         if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
             self._unread.append(event)
             self._readers.unpark()
         if isinstance(event, _LAST):
             self._over.set()
             self._readers.unpark_all()
-            if self._notified is not None:
-                self._notified.close()
 
     def close(self, failure: TransportFailure) -> None:
         """Tell the last event: nothing more is heard of the call, because of `failure`."""
@@ -272,35 +269,50 @@ class _Events:
         response = build_response(event.request, status, fields=fields)
         self._driver.act(lambda stack, now: stack.respond(event.key, response, now))
 
-    async def transfer(self, target: "Uri | Call | IncomingCall") -> int:
+    async def transfer(self, target: "Uri | Call | IncomingCall", *, subscribe: bool = True) -> int:
         """Have the peer call somebody else, or take over another call's peer (RFC 3515, RFC 5589).
 
-        Returns the last status that the peer tells of its own call; 202 when it agrees and tells nothing more. Raises
-        CallFailure when it does not agree, or when this call ends before.
+        Returns the last status that the peer tells of its own call, which may be after the end of this one; or that of
+        its answer, 202 as a rule, when it agrees and tells nothing more. With `subscribe` False it is asked not to
+        (RFC 4488). Raises CallFailure when it does not agree, or falls silent before it has told how its call went: a
+        minute after the end of this one, unless it said otherwise.
         """
-        refer_to = self._replacing(target) if isinstance(target, _Events) else Address(target)
-        self._notified, notified = trio.open_memory_channel[Request](MAX_UNREAD)
+        fields: list[tuple[str, object]] = [
+            ("Refer-To", self._replacing(target) if isinstance(target, _Events) else Address(target)),
+            *(() if subscribe else (("Refer-Sub", "false"),)),
+        ]
+        transfers, transfer, tickets = self._driver.transfers, Transfer(), list[int]()
+
+        def refer(stack: Stack, now: float) -> int:
+            ticket = stack.request_within(self.number, REFER, now, fields=fields)
+            transfers[ticket] = transfer
+            tickets.append(ticket)
+            return ticket
+
         try:
-            exchange = await self.request(REFER, fields=[("Refer-To", refer_to)])
+            exchange = await self._driver.exchange(refer)
             if not exchange.response.is_success:
                 raise CallFailure(exchange.response, exchange.auth_error)
-            if _is_unsubscribed(exchange.response):
-                return exchange.response.status  # RFC 4488 §4
-            status = None
-            async for notify in notified:
-                status = told_status(notify) or status
-                if is_last(notify):
-                    break
-            if status is None:
-                raise CallFailure(None, self._closed_by)
-            return status
+            if not subscribe or not subscribes(exchange.response):
+                return exchange.response.status
+            outcome = await transfer.outcome()
+            if not isinstance(outcome, int):
+                raise CallFailure(None, outcome)
+            return outcome
         finally:
-            self._notified = None
+            for ticket in tickets:
+                del transfers[ticket]
 
-    async def notify_refer(self, status: int) -> Exchange:
-        """Tell the peer how the call fares that its REFER asked for (RFC 3515 §2.4.4): a final status is the last."""
-        fields, body = notification(status)
-        return await self.request(NOTIFY, fields=fields, body=body, content_type=f"{SIPFRAG};version=2.0")
+    async def notify_refer(self, status: int, refer: CallRequested | None = None) -> Exchange:
+        """Tell the peer how the call fares that its REFER asked for (RFC 3515 §2.4.4): a final status is the last.
+
+        `refer` is that REFER; None stands for the oldest one that is not told of to the end. It works after the end of
+        this call, too, for a minute since the last time. Raises TransportFailure and LocalError.
+        """
+        number = None if refer is None else refer.request.cseq.number
+        return await self._driver.exchange(
+            lambda stack, now: stack.notify_refer(self.number, status, now, refer=number)
+        )
 
     def _replacing(self, other: "_Events") -> Address:
         """Where the peer of `other` is, with the Replaces that makes the new call take the place of it (RFC 3891)."""
@@ -308,15 +320,6 @@ class _Events:
         if not isinstance(uri, SipUri):
             raise LocalError("the other call has no SIP URI to be taken over at", section="RFC 3891 §4")
         return Address(uri.replace(headers=f"Replaces={escape_header(replaces)}"))
-
-
-def _is_unsubscribed(response: Response) -> bool:
-    """Whether the peer agrees to a REFER and will tell nothing more; a Refer-Sub that cannot be read says nothing."""
-    try:
-        subscription = response[REFER_SUB]
-    except ParseError:
-        return False
-    return subscription is not None and not subscription.wanted
 
 
 class _Change:

@@ -20,14 +20,17 @@ from sipcore.auth.session import AuthSession
 from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
+from sipcore.endpoint.transfer import Transfer
 from sipcore.endpoint.waiter import Waiter
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import (
     CallEvent,
+    CallNotified,
     CallReceived,
     Event,
     Exchange,
     GarbageReceived,
+    ReferLapsed,
     RequestFailed,
     RequestReceived,
     RequestSent,
@@ -121,6 +124,7 @@ class Endpoint:
         self._waiters: dict[int, Waiter] = {}
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
+        self.transfers: dict[int, Transfer] = {}
         self._leaving = False
         self._leavers: set[Callable[[], Awaitable[None]]] = set()
         self._locating: set[trio.CancelScope] = set()
@@ -281,6 +285,8 @@ class Endpoint:
         for call in self._calls.values():
             call.close(failure)
         self._calls.clear()
+        for transfer in self.transfers.values():
+            transfer.close(failure)
         for scope in self._locating:
             scope.cancel()
 
@@ -359,6 +365,8 @@ class Endpoint:
             waiter.finish(output)
 
     def _tell_call(self, event: CallEvent) -> None:
+        if isinstance(event, CallNotified | ReferLapsed) and event.refer in self.transfers:
+            self.transfers[event.refer].take(event)
         call = self._calls.get(event.call)
         if call is not None:
             call.deliver(event)

@@ -18,7 +18,7 @@ METHODS = ("INFO", "REFER", "NOTIFY")
 ASKED: dict[str, Callable[[Call], Awaitable[object]]] = {
     "request": lambda call: call.request("INFO"),
     "transfer": lambda call: call.transfer(SipUri("192.0.2.9", "carol")),
-    "notify_refer": lambda call: call.notify_refer(100),
+    "a notification": lambda call: call.request("NOTIFY", fields=[("Event", "refer")]),
     "hold": lambda call: call.hold(),
 }
 

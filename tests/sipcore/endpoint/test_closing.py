@@ -201,7 +201,7 @@ FAILS: dict[str, tuple[Callable[[World], Awaitable[None]], type[Exception]]] = {
     "hang_up": (hung_up, CallFailure),
     "a request inside a call": (up(lambda call: call.request("INFO")), TransportFailure),
     "a transfer": (up(lambda call: call.transfer(BOB)), CallFailure),
-    "notify_refer": (up(lambda call: call.notify_refer(200)), TransportFailure),
+    "a notification": (up(lambda call: call.request("NOTIFY", fields=[("Event", "refer")])), TransportFailure),
     "binding": (bound, RegistrationFailure),
     "refresh": (refreshed, RegistrationFailure),
     "the events of a registration": (told, RegistrationFailure),
