@@ -107,7 +107,9 @@ class Loop:
     # What the transports tell (transports.base.Sink)
 
     def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
-        """One message came in."""
+        """One message came in. What comes after the endpoint's end and before its sockets' is left alone."""
+        if self._closed:
+            return
         if self._subscribers:
             self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
         now = self._clock()
