@@ -21,7 +21,7 @@ import trio
 from benchmarks.harness.measure import Benchmark, Excluded, Sampled
 from benchmarks.harness.program import lacking, responder
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.loop import Loop
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, Event, Prepare, Resolve
 from sipcore.message.build import response as build_response
@@ -103,7 +103,7 @@ def called(port: int) -> float:
     """Microseconds of CPU time for one call that is placed by commands and events."""
 
     async def measured() -> float:
-        async with open_endpoint() as endpoint:
+        async with Endpoint() as endpoint:
             caller = Caller(endpoint, Hop(Transport.UDP, SocketAddress(HOST, port)))
             async with open_transports(bound(), caller.loop) as transports, trio.open_nursery() as nursery:
                 caller.loop.start(transports, nursery, nursery.cancel_scope)
@@ -123,7 +123,7 @@ def awaited(port: int) -> float:
     uri = SipUri(HOST, "bob", port)
 
     async def measured() -> float:
-        async with open_endpoint(EndpointConfig(bound())) as endpoint:
+        async with Endpoint(EndpointConfig(bound())) as endpoint:
             left = 0
 
             async def worker() -> None:
@@ -168,7 +168,7 @@ def cpu_of(command: list[str]) -> float:
 
 async def answer_all() -> None:
     """Answer calls on a free port, which is printed, until PEER_COUNT are over; then print what one has cost."""
-    async with open_endpoint(EndpointConfig(bound(), takes_incoming=True, incoming_backlog=4096)) as endpoint:
+    async with Endpoint(EndpointConfig(bound(), takes_incoming=True, incoming_backlog=4096)) as endpoint:
         address = endpoint.transports.local_address(Transport.UDP)
         assert address
         sys.stdout.write(f"{address.port}\n")

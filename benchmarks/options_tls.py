@@ -14,7 +14,7 @@ import trio
 from benchmarks.harness.measure import Benchmark, Sampled
 from benchmarks.harness.program import asked, lacking, responder
 from benchmarks.options_udp import HOST
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -30,7 +30,7 @@ def handshakes(port: int, ca_file: str) -> float:
     config = EndpointConfig(TransportConfig(tls=TlsConfig(ca_file=ca_file)))
 
     async def measured() -> float:
-        async with open_endpoint(config) as endpoint:
+        async with Endpoint(config) as endpoint:
             begin = 0.0
             for number in range(WARM_UP + COUNT):
                 if number == WARM_UP:

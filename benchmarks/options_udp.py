@@ -12,7 +12,7 @@ import trio
 
 from benchmarks.harness.measure import Benchmark, Sampled
 from benchmarks.harness.program import asked, lacking, responder
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
@@ -30,7 +30,7 @@ def awaited(port: int, transport: Transport) -> float:
     bind = ((Transport.UDP, SocketAddress(HOST, 0)),)
 
     async def measured() -> float:
-        async with open_endpoint(EndpointConfig(TransportConfig(bind=bind))) as endpoint:
+        async with Endpoint(EndpointConfig(TransportConfig(bind=bind))) as endpoint:
             left = 0
 
             async def worker() -> None:

@@ -15,7 +15,7 @@ import trio
 from benchmarks.harness.measure import Benchmark, Excluded, Sampled
 from benchmarks.harness.program import lacking, program, responder
 from benchmarks.options_udp import HOST, WINDOW
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
@@ -60,7 +60,7 @@ def by_ours(port: int, at_once: int) -> Times:
 
     async def run() -> None:
         left = COUNT
-        async with open_endpoint(EndpointConfig(TransportConfig(bind=bind))) as endpoint:
+        async with Endpoint(EndpointConfig(TransportConfig(bind=bind))) as endpoint:
 
             async def worker() -> None:
                 nonlocal left

@@ -19,7 +19,7 @@ from benchmarks.harness.program import PROCESSOR, lacking, program
 from benchmarks.options_tcp import Client
 from benchmarks.options_udp import HOST
 from benchmarks.transaction_client import requests
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transactions.effects import Transmit
@@ -78,7 +78,7 @@ def send_awaited(port: int) -> None:
 
     async def run() -> None:
         config = EndpointConfig(TransportConfig(bind=bind))
-        async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+        async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
             begin = trio.current_time()
             for number in range(COUNT):
                 nursery.start_soon(lambda: endpoint.options(uri, hop=hop))

@@ -1,6 +1,6 @@
 """The engine, for other programs: each name is loaded when it is first used, so that this import costs nothing.
 
-`open_endpoint` is where to begin, and `parse_message` for whoever has nothing but bytes. Inside the project the modules
+`Endpoint` is where to begin, and `parse_message` for whoever has nothing but bytes. Inside the project the modules
 themselves are imported, never this.
 """
 
@@ -11,7 +11,7 @@ from sipcore.lazy import passing_on
 if TYPE_CHECKING:
     from sipcore.auth.choice import Account
     from sipcore.endpoint.call import Call, IncomingCall
-    from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+    from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
     from sipcore.endpoint.incoming import IncomingRequest
     from sipcore.errors import LocalError, ParseError, RemoteError, SipError, TransportFailure
     from sipcore.message.address import Address
@@ -51,7 +51,6 @@ __all__ = [
     "Transport",
     "TransportConfig",
     "TransportFailure",
-    "open_endpoint",
     "parse_message",
     "parse_uri",
 ]
@@ -61,7 +60,7 @@ __getattr__ = passing_on(
     {
         "sipcore.auth.choice": ("Account",),
         "sipcore.endpoint.call": ("Call", "IncomingCall"),
-        "sipcore.endpoint.endpoint": ("Endpoint", "EndpointConfig", "open_endpoint"),
+        "sipcore.endpoint.endpoint": ("Endpoint", "EndpointConfig"),
         "sipcore.endpoint.incoming": ("IncomingRequest",),
         "sipcore.errors": ("LocalError", "ParseError", "RemoteError", "SipError", "TransportFailure"),
         "sipcore.message.address": ("Address",),

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.transports.base import closed, was_closed
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
     opened: asyncio.Future[Sip] = loop.create_future()
 
     async def guest() -> None:
-        async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+        async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
             opened.set_result(Sip(endpoint, nursery))
             await opened.result().run()
 

@@ -7,7 +7,7 @@ Run it and call it, for example with `sipprobe call 127.0.0.1:5070`; it hangs up
 import trio
 
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media, open_media
@@ -87,7 +87,7 @@ async def main() -> None:
     """Answer on port 5070 until interrupted."""
     bind = tuple((transport, SocketAddress(HOST, 5070)) for transport in (Transport.UDP, Transport.TCP))
     config = EndpointConfig(transports=TransportConfig(bind=bind), takes_incoming=True)
-    async with open_endpoint(config) as endpoint, open_media() as media:
+    async with Endpoint(config) as endpoint, open_media() as media:
         await Service(endpoint, media, talk_seconds=10).run()
 
 

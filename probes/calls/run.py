@@ -19,7 +19,7 @@ from probes.calls.verdict import Verdict
 from probes.destination import Destination
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.leg import prepare_sound
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, TransportFailure
@@ -109,7 +109,7 @@ async def _place_call(
     prepare_sound(script.wishes.codecs, script.ptime)  # now, so that nobody waits for it at an open connection
     config = replace(config, garbage_fails=True, stack=script.stack(config.stack))
     async with AsyncExitStack() as opened:
-        endpoint = await opened.enter_async_context(open_endpoint(config))
+        endpoint = await opened.enter_async_context(Endpoint(config))
         pacer = media if media is not None else await opened.enter_async_context(open_media())
         run = _Run(script, endpoint, pacer, on_entry)
         opened.callback(endpoint.subscribe(run.story.take))

@@ -53,7 +53,7 @@ from probes.discovery.recommend import conclude
 from probes.discovery.retry import explained
 from probes.product import PRODUCT
 from probes.result import Attempt, Reach
-from sipcore.endpoint.endpoint import open_endpoint
+from sipcore.endpoint.endpoint import Endpoint
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
@@ -166,8 +166,8 @@ async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryCo
     started = trio.current_time()
     small = replace(config.tls, group=config.tls.group or _SMALL_GROUP)
     async with (
-        open_endpoint(endpoint_config(config.tls, PRODUCT, config.timeout)) as endpoint,
-        open_endpoint(endpoint_config(small, "", config.timeout)) as inconspicuous,
+        Endpoint(endpoint_config(config.tls, PRODUCT, config.timeout)) as endpoint,
+        Endpoint(endpoint_config(small, "", config.timeout)) as inconspicuous,
     ):
         run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), tell)
         await run.everything()

@@ -43,7 +43,7 @@ from sipcore.auth.server import Accepted, Authenticator, Refused
 from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest, refuse
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
@@ -210,7 +210,7 @@ class _Service:
     async def _answer(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
         persona, wire = self._persona, self._wire
         config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
-        endpoint = await stack.enter_async_context(open_endpoint(config))
+        endpoint = await stack.enter_async_context(Endpoint(config))
         stack.callback(_turn_away, endpoint)
         tapes = Tapes(self._on_entry)
         responder = Responder(_bind_all(endpoint.transports, self._binds), tapes)

@@ -1,6 +1,6 @@
 """The awaitable user agent: one loop that drives a `Stack` over the transports, and an API of plain coroutines on it.
 
-    async with open_endpoint(EndpointConfig()) as endpoint:
+    async with Endpoint(EndpointConfig()) as endpoint:
         exchange = await endpoint.options(parse_uri("sip:example.com"))
         print(exchange.response.status, exchange.rtt)
 
@@ -12,7 +12,8 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import field
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
 
@@ -22,7 +23,7 @@ from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
 from sipcore.endpoint.transfer import Transfer
 from sipcore.endpoint.waiter import Waiter
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallEvent,
     CallNotified,
@@ -86,38 +87,21 @@ class EndpointConfig:
     must not let whoever can forge a datagram end its calls."""
 
 
-@asynccontextmanager
-async def open_endpoint(config: EndpointConfig | None = None) -> AsyncIterator["Endpoint"]:
-    """Open an endpoint for the length of the block; everything it started is over when the block ends.
+class Endpoint:
+    """A user agent, open for the length of a block; everything it started is over when the block ends.
 
     It works on while the block is cancelled, so that calls and registrations come to a proper end. What other tasks
     still await of it then fails with a TransportFailure, and whatever is asked of it afterwards with a LocalError.
-    Raises LocalError when an address in the configuration cannot be bound.
+    Beginning the block raises LocalError when an address in the configuration cannot be bound, and for an endpoint that
+    was opened before.
     """
-    config = config or EndpointConfig()
-    endpoint = Endpoint(config)
-    failure: BaseException | None = None
-    async with open_transports(config.transports, endpoint.loop) as transports, open_shelter() as nursery:
-        try:
-            with trio.CancelScope() as block:
-                endpoint.loop.start(transports, nursery, block)
-                try:
-                    yield endpoint
-                except Exception as error:  # noqa: BLE001  # carried past the nurseries, which would wrap it in a group
-                    failure = error
-        finally:
-            await endpoint.leave()
-    if endpoint.loop.broken is not None:
-        raise endpoint.loop.broken
-    if failure is not None:
-        raise failure
 
-
-class Endpoint:
-    """A user agent. Made by `open_endpoint`."""
-
-    def __init__(self, config: EndpointConfig) -> None:
+    def __init__(self, config: EndpointConfig | None = None) -> None:
+        """Nothing is bound before the block begins."""
+        config = config or EndpointConfig()
         self.config = config
+        self._block = self._opened()
+        self._begun = False
         self.tokens = Tokens(pooled(config.random_bytes))
         stack = Stack(config.stack, self.tokens)
         self.loop = Loop(stack, Lookup(config.lookup), self._take, tracing=config.stack.tracing)
@@ -130,11 +114,43 @@ class Endpoint:
         self._locating: set[trio.CancelScope] = set()
         self._incoming_send, self._incoming = trio.open_memory_channel[Incoming](config.incoming_backlog)
 
+    async def __aenter__(self) -> Self:
+        if self._begun:
+            raise LocalError("an endpoint is opened once: make another one", section="RFC 3261 §18")
+        self._begun = True
+        await self._block.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._block.__aexit__(kind, error, traceback)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[None]:
+        failure: BaseException | None = None
+        async with open_transports(self.config.transports, self.loop) as transports, open_shelter() as nursery:
+            try:
+                with trio.CancelScope() as block:
+                    self.loop.start(transports, nursery, block)
+                    try:
+                        yield
+                    except Exception as error:  # noqa: BLE001  # carried past the nurseries, which would wrap it in a group
+                        failure = error
+            finally:
+                await self.leave()
+        if self.loop.broken is not None:
+            raise self.loop.broken
+        if failure is not None:
+            raise failure
+
     # The API
 
     @property
     def transports(self) -> Transports:
-        """The sockets, for what only they know: bound addresses, TLS sessions."""
+        """The sockets, for what only they know: bound addresses, TLS sessions. Raises LocalError before the block."""
+        if not self._begun:
+            raise closed()
         return self.loop.transports
 
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
@@ -178,7 +194,7 @@ class Endpoint:
         product = (("User-Agent", self.config.stack.product),) if self.config.stack.product else ()
         return build_request(method, uri, identity, fields=[*fields, *product], body=body, content_type=content_type)
 
-    async def send(self, order: Order) -> Exchange:
+    async def request(self, order: Order) -> Exchange:
         """Send a request and wait for its final response.
 
         Raises TransportFailure when no hop gave one, with the last hop's reason, LocalError when the settings of TLS or
@@ -187,8 +203,8 @@ class Endpoint:
         return await self.exchange(lambda stack, now: stack.request(order, now))
 
     async def options(self, uri: Uri, *, hop: Hop | None = None, auth: AuthSession | None = None) -> Exchange:
-        """Ask what a peer can do (RFC 3261 §11). Raises as `send` does."""
-        return await self.send(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
+        """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
+        return await self.request(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
 
     def _options(self, uri: Uri) -> Request:
         """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""
@@ -323,7 +339,7 @@ class Endpoint:
         return self.loop.act(action)
 
     async def exchange(self, send: Callable[[Stack, float], int]) -> Exchange:
-        """Have `send` send a request, and wait for its final response. Raises as `send` of the endpoint does."""
+        """Have `send` send a request, and wait for its final response. Raises as `request` does."""
         waiter = Waiter()
         ticket = self.loop.act(lambda stack, now: self._awaited(send(stack, now), waiter))
         try:

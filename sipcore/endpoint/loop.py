@@ -38,7 +38,7 @@ class Loop:
         self.stack.tracing = False  # until somebody subscribes
         self.broken: BaseException | None = None
         """What a subscriber raised: the block is cancelled then."""
-        self._closed = False
+        self._closed = True  # until it is started
         self.transports: Transports
         self._tracing = tracing
         self._lookup = lookup
@@ -58,6 +58,7 @@ class Loop:
         self.transports = transports
         self._nursery = nursery
         self._block = block
+        self._closed = False
         self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
 

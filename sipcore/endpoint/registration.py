@@ -68,7 +68,7 @@ class Driver(Protocol):
     def transports(self) -> Transports:
         """The sockets."""
 
-    async def send(self, order: Order) -> Exchange:
+    async def request(self, order: Order) -> Exchange:
         """Send a request and wait for its final response."""
 
     async def locate(self, uri: Uri) -> list[Hop]:
@@ -267,7 +267,7 @@ class Registering:
             prepared = await self._driver.transports.prepare(hop)
             contact = contact_for(self._user, prepared, self._alias if hop.transport.websocket else "")
             request = self.keeper.request(contact.uri, fields=self._fields)
-            exchange = await self._driver.send(Order(request, prepared, auth=self._auth))
+            exchange = await self._driver.request(Order(request, prepared, auth=self._auth))
         except SipError as error:  # LocalError: the configuration cannot be used for this hop
             return as_failure(error)
         if exchange.flow != self._flow:

@@ -161,7 +161,7 @@ def failure_of(error: Exception, where: object) -> TransportFailure:
 
 
 def closed() -> LocalError:
-    """The error of whoever uses an endpoint, or its sockets, after their block."""
+    """The error of whoever uses an endpoint, or its sockets, before or after their block."""
     return LocalError("the endpoint is closed: use it inside its block", section="RFC 3261 §18")
 
 

@@ -13,7 +13,7 @@ import trio
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.report import MediaResult
@@ -53,7 +53,7 @@ def uri_of(endpoint: Endpoint) -> str:
 
 async def test_two_services_in_one_process_call_each_other() -> None:
     with trio.fail_after(10):
-        async with open_media() as media, open_endpoint(listening()) as first, open_endpoint(listening()) as second:
+        async with open_media() as media, Endpoint(listening()) as first, Endpoint(listening()) as second:
             services = [on_trio.Service(endpoint, media, SECONDS) for endpoint in (first, second)]
             async with trio.open_nursery() as nursery:
                 for service in services:
@@ -66,7 +66,7 @@ async def test_two_services_in_one_process_call_each_other() -> None:
 
 async def test_what_cannot_be_answered_is_refused_and_the_service_goes_on() -> None:
     with trio.fail_after(10):
-        async with open_media() as media, open_endpoint(listening()) as endpoint, open_endpoint() as other:
+        async with open_media() as media, Endpoint(listening()) as endpoint, Endpoint() as other:
             service = on_trio.Service(endpoint, media, SECONDS)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(service.run)
@@ -83,7 +83,7 @@ async def test_what_cannot_be_answered_is_refused_and_the_service_goes_on() -> N
 
 async def call_from_elsewhere(target: str) -> str:
     """Have the service call from an endpoint of its own; tells the codec of what it heard."""
-    async with open_endpoint() as other, open_media() as media:
+    async with Endpoint() as other, open_media() as media:
         result: MediaResult = await on_trio.Service(other, media, SECONDS).call(target)
         return result.codec
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import trio
 
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import Incoming, IncomingRequest
 from sipcore.events import CallChanged, CallConfirmed
 from sipcore.message.message import Request
@@ -55,7 +55,7 @@ async def _run(timers: Timers, hosts: list[str]) -> None:
     stack = StackConfig(timers=timers, passes_unknown=True, tracing=False)
     # What is tested is transactions, not how many requests may wait while the machine does something else.
     config = EndpointConfig(transports=transports, stack=stack, takes_incoming=True, incoming_backlog=BACKLOG)
-    async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+    async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
         observer = Observer(endpoint, timers)
 
         async def obey(_: Batch) -> Report:

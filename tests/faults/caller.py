@@ -6,7 +6,7 @@ import sys
 import trio
 
 from sipcore.endpoint.call import CallFailure
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import SipError
 from sipcore.events import CallProgress
 from sipcore.message.method import INVITE
@@ -41,7 +41,7 @@ async def _run(t1: float) -> None:
         transports=TransportConfig(tls=TlsConfig(verify=False), connect_timeout=64 * t1),
         stack=StackConfig(timers=timers, tracing=False),
     )
-    async with open_endpoint(config) as endpoint:
+    async with Endpoint(config) as endpoint:
         observer = Observer(endpoint, timers)
 
         async def obey(batch: Batch) -> Report:
@@ -73,7 +73,7 @@ async def _do(endpoint: Endpoint, observer: Observer, kind: str, hop: Hop, slots
 
 
 async def _request(endpoint: Endpoint, order: Order) -> str:
-    return str((await endpoint.send(order)).response.status)
+    return str((await endpoint.request(order)).response.status)
 
 
 async def _call(endpoint: Endpoint, order: Order, wish: str) -> str:

@@ -11,7 +11,7 @@ from probes.destination import Destination
 from probes.responder.personas import Persona
 from probes.responder.run import open_responder
 from probes.result import CallStatus
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.uri import parse_uri
@@ -53,7 +53,7 @@ def test_a_request_and_its_answer(inside: Inside, transport: Transport, bound: s
     async def main() -> None:
         address = SocketAddress(f"{HOST}%{zone(kind)}" if bound == "there" else "::", 0)
         serving = EndpointConfig(takes_incoming=True, transports=TransportConfig(bind=((transport, address),)))
-        async with open_endpoint(serving) as server, open_endpoint() as client, trio.open_nursery() as nursery:
+        async with Endpoint(serving) as server, Endpoint() as client, trio.open_nursery() as nursery:
 
             async def answer() -> None:
                 async for incoming in server.incoming():
@@ -81,7 +81,7 @@ def test_a_request_and_its_answer(inside: Inside, transport: Transport, bound: s
 @pytest.mark.parametrize("kind", ["name", "number"])
 def test_nobody_listens_there(inside: Inside, kind: str) -> None:
     async def main() -> None:
-        async with open_endpoint() as client:
+        async with Endpoint() as client:
             with pytest.raises(TransportFailure) as caught:
                 await client.options(URI, hop=Hop(Transport.UDP, SocketAddress(f"{HOST}%{zone(kind)}", 9)))
             assert caught.value.reason is FailureReason.REFUSED

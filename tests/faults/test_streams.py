@@ -18,7 +18,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
 from sipcore.message.uri import parse_uri
@@ -152,7 +152,7 @@ def config(transport: Transport) -> EndpointConfig:
 @asynccontextmanager
 async def under_test(transport: Transport) -> AsyncIterator[tuple[Endpoint, Endpoint, Hop]]:
     """The endpoint under test, a good peer, and the hop from the peer to the endpoint."""
-    async with open_endpoint(config(transport)) as endpoint, open_endpoint(config(transport)) as good:
+    async with Endpoint(config(transport)) as endpoint, Endpoint(config(transport)) as good:
         yield endpoint, good, hop_to(endpoint, transport)
 
 
@@ -240,7 +240,7 @@ async def fail_to_ask(endpoint: Endpoint, hop: Hop, caught: list[TransportFailur
     content_type = "application/octet-stream" if body else ""
     request = endpoint.new_request("MESSAGE", URI, body=body, content_type=content_type)
     with pytest.raises(TransportFailure) as failed:
-        await endpoint.send(Order(request, hop))
+        await endpoint.request(Order(request, hop))
     caught.append(failed.value)
 
 

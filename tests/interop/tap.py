@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from sipcore.auth.session import AuthSession
 from sipcore.endpoint.call import Call, CallFailure
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import SipError
 from sipcore.message.message import Message, Request, Response
 from sipcore.message.method import INVITE
@@ -57,7 +57,7 @@ class Tap:
 @asynccontextmanager
 async def tapped(config: EndpointConfig | None = None) -> AsyncIterator[tuple[Endpoint, Tap]]:
     """An endpoint, and what crosses its wires."""
-    async with open_endpoint(config) as endpoint:
+    async with Endpoint(config) as endpoint:
         tap = Tap()
         endpoint.subscribe(tap.take)
         yield endpoint, tap

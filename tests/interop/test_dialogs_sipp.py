@@ -179,7 +179,7 @@ async def test_branchs(lab: Lab, sipp: Sipp) -> None:
             sender = Address(SipUri("nnl.cym", "ua2")).with_tag("1")
             to = Address(target)
             register = build_request("REGISTER", target, Identity(sender, to, "branchs", 1))
-            assert (await caller.endpoint.send(Order(register, target, "ua2"))).response.status == 200
+            assert (await caller.endpoint.request(Order(register, target, "ua2"))).response.status == 200
             identity = Identity(sender, to, "branchs", 2)
             invite = build_request("INVITE", target, identity, body=AUDIO, content_type=SDP)
             async with caller.endpoint.call(Order(invite, target, "ua2")) as call:

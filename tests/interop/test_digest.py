@@ -49,7 +49,7 @@ class User:
         uri = SipUri(server.host, None if method == REGISTER else "echo", server.udp_port)
         to = Address(SipUri(server.host, self.name)) if method == REGISTER else None
         request = self.endpoint.new_request(method, uri, to=to, fields=[("Expires", 60)])
-        return await self.endpoint.send(Order(request, hop or uri, self.name, auth))
+        return await self.endpoint.request(Order(request, hop or uri, self.name, auth))
 
     async def outcome(
         self, server: Server, method: str, auth: AuthSession, called: str = "echo"
@@ -223,7 +223,7 @@ async def test_a_session_does_not_follow_to_another_host(alice: User, asterisk: 
         hop = Hop(Transport.UDP, SocketAddress(server.host, server.udp_port))
         aor = Address(SipUri(HOST, "alice"))  # the same one, so that there are credentials for it the second time
         request = alice.endpoint.new_request(REGISTER, SipUri(name), to=aor)
-        exchanges.append(await alice.endpoint.send(Order(request, hop, "alice", auth)))
+        exchanges.append(await alice.endpoint.request(Order(request, hop, "alice", auth)))
     first, exchange = exchanges
     assert first.response.status == 200
     assert exchange.auth_error is not None

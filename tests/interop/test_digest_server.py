@@ -11,7 +11,7 @@ import trio
 
 from sipcore.auth.digest import AUTH, AUTH_INT, Algorithm
 from sipcore.auth.server import Accepted, Authenticator, Outcome, Refused, ServerPolicy, UserTable, Why
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.stack import StackConfig
@@ -79,7 +79,7 @@ async def registrar(policy: ServerPolicy) -> AsyncIterator[Registrar]:
     config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
     users = UserTable({USER: PASSWORD})
     with trio.fail_after(20):
-        async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+        async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
             address = endpoint.transports.local_address(Transport.UDP)
             assert address is not None
             authenticator = Authenticator(policy, users, secrets.token_bytes(32), secrets.token_bytes)

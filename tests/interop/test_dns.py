@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import target_of
@@ -303,7 +303,7 @@ async def test_an_answer_of_no_duration_is_asked_for_each_time(relay: Relay) -> 
 
 async def test_an_endpoint_locates_by_its_own_name_servers(nameserver: Nameserver) -> None:
     lookup = LookupConfig(nameservers=(nameserver.address,), hosts_file="")
-    async with open_endpoint(EndpointConfig(lookup=lookup)) as endpoint:
+    async with Endpoint(EndpointConfig(lookup=lookup)) as endpoint:
         hops = await endpoint.locate(parse_uri("sip:hosted.example.com"))
         assert [str(hop) for hop in hops] == [f"udp {CARRIER}:5080"]
         with pytest.raises(TransportFailure, match="the service is not offered") as caught:

@@ -179,7 +179,7 @@ def uri_of(name: str, transport: Transport) -> str:
 async def ask(endpoint: Endpoint, uri: str, auth: AuthSession | None = None) -> int:
     """The status that an OPTIONS gets."""
     request = endpoint.new_request(OPTIONS, parse_uri(uri))
-    return (await endpoint.send(Order(request, parse_uri(uri), USER, auth))).response.status
+    return (await endpoint.request(Order(request, parse_uri(uri), USER, auth))).response.status
 
 
 async def call(endpoint: Endpoint, uri: str) -> int:

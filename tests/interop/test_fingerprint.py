@@ -17,7 +17,7 @@ from probes.fingerprint.banners import banner_of
 from probes.fingerprint.deep import Heard, Sender, heard_in, identify_deeply, plan
 from probes.fingerprint.identify import HIGH
 from probes.result import System
-from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig
 from sipcore.errors import TransportFailure
 from sipcore.events import CallAnswered
 from sipcore.message.message import Request, Response
@@ -44,7 +44,7 @@ async def ask(port: int) -> tuple[list[Response], Heard]:
     hop = Hop(Transport.UDP, SocketAddress(HOST, port))
     server = SipUri(HOST, port=port)
     records: list[TraceRecord] = []
-    async with open_endpoint(EndpointConfig()) as endpoint:
+    async with Endpoint(EndpointConfig()) as endpoint:
         endpoint.subscribe(records.append)
         asks = plan(server, Sender(ANONYMOUS, endpoint.tokens, "sipcore"))
         plain = endpoint.new_request("OPTIONS", server)
@@ -59,7 +59,7 @@ async def ask(port: int) -> tuple[list[Response], Heard]:
 async def send(endpoint: Endpoint, request: Request, hop: Hop, contact: bool) -> None:
     with trio.move_on_after(PATIENCE):
         try:
-            await endpoint.send(Order(request, hop, "probe" if contact else None, any_size=True))
+            await endpoint.request(Order(request, hop, "probe" if contact else None, any_size=True))
         except TransportFailure:
             pass
 

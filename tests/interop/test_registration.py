@@ -13,7 +13,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
 from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.registrar import answer_register
 from sipcore.endpoint.registration import RegistrationFailure, keep_registered
@@ -67,7 +67,7 @@ async def fetch(client: Endpoint, server: Server, hop: Hop) -> list[Address]:
     """The bindings that the registrar has, asked by somebody else (RFC 3261 §10.2.3)."""
     alice = Address(SipUri(server.host, "alice"))
     request = client.new_request("REGISTER", SipUri(server.host), to=alice, from_=alice)
-    exchange = await client.send(Order(request, hop, auth=account(server)))
+    exchange = await client.request(Order(request, hop, auth=account(server)))
     assert exchange.response.status == 200
     return [item for item in exchange.response[CONTACT] if isinstance(item, Address)]
 
@@ -93,7 +93,7 @@ async def test_registered_refreshed_and_removed(
     server: Server = request.getfixturevalue(name)
     hop, auth = hop_to(server, transport), account(server)
     with trio.fail_after(20):
-        async with open_endpoint(trusting(server)) as client:
+        async with Endpoint(trusting(server)) as client:
             async with keep_registered(client, registration(server), auth=auth, user="alice", hop=hop) as registered:
                 binding = await registered.binding()
                 assert binding.listed
@@ -113,7 +113,7 @@ async def test_several_contacts_and_everything_removed(
     hop, auth = hop_to(server, transport), account(server)
     another = Address.parse("<sip:alice@127.0.0.2:5070>;q=0.2;expires=300")
     with trio.fail_after(20):
-        async with open_endpoint(trusting(server)) as client:
+        async with Endpoint(trusting(server)) as client:
             given = registration(server, q=0.8, contacts=(another,))
             async with keep_registered(client, given, auth=auth, hop=hop) as registered:
                 assert (await registered.binding()).listed
@@ -128,7 +128,7 @@ async def test_a_wrong_password(request: pytest.FixtureRequest, name: str, trans
     hop, auth = hop_to(server, transport), account(server, password="wrong")
     with trio.fail_after(20):
         async with (
-            open_endpoint(trusting(server)) as client,
+            Endpoint(trusting(server)) as client,
             keep_registered(client, registration(server), auth=auth, hop=hop) as registered,
         ):
             with pytest.raises(RegistrationFailure) as caught:
@@ -146,7 +146,7 @@ async def test_a_registrar_that_knows_no_flows_does_no_harm(
     given = registration(server, instance=URN, reg_id=1)
     with trio.fail_after(20):
         async with (
-            open_endpoint(trusting(server)) as client,
+            Endpoint(trusting(server)) as client,
             keep_registered(client, given, auth=account(server), hop=hop_to(server, transport)) as registered,
         ):
             binding = await registered.binding()
@@ -156,7 +156,7 @@ async def test_a_registrar_that_knows_no_flows_does_no_harm(
 
 async def test_nobody_answers(lab: Lab) -> None:
     hop, alice = Hop(TCP, SocketAddress(HOST, lab.ports(1))), Registration(Address(SipUri(HOST, USER)))
-    async with open_endpoint() as client, keep_registered(client, alice, hop=hop) as registered:
+    async with Endpoint() as client, keep_registered(client, alice, hop=hop) as registered:
         with trio.fail_after(20):
             event = await anext(aiter(registered))
     assert isinstance(event, RegistrationFailed)
@@ -193,7 +193,7 @@ async def registrar(policy: RegistrarPolicy) -> AsyncIterator[Running]:
     challenges = ServerPolicy(REALM, (Algorithm.MD5,))
     authenticator = Authenticator(challenges, UserTable({USER: PASSWORD}), secrets.token_bytes(32), secrets.token_bytes)
     with trio.fail_after(20):
-        async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+        async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
             address = endpoint.transports.local_address(UDP)
             assert address is not None
             running = Running(address.port, Registrar(policy))

@@ -16,7 +16,7 @@ from probes.destination import Destination
 from probes.result import CallStatus
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.address import Address
@@ -71,7 +71,7 @@ def trusting(server: Server) -> EndpointConfig:
 async def test_options(request: pytest.FixtureRequest, name: str, transport: Transport, ipv6: bool) -> None:
     server: Server = request.getfixturevalue(name)
     hop = hop_to(server, transport, ipv6=ipv6)
-    async with open_endpoint(trusting(server)) as client:
+    async with Endpoint(trusting(server)) as client:
         with trio.fail_after(10):
             exchange = await client.options(uri_of(hop), hop=hop)
         assert exchange.response.status == 200
@@ -88,7 +88,7 @@ async def register(client: Endpoint, hop: Hop, expires: int) -> Exchange:
     fields = [("Expires", str(expires))]
     request = client.new_request("REGISTER", registrar, to=alice, from_=alice, fields=fields)
     with trio.fail_after(10):
-        return await client.send(Order(request, hop, "alice", AuthSession(account)))
+        return await client.request(Order(request, hop, "alice", AuthSession(account)))
 
 
 @everywhere
@@ -97,7 +97,7 @@ async def test_register(request: pytest.FixtureRequest, name: str, transport: Tr
     """A binding that is there after it was made, and gone after it was removed."""
     server: Server = request.getfixturevalue(name)
     hop = hop_to(server, transport, ipv6=ipv6)
-    async with open_endpoint(trusting(server)) as client:
+    async with Endpoint(trusting(server)) as client:
         made = await register(client, hop, 60)
         assert made.response.status == 200, made.response.reason
         assert "Authorization" in made.request.headers
@@ -164,7 +164,7 @@ async def test_a_session_may_be_resumed(request: pytest.FixtureRequest, name: st
     """Whether or not a server resumes it, offering does no harm, and what is told of the certificate stays true."""
     server: Server = request.getfixturevalue(name)
     hop = hop_to(server, transport)
-    async with open_endpoint(trusting(server)) as client:
+    async with Endpoint(trusting(server)) as client:
         chains = []
         for _ in range(3):
             with trio.fail_after(10):

@@ -34,7 +34,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import description_of
 from sipcore.endpoint.call import Call
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.dtls import DtlsIdentity
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Line, Media, open_media
@@ -106,7 +106,7 @@ async def _probe(
 ) -> CodecReport | None:
     """The report; None when it was given up."""
     config = replace(config, garbage_fails=True)
-    async with open_endpoint(config) as endpoint, open_media() as media:
+    async with Endpoint(config) as endpoint, open_media() as media:
         with given_up:
             try:
                 hops = [hop] if hop is not None else await locate(probe.destination, endpoint)

@@ -151,7 +151,7 @@ class EndpointIO:
         asked.waiting.deadline = trio.current_time() + seconds
         with asked.waiting:
             try:
-                asked.exchange = await self._endpoint.send(Order(asked.request, asked.hop, user, any_size=True))
+                asked.exchange = await self._endpoint.request(Order(asked.request, asked.hop, user, any_size=True))
             except TransportFailure as error:
                 asked.failure = error.kept()
 

@@ -19,7 +19,7 @@ from probes.result import CallKind
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.session import description_of
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.events import CallConfirmed, CallOffered
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP, origin_of
@@ -88,7 +88,7 @@ async def listening(callee: Callee, answer: Answer) -> AsyncIterator[Destination
     binds = ((Transport.UDP, SocketAddress(HOST, 0)),)
     stack = StackConfig(answers_offers=False)
     config = EndpointConfig(transports=TransportConfig(bind=binds), stack=stack, takes_incoming=True)
-    async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+    async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
 
         async def take() -> None:
             async for incoming in endpoint.incoming():

@@ -16,7 +16,7 @@ from probes.destination import Destination
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult, CallStatus, TimelineEntry
 from sipcore.endpoint.call import HANG_UP_TIMEOUT, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallConfirmed
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -42,7 +42,7 @@ async def callee(answer: Answer) -> AsyncIterator[Destination]:
     """Somebody who answers calls on a free port."""
     binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
     config = EndpointConfig(transports=TransportConfig(bind=binds), takes_incoming=True)
-    async with open_endpoint(config) as endpoint, trio.open_nursery() as nursery:
+    async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
 
         async def take() -> None:
             async for incoming in endpoint.incoming():
@@ -405,7 +405,7 @@ async def test_a_call_over_a_websocket_goes_to_its_path(monkeypatch: pytest.Monk
     binds = ((Transport.WS, SocketAddress(HOST, 0)),)
     config = EndpointConfig(transports=TransportConfig(bind=binds))
     with trio.fail_after(20):
-        async with open_endpoint(config) as endpoint:
+        async with Endpoint(config) as endpoint:
             address = endpoint.transports.local_address(Transport.WS)
             assert address
             result = await place_call(CallScript(Destination.parse(f"ws://bob@{address}/sip")))

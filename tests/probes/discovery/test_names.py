@@ -15,7 +15,7 @@ from probes.discovery.outcome import Discovery
 from probes.discovery.run import DiscoveryConfig, discover
 from probes.findings.finding import Severity
 from probes.result import Attempt, Reach
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.lookup import LookupConfig
@@ -253,7 +253,7 @@ async def test_resolvers_that_are_silent_keep_the_others_waiting_for_nothing(clo
 )
 async def test_a_websocket_that_dns_names(text: str, transports: tuple[Transport, ...]) -> None:
     binds = ((WS, SocketAddress(HOST, 0)),)
-    async with open_endpoint(EndpointConfig(transports=TransportConfig(bind=binds))) as endpoint:
+    async with Endpoint(EndpointConfig(transports=TransportConfig(bind=binds))) as endpoint:
         address = endpoint.transports.local_address(WS)
         assert address
         async with name_server(zone_of(address.port, "_sip._ws")) as server:

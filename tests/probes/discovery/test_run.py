@@ -30,7 +30,7 @@ from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.discovery.run import DiscoveryConfig, discover, open_discovery
 from probes.product import PRODUCT
 from probes.result import Attempt, Reach
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import LocalError
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
@@ -317,7 +317,7 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent(clock: MockCloc
 
 async def test_a_websocket() -> None:
     binds = ((Transport.WS, SocketAddress(HOST, 0)),)
-    async with open_endpoint(EndpointConfig(transports=TransportConfig(bind=binds))) as endpoint:
+    async with Endpoint(EndpointConfig(transports=TransportConfig(bind=binds))) as endpoint:
         address = endpoint.transports.local_address(Transport.WS)
         assert address
         found = await discovered(f"ws://{address}/sip")

@@ -13,7 +13,7 @@ from probes.responder.personas import Manner, Persona
 from probes.responder.run import Responder, open_responder
 from probes.result import CallResult
 from sipcore.auth.session import AuthSession
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.events import Exchange
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
@@ -60,7 +60,7 @@ async def responding(persona: Persona, binds: list[Binding] = UDP) -> AsyncItera
     with trio.fail_after(20):
         async with (
             open_responder(persona, binds, told.append) as responder,
-            open_endpoint(client) as endpoint,
+            Endpoint(client) as endpoint,
         ):
             yield responder, endpoint, told
 

@@ -21,7 +21,7 @@ from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import open_endpoint
+from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media import media
 from sipcore.endpoint.media.media import open_media
 from sipcore.errors import LocalError
@@ -71,7 +71,7 @@ async def test_options_over_every_transport() -> None:
 async def test_options_without_a_body_where_none_is_accepted() -> None:
     async with responding(Persona(server="")) as (responder, endpoint, _):
         uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
-        exchange = await endpoint.send(
+        exchange = await endpoint.request(
             Order(endpoint.new_request("OPTIONS", uri, fields=[("Accept", "text/plain")]), uri)
         )
         assert exchange.response.status == 200
@@ -82,7 +82,7 @@ async def test_options_without_a_body_where_none_is_accepted() -> None:
 async def test_other_requests_are_refused() -> None:
     async with responding(Persona()) as (responder, endpoint, told):
         uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
-        exchange = await endpoint.send(Order(endpoint.new_request("MESSAGE", uri), uri))
+        exchange = await endpoint.request(Order(endpoint.new_request("MESSAGE", uri), uri))
         assert (exchange.response.status, "INVITE" in exchange.response[ALLOW]) == (405, True)
         assert [(each.method, each.status) for each in told] == [("MESSAGE", 405)]
 
@@ -318,7 +318,7 @@ async def test_digest_that_cannot_be_read() -> None:
     async with responding(guarded()) as (responder, endpoint, _):
         uri = parse_uri(f"sip:{responder.address(Transport.UDP)}")
         odd = endpoint.new_request("OPTIONS", uri, fields=[("Authorization", "???")])
-        assert (await endpoint.send(Order(odd, uri))).response.status == 400
+        assert (await endpoint.request(Order(odd, uri))).response.status == 400
 
 
 async def test_silence() -> None:
@@ -336,7 +336,7 @@ async def test_silence() -> None:
 async def test_calls_are_ended_when_it_stops() -> None:
     told: list[Happening] = []
     with trio.fail_after(20):
-        async with open_endpoint() as endpoint, AsyncExitStack() as calls:
+        async with Endpoint() as endpoint, AsyncExitStack() as calls:
             async with open_responder(Persona(), UDP, told.append) as responder:
                 up = await calls.enter_async_context(endpoint.call(order_of(endpoint, responder, "echo", offer())))
                 await up.answered()

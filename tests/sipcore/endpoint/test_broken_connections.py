@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from sipcore.endpoint.endpoint import open_endpoint
+from sipcore.endpoint.endpoint import Endpoint
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -41,7 +41,7 @@ async def peer(says: bytes) -> AsyncIterator[Hop]:
     ("says", "reason"), [(b"", FailureReason.CLOSED), (b"EHLO sip, a nice day\r\n\r\n", FailureReason.GARBAGE)]
 )
 async def test_the_reason_is_told(says: bytes, reason: FailureReason) -> None:
-    async with peer(says) as hop, open_endpoint() as client:
+    async with peer(says) as hop, Endpoint() as client:
         for _ in range(TIMES):
             with pytest.raises(TransportFailure) as caught:
                 await client.options(URI, hop=hop)

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.reinvite_client import MAX_ATTEMPTS
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import LocalError
 from sipcore.events import (
     CallChanged,
@@ -52,7 +52,7 @@ async def endpoint(**stack: object) -> AsyncIterator[tuple[Endpoint, Hop]]:
         stack=StackConfig(**stack),  # type: ignore[arg-type]  # the fields of StackConfig
         takes_incoming=True,
     )
-    async with open_endpoint(config) as opened:
+    async with Endpoint(config) as opened:
         address = opened.transports.local_address(Transport.UDP)
         assert address
         yield opened, Hop(Transport.UDP, address)

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.registration import Registering, RegistrationFailure
 from sipcore.errors import FailureReason, LocalError, TransportFailure
@@ -253,7 +253,7 @@ async def failures_elsewhere(
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
                 with trio.CancelScope() as block:
-                    async with open_endpoint(config(silent)) as endpoint:
+                    async with Endpoint(config(silent)) as endpoint:
                         nursery.start_soon(elsewhere, World(endpoint, silent, curt, listener))
                         await trio.sleep(0.5)
                         if cancelled:
@@ -267,7 +267,7 @@ async def test_what_comes_in_ends_with_the_block(clock: MockClock) -> None:
         assert [incoming async for incoming in endpoint.incoming()] == []
 
     with trio.fail_after(20):
-        async with trio.open_nursery() as nursery, open_endpoint() as endpoint:
+        async with trio.open_nursery() as nursery, Endpoint() as endpoint:
             nursery.start_soon(serve, endpoint)
             nursery.start_soon(serve, endpoint)
             await trio.sleep(1)
@@ -299,7 +299,7 @@ async def test_a_call_that_came_in_gets_its_last_event(clock: MockClock, confirm
         async with (
             datagrams() as (caller, address),
             trio.open_nursery() as nursery,
-            open_endpoint(config(address)) as endpoint,
+            Endpoint(config(address)) as endpoint,
         ):
             nursery.start_soon(serve, endpoint)
             here = endpoint.transports.local_address(Transport.UDP)
@@ -352,7 +352,7 @@ USES: dict[str, Callable[[Endpoint, Call], Awaitable[object]]] = {
 @pytest.mark.parametrize("what", USES)
 async def test_whoever_uses_it_afterwards_is_told(clock: MockClock, what: str) -> None:
     with trio.fail_after(20):
-        async with peers() as (silent, curt, listener), open_endpoint(config(silent)) as endpoint:
+        async with peers() as (silent, curt, listener), Endpoint(config(silent)) as endpoint:
             world = World(endpoint, silent, curt, listener)
             async with endpoint.call(world.invite(curt)) as call:
                 await call.answered()
@@ -365,12 +365,12 @@ async def test_whoever_uses_it_afterwards_is_told(clock: MockClock, what: str) -
 
 async def test_what_came_in_before_can_be_answered_no_more(clock: MockClock) -> None:
     with trio.fail_after(20):
-        async with open_endpoint(EndpointConfig()) as client, trio.open_nursery() as nursery:
-            async with datagrams() as (_, silent), open_endpoint(config(silent)) as server:
+        async with Endpoint(EndpointConfig()) as client, trio.open_nursery() as nursery:
+            async with datagrams() as (_, silent), Endpoint(config(silent)) as server:
                 here = server.transports.local_address(Transport.UDP)
                 assert here
                 hop = Hop(Transport.UDP, here)
-                nursery.start_soon(client.send, Order(client.new_request("MESSAGE", BOB), hop))
+                nursery.start_soon(client.request, Order(client.new_request("MESSAGE", BOB), hop))
                 request = await server.incoming().receive()
                 nursery.start_soon(hold, client, Order(client.new_request(INVITE, BOB), hop, "alice"))
                 call = await server.incoming().receive()
@@ -387,15 +387,15 @@ async def test_what_nobody_has_taken_is_refused(clock: MockClock) -> None:
     statuses: list[int] = []
 
     async def ask(client: Endpoint, hop: Hop) -> None:
-        exchange = await client.send(Order(client.new_request("MESSAGE", BOB), hop))
+        exchange = await client.request(Order(client.new_request("MESSAGE", BOB), hop))
         statuses.append(exchange.response.status)
 
     with trio.fail_after(20):
         async with (
-            open_endpoint() as client,
+            Endpoint() as client,
             datagrams() as (_, silent),
             trio.open_nursery() as nursery,
-            open_endpoint(config(silent)) as server,
+            Endpoint(config(silent)) as server,
         ):
             here = server.transports.local_address(Transport.UDP)
             assert here
@@ -437,14 +437,27 @@ async def test_a_registration_of_another_task_is_taken_back(clock: MockClock) ->
                 failures.append(error)
 
     with trio.fail_after(60):
-        async with datagrams() as (_, silent), open_endpoint(config(silent)) as server, trio.open_nursery() as nursery:
+        async with datagrams() as (_, silent), Endpoint(config(silent)) as server, trio.open_nursery() as nursery:
             nursery.start_soon(serve, server)
             here = server.transports.local_address(Transport.UDP)
             assert here
             registration = Registration(AOR, registrar=SipUri(here.host, None, here.port))
-            async with trio.open_nursery() as outer, open_endpoint() as endpoint:
+            async with trio.open_nursery() as outer, Endpoint() as endpoint:
                 outer.start_soon(keep, endpoint, registration, [])
                 await trio.sleep(0.2)
             nursery.cancel_scope.cancel()
     assert seen == [("REGISTER", "3600"), ("REGISTER", "0")]
     assert [str(error.cause) for error in failures] == [f"{CLOSED} [RFC 3261 §18.4]"]
+
+
+async def test_an_endpoint_is_used_inside_its_block_and_opened_once() -> None:
+    endpoint = Endpoint()
+    with pytest.raises(LocalError, match="inside its block"):
+        await endpoint.options(BOB)
+    with pytest.raises(LocalError, match="inside its block"):
+        endpoint.transports  # noqa: B018  # asking is what is tested
+    async with endpoint:
+        pass
+    with pytest.raises(LocalError, match="opened once"):
+        async with endpoint:
+            pass

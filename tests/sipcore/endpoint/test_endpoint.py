@@ -10,7 +10,7 @@ import trio
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallProgress
@@ -39,7 +39,7 @@ async def two(transport: Transport = Transport.UDP) -> AsyncIterator[tuple[Endpo
     trusting = TlsConfig(ca_data=certificate)
     client_config = EndpointConfig(transports=TransportConfig(tls=trusting))
     with trio.fail_after(10):
-        async with open_endpoint(server_config) as server, open_endpoint(client_config) as client:
+        async with Endpoint(server_config) as server, Endpoint(client_config) as client:
             address = server.transports.local_address(transport)
             assert address
             yield client, server, Hop(transport, address, tls_name="127.0.0.1")
@@ -175,7 +175,7 @@ async def test_the_callee_hangs_up() -> None:
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_a_closed_port_is_told_at_once(transport: Transport) -> None:
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         hop = Hop(transport, _closed_port(transport))
         with trio.fail_after(5), pytest.raises(TransportFailure) as caught:
             await client.options(parse_uri("sip:127.0.0.1"), hop=hop)
@@ -195,8 +195,8 @@ async def test_leaving_ends_the_calls_that_came_in(answered: bool) -> None:
     binds = ((Transport.UDP, LOOPBACK),)
     config = EndpointConfig(transports=TransportConfig(bind=binds), takes_incoming=True)
     with trio.fail_after(10):
-        async with open_endpoint() as client, trio.open_nursery() as nursery:
-            async with open_endpoint(config) as server:
+        async with Endpoint() as client, trio.open_nursery() as nursery:
+            async with Endpoint(config) as server:
                 address = server.transports.local_address(Transport.UDP)
                 assert address
                 placed: list[Call] = []
@@ -223,7 +223,7 @@ async def hold(client: Endpoint, hop: Hop, placed: list[Call]) -> None:
 
 
 async def test_garbage_is_told() -> None:
-    async with open_endpoint(EndpointConfig(garbage_fails=True)) as client, trio.open_nursery() as nursery:
+    async with Endpoint(EndpointConfig(garbage_fails=True)) as client, trio.open_nursery() as nursery:
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as peer:
             await peer.bind(("127.0.0.1", 0))
 
@@ -276,7 +276,7 @@ async def test_nobody_reads_what_comes_in() -> None:
     """An endpoint that only calls out still answers OPTIONS, and turns calls away."""
     binds = ((Transport.UDP, LOOPBACK),)
     config = EndpointConfig(transports=TransportConfig(bind=binds))
-    async with open_endpoint(config) as server, open_endpoint() as client:
+    async with Endpoint(config) as server, Endpoint() as client:
         address = server.transports.local_address(Transport.UDP)
         assert address
         hop = Hop(Transport.UDP, address)
@@ -297,13 +297,13 @@ async def test_whoever_closes_the_channel_listens_no_more(taken: int) -> None:
     async with two() as (client, server, hop), trio.open_nursery() as nursery:
         async with server.incoming() as channel:
             for _ in range(taken):
-                nursery.start_soon(client.send, Order(client.new_request("MESSAGE", SipUri("127.0.0.1")), hop))
+                nursery.start_soon(client.request, Order(client.new_request("MESSAGE", SipUri("127.0.0.1")), hop))
                 incoming = await channel.receive()
                 assert isinstance(incoming, IncomingRequest)
                 incoming.respond(200)
         assert (await client.options(parse_uri("sip:x@127.0.0.1"), hop=hop)).response.status == 200
         message = Order(client.new_request("MESSAGE", SipUri("127.0.0.1")), hop)
-        assert (await client.send(message)).response.status == 405
+        assert (await client.request(message)).response.status == 405
         async with client.call(invite(client, hop)) as call:
             with pytest.raises(CallFailure, match="480"):
                 await call.answered()
@@ -330,28 +330,28 @@ async def test_whoever_was_taken_off_may_still_unsubscribe() -> None:
 
     async with two() as (_, _, hop):
         with pytest.raises(BrokenPipeError):  # noqa: PT012  # the block is what is tested
-            async with open_endpoint() as client:
+            async with Endpoint() as client:
                 unsubscribe = client.subscribe(broken)
                 await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
         unsubscribe()
 
 
 async def test_a_name_is_located() -> None:
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         hops = await client.locate(parse_uri("sip:localhost:5070;transport=tcp"))
     assert hops
     assert {(hop.transport, hop.remote.port) for hop in hops} == {(Transport.TCP, 5070)}
 
 
 async def test_what_cannot_be_sent_is_the_callers_mistake() -> None:
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         with pytest.raises(LocalError):
             await client.options(parse_uri("tel:+15551234"))
 
 
 async def test_what_the_block_raises_comes_out_as_it_is() -> None:
     with pytest.raises(TransportFailure):
-        async with open_endpoint():
+        async with Endpoint():
             raise TransportFailure(FailureReason.CLOSED, "enough")
 
 
@@ -375,7 +375,7 @@ async def test_a_subscriber_that_raises_ends_the_block_and_no_transport() -> Non
 
 
 async def _call_with(subscriber: Callable[[TraceRecord], None], hop: Hop) -> None:
-    async with open_endpoint() as client, client.call(invite(client, hop)) as call:
+    async with Endpoint() as client, client.call(invite(client, hop)) as call:
         async for _ in call:
             client.subscribe(subscriber)
             await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)

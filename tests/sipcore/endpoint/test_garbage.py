@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from sipcore.endpoint.call import CallFailure
-from sipcore.endpoint.endpoint import Endpoint, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import TransportFailure
 from sipcore.message.uri import parse_uri
@@ -81,7 +81,7 @@ async def test_where_nobody_listens(transport: Transport) -> None:
     async with web_server() as gone:
         pass
     hop = Hop(transport, gone)
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         await ask_in_vain(client, hop)
         await call_in_vain(client, hop)
         with no_garbage():
@@ -92,7 +92,7 @@ async def test_where_nobody_listens(transport: Transport) -> None:
 
 @pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS])
 async def test_what_does_not_speak_the_protocol(transport: Transport) -> None:
-    async with web_server() as address, open_endpoint() as client:
+    async with web_server() as address, Endpoint() as client:
         hop = Hop(transport, address)
         await ask_in_vain(client, hop)
         with no_garbage():

@@ -10,7 +10,7 @@ import trio
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import LocalError
 from sipcore.events import CallConfirmed
 from sipcore.message.message import Request
@@ -76,7 +76,7 @@ class Stranger:
 async def meeting(status: str, fields: str) -> AsyncIterator[tuple[Endpoint, Stranger]]:
     stranger = Stranger(status, fields)
     with trio.fail_after(10):
-        async with open_endpoint(EndpointConfig(stack=QUICK)) as endpoint, trio.open_nursery() as nursery:
+        async with Endpoint(EndpointConfig(stack=QUICK)) as endpoint, trio.open_nursery() as nursery:
             nursery.start_soon(stranger.run)
             yield endpoint, stranger
             assert (await endpoint.options(stranger.uri)).response.status == 200  # nothing else has suffered
@@ -120,7 +120,7 @@ async def test_a_call_from_somebody_whose_address_is_none() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller, trio.fail_after(10):
         caller.bind(("127.0.0.1", 0))
         port = caller.getsockname()[1]
-        async with open_endpoint(config) as endpoint:
+        async with Endpoint(config) as endpoint:
             at = endpoint.transports.local_address(Transport.UDP)
             assert at is not None
 
@@ -163,6 +163,6 @@ async def test_a_hop_to_what_is_no_address_is_refused_at_once(
     address: SocketAddress, problem: str, transport: Transport, end: str
 ) -> None:
     hop = Hop(transport, address) if end == "remote" else Hop(transport, SocketAddress("127.0.0.1", 9), address)
-    async with open_endpoint() as endpoint:
+    async with Endpoint() as endpoint:
         with pytest.raises(LocalError, match=problem):
             await endpoint.options(parse_uri("sip:x@example.com"), hop=hop)

@@ -13,7 +13,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.digest import Algorithm
 from sipcore.auth.server import Authenticator, Refused, ServerPolicy, UserTable
 from sipcore.auth.session import AuthError, AuthRefusal, AuthSession
-from sipcore.endpoint.endpoint import EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.registrar import answer_register
 from sipcore.endpoint.registration import (
@@ -71,7 +71,7 @@ async def desk(transport: Transport) -> AsyncIterator[Desk]:
     policy = ServerPolicy("test", (Algorithm.MD5,))
     authenticator = Authenticator(policy, users, secrets.token_bytes(32), secrets.token_bytes)
     with trio.fail_after(10):
-        async with open_endpoint(config) as server, trio.open_nursery() as nursery:
+        async with Endpoint(config) as server, trio.open_nursery() as nursery:
             address = server.transports.local_address(transport)
             assert address is not None
             running = Desk(Hop(transport, address))
@@ -95,7 +95,7 @@ def changes(running: Desk) -> list[Change]:
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_registered_for_the_length_of_a_block(transport: Transport) -> None:
     auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
-    async with desk(transport) as running, open_endpoint() as client:
+    async with desk(transport) as running, Endpoint() as client:
         async with keep_registered(client, Registration(AOR), auth=auth, user="alice", hop=running.hop) as registered:
             binding = await registered.binding()
             (record,) = running.registrar.bindings(AOR.uri, trio.current_time())
@@ -112,7 +112,7 @@ async def test_a_redirection_leads_to_the_other_registrar() -> None:
     auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
     binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
     config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
-    async with desk(Transport.UDP) as running, open_endpoint(config) as first, open_endpoint() as client:
+    async with desk(Transport.UDP) as running, Endpoint(config) as first, Endpoint() as client:
         there = f"<sip:{running.hop.remote}>"
 
         async def redirect() -> None:
@@ -137,7 +137,7 @@ async def test_a_redirection_to_what_cannot_be_located_ends_nothing() -> None:
     binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
     config = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
     with trio.fail_after(10):
-        async with open_endpoint(config) as first, open_endpoint() as client, trio.open_nursery() as nursery:
+        async with Endpoint(config) as first, Endpoint() as client, trio.open_nursery() as nursery:
 
             async def redirect() -> None:
                 async for incoming in first.incoming():
@@ -169,7 +169,7 @@ async def test_a_redirection_to_what_cannot_be_located_ends_nothing() -> None:
 async def test_a_registrar_that_nothing_can_be_sent_to_is_the_callers_mistake(
     registration: Registration, told: str
 ) -> None:
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         with pytest.raises(LocalError, match=told):
             async with client.register(registration):
                 pytest.fail("it was begun")
@@ -177,7 +177,7 @@ async def test_a_registrar_that_nothing_can_be_sent_to_is_the_callers_mistake(
 
 async def test_a_wrong_password() -> None:
     auth = AuthSession(Account("alice", "wrong", hosts=["127.0.0.1"]))
-    async with desk(Transport.UDP) as running, open_endpoint() as client:
+    async with desk(Transport.UDP) as running, Endpoint() as client:
         async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
             with pytest.raises(RegistrationFailure, match="does not accept the credentials") as caught:
                 await registered.binding()
@@ -188,7 +188,7 @@ async def test_a_wrong_password() -> None:
 
 async def test_what_the_block_raises_comes_out_as_it_is() -> None:
     auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
-    async with desk(Transport.UDP) as running, open_endpoint() as client:
+    async with desk(Transport.UDP) as running, Endpoint() as client:
         with pytest.raises(KeyError):  # noqa: PT012  # the block is what is tested
             async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
                 await registered.binding()
@@ -198,7 +198,7 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
 
 async def test_a_cancelled_block_takes_its_binding_back() -> None:
     auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
-    async with desk(Transport.UDP) as running, open_endpoint() as client:
+    async with desk(Transport.UDP) as running, Endpoint() as client:
         with trio.CancelScope() as scope:
             async with keep_registered(client, Registration(AOR), auth=auth, hop=running.hop) as registered:
                 await registered.binding()
@@ -269,7 +269,7 @@ class FakeEndpoint:
             raise TransportFailure(FailureReason.UNRESOLVABLE, f"no address for {uri}")
         return self.hops
 
-    async def send(self, order: Order) -> Exchange:
+    async def request(self, order: Order) -> Exchange:
         await trio.lowlevel.checkpoint()
         hop, now = order.target, trio.current_time()
         assert isinstance(hop, Hop)
@@ -426,7 +426,7 @@ async def test_a_connection_that_the_registrar_closes() -> None:
     """Over sockets: that it has ended is told by the endpoint, and to whoever asked for it only."""
     auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
     ended, told = trio.open_memory_channel[Flow](2)
-    async with open_endpoint() as client:
+    async with Endpoint() as client:
         unwatch = client.watch_flows(ended.send_nowait)
         async with (
             desk(Transport.TCP) as running,
@@ -457,7 +457,7 @@ async def test_no_answer_to_the_removal(autojump_clock: trio.testing.MockClock) 
 
     async with keep_registered(fake, Registration(AOR)) as registered:
         await registered.binding()
-        fake.send = never  # type: ignore[method-assign]
+        fake.request = never  # type: ignore[method-assign]
         before = trio.current_time()
     assert trio.current_time() - before == UNREGISTER_TIMEOUT
 

@@ -10,7 +10,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig, open_endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Exchange
@@ -72,7 +72,7 @@ async def ask(client: Endpoint, server: Endpoint, hop: Hop) -> tuple[Exchange, I
 async def test_a_call_in_a_websocket(transport: Transport, hangs_up: str) -> None:
     config = EndpointConfig(transports=TransportConfig(tls=TlsConfig(ca_data=CERTIFICATE)))
     ended: list[EndReason | None] = []
-    async with open_endpoint(serving(transport)) as server, open_endpoint(config) as client:
+    async with Endpoint(serving(transport)) as server, Endpoint(config) as client:
 
         async def answer() -> None:
             call = await server.incoming().receive()
@@ -100,7 +100,7 @@ async def test_the_contact_of_a_callee_in_a_websocket() -> None:
     server has one, whichever of them calls.
     """
     contacts: dict[str, str] = {}
-    async with open_endpoint(serving(WS)) as server, open_endpoint(EndpointConfig(takes_incoming=True)) as client:
+    async with Endpoint(serving(WS)) as server, Endpoint(EndpointConfig(takes_incoming=True)) as client:
 
         async def answer(endpoint: Endpoint, caller: str) -> None:
             call = await endpoint.incoming().receive()
@@ -129,7 +129,7 @@ async def test_the_contact_of_a_callee_in_a_websocket() -> None:
 @pytest.mark.parametrize("transport", [WS, WSS])
 async def test_a_request_in_a_websocket(transport: Transport) -> None:
     config = EndpointConfig(transports=TransportConfig(tls=TlsConfig(ca_data=CERTIFICATE)))
-    async with open_endpoint(serving(transport)) as server, open_endpoint(config) as client:
+    async with Endpoint(serving(transport)) as server, Endpoint(config) as client:
         exchange, incoming = await ask(client, server, at(server, transport))
     assert exchange.response.status == 200
     assert incoming.request.via.transport == transport.value
@@ -141,7 +141,7 @@ async def test_a_request_in_a_websocket(transport: Transport) -> None:
 async def test_sent_by_is_the_address_that_it_leaves_from(transport: Transport, host: str) -> None:
     """A socket bound to no address, on a machine with several: packet, Via and Contact say the same."""
     binds = TransportConfig(bind=((UDP, ANYWHERE),))
-    async with open_endpoint(serving(transport)) as server, open_endpoint(EndpointConfig(transports=binds)) as client:
+    async with Endpoint(serving(transport)) as server, Endpoint(EndpointConfig(transports=binds)) as client:
         hop = replace(at(server, transport), local=SocketAddress(host, 0))
         exchange, incoming = await ask(client, server, hop)
     assert exchange.hop.local is not None
@@ -154,8 +154,8 @@ async def test_sent_by_is_the_address_that_it_leaves_from(transport: Transport, 
 async def test_the_kernel_chooses_where_nobody_else_does() -> None:
     binds = TransportConfig(bind=((UDP, ANYWHERE),))
     async with (
-        open_endpoint(serving(UDP, ANYWHERE)) as server,
-        open_endpoint(EndpointConfig(transports=binds)) as client,
+        Endpoint(serving(UDP, ANYWHERE)) as server,
+        Endpoint(EndpointConfig(transports=binds)) as client,
     ):
         for host in ("127.0.0.1", "127.0.0.2"):
             exchange, incoming = await ask(client, server, at(server, UDP, host))
@@ -167,7 +167,7 @@ async def test_the_kernel_chooses_where_nobody_else_does() -> None:
 
 async def test_rport_is_asked_for_and_filled_in() -> None:
     """RFC 3581 §3 and §4."""
-    async with open_endpoint(serving(UDP)) as server, open_endpoint() as client:
+    async with Endpoint(serving(UDP)) as server, Endpoint() as client:
         exchange, incoming = await ask(client, server, at(server, UDP))
     assert incoming.request.via.wants_rport
     assert exchange.hop.local is not None
@@ -184,7 +184,7 @@ async def test_a_connection_lasts_as_long_as_what_goes_over_it(waits: str, patie
     if waits == "server":
         serves = replace(serves, transports=replace(listening, idle_timeout=1.0))
     asks = EndpointConfig(transports=brief if waits == "client" else TransportConfig())
-    async with open_endpoint(serves) as server, open_endpoint(asks) as client, trio.open_nursery() as nursery:
+    async with Endpoint(serves) as server, Endpoint(asks) as client, trio.open_nursery() as nursery:
         ended = trio.Event()
         client.watch_flows(lambda _: ended.set())
 
@@ -203,7 +203,7 @@ async def test_a_connection_lasts_as_long_as_what_goes_over_it(waits: str, patie
 @pytest.mark.parametrize(("transport", "differs"), [(TLS, "tls_name"), (WS, "path"), (TCP, "local")])
 async def test_a_connection_that_ends_takes_no_request_on_another_one_along(transport: Transport, differs: str) -> None:
     quiet = EndpointConfig(transports=TransportConfig(tls=TlsConfig(verify=False)))
-    async with open_endpoint(serving(transport)) as server, open_endpoint(quiet) as client:
+    async with Endpoint(serving(transport)) as server, Endpoint(quiet) as client:
         address = server.transports.local_address(transport)
         assert address is not None
         named = {
@@ -254,7 +254,7 @@ async def test_a_server_that_closes_after_each_answer() -> None:
                     )
 
     with trio.fail_after(10):
-        async with trio.open_nursery() as nursery, open_endpoint() as client:
+        async with trio.open_nursery() as nursery, Endpoint() as client:
             nursery.start_soon(serve)
             for _ in range(5):
                 account = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
@@ -273,7 +273,7 @@ async def test_a_server_that_closes_after_each_answer() -> None:
 )
 async def test_settings_that_cannot_be_used_are_nobody_elses_fault(tls: TlsConfig) -> None:
     hop = Hop(TLS, SocketAddress("127.0.0.1", 1))
-    async with open_endpoint(EndpointConfig(transports=TransportConfig(tls=tls))) as client:
+    async with Endpoint(EndpointConfig(transports=TransportConfig(tls=tls))) as client:
         with pytest.raises(LocalError):
             await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
         async with client.call(invite(client, hop)) as call:
