@@ -115,6 +115,11 @@ class Destination:
         return (self.params.get("maddr") or self.host).strip("[]")
 
     @property
+    def hosts(self) -> tuple[str, str]:
+        """Whom credentials for it are for: the host that it names, and the one that requests for it go to."""
+        return self.host, self.server
+
+    @property
     def is_numeric(self) -> bool:
         """Whether the server is an IP address, so that DNS has nothing to say."""
         return is_numeric(self.server)

@@ -117,7 +117,12 @@ class OutgoingRequest:
         whoever chose the hop looked up what the request names.
         """
         target = self.order.target
-        return target.tls_name or "" if isinstance(target, Hop) else target_of(target).host
+        if not isinstance(target, Hop):
+            return target_of(target).host
+        if target.tls_name:
+            return target.tls_name
+        # Inside a dialog its URI and Routes are what the peer wrote, who may name whom it likes.
+        return without_zone(target.remote.host) if self.request.to_tag is not None else ""
 
     def sent(self, request: Request, key: ClientKey, *, reused: bool) -> None:
         """It went out so, in this client transaction, maybe over a connection that was open before. Credentials count

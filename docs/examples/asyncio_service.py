@@ -105,11 +105,14 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
 
     async def guest() -> None:
         async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
-            opened.set_result(Sip(endpoint, nursery))
-            await opened.result().run()
+            if not opened.cancelled():  # nobody may be waiting any more
+                opened.set_result(Sip(endpoint, nursery))
+                await opened.result().run()
 
     def done(result: "outcome.Outcome[None]") -> None:
         error = result.error if isinstance(result, outcome.Error) else None
+        if opened.cancelled():
+            return
         if opened.done():
             opened.result().ended(error)
         elif error is not None:

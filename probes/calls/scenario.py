@@ -196,7 +196,7 @@ def _account(
     found = credentials_of(part, read, number, password_of)
     if found is None:
         return None
-    return Account(found.user, found.password, hosts=[destination.host], realm=found.realm or None)
+    return Account(found.user, found.password, hosts=destination.hosts, realm=found.realm or None)
 
 
 def credentials_of(part: Part, read: Mapping[str, object], number: int, password_of: PasswordOf) -> Credentials | None:

@@ -137,7 +137,7 @@ def read_account(destination: "Destination", user: str, realm: str, password_fil
         if lonely:
             stop(ExitCode.USAGE, f"{lonely} goes with --user, which is not given")
         return None
-    return Account(user, read_password(user, password_file), hosts=[destination.host], realm=realm or None)
+    return Account(user, read_password(user, password_file), hosts=destination.hosts, realm=realm or None)
 
 
 def read_address(option: str, text: str) -> "Address | None":

@@ -166,8 +166,8 @@ def shown(text: str) -> str:
 
 
 def _bare(host: str) -> str:
-    """A host as it is compared: without brackets, final dot or case, an IPv6 address in its shortest form."""
-    name = host.strip("[]").rstrip(".").lower()
+    """A host as it is compared: without brackets, zone, final dot or case, an IPv6 address in its shortest form."""
+    name = host.strip("[]").partition("%")[0].rstrip(".").lower()
     try:
         return ipaddress.ip_address(name).compressed
     except ValueError:

@@ -341,7 +341,11 @@ class Transports:
         if connection is not None:
             self._by_target[key] = connection
             self._by_target.setdefault(self._key(connection.hop), connection)  # for whoever wants what was chosen
-            await self._work(connection)
+            try:
+                await self._work(connection)
+            finally:
+                if self._by_target.get(key) is connection:  # a wildcard, which is no connection's own address
+                    del self._by_target[key]
 
     async def _connect(self, hop: Hop) -> tcp.Connection:
         """Connect, and once more in full where a peer fails a handshake that would have resumed a session."""

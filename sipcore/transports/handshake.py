@@ -79,6 +79,8 @@ class Handshakes:
         """Raise LocalError when the configuration is not one that the transport can be served with."""
         if transport.secure:
             self._tls().check_server()
+        if transport.websocket:
+            import sipcore.transports.ws_upgrade  # noqa: F401  # now: a peer's connection may take the last descriptor
 
     def client(self, hop: Hop) -> Layers:
         """The layers of a connection to `hop`. Raises LocalError for a configuration or a hop that cannot be used."""

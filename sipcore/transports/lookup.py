@@ -134,7 +134,10 @@ class Lookup:
     async def _ask_dns(self, question: Question) -> Result:
         # dnspython pauses after each round, the last one too: it would take up to two seconds more than it may.
         with trio.move_on_after(self._config.lifetime):
-            return await self._resolve(question)
+            try:
+                return await self._resolve(question)
+            except OSError as error:  # with no descriptor left, not even dnspython can be loaded
+                return LookupFailure(question, LookupFault.NOT_ASKED, error.strerror or str(error))
         return self._timed_out(question)
 
     async def _resolve(self, question: Question) -> Result:
@@ -154,7 +157,10 @@ class Lookup:
             return LookupFailure(question, LookupFault.NODATA)
         except dns.resolver.NoNameservers as error:
             return _no_nameservers(question, error)
-        except dns.resolver.NoResolverConfiguration:
+        except dns.resolver.NoResolverConfiguration as error:
+            unread = error.__context__  # why /etc/resolv.conf could not be read
+            if isinstance(unread, OSError) and unread.errno in EXHAUSTED:
+                return LookupFailure(question, LookupFault.NOT_ASKED, unread.strerror or str(unread))
             return LookupFailure(question, LookupFault.UNREACHABLE, "no name server is configured")
         except dns.exception.Timeout:
             return self._timed_out(question)

@@ -235,6 +235,35 @@ def test_an_endpoint_that_breaks_says_why_to_everybody() -> None:
     assert complaints == []
 
 
+async def leave_while_opening(steps: int) -> list[str]:
+    """Cancel whoever opens an endpoint after so many turns of the loop; gives what asyncio complains of then."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(str(context)))
+
+    async def use() -> None:
+        async with on_asyncio.open_sip():
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(use())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(10):
+        while True:  # the first one is closed a moment later, and trio runs once at a time in a thread
+            try:
+                async with on_asyncio.open_sip():
+                    return complaints
+            except RuntimeError:
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_whoever_opens_an_endpoint_may_be_cancelled(steps: int) -> None:
+    assert asyncio.run(leave_while_opening(steps)) == []
+
+
 async def bind_the_impossible() -> None:
     bind = ((Transport.UDP, SocketAddress("192.0.2.1", 5060)),)
     async with on_asyncio.open_sip(EndpointConfig(transports=TransportConfig(bind=bind))):

@@ -1,5 +1,6 @@
 """Requests that are challenged on their way: what goes out again, where to, and what a call makes of it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -64,6 +65,36 @@ def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) 
     assert (invite.cseq.number, ack.cseq.number, bye.cseq.number) == (2, 2, 3)
     assert ack.headers.get_all("Authorization") == invite.headers.get_all("Authorization")
     assert counts([invite, ack, bye]) == [["00000001"], ["00000001"], ["00000002"]]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        b"Contact: <sip:bob@trusted.example:0>",  # which cannot be located, so that the dialog's flow is gone along
+        b"Record-Route: <sip:192.0.2.2>\r\nContact: <sip:bob@trusted.example>",  # a strict router (RFC 3261 §16.12.1.2)
+    ],
+)
+def test_whom_a_callee_names_in_the_dialog_is_not_whom_the_password_is_for(named: bytes) -> None:
+    """RFC 3261 §22.3: in a dialog the URI and the Routes are what the peer wrote."""
+
+    def lie(data: bytes) -> bytes:
+        if data.startswith(b"SIP/2.0 200") and b" BYE\r\n" in data:
+            (name, value), *_ = CHALLENGE
+            return data.replace(b"200 OK\r\n", f"401 Unauthorized\r\n{name}: {value}\r\n".encode(), 1)
+        return re.sub(rb"Contact: <sip:[^>]*>", named, data) if data.startswith(b"SIP/2.0 200") else data
+
+    wire = Wire(alter=lie)
+    order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(UDP, BOB), "alice", session("trusted.example"))
+    number = wire.alice.stack.call(order, wire.now)
+    wire.run(0.1)
+    received = wire.bob.told(CallReceived)[-1]
+    assert isinstance(received, CallReceived)
+    wire.accept(received.call)
+    wire.run(0.1)
+    wire.alice.stack.hang_up(number, wire.now)
+    wire.run(10)
+    assert sent(wire, "BYE")
+    assert not any(bye[AUTHORIZATION] for bye in sent(wire, "BYE"))
 
 
 def test_credentials_that_make_it_too_large_are_counted_once() -> None:

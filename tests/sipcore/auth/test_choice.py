@@ -104,6 +104,8 @@ def test_which_of_several(offered: list[Algorithm], preference: Preference, expe
         (["sip.example.com", "192.0.2.1"], "192.0.2.1", True),
         (["[2001:db8:0::1]"], "2001:DB8::1", True),
         (["2001:db8::1"], "[2001:0db8::1]", True),
+        (["fe80::1%eth0"], "fe80::1%2", True),
+        (["fe80::1%eth0"], "fe80::1", True),
         (["sip.example.com"], "", False),
     ],
 )

@@ -51,6 +51,35 @@ async def test_a_request_is_answered_over_the_flow_it_came_on(recorder: Recorder
         await recorder.message(2)
 
 
+async def test_nothing_is_kept_of_a_connection_that_is_closed(recorder: Recorder, server: Recorder) -> None:
+    """However its local address was given; a wildcard is no connection's own."""
+    async with (
+        open_transports(TransportConfig(bind=((TCP, LOOPBACK),)), server) as serving,
+        open_transports(TransportConfig(), recorder) as client,
+    ):
+        for local in (None, LOOPBACK, ANY):
+            client.close(await client.prepare(Hop(TCP, bound(serving, TCP), local)))
+        with trio.fail_after(5):
+            while client._by_target:  # noqa: ASYNC110  # until the connections' own tasks have ended
+                await trio.sleep(0.01)
+
+
+async def test_what_serves_websockets_is_loaded_before_a_peer_comes() -> None:
+    """Whose connection may take the last descriptor that there is, without which nothing can be loaded."""
+    script = (
+        "import sys, trio\n"
+        "from sipcore.endpoint.endpoint import Endpoint, EndpointConfig\n"
+        "from sipcore.resolve.target import SocketAddress, Transport\n"
+        "from sipcore.transports.base import TransportConfig\n"
+        "async def main():\n"
+        "    bind = ((Transport.WS, SocketAddress('127.0.0.1', 0)),)\n"
+        "    async with Endpoint(EndpointConfig(TransportConfig(bind=bind))):\n"
+        "        return 'sipcore.transports.ws_upgrade' in sys.modules\n"
+        "sys.exit(not trio.run(main))\n"
+    )
+    assert (await trio.run_process([sys.executable, "-c", script])).returncode == 0
+
+
 async def test_addresses_are_bound_and_told(recorder: Recorder) -> None:
     config = TransportConfig(bind=((UDP, LOOPBACK), (TCP, LOOPBACK)))
     async with open_transports(config, recorder) as transports:

@@ -385,6 +385,26 @@ async def test_a_machine_that_cannot_ask_has_no_answer(
     assert await looking(server).ask(question) == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
 
 
+async def test_nor_has_one_that_cannot_load_what_asks(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Question) -> None:
+        raise OSError(errno.EMFILE, "as told")
+
+    looked = looking(server)
+    monkeypatch.setattr(looked, "_resolve", refuse)
+    question = Question(SRV, "_sip._udp.sip.test")
+    assert await looked.ask(question) == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
+
+
+async def test_nor_has_one_that_cannot_read_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "as told")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    question = Question(SRV, "_sip._udp.sip.test")
+    result = await Lookup(LookupConfig(hosts_file="")).ask(question)
+    assert result == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
+
+
 def test_what_is_not_asked_for_is_passed_over() -> None:
     rrset = dns.rrset.from_text("a.test.", 60, "IN", "TXT", "text")
     assert lookup._record(rrset[0]) is None
