@@ -47,6 +47,8 @@ class Loop:
         self._subscribers: list[Callable[[TraceRecord], None]] = []
         self._flow_watchers: list[Callable[[Flow], None]] = []
         self._clock = trio.current_time
+        self._lookups: dict[int, set[trio.CancelScope]] = {}
+        """What is being looked up, by the ticket of the request that it is for."""
         self._wake = trio.Event()
         self._due: float | None = None
         self._pumping = False
@@ -218,9 +220,22 @@ class Loop:
         self.pump()
 
     async def _look_up(self, ticket: int, question: Question) -> None:
-        result = await self.ask(question)
-        self.stack.resolved(ticket, result, self._clock())
-        self.pump()
+        under_way = self._lookups.setdefault(ticket, set())
+        with trio.CancelScope() as scope:
+            under_way.add(scope)
+            try:
+                result = await self.ask(question)
+            finally:
+                under_way.discard(scope)
+                if not under_way:
+                    self._lookups.pop(ticket, None)
+            self.stack.resolved(ticket, result, self._clock())
+            self.pump()
+
+    def give_up_lookups(self, ticket: int) -> None:
+        """Nobody wants to know any more where a request would go: others may be waiting to ask."""
+        for scope in self._lookups.get(ticket, ()):
+            scope.cancel()
 
     async def ask(self, question: Question) -> Result:
         """Look something up."""

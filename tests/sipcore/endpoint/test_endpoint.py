@@ -16,11 +16,14 @@ from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallProgress
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
+from sipcore.resolve.plan import LookupFailure, LookupFault, Question
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.stack import StackConfig
 from sipcore.trace import Direction, MessageTrace, TraceRecord
+from sipcore.transports import lookup
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
+from sipcore.transports.lookup import Lookup, LookupConfig
 
 LOOPBACK = SocketAddress("127.0.0.1", 0)
 TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
@@ -379,3 +382,22 @@ async def _call_with(subscriber: Callable[[TraceRecord], None], hop: Hop) -> Non
         async for _ in call:
             client.subscribe(subscriber)
             await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
+
+
+async def test_a_request_that_is_given_up_leaves_its_turn_to_ask_dns(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def answer(_: Lookup, question: Question) -> LookupFailure:
+        if question.name.endswith("silent.test"):
+            await trio.sleep(60)
+        return LookupFailure(question, LookupFault.NXDOMAIN)
+
+    monkeypatch.setattr(lookup, "MAX_QUESTIONS", 2)
+    monkeypatch.setattr(Lookup, "_resolve", answer)
+    async with Endpoint(EndpointConfig(lookup=LookupConfig(hosts_file="", lifetime=100))) as endpoint:
+        with trio.move_on_after(1):
+            await endpoint.options(parse_uri("sip:silent.test"))
+        with pytest.raises(TransportFailure, match="quick"):
+            await endpoint.options(parse_uri("sip:quick.test"))
+        assert trio.current_time() == pytest.approx(1, abs=0.1)
+        assert not endpoint.loop._lookups
