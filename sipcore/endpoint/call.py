@@ -111,6 +111,8 @@ class _Events:
             self._unread.append(event)
             self._readers.unpark()
         if isinstance(event, _LAST):
+            if self._change is not None:
+                self._change.close(self.number, self._closed_by)
             self._over.set()
             self._readers.unpark_all()
 
@@ -333,6 +335,11 @@ class _Change:
         if isinstance(event, CallUnchanged) or event.local:
             self._outcome = event
             self._done.set()
+
+    def close(self, number: int, failure: TransportFailure | None) -> None:
+        """The call of this number is over, because of `failure` if there was one: nothing more is told of it."""
+        if self._outcome is None:
+            self.take(CallUnchanged(number, None, failure))
 
     async def wait(self) -> Request | Response:
         await self._done.wait()

@@ -34,6 +34,7 @@ from sipcore.transports.lookup import LookupConfig
 LOOPBACK = SocketAddress("127.0.0.1", 0)
 OFFER = bytes(audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMU]))
 BOB = SipUri("127.0.0.1", "bob")
+CAROL = SipUri("127.0.0.1", "carol")
 NAME = SipUri("sip.example.com")
 AOR = Address(SipUri("127.0.0.1", "alice"))
 CLOSED = "the endpoint was closed"
@@ -48,7 +49,10 @@ def clock() -> MockClock:
 
 @dataclass(slots=True)
 class World:
-    """An endpoint, and peers that are no help: one keeps silent, one answers INVITE (and REFER) and nothing else."""
+    """An endpoint, and peers that are no help: one keeps silent, one answers INVITE (and REFER) and nothing else.
+
+    To an INVITE for `CAROL`, who never picks up, the curt one says 180.
+    """
 
     endpoint: Endpoint
     silent: SocketAddress
@@ -59,9 +63,9 @@ class World:
     def hop(self, transport: Transport = Transport.UDP) -> Hop:
         return Hop(transport, self.silent if transport is Transport.UDP else self.listener, tls_name="127.0.0.1")
 
-    def invite(self, to: SocketAddress) -> Order:
+    def invite(self, to: SocketAddress, whom: SipUri = BOB) -> Order:
         return Order(
-            self.endpoint.new_request(INVITE, BOB, body=OFFER, content_type=SDP), Hop(Transport.UDP, to), "alice"
+            self.endpoint.new_request(INVITE, whom, body=OFFER, content_type=SDP), Hop(Transport.UDP, to), "alice"
         )
 
     @property
@@ -83,7 +87,9 @@ async def answer_curtly(sock: trio.socket.SocketType) -> None:
         message = parse_message(data)
         if not isinstance(message, Request):
             continue
-        if message.method == INVITE and message.to_tag is None:
+        if message.method == INVITE and message.uri == CAROL:
+            answer = build_response(message, 180, tag="curt", fields=[contact, ("Allow", "UPDATE")])
+        elif message.method == INVITE and message.to_tag is None:
             answer = build_response(message, 200, tag="curt", fields=[contact], body=OFFER, content_type=SDP)
         elif message.method == REFER:
             answer = build_response(message, 202, fields=[contact])
@@ -172,6 +178,12 @@ def up(then: Callable[[Call], Awaitable[object]]) -> Callable[[World], Awaitable
     return run
 
 
+async def changed_while_it_rings(world: World) -> None:
+    async with world.endpoint.call(world.invite(world.curt, CAROL)) as call:
+        await anext(call)
+        await call.change()
+
+
 async def bound(world: World) -> None:
     async with world.endpoint.register(world.registration) as registering:
         await registering.binding()
@@ -199,6 +211,7 @@ FAILS: dict[str, tuple[Callable[[World], Awaitable[None]], type[Exception]]] = {
     "the events of a call": (events, TransportFailure),
     "over": (over, CallFailure),
     "hang_up": (hung_up, CallFailure),
+    "change while it rings": (changed_while_it_rings, CallFailure),
     "a request inside a call": (up(lambda call: call.request("INFO")), TransportFailure),
     "a transfer": (up(lambda call: call.transfer(BOB)), CallFailure),
     "a notification": (up(lambda call: call.request("NOTIFY", fields=[("Event", "refer")])), TransportFailure),
