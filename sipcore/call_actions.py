@@ -205,6 +205,8 @@ class CallActions:
     def _end(self, call: Call, now: float) -> None:
         """The end of a call was told: what still goes on in it comes to an end as well."""
         call.over = True
+        if call.machine.referrals is not None:
+            call.machine.referrals.call_over(now)
         self._cancel_changes(call, now)
         for ticket in call.tickets:
             if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):

@@ -22,7 +22,8 @@ SIPFRAG = "message/sipfrag"
 ACTIVE_SECONDS = 60
 """How long the subscription of a REFER lasts unless the matter is over before (RFC 3515 §2.4.4 leaves it open)."""
 MAX_ACTIVE_SECONDS = 600
-"""How long after the REFER it lasts at most once its call is over, whatever the peer says."""
+"""How long after the REFER it lasts at most once its call is over, whatever the peer says; or after the end of the
+call, where its time had run out by then."""
 MAX_REFERRALS = 16
 """REFERs in one call, of each side, about which something may still be told. One more, and the oldest is forgotten."""
 _UNKNOWN = 481
@@ -34,7 +35,7 @@ class _Referral:
 
     `number` is the CSeq number of the REFER, by which NOTIFYs name it. `until` is the time in seconds at which it ends
     if its call is over by then; NOTIFYs put it off, up to `latest`. As long as the call lasts, so does this: many peers
-    tell of a short time, and then ring for a longer one.
+    tell of a short time, and then ring for a longer one. What has run out meanwhile begins anew at the call's end.
     """
 
     number: int
@@ -180,6 +181,14 @@ class Referrals:
     def next_timeout(self) -> float:
         """When `lapse` is due; NEVER while nothing is to be told."""
         return min((each.until for each in (*self._sent.values(), *self._received.values())), default=NEVER)
+
+    def call_over(self, now: float) -> None:
+        """The call has ended. What went on only because the call did lasts for a while from now: nobody knew before
+        when its time would run.
+        """
+        for each in (*self._sent.values(), *self._received.values()):
+            if each.until <= now:
+                each.until, each.latest = now + ACTIVE_SECONDS, now + MAX_ACTIVE_SECONDS
 
     def lapse(self, now: float) -> list[Effect]:
         """Forget what is past its time."""

@@ -250,6 +250,38 @@ def test_while_the_call_lasts_so_does_the_subscription() -> None:
     assert told(wire) == [(ticket, 200)]
 
 
+@pytest.mark.parametrize("lasts", [ACTIVE_SECONDS + 1, 2 * MAX_ACTIVE_SECONDS])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_what_has_run_out_while_the_call_lasted_begins_anew_at_its_end(who: str, lasts: float) -> None:
+    """A transferee that has rung for long hangs up once it is answered, and tells of that afterwards."""
+    wire, call, at_bob = ready()
+    ticket = refer(wire, call)
+    tell(wire, at_bob, 180)
+    wire.run(lasts)
+    side, number = (wire.alice, call) if who == "alice" else (wire.bob, at_bob)
+    side.stack.hang_up(number, wire.now)
+    wire.run(ACTIVE_SECONDS - 1)
+    tell(wire, at_bob, 180)  # from which on it lasts as any other
+    wire.run(ACTIVE_SECONDS - 1)
+    tell(wire, at_bob, 200)
+    assert told(wire) == [(ticket, 180), (ticket, 180), (ticket, 200)]
+    wire.run(WINDOW)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_what_has_run_out_while_the_call_lasted_is_not_waited_for_for_good() -> None:
+    wire, call, _ = ready()
+    ticket = refer(wire, call)
+    wire.run(ACTIVE_SECONDS + 1)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(ACTIVE_SECONDS - 1)
+    assert not wire.alice.told(ReferLapsed)
+    wire.run(1.1)
+    assert [event.refer for event in wire.alice.told(ReferLapsed)] == [ticket]
+    wire.run(WINDOW)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
 def test_of_many_refers_the_oldest_is_forgotten() -> None:
     wire, call, at_bob = ready()
     tickets = [refer(wire, call) for _ in range(MAX_REFERRALS + 1)]
