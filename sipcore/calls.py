@@ -134,12 +134,16 @@ class Calls:
             self._book.give_up(call, ticket)
         return True
 
-    def notification(self, number: int, status: int, refer: int | None) -> tuple[Fields, bytes]:
-        """The header fields and the body of the NOTIFY about a REFER that came in a call. Raises LocalError.
+    def notification(
+        self, number: int, status: int, refer: int | None, remote_tag: str | None
+    ) -> tuple[Fields, bytes, str]:
+        """The header fields and the body of the NOTIFY about a REFER that came in a call, and the remote tag of its
+        dialog. Raises LocalError.
 
-        `refer` is the number of the REFER, None stands for the oldest.
+        `refer` is the number of the REFER, None stands for the oldest; `remote_tag` tells in which dialog it came.
         """
-        return notification(status, self._call(number, NOTIFY).machine.referring().event_of(refer))
+        event, tag = self._call(number, NOTIFY).machine.referring().event_of(refer, remote_tag)
+        return *notification(status, event), tag
 
     def answer_refer(self, response: Response) -> Response:
         """The owner's answer to a REFER; one that agrees gets a Contact unless it has one (RFC 3515 §2.2)."""
@@ -172,6 +176,8 @@ class Calls:
         if placed is None:
             return self._receive_within(ticket, response, flow, stamp, now)
         effects = placed.receive(response, flow, now)
+        if placed.machine.referrals is not None and not response.is_provisional:
+            effects += placed.machine.referrals.keep(placed.machine.knows)
         usage = placed.machine.usage_of(response.to_tag)
         if usage is not None:
             self._book.know(placed, usage.dialog.id)

@@ -204,14 +204,18 @@ class Stack:
         self._settle(now)
         return ticket
 
-    def notify_refer(self, call: int, status: int, now: float, *, refer: int | None = None) -> int:
+    def notify_refer(
+        self, call: int, status: int, now: float, *, refer: int | None = None, remote_tag: str | None = None
+    ) -> int:
         """Tell, by a NOTIFY, how the request fares that the peer's REFER in a call asked for; gives its ticket.
 
         A final status is the last. `refer` is the CSeq number of the REFER, None the oldest that is still to be told
-        of. After the call's end that goes on for as long as the last NOTIFY said. Raises LocalError.
+        of, in the dialog with `remote_tag` if there is one. After the call's end that goes on for as long as the last
+        NOTIFY said. Raises LocalError.
         """
-        fields, body = self._calls.notification(call, status, refer)
-        return self.request_within(call, NOTIFY, now, fields=fields, body=body, content_type=f"{SIPFRAG};version=2.0")
+        fields, body, tag = self._calls.notification(call, status, refer, remote_tag)
+        fragment = f"{SIPFRAG};version=2.0"
+        return self.request_within(call, NOTIFY, now, fields=fields, body=body, content_type=fragment, remote_tag=tag)
 
     def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
         """End a call in the way its state asks for; one that is over is left alone.

@@ -1,7 +1,8 @@
 """What a REFER sets going: the notifications about the request that it asks for. RFC 3515 §2.4, RFC 4488.
 
-`Referrals` are the subscriptions that the REFERs of one call make, at either side. They share the call's dialog and
-outlive its INVITE usage (RFC 5057 §4): whoever transfers a call may hang up at once, and hears how it went after that.
+`Referrals` are the subscriptions that the REFERs of one call make, at either side. They share the call's dialog, or one
+of its early ones, each of which numbers its REFERs by itself, and outlive its INVITE usage (RFC 5057 §4): whoever
+transfers a call may hang up at once, and hears how it went after that.
 """
 
 from collections.abc import Callable
@@ -28,24 +29,34 @@ MAX_REFERRALS = 16
 """REFERs in one call, of each side, about which something may still be told. One more, and the oldest is forgotten."""
 _UNKNOWN = 481
 
+_Key = tuple[str, int]
+"""The remote tag of the dialog in which a REFER came, and its CSeq number."""
+
 
 @dataclass(slots=True)
 class _Referral:
     """The subscription that one REFER makes.
 
-    `number` is the CSeq number of the REFER, by which NOTIFYs name it. `until` is the time in seconds at which it ends
-    if its call is over by then; NOTIFYs put it off, up to `latest`. As long as the call lasts, so does this: many peers
-    tell of a short time, and then ring for a longer one. What has run out meanwhile begins anew at the call's end.
+    `remote_tag` tells in which dialog, and `number` is the CSeq number of the REFER there, by which NOTIFYs name it.
+    `until` is the time in seconds at which it ends if its call is over by then; NOTIFYs put it off, up to `latest`. As
+    long as the call lasts, so does this: many peers tell of a short time, and then ring for a longer one. What has run
+    out meanwhile begins anew at the call's end.
     """
 
+    remote_tag: str
     number: int
     latest: float
     until: float
 
     @classmethod
-    def of(cls, refer: Request, now: float) -> "_Referral":
+    def of(cls, remote_tag: str | None, refer: Request, now: float) -> "_Referral":
         """What a REFER makes."""
-        return cls(refer.cseq.number, now + MAX_ACTIVE_SECONDS, now + ACTIVE_SECONDS)
+        return cls(remote_tag or "", refer.cseq.number, now + MAX_ACTIVE_SECONDS, now + ACTIVE_SECONDS)
+
+    @property
+    def key(self) -> "_Key":
+        """Which of those that came it is."""
+        return self.remote_tag, self.number
 
     def prolong(self, notify: Request, now: float) -> None:
         """Last as long as a NOTIFY says."""
@@ -62,10 +73,10 @@ class Referrals:
     def __init__(self) -> None:
         """Begin without any REFER."""
         self._sent: dict[int, _Referral] = {}
-        self._received: dict[int, _Referral] = {}
-        """By the CSeq number of the REFER."""
-        self._first: int | None = None
-        """The number of the first REFER that came: NOTIFYs about it need not name it (RFC 3515 §2.4.6)."""
+        self._received: dict[_Key, _Referral] = {}
+        self._first: dict[str, int] = {}
+        """The number of the first REFER that came in a dialog, by the remote tag of that: NOTIFYs about it need not
+        name it (RFC 3515 §2.4.6)."""
 
     def __bool__(self) -> bool:
         return bool(self._sent or self._received)
@@ -74,7 +85,7 @@ class Referrals:
 
     def send(self, ticket: int, refer: Request, now: float) -> list[Effect]:
         """A REFER goes out, which has this ticket."""
-        self._sent[ticket] = _Referral.of(refer, now)
+        self._sent[ticket] = _Referral.of(refer.to_tag, refer, now)
         if len(self._sent) <= MAX_REFERRALS:
             return []
         oldest = next(iter(self._sent))
@@ -91,12 +102,15 @@ class Referrals:
             referral.number = number_of(ticket) or referral.number
 
     def find(self, notify: Request) -> int | None:
-        """The ticket of the REFER that a NOTIFY tells of: the first one, where it names none. Raises ParseError."""
-        event = refer_event(notify)
+        """The ticket of the REFER that a NOTIFY tells of: the first one in its dialog, where it names none.
+
+        Raises ParseError.
+        """
+        event, remote_tag = refer_event(notify), notify.from_tag or ""
         if event is None:
             return None
-        named = (ticket for ticket, each in self._sent.items() if event.id in (None, str(each.number)))
-        return next(named, None)
+        inside = ((ticket, each.number) for ticket, each in self._sent.items() if each.remote_tag == remote_tag)
+        return next((ticket for ticket, number in inside if event.id in (None, str(number))), None)
 
     def hear(self, notify: Request, now: float) -> int | None:
         """A NOTIFY came; gives the ticket of its REFER, None where nothing is known of that. Raises ParseError."""
@@ -111,51 +125,71 @@ class Referrals:
 
     def receive(self, refer: Request, now: float) -> None:
         """A REFER came, and is for the owner to answer."""
-        number = refer.cseq.number
-        self._first = number if self._first is None else self._first
-        self._received[number] = _Referral.of(refer, now)
+        referral = _Referral.of(refer.from_tag, refer, now)
+        self._first.setdefault(*referral.key)
+        self._received[referral.key] = referral
         if len(self._received) > MAX_REFERRALS:
             del self._received[next(iter(self._received))]
 
     def answer(self, response: Response) -> None:
         """A REFER that came is answered from here."""
         if response.status >= 200 and not subscribes(response):
-            self._received.pop(response.cseq.number, None)
+            self._received.pop((response.from_tag or "", response.cseq.number), None)
 
     @property
     def may_tell(self) -> bool:
         """Whether a REFER came of which something may be told."""
         return bool(self._received)
 
-    def event_of(self, refer: int | None) -> str:
-        """The Event of a NOTIFY about the REFER of this number, or about the oldest. Raises LocalError."""
-        number = next(iter(self._received), None) if refer is None else refer
-        if number not in self._received:
+    def event_of(self, refer: int | None, remote_tag: str | None) -> tuple[str, str]:
+        """The Event of a NOTIFY about the REFER of this number, or about the oldest, and the remote tag of its dialog.
+
+        No `remote_tag` stands for any dialog. Raises LocalError, also where REFERs of several dialogs have this number.
+        """
+        meant = [
+            each
+            for each in self._received.values()
+            if refer in (None, each.number) and remote_tag in (None, each.remote_tag)
+        ]
+        if not meant:
             which = "no REFER of the peer" if refer is None else f"no REFER with CSeq {refer}"
             raise LocalError(
                 f"{which} is to be told of: it was refused, or told of to the end, or is too old",
                 section="RFC 3515 §2.4.4",
             )
-        return REFER_EVENT if number == self._first else f"{REFER_EVENT};id={number}"
+        if refer is not None and len(meant) > 1:
+            tags = ", ".join(repr(each.remote_tag) for each in meant)
+            text = f"several callees have sent a REFER with CSeq {refer}; say whose is meant by remote_tag: {tags}"
+            raise LocalError(text, section="RFC 3261 §12.1.2")
+        tag, number = meant[0].key
+        return REFER_EVENT if number == self._first[tag] else f"{REFER_EVENT};id={number}", tag
 
     def tell(self, notify: Request, now: float) -> None:
         """A NOTIFY goes out."""
-        number = self._told_of(notify)
-        if number is not None:
-            self._received[number].prolong(notify, now)
+        referral = self._told_of(notify)
+        if referral is not None:
+            referral.prolong(notify, now)
             if is_last(notify):
-                del self._received[number]
+                del self._received[referral.key]
 
-    def _told_of(self, notify: Request) -> int | None:
-        """The number of the REFER that came which a NOTIFY from here tells of; None where its owner names none."""
+    def _told_of(self, notify: Request) -> _Referral | None:
+        """The REFER that came which a NOTIFY from here tells of; None where its owner names none."""
         try:
             event = refer_event(notify)
         except ParseError:
             event = None
         if event is None:
             return None
-        named = (number for number in self._received if (event.id or str(self._first)) == str(number))
-        return next(named, None)
+        tag = notify.to_tag or ""
+        named = event.id or str(self._first.get(tag))
+        inside = (each for each in self._received.values() if each.remote_tag == tag)
+        return next((each for each in inside if str(each.number) == named), None)
+
+    def _untold(self, notify: Request) -> None:
+        """The peer does not want to hear of the REFER that this NOTIFY from here tells of."""
+        referral = self._told_of(notify)
+        if referral is not None:
+            del self._received[referral.key]
 
     # What becomes of REFER and NOTIFY
 
@@ -167,14 +201,25 @@ class Referrals:
             elif ticket in self._sent:
                 self._sent[ticket].number = sent.cseq.number
         elif response.status == _UNKNOWN:
-            self._received.pop(self._told_of(sent) or 0, None)
+            self._untold(sent)
 
     def failed(self, ticket: int, sent: Request, failure: TransportFailure) -> None:
         """A REFER or NOTIFY got none. Silence ends a subscription (RFC 6665 §4.2.2)."""
         if sent.method == REFER:
             self._sent.pop(ticket, None)
         elif failure.reason is FailureReason.TIMED_OUT:
-            self._received.pop(self._told_of(sent) or 0, None)
+            self._untold(sent)
+
+    def keep(self, knows: Callable[[str], bool]) -> list[Effect]:
+        """Forget those of dialogs that are gone, by whether the call `knows` their remote tags: nobody can tell of them
+        any more, since another callee has picked up, or the call goes elsewhere.
+        """
+        self._received = {key: each for key, each in self._received.items() if knows(each.remote_tag)}
+        self._first = {tag: number for tag, number in self._first.items() if knows(tag)}
+        lost = [ticket for ticket, each in self._sent.items() if not knows(each.remote_tag)]
+        for ticket in lost:
+            del self._sent[ticket]
+        return [Lapsed(ticket) for ticket in lost]
 
     # Time, once the call is over
 
@@ -195,7 +240,7 @@ class Referrals:
         lapsed = [ticket for ticket, each in self._sent.items() if each.until <= now]
         for ticket in lapsed:
             del self._sent[ticket]
-        self._received = {number: each for number, each in self._received.items() if each.until > now}
+        self._received = {key: each for key, each in self._received.items() if each.until > now}
         return [Lapsed(ticket) for ticket in lapsed]
 
 

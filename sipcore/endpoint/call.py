@@ -312,8 +312,9 @@ class _Events:
         this call, too, for a minute since the last time. Raises TransportFailure and LocalError.
         """
         number = None if refer is None else refer.request.cseq.number
+        remote_tag = None if refer is None else refer.request.from_tag or ""
         return await self._driver.exchange(
-            lambda stack, now: stack.notify_refer(self.number, status, now, refer=number)
+            lambda stack, now: stack.notify_refer(self.number, status, now, refer=number, remote_tag=remote_tag)
         )
 
     def _replacing(self, other: "_Events") -> Address:

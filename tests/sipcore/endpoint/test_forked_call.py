@@ -1,0 +1,103 @@
+"""A call that several callees ring for, as an object: what comes of each belongs to each (RFC 3261 §12.1.2)."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from sipcore.endpoint.call import Call
+from sipcore.events import CallProgress, CallRequested
+from sipcore.message.build import Identity
+from sipcore.message.build import request as build_request
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request, Response
+from sipcore.message.method import INVITE
+from sipcore.message.parser import parse_message
+from sipcore.message.uri import parse_uri
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from tests.sipcore.endpoint.test_call import endpoint, invite
+
+TAGS = ("b", "c")
+
+
+class Callees:
+    """At one address, two who ring. Both are as talkative as the test makes them."""
+
+    def __init__(self, sock: trio.socket.SocketType) -> None:
+        self._sock = sock
+        self._own = SocketAddress(*sock.getsockname())
+        self._caller: tuple[str, int] | None = None
+        self._invite: Request | None = None
+        self.came: list[Request] = []
+        """The requests inside a dialog."""
+        self.answers: Callable[[Request], int] = lambda _: 200
+        """With what they are answered; 0 for nothing."""
+
+    async def run(self) -> None:
+        while True:
+            data, self._caller = await self._sock.recvfrom(65536)
+            message = parse_message(data)
+            if isinstance(message, Request) and message.method == INVITE:
+                self._invite = message
+                for tag in TAGS:
+                    await self.respond(message, 180, tag, ("Allow", "UPDATE"))
+            elif isinstance(message, Request) and message.to_tag:
+                self.came.append(message)
+                if status := self.answers(message):
+                    await self.respond(message, status)
+
+    async def respond(self, request: Request, status: int, tag: str = "", *fields: tuple[str, object]) -> None:
+        told = [("Contact", f"<sip:{self._own}>"), *fields]
+        await self._send(build_response(request, status, tag=tag, fields=told))
+
+    async def refer(self, tag: str, number: int) -> None:
+        """A REFER of one of them."""
+        invite = self._invite
+        assert invite is not None
+        assert self._caller is not None
+        identity = Identity(invite.to.with_tag(tag), invite.from_, invite.call_id, number)
+        fields = [
+            ("Via", f"SIP/2.0/UDP {self._own};branch=z9hG4bK{tag}{number}"),
+            ("Contact", f"<sip:{self._own}>"),
+            ("Refer-To", "<sip:dave@192.0.2.9>"),
+        ]
+        target = parse_uri(f"sip:{SocketAddress(*self._caller)}")
+        await self._send(build_request("REFER", target, identity, fields=fields))
+
+    async def _send(self, message: Request | Response) -> None:
+        assert self._caller is not None
+        await self._sock.sendto(bytes(message), self._caller)
+
+
+@asynccontextmanager
+async def ringing() -> AsyncIterator[tuple[Call, Callees]]:
+    """A call that rings at both of them."""
+    with trio.fail_after(10), trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock:
+        await sock.bind(("127.0.0.1", 0))
+        callees = Callees(sock)
+        hop = Hop(Transport.UDP, SocketAddress(*sock.getsockname()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(callees.run)
+            async with endpoint(methods=("REFER",)) as (alice, _), alice.call(invite(alice, hop)) as call:
+                call.patience = 0.0
+                for _ in TAGS:
+                    assert isinstance(await anext(call), CallProgress)
+                yield call, callees
+            nursery.cancel_scope.cancel()
+
+
+async def test_whoever_sent_a_refer_is_told_of_it() -> None:
+    async with ringing() as (call, callees):
+        asked = []
+        for tag in TAGS:
+            await callees.refer(tag, 5)
+            event = await anext(call)
+            assert isinstance(event, CallRequested)
+            call.respond(event, 202)
+            asked.append(event)
+        for event, status in zip(asked[::-1], (486, 200), strict=True):
+            await call.notify_refer(status, event)
+        assert [(request.to_tag, request.body[:11]) for request in callees.came] == [
+            ("c", b"SIP/2.0 486"),
+            ("b", b"SIP/2.0 200"),
+        ]
