@@ -188,10 +188,10 @@ class CallActions:
                 self._replace(call, now)
             case Offered(message):
                 outputs.append(CallOffered(number, message, stamp))
-            case Changed(message, local):
-                outputs.append(CallChanged(number, message, local, stamp))
-            case Unchanged(response, failure):
-                outputs.append(CallUnchanged(number, response, failure))
+            case Changed(message, local, remote_tag):
+                outputs.append(CallChanged(number, message, local, stamp, remote_tag))
+            case Unchanged(response, failure, remote_tag):
+                outputs.append(CallUnchanged(number, response, failure, remote_tag))
             case Lapsed(ticket):
                 outputs.append(ReferLapsed(number, ticket))
             case Failed(response, failure):

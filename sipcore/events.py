@@ -164,22 +164,27 @@ class CallOffered:
 class CallChanged:
     """A re-INVITE or UPDATE, or the offer of a PRACK, went through; `local` tells whose it was.
 
-    `Stack.session` tells what is in force.
+    `Stack.session` tells what is in force. `remote_tag` tells with whom, of several callees that ring.
     """
 
     call: int
     message: Request | Response
     local: bool
     stamp: Stamp
+    remote_tag: str
 
 
 @value
 class CallUnchanged:
-    """A re-INVITE or UPDATE, or the offer of a PRACK, that was sent from here failed; the session is as it was."""
+    """A re-INVITE or UPDATE, or the offer of a PRACK, that was sent from here failed; the session is as it was.
+
+    `remote_tag` tells with whom, of several callees that ring.
+    """
 
     call: int
     response: Response | None
     failure: TransportFailure | None
+    remote_tag: str
 
 
 @value

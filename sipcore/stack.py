@@ -160,13 +160,17 @@ class Stack:
         """Where the peer of a call can be reached: its remote target. Raises LocalError."""
         return self._calls.machine(call).require_usage().dialog.remote_target
 
-    def change(self, call: int, body: bytes, now: float, *, method: str = "", remote_tag: str | None = None) -> None:
+    def change(self, call: int, body: bytes, now: float, *, method: str = "", remote_tag: str | None = None) -> str:
         """Send a re-INVITE with an offer, or without one; before the call is answered, an UPDATE, or the PRACK of a
         reliable 1xx that waits for it (RFC 3262 §5).
 
-        It comes to `CallChanged` or `CallUnchanged`. Raises LocalError where none may be sent now.
+        Gives the remote tag of the dialog in which it is sent, which the `CallChanged` or `CallUnchanged` has that it
+        comes to. Raises LocalError where none may be sent now.
         """
-        self._carry_out(call, self._calls.machine(call).change(method, body, now, remote_tag), now)
+        machine = self._calls.machine(call)
+        tag = machine.require_usage(remote_tag).dialog.id.remote_tag
+        self._carry_out(call, machine.change(method, body, now, remote_tag), now)
+        return tag
 
     def acknowledge(self, call: int, now: float, *, remote_tag: str | None = None) -> None:
         """Send the PRACK of a `CallProgress` that waits for it, without an offer. Raises LocalError as `answer`."""

@@ -137,18 +137,26 @@ class Offered:
 
 @value
 class Changed:
-    """A re-INVITE or UPDATE, or the offer of a PRACK, went through: `local` tells whose; the message completed it."""
+    """A re-INVITE or UPDATE, or the offer of a PRACK, went through: `local` tells whose; the message completed it.
+
+    `remote_tag` is that of the dialog whose session it changed.
+    """
 
     message: Request | Response
     local: bool
+    remote_tag: str
 
 
 @value
 class Unchanged:
-    """What was sent from here to change the session failed, and that is as it was before (RFC 3261 §14.1)."""
+    """What was sent from here to change the session failed, and that is as it was before (RFC 3261 §14.1).
+
+    `remote_tag` is that of the dialog whose session it was to change.
+    """
 
     response: Response | None
     failure: TransportFailure | None
+    remote_tag: str
 
 
 @value

@@ -354,7 +354,7 @@ class InviteUsage(EarlyUsage):
     def _unchanged(self, now: float, response: Response | None = None, failure: TransportFailure | None = None) -> _Act:
         def told() -> list[Effect]:
             self.expiry.unchanged(response, now)
-            return [Unchanged(response, failure)]
+            return [Unchanged(response, failure, self.dialog.id.remote_tag)]
 
         return told
 
@@ -388,13 +388,15 @@ class InviteUsage(EarlyUsage):
         if sent.method != PRACK:
             self.dialog = self.dialog.towards(response)
             self.expiry.agreed(response, now)
-        effects: list[Effect] = [Changed(response, local=True)]
+        remote_tag = self.dialog.id.remote_tag
+        effects: list[Effect] = [Changed(response, True, remote_tag)]
         if sent.method == INVITE:
             answer = b""
             if meaning is Meaning.OFFER:
                 answer = self.session.answer_to(body) or self.session.refusal()
                 if not answer:  # it cannot be read: no answer is valid, and the call ends (RFC 3261 §13.2.2.4)
-                    return [self._acknowledge_change(sent, b""), Unchanged(response, None), Finish(EndReason.NO_ANSWER)]
+                    ack, unchanged = self._acknowledge_change(sent, b""), Unchanged(response, None, remote_tag)
+                    return [ack, unchanged, Finish(EndReason.NO_ANSWER)]
             self.session.sent(Carrier.ACK, answer)
             effects.insert(0, self._acknowledge_change(sent, answer))
         return effects
@@ -430,7 +432,7 @@ class InviteUsage(EarlyUsage):
 
     def _take_ack(self, ack: Request) -> list[Effect]:
         delayed = self.session.received(Carrier.ACK, description_of(ack)).meaning is Meaning.ANSWER
-        return [Changed(ack, local=False)] if delayed else []
+        return [Changed(ack, False, self.dialog.id.remote_tag)] if delayed else []
 
     def _succeed(self, key: AnyServerKey, request: Request, body: bytes, now: float) -> list[Effect]:
         offers_nothing = request.method != INVITE and not description_of(request)
@@ -448,7 +450,7 @@ class InviteUsage(EarlyUsage):
         effects: list[Effect] = [Reply(key, response)]
         is_done = meaning is Meaning.ANSWER if request.method == PRACK else meaning is not Meaning.OFFER
         if is_done:  # an offer in the 2xx is complete with the ACK only
-            effects.append(Changed(request, local=False))
+            effects.append(Changed(request, False, self.dialog.id.remote_tag))
         return effects
 
     def _refuse(self, key: AnyServerKey, request: Request, status: int) -> list[Effect]:

@@ -182,10 +182,10 @@ class _Events:
         `remote_tag` tells here and below with whom, of several callees that ring (see `Stack.session`).
         """
 
-        def offer(stack: Stack, now: float) -> None:
+        def offer(stack: Stack, now: float) -> str:
             session = stack.session(self.number, remote_tag=remote_tag)
             body = session.renewed() if description is None else session.next_offer(description)
-            stack.change(self.number, body, now, method=method, remote_tag=remote_tag)
+            return stack.change(self.number, body, now, method=method, remote_tag=remote_tag)
 
         return await self._changed(offer)
 
@@ -220,22 +220,27 @@ class _Events:
         self._driver.act(lambda stack, now: stack.acknowledge(self.number, now, remote_tag=remote_tag))
 
     async def _directed(self, direction: Direction) -> Request | Response:
-        def offer(stack: Stack, now: float) -> None:
+        def offer(stack: Stack, now: float) -> str:
             body = stack.session(self.number).renewed(direction)
             if not body:
                 text = "there is no session yet to be put on hold or taken off it; wait until the call is answered"
                 raise LocalError(text, section="RFC 3311 §5.1")
-            stack.change(self.number, body, now)
+            return stack.change(self.number, body, now)
 
         return await self._changed(offer)
 
-    async def _changed(self, ask: Callable[[Stack, float], None]) -> Request | Response:
+    async def _changed(self, ask: Callable[[Stack, float], str]) -> Request | Response:
+        """Wait for what comes of a change that `ask` asks for; that gives the remote tag of its dialog."""
         if self._change is not None:
             raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
-        self._change = _Change()
+        change = self._change = _Change()
+
+        def begin(stack: Stack, now: float) -> None:
+            change.remote_tag = ask(stack, now)
+
         try:
-            self._driver.act(ask)
-            return await self._change.wait()
+            self._driver.act(begin)
+            return await change.wait()
         finally:
             self._change = None
 
@@ -326,21 +331,24 @@ class _Events:
 
 
 class _Change:
-    """A change that is awaited."""
+    """A change that is awaited. One that was given up may still come to its end in another early dialog meanwhile."""
 
     def __init__(self) -> None:
         self._done = trio.Event()
         self._outcome: CallChanged | CallUnchanged | None = None
+        self.remote_tag = ""
+        """That of the dialog in which it is sent."""
 
     def take(self, event: CallChanged | CallUnchanged) -> None:
-        if isinstance(event, CallUnchanged) or event.local:
+        """Learn what came of a change of the call: of this one, if it was sent from here in the same dialog."""
+        if event.remote_tag == self.remote_tag and (isinstance(event, CallUnchanged) or event.local):
             self._outcome = event
             self._done.set()
 
     def close(self, number: int, failure: TransportFailure | None) -> None:
         """The call of this number is over, because of `failure` if there was one: nothing more is told of it."""
         if self._outcome is None:
-            self.take(CallUnchanged(number, None, failure))
+            self.take(CallUnchanged(number, None, failure, self.remote_tag))
 
     async def wait(self) -> Request | Response:
         await self._done.wait()

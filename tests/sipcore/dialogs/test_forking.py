@@ -275,7 +275,7 @@ def test_what_is_asked_for_in_one_early_dialog_goes_into_that_one() -> None:
     assert sent_to(wire, "b") == ["PRACK", "INFO", "UPDATE"]
     assert sent_to(wire, "c") == ["PRACK", "INFO"]
     answered(wire, 200, body_of("y"))
-    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+    assert [(event.local, event.remote_tag) for event in wire.alice.told(CallChanged)] == [(True, "b")]
     assert stack.session(call, remote_tag="b").remote == body_of("y")
     assert stack.session(call, remote_tag="c").remote == body_of("c")
 
@@ -308,7 +308,7 @@ def test_a_change_in_an_early_dialog_that_has_lost_came_to_nothing() -> None:
     wire.pump()
     wire.alice.stack.answer(call, body_of("c"), wire.now)
     says(wire, 200, "c")
-    assert len(wire.alice.told(CallUnchanged)) == 1
+    assert [event.remote_tag for event in wire.alice.told(CallUnchanged)] == ["b"]
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(200)
     assert len(wire.alice.stack) == 0

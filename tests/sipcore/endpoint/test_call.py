@@ -549,7 +549,7 @@ async def test_two_who_read_the_events_of_a_call_share_them_and_both_learn_its_e
         async def reads() -> None:
             read.append([event async for event in call])
 
-        changes = [CallUnchanged(1, None, None) for _ in range(5)]
+        changes = [CallUnchanged(1, None, None, "b") for _ in range(5)]
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(reads)

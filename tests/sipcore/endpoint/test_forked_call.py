@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 
 from sipcore.endpoint.call import Call
-from sipcore.events import CallProgress, CallRequested
+from sipcore.events import CallChanged, CallProgress, CallRequested, CallUnchanged
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
@@ -32,6 +33,7 @@ class Callees:
         """The requests inside a dialog."""
         self.answers: Callable[[Request], int] = lambda _: 200
         """With what they are answered; 0 for nothing."""
+        self._asked = {tag: trio.Event() for tag in TAGS}
 
     async def run(self) -> None:
         while True:
@@ -43,12 +45,21 @@ class Callees:
                     await self.respond(message, 180, tag, ("Allow", "UPDATE"))
             elif isinstance(message, Request) and message.to_tag:
                 self.came.append(message)
+                self._asked[message.to_tag].set()
                 if status := self.answers(message):
                     await self.respond(message, status)
 
     async def respond(self, request: Request, status: int, tag: str = "", *fields: tuple[str, object]) -> None:
         told = [("Contact", f"<sip:{self._own}>"), *fields]
         await self._send(build_response(request, status, tag=tag, fields=told))
+
+    async def asked(self, tag: str) -> None:
+        """Wait until one of them is asked for something."""
+        await self._asked[tag].wait()
+
+    async def answer_late(self, status: int, tag: str) -> None:
+        """Answer the last request to one of them."""
+        await self.respond([request for request in self.came if request.to_tag == tag][-1], status)
 
     async def refer(self, tag: str, number: int) -> None:
         """A REFER of one of them."""
@@ -100,4 +111,29 @@ async def test_whoever_sent_a_refer_is_told_of_it() -> None:
         assert [(request.to_tag, request.body[:11]) for request in callees.came] == [
             ("c", b"SIP/2.0 486"),
             ("b", b"SIP/2.0 200"),
+        ]
+
+
+@pytest.mark.parametrize("given_up", [200, 488])
+async def test_what_comes_of_a_change_that_was_given_up_is_not_that_of_one_with_another_callee(given_up: int) -> None:
+    async with ringing() as (call, callees):
+        callees.answers = lambda _: 0
+        outcomes: list[Request | Response] = []
+
+        async def change(tag: str) -> None:
+            outcomes.append(await call.change(remote_tag=tag))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change, "b")
+            await callees.asked("b")
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change, "c")
+            await callees.asked("c")
+            await callees.answer_late(given_up, "b")
+            assert isinstance(await anext(call), CallChanged if given_up == 200 else CallUnchanged)
+            assert not outcomes
+            await callees.answer_late(200, "c")
+        assert [(response.status, response.to_tag) for response in outcomes if isinstance(response, Response)] == [
+            (200, "c")
         ]
