@@ -7,7 +7,7 @@ from sipcore.message.multipart import BodyPart, parts_of
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.modify import all_refused, continued, directed, next_offer
+from sipcore.sdp.modify import all_refused, continued, directed, next_offer, revised
 from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, Verdict
 
 UNSUPPORTED = 415
@@ -76,14 +76,23 @@ class Session:
         return self.exchange.received(carrier, has_body=bool(body)).status
 
     def next_offer(self, wanted: SessionDescription) -> bytes:
-        """`wanted` as the offer that follows what was sent before. Raises LocalError as `sdp.modify` does."""
-        previous = self._parsed(self._sent)
-        return bytes(wanted if previous is None else next_offer(previous, wanted))
+        """`wanted` as the offer that follows what is in force here. Raises LocalError as `sdp.modify` does.
+
+        An offer that was refused leaves nothing behind but its version, which no other one has (RFC 3261 §14.1).
+        """
+        in_force = self._parsed(self.local or self._sent)
+        return self._numbered(wanted if in_force is None else next_offer(in_force, wanted))
 
     def offered_again(self, body: bytes) -> bytes:
-        """An offer that was refused, as it follows what was sent since: with a version of its own (RFC 3264 §8)."""
-        wanted = self._parsed(body)
-        return body if wanted is None else self.next_offer(wanted)
+        """An offer that was refused, as it follows what was sent since: with a version of its own (RFC 3264 §8).
+
+        The peer may have changed the session in between: a stream that it has added stays as it was agreed on.
+        """
+        wanted, local = self._parsed(body), self._parsed(self.local)
+        if wanted is None:
+            return body
+        added = local.media[len(wanted.media) :] if local is not None else ()
+        return self._numbered(wanted.replace(media=(*wanted.media, *added)))
 
     def renewed(self, direction: Direction | None = None) -> bytes:
         """What is in force here as an offer of its own; empty where there is nothing.
@@ -91,7 +100,7 @@ class Session:
         Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
         """
         local = self._parsed(self.local)
-        return self.next_offer(directed(local, direction or self.wanted)) if local is not None else b""
+        return self._numbered(directed(local, direction or self.wanted)) if local is not None else b""
 
     def answer_to(self, offer: bytes) -> bytes:
         """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left."""
@@ -116,6 +125,11 @@ class Session:
                 self._agreed = self._offer
         if self.exchange.offerer is None:
             self._offer = b""
+
+    def _numbered(self, offer: SessionDescription) -> bytes:
+        """An offer with the version that follows all that was sent before, whatever became of that."""
+        previous = self._parsed(self._sent)
+        return bytes(offer if previous is None else revised(previous, offer))
 
     @staticmethod
     def _parsed(body: bytes) -> SessionDescription | None:

@@ -1,0 +1,130 @@
+"""Streams that come and go: how many an offer has to have, whatever was refused or added before (RFC 3264 §8)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sipcore.errors import LocalError
+from sipcore.events import CallChanged, CallUnchanged
+from sipcore.resolve.target import SocketAddress
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.description import SessionDescription
+from sipcore.stack import StackConfig
+from tests.sipcore.wire import ALICE, BOB, Side, Wire, description
+
+TIMED = StackConfig(extensions=("timer",), session_interval=90)
+DECIDING = StackConfig(extensions=("timer",), answers_offers=False)
+
+
+def streams(address: SocketAddress, count: int) -> SessionDescription:
+    """What one side wants: so many streams of the same kind."""
+    one = SessionDescription.parse(description(address))
+    return one.replace(media=tuple(replace(one.media[0], port=40000 + 2 * index) for index in range(count)))
+
+
+def offers(side: Side) -> list[SessionDescription]:
+    """The session descriptions that a side has sent, each once."""
+    bodies = dict.fromkeys(message.body for message in side.messages() if message.body)
+    return [SessionDescription.parse(body) for body in bodies]
+
+
+def without_update(data: bytes) -> bytes:
+    """A message of someone who does not tell of UPDATE."""
+    return b"\r\n".join(line for line in data.split(b"\r\n") if not line.startswith(b"Allow:"))
+
+
+def add_stream(wire: Wire, at_bob: int) -> None:
+    """Bob refuses what he is asked as his own change is on its way, and adds a stream with that."""
+    stack = wire.bob.stack
+    stack.decline(at_bob, wire.now, status=491)
+    wire.run(0.1)
+    stack.change(at_bob, stack.session(at_bob).next_offer(streams(BOB, 2)), wire.now)
+    wire.run(10)
+
+
+def keep(wire: Wire, call: int) -> None:
+    """Alice waits for her session timer."""
+    wire.run(45)
+
+
+def hold(wire: Wire, call: int) -> None:
+    stack = wire.alice.stack
+    stack.change(call, stack.session(call).renewed(Direction.SENDONLY), wire.now)
+    wire.run(0.1)
+
+
+@pytest.mark.parametrize("change", [keep, hold])
+def test_a_change_that_goes_out_again_keeps_the_stream_that_the_peer_has_added(
+    change: Callable[[Wire, int], None],
+) -> None:
+    """Her second try must not have fewer streams than she has agreed to by then, nor fail for that."""
+    wire = Wire(config=TIMED, bobs_config=DECIDING, alter=without_update)
+    call, at_bob = wire.up()
+    change(wire, call)
+    add_stream(wire, at_bob)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [False]
+    wire.bob.stack.answer(at_bob, wire.bob.stack.session(at_bob).local, wire.now)
+    wire.run(1)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [False, True]
+    sent = offers(wire.alice)
+    assert len(sent[-1].media) == 2
+    assert [each.origin.session_version for each in sent] == list(range(1, len(sent) + 1))
+
+
+def test_a_stream_that_a_change_adds_is_asked_for_again_beside_that_of_the_peer() -> None:
+    """What she wants in the place of a stream goes there: a stream may become another (RFC 3264 §8.3)."""
+    wire = Wire(bobs_config=DECIDING)
+    call, at_bob = wire.up()
+    wanted = wire.alice.stack.session(call).next_offer(streams(ALICE, 2))
+    wire.alice.stack.change(call, wanted, wire.now, method="INVITE")
+    wire.run(0.1)
+    wire.bob.stack.decline(at_bob, wire.now, status=491)
+    wire.run(0.1)
+    session = wire.bob.stack.session(at_bob)
+    wire.bob.stack.change(at_bob, session.next_offer(streams(BOB, 3)), wire.now)
+    wire.run(10)
+    assert [stream.port for stream in offers(wire.alice)[-1].media] == [40000, 40002, 0]
+
+
+REFUSED: dict[str, Callable[[Wire, int, int], object]] = {
+    "a refresh": lambda wire, call, at_bob: wire.run(50),
+    "an offer asked for": lambda wire, call, at_bob: wire.bob.stack.change(at_bob, b"", wire.now, method="INVITE"),
+    "hold": lambda wire, call, at_bob: hold(wire, call),
+    "a change": lambda wire, call, at_bob: wire.alice.stack.change(
+        call, wire.alice.stack.session(call).next_offer(streams(ALICE, 1)), wire.now
+    ),
+}
+
+
+@pytest.mark.parametrize("then", REFUSED)
+def test_an_offer_that_was_refused_leaves_no_stream_behind(then: str) -> None:
+    """RFC 3261 §14.1: the session goes on as if it had never been made; only its version is not used again."""
+    wire = Wire(config=TIMED, bobs_config=DECIDING, alter=without_update)
+    call, at_bob = wire.up()
+    wire.alice.stack.change(call, wire.alice.stack.session(call).next_offer(streams(ALICE, 2)), wire.now)
+    wire.run(0.1)
+    wire.bob.stack.decline(at_bob, wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallUnchanged)
+    REFUSED[then](wire, call, at_bob)
+    wire.run(1)
+    sent = offers(wire.alice)
+    assert [(len(each.media), each.origin.session_version) for each in sent] == [(1, 1), (2, 2), (1, 3)]
+
+
+def test_what_was_agreed_on_stays_even_after_a_bigger_offer() -> None:
+    wire = Wire(bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up()
+    session = wire.alice.stack.session(call)
+    for count, agreed in ((2, True), (3, False)):
+        wire.alice.stack.change(call, session.next_offer(streams(ALICE, count)), wire.now)
+        wire.run(0.1)
+        if agreed:
+            wire.bob.stack.answer(at_bob, wire.bob.stack.session(at_bob).next_offer(streams(BOB, count)), wire.now)
+        else:
+            wire.bob.stack.decline(at_bob, wire.now)
+        wire.run(0.1)
+    with pytest.raises(LocalError, match="2 streams cannot become 1"):
+        session.next_offer(streams(ALICE, 1))
+    assert len(SessionDescription.parse(session.next_offer(streams(ALICE, 2))).media) == 2
