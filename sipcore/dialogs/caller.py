@@ -184,6 +184,11 @@ class Caller(Side):
         return self.state in _OVER
 
     @property
+    def rings_elsewhere(self) -> bool:
+        """Whether several callees ring, none of whom has picked up."""
+        return self._early is not None and len(self._early) > 1
+
+    @property
     def _inviting(self) -> Inviting:
         if self._pending is None:
             raise LocalError("nothing can come for the INVITE any more", section="RFC 6026 §7.2")

@@ -63,6 +63,11 @@ class Side(ABC):
     def is_over(self) -> bool:
         """Whether the call is over."""
 
+    @property
+    def rings_elsewhere(self) -> bool:
+        """Whether the end of one of its dialogs leaves others that may become the call's."""
+        return False
+
     @abstractmethod
     def hang_up(self, now: float) -> list[Effect]:
         """End the call in the way its state asks for."""
@@ -229,6 +234,8 @@ class Side(ABC):
         """The effects, and in the place of each Finish what ends the call."""
         told: list[Effect] = []
         for effect in effects:
+            if isinstance(effect, Finish) and self.rings_elsewhere:
+                continue  # one early dialog of several is gone (RFC 3261 §12.2.1.2): the others ring on
             if isinstance(effect, Finish):
                 was_over, ending = self.is_over, self.hang_up(now)
                 if not was_over:  # an answer that crosses the BYE says nothing of why that was sent

@@ -312,3 +312,46 @@ def test_a_change_in_an_early_dialog_that_has_lost_came_to_nothing() -> None:
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(200)
     assert len(wire.alice.stack) == 0
+
+
+def ask_within(wire: Wire, call: int, tag: str) -> None:
+    wire.alice.stack.request_within(call, "INFO", wire.now, remote_tag=tag)
+
+
+def change_within(wire: Wire, call: int, tag: str) -> None:
+    wire.alice.stack.change(call, body_of("x"), wire.now, remote_tag=tag)
+
+
+@pytest.mark.parametrize("ask", [ask_within, change_within])
+@pytest.mark.parametrize("how", ["481", "408", "silence"])
+def test_a_callee_who_is_gone_leaves_the_others_ringing(ask: Callable[[Wire, int, str], None], how: str) -> None:
+    """RFC 3261 §12.2.1.2 ends a dialog for that, and the proxy keeps the refusal that ended it (§16.7)."""
+    wire, call = offering("b", "c")
+    for tag in "bc":
+        wire.alice.stack.answer(call, body_of(tag), wire.now, remote_tag=tag)
+    wire.pump()
+    for tag in "bc":
+        ask(wire, call, tag)
+        wire.pump()
+        if how == "silence":
+            wire.run(40)
+        else:
+            answered(wire, int(how))
+    assert "CANCEL" not in wire.alice.starts()
+    assert not wire.alice.told(CallEnded)
+    assert len(wire.alice.told(CallUnchanged)) == 2 * (ask is change_within)
+    says(wire, 200, "c")
+    assert wire.alice.told(CallAnswered)
+    ask(wire, call, "c")
+    wire.pump()
+    answered(wire, 481)
+    assert wire.alice.starts()[-1] == "BYE"  # there is nobody else any more
+
+
+def test_the_only_callee_who_is_gone_ends_the_call() -> None:
+    wire, call = offering("b")
+    wire.alice.stack.answer(call, body_of("b"), wire.now)
+    ask_within(wire, call, "b")
+    wire.pump()
+    answered(wire, 481)
+    assert wire.alice.starts()[-1] == "CANCEL"
