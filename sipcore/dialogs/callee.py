@@ -30,7 +30,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
 from sipcore.message.status import TRYING
 from sipcore.sdp.build import SDP
-from sipcore.sdp.offer_answer import Carrier
+from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
@@ -302,12 +302,17 @@ class Callee(Side):
         rack = prack[RACK]
         if rack is None or self._reliable is None:
             return [self._refusal_of(key, prack)]
+        is_bare = self._reliable.is_bare
         replies = self._reliable.acknowledge(rack, self._number, now)
         if replies is None:
             return [self._refusal_of(key, prack)]
+        if is_bare:  # the answer, or offer, that a PRACK may go on from has not gone out yet (RFC 3262 §5)
+            status = NOT_ACCEPTABLE if description_of(prack) else 200
+            return [Reply(key, build_response(prack, status, fields=self.manner.signed(()))), *replies]
         effects = self.usage.receive(key, prack, now)
-        if self.is_over and self.usage.is_offered:  # nobody is left to answer it
-            effects = self.usage.decline(REQUEST_TERMINATED)
+        if self.is_over:  # nobody is left to answer an offer in it, or to be told of a change
+            effects = self.usage.decline(REQUEST_TERMINATED) if self.usage.is_offered else effects
+            effects = [effect for effect in effects if isinstance(effect, Reply)]
         effects += replies
         return effects if self._reliable.has_session else [*effects, *self._move(Input.PRACKED, now)]
 

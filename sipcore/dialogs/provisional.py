@@ -9,6 +9,7 @@ from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
 from sipcore.message.registry import RSEQ
+from sipcore.sdp.build import SDP
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER, Timers
 
@@ -43,8 +44,12 @@ class ReliableProvisionals:
     @property
     def has_session(self) -> bool:
         """Whether one that waits has a session description, which a 2xx must not overtake (RFC 3262 §3)."""
-        waiting = [*([self._repeat.response] if self._repeat else ()), *self._queue]
-        return any(response.body for response in waiting)
+        return any(_describes_session(response) for response in (*self._waiting, *self._queue))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the one that waits has no session description, and goes before one that has."""
+        return self.has_session and not any(map(_describes_session, self._waiting))
 
     @property
     def is_acknowledged(self) -> bool:
@@ -80,7 +85,17 @@ class ReliableProvisionals:
         self._queue.clear()
         self._repeat = None
 
+    @property
+    def _waiting(self) -> list[Response]:
+        """The one that went out and waits for its PRACK, if there is one."""
+        return [self._repeat.response] if self._repeat is not None else []
+
     def _begin(self, response: Response, now: float) -> Reply:
         self._repeat = Repeat(self._key, response, now, self._timers)
         self._unanswered.add(response[RSEQ] or 0)
         return Reply(self._key, response)
+
+
+def _describes_session(response: Response) -> bool:
+    """Whether the body is the session description that `Callee.ring` takes it for."""
+    return bool(response.body) and response.headers.get("Content-Type") == SDP

@@ -4,8 +4,9 @@ import pytest
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
-from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, CallOffered, CallProgress
+from sipcore.events import CallAnswered, CallChanged, CallConfirmed, CallEnded, CallFailed, CallOffered, CallProgress
 from sipcore.message.message import Request, Response
+from sipcore.sdp.attributes import Direction
 from sipcore.stack import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
@@ -256,4 +257,68 @@ def test_an_offer_that_cannot_be_read_has_no_answer_for_who_has_given_up() -> No
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(100)
     assert "PRACK" not in wire.alice.starts()
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize(("before", "kind"), [(b"", ""), (b"ringing", "text/plain")])
+def test_the_prack_of_a_1xx_says_nothing_of_the_answer_that_goes_out_after_it(before: bytes, kind: str) -> None:
+    """RFC 3262 §5: only the PRACK of the answer may bring an offer; that of a 180 before it acknowledges a 180."""
+    wire = Wire(config=StackConfig(acknowledges=False))
+    call, at_bob = ringing(wire)
+    wire.bob.stack.ring(at_bob, 180, wire.now, reliably=True, body=before, content_type=kind)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    assert wire.bob.starts() == ["180 INVITE", "200 PRACK", "183 INVITE"]
+    session = wire.alice.stack.session(call)
+    wire.alice.stack.change(call, session.renewed(Direction.SENDONLY), wire.now, method="PRACK")
+    wire.run(0.1)
+    assert wire.bob.starts()[3:] == ["200 PRACK"]
+    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+    assert wire.bob.stack.session(at_bob).remote == wire.alice.stack.session(call).local
+
+
+def test_an_offer_in_the_prack_of_a_1xx_before_the_answer_is_refused() -> None:
+    """And the one with the answer goes out all the same."""
+    offer = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" % len(description(ALICE)) + description(
+        ALICE
+    )
+    bare = b"Content-Length: 0\r\n\r\n"
+    wire = Wire(alter=lambda data: data.replace(bare, offer) if data.startswith(b"PRACK") else data)
+    _, at_bob = ringing(wire)
+    wire.bob.stack.ring(at_bob, 180, wire.now, reliably=True)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=description(BOB), content_type=SDP)
+    wire.run(0.015)
+    wire.alter = lambda data: data
+    wire.run(1.0)
+    assert wire.bob.starts() == ["180 INVITE", "488 PRACK", "183 INVITE", "200 PRACK"]
+    wire.bob.stack.accept(at_bob, wire.now)
+    wire.run(0.1)
+    assert wire.bob.told(CallConfirmed)
+    assert not wire.bob.told(CallChanged)
+
+
+def test_the_2xx_goes_out_before_the_prack_of_a_1xx_without_a_session_description() -> None:
+    """RFC 3262 §3 has it wait for a session description only; a mistake in it is told at once."""
+    wire = Wire(lose=lambda _, data: data.startswith(b"PRACK"))
+    _, at_bob = ringing(wire)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=b"please wait", content_type="text/plain")
+    with pytest.raises(LocalError, match="without a session description"):
+        wire.bob.stack.accept(at_bob, wire.now)
+    wire.accept(at_bob)
+    wire.run(0.1)
+    assert wire.bob.told(CallConfirmed)
+
+
+def test_an_offer_in_a_prack_that_crosses_the_refusal_changes_nothing() -> None:
+    """The end is the last thing that is told of a call."""
+    wire = Wire(config=StackConfig(acknowledges=False))
+    call, at_bob = ringing(wire)
+    wire.bob.stack.ring(at_bob, 183, wire.now, reliably=True, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method="PRACK")
+    wire.bob.stack.reject(at_bob, 486, wire.now)
+    wire.run(100)
+    assert wire.bob.starts()[-1] == "200 PRACK"
+    assert wire.bob.told(CallEnded)
+    assert not wire.bob.told(CallChanged)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
