@@ -171,7 +171,11 @@ class CallActions:
         """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""
         within = [ticket for ticket in call.tickets if ticket in self._book.by_ticket]
         for ticket in within:
-            if self._tickets.request_of(ticket).method == INVITE and not self._tickets.cancel(ticket, now):
+            request = self._tickets.request_of(ticket)
+            if request.method == INVITE and not self._tickets.cancel(ticket, now):
+                if not call.over:  # nothing was sent: there is nothing to cancel, and nothing will ever come
+                    not_sent = TransportFailure(FailureReason.UNREACHABLE, "given up before there was a way to send it")
+                    self.carry_out(call, call.machine.fail_within(Purpose.CHANGE, request, not_sent, now), now)
                 self.transaction_over(ticket)
 
     def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:

@@ -5,22 +5,27 @@ import pytest
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.effects import EndReason
-from sipcore.errors import LocalError
+from sipcore.dialogs.reinvite_client import PATIENCE
+from sipcore.errors import FailureReason, LocalError
 from sipcore.events import (
     CallChanged,
     CallEnded,
     CallReceived,
     CallRequested,
+    CallUnchanged,
+    Output,
     RequestFailed,
     RequestSent,
+    Resolve,
     ResponseReceived,
 )
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
+from sipcore.sdp.attributes import Direction
 from sipcore.stack import StackConfig
-from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
+from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 TALKATIVE = StackConfig(methods=("INFO", "REFER", "NOTIFY"))
 
@@ -208,3 +213,39 @@ def test_requests_that_were_answered_leave_nothing_in_a_call_that_goes_on() -> N
         wire.run(0.1)
     answer(wire, 200)
     assert not wire.bob.stack._calls._book.by_number[at_bob].asked
+
+
+class StuckWire(Wire):
+    """A wire at which Alice's connections are neither there nor fail, while `stuck` is not None."""
+
+    stuck: list[Resolve] | None = None
+
+    def carry_out(self, side: Side, output: Output) -> None:
+        if self.stuck is not None and side is self.alice and isinstance(output, Resolve):
+            self.stuck.append(output)
+        else:
+            super().carry_out(side, output)
+
+
+def test_a_change_that_never_gets_its_connection_is_given_up_and_another_one_goes_out() -> None:
+    wire = StuckWire()
+    call, at_bob = wire.up()
+    session = wire.alice.stack.session(call)
+    wire.stuck = []
+    wire.alice.stack.change(call, session.renewed(), wire.now, method="INVITE")
+    wire.run(64 * 0.5 + PATIENCE + 1)
+    (question,), wire.stuck = wire.stuck, None
+    (unchanged,) = wire.alice.told(CallUnchanged)
+    assert unchanged.response is None
+    assert unchanged.failure is not None
+    assert unchanged.failure.reason is FailureReason.UNREACHABLE
+    wire.carry_out(wire.alice, question)  # which comes too late, and does no harm
+    wire.run(1)
+    assert wire.alice.starts() == ["INVITE", "ACK"]
+    wire.alice.stack.change(call, session.renewed(Direction.SENDONLY), wire.now, method="INVITE")
+    wire.run(1)
+    assert [event.local for event in wire.alice.told(CallChanged)] == [True]
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(1)
+    assert [event.call for event in wire.bob.told(CallEnded)] == [at_bob]
+    assert_nothing_left(wire)
