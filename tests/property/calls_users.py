@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
@@ -34,6 +34,7 @@ from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import Direction
+from sipcore.sdp.description import SessionDescription
 from sipcore.stack import Stack
 from sipcore.transactions.effects import Transmit
 from tests.property.calls_rules import Referee
@@ -54,6 +55,9 @@ class Weather:
 
 
 GOOD = Weather(0, 0, 0, 0)
+MOST_STREAMS = 4
+"""In a description of one of the two, unless the other one adds some."""
+PORT = 40000
 METHODS = ("", "INVITE", "UPDATE", "PRACK", "INVITE", "UPDATE", "", "INVITE")
 """How a change goes out; by what suits the call, if empty."""
 
@@ -149,7 +153,7 @@ class User:
         if CallReceived in kinds and CallConfirmed not in kinds and call not in self.answered:
             names = ["ring", "ring", "accept", "change", "reject", "hang up"]
         elif kinds & {CallAnswered, CallConfirmed, CallProgress}:
-            names = ["change", "change", "change", "request", "abandon", "respond", "hang up"]
+            names = ["change", "change", "add stream", "request", "abandon", "respond", "hang up"]
         else:
             names = ["call", "call", "hang up"]
         offered = any(isinstance(event, CallOffered) for event in told[-2:])
@@ -202,17 +206,36 @@ class User:
             body = session.renewed(direction)
         if how == 7:
             body, direction = b"v=0\r\nnothing that can be read\r\n", Direction.SENDRECV
-        if b"m=audio 0 " in body:  # all streams are refused by now, which says nothing of the direction
-            direction = Direction.SENDRECV
+        elif body and all(stream.is_rejected for stream in SessionDescription.parse(body).media):
+            direction = Direction.SENDRECV  # of streams that are all refused by now, nothing says the direction
         self.stack.change(call, body, self.wire.now, method=METHODS[how])
         if body or direction is None:
             self.changes.append((len(self.side.events), call, direction))
 
+    def add_stream(self, call: int, how: int) -> None:
+        """Offer one more stream, or, where there are many, those that there are."""
+        session = self.stack.session(call)
+        body = session.renewed()
+        if not body:
+            return
+        offer = SessionDescription.parse(body)
+        count = len(offer.media)
+        if count < MOST_STREAMS:
+            stream = replace(offer.media[0], port=PORT + 2 * count).with_direction(session.wanted)
+            offer = offer.with_media(count, stream)
+        self.stack.change(call, session.next_offer(offer), self.wire.now, method=METHODS[how])
+        self.changes.append((len(self.side.events), call, None))
+
     def answer(self, call: int, how: int) -> None:
-        self.stack.answer(call, description(self.side.address) if how else b"", self.wire.now)
+        body = description(self.side.address)
+        if how % 2:  # every stream of the offer is taken, else the first one alone
+            offered = self.stack.session(call).offer.count(b"\r\nm=")
+            media = body.index(b"m=")
+            body = body[:media] + body[media:] * max(1, offered)
+        self.stack.answer(call, body if how else b"", self.wire.now)
 
     def decline(self, call: int, how: int) -> None:
-        self.stack.decline(call, self.wire.now, status=(488, 603, 481, 500)[how % 4])
+        self.stack.decline(call, self.wire.now, status=(488, 603, 481, 500, 491, 491)[how % 6])
 
     def acknowledge(self, call: int, how: int) -> None:
         self.stack.acknowledge(call, self.wire.now)
@@ -296,6 +319,7 @@ COMMANDS: dict[str, Callable[[User, int, int], None]] = {
     "reject": User.reject,
     "hang up": User.hang_up,
     "change": User.change,
+    "add stream": User.add_stream,
     "answer": User.answer,
     "decline": User.decline,
     "acknowledge": User.acknowledge,
