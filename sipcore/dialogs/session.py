@@ -1,6 +1,8 @@
 """The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337)."""
 
-from sipcore.errors import ParseError
+from collections.abc import Callable
+
+from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.multipart import BodyPart, parts_of
@@ -81,7 +83,7 @@ class Session:
         An offer that was refused leaves nothing behind but its version, which no other one has (RFC 3261 §14.1).
         """
         in_force = self._parsed(self.local or self._sent)
-        return self._numbered(wanted if in_force is None else next_offer(in_force, wanted))
+        return bytes(self._numbered(wanted if in_force is None else next_offer(in_force, wanted)))
 
     def offered_again(self, body: bytes) -> bytes:
         """An offer that was refused, as it follows what was sent since: with a version of its own (RFC 3264 §8).
@@ -92,28 +94,32 @@ class Session:
         if wanted is None:
             return body
         added = local.media[len(wanted.media) :] if local is not None else ()
-        return self._numbered(wanted.replace(media=(*wanted.media, *added)))
+        return _written(lambda: self._numbered(wanted.replace(media=(*wanted.media, *added)))) or body
 
     def renewed(self, direction: Direction | None = None) -> bytes:
-        """What is in force here as an offer of its own; empty where there is nothing.
+        """What is in force here as an offer of its own; empty where there is nothing that can be read and written.
 
         Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
         """
         local = self._parsed(self.local)
-        return self._numbered(directed(local, direction or self.wanted)) if local is not None else b""
+        if local is None:
+            return b""
+        return _written(lambda: self._numbered(directed(local, direction or self.wanted)))
 
     def answer_to(self, offer: bytes) -> bytes:
-        """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left."""
+        """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left.
+
+        Empty as well where the offer has names that can be read, but must not be written (RFC 8866 §9).
+        """
         local, remote, last = self._parsed(self.local), self._parsed(offer), self._parsed(self._sent)
         if local is None or remote is None or last is None:
             return b""
-        answer = continued(local, remote, self.wanted, last)
-        return bytes(answer) if answer is not None else b""
+        return _written(lambda: continued(local, remote, self.wanted, last))
 
     def refusal(self) -> bytes:
-        """The answer that takes nothing of the offer that waits; empty where it cannot be read."""
+        """The answer that takes nothing of the offer that waits; empty where it cannot be read, or written again."""
         offer = self._parsed(self._offer)
-        return bytes(all_refused(offer)) if offer is not None else b""
+        return _written(lambda: all_refused(offer)) if offer is not None else b""
 
     def _take(self, verdict: Verdict, body: bytes, *, local: bool) -> None:
         self.exchange = verdict.after
@@ -126,10 +132,10 @@ class Session:
         if self.exchange.offerer is None:
             self._offer = b""
 
-    def _numbered(self, offer: SessionDescription) -> bytes:
+    def _numbered(self, offer: SessionDescription) -> SessionDescription:
         """An offer with the version that follows all that was sent before, whatever became of that."""
         previous = self._parsed(self._sent)
-        return bytes(offer if previous is None else revised(previous, offer))
+        return offer if previous is None else revised(previous, offer)
 
     @staticmethod
     def _parsed(body: bytes) -> SessionDescription | None:
@@ -137,6 +143,18 @@ class Session:
             return SessionDescription.parse(body, []) if body else None
         except ParseError:
             return None
+
+
+def _written(make: Callable[[], SessionDescription | None]) -> bytes:
+    """What is made of descriptions that were exchanged; empty where nothing is, or where it must not be sent.
+
+    More can be read than may be written: a name that is none (RFC 8866 §9) would go from an offer into its answer.
+    """
+    try:
+        made = make()
+        return bytes(made) if made is not None else b""
+    except LocalError:
+        return b""
 
 
 def description_of(message: Request | Response) -> bytes:

@@ -128,3 +128,29 @@ def test_what_was_agreed_on_stays_even_after_a_bigger_offer() -> None:
     with pytest.raises(LocalError, match="2 streams cannot become 1"):
         session.next_offer(streams(ALICE, 1))
     assert len(SessionDescription.parse(session.next_offer(streams(ALICE, 2))).media) == 2
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize("known", [b"", b"m=audio 40000 RTP/AVP 0 101\r\n"])
+def test_an_offer_that_no_answer_can_be_written_to_is_refused(method: str, known: bytes) -> None:
+    """Its names would have to stand in the answer, and must not (RFC 8866 §9); it hurts nobody but its sender."""
+    wire = Wire()
+    call, at_bob = wire.up()
+    before = wire.alice.stack.session(call).local
+    offer = description(BOB).partition(b"m=")[0] + known + b"m=au\x01dio 40002 RTP/AVP 0\r\n"
+    wire.bob.stack.change(at_bob, offer, wire.now, method=method)
+    wire.run(1)
+    assert wire.alice.starts()[-1] == f"488 {method}"
+    assert wire.alice.stack.session(call).local == before
+    assert wire.bob.told(CallUnchanged)
+
+
+def test_an_offer_that_is_asked_for_and_cannot_be_written_is_refused() -> None:
+    """Whatever an owner has put into its own description, a peer that asks for an offer gets an answer."""
+    wire = Wire()
+    odd = description(ALICE) + b"m=au\x01dio 40002 RTP/AVP 0\r\n"
+    call, at_bob = wire.up(offer=odd)
+    assert wire.alice.stack.session(call).renewed() == b""
+    wire.bob.stack.change(at_bob, b"", wire.now, method="INVITE")
+    wire.run(1)
+    assert wire.alice.starts()[-1] == "488 INVITE"
