@@ -94,17 +94,15 @@ class Session:
         if wanted is None:
             return body
         added = local.media[len(wanted.media) :] if local is not None else ()
-        return _written(lambda: self._numbered(wanted.replace(media=(*wanted.media, *added)))) or body
+        return bytes(self._numbered(wanted.replace(media=(*wanted.media, *added))))
 
     def renewed(self, direction: Direction | None = None) -> bytes:
-        """What is in force here as an offer of its own; empty where there is nothing that can be read and written.
+        """What is in force here as an offer of its own; empty where there is nothing.
 
         Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
         """
         local = self._parsed(self.local)
-        if local is None:
-            return b""
-        return _written(lambda: self._numbered(directed(local, direction or self.wanted)))
+        return bytes(self._numbered(directed(local, direction or self.wanted))) if local is not None else b""
 
     def answer_to(self, offer: bytes) -> bytes:
         """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left.
