@@ -1,6 +1,7 @@
 """The loop that drives a `Stack` over the transports: it keeps the time, sends, looks up, and tells what is traced."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import trio
@@ -49,6 +50,8 @@ class Loop:
         self._clock = trio.current_time
         self._lookups: dict[int, set[trio.CancelScope]] = {}
         """What is being looked up, by the ticket of the request that it is for."""
+        self._preparing: dict[Hop, list[tuple[int, str]]] = {}
+        """What waits for a connection that is being opened: tickets, and why each goes there."""
         self._wake = trio.Event()
         self._due: float | None = None
         self._pumping = False
@@ -207,17 +210,25 @@ class Loop:
             return
         if prepared is not None:
             self.stack.resolved(ticket, prepared, now, reused=True)
-        else:
-            self._nursery.start_soon(self._prepare_slowly, ticket, hop)
+            return
+        place = replace(hop, why="")
+        if place not in self._preparing:
+            self._preparing[place] = []
+            self._nursery.start_soon(self._prepare_slowly, place)
+        self._preparing[place].append((ticket, hop.why))
 
-    async def _prepare_slowly(self, ticket: int, hop: Hop) -> None:
+    async def _prepare_slowly(self, place: Hop) -> None:
+        """Prepare a hop for all that wait for it, which go out in their order: an ACK before the INVITE after it."""
         result: Hop | TransportFailure
         try:
-            result = await self.transports.prepare(hop)
+            result = await self.transports.prepare(place)
         except SipError as error:
             result = as_failure(error)
-        self.stack.resolved(ticket, result, self._clock())
-        self.pump()
+        now = self._clock()
+        for ticket, why in self._preparing.pop(place):
+            told = result if isinstance(result, TransportFailure) else replace(result, why=why)
+            self.stack.resolved(ticket, told, now)
+        self.pump(now)
 
     async def _look_up(self, ticket: int, question: Question) -> None:
         under_way = self._lookups.setdefault(ticket, set())

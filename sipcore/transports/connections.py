@@ -167,9 +167,9 @@ class Transports:
         there is none yet. For streams the connection is opened, or the open one to the same transport, address, name
         and path reused; when several wait for one connection, one is opened. A `local` that the hop has already is
         kept: its host is where datagrams and connections leave from. Whoever has none gets what the kernel chooses,
-        and no connection for which somebody else chose. Raises TransportFailure, also where the connection has failed
-        again by the time that this task has its turn, and LocalError when the configuration of TLS or WebSocket is
-        unusable.
+        and no connection from where somebody else wants it to be. Raises TransportFailure, also where the connection
+        has failed again by the time that this task has its turn, and LocalError when the configuration of TLS or
+        WebSocket is unusable.
         """
         ready = self.prepared(hop)
         if ready is not None:
@@ -340,7 +340,10 @@ class Transports:
             opening.done.set()
         if connection is not None:
             self._by_target[key] = connection
-            self._by_target.setdefault(self._key(connection.hop), connection)  # for whoever wants what was chosen
+            peer, host = self._key(connection.hop)
+            self._by_target.setdefault((peer, host), connection)  # for whoever wants what was chosen
+            if hop.local is not None and _is_kernels_choice(connection.flow):
+                self._by_target.setdefault((peer, None), connection)  # for whoever does not choose
             try:
                 await self._work(connection)
             finally:
@@ -467,6 +470,14 @@ def route_host(where: Hop | Flow) -> str:
             return socket_address(sock.getsockname()).host
     except REFUSALS as error:
         raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
+
+
+def _is_kernels_choice(flow: Flow) -> bool:
+    """Whether a connection leaves from where the kernel would have it leave from."""
+    try:
+        return route_host(flow) == flow.local.host
+    except TransportFailure:
+        return False
 
 
 def _numbered(hop: Hop) -> Hop:

@@ -21,6 +21,7 @@ from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
+from sipcore.stack import Stack
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
 from tests.sipcore.endpoint.test_endpoint import invite
@@ -281,3 +282,40 @@ async def test_settings_that_cannot_be_used_are_nobody_elses_fault(tls: TlsConfi
                 await call.answered()
         with pytest.raises(TransportFailure):  # the endpoint works on
             await client.options(parse_uri("sip:bob@127.0.0.1"), hop=replace(hop, transport=TCP))
+
+
+async def test_what_waits_for_a_connection_goes_out_in_its_order() -> None:
+    """An ACK before the INVITE that follows it (RFC 3261 §14.1), whoever trio lets run first."""
+    bind = ((TCP, SocketAddress("127.0.0.1", 0)),)
+    async with (
+        Endpoint(EndpointConfig(TransportConfig(bind=bind), takes_incoming=True)) as server,
+        Endpoint() as client,
+    ):
+        address = server.transports.local_address(TCP)
+        assert address is not None
+        requests = [client.new_request("OPTIONS", SipUri("127.0.0.1", str(number))) for number in range(8)]
+
+        def send(stack: Stack, now: float) -> None:
+            for number, request in enumerate(requests):
+                stack.request(Order(request, Hop(TCP, address, why=str(number))), now)
+
+        client.loop.act(send)
+        received = []
+        with trio.fail_after(10):
+            async for incoming in server.incoming():
+                assert isinstance(incoming, IncomingRequest)
+                incoming.respond(200)
+                received.append(incoming.request.call_id)
+                if len(received) == len(requests):
+                    break
+        assert received == [request.call_id for request in requests]
+
+
+async def test_a_connection_from_where_the_kernel_has_it_is_for_those_who_do_not_choose() -> None:
+    bind = ((TCP, SocketAddress("127.0.0.1", 0)),)
+    async with Endpoint(EndpointConfig(TransportConfig(bind=bind))) as server, Endpoint() as client:
+        address = server.transports.local_address(TCP)
+        assert address is not None
+        chosen = await client.transports.prepare(Hop(TCP, address, SocketAddress("127.0.0.1", 0)))
+        other = await client.transports.prepare(Hop(TCP, address, SocketAddress("127.0.0.2", 0)))
+        assert await client.transports.prepare(Hop(TCP, address)) == chosen != other
