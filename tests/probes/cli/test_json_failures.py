@@ -15,6 +15,7 @@ from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from sipcore.resolve.plan import LookupFailure, LookupFault, Question
 from sipcore.transports.lookup import Lookup
+from tests.machine import one_port
 from tests.probes.discovery.network import free_port
 from tests.probes.report.schemas import load, violations
 
@@ -28,9 +29,7 @@ NO_CALL = b'{"timeline": []}'
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
     """What takes everything and answers nothing: over UDP, and over TCP at the same port."""
-    with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(udp.getsockname())
+    with one_port("127.0.0.1") as (udp, tcp):
         tcp.listen()
         yield udp
 

@@ -14,6 +14,7 @@ import dns.rrset
 import trio
 
 from sipcore.resolve.target import SocketAddress
+from tests.machine import one_port
 from tests.sipcore.transports.authority import Identity
 
 HOST = "127.0.0.1"
@@ -112,10 +113,8 @@ async def hang_up(stream: trio.abc.Stream) -> None:
 
 def free_port() -> int:
     """A port where nothing listens."""
-    with socket.socket() as tcp_socket, socket.socket(type=socket.SOCK_DGRAM) as udp_socket:
-        tcp_socket.bind((HOST, 0))
-        port: int = tcp_socket.getsockname()[1]
-        udp_socket.bind((HOST, port))
+    with one_port(HOST) as (udp, _):
+        port: int = udp.getsockname()[1]
         return port
 
 
