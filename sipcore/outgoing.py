@@ -14,10 +14,9 @@ from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
 from sipcore.message.params import Params
-from sipcore.message.uri import SipUri, Uri
+from sipcore.message.uri import MAX_PORT, SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan
 from sipcore.resolve.target import (
-    MAX_PORT,
     Flow,
     Hop,
     SocketAddress,

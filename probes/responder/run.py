@@ -44,7 +44,7 @@ from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.endpoint.incoming import IncomingRequest, refuse
+from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
@@ -211,7 +211,6 @@ class _Service:
         persona, wire = self._persona, self._wire
         config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
         endpoint = await stack.enter_async_context(Endpoint(config))
-        stack.callback(_turn_away, endpoint)
         tapes = Tapes(self._on_entry)
         responder = Responder(_bind_all(endpoint.transports, self._binds), tapes)
         taps = wire.take if wire is not None and wire.media else None
@@ -221,15 +220,6 @@ class _Service:
         nursery.start_soon(_Desk(persona, endpoint, media, self._report, tapes, responder.turns).run)
         stack.callback(nursery.cancel_scope.cancel)
         self.responder = responder
-
-
-def _turn_away(endpoint: Endpoint) -> None:
-    """Refuse what came in and was not taken any more."""
-    waiting = endpoint.incoming()
-    while waiting.statistics().current_buffer_used:
-        incoming = waiting.receive_nowait()
-        if isinstance(incoming, IncomingRequest) or not incoming.is_over:  # its caller may have given up
-            refuse(incoming, endpoint.loop.stack.manner, UNAVAILABLE)
 
 
 def _stack_config(persona: Persona) -> StackConfig:

@@ -13,8 +13,6 @@ DEFAULT_PORT = 5060
 """RFC 3261 §19.1.2: UDP, TCP, and SCTP."""
 DEFAULT_TLS_PORT = 5061
 """RFC 3261 §19.1.2: TLS over TCP."""
-MAX_PORT = 65_535
-"""The largest number that a port has (RFC 6335 §6)."""
 MAX_KNOWN = 4096
 """Hosts of which it is remembered whether they are addresses, and how IPv6 addresses are spelled: finding out takes
 longer than sending a datagram."""

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.resolve.target import MAX_PORT, Flow, SocketAddress, Transport, has_zone, is_numeric
+from sipcore.message.uri import MAX_PORT
+from sipcore.resolve.target import Flow, SocketAddress, Transport, has_zone, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
 from sipcore.value import value
 
