@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sipcore.outgoing import Order
     from sipcore.resolve.target import Hop, SocketAddress, Transport
     from sipcore.sdp.description import SessionDescription
-    from sipcore.stack import Stack, StackConfig
+    from sipcore.stack import Stack
+    from sipcore.stack_config import StackConfig
     from sipcore.transports.base import TlsConfig, TransportConfig
     from sipcore.transports.lookup import LookupConfig
 
@@ -70,7 +71,8 @@ __getattr__ = passing_on(
         "sipcore.outgoing": ("Order",),
         "sipcore.resolve.target": ("Hop", "SocketAddress", "Transport"),
         "sipcore.sdp.description": ("SessionDescription",),
-        "sipcore.stack": ("Stack", "StackConfig"),
+        "sipcore.stack": ("Stack",),
+        "sipcore.stack_config": ("StackConfig",),
         "sipcore.transports.base": ("TlsConfig", "TransportConfig"),
         "sipcore.transports.lookup": ("LookupConfig",),
     },

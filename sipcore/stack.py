@@ -40,8 +40,6 @@ from sipcore.transactions.layer import TransactionLayer
 from sipcore.transactions.reply import reply_to, stamped
 from sipcore.value import maker
 
-__all__ = ("Stack", "StackConfig")
-
 _make_received = maker(ResponseReceived)
 
 

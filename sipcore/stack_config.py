@@ -1,4 +1,4 @@
-"""What a stack is told once, when it is made; see `sipcore.stack`, which passes it on."""
+"""What a stack is told once, when it is made."""
 
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
 from sipcore.transactions.timers import Timers

@@ -25,7 +25,7 @@ from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 
 T = TypeVar("T")

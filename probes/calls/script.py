@@ -19,7 +19,7 @@ from sipcore.message.address import Address
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.sdp.codecs import codecs_named
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.value import value
 
 DEFAULT_RING_TIMEOUT = 30.0

@@ -54,7 +54,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.build import SDP, audio_description
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed

@@ -46,7 +46,8 @@ from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.outgoing import Order, target_of
 from sipcore.resolve.plan import Plan, Question
 from sipcore.resolve.target import Flow, Hop
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
 from sipcore.trace import TraceRecord
 from sipcore.transports.base import TransportConfig, closed, was_closed

@@ -14,7 +14,7 @@ from sipcore.message.message import Request
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.build import SDP
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed

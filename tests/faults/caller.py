@@ -15,7 +15,7 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import SDP, audio_description
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faults.agent import Batch, serve
 from tests.faults.callee import LEAVING, place, timers_of

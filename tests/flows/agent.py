@@ -36,7 +36,8 @@ from sipcore.sdp.attributes import PCMU, Direction
 from sipcore.sdp.build import SDP, audio_description, origin_of
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Place, answer_to, choose
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit

@@ -22,7 +22,7 @@ from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA, PCMU, Direction
 from sipcore.sdp.build import SDP, audio_description
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction as Way
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig

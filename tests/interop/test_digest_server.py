@@ -14,7 +14,7 @@ from sipcore.auth.server import Accepted, Authenticator, Outcome, Refused, Serve
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 from tests.interop.clients import (
     EXPIRES,

@@ -25,7 +25,7 @@ from sipcore.message.method import ACK, BYE, INVITE, OPTIONS
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.lookup import LookupConfig

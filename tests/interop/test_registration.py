@@ -27,7 +27,7 @@ from sipcore.registration.binding import Registration, is_same
 from sipcore.registration.keeper import RegistrationFailed
 from sipcore.registration.registrar import Answer, Change, Registrar, RegistrarPolicy
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig, socket_name
 from sipcore.transports.bindings import Bindings
 from tests.interop.clients import PASSWORD, PROGRAMS, REALM, USER, Client, Desk, baresip, linphone, sipp, sipsak

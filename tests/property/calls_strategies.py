@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.property import hostile
 from tests.property.calls_users import Action, Weather
 from tests.property.strategies import FRAGMENTS

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server
 from sipcore.events import CallEnded, CallEvent, CallFailed, CallNotified, ReferLapsed
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.property.calls_rules import Referee
 from tests.property.calls_strategies import (
     SESSION,

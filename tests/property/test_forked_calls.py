@@ -21,7 +21,8 @@ from sipcore.message.parser import parse_message
 from sipcore.message.status import TRYING
 from sipcore.resolve.target import Flow, SocketAddress
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
 from tests.property.calls_strategies import SESSION, configs

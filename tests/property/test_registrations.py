@@ -23,7 +23,8 @@ from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Effect, Keeper, RegistrationEnded, Send, State
 from sipcore.registration.registrar import Registrar, RegistrarPolicy
 from sipcore.resolve.target import Flow, Hop, Transport
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
 from tests.property import hostile

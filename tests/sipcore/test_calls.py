@@ -16,7 +16,7 @@ from sipcore.message.message import Request
 from sipcore.message.method import ACK, INVITE, PRACK
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey

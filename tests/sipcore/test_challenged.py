@@ -20,7 +20,8 @@ from sipcore.outgoing import Order
 from sipcore.resolve.plan import Address as HostAddress
 from sipcore.resolve.plan import Answer, Question, RecordType
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description, seeded

@@ -11,7 +11,8 @@ from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order, contact_for, target_of
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.tickets import MAX_CARRIED_BACK
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit

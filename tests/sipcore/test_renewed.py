@@ -14,7 +14,8 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import AUTHORIZATION
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, Wire, seeded

@@ -17,7 +17,8 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import audio_description
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit

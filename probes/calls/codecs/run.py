@@ -51,7 +51,8 @@ from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.sdp.build import SDP
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import Stack, StackConfig
+from sipcore.stack import Stack
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.value import value
 

@@ -23,7 +23,7 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 

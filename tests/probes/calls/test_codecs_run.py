@@ -26,7 +26,7 @@ from sipcore.sdp.build import SDP, origin_of
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Place, answer_to, choose
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 from tests.probes.discovery.network import HOST, ok, udp
 

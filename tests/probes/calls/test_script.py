@@ -13,7 +13,7 @@ from sipcore.media import voice
 from sipcore.media.terms import Encryption, Keying
 from sipcore.message.address import Address
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 
 WHERE = Destination("example.com", user="2001")
 HOP = Hop(Transport.UDP, SocketAddress("192.0.2.2", 5060), SocketAddress("192.0.2.1", 40000))

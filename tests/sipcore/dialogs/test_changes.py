@@ -13,7 +13,7 @@ from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 DECIDING = StackConfig(answers_offers=False)

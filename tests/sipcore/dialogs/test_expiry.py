@@ -14,7 +14,7 @@ from sipcore.events import CallChanged, CallEnded, CallFailed, CallReceived
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import NEVER
 from tests.sipcore.wire import BOB, DELAY, Side, Wire, description, seeded
 

@@ -10,7 +10,7 @@ from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_forking import answered, calling, says, sent_to
 from tests.sipcore.wire import ALICE, BOB, Wire, description
 

@@ -11,7 +11,7 @@ from sipcore.sdp.attributes import PCMU, Direction
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.offer_answer import Carrier
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import direction, hold, last
 from tests.sipcore.wire import ALICE, BOB, Wire, description
 

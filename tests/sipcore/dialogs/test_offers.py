@@ -20,7 +20,7 @@ from sipcore.events import (
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 WAITING = StackConfig(acknowledges=False, answers_offers=False)

@@ -24,7 +24,7 @@ from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import Direction
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 TALKATIVE = StackConfig(methods=("INFO", "REFER", "NOTIFY"))

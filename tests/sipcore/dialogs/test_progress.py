@@ -9,7 +9,7 @@ from sipcore.dialogs.reinvite_server import UPDATE_PATIENCE
 from sipcore.errors import LocalError
 from sipcore.events import CallChanged, CallEnded, CallProgress, CallReceived, CallUnchanged
 from sipcore.message.message import Response
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import DECIDING, hold
 from tests.sipcore.wire import BOB, SDP, Side, Wire, description
 

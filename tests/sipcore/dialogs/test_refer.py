@@ -15,7 +15,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 TALKATIVE = StackConfig(methods=("REFER",))

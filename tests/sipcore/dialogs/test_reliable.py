@@ -7,7 +7,7 @@ from sipcore.errors import LocalError
 from sipcore.events import CallAnswered, CallChanged, CallConfirmed, CallEnded, CallFailed, CallOffered, CallProgress
 from sipcore.message.message import Request, Response
 from sipcore.sdp.attributes import Direction
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 PLAIN = StackConfig(extensions=())

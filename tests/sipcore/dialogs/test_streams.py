@@ -10,7 +10,7 @@ from sipcore.events import CallChanged, CallUnchanged
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, Side, Wire, description
 
 TIMED = StackConfig(extensions=("timer",), session_interval=90)

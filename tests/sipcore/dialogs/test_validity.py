@@ -10,7 +10,7 @@ from sipcore.message.message import Request
 from sipcore.message.status import reason_for
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import NEVER
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 

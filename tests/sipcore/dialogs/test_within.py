@@ -19,7 +19,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 TALKATIVE = StackConfig(methods=("INFO", "REFER"))

@@ -30,7 +30,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU, Direction
 from sipcore.sdp.build import SDP, audio_description
 from sipcore.sdp.description import SessionDescription
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 
 LOOPBACK = SocketAddress("127.0.0.1", 0)

@@ -27,7 +27,7 @@ from sipcore.registration.keeper import RegistrationEnded
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import SDP, audio_description
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.lookup import LookupConfig
 

@@ -18,7 +18,7 @@ from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import LookupFailure, LookupFault, Question
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.transports import lookup
 from sipcore.transports.base import TlsConfig, TransportConfig

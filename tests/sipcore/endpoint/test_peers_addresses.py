@@ -19,7 +19,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TransportConfig
 

@@ -33,7 +33,7 @@ from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Registered, RegistrationEnded, RegistrationFailed
 from sipcore.registration.registrar import Answer, Change, Registrar, RegistrarPolicy
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.stack import StackConfig
+from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp
 from sipcore.transports.base import TransportConfig
