@@ -105,11 +105,6 @@ class HabitsOf:
         head = len(sent[0].data) if sent else USUAL_SIZE
         queries = [padded(attempt.uri, attempt.hop, seconds, size, head) for size in SIZES]
         seen = await _all(self._io, queries)
-        # None of them is repeated in its time: what is not answered twice is hardly lost by chance.
-        lost = [number for number, one in enumerate(seen) if one.response is None]
-        again = await _all(self._io, [queries[number] for number in lost])
-        for number, one in zip(lost, again, strict=True):
-            seen[number] = one
         self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
 
     async def _oddities(self, attempt: Attempt, seconds: float) -> None:
@@ -133,7 +128,7 @@ class HabitsOf:
         self.found = replace(self.found, far=far.response, own=own[0].response if own else self.found.own)
 
     async def _challenges(self, attempt: Attempt, seconds: float) -> None:
-        seen = await self._io.ask(registrations(attempt, seconds))
+        (seen,) = await _all(self._io, [registrations(attempt, seconds)])
         self.found = replace(self.found, authentication=asked_for(seen))
 
     async def _stun(self, attempt: Attempt, seconds: float) -> None:
@@ -179,11 +174,16 @@ async def answers_ping(remote: SocketAddress) -> bool:
 
 
 async def _all(io: ProbeIO, queries: Sequence[Query]) -> list[Observation]:
-    """What comes of some queries, asked side by side, in their order."""
+    """What comes of some queries, asked side by side, in their order; those without an answer are asked once more.
+
+    No request is repeated in its time, which is short: what is not answered twice is hardly lost by chance.
+    """
     seen: dict[int, Observation] = {}
 
     async def ask(number: int, query: Query) -> None:
         seen[number] = await io.ask(query)
+        if seen[number].response is None:
+            seen[number] = await io.ask(query)
 
     async with trio.open_nursery() as nursery:
         for number, query in enumerate(queries):

@@ -124,6 +124,25 @@ async def test_a_user_is_asked_for_what_may_go_no_further() -> None:
     )
 
 
+async def test_what_got_lost_is_asked_once_more() -> None:
+    io = Recorded(0, 0, 0, 200)
+    attempt = Attempt(Hop(Transport.WS, PLACE.remote, path="/ws"), SipUri("example.com", "bob"), Reach.ANSWERED)
+    habits = HabitsOf(io, challenge=True)
+    await habits.find_out(attempt)
+    assert len(io.asked) == 6
+    assert habits.found.far is not None
+    assert habits.found.own is not None
+    assert habits.found.authentication
+
+
+async def test_what_stays_silent_is_not_asked_for_ever() -> None:
+    io = Recorded(0)
+    habits = HabitsOf(io)
+    await habits.find_out(Attempt(Hop(Transport.WS, PLACE.remote, path="/ws"), ANY_URI, Reach.ANSWERED))
+    assert len(io.asked) == 2
+    assert habits.found == Habits()
+
+
 async def test_keep_alives_over_udp() -> None:
     def respond(data: bytes) -> bytes:
         return StunMessage(StunType.SUCCESS, StunMessage.parse(data).transaction).encode()
