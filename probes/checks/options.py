@@ -44,7 +44,7 @@ _ADVICE = {
     FailureReason.TOO_LARGE: "try TCP",
     FailureReason.GARBAGE: "another service has this port; try another one",
 }
-HTTP, TLS, PLAIN_SIP = "HTTP", "TLS", "plain SIP"
+HTTP, TLS, PLAIN_SIP, ECHO = "HTTP", "TLS", "plain SIP", "an echo"
 _INSTEAD = {
     "a TLS ": TLS,
     "an HTTP ": HTTP,
@@ -64,6 +64,7 @@ _SILENT = "the peer may expect TLS on this port, or answer known addresses and d
 _SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
 ONLY_CALLS = "OPTIONS gets no answer, INVITE does"
 """The detail of an attempt that was answered when it was a call."""
+_REFLECTED = "the peer sends back what it receives"
 _STATUS_LINE = b"SIP/2.0 "
 _START = 64
 """Bytes by which another protocol is told: a page may begin with a declaration of XML."""
@@ -83,6 +84,9 @@ async def act(io: ProbeIO, query: Query) -> Observation:
 
 def judge(seen: Observation) -> Attempt:
     """What the observation means."""
+    if _is_reflected(seen):
+        reflected = _attempt(seen, Reach.NOT_SIP, _REFLECTED, _ADVICE[FailureReason.GARBAGE])
+        return replace(reflected, instead=ECHO)
     response, remark = _answer(seen)
     if response is not None:
         return _attempt(seen, Reach.ANSWERED, _joined(remark, *_tls_remarks(seen.tls)), response=response)
@@ -138,6 +142,12 @@ def speaks_tls(attempt: Attempt) -> bool:
         return True
     none = (TlsProblem.NOT_TLS.text, TlsProblem.SILENT.text)
     return attempt.reach is Reach.TLS_FAILED and not attempt.detail.startswith(none)
+
+
+def _is_reflected(seen: Observation) -> bool:
+    """Whether the request itself came back (RFC 862): what was answered then was answered on this side."""
+    sent = {one.data for one in sent_in(seen.records)}
+    return any(one.data in sent for one in received_in(seen.records))
 
 
 def _answer(seen: Observation) -> tuple[Response | None, str]:

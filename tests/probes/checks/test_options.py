@@ -263,6 +263,17 @@ def test_a_web_page_without_a_status_line_is_http(hop: Hop, data: bytes) -> None
 
 
 @pytest.mark.parametrize("hop", [UDP, TCP])
+def test_a_request_that_comes_back_is_no_answer(hop: Hop) -> None:
+    """An echo service (RFC 862) is no SIP server, although this side answers what comes back, and hears that too."""
+    own = bytes_of("200 OK")
+    response = parse_message(own)
+    records = (sent(hop), received(hop, b"OPTIONS"), replace(sent(hop), data=own), received(hop, own))
+    found = judged(hop, *opened(hop), *records, response=response)
+    assert (found.reach, found.instead, found.response) == (Reach.NOT_SIP, options.ECHO, None)
+    assert found.detail == "the peer sends back what it receives"
+
+
+@pytest.mark.parametrize("hop", [UDP, TCP])
 def test_what_is_nothing_that_is_known_is_called_nothing(hop: Hop) -> None:
     attempt = page(hop, b"hello")
     assert (attempt.reach, attempt.instead, attempt.detail) == (Reach.NOT_SIP, "", "not a SIP start line")

@@ -145,6 +145,13 @@ async def test_an_answer_that_breaks_sip_is_one(clock: MockClock) -> None:
     assert attempt.detail.startswith("the answer does not fit the request")
 
 
+async def test_an_echo_is_not_taken_for_a_sip_server(clock: MockClock) -> None:
+    async with udp(lambda request: request) as port:
+        found = await discovered(f"{HOST}:{port}", UDP)
+    assert (found.attempts[0].reach, found.attempts[0].instead) == (Reach.NOT_SIP, "an echo")
+    assert (found.answered, found.system) == ((), None)
+
+
 async def test_silence_over_udp_lasts_as_long_as_it_may(clock: MockClock) -> None:
     asked: list[bytes] = []
 
