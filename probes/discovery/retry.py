@@ -19,9 +19,8 @@ LARGE_HELLO = "a large ClientHello"
 
 def may_be_filtered(records: Sequence[TraceRecord], hop: Hop) -> bool:
     """Whether what was seen so far of an attempt under way may be a filter: nothing came back to what did get there."""
-    if not hop.transport.reliable:
-        return not received_in(records)
-    return OPENED in flow_events_in(records)
+    got_there = not hop.transport.reliable or OPENED in flow_events_in(records)
+    return got_there and not received_in(records)
 
 
 def is_worth_retrying(attempt: Attempt, others: Iterable[Attempt]) -> bool:

@@ -285,7 +285,7 @@ class _Run:
         remote = answered.hop.remote
         other = _OTHER_STREAM.get(answered.hop.transport)
         if other is not None:
-            self._io.hurry((other, remote), GRACE)
+            self._attempts.hurry((other, remote), GRACE)
         if self._destination.port is not None or self._config.ports or self._config.transports:
             return
         for candidate in self._lookups.candidates():

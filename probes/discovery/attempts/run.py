@@ -77,10 +77,15 @@ class Attempts:
                 nursery.cancel_scope.cancel()
         return await self._over_tls(found[0], end)
 
+    def hurry(self, place: Key, seconds: float) -> None:
+        """Wait no longer than that for what a place was asked so far."""
+        for io in (self._io, self._inconspicuous):
+            io.hurry(place, seconds)
+
     def give_up_soon(self, candidate: Candidate, seconds: float) -> None:
         """Wait no longer than that for a place, and look at it only once."""
         self._given_up.add(candidate.key)
-        self._io.hurry(candidate.key, seconds)
+        self.hurry(candidate.key, seconds)
 
     def with_evidence(self, attempt: Attempt, candidate: Candidate) -> Attempt:
         """An attempt with all that is known of it by now: answers that came late, and every reason to try the place."""
@@ -119,9 +124,11 @@ class Attempts:
         return await self._repeated(candidate, query, end) or replace(second, only=only)
 
     async def _repeated(self, candidate: Candidate, query: Query, end: float) -> Attempt | None:
-        """The same request over UDP once more, if it is answered: then no filter kept the first one back, but loss."""
+        """The same request once more, if it is answered: then no filter kept the first one back, but loss, or a peer
+        that closes some connections.
+        """
         seconds = min(end - trio.current_time(), REPEATED)
-        if candidate.hop.transport.reliable or seconds <= 0:
+        if seconds <= 0:
             return None
         again = replace(query, timeout=seconds, purpose=_REPEATED)
         attempt = options.judge(await options.act(self._io, again))

@@ -381,6 +381,40 @@ async def test_a_peer_that_hangs_up_by_user_agent(clock: MockClock) -> None:
     assert (attempt.reach, attempt.only) == (Reach.ANSWERED, USER_AGENT)
 
 
+async def test_a_peer_that_closes_a_connection_now_and_then_filters_nothing(clock: MockClock) -> None:
+    connections = 0
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal connections
+        connections += 1
+        await (hang_up if connections == 1 else saying(ok))(stream)
+
+    async with tcp(serve) as port:
+        found = await discovered(f"{HOST}:{port}", TCP, habits=False)
+    assert (found.attempts[0].reach, found.attempts[0].only) == (Reach.ANSWERED, "")
+    assert found.findings == ()
+
+
+async def test_a_second_handshake_is_not_waited_for_where_plain_tcp_is_spoken(clock: MockClock) -> None:
+    """Some close a connection that begins with a handshake, and keep silent on the next."""
+    handshakes_seen = 0
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal handshakes_seen
+        data = bytes(await stream.receive_some())
+        if not data.startswith(b"\x16"):
+            await trio.sleep(0.3)
+            await stream.send_all(ok(data))
+        elif (handshakes_seen := handshakes_seen + 1) > 1:
+            await trio.sleep_forever()
+        await stream.aclose()
+
+    async with tcp(serve) as port:
+        found = await discovered(f"{HOST}:{port}", TCP, TLS, habits=False)
+    assert handshakes_seen == 2
+    assert found.duration < run.DEFAULT_TIMEOUT / 2
+
+
 async def test_no_second_request_where_none_is_wanted(clock: MockClock) -> None:
     async with udp(choosy) as port:
         attempt = await attempted(port, UDP, retry=False)
