@@ -31,6 +31,8 @@ SERVER_ERROR = 500
 FINE = frozenset({501, 505, 513})
 """5xx by which a server says what it does not do, and nothing of its health (RFC 3261 §21.5)."""
 _CONTENT_LENGTH = re.compile(rb"(?:^|\n)(?:content-length|l)[ \t]*+:[ \t]*+([0-9]{1,9})[ \t]*+\r?+\n", re.IGNORECASE)
+_head_end = re.compile(rb"\r?+\n\r?+\n").search
+"""Some end lines by LF alone, which is read all the same."""
 _MAX_SHOWN = 200
 """Characters of a header field that are quoted."""
 
@@ -165,13 +167,13 @@ def _broken(seen: Exchanged, known: _Known) -> Found:
 
 def missing_bytes(data: bytes) -> int:
     """How many bytes a datagram lacks by its Content-Length; 0 where it has all of them, or says nothing of it."""
-    head, blank, body = data.partition(b"\r\n\r\n")
     if not data.startswith(b"SIP/2.0 "):
         return 0
-    stated = _CONTENT_LENGTH.search(head + b"\n")
-    if not blank:
+    blank = _head_end(data)
+    stated = _CONTENT_LENGTH.search((data[: blank.start()] if blank else data) + b"\n")
+    if blank is None:
         return 1 if stated is None else max(int(stated[1]), 1)
-    return max(int(stated[1]) - len(body), 0) if stated else 0
+    return max(int(stated[1]) - (len(data) - blank.end()), 0) if stated else 0
 
 
 def _packets(seen: Exchanged, known: _Known) -> Found:
@@ -224,19 +226,22 @@ def _rewritten(seen: Exchanged, response: Response, known: _Known) -> Found:
     """
     if seen.request is None:
         return
+    records = [*seen.sent[:1], *seen.received[:1]]
     try:
         changed = list(_changes(seen.request, response))
     except ParseError as error:
-        changed = [("", "", f"cannot be read: {error.message}")]
+        what = f"{error.header or 'a header field'} of the answer cannot be read, and must be the request's"
+        yield known.finding("answer-does-not-fit", what, [str(error)], records=records)
+        return
     if not changed:
         return
     addresses = [name for name, _, _ in changed if name in ("Via", "From", "To")]
     code = "sip-alg" if addresses and not seen.attempt.hop.transport.secure else "answer-does-not-fit"
-    evidence = [f"{name} sent: {before}; came back: {after}" if name else after for name, before, after in changed]
-    named = ", ".join(dict.fromkeys(name for name, _, _ in changed if name)) or "a header field"
+    evidence = [f"{name} sent: {before}; came back: {after}" for name, before, after in changed]
+    named = ", ".join(dict.fromkeys(name for name, _, _ in changed))
     verb = "were" if "," in named else "was"
     what = f"{named} {verb} not the same in the answer as in the request"
-    yield known.finding(code, what, evidence, records=[*seen.sent[:1], *seen.received[:1]])
+    yield known.finding(code, what, evidence, records=records)
 
 
 def _changes(request: Request, response: Response) -> Iterator[tuple[str, str, str]]:
@@ -342,13 +347,14 @@ def _returned(seen: Exchanged, response: Response, known: _Known) -> Found:
         yield known.finding(
             "rport-ignored", "rport came back without the port that the request came from", [f"Via: {via}"]
         )
-    if local is None or not via.received:
+    received = _received_in(via)
+    if local is None or not received:
         return
     wrong = _wrong_received(via, local, seen.attempt.hop.remote, datagram=seen.datagram)
     if wrong:
         yield known.finding("wrong-received", f"received says {wrong}", [f"Via: {via}", f"sent from {local}"])
-    elif SocketAddress(via.received, 0).host != local.host:
-        what = f"the peer sees {via.received} where the request was sent from {local.host}"
+    elif received != local.host:
+        what = f"the peer sees {received} where the request was sent from {local.host}"
         yield known.finding("nat-on-path", what, [f"Via: {via}", f"sent from {local}"])
 
 
@@ -358,15 +364,26 @@ def seen_as(attempt: Attempt) -> str:
         via = attempt.response.via if attempt.response is not None else None
     except ParseError:
         return ""
-    return via.received or "" if via is not None else ""
+    return _received_in(via) if via is not None else ""
+
+
+def _received_in(via: Via) -> str:
+    """The address of `received` in its one spelling: a server that has one socket for both families may tell an IPv4
+    address as one of IPv6 (RFC 4291 §2.5.5.2). What is no address is left as it is, and nothing is "".
+    """
+    received = via.received or ""
+    if ":" not in received or not is_numeric(received):
+        return received
+    address = ipaddress.IPv6Address(received.partition("%")[0])
+    return str(address.ipv4_mapped) if address.ipv4_mapped else SocketAddress(received, 0).host
 
 
 def _wrong_received(via: Via, local: SocketAddress, remote: SocketAddress, *, datagram: bool) -> str:
     """What cannot be about it, in words; empty where nothing is. Where a translator may stand, much can be."""
-    received = via.received or ""
+    received = _received_in(via)
     if not is_numeric(received):
         return f"{received}, which is no address"
-    if SocketAddress(received, 0).host == local.host:
+    if received == local.host:
         moved = datagram and via.rport is not None and via.rport != local.port
         return f"{received}, rightly, but rport says {via.rport}, and {local.port} was it" if moved else ""
     if reaches_less(received, remote.host):

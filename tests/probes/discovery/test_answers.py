@@ -100,6 +100,10 @@ def test_the_cure_is_in_the_words_of_the_product() -> None:
         (";rport=1025;received=192.0.2.1", UDP, ["wrong-received"]),
         (";rport=1025;received=192.0.2.1", TLS, []),
         (";rport=1025;received=203.0.113.254", UDP, ["nat-on-path"]),
+        (";rport=40000;received=::ffff:192.0.2.1", UDP, []),
+        (";rport=1025;received=[::ffff:192.0.2.1]", UDP, ["wrong-received"]),
+        (";rport=40000;received=::ffff:203.0.113.254", UDP, ["nat-on-path"]),
+        (";rport=40000;received=::ffff:10.0.0.1", UDP, ["wrong-received"]),
     ],
 )
 def test_what_the_peer_says_of_where_the_request_came_from(via: str, where: str, expected: list[str]) -> None:
@@ -169,6 +173,9 @@ def test_an_answer_that_is_cut_off() -> None:
         (b"SIP/2.0 200 OK\r\nContent-Length: 10\r\n\r\nabc", 7),
         (b"SIP/2.0 200 OK\r\nl: 3\r\n\r\nabc", 0),
         (b"SIP/2.0 200 OK\r\n\r\nabc", 0),
+        (b"SIP/2.0 200 OK\nl: 5\n\nabc", 2),
+        (b"SIP/2.0 200 OK\nVia: x\nContent-Length: 0\n\n", 0),
+        (b"SIP/2.0 200 OK\r\nVia: x\r\n", 1),
         (b"SIP/2.0 200 OK\r\nVia: x", 1),
         (b"SIP/2.0 200 OK\r\nContent-Length: 99\r\nVia: x", 99),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 0),
@@ -177,6 +184,21 @@ def test_an_answer_that_is_cut_off() -> None:
 )
 def test_missing_bytes(data: bytes, missing: int) -> None:
     assert missing_bytes(data) == missing
+
+
+@pytest.mark.parametrize(
+    ("field", "evidence"),
+    [
+        ("Via: SIP/2.0/UDP 192.0.2.1:40000;branch=z9hG4bKone;rport=40000;received=192.0.2.1\r\n", "Via: missing"),
+        ("CSeq: 1 OPTIONS\r\n", "CSeq: missing"),
+        ("To: <sip:198.51.100.1>;tag=to\r\n", "To: missing"),
+    ],
+)
+def test_a_field_that_is_missing_is_named(field: str, evidence: str) -> None:
+    (finding,) = findings(exchanged(UDP, (field, "")), None, NOW)
+    assert finding.code == "answer-does-not-fit"
+    assert finding.evidence[0].startswith(f"{UDP}: {evidence}")
+    assert finding.what.startswith(f"{evidence.partition(':')[0]} of the answer cannot be read")
 
 
 @given(st.binary(max_size=200))
