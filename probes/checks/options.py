@@ -64,6 +64,8 @@ _SILENT = "the peer may expect TLS on this port, or answer known addresses and d
 _SILENT_BEHIND_TLS = "the peer may answer known addresses and domains only"
 ONLY_CALLS = "OPTIONS gets no answer, INVITE does"
 """The detail of an attempt that was answered when it was a call."""
+UNREADABLE = "the answer cannot be read"
+"""How the detail begins where what came back is no message, but was meant to be an answer."""
 _REFLECTED = "the peer sends back what it receives"
 _STATUS_LINE = b"SIP/2.0 "
 _START = 64
@@ -188,7 +190,7 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
     if reach is Reach.NO_ANSWER:
         return _silent(seen, detail)
     if reach is Reach.NOT_SIP and _is_broken_sip(seen):
-        return _attempt(seen, Reach.SILENT, f"no answer that can be used; {detail}", _BROKEN)
+        return _attempt(seen, Reach.SILENT, f"{UNREADABLE}: {failure.__cause__ or detail}", _BROKEN)
     # Old web servers answer what they do not understand with a page that has no head.
     instead = _instead(f"{detail} {_shown(seen, failure)}") if reach is Reach.NOT_SIP else ""
     if instead == HTTP and HTTP not in detail:

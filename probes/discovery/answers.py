@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from probes.checks.options import ONLY_CALLS
+from probes.checks.options import ONLY_CALLS, UNREADABLE
 from probes.destination import is_private_address
 from probes.findings.catalogue import Catalogue, catalogue
 from probes.findings.finding import Finding, Severity
@@ -156,13 +156,17 @@ class _Known:
 
 
 def _broken(seen: Exchanged, known: _Known) -> Found:
-    """An answer over UDP that ends before its Content-Length says (RFC 3261 §18.3)."""
+    """An answer over UDP that ends before its Content-Length says (RFC 3261 §18.3), or that is none by the grammar."""
     for record in seen.received if seen.datagram else ():
         missing = missing_bytes(record.data)
         if missing:
             what = f"an answer over UDP lacks {missing} of the bytes that its Content-Length announces"
             yield known.finding("udp-truncated", what, [f"{len(record.data)} bytes came"], records=[record])
             return
+    detail = seen.attempt.detail
+    if detail.startswith(UNREADABLE):
+        what = "what comes back is meant to be an answer, and cannot be read as one"
+        yield known.finding("answer-unreadable", what, [detail.removeprefix(f"{UNREADABLE}: ")])
 
 
 def missing_bytes(data: bytes) -> int:

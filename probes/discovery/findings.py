@@ -23,6 +23,7 @@ from probes.result import Attempt, Reach, System
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
+from sipcore.transports.tls_failure import TlsProblem
 from sipcore.value import value
 
 _ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
@@ -46,7 +47,7 @@ _ONE_PACKET, _FRAGMENTED = SIZES[1], SIZES[2]
 _WANTED = "tls-client-certificate-required"
 _TLS_ALONE = {Reach.TLS_FAILED: "tls-silent", Reach.CERTIFICATE_WANTED: _WANTED}
 """What it is where TLS keeps everybody out, and the TLS report has nothing to say."""
-_EXPLAINING = frozenset({"udp-truncated", "websocket-refused", "plain-port-speaks-tls", _WANTED})
+_EXPLAINING = frozenset({"udp-truncated", "answer-unreadable", "websocket-refused", "plain-port-speaks-tls", _WANTED})
 """What says better why nothing answered."""
 TOO_MANY_HOPS = 483
 TOO_SHORT = 1.0
@@ -284,9 +285,14 @@ class _Case:
             same = [one for one in self.attempts if one.reach is telling.reach]
             yield self.finding(code, what, [f"{one.hop}: {one.reach.value}" for one in same], _reached(*same))
         elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
-            problem = _TLS_ALONE[telling.reach] if not telling.instead else "tls-not-tls"
-            what = f"{telling.hop}: {telling.detail}"
-            yield self.finding(problem, what, [str(telling.hop)], _reached(telling))
+            spoken = telling.instead or telling.detail.startswith(TlsProblem.NOT_TLS.text)
+            problem = "tls-not-tls" if spoken else _TLS_ALONE[telling.reach]
+            found_alone = self.finding(
+                problem, f"{telling.hop}: {telling.detail}", [str(telling.hop)], _reached(telling)
+            )
+            # Beside other places it is a guess that failed; alone it keeps everybody out.
+            severity = Severity.ERROR if telling.reach is Reach.TLS_FAILED else found_alone.severity
+            yield replace(found_alone, severity=severity)
 
     def _mixed(self, code: str) -> str:
         """What became of all places, where what a finding has to say holds for some of them alone; "" for all."""

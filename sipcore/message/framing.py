@@ -7,7 +7,7 @@ the bytes: nothing is searched twice but the two bytes in which a separator may 
 import re
 
 from sipcore.deviation import Deviation
-from sipcore.errors import LimitExceeded, ParseError
+from sipcore.errors import LimitExceeded, ParseError, quoted
 from sipcore.pattern import Pattern
 from sipcore.value import maker, value
 
@@ -34,6 +34,8 @@ _usual_head = Pattern(
     + rb"\r?\n"
 )
 """A whole head with one Content-Length that is in full and on one line, and with nothing odd about its start line."""
+_SHOWN = 16
+"""Bytes of a protocol that is not known that are quoted."""
 _FOREIGN = (
     (b"\x16\x03", "a TLS handshake: the peer speaks TLS on this port"),
     (b"\x15\x03", "a TLS alert: the peer speaks TLS on this port"),
@@ -79,6 +81,14 @@ def foreign_protocol(data: bytes) -> str | None:
         if b" " + name + b"/" in first_line:
             return f"an {name.decode()} request"
     return None
+
+
+def what_speaks(data: bytes, without: str) -> str:
+    """What bytes are that came in the place of another protocol, in words: SIP `without` it, or something else."""
+    told = data.lstrip(b"\r\n")  # RFC 3261 §7.5: a message may have empty lines before it
+    if told[:4].upper() == b"SIP/" or b" SIP/2.0" in told.partition(b"\n")[0].upper():
+        return f"it speaks SIP without {without}"
+    return foreign_protocol(data) or f"it says {quoted(data[:_SHOWN].decode('utf-8', 'surrogateescape'))}"
 
 
 class StreamFramer:

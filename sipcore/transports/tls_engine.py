@@ -12,7 +12,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.message.framing import foreign_protocol
+from sipcore.message.framing import what_speaks
 from sipcore.resolve.target import Hop, Transport, is_numeric
 from sipcore.transports.base import TlsVersion
 from sipcore.transports.certificates import (
@@ -376,9 +376,7 @@ class TlsEngine:
         return TlsFailure(problem, self.hop, detail, faults=faults, chain=chain, alert=alert, section=section)
 
     def _not_tls(self, data: bytes) -> TlsFailure:
-        is_sip = data[:4].upper() == b"SIP/" or b" SIP/2.0" in data.partition(b"\n")[0].upper()
-        detail = "it speaks SIP without TLS" if is_sip else foreign_protocol(data) or f"it says {data[:16]!a}"
-        return self._made(TlsProblem.NOT_TLS, detail)
+        return self._made(TlsProblem.NOT_TLS, what_speaks(data, "TLS"))
 
     def _chain(self) -> tuple[x509.Certificate, ...]:
         try:

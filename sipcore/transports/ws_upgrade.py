@@ -11,7 +11,7 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure, quoted
-from sipcore.message.framing import foreign_protocol
+from sipcore.message.framing import what_speaks
 from sipcore.resolve.target import Hop
 from sipcore.transports.base import WsConfig
 from sipcore.transports.tls_failure import TlsFailure
@@ -120,7 +120,7 @@ class ClientUpgrade(Upgrade):
 
     def _check_start(self, start: bytes) -> None:
         if not _STATUS_LINE.startswith(start):
-            raise WsFailure(WsProblem.NOT_HTTP, self.hop, _foreign(bytes(self._head)))
+            raise WsFailure(WsProblem.NOT_HTTP, self.hop, what_speaks(bytes(self._head), "WebSocket"))
 
     def _judge_untrusted(self, head: bytes, rest: bytes) -> bytes:
         try:
@@ -192,13 +192,6 @@ def host_of(hop: Hop) -> str:
     name = (hop.tls_name or hop.remote.host).partition("%")[0]  # RFC 6874 §4: a zone stays on its machine
     literal = f"[{name}]" if ":" in name else name
     return literal if hop.remote.port == hop.transport.default_port else f"{literal}:{hop.remote.port}"
-
-
-def _foreign(data: bytes) -> str:
-    """What speaks there instead, in words."""
-    if data[:4].upper() == b"SIP/":
-        return "it speaks SIP without WebSocket"
-    return foreign_protocol(data) or f"it says {data[:16]!a}"
 
 
 def _field(head: bytes, name: bytes) -> str:

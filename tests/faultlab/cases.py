@@ -81,6 +81,7 @@ def answer_faults() -> list[Case]:
         Case("answered-from-elsewhere", f"udp://{BOB}", (udp(elsewhere=True),), "answers-from-elsewhere"),
         Case("answer-in-fragments", f"udp://{BOB}", (udp(large),), "udp-fragmented"),
         Case("answer-cut-off", f"udp://{BOB}", (udp(_cut_off),), "udp-truncated"),
+        Case("answer-that-nobody-can-read", f"udp://{BOB}", (udp(_beyond_status),), "answer-unreadable"),
         Case("only-trying", f"udp://{BOB}", (udp(answering(status="100 Trying")),), "only-provisional"),
         Case("web-server", f"tcp://{BOB}", (tcp(saying(HTML)),), "not-sip"),
         Case("silent-server", f"tcp://{BOB}", (tcp(silent),), "open-but-silent"),
@@ -101,6 +102,10 @@ def _routing(asked: Asked) -> list[bytes]:
 def _from_tag_lost(asked: Asked) -> list[bytes]:
     tag = asked.field("From").partition(";tag=")[2]
     return [answer(asked).replace(f";tag={tag}".encode(), b"", 1)]
+
+
+def _beyond_status(asked: Asked) -> list[bytes]:
+    return [answer(asked, status="999 Beyond")]
 
 
 def _cut_off(asked: Asked) -> list[bytes]:

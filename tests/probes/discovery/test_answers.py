@@ -1,16 +1,18 @@
 """What is wrong with an answer: compared with its request, with the path, and with this host's clock."""
 
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.checks.options import UNREADABLE
 from probes.discovery.answers import PACKET, findings, missing_bytes, reaches_less, scope_of
 from probes.findings.finding import Severity
 from probes.result import System
 from sipcore.resolve.target import SocketAddress
-from sipcore.trace import MessageTrace
+from sipcore.trace import Direction, MessageTrace
 from tests.probes.discovery.exchanges import ANSWER, codes, exchanged
 
 NOW = 1_700_000_000.0
@@ -165,6 +167,13 @@ def test_what_datagrams_tell(parts: dict[str, object], expected: list[str]) -> N
 
 def test_an_answer_that_is_cut_off() -> None:
     assert found(answer=b"SIP/2.0 200 OK\r\nContent-Length: 10\r\n\r\nabc") == ["udp-truncated"]
+
+
+def test_an_answer_that_breaks_the_grammar() -> None:
+    broken = replace(exchanged(answer=b"SIP/2.0 999 Odd\r\n\r\n"), detail=f"{UNREADABLE}: a status is below 700")
+    (finding,) = findings(broken, None, NOW)
+    assert (finding.code, finding.evidence) == ("answer-unreadable", (f"{UDP}: a status is below 700",))
+    assert [record.direction for record in finding.records] == [Direction.SENT, Direction.RECEIVED]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from sipcore.message.message import Response
 from sipcore.resolve.plan import LookupFault, Srv
 from sipcore.resolve.target import Flow, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace
+from sipcore.transports.tls_failure import TlsProblem
 from tests.probes.checks.dns_values import Zone, report
 from tests.probes.checks.tls_values import GOOD, Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
@@ -99,6 +100,12 @@ def test_what_keeps_everybody_out(reach: Reach, code: str) -> None:
     (finding,) = found(failed(SECURE, reach), *others)
     assert finding.code == code
     assert SECURE in finding.evidence[0]
+
+
+def test_a_tls_port_that_says_something_else_speaks_no_tls() -> None:
+    said = failed(SECURE, Reach.TLS_FAILED, f"{TlsProblem.NOT_TLS.text} (it says 'RFB 003.008')")
+    (finding,) = found(said)
+    assert (finding.code, finding.severity) == ("tls-not-tls", Severity.ERROR)
 
 
 def test_what_is_not_so_at_all_places_is_not_said_of_all() -> None:

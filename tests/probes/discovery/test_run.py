@@ -145,6 +145,22 @@ async def test_an_answer_that_breaks_sip_is_one(clock: MockClock) -> None:
     assert attempt.detail.startswith("the answer does not fit the request")
 
 
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [
+        ("999 Odd", "Server: x"),
+        ("200 OK", "Content-Length: -1"),
+        ("200 OK", "Server: a\0b"),
+        ("200 OK", "X: " + "x" * 20000),
+    ],
+)
+async def test_an_answer_that_no_client_can_read_is_told_as_such(status: str, field: str, clock: MockClock) -> None:
+    async with udp(lambda request: ok(request, field, status=status)) as port:
+        found = await discovered(f"{HOST}:{port}", UDP)
+    assert found.findings[0].code == "answer-unreadable"
+    assert "open-but-silent" not in [finding.code for finding in found.findings]
+
+
 async def test_an_echo_is_not_taken_for_a_sip_server(clock: MockClock) -> None:
     async with udp(lambda request: request) as port:
         found = await discovered(f"{HOST}:{port}", UDP)

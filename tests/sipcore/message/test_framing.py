@@ -17,6 +17,7 @@ from sipcore.message.framing import (
     Pong,
     StreamFramer,
     foreign_protocol,
+    what_speaks,
 )
 
 START = b"OPTIONS sip:alice@example.com SIP/2.0\r\n"
@@ -156,6 +157,21 @@ def test_says_what_the_bytes_are_when_they_are_not_sip(data: bytes, words: str) 
     framer.receive(EMPTY)
     with pytest.raises(ParseError, match=words):
         framer.next_frame()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"SIP/2.0 200 OK\r\n", "it speaks SIP without TLS"),
+        (b"\r\n\r\nSIP/2.0 200 OK\r\n", "it speaks SIP without TLS"),
+        (b"OPTIONS sip:a SIP/2.0\r\n", "it speaks SIP without TLS"),
+        (b"SSH-2.0-x\r\n", "an SSH greeting"),
+        (b"RFB 003.008\n", r"it says 'RFB 003.008\n'"),
+        (b"\x00\xff" + b"x" * 30, r"it says '\x00\xffxxxxxxxxxxxxxx'"),
+    ],
+)
+def test_what_speaks_in_the_place_of_tls(data: bytes, told: str) -> None:
+    assert what_speaks(data, "TLS") == told
 
 
 def test_knows_no_foreign_protocol_in_sip() -> None:

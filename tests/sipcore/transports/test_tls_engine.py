@@ -304,7 +304,7 @@ def test_the_end_of_a_connection_after_a_request_for_a_certificate_is_explained(
         (b"OPTIONS sip:a SIP/2.0\r\n", "it speaks SIP without TLS"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "an HTTP response"),
         (b"SSH-2.0-x\r\n", "an SSH greeting"),
-        (b"\x00\x01\x02", r"it says b'\x00\x01\x02'"),
+        (b"\x00\x01\x02", r"it says '\x00\x01\x02'"),
     ],
 )
 def test_not_tls(data: bytes, words: str) -> None:

@@ -167,7 +167,7 @@ def test_a_server_that_does_not_agree_on_sip_is_told(line: bytes, words: str) ->
         (b"SIP/2.0 400 Bad Request\r\n\r\n", "it speaks SIP without WebSocket"),
         (b"\x15\x03\x01\x00\x02\x02\x0a", "a TLS alert"),
         (b"SSH-2.0-x\r\n", "an SSH greeting"),
-        (b"\0\1", r"it says b'\x00\x01'"),
+        (b"\0\1", r"it says '\x00\x01'"),
     ],
 )
 def test_a_port_that_does_not_speak_http(data: bytes, words: str) -> None:
