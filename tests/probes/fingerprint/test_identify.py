@@ -11,6 +11,7 @@ from probes.fingerprint.identify import HIGH, LEAST, MAX_CANDIDATES, identify, s
 from probes.fingerprint.signatures import signatures
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
+from sipcore.message.parser import parse_message
 from sipcore.resolve.target import SocketAddress
 from tests.probes.fingerprint.samples import answers, banners, key_of
 
@@ -39,6 +40,18 @@ def test_banner_and_shape_confirm_each_other(name: str) -> None:
     assert system.confidence > identify({}, banner).confidence - 0.01
     assert not system.disagreement
     assert system.candidates[0].evidence[0] == f"banner {banner!r}"
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "483 Too Many Hops", "503 Busy", "100 Trying"])
+@pytest.mark.parametrize("last", ["", "Content-Length: 0\r\n"])
+def test_an_answer_without_anything_of_its_own_names_nobody(status: str, last: str) -> None:
+    """What a script of a few lines says: the request's fields copied, a short tag, and no more."""
+    lines = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx;rport\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=here\r\n"
+    data = f"SIP/2.0 {status}\r\n{lines}Call-ID: c\r\nCSeq: 1 OPTIONS\r\n{last}\r\n"
+    response = parse_message(data.encode())
+    assert isinstance(response, Response)
+    system = system_of(response)
+    assert system is None or not system.product
 
 
 def test_banner_alone() -> None:
