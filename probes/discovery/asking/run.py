@@ -32,6 +32,12 @@ NOBODY = "anonymous"
 HANG_UP = 0.4
 """Seconds that hanging up takes at most, once the time for the call is over."""
 
+MAX_KEPT = 200
+"""Messages of one query that are kept: a request and its answer are repeated ten times each at most in the time that a
+query has, and a peer that floods shows in these as well."""
+MAX_KEPT_BYTES = 512 * 1024
+"""Bytes of them: eight of the largest datagrams."""
+
 
 @dataclass(slots=True)
 class _Asking:
@@ -46,10 +52,19 @@ class _Asking:
     records: list[TraceRecord] = field(default_factory=list)
     exchange: Exchange | None = None
     failure: TransportFailure | None = None
+    kept: int = 0
+    """Bytes of the messages among the records."""
 
     @property
     def place(self) -> Key:
         return self.hop.transport, self.hop.remote
+
+    def keep(self, message: MessageTrace) -> None:
+        """Take a message for evidence, unless there is more than enough of it."""
+        size = self.kept + len(message.data)
+        if len(self.records) < MAX_KEPT and size <= MAX_KEPT_BYTES:
+            self.records.append(message)
+            self.kept = size
 
 
 def check_tls(config: TlsConfig) -> None:
@@ -178,7 +193,7 @@ class EndpointIO:
         match record:
             case MessageTrace(flow=flow, data=data):
                 for asked in self._owners(flow, data):
-                    asked.records.append(record)
+                    asked.keep(record)
             case FlowTrace(hop=hop):
                 for asked in self._at((hop.transport, hop.remote)):
                     asked.records.append(record)

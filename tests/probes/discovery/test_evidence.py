@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from probes.discovery.asking.run import MAX_KEPT, MAX_KEPT_BYTES
 from probes.discovery.run import DiscoveryConfig, discover
 from probes.report.json import discovery_data
 from sipcore.resolve.target import Transport
@@ -134,3 +135,19 @@ async def test_what_is_open_in_the_clear_leads_to_both_answers(clock: MockClock,
     _, messages = found["plain-beside-tls"]
     received = [one["remote"] for one in messages if one["direction"] == "received"]
     assert received == [f"{HOST}:{plain}", f"{HOST}:{secured}"]
+
+
+@pytest.mark.parametrize("padding", [0, 8000])
+async def test_a_peer_that_floods_is_not_kept_in_memory(padding: int, clock: MockClock) -> None:
+    """What it sends besides its answer is nobody's but its own."""
+
+    def flood(data: bytes) -> bytes:
+        return ok(data, f"X-Padding: {'x' * padding}", status="100 Trying") * 1000
+
+    async with tcp(saying(flood)) as port:
+        found = await discover(f"{HOST}:{port}", DiscoveryConfig(transports=(Transport.TCP,), habits=False))
+    (attempt,) = found.attempts
+    assert attempt.response is not None
+    messages = [message for one in found.asked for message in one.messages]
+    assert 0 < len(messages) <= MAX_KEPT
+    assert sum(len(message.data) for message in messages) <= MAX_KEPT_BYTES
