@@ -22,6 +22,7 @@ DEFAULT_TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 they are for, browsers, is told where to go."""
 WEBSOCKET_PORTS = {Transport.WS: (80, 8088), Transport.WSS: (443, 8089)}
 """The ports of RFC 7118 §5.2, and those that Asterisk's documentation made usual."""
+LAST_PORT = 65535
 MAX_PORTS = 16
 """Ports that one run tries on each address: it is no port scanner."""
 MAX_SRV_TARGETS = 8
@@ -70,6 +71,9 @@ class Scope:
             named = tuple(transport for transport in named if transport.secure)
         if not wanted:
             raise LocalError("a sips URI goes over TLS only", section="RFC 3261 §26.2.2")
+        beyond = next((port for port in asked if not 1 <= port <= LAST_PORT), None)
+        if beyond is not None:
+            raise LocalError(f"{beyond} is no port; give one from 1 to {LAST_PORT}", section="RFC 3263 §4.2")
         if len(asked) > MAX_PORTS:
             raise LocalError(f"{len(asked)} ports are too many; give at most {MAX_PORTS}", section="RFC 3263 §4.2")
         return cls(asked or DEFAULT_PORTS, wanted, follows_srv=not asked, named=named)

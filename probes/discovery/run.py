@@ -54,6 +54,7 @@ from probes.discovery.retry import explained
 from probes.product import PRODUCT
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import Endpoint
+from sipcore.errors import LocalError
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
@@ -137,11 +138,14 @@ async def open_discovery(
     destination = Destination.parse(target) if isinstance(target, str) else target
     if config.invite and destination.user:
         require_callable(destination.user, frozenset())
+    if not 0 < config.timeout < math.inf:
+        message = f"a discovery cannot take {config.timeout} s; give a number above 0"
+        raise LocalError(message, section="RFC 3261 §17.1.2.1")
     scope = Scope.of(destination, config.ports, config.transports)
     if any(transport.secure for transport in scope.named):
         check_tls(config.tls)
     send, events = trio.open_memory_channel[Event](math.inf)  # what one run does is bounded
-    failures: list[Exception] = []  # raised at the end, outside of the nursery, which would wrap them in a group
+    failures: list[BaseException] = []  # raised at the end, outside of the nursery, which would wrap them in a group
 
     async def carry_out() -> None:
         with send:
@@ -154,7 +158,7 @@ async def open_discovery(
         nursery.start_soon(carry_out)
         try:
             yield events
-        except Exception as error:  # noqa: BLE001  # carried past the nursery
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  # carried past the nursery
             failures.insert(0, error)
         finally:
             nursery.cancel_scope.cancel()

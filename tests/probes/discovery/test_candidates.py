@@ -70,7 +70,14 @@ def test_scope(text: str, ports: tuple[int, ...], transports: tuple[Transport, .
 
 
 @pytest.mark.parametrize(
-    ("text", "ports", "transports"), [("sips:example.com", (), (UDP,)), ("example.com", range(1, MAX_PORTS + 2), ())]
+    ("text", "ports", "transports"),
+    [
+        ("sips:example.com", (), (UDP,)),
+        ("example.com", range(1, MAX_PORTS + 2), ()),
+        ("example.com", (0,), ()),
+        ("example.com", (5060, 65536), ()),
+        ("example.com", (-1,), ()),
+    ],
 )
 def test_scope_that_cannot_be(text: str, ports: tuple[int, ...], transports: tuple[Transport, ...]) -> None:
     with pytest.raises(LocalError):

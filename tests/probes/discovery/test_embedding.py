@@ -1,6 +1,7 @@
 """Discovery inside somebody else's program: several at once, and given up at any time."""
 
 import gc
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -102,16 +103,23 @@ async def test_a_block_that_is_left_early_gives_up(clock: MockClock, tmp_path: P
         assert left() == before
 
 
-async def stumble(target: str) -> None:
+async def stumble(target: str, over: BaseException) -> None:
     async with open_discovery(target) as events:
         async for _ in events:
-            raise KeyError
+            raise over
 
 
-async def test_what_goes_wrong_in_a_block_comes_out_as_it_is(clock: MockClock) -> None:
+@pytest.mark.parametrize("over", [KeyError("x"), KeyboardInterrupt(), SystemExit(3)])
+async def test_what_goes_wrong_in_a_block_comes_out_as_it_is(over: BaseException, clock: MockClock) -> None:
     async with udp(ok) as port:
-        with pytest.raises(KeyError):  # and no group of it
-            await stumble(f"{HOST}:{port}")
+        with pytest.raises(type(over)):  # and no group of it
+            await stumble(f"{HOST}:{port}", over)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
+async def test_a_time_that_nothing_fits_into_is_refused(seconds: float) -> None:
+    with pytest.raises(LocalError, match="give a number above 0"):
+        await discover(HOST, DiscoveryConfig(timeout=seconds))
 
 
 async def test_who_reads_slowly_slows_nothing_down(clock: MockClock) -> None:
