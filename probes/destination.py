@@ -327,6 +327,10 @@ def _from_transport(scheme: str, rest: str, text: str) -> Destination:
         rest, slash, path = rest.partition("/")
         path = _checked_path(slash + path, text)
     found = _from_uri(f"sip:{_bracketed(rest.rstrip('/'))}", text)
+    named = found.transport
+    if named is not None and transport not in (named, _SECURED.get(named)):
+        message = f"{scheme}:// and transport={named.value.lower()} contradict each other; leave one of them out"
+        raise DestinationError(message, text=text, offset=find_last(text, named.value))
     return _checked(replace(found, transport=transport, path=path), text)
 
 

@@ -25,7 +25,7 @@ _odd_in_host = re.compile(r"[^A-Za-z0-9._:\[\]\-]|\.(?=\.)|(?:^|(?<=\.))-|-(?=\.
 _odd_in_ipv6 = re.compile(r"[^0-9A-Fa-f:.]").search
 _odd_in_port = re.compile(r"[^0-9]").search
 _odd_in_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
-_odd = re.compile(r"[\s<>\"@\\^`{|}]").search
+_odd = re.compile(r"[\s<>\"@\\^`{|}]|[^ -~]").search
 """What can stand in no host, port or escape, and nowhere in a URI as it is: where a text that cannot be read goes
 wrong."""
 _octets = re.compile(r"[0-9]++(?>(?:\.[0-9]++)*)(?=\.?(?:[:;?]|$))").match
