@@ -156,6 +156,9 @@ class Lookup:
         except dns.resolver.NoAnswer:
             return LookupFailure(question, LookupFault.NODATA)
         except dns.resolver.NoNameservers as error:
+            if self._resolver is not None and self._resolver.edns >= 0 and _refuse_edns(error):
+                self._resolver.use_edns(-1)
+                return await self._resolve(question)
             return _no_nameservers(question, error)
         except dns.resolver.NoResolverConfiguration as error:
             unread = error.__context__  # why /etc/resolv.conf could not be read
@@ -187,6 +190,14 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     if config.cache_size:
         resolver.cache = dns.resolver.LRUCache(config.cache_size)
     return resolver
+
+
+def _refuse_edns(error: "dns.resolver.NoNameservers") -> bool:
+    """Whether an old name server does not understand the extension that every query has at first (RFC 6891 §7)."""
+    import dns.rcode
+
+    heard = [got for *_, got in error.kwargs["errors"] if got is not None]
+    return any(got.edns < 0 and got.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP) for got in heard)
 
 
 def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> LookupFailure:

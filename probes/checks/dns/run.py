@@ -179,17 +179,28 @@ async def _ask(query: Query, seconds: float) -> Reply:
     import dns.exception
     import dns.message
 
+    name, kind, end = query.question.name, query.question.type.value, trio.current_time() + seconds
     try:
-        asked = dns.message.make_query(query.question.name, query.question.type.value, use_edns=0, payload=EDNS_PAYLOAD)
+        asked = dns.message.make_query(name, kind, use_edns=0, payload=EDNS_PAYLOAD)
     except (dns.exception.DNSException, UnicodeError) as error:
         return Reply(query, fault=LookupFault.INVALID_NAME, detail=str(error).rstrip("."))
     try:
         answered = await _by_udp(asked, query.resolver, seconds)
+        if answered is not None and _refuses_edns(answered):
+            asked = dns.message.make_query(name, kind)
+            answered = await _by_udp(asked, query.resolver, end - trio.current_time())
     except OSError as error:
         return Reply(query, fault=LookupFault.UNREACHABLE, detail=error.strerror or str(error))
     if answered is None:
         return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds:g} s")
     return await _complete(query, asked, answered, seconds)
+
+
+def _refuses_edns(answered: "dns.message.Message") -> bool:
+    """Whether an old resolver does not understand the extension that every query has at first (RFC 6891 §7)."""
+    import dns.rcode
+
+    return answered.edns < 0 and answered.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP)
 
 
 async def _complete(

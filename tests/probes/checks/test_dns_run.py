@@ -121,6 +121,21 @@ async def test_records(question: Question, records: list[str], expected: set[Rec
     assert 0.0 <= reply.took <= reply.at
 
 
+@pytest.mark.parametrize("code", [dns.rcode.FORMERR, dns.rcode.NOTIMP])
+async def test_a_resolver_without_edns_is_asked_again_without_it(code: dns.rcode.Rcode) -> None:
+    def old(query: dns.message.Message) -> list[bytes]:
+        if query.edns < 0:
+            return [answer(query, "example.com. 60 A 192.0.2.1").to_wire()]
+        refusal = dns.message.Message(query.id)
+        refusal.flags = dns.flags.from_text("QR")
+        refusal.set_rcode(code)
+        return [refusal.to_wire()]
+
+    async with resolver(old) as server:
+        reply = await ask(server)
+    assert (reply.records, reply.fault) == ((Address("192.0.2.1"),), None)
+
+
 async def test_aliases_hold_as_long_as_the_shortest() -> None:
     records = ["example.com. 30 CNAME b.example.", "b.example. 60 CNAME c.example.", "c.example. 90 A 192.0.2.1"]
     async with resolver(lambda query: [answer(query, *records).to_wire()]) as server:

@@ -69,6 +69,10 @@ class Server:
     def respond(self, query: dns.message.Message, name: str, kind: str) -> dns.message.Message:
         response = dns.message.make_response(query)
         response.flags |= dns.flags.RA
+        if self.fault == "old" and query.edns >= 0:
+            response.use_edns(-1)
+            response.set_rcode(dns.rcode.FORMERR)
+            return response
         if isinstance(self.fault, dns.rcode.Rcode):
             response.set_rcode(self.fault)
             return response
@@ -414,3 +418,13 @@ def test_a_name_server_on_another_port() -> None:
     config = LookupConfig(nameservers=(SocketAddress("192.0.2.53", 5353),))
     (nameserver,) = lookup._make_resolver(config).nameservers
     assert "5353" in str(nameserver)
+
+
+async def test_a_name_server_without_edns_is_asked_without_it(server: Server) -> None:
+    server.fault = "old"
+    lookup = looking(server)
+    result = await lookup.ask(Question(A, "sip.test"))
+    assert isinstance(result, Answer)
+    assert result.records == (Address("192.0.2.1"), Address("192.0.2.2"))
+    await lookup.ask(Question(AAAA, "sip.test"))
+    assert server.asked == {"A sip.test.": 2, "AAAA sip.test.": 1}  # the second time it is known
