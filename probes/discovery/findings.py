@@ -12,7 +12,7 @@ from probes.checks.tls_judge import TlsReport
 from probes.destination import Destination
 from probes.discovery import answers
 from probes.discovery.candidates import Scope
-from probes.discovery.habits.judge import CALL, OF_FORWARDING, SIZES, Habits, sized
+from probes.discovery.habits.judge import CALL, OF_FORWARDING, SIZES, SMALL, Habits, sized
 from probes.discovery.outcome import Asked
 from probes.discovery.retry import LARGE_HELLO, USER_AGENT
 from probes.findings.catalogue import catalogue
@@ -248,15 +248,7 @@ class _Case:
 
     def habits(self) -> Found:
         habits = self.seen.habits
-        largest = habits.largest
-        if largest is not None and largest < _FRAGMENTED:
-            unanswered = [size for size in habits.sent_sizes if size > largest]
-            lost = ", ".join(map(str, unanswered))
-            reason = "fragments get lost" if largest >= _ONE_PACKET else "large datagrams get lost"
-            what = f"requests over UDP of {lost} bytes get no answer: {reason}"
-            evidence = [f"answered: {largest or 'the small one alone'} bytes; not answered: {lost}"]
-            records = self.asked_for(*map(sized, (largest, *unanswered)))
-            yield self.finding("udp-size-limited", what, evidence, records)
+        yield from self._sizes(habits)
         far, own = habits.far, habits.own
         if far is not None and is_forwarded(own, far):
             who = banner_of(far) or f"{far.status} {far.reason}"
@@ -267,6 +259,24 @@ class _Case:
             # It is cured at the proxy, which need not be the product that answers for the user.
             proxy = replace(self, systems=answers.systems_of(system_of(own))) if own is not None else self
             yield proxy.finding("max-forwards-ignored", what, evidence, self.asked_for(*OF_FORWARDING))
+
+    def _sizes(self, habits: Habits) -> Found:
+        """What became of large requests over UDP: some get lost on the way, others are refused."""
+        largest = habits.largest
+        if largest is None or largest >= _FRAGMENTED:
+            return
+        beyond = [size for size in habits.sent_sizes if size > largest]
+        refused = set(beyond) <= set(habits.refused_sizes)
+        lost = ", ".join(map(str, beyond))
+        if refused:
+            what = f"requests over UDP of {lost} bytes are refused as too large"
+        else:
+            reason = "fragments get lost" if largest >= _ONE_PACKET else "large datagrams get lost"
+            what = f"requests over UDP of {lost} bytes get no answer: {reason}"
+        smaller = f"{largest} bytes" if largest else "a small one"
+        evidence = [f"answered: {smaller}; {'refused' if refused else 'not answered'}: {lost}"]
+        records = self.asked_for(*map(sized, (largest, *beyond)), SMALL)
+        yield self.finding("udp-size-limited", what, evidence, records)
 
     def nobody(self, telling: Attempt | None, failure: str, found: Sequence[Finding]) -> Found:
         """What keeps everybody out, where nothing answered."""

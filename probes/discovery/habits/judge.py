@@ -1,6 +1,6 @@
 """What an endpoint that answers does with messages beyond a plain OPTIONS: what is sent, and what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from probes.checks.io import Observation, Query
@@ -19,6 +19,8 @@ from sipcore.value import value
 SIZES = (1300, 1452, 2000, 3900)
 """Bytes of the requests that are tried over UDP: the most that RFC 3261 §18.1.1 allows, what fits into one packet of
 Ethernet over IPv6, what takes two, and nearly the 4,000 that some stacks are built for."""
+SMALL = "small"
+"""The purpose of the request without padding beside which large ones stay unanswered."""
 PADDING = "X-Padding"
 LINE = 200
 """Characters of a header field that pads: no stack refuses lines of that length."""
@@ -49,7 +51,8 @@ class Interview:
 
 @value
 class Habits:
-    """What was seen. `sizes` are those of requests over UDP that were sent and those that were answered, in bytes.
+    """What was seen. `sizes` are those of requests over UDP, in bytes: that were sent, that were answered, that were
+    refused as too large. None are there where too little was answered to tell.
 
     `far` is the answer to a request that may go no further hop, `own` the one to a request for the server itself;
     both None where that was not asked, or not answered.
@@ -57,6 +60,7 @@ class Habits:
 
     sent_sizes: tuple[int, ...] = ()
     answered_sizes: tuple[int, ...] = ()
+    refused_sizes: tuple[int, ...] = ()
     stun: bool | None = None
     crlf: bool | None = None
     own: Response | None = None
@@ -84,6 +88,11 @@ def padded(uri: SipUri, hop: Hop, timeout: float, size: int, head: int) -> Query
 def sized(size: int) -> str:
     """The purpose of a request of so many bytes."""
     return f"{size} bytes"
+
+
+def small(attempt: Attempt, timeout: float) -> Query:
+    """The OPTIONS that was answered, once more."""
+    return Query(OPTIONS, attempt.uri, attempt.hop, timeout, purpose=SMALL)
 
 
 def no_further(attempt: Attempt, timeout: float) -> Query:
@@ -114,13 +123,12 @@ def silent_offer(address: str, session_id: int) -> SessionDescription:
     )
 
 
-def answered_sizes(sizes: Sequence[int], seen: Sequence[Observation]) -> tuple[int, ...]:
-    """Those of the sizes whose requests were answered, and not refused for their size."""
-    return tuple(
-        size
-        for size, one in zip(sizes, seen, strict=True)
-        if one.response is not None and one.response.status not in _TOO_LARGE
-    )
+def measured(habits: Habits, seen: Mapping[int, Observation]) -> Habits:
+    """The same habits with what came of requests by their size."""
+    came = {size: one.response.status for size, one in seen.items() if one.response is not None}
+    answered = tuple(size for size, status in came.items() if status not in _TOO_LARGE)
+    refused = tuple(size for size, status in came.items() if status in _TOO_LARGE)
+    return replace(habits, sent_sizes=tuple(seen), answered_sizes=answered, refused_sizes=refused)
 
 
 def asked_for(seen: Observation) -> tuple[Authentication, ...]:

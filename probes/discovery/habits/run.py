@@ -13,14 +13,15 @@ from probes.discovery.habits.judge import (
     CALL,
     SIZES,
     Habits,
-    answered_sizes,
     asked_for,
     for_itself,
     learnt,
+    measured,
     no_further,
     padded,
     registrations,
     silent_offer,
+    small,
 )
 from probes.fingerprint.deep import Ask, Sender, heard_in, plan
 from probes.result import Attempt, sent_in
@@ -39,6 +40,8 @@ MAX_PATIENCE = 2.0
 PATIENCE_FOR_ODDITIES = 1.2
 """Seconds at least for the requests of deep mode: silence is an answer there, so that a lost one gets another chance,
 and servers get the time to look up a domain that does not exist."""
+APART = 0.002
+"""Seconds between two of the requests that are sent side by side, so that the last one is the last that arrives."""
 USUAL_SIZE = 400
 """Bytes of a request without anything that makes it large, where none was seen to be measured."""
 _PING, _PONG = b"\r\n\r\n", b"\r\n"
@@ -103,9 +106,15 @@ class HabitsOf:
     async def _sizes(self, attempt: Attempt, seconds: float) -> None:
         sent = sent_in(attempt.records)
         head = len(sent[0].data) if sent else USUAL_SIZE
-        queries = [padded(attempt.uri, attempt.hop, seconds, size, head) for size in SIZES]
-        seen = await _all(self._io, queries)
-        self.found = replace(self.found, sent_sizes=SIZES, answered_sizes=answered_sizes(SIZES, seen))
+        queries = {size: padded(attempt.uri, attempt.hop, seconds, size, head) for size in SIZES}
+        seen = dict(zip(queries, await _once(self._io, list(queries.values())), strict=True))
+        lost = {size: queries[size] for size, one in seen.items() if one.response is None}
+        if lost:
+            again = await _once(self._io, [*lost.values(), small(attempt, seconds)])
+            if again.pop().response is None:
+                return  # whoever does not answer a small one now either was asked too much
+            seen.update(zip(lost, again, strict=True))
+        self.found = measured(self.found, seen)
 
     async def _oddities(self, attempt: Attempt, seconds: float) -> None:
         heard: dict[str, Sequence[Response]] = {}
@@ -184,6 +193,20 @@ async def _all(io: ProbeIO, queries: Sequence[Query]) -> list[Observation]:
         seen[number] = await io.ask(query)
         if seen[number].response is None:
             seen[number] = await io.ask(query)
+
+    async with trio.open_nursery() as nursery:
+        for number, query in enumerate(queries):
+            nursery.start_soon(ask, number, query)
+    return [seen[number] for number in range(len(queries))]
+
+
+async def _once(io: ProbeIO, queries: Sequence[Query]) -> list[Observation]:
+    """What comes of some queries, in their order, each asked a moment after the one before it."""
+    seen: dict[int, Observation] = {}
+
+    async def ask(number: int, query: Query) -> None:
+        await trio.sleep(number * APART)
+        seen[number] = await io.ask(query)
 
     async with trio.open_nursery() as nursery:
         for number, query in enumerate(queries):

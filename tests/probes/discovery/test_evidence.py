@@ -1,5 +1,6 @@
 """Every finding leads to its messages: real discoveries on loopback, and the data that they are told in."""
 
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,8 +62,33 @@ async def test_large_requests_that_are_lost(clock: MockClock) -> None:
     _, messages = found["udp-size-limited"]
     sizes = [purpose for purpose, way in ways(messages) if way == "sent"]
     lost = ["1452 bytes", "2000 bytes", "3900 bytes"]
-    assert sorted(sizes) == sorted(["1300 bytes", *lost, *lost])
-    assert [purpose for purpose, way in ways(messages) if way == "received"] == ["1300 bytes"]
+    assert sorted(sizes) == sorted(["1300 bytes", *lost, *lost, "small"])
+    assert [purpose for purpose, way in ways(messages) if way == "received"] == ["1300 bytes", "small"]
+
+
+async def test_large_requests_that_are_refused(clock: MockClock) -> None:
+    async with udp(lambda data: ok(data, status="200 OK" if len(data) < 1400 else "513 Too Large")) as port:
+        found = await told(f"{HOST}:{port}", Transport.UDP)
+    finding, messages = found["udp-size-limited"]
+    assert finding["what"] == "requests over UDP of 1452, 2000, 3900 bytes are refused as too large"
+    assert [way for _, way in ways(messages)].count("received") == 4
+
+
+@pytest.mark.parametrize("seconds", [0.1, 10.0])
+async def test_who_answers_so_many_requests_a_second_loses_none_for_their_size(
+    seconds: float, clock: MockClock
+) -> None:
+    answered = -math.inf
+
+    def limited(data: bytes) -> bytes | None:
+        nonlocal answered
+        if trio.current_time() - answered < seconds:
+            return None
+        answered = trio.current_time()
+        return ok(data)
+
+    async with udp(limited) as port:
+        assert "udp-size-limited" not in await told(f"{HOST}:{port}", Transport.UDP)
 
 
 async def test_large_requests_that_are_lost_once(clock: MockClock) -> None:

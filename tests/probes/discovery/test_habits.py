@@ -6,7 +6,7 @@ from dataclasses import replace
 import trio
 
 from probes.checks.io import Observation, Query
-from probes.discovery.habits.judge import CALL, SIZES, Habits, answered_sizes, final, learnt, padded, silent_offer
+from probes.discovery.habits.judge import CALL, SIZES, Habits, final, learnt, measured, padded, silent_offer
 from probes.discovery.habits.run import HabitsOf, answers_ping, answers_stun
 from probes.fingerprint.deep import Ask, Sender
 from probes.result import Attempt, Reach
@@ -88,8 +88,9 @@ def test_a_padded_request_has_about_the_size() -> None:
 
 def test_a_request_that_is_refused_for_its_size_is_not_answered() -> None:
     query = Query("OPTIONS", ANY_URI, PLACE, 1.0)
-    seen = [Observation(query, 0.0, Response(status, "x", headers_of())) for status in (200, 513, 413)]
-    assert answered_sizes((1, 2, 3, 4), [*seen, Observation(query, 1.0)]) == (1,)
+    seen = {size: Observation(query, 0.0, Response(size, "x", headers_of())) for size in (200, 413, 513)}
+    habits = measured(Habits(), {**seen, 600: Observation(query, 1.0)})
+    assert habits == Habits((200, 413, 513, 600), (200,), (413, 513))
     assert (Habits().largest, Habits((1, 2)).largest, Habits((1, 2), (1,)).largest) == (None, 0, 1)
 
 
@@ -104,6 +105,17 @@ async def test_each_habit_is_found_out_once() -> None:
     assert len(io.asked) == len(SIZES) + 1
     assert (habits.found.answered_sizes, habits.found.stun, habits.found.crlf) == (SIZES, False, None)
     assert (habits.found.own, habits.found.authentication) == (None, ())
+
+
+async def test_who_answers_nothing_more_says_nothing_of_sizes() -> None:
+    """Some answer so many requests a second, and some shut out who sends that many."""
+    io = Recorded(200, 0)  # the one that goes no further comes with the first of the large ones
+    attempt = Attempt(Hop(Transport.UDP, SocketAddress(HOST, free_port())), ANY_URI, Reach.ANSWERED, rtt=0.001)
+    habits = HabitsOf(io)
+    await habits.find_out(attempt)
+    assert [query.purpose for query in io.asked].count("small") == 1
+    assert io.asked[-1].purpose == "small"
+    assert habits.found.sent_sizes == ()
 
 
 async def test_a_user_is_asked_for_what_may_go_no_further() -> None:
