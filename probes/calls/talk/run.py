@@ -215,7 +215,7 @@ class Talk:
             if not remote:
                 self.media_problem = "the peer has described no session"
                 return
-            self._leg.start(SessionDescription.parse(remote, []))
+            self._leg.start(*described(remote, self._call.local))
             self.media_problem = ""
         except SipError as error:
             self.media_problem = error.message
@@ -242,6 +242,11 @@ class Talk:
         if self.answered is None:
             return verdict.of_ended(self.end_reason or EndReason.CANCELLED, 0.0)
         return verdict.of_ended(self.end_reason or EndReason.BYE_UNANSWERED, self.held or 0.0)
+
+
+def described(remote: bytes, local: bytes) -> tuple[SessionDescription, SessionDescription | None]:
+    """The descriptions of both sides that are in force. Raises ParseError for one that cannot be read."""
+    return SessionDescription.parse(remote, []), SessionDescription.parse(local, []) if local else None
 
 
 async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, listens: bool = True) -> CallMedia | None:

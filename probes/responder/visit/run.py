@@ -12,7 +12,7 @@ from probes.calls.judge.conclude import concluded
 from probes.calls.judge.facts import facts_of
 from probes.calls.machine import CallState, Happening, advance
 from probes.calls.story import Story
-from probes.calls.talk.run import LINGER, RTCP_INTERVAL, measured
+from probes.calls.talk.run import LINGER, RTCP_INTERVAL, described, measured
 from probes.destination import Destination
 from probes.responder.personas import (
     AGENT,
@@ -44,7 +44,6 @@ from sipcore.media.sound import Sweep
 from sipcore.message.fields.reason import warning_of
 from sipcore.message.uri import SipUri
 from sipcore.sdp.build import SDP
-from sipcore.sdp.description import SessionDescription
 
 
 class Host(Protocol):
@@ -161,7 +160,7 @@ class Visit:
             if not remote:
                 self._problem = "the caller has described no session"
                 return
-            leg.start(SessionDescription.parse(remote, []))
+            leg.start(*described(remote, self._call.local))
         except SipError as error:
             self._problem = error.message
             self._story.tell("no media", trio.current_time(), error.message)

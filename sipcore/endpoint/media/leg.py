@@ -121,14 +121,17 @@ class Leg:
         self.local = answer.with_attribute("ice-lite") if does_ice else answer
         return self.local
 
-    def start(self, remote: SessionDescription) -> Agreement:
+    def start(self, remote: SessionDescription, local: SessionDescription | None = None) -> Agreement:
         """Begin as agreed, or go on as agreed anew: with another address, or on or off hold; or, for anything else, as
         another stream.
 
-        Raises ParseError as `agreement` does, and LocalError before there is a description of this side.
+        `local` is what this side has said to `remote`, where that is no longer what was made here: the answer to a
+        change has the streams and payload types of its offer. Raises ParseError as `agreement` does, and LocalError
+        before there is a description of this side.
         """
         if self.local is None:
             raise LocalError("nothing was offered or answered yet", section="RFC 3264 §5")
+        self.local = local or self.local
         agreed = agreement(self.local, remote, self._terms)
         plan: MediaPlan = replace(agreed.plan, **self._extra)  # type: ignore[arg-type]  # the fields of a plan
         plan = _within_reach(plan, self.line.address)

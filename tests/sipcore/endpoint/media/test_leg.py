@@ -8,13 +8,13 @@ import trio
 
 from sipcore.endpoint.media.leg import Leg, capability_of
 from sipcore.endpoint.media.media import open_media
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, ParseError
 from sipcore.media import voice
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.terms import Encryption, Keying, Wishes
 from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
 from sipcore.sdp.codecs import CODECS
-from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.modify import directed
 from sipcore.sdp.negotiation import choose
 from sipcore.tokens import Tokens
@@ -112,6 +112,20 @@ async def test_another_codec_is_another_stream() -> None:
         other = answer.with_media(0, answer.media[0].replace(formats=("8",), attributes=()))
         assert alice.start(other).plan.codec == PCMA
         assert alice.line.session is not session
+
+
+async def test_a_change_that_adds_a_stream_is_followed_by_what_was_answered_to_it() -> None:
+    async with two_legs(Wishes((PCMU,)), Wishes((PCMU,))) as (alice, bob, _):
+        offer = alice.offer()
+        answer = bob.answer(offer)
+        alice.start(answer)
+        video = MediaDescription("video", 5000, "RTP/AVP", ("96",))
+        change = answer.with_media(0, answer.media[0].replace(port=9)).with_media(1, video)
+        said = offer.with_media(1, video.replace(port=0))
+        with pytest.raises(ParseError):
+            alice.start(change)
+        assert alice.start(change, said).plan.remote.port == 9
+        assert alice.local == said
 
 
 async def test_keys_are_told_once_they_were_sent() -> None:
