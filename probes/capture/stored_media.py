@@ -101,6 +101,7 @@ def _sources(received: Data) -> tuple[Received, ...]:
         restarts=count_of(received.get("restarts")),
         first_at=0.0,
         last_at=0.0,
+        jumps=count_of(received.get("timestamp_jumps")),
     )
     nothing = Received(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0.0, 0, None, None, 0, 0.0, 0.0)
     return (main, *[nothing] * (min(count_of(received.get("sources")), MAX_SOURCES) - 1))
@@ -127,7 +128,7 @@ def _unexpected(found: Data) -> Unexpected:
         for each in parts_of(found, "elsewhere")[:MAX_PARTS]
         if (address := address_of(each.get("address"))) is not None
     ]
-    counts = ("malformed", "wrong_type", "after_end", "unready", "handshakes", "checks")
+    counts = ("malformed", "wrong_type", "after_end", "unready", "handshakes", "checks", "switches")
     return Unexpected(elsewhere=tuple(elsewhere), **{name: count_of(found.get(name)) for name in counts})
 
 

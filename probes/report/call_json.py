@@ -188,6 +188,7 @@ def _received_data(received: Received, measured: MediaResult) -> Data:
         "ptime_ms": _milliseconds(received.ptime),
         "drift_ppm": _rounded(received.drift, 1),
         "restarts": received.restarts,
+        "timestamp_jumps": received.jumps,
         "sources": len(measured.sources),
         "silence_ms": _milliseconds(measured.silent_seconds),
     }

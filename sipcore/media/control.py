@@ -2,7 +2,7 @@
 
 from sipcore.deviation import Notes
 from sipcore.errors import ParseError
-from sipcore.media.receiver import Receiver
+from sipcore.media.receiver import MAX_SOURCES, Receiver
 from sipcore.media.report import Control, RemoteView
 from sipcore.media.rtcp import (
     MAX_REPORTS,
@@ -127,6 +127,8 @@ class Controller:
     def _take_report(self, report: Report, at: float) -> None:
         # a report of a source that sends nothing here would only fill the table
         if report.sender is not None and self._receiver.reception(report.ssrc) is not None:
+            if len(self._reports) >= MAX_SOURCES:
+                self._reports = {ssrc: each for ssrc, each in self._reports.items() if self._receiver.reception(ssrc)}
             self._reports[report.ssrc] = middle(report.sender.ntp), at
         for block in report.blocks:
             if block.ssrc == self._sender.ssrc:

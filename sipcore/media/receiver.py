@@ -42,6 +42,8 @@ class Receiver:
         """Payloads that are none of their codec's."""
         self._codec_now: int | None = None
         self._source_now: int | None = None
+        self.switches = 0
+        """How often a packet was of another source than the one before."""
         self._laws = {number: law for number, each in self._codecs.items() if (law := law_of(each))}
         self._decoders = {number: found for number, each in self._codecs.items() if (found := decoder_of(each))}
         self.recordings: dict[str, Recording] = {}
@@ -62,10 +64,9 @@ class Receiver:
         if is_audio and not goes_on:
             self._tick(number, ssrc)
         reception = self._receptions.get(ssrc) or self._new_reception(ssrc)
-        if reception is None:
-            return ()
         if ssrc != self._source_now:
             if self._source_now is not None:
+                self.switches += 1
                 events.append(MediaEvent(at, MediaEventKind.SOURCE_CHANGED, f"SSRC {ssrc:08x}"))
                 events.extend(self._finish_key(at))
                 self._keys = EventReceiver(self._event_rate)
@@ -136,10 +137,10 @@ class Receiver:
         if (reception := self._receptions.get(ssrc)) is not None:
             reception.tick(self._rate)
 
-    def _new_reception(self, ssrc: int) -> Reception | None:
+    def _new_reception(self, ssrc: int) -> Reception:
+        """That of a new source, in the place of the one with the fewest packets where there are too many."""
         if len(self._receptions) >= MAX_SOURCES:
-            self.wrong_type += 1
-            return None
+            del self._receptions[min(self._receptions, key=lambda each: self._receptions[each].packets)]
         reception = self._receptions[ssrc] = Reception(ssrc, self._rate)
         return reception
 

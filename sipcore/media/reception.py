@@ -17,6 +17,8 @@ PTIMES = 16
 """Different packet times that are counted. A codec has a few; a liar may have as many as packets."""
 DRIFT_EVERY = 8
 """Which packets the clock's drift is told by: there are enough of them."""
+JUMP_SECONDS = 0.5
+"""A step of timestamps that is larger, and has nothing to do with when packets come, says nothing of the network."""
 GAP_SECONDS = 0.1
 """Between two packets, from when on the stream is said to have had a gap: what a common jitter buffer bridges."""
 
@@ -47,7 +49,8 @@ class Received:
     others had overtaken; `gaps` the pauses of more than GAP_SECONDS that the sender had not announced. `jitter` is the
     estimate of RFC 3550 §A.8 at the end, `peak_jitter` its highest value. `ptime` is the packet time met most often,
     None before there are two packets; `drift` is by how much faster the sender's clock runs than the local one, in
-    parts per million, None where too little came to tell.
+    parts per million, None where too little came to tell. `jumps` are the steps of timestamps that no clock makes, as
+    between a tone and speech; they are no jitter.
     """
 
     ssrc: int
@@ -67,6 +70,7 @@ class Received:
     restarts: int
     first_at: float
     last_at: float
+    jumps: int = 0
 
     @property
     def loss(self) -> float:
@@ -90,6 +94,7 @@ class Reception:
         "_highest",
         "_in_a_row",
         "_jitter",
+        "_jumps",
         "_last_at",
         "_last_timestamp",
         "_late",
@@ -107,6 +112,7 @@ class Reception:
         "_silent",
         "_timed",
         "_timed_at",
+        "_timed_sequence",
         "ssrc",
     )
 
@@ -123,6 +129,7 @@ class Reception:
         self._jitter = self._peak_jitter = self._longest_gap = 0.0
         self._timed = False
         self._timed_at = 0.0
+        self._timed_sequence = self._jumps = 0
         self._first_at = self._last_at = 0.0
         self._last_timestamp = 0
         self._silent = False
@@ -163,7 +170,7 @@ class Reception:
             self._gaps += 1
             self._longest_gap = max(self._longest_gap, since)
         if timed:
-            self._time(timestamp, at, in_order=sequence == self._highest)
+            self._time(sequence, timestamp, at)
         if since > 0:
             self._last_at = at
         return True
@@ -213,6 +220,7 @@ class Reception:
         self._restart(sequence)
         self._seen = 1
         self._timed = False
+        self._drift = _Drift()
         return True
 
     def _restart(self, sequence: int) -> None:
@@ -220,21 +228,41 @@ class Reception:
         self._cycles = self._received = self._expected_prior = self._received_prior = 0
         self._restart_at = None
 
-    def _time(self, timestamp: int, at: float, *, in_order: bool) -> None:
+    def _time(self, sequence: int, timestamp: int, at: float) -> None:
         """RFC 3550 §A.8, in seconds."""
         if self._timed:
             ticks = (timestamp - self._last_timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             change = abs(at - self._timed_at - ticks / self._clock_rate)
-            self._jitter += (change - self._jitter) / 16
-            if self._jitter > self._peak_jitter:
-                self._peak_jitter = self._jitter
-            if in_order and ticks > 0 and not self._silent and (ticks in self._ptimes or len(self._ptimes) < PTIMES):
-                self._ptimes[ticks] = self._ptimes.get(ticks, 0) + 1
+            if change > JUMP_SECONDS and abs(ticks) > JUMP_SECONDS * self._clock_rate:
+                self._jumps += 1
+                self._drift = _Drift()
+            else:
+                self._jitter += (change - self._jitter) / 16
+                if self._jitter > self._peak_jitter:
+                    self._peak_jitter = self._jitter
+                if ticks > 0 and not self._silent:
+                    self._note_ptime(ticks, (sequence - self._timed_sequence) & 0xFFFF)
         self._silent = False
         self._timed = True
-        self._timed_at, self._last_timestamp = at, timestamp
+        self._timed_at, self._last_timestamp, self._timed_sequence = at, timestamp, sequence
         if not self._packets % DRIFT_EVERY:
             self._drift.add(timestamp, at)
+
+    def _note_ptime(self, ticks: int, step: int) -> None:
+        """Timestamps went on by `ticks`, and sequence numbers by `step`: what was lost in between was as long as what
+        came, and what was overtaken tells nothing.
+        """
+        if step != 1:
+            if step >= MAX_DROPOUT or not step or ticks % step:
+                return
+            ticks //= step
+        if ticks in self._ptimes or len(self._ptimes) < PTIMES:
+            self._ptimes[ticks] = self._ptimes.get(ticks, 0) + 1
+
+    @property
+    def packets(self) -> int:
+        """Packets that came, each once."""
+        return self._packets
 
     @property
     def highest(self) -> int:
@@ -283,6 +311,7 @@ class Reception:
             self._restarts,
             self._first_at,
             self._last_at,
+            self._jumps,
         )
 
 

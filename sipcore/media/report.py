@@ -99,7 +99,7 @@ class Control:
 class Unexpected:
     """Datagrams that are no part of the stream: what could not be read, of unknown payload types, from other addresses
     than the peer's (each with how many), after the end, and before keys were there; DTLS where no handshake was agreed
-    on, and checks of ICE where no ICE was."""
+    on, and checks of ICE where no ICE was. `switches` is how often another source sent than before."""
 
     malformed: int = 0
     wrong_type: int = 0
@@ -108,6 +108,7 @@ class Unexpected:
     unready: int = 0
     handshakes: int = 0
     checks: int = 0
+    switches: int = 0
 
 
 @value

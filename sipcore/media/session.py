@@ -93,6 +93,9 @@ class MediaSession:
         self._remote_rtcp = self._control_address(plan)
         self._heard_from: SocketAddress | None = None
         self._heard_at = 0.0
+        self._left: tuple[SocketAddress | None, ...] = ()
+        self._left_at = 0.0
+        """From where the peer sent before it moved, and when that was."""
         self._elsewhere: dict[SocketAddress, int] = {}
         self._malformed = self._unready = self._after_end = self._handshakes = self._checks = 0
         self._watch_at = now + WATCH_SECONDS
@@ -177,6 +180,7 @@ class MediaSession:
         self.plan = replace(plan, handshake=before.handshake, rtcp_handshake=before.rtcp_handshake)
         moves = (plan.remote, plan.remote_rtcp) != (before.remote, before.remote_rtcp)
         if moves and plan.remote.host not in UNSPECIFIED:
+            self._left, self._left_at = (self._heard_from, self.remote, self._remote_rtcp), now
             self.remote = plan.remote
             self._remote_rtcp = self._control_address(plan)
             self._heard_from = None
@@ -243,6 +247,7 @@ class MediaSession:
                 self._unready,
                 self._handshakes,
                 self._checks,
+                self._receiver.switches,
             ),
             tuple(self._receiver.keys),
             tuple(sorted(self._receiver.payload_types.items())),
@@ -343,8 +348,8 @@ class MediaSession:
         return self.plan.symmetric and (self._heard_from is None or at - self._heard_at > FORGET_SECONDS)
 
     def _follow(self, remote: SocketAddress, at: float) -> None:
-        """Symmetric RTP: media is sent to where it comes from (RFC 4961)."""
-        if remote == self._heard_from:
+        """Symmetric RTP: media is sent to where it comes from (RFC 4961), unless that was left just now."""
+        if remote == self._heard_from or self._is_left(remote, at):
             return
         if self.plan.remote.port and (remote != self.plan.remote or self._heard_from is not None):
             self._output.append(MediaEvent(at, MediaEventKind.REMOTE_MOVED, str(remote)))
@@ -355,6 +360,10 @@ class MediaSession:
             elif self._remote_rtcp == SocketAddress(self.remote.host, self.remote.port + 1):
                 self._remote_rtcp = SocketAddress(remote.host, remote.port + 1)
             self.remote = remote
+
+    def _is_left(self, remote: SocketAddress, at: float) -> bool:
+        """Whether what comes from there was under way when the peer moved, and does not take it back."""
+        return remote in self._left and remote != self.plan.remote and at - self._left_at <= FORGET_SECONDS
 
     def _receive_rtcp(self, data: bytes, remote: SocketAddress, at: float) -> None:
         known = remote.host in (self.remote.host, self.plan.remote.host, self._remote_rtcp.host)
@@ -371,7 +380,7 @@ class MediaSession:
             return
         if plain is None:
             return
-        if self.plan.symmetric and not self.plan.rtcp_mux:
+        if self.plan.symmetric and not self.plan.rtcp_mux and not self._is_left(remote, at):
             self._remote_rtcp = remote
         if self._control.receive_untrusted(plain, at):
             self._output.append(MediaEvent(at, MediaEventKind.GOODBYE, ""))

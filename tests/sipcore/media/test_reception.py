@@ -156,3 +156,45 @@ def test_no_drift_can_be_told_of_little() -> None:
     assert result_of(list(range(100))).drift is None
     assert result_of([0]).drift is None
     assert result_of([0]).ptime is None
+
+
+@pytest.mark.parametrize("jump", [8_000, 24_000, 2_000_000_000, -80_000])
+def test_timestamps_that_jump_are_neither_jitter_nor_drift(jump: int) -> None:
+    packets = [(n, t + (jump if n >= 65_530 + 300 else 0), at) for n, t, at in stream(list(range(600)))]
+    result = receive(packets).result()
+    assert (result.jumps, result.restarts) == (1, 0)
+    assert result.jitter == pytest.approx(0, abs=1e-9)
+    assert result.drift == pytest.approx(0, abs=0.1)
+
+
+def test_packets_that_are_held_up_are_jitter_all_the_same() -> None:
+    packets = [(n, t, max(at, 104.0)) for n, t, at in stream(list(range(300)))]
+    result = receive(packets).result()
+    assert result.jumps == 0
+    assert result.peak_jitter > 0.01
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [number ^ 1 for number in range(100)],
+        [number for number in range(100) if number % 2],
+        [number for number in range(100) if number % 3 == 0],
+    ],
+    ids=["swapped", "every second lost", "two of three lost"],
+)
+def test_the_packet_time_is_that_of_the_sender_whatever_is_lost_or_overtaken(order: list[int]) -> None:
+    assert result_of(order).ptime == 0.02
+
+
+@pytest.mark.parametrize("ticks", [0, -160])
+def test_timestamps_that_do_not_go_on_tell_no_packet_time(ticks: int) -> None:
+    assert receive([(n, 10_000 + ticks * n, 0.02 * n) for n in range(60)]).result().ptime is None
+
+
+def test_a_restart_begins_another_clock() -> None:
+    packets = [(n, 160 * n, 0.02 * n) for n in range(400)]
+    packets += [(30_000 + n, 9_000_000 + 160 * n, 0.02 * n) for n in range(400, 900)]
+    result = receive(packets).result()
+    assert result.restarts == 1
+    assert result.drift == pytest.approx(0, abs=0.1)

@@ -13,6 +13,7 @@ from sipcore.media.ice import IceCredentials
 from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SUITES, SrtpKeys, Suite, keys_of, new_crypto
 from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaEventKind
+from sipcore.media.rtcp import Report, SenderInfo
 from sipcore.media.rtp import RtpPacket, pack
 from sipcore.media.session import Component, Datagram, MediaSession
 from sipcore.media.sound import frames, tone
@@ -248,7 +249,44 @@ def test_another_source_and_another_codec() -> None:
     assert next(event.detail for event in talk.alice.events if event.kind is MediaEventKind.CODEC_CHANGED) == "PCMA"
     result = session.result(talk.now)
     assert len(result.sources) == 8
-    assert result.unexpected.wrong_type == 20 - 7 + 2
+    assert result.sources[0].packets >= 50, "of too many sources, the one with the fewest packets is forgotten"
+    assert (result.unexpected.wrong_type, result.unexpected.switches) == (2, 22)
+
+
+def test_a_peer_that_moves_is_not_called_back_by_what_is_under_way() -> None:
+    moved = SocketAddress(BOB.host, 60_000)
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    session = talk.alice.session
+    session.move(replace(CALLS, remote=moved), talk.now)
+    old, new = pack(0, 900, 1, 1, bytes(160)), pack(0, 901, 161, 1, bytes(160))
+    session.receive_untrusted(Component.RTP, old, BOB, talk.now + 0.01, talk.now + 0.01)
+    report = bytes.fromhex("80c9000100000001")
+    at_rtcp = SocketAddress(BOB.host, BOB.port + 1)
+    session.receive_untrusted(Component.RTCP, report, at_rtcp, talk.now + 0.01, talk.now + 0.01)
+    assert (session.remote, session._remote_rtcp) == (moved, SocketAddress(moved.host, moved.port + 1))
+    session.receive_untrusted(Component.RTP, new, moved, talk.now + 0.02, talk.now + 0.02)
+    session.receive_untrusted(Component.RTP, old, BOB, talk.now + 0.03, talk.now + 0.03)
+    assert session.remote == moved
+
+
+def test_a_peer_that_did_not_move_although_it_says_so_is_followed() -> None:
+    talk = Talk(CALLS, ECHOES)
+    talk.run(1)
+    session = talk.alice.session
+    session.move(replace(CALLS, remote=SocketAddress("10.0.0.1", 60_000)), talk.now)
+    session.receive_untrusted(Component.RTP, pack(0, 900, 1, 1, bytes(160)), BOB, talk.now + 1.5, talk.now + 1.5)
+    assert session.remote == BOB
+
+
+def test_ever_new_sources_leave_no_trace_in_the_reports() -> None:
+    session = MediaSession(CALLS, bytes, 0.0, 0.0)
+    for ssrc in range(100):
+        session.receive_untrusted(Component.RTP, pack(0, 1, 1, ssrc, bytes(160)), BOB, 0.1, 0.1)
+        report = bytes(Report(ssrc, SenderInfo(1 << 20, 0, 0, 0)))
+        session.receive_untrusted(Component.RTCP, report, BOB, 0.1, 0.1)
+    assert len(session._control._reports) <= 8
+    assert len(session.result(1.0).sources) == 8
 
 
 def test_codecs_that_are_not_known_here() -> None:
