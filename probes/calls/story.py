@@ -1,5 +1,6 @@
 """What a test call collects while it goes on: its timeline, the steps that people are told of, and when things were."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from probes.calls.machine import CallState
@@ -12,6 +13,10 @@ OnEntry = Callable[[TimelineEntry], None]
 MAX_LINES = 20_000
 """Lines of one timeline that are kept: an hour with a request in each second has half as many; a flood has no end."""
 
+MAX_HEARD = 500
+"""Lines of each kind that media may take of it: a peer that changes something with every packet is to leave room for
+what is said."""
+
 
 class Story:
     """The story of one call, from `start` on. `on_entry` is called with each line of the timeline as it happens."""
@@ -23,6 +28,7 @@ class Story:
         self._events: list[CallEvent] = []
         self._transitions: list[TransitionTrace] = []
         self._media: dict[MediaEventKind, float] = {}
+        self._heard = Counter[MediaEventKind]()
         self._rounds = Rounds()
         self.invites = 0
         """INVITEs that left here, retransmissions aside."""
@@ -45,7 +51,9 @@ class Story:
     def hear(self, event: MediaEvent) -> None:
         """Something happened to the media."""
         self._media.setdefault(event.kind, event.at)
-        self._add(media_entry(event, self.start))
+        self._heard[event.kind] += 1
+        if self._heard[event.kind] <= MAX_HEARD:
+            self._add(media_entry(event, self.start))
 
     def tell(self, label: str, at: float, detail: str = "") -> None:
         """Something happened here that is no trace record."""
