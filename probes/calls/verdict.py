@@ -156,7 +156,7 @@ def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict 
 
     `problem` is why no media was agreed on, where none was, and `due` for how many seconds the peer was to send.
     """
-    if due < MEDIA_SECONDS or (measured is not None and measured.sources):
+    if due < MEDIA_SECONDS or (measured is not None and measured.sources and not _is_foreign(measured)):
         return None
     if measured is None:
         why = f"no media: {problem}" if problem else "no media"
@@ -164,9 +164,17 @@ def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict 
     if measured.security_failure:
         why = f"no media: {measured.security_failure}"
         return Verdict(CallKind.NO_MEDIA, why, "try --encryption with other --keys")
+    if measured.sources:
+        why = "no media came that was agreed on"
+        return Verdict(CallKind.NO_MEDIA, why, "have the peer send in a codec of its own description")
     why = "no media came back" if measured.one_way else "no media either way"
     advice = "let RTP (UDP) in from the peer; its address in the session description may be a private one, too"
     return Verdict(CallKind.NO_MEDIA, why, advice)
+
+
+def _is_foreign(measured: MediaResult) -> bool:
+    """Whether all that came is of payload types that were not agreed on, so that nobody has to understand it."""
+    return measured.unexpected.wrong_type > 0 and not measured.codec and not measured.keys
 
 
 def _warning(response: Response) -> str:

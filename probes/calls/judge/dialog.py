@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from probes.calls.judge.facts import CallFacts
+from probes.calls.judge.facts import CallFacts, method_of
 from probes.calls.judge.hint import Hint, lines
 from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
@@ -71,7 +71,7 @@ def hung_up(facts: CallFacts) -> Hints:
         if finals and finals[-1][1].status in (401, 407):
             said, response = finals[-1]
             yield Hint("bye-challenged", f"the BYE was answered {response.start_line}", lines(response), (said.record,))
-        elif refusals:
+        elif refusals and all(said.sent for said, _ in facts.byes):  # both may hang up at once
             said, response = refusals[-1]
             yield Hint("bye-refused", f"the BYE was answered {response.start_line}", lines(response), (said.record,))
         elif not finals and facts.ended_by in ("", EndReason.BYE_UNANSWERED.value):
@@ -116,7 +116,10 @@ def repeated(facts: CallFacts) -> Hints:
             continue
         count = counts[each.sent, bytes(each.message)]
         answered = any(
-            isinstance(other.message, Response) and other.message.branch == each.message.branch for other in facts.said
+            isinstance(other.message, Response)
+            and other.message.branch == each.message.branch
+            and method_of(other.message) == each.message.method  # a CANCEL has the branch of its INVITE
+            for other in facts.said
         )
         if count > MANY_COPIES and answered:
             what = f"the {each.message.method} was sent {count} times until something came back"

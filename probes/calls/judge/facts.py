@@ -49,9 +49,11 @@ class MediaFacts:
     """What was measured of a call's audio, seen from this side. Times are in seconds, shares from 0 to 1.
 
     `reports` are those of the peer over RTCP, `reported_loss` what the last of them says of what was sent, None where
-    none says anything. `echo` is whether the known signal came back, None where nobody listened. `late` are the packets
-    after the end, `first_in` when the first came after the answer. `lateness` and `latest` are how late packets left
-    here, the 99th percentile and the worst: what comes back is that late, too.
+    none says anything. `empty` is whether what came had no content, `jumps` are the steps of timestamps that no clock
+    makes, `switches` is how often another source sent than before. `echo` is whether the known signal came back, None
+    where nobody listened. `late` are the packets after the end, `first_in` is when the first came after the answer.
+    `lateness` and `latest` are how late packets left here, the 99th percentile and the worst: what comes back is that
+    late, too.
     """
 
     codec: str = ""
@@ -63,6 +65,7 @@ class MediaFacts:
     sent: int = 0
     sent_seconds: float = 0.0
     received: int = 0
+    empty: bool = False
     seen_codec: str = ""
     seen_ptime: float | None = None
     loss: float = 0.0
@@ -72,6 +75,8 @@ class MediaFacts:
     duplicates: float = 0.0
     longest_gap: float = 0.0
     restarts: int = 0
+    jumps: int = 0
+    switches: int = 0
     reports: int = 0
     reported_loss: float | None = None
     round_trip: float | None = None
@@ -271,9 +276,15 @@ class CallFacts:
         return any(response.is_provisional and description_of(response) for _, response in self.answers)
 
     @cached_property
+    def byes(self) -> list[tuple[Said, Request]]:
+        """The BYEs of the call, whoever sent them: of a forked one, those to other callees end nothing here."""
+        dialog = _tags_of(self.answered.message) if self.answered is not None else frozenset[str]()
+        return [each for each in self.requests("BYE") if len(dialog | _tags_of(each[1])) <= 2]
+
+    @cached_property
     def over(self) -> Said | None:
-        """The first BYE, whoever sent it."""
-        return next((each for each, _ in self.requests("BYE")), None)
+        """The first BYE."""
+        return next((each for each, _ in self.byes), None)
 
 
 def audio_of(description: SessionDescription | None) -> MediaDescription | None:
@@ -284,6 +295,14 @@ def audio_of(description: SessionDescription | None) -> MediaDescription | None:
 def names(message: Request | Response) -> set[str]:
     """The names of the header fields of a message, as the registry writes them, of those with credentials."""
     return {row.name for row in (AUTHORIZATION, PROXY_AUTHORIZATION) if row.name in message.headers}
+
+
+def _tags_of(message: Request | Response) -> frozenset[str]:
+    """The tags of a dialog, as far as they can be read (RFC 3261 §12)."""
+    try:
+        return frozenset(tag for tag in (message.from_.tag, message.to.tag) if tag)
+    except ParseError:
+        return frozenset()
 
 
 def method_of(response: Response) -> str:
@@ -349,6 +368,7 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         checks=unexpected.checks,
         wrong_type=unexpected.wrong_type,
         malformed=unexpected.malformed,
+        switches=unexpected.switches,
         elsewhere=sum(count for _, count in unexpected.elsewhere),
         late=media.late,
         stalled=_is_stalled(events),
@@ -370,6 +390,7 @@ def _with_stream(facts: MediaFacts, received: Received) -> MediaFacts:
     return replace(
         facts,
         received=received.packets,
+        empty=not received.octets,
         seen_ptime=received.ptime,
         loss=received.loss,
         jitter=_jitter_of(received),
@@ -378,6 +399,7 @@ def _with_stream(facts: MediaFacts, received: Received) -> MediaFacts:
         duplicates=received.duplicates / count,
         longest_gap=received.longest_gap,
         restarts=received.restarts,
+        jumps=received.jumps,
     )
 
 

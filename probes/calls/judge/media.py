@@ -20,6 +20,12 @@ LATE_MEDIA = 1.5
 """Seconds after the answer without media, in which a greeting is lost."""
 AFTER_END = 5
 """Packets after the end that were on their way: 100 ms."""
+MALFORMED, JUMPS = 0.05, 0.02
+"""Shares of packets: a keep-alive now and then is no trouble, nor are timestamps that jump where speech begins."""
+SWITCHES = 8
+"""Changes of the source from which on they are no transfers any more."""
+EACH_TWICE = 1.5
+"""Copies of each packet from which on its sequence number tells nothing."""
 DRIFT = 1000.0
 """Parts per million between two clocks: ten times what RTP endpoints with crystals have."""
 DRIFT_SECONDS = 0.015
@@ -36,6 +42,7 @@ SILENT = 0.95
 """Share of silence from which on nothing can be heard."""
 OWN_LATENESS = 0.02
 _HANDSHAKE = "DTLS"
+_EVENTS = "TELEPHONE-EVENT"
 
 
 def none(facts: CallFacts) -> Hints:
@@ -95,10 +102,13 @@ def flowing(facts: CallFacts) -> Hints:
         yield Hint("srtp-authentication", what, _counts(media), (), Severity.WARNING)
     if media.wrong_type > AFTER_END:
         what = f"{media.wrong_type} packets came of payload types that were not agreed on"
-        yield Hint("codec-not-agreed", what, _counts(media), (), Severity.WARNING)
+        severity = Severity.WARNING if media.seen_codec or media.keys else None
+        yield Hint("codec-not-agreed", what, _counts(media), (), severity)
     held = not facts.phases[-1][1]
-    if media.stalled and media.seen_ptime is not None and not held:  # not after digits alone
-        yield Hint("rtp-stops", f"media stopped after {media.received} packets, while the call went on", _counts(media))
+    speaks = media.seen_codec.upper() not in ("", _EVENTS)  # not digits alone
+    if media.stalled and speaks and not held and media.duplicates < EACH_TWICE:
+        packets = "a single packet" if media.received == 1 else f"{media.received} packets"
+        yield Hint("rtp-stops", f"media stopped after {packets}, while the call went on", _counts(media))
     elif media.longest_gap > GAP + media.latest + facts.excused:
         yield Hint("rtp-gaps", f"media paused for {media.longest_gap * 1000:.0f} ms", _counts(media))
     if media.first_in is not None and media.first_in > LATE_MEDIA:
@@ -106,6 +116,7 @@ def flowing(facts: CallFacts) -> Hints:
     if media.reports and media.reported_loss is None and media.sent_seconds > 2 and media.reports > 1:
         yield Hint("no-rtp-out", "the peer's reports say that nothing arrives there", _counts(media))
     yield from _form(facts, media)
+    yield from _sequence(media)
     if media.received >= STREAM:
         yield from _quality(media)
     if media.late > AFTER_END:
@@ -115,7 +126,7 @@ def flowing(facts: CallFacts) -> Hints:
 
 def _form(facts: CallFacts, media: MediaFacts) -> Hints:
     """Codec and packet time, against what was agreed on."""
-    if media.seen_codec and media.seen_codec.upper() not in (media.codec.upper(), "TELEPHONE-EVENT"):
+    if media.seen_codec and media.seen_codec.upper() not in (media.codec.upper(), _EVENTS):
         what = f"{media.seen_codec} comes, where {media.codec} stands first in the answer"
         yield Hint("codec-not-agreed", what, _counts(media), (), Severity.NOTICE)
     audio = audio_of(facts.local_description)
@@ -126,6 +137,29 @@ def _form(facts: CallFacts, media: MediaFacts) -> Hints:
         yield Hint("ptime-wrong", what, _counts(media))
 
 
+def _sequence(media: MediaFacts) -> Hints:
+    """Whether the packets are a stream at all, by their numbers, sources and contents."""
+    counts, came = _counts(media), media.received * (1 + media.duplicates)
+    if came >= STREAM and media.duplicates > DUPLICATES:
+        what = f"{100 * media.duplicates:.1f} % of the packets came twice"
+        if media.duplicates > EACH_TWICE:
+            what = f"each packet came {1 + media.duplicates:.0f} times, by the sequence numbers"
+        yield Hint("rtp-duplicated", what, counts)
+    if media.switches > SWITCHES:
+        yield Hint("rtp-sources", f"the source (SSRC) changed {media.switches} times", counts)
+    if media.malformed > max(AFTER_END, MALFORMED * media.received):
+        what = f"{media.malformed} packets came that are no RTP, or nothing in their codec"
+        yield Hint("rtp-malformed", what, counts, (), Severity.WARNING)
+    if media.received < STREAM or media.seen_codec.upper() in ("", _EVENTS):
+        return
+    if media.jumps > JUMPS * media.received:
+        yield Hint("rtp-timestamps", f"timestamps jumped {media.jumps} times in {media.received} packets", counts)
+    elif media.seen_ptime is None:
+        yield Hint("rtp-timestamps", "timestamps do not go on from packet to packet", counts)
+    if media.empty:
+        yield Hint("media-silent", "packets come, and there is nothing in them at all", counts)
+
+
 def _quality(media: MediaFacts) -> Hints:
     if media.loss > LOSS:
         yield Hint("rtp-loss", f"{100 * media.loss:.1f} % of what the peer sent is lost", _counts(media))
@@ -134,8 +168,6 @@ def _quality(media: MediaFacts) -> Hints:
         yield Hint("rtp-loss-out", what, _counts(media))
     if media.reordered > REORDERED:
         yield Hint("rtp-reordered", f"{100 * media.reordered:.1f} % of the packets were overtaken", _counts(media))
-    if media.duplicates > DUPLICATES:
-        yield Hint("rtp-duplicated", f"{100 * media.duplicates:.1f} % of the packets came twice", _counts(media))
     if media.jitter > max(JITTER, media.lateness):
         yield Hint("jitter-high", f"packets come with {media.jitter * 1000:.0f} ms of jitter", _counts(media))
     apart = abs(media.drift or 0.0) * 1e-6 * media.received * (media.seen_ptime or media.ptime)

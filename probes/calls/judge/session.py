@@ -6,8 +6,11 @@ from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of
 from probes.calls.judge.hint import MAX_SHOWN, Hint
 from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
+from sipcore.dialogs.session import description_of
+from sipcore.errors import ParseError
 from sipcore.media.session import UNSPECIFIED
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
+from sipcore.resolve.target import is_numeric
 from sipcore.sdp.attributes import CRYPTO
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.negotiation import PLAIN
@@ -23,7 +26,11 @@ def described(facts: CallFacts) -> Hints:
         return
     answer, offered = facts.answer, audio_of(facts.offer)
     if answer is None:
-        yield Hint("answer-missing", "the call was answered without a session description")
+        problem = _unreadable(facts)
+        if problem:
+            yield Hint("answer-unusable", f"the session description of the answer cannot be read: {problem}")
+        else:
+            yield Hint("answer-missing", "the call was answered without a session description")
         return
     audio = audio_of(answer)
     if audio is None or audio.is_rejected:
@@ -34,6 +41,17 @@ def described(facts: CallFacts) -> Hints:
     yield from placed(facts)
     if facts.media_problem:
         yield Hint("answer-unusable", f"the answer cannot be used: {facts.media_problem}", shown_of(answer, audio))
+
+
+def _unreadable(facts: CallFacts) -> str:
+    """Why the last description of the callee cannot be read; empty where there is none."""
+    problem = ""
+    for body in filter(None, (description_of(response) for _, response in facts.answers)):
+        try:
+            SessionDescription.parse(body, [])
+        except ParseError as error:
+            problem = error.message
+    return problem
 
 
 def _compared(offered: MediaDescription, audio: MediaDescription, answer: SessionDescription) -> Hints:
@@ -76,10 +94,22 @@ def placed(facts: CallFacts) -> Hints:
         yield Hint("ice-only", what, shown)
     elif host in UNSPECIFIED:
         yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", shown)
+    elif own is not None and _is_of_other_family(host, own):
+        what = f"the peer wants its media at {host}, and the description of this side has the other kind of address"
+        yield Hint("sdp-address-family", what, shown, (), Severity.WARNING if flows else None)
     elif remote is not None and reaches_less(host, remote.host):
         what = f"the peer wants its media at {host}, which does not reach as far as the way to {remote.host}"
         severity = Severity.WARNING if flows else None
         yield Hint("sdp-private-address", what, shown, (), severity)
+
+
+def _is_of_other_family(host: str, own: SessionDescription) -> bool:
+    """Whether one is an address of IPv6, and the other side's one of IPv4."""
+    audio = audio_of(own)
+    connection = own.connection_of(audio) if audio is not None else None
+    if connection is None or not is_numeric(host) or not is_numeric(connection.address):
+        return False
+    return (":" in host) is not (":" in connection.address)
 
 
 def _has_checks(media: MediaFacts | None) -> bool:

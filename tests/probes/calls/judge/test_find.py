@@ -340,3 +340,80 @@ def test_the_words_of_the_http_interface(status: CallStatus, told: tuple[bool, b
 )
 def test_only_the_port_of_rtp_counts(events: list[tuple[MediaEventKind, float]], closed: bool) -> None:
     assert was_closed([MediaEvent(at, kind) for kind, at in events]) is closed
+
+
+OTHER_FORK = (True, request("BYE", cseq=9)[1].replace("<sip:bob@198.51.100.1>\r\n", "<sip:bob@198.51.100.1>;tag=c\r\n"))
+
+
+def test_a_fork_that_is_hung_up_does_not_end_the_call() -> None:
+    mute = facts(INVITE, OK, ACK, OTHER_FORK, BYE, BYE_OK, pace=1.0, media=replace(FLOW, received=0))
+    assert mute.over is not None
+    assert mute.due == 3.0
+    assert codes(mute) == ["no-rtp-in"]
+
+
+def test_a_bye_that_cannot_be_read_is_no_failure() -> None:
+    broken = (False, request("BYE", cseq=9, sent=False)[1].replace("From: ", "From: <<"))
+    assert facts(INVITE, OK, ACK, broken, BYE, BYE_OK, pace=1.0).due > 0
+
+
+def test_both_may_hang_up_at_once() -> None:
+    theirs, refused = request("BYE", cseq=7, sent=False), response("481 Gone", method="BYE", cseq=2)
+    assert codes(facts(INVITE, OK, ACK, BYE, theirs, refused, pace=2.0, media=FLOW)) == []
+    assert codes(facts(INVITE, OK, ACK, BYE, refused, pace=2.0, media=FLOW)) == ["bye-refused"]
+
+
+def test_an_answer_to_the_invite_is_none_to_its_cancel() -> None:
+    cancels = [request("CANCEL")] * 5
+    ringing, ended = response("180 Ringing"), response("200 OK", method="CANCEL")
+    branch = ("z9hG4bKCANCEL1", "z9hG4bKINVITE1")
+    copies = [(sent, text.replace(*branch)) for sent, text in cancels]
+    assert codes(facts(INVITE, ringing, *copies)) == ["nobody-answers"]
+    answered_late = (False, ended[1].replace(*branch))
+    assert codes(facts(INVITE, ringing, *copies, answered_late)) == ["packets-lost", "nobody-answers"]
+
+
+@pytest.mark.parametrize(
+    "body", ["hello\n", ANSWER.replace("RTP/AVP 0", "RTP/AVP"), ANSWER.replace("s=-", "s=\0"), "v=0\n" + "a=x\n" * 5000]
+)
+def test_a_description_that_cannot_be_read_is_not_said_to_be_missing(body: str) -> None:
+    (found,) = find(facts(*answered(body)))
+    assert found.code == "answer-unusable"
+    assert "cannot be read" in found.what
+
+
+@pytest.mark.parametrize(("received", "severity"), [(0, Severity.ERROR), (100, Severity.WARNING)])
+def test_an_answer_with_an_address_of_the_other_family(received: int, severity: Severity) -> None:
+    other = answered(ANSWER.replace("c=IN IP4 198.51.100.1", "c=IN IP6 2001:db8::1"))
+    found = find(facts(*other, media=replace(FLOW, received=received, unreachable=not received)))
+    assert [(one.code, one.severity) for one in found] == [("sdp-address-family", severity)]
+
+
+@pytest.mark.parametrize(
+    ("came", "code", "severity"),
+    [
+        ({"seen_codec": "", "seen_ptime": None, "echo": None, "wrong_type": 100}, "codec-not-agreed", Severity.ERROR),
+        ({"wrong_type": 100}, "codec-not-agreed", Severity.WARNING),
+        ({"received": 1, "seen_ptime": None, "echo": None, "stalled": True}, "rtp-stops", Severity.ERROR),
+        (
+            {"received": 1, "seen_ptime": None, "echo": None, "stalled": True, "duplicates": 99.0},
+            "rtp-duplicated",
+            Severity.WARNING,
+        ),
+        ({"empty": True, "echo": None}, "media-silent", Severity.WARNING),
+        ({"malformed": 100}, "rtp-malformed", Severity.WARNING),
+        ({"switches": 99}, "rtp-sources", Severity.WARNING),
+        ({"jumps": 50}, "rtp-timestamps", Severity.WARNING),
+        ({"seen_ptime": None}, "rtp-timestamps", Severity.WARNING),
+    ],
+)
+def test_packets_that_are_no_stream(came: dict[str, object], code: str, severity: Severity) -> None:
+    found = find(facts(*WHOLE, media=replace(FLOW, **came)))  # type: ignore[arg-type]  # the fields of the facts
+    assert [(one.code, one.severity) for one in found] == [(code, severity)]
+
+
+@pytest.mark.parametrize(
+    "came", [{"malformed": 5}, {"switches": 2}, {"jumps": 2}, {"seen_codec": "telephone-event", "seen_ptime": None}]
+)
+def test_a_little_of_that_is_no_trouble(came: dict[str, object]) -> None:
+    assert codes(facts(*WHOLE, media=replace(FLOW, **came))) == []  # type: ignore[arg-type]  # as above
