@@ -100,7 +100,8 @@ class EventReceiver:
         self._timestamp: int | None = None
         self._sequence = 0
         self._current: ReceivedKey | None = None
-        self._finished: int | None = None
+        self._before = 0
+        """Ticks of the current key that earlier segments of it have told."""
 
     def add(self, payload: bytes, sequence: int, timestamp: int, marker: bool, at: float) -> ReceivedKey | None:
         """Take a packet; gives the previous key, when this packet begins another. Raises ParseError.
@@ -110,24 +111,36 @@ class EventReceiver:
         """
         event = TelephoneEvent.parse(payload)
         done = None
-        if timestamp != self._timestamp:
+        if timestamp != self._timestamp and self._goes_on(event, timestamp, marker):
+            self._timestamp, self._before = timestamp, self._before + MAX_DURATION
+        elif timestamp != self._timestamp:
             if self._timestamp is not None and (sequence - self._sequence) & 0xFFFF >= 1 << 15:
                 return None  # a late packet of a key that is over
             done = self.finish()
-            self._timestamp, self._sequence = timestamp, sequence
+            self._timestamp, self._sequence, self._before = timestamp, sequence, 0
             self._current = ReceivedKey(event.key or f"event {event.code}", at, 0.0, 0, 0, marker, event.volume)
         current = self._current
         if current is not None:
             self._current = ReceivedKey(
                 current.key,
                 current.at,
-                max(current.duration, event.duration / self._rate),
+                max(current.duration, (self._before + event.duration) / self._rate),
                 current.packets + 1,
                 current.ends + event.end,
                 current.marked or marker,
                 current.volume,
             )
         return done
+
+    def _goes_on(self, event: TelephoneEvent, timestamp: int, marker: bool) -> bool:
+        """Whether this is another segment of the current key, which lasts longer than one can tell (RFC 4733 §2.5.1.3):
+        it begins where the one before ends, without a marker.
+        """
+        current, before = self._current, self._timestamp
+        if current is None or before is None or marker or current.ends:
+            return False
+        follows = (timestamp - before) & 0xFFFFFFFF == MAX_DURATION
+        return follows and current.key == (event.key or f"event {event.code}")
 
     @property
     def is_over(self) -> bool:

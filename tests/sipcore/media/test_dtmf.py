@@ -105,3 +105,43 @@ def test_late_packets_and_other_events() -> None:
     flash = receiver.finish()
     assert flash is not None
     assert flash.key == "event 66"
+
+
+SEGMENTS = [
+    *((1000, TelephoneEvent(5, False, 10, ticks), ticks == 160) for ticks in (160, 32_000, 65_535)),
+    *((1000 + 65_535, TelephoneEvent(5, False, 10, ticks), False) for ticks in (160, 65_535)),
+    *((1000 + 2 * 65_535, TelephoneEvent(5, True, 10, 8000), False) for _ in range(3)),
+]
+"""A key of 17.4 s, in three segments."""
+
+
+def receive_all(packets: list[tuple[int, TelephoneEvent, bool]]) -> list[ReceivedKey]:
+    receiver = EventReceiver(8000)
+    found = [
+        receiver.add(bytes(event), number, timestamp % 2**32, marker, 0.05 * number)
+        for number, (timestamp, event, marker) in enumerate(packets)
+    ]
+    return [key for key in (*found, receiver.finish()) if key is not None]
+
+
+@pytest.mark.parametrize("start", [0, 2**32 - 70_000])
+def test_a_long_key_comes_in_segments(start: int) -> None:
+    """RFC 4733 §2.5.1.3: one that lasts longer than 16 bits can tell goes on with another timestamp."""
+    (key,) = receive_all([(timestamp + start, event, marker) for timestamp, event, marker in SEGMENTS])
+    assert (key.key, key.packets, key.ends) == ("5", 8, 3)
+    assert key.duration == pytest.approx((2 * 65_535 + 8000) / 8000)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        (1000 + 65_535, TelephoneEvent(5, False, 10, 160), True),
+        (1000 + 65_535, TelephoneEvent(6, False, 10, 160), False),
+        (1000 + 65_536, TelephoneEvent(5, False, 10, 160), False),
+    ],
+    ids=["with a marker", "another key", "at another time"],
+)
+def test_what_is_no_segment_is_another_key(second: tuple[int, TelephoneEvent, bool]) -> None:
+    assert len(receive_all([(1000, TelephoneEvent(5, False, 10, 65_535), True), second])) == 2
+    ended = (1000, TelephoneEvent(5, True, 10, 65_535), True)
+    assert len(receive_all([ended, (1000 + 65_535, TelephoneEvent(5, False, 10, 160), False)])) == 2
