@@ -54,7 +54,7 @@ def _measured(media: Data) -> MediaResult:
         codec=text_of(part_of(media, "received").get("codec")),
         suite=text_of(media.get("srtp_suite")),
         security_failure=text_of(media.get("security_failure")),
-        srtp=SrtpFailures(unverified, 0, max(failed - unverified, 0)) if failed or unverified else None,
+        srtp=SrtpFailures(unverified, max(failed - unverified, 0)) if failed or unverified else None,
         silent_seconds=seconds_of(part_of(media, "received").get("silence_ms")) or 0.0,
         remote=address_of(media.get("remote")) or announced,
         announced=announced,

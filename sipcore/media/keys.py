@@ -91,7 +91,9 @@ def keys_of(crypto: Crypto) -> SrtpKeys:
             name = parameter.partition("=")[0]
             raise UnsupportedCrypto(f"the session parameter {name} is not supported here", section="RFC 4568 §6.3")
     (key, *more) = crypto.keys or (None,)
-    if key is None or more or key.mki is not None or key.method != "inline":
+    if key is not None and key.mki is not None:
+        raise UnsupportedCrypto("a key with an identifier (MKI) is not supported here", section="RFC 4568 §6.1")
+    if key is None or more or key.method != "inline":
         raise UnsupportedCrypto("more than one inline key is not supported here", section="RFC 4568 §6.1")
     try:
         packed = base64.b64decode(key.key_salt + "=" * (-len(key.key_salt) % 4), validate=True)

@@ -88,6 +88,8 @@ class MediaSession:
         self._rtcp_handshake = plan.rtcp_handshake
         self._under_way = tuple(each for each in (plan.handshake, plan.rtcp_handshake) if each is not None)
         self._security_failure = ""
+        self._is_refused = False
+        """Whether it was told that a packet was refused."""
         self.remote = plan.remote
         """Where media is sent, as of now."""
         self._remote_rtcp = self._control_address(plan)
@@ -317,7 +319,8 @@ class MediaSession:
         if self._srtp is not None:
             unprotected = self._srtp.unprotect_untrusted(data)
             if unprotected is None:
-                if self._srtp.failures.total == 1:
+                if self._srtp.failures.authentication and not self._is_refused:
+                    self._is_refused = True
                     self._output.append(MediaEvent(at, MediaEventKind.SECURITY_FAILED, "a packet was refused"))
                 return
             plain = unprotected

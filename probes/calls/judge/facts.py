@@ -381,11 +381,12 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         lateness=sent.lateness,
         latest=sent.latest,
     )
-    return _with_stream(facts, measured.received) if measured.received is not None else facts
+    replayed = measured.srtp.replayed if measured.srtp else 0
+    return _with_stream(facts, measured.received, replayed) if measured.received is not None else facts
 
 
-def _with_stream(facts: MediaFacts, received: Received) -> MediaFacts:
-    """The same, with what was measured of the stream that came."""
+def _with_stream(facts: MediaFacts, received: Received, replayed: int) -> MediaFacts:
+    """The same, with what was measured of the stream that came. What was `replayed` are duplicates, refused by SRTP."""
     count = max(received.packets, 1)
     return replace(
         facts,
@@ -396,7 +397,7 @@ def _with_stream(facts: MediaFacts, received: Received) -> MediaFacts:
         jitter=_jitter_of(received),
         drift=received.drift,
         reordered=received.late / count,
-        duplicates=received.duplicates / count,
+        duplicates=(received.duplicates + replayed) / count,
         longest_gap=received.longest_gap,
         restarts=received.restarts,
         jumps=received.jumps,

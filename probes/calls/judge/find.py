@@ -38,7 +38,7 @@ EXPLAINED = {
     "ack-not-received": {"bye-lost", "no-rtp-in", "caller-describes-nothing"},
     "sdp-private-address": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
     "sdp-address-family": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
-    "media-held": {"no-rtp-in", "no-rtp-out"},
+    "media-held": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere"},
     "ice-only": {"no-rtp-in", "no-rtp-out", "sdp-private-address", "media-port-closed"},
     "media-refused": {"answer-unusable"},
     "profile-changed": {"answer-unusable"},

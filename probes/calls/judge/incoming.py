@@ -8,6 +8,7 @@ from probes.calls.judge.hint import Hint, lines
 from probes.calls.judge.session import placed, shown_of
 from probes.findings.finding import Severity
 from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.session import description_of
 from sipcore.message.method import INVITE
 
 Hints = Iterator[Hint]
@@ -66,5 +67,7 @@ def offered(facts: CallFacts) -> Hints:
         return
     if facts.remote_description is None and facts.acknowledged is not None:
         what = "neither its INVITE nor its ACK has a session description"
+        if description_of(facts.acknowledged.message):
+            what = f"the session description in its ACK cannot be read: {facts.media_problem}"
         yield Hint("caller-describes-nothing", what, lines(facts.acknowledged.message))
     yield from placed(facts)

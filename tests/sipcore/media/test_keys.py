@@ -62,6 +62,11 @@ def test_what_is_not_supported(text: str) -> None:
     assert choose_crypto([crypto(text)]) is None
 
 
+def test_it_is_said_what_is_not_supported_of_a_key() -> None:
+    with pytest.raises(UnsupportedCrypto, match="MKI"):
+        keys_of(crypto(f"1 AES_CM_128_HMAC_SHA1_80 {INLINE}|2^31|1:4"))
+
+
 @pytest.mark.parametrize("key", ["AAAA", INLINE[7:-2] + "A", INLINE[7:] + "AAAA"])
 def test_keys_that_are_wrong(key: str) -> None:
     with pytest.raises(ParseError) as caught:

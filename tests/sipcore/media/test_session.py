@@ -90,6 +90,19 @@ def test_the_wrong_keys() -> None:
     assert talk.alice.kinds.count(MediaEventKind.SECURITY_FAILED) == 1
 
 
+def test_what_comes_twice_is_no_failure_of_security() -> None:
+    one, other = keys(AES_CM_128_HMAC_SHA1_80, 1), keys(AES_CM_128_HMAC_SHA1_80, 2)
+    talk = Talk(
+        *(replace(CALLS, keys=(one, other)), replace(ECHOES, keys=(other, one))), back=lambda _, now: [now, now + 0.001]
+    )
+    talk.run(1)
+    assert MediaEventKind.SECURITY_FAILED not in talk.alice.kinds
+    result = talk.alice.session.result(talk.now)
+    assert result.srtp is not None
+    assert result.srtp.replayed > 40
+    assert result.srtp.authentication == 0
+
+
 def test_plain_packets_where_keys_were_agreed_on() -> None:
     pair = keys(AES_CM_128_HMAC_SHA1_80, 1), keys(AES_CM_128_HMAC_SHA1_80, 2)
     talk = Talk(replace(CALLS, keys=pair), replace(ECHOES, echo=False))

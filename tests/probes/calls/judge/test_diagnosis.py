@@ -1,6 +1,7 @@
 """The same rules on calls that are over: stored results, and captures of calls that others made."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from probes.destination import Destination
 from probes.report.call_json import call_data
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of
+from sipcore.media.srtp import SrtpFailures
 from tests.probes.calls.judge.captures import goodbye, keys, pcap, report, rtp, signalling
 from tests.probes.calls.judge.said import (
     ACK,
@@ -268,6 +270,14 @@ def test_keys_that_are_covered_in_what_is_stored_are_there_all_the_same() -> Non
     data = json.dumps(call_data(stored(*said, kind=CallKind.CONNECTED)))
     assert "S" * 40 not in data
     assert codes(diagnosis_of(facts_of_data(json.loads(data)))) == ["srtp-keys-exposed"]
+
+
+def test_what_srtp_refuses_since_it_came_before_is_a_duplicate() -> None:
+    media = secured()
+    media = replace(media, measured=replace(media.measured, srtp=SrtpFailures(replayed=100)))
+    result = replace(stored(*WHOLE, kind=CallKind.CONNECTED), media=media)
+    assert "rtp-duplicated" in codes(diagnosis_of(facts_of(result)))
+    assert "rtp-duplicated" in codes(diagnosis_of(facts_of_data(json.loads(json.dumps(call_data(result))))))
 
 
 def test_messages_from_and_to_names_are_none() -> None:

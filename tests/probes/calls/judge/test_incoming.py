@@ -8,6 +8,7 @@ from probes.calls.judge.facts import CallFacts, MediaFacts
 from probes.calls.judge.find import find, status_of
 from probes.findings.finding import Severity
 from probes.result import CallRole, CallStatus
+from sipcore.resolve.target import SocketAddress
 from tests.probes.calls.judge.said import (
     ACK,
     ANSWER,
@@ -94,6 +95,23 @@ def test_a_caller_that_offers_in_its_ack() -> None:
     call = came_in(*with_offer("")[:2], OK, ack, BYE, BYE_OK, media=FLOW)
     assert codes(call) == []
     assert call.remote_description is not None
+
+
+def test_an_ack_whose_description_cannot_be_read_has_one() -> None:
+    call = came_in(
+        *(*with_offer("")[:2], OK, request("ACK", body="v=garbage\n"), BYE, BYE_OK), media_problem="no number"
+    )
+    (finding,) = find(call)
+    assert (finding.code, finding.what) == (
+        "caller-describes-nothing",
+        "the session description in its ACK cannot be read: no number",
+    )
+
+
+def test_a_caller_that_is_nowhere_may_send_from_anywhere() -> None:
+    nowhere = with_offer(OFFER.replace("IP4 192.0.2.1", "IP4 0.0.0.0"))
+    announced = SocketAddress("0.0.0.0", 4000)  # nothing is bound to it
+    assert codes(came_in(*nowhere, media=replace(FLOW, announced=announced))) == ["media-held"]
 
 
 def test_an_ack_that_came_late_is_a_warning() -> None:
