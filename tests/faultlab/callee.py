@@ -129,6 +129,23 @@ def restarting(stream: Echo, came: bytes) -> list[bytes]:
     return [stream.packet(came[12:])] if came[1] & 127 == 0 else []
 
 
+def masked(stream: Echo, came: bytes) -> list[bytes]:
+    """Draws a source number for every packet."""
+    packets = echo(stream, came)
+    return [each[:8] + struct.pack("!I", 4711 + stream.sent) + each[12:] for each in packets]
+
+
+def standing(stream: Echo, came: bytes) -> list[bytes]:
+    """Has a clock that does not run."""
+    return [stream.packet(came[12:], timestamp=1000)] if came[1] & 127 == 0 else []
+
+
+def stuttering(stream: Echo, came: bytes) -> list[bytes]:
+    """Gives all packets the same number."""
+    packets = echo(stream, came)
+    return [each[:2] + struct.pack("!H", 100) + each[4:] for each in packets]
+
+
 def garbage(_: Echo, __: bytes) -> list[bytes]:
     """Sends what has the first bits of RTP and is none."""
     return [b"\x80\x00\x01"]
