@@ -112,7 +112,7 @@ class Session:
         local, remote, last = self._parsed(self.local), self._parsed(offer), self._parsed(self._sent)
         if local is None or remote is None or last is None:
             return b""
-        return _written(lambda: continued(local, remote, self.wanted, last))
+        return _written(lambda: continued(local, remote, self.wanted, last, self._parsed(self.remote)))
 
     def refusal(self) -> bytes:
         """The answer that takes nothing of the offer that waits; empty where it cannot be read, or written again."""

@@ -193,7 +193,7 @@ def agreement(local: SessionDescription, remote: SessionDescription, terms: Term
     plan = MediaPlan.of(stream, ptime=here.ptime / 1000 if here.ptime is not None else None)
     if terms.ice is not None and remote.ice_credentials_of(there) is not None:
         plan = replace(plan, ice=terms.ice)
-    keys = _keys(terms.cryptos, there.crypto)
+    keys = _keys(here.crypto, there.crypto)
     if keys is not None:
         return Agreement(stream, replace(plan, keys=keys), Keying.SDES)
     fingerprints = remote.fingerprints_of(there)

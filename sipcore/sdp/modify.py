@@ -7,15 +7,17 @@ port 0, until another stream is put there.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sipcore.errors import LocalError
-from sipcore.sdp.attributes import MAX_PAYLOAD_TYPE, Codec, Direction
+from sipcore.errors import LocalError, ParseError
+from sipcore.sdp.attributes import CRYPTO, MAX_PAYLOAD_TYPE, SETUP, Codec, Crypto, Direction, Setup
 from sipcore.sdp.build import TELEPHONE_EVENT, format_attributes
 from sipcore.sdp.description import MediaDescription, SessionDescription
-from sipcore.sdp.fields import Connection, Origin
-from sipcore.sdp.negotiation import allowed, both, refused, taken, wants
+from sipcore.sdp.fields import Attribute, Connection, Origin
+from sipcore.sdp.negotiation import PLAIN, RTCP_MUX, allowed, both, refused, taken, wants
 
 FIRST_DYNAMIC = 96
 """RFC 3551 §3: from here on payload types have no meaning of their own."""
+
+_OTHER = {Setup.ACTIVE: Setup.PASSIVE, Setup.PASSIVE: Setup.ACTIVE}
 
 NOBODY = Origin("-", 0, 0, "IN", "IP4", "anonymous.invalid")
 """The origin of a description that offers nothing, from an address that nobody needs to know (RFC 3323 §4.1.1.3)."""
@@ -65,14 +67,23 @@ def directed(description: SessionDescription, direction: Direction) -> SessionDe
 
 
 def continued(
-    local: SessionDescription, offer: SessionDescription, wanted: Direction, previous: SessionDescription
+    local: SessionDescription,
+    offer: SessionDescription,
+    wanted: Direction,
+    previous: SessionDescription,
+    remote: SessionDescription | None = None,
 ) -> SessionDescription | None:
     """The answer to `offer` that goes on with what `local` has, as far as it is offered; None where nothing is left.
 
     So a stream is put on hold or taken off it, a codec dropped, a stream given up, without anybody being asked. What
-    the offer adds is refused. `previous` is the last description that was sent, which the version follows.
+    the offer adds is refused. `previous` is the last description that was sent, which the version follows, and `remote`
+    is what the peer has described so far: who begins a handshake is said by both.
     """
-    streams = [_continued(here, offer, there, wanted) for here, there in zip(local.media, offer.media, strict=False)]
+    roles = [_setup_of(remote, media) for media in remote.media] if remote is not None else []
+    streams = [
+        _continued(here, offer, there, wanted, role)
+        for here, there, role in zip(local.media, offer.media, [*roles, *[None] * len(offer.media)], strict=False)
+    ]
     if not any(streams):
         return None
     media = [stream or refused(there) for stream, there in zip(streams, offer.media, strict=False)]
@@ -83,11 +94,14 @@ def continued(
 
 
 def _continued(
-    here: MediaDescription, offer: SessionDescription, there: MediaDescription, wanted: Direction
+    here: MediaDescription, offer: SessionDescription, there: MediaDescription, wanted: Direction, role: Setup | None
 ) -> MediaDescription | None:
     if here.media != there.media or here.protocol != there.protocol or here.is_rejected or there.is_rejected:
         return None
-    stream = here.with_direction(both(wanted, wants(offer, there)))
+    stream = _answering(here, offer, there, role)
+    if stream is None:
+        return None
+    stream = stream.with_direction(both(wanted, wants(offer, there)))
     if not there.is_rtp:
         return stream if set(here.formats) & set(there.formats) else None
     codecs = [found for codec in there.codecs if (found := taken(codec, here.codecs)) is not None]
@@ -96,6 +110,55 @@ def _continued(
     others = tuple(attribute for attribute in stream.attributes if attribute.name not in ("rtpmap", "fmtp"))
     numbers = tuple(str(codec.payload_type) for codec in codecs)
     return stream.replace(formats=numbers, attributes=(*format_attributes(codecs), *others))
+
+
+def _answering(
+    here: MediaDescription, offer: SessionDescription, there: MediaDescription, role: Setup | None
+) -> MediaDescription | None:
+    """What was last described as it stands in an answer: with one key, the first that is offered and known here
+    (RFC 4568 §5.1.2), one of the two roles, and RTCP along with RTP where that is offered; None where no key is left.
+    """
+    keys = [str(found) for each in _cryptos(there) if (found := _key_for(each, _cryptos(here))) is not None]
+    if not keys and here.has(CRYPTO.name) and here.protocol not in PLAIN and not here.fingerprints:
+        return None
+    others = [each for each in here.attributes if each.name != CRYPTO.name]
+    if here.rtcp_mux and not there.rtcp_mux:
+        others = [each for each in others if each.name != RTCP_MUX.name]
+    if here.setup is not None:
+        own = _role(here.setup, _setup_of(offer, there), role)
+        others = [Attribute(SETUP.name, own.value) if each.name == SETUP.name else each for each in others]
+    return here.replace(attributes=(*(Attribute(CRYPTO.name, key) for key in keys[:1]), *others))
+
+
+def _cryptos(media: MediaDescription) -> tuple[Crypto, ...]:
+    """The keys of a description; none where they cannot be read."""
+    try:
+        return media.crypto
+    except ParseError:
+        return ()
+
+
+def _setup_of(description: SessionDescription, media: MediaDescription) -> Setup | None:
+    """Who is said to begin a handshake; None where that cannot be read."""
+    try:
+        return description.setup_of(media)
+    except ParseError:
+        return None
+
+
+def _key_for(offered: Crypto, known: Sequence[Crypto]) -> Crypto | None:
+    """The key of this side for a suite that is offered, under the tag that it is offered with."""
+    found = next((own for own in known if own.suite == offered.suite), None)
+    return None if found is None else replace(found, tag=offered.tag)
+
+
+def _role(own: Setup, offered: Setup | None, before: Setup | None) -> Setup:
+    """Who this side is in a handshake by its answer: who it has been so far, unless the peer says that it is that
+    (RFC 8842 §5.3); never both, which only an offer may say (RFC 5763 §5). `before` is who the peer has been.
+    """
+    if own not in _OTHER:
+        own = Setup.PASSIVE if before is Setup.ACTIVE else Setup.ACTIVE
+    return _OTHER[own] if offered is own else own
 
 
 def all_refused(offer: SessionDescription) -> SessionDescription:

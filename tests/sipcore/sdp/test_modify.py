@@ -9,7 +9,18 @@ from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
 from sipcore.sdp.build import audio_description, media_description
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.modify import all_refused, held, next_offer, renumbered, resumed, revised, with_stream, without_stream
+from sipcore.sdp.fields import Attribute
+from sipcore.sdp.modify import (
+    all_refused,
+    continued,
+    held,
+    next_offer,
+    renumbered,
+    resumed,
+    revised,
+    with_stream,
+    without_stream,
+)
 
 OPUS = CODECS["opus"]
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = Direction
@@ -114,3 +125,77 @@ def test_versions_over_a_session(changes: list[list[Codec]]) -> None:
         current = next_offer(current, current.with_media(0, media_description(codecs, 4000, telephone_event=None)))
         assert seen.setdefault(version(current), bytes(current)) == bytes(current)
     assert list(seen) == sorted(seen)
+
+
+def secured(*attributes: str, protocol: str = "RTP/SAVP") -> SessionDescription:
+    """A session whose audio says this of its keys."""
+    (media,) = session().media
+    told = tuple(Attribute(*each.split(":", 1)) for each in attributes)
+    return session().replace(media=(media.replace(protocol=protocol, attributes=(*media.attributes, *told)),))
+
+
+def answered(local: SessionDescription, offer: SessionDescription, remote: SessionDescription | None = None) -> str:
+    answer = continued(local, offer, SENDRECV, local, remote)
+    return "" if answer is None else str(answer)
+
+
+KEY, OTHER = "A" * 40, "B" * 40
+SUITES = f"crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}", f"crypto:2 AES_CM_128_HMAC_SHA1_32 inline:{OTHER}"
+
+
+@pytest.mark.parametrize(
+    ("offered", "said"),
+    [
+        ((f"crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{OTHER}",), f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
+        ((f"crypto:7 AES_CM_128_HMAC_SHA1_32 inline:{KEY}",), f"a=crypto:7 AES_CM_128_HMAC_SHA1_32 inline:{OTHER}"),
+        (
+            (f"crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}", f"crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
+            f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}",
+        ),
+    ],
+)
+def test_the_answer_to_a_change_has_the_one_key_that_is_taken(offered: tuple[str, ...], said: str) -> None:
+    """RFC 4568 §5.1.2: and none of the others that were offered here before."""
+    answer = answered(secured(*SUITES), secured(*offered))
+    assert [line for line in answer.splitlines() if line.startswith("a=crypto")] == [said]
+
+
+@pytest.mark.parametrize("offered", [(), ("crypto:nonsense",), (f"crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}",)])
+def test_a_change_without_a_key_that_is_known_is_refused(offered: tuple[str, ...]) -> None:
+    assert answered(secured(*SUITES), secured(*offered)) == ""
+    plain = answered(secured(*SUITES, protocol="RTP/AVP"), secured(*offered, protocol="RTP/AVP"))
+    assert plain
+    assert "crypto" not in plain
+
+
+@pytest.mark.parametrize(
+    ("own", "offered", "before", "said"),
+    [
+        ("actpass", "actpass", "active", "passive"),
+        ("actpass", "actpass", "passive", "active"),
+        ("actpass", "active", "active", "passive"),
+        ("actpass", "passive", "passive", "active"),
+        ("actpass", "passive", "active", "active"),
+        ("active", "actpass", "actpass", "active"),
+        ("passive", "actpass", "actpass", "passive"),
+        ("active", "active", "passive", "passive"),
+        ("passive", "nonsense", "active", "passive"),
+    ],
+)
+def test_the_answer_to_a_change_says_who_begins_a_handshake(own: str, offered: str, before: str, said: str) -> None:
+    """RFC 5763 §5: `actpass` is for offers; RFC 8842 §5.3: who has begun it stays that."""
+    local, offer, remote = (
+        secured(f"setup:{each}", "fingerprint:sha-256 AA", protocol="UDP/TLS/RTP/SAVP")
+        for each in (own, offered, before)
+    )
+    answer = answered(local, offer, remote)
+    assert [line for line in answer.splitlines() if line.startswith("a=setup")] == [f"a=setup:{said}"]
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_rtcp_goes_along_with_rtp_where_that_is_offered_again(offered: bool) -> None:
+    muxed = secured("crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + KEY).with_media(
+        0, secured(SUITES[0]).media[0].with_attribute("rtcp-mux")
+    )
+    answer = answered(muxed, muxed if offered else secured(SUITES[0]))
+    assert ("a=rtcp-mux" in answer) is offered
