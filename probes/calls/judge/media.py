@@ -97,7 +97,7 @@ def flowing(facts: CallFacts) -> Hints:
     if media.announced is not None and media.remote is not None and media.remote != media.announced:
         what = f"media comes from {media.remote}, and the peer's description says {media.announced}"
         yield Hint("rtp-from-elsewhere", what, _counts(media), (), Severity.WARNING)
-    if media.srtp_refused:
+    if media.srtp_refused > AFTER_END:  # those under way when keys change are no trouble
         what = f"{media.srtp_refused} packets could not be verified with the peer's key, {media.received} could"
         yield Hint("srtp-authentication", what, _counts(media), (), Severity.WARNING)
     if media.wrong_type > AFTER_END:

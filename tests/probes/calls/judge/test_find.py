@@ -401,6 +401,7 @@ def test_an_answer_with_an_address_of_the_other_family(received: int, severity: 
             Severity.WARNING,
         ),
         ({"empty": True, "echo": None}, "media-silent", Severity.WARNING),
+        ({"srtp_refused": 25}, "srtp-authentication", Severity.WARNING),
         ({"malformed": 100}, "rtp-malformed", Severity.WARNING),
         ({"switches": 99}, "rtp-sources", Severity.WARNING),
         ({"jumps": 50}, "rtp-timestamps", Severity.WARNING),
@@ -413,7 +414,14 @@ def test_packets_that_are_no_stream(came: dict[str, object], code: str, severity
 
 
 @pytest.mark.parametrize(
-    "came", [{"malformed": 5}, {"switches": 2}, {"jumps": 2}, {"seen_codec": "telephone-event", "seen_ptime": None}]
+    "came",
+    [
+        {"malformed": 5},
+        {"srtp_refused": 2},
+        {"switches": 2},
+        {"jumps": 2},
+        {"seen_codec": "telephone-event", "seen_ptime": None},
+    ],
 )
 def test_a_little_of_that_is_no_trouble(came: dict[str, object]) -> None:
     assert codes(facts(*WHOLE, media=replace(FLOW, **came))) == []  # type: ignore[arg-type]  # as above
