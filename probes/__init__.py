@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING
 from sipcore.lazy import passing_on
 
 if TYPE_CHECKING:
-    from probes.calls.codecs.run import probe_codecs
+    from probes.calls.codecs.run import CodecProbe, probe_codecs
+    from probes.calls.expect import Expectation
     from probes.calls.limit import Limiter, Limits
-    from probes.calls.run import place_call
+    from probes.calls.number import RefusedNumber
+    from probes.calls.run import call_config, place_call
     from probes.calls.script import CallScript
-    from probes.checks.dns.run import report_dns
-    from probes.checks.run import report_tls
+    from probes.checks.codecs_judge import CodecReport
+    from probes.checks.dns.judge import DnsReport
+    from probes.checks.dns.run import DnsReportConfig, report_dns
+    from probes.checks.run import TlsReportConfig, report_tls
+    from probes.checks.tls_judge import TlsReport
     from probes.destination import Destination, DestinationError
+    from probes.discovery.events import Concluded
     from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig, discover, open_discovery
+    from probes.report.call_json import call_data
+    from probes.report.codecs_json import codecs_data
+    from probes.report.dns_json import dns_data
+    from probes.report.json import discovery_data
+    from probes.report.tls_json import tls_data
     from probes.responder.personas import Persona
-    from probes.responder.run import open_responder
+    from probes.responder.run import Responder, open_responder
     from probes.result import CallKind, CallResult, CallStatus
     from probes.sweep.ranges import Targets
     from probes.sweep.run import Sweep, SweepConfig
@@ -29,39 +40,66 @@ __all__ = [
     "CallResult",
     "CallScript",
     "CallStatus",
+    "CodecProbe",
+    "CodecReport",
+    "Concluded",
     "Destination",
     "DestinationError",
     "Discovery",
     "DiscoveryConfig",
+    "DnsReport",
+    "DnsReportConfig",
+    "Expectation",
     "Limiter",
     "Limits",
     "Persona",
+    "RefusedNumber",
+    "Responder",
     "Sweep",
     "SweepConfig",
     "Targets",
+    "TlsReport",
+    "TlsReportConfig",
+    "call_config",
+    "call_data",
+    "codecs_data",
     "discover",
+    "discovery_data",
+    "dns_data",
     "open_discovery",
     "open_responder",
     "place_call",
     "probe_codecs",
     "report_dns",
     "report_tls",
+    "tls_data",
 ]
 
 __getattr__ = passing_on(
     __name__,
     {
-        "probes.calls.codecs.run": ("probe_codecs",),
+        "probes.calls.codecs.run": ("CodecProbe", "probe_codecs"),
+        "probes.calls.expect": ("Expectation",),
         "probes.calls.limit": ("Limiter", "Limits"),
-        "probes.calls.run": ("place_call",),
+        "probes.calls.number": ("RefusedNumber",),
+        "probes.calls.run": ("call_config", "place_call"),
         "probes.calls.script": ("CallScript",),
-        "probes.checks.dns.run": ("report_dns",),
-        "probes.checks.run": ("report_tls",),
+        "probes.checks.codecs_judge": ("CodecReport",),
+        "probes.checks.dns.judge": ("DnsReport",),
+        "probes.checks.dns.run": ("DnsReportConfig", "report_dns"),
+        "probes.checks.run": ("TlsReportConfig", "report_tls"),
+        "probes.checks.tls_judge": ("TlsReport",),
         "probes.destination": ("Destination", "DestinationError"),
+        "probes.discovery.events": ("Concluded",),
         "probes.discovery.outcome": ("Discovery",),
         "probes.discovery.run": ("DiscoveryConfig", "discover", "open_discovery"),
+        "probes.report.call_json": ("call_data",),
+        "probes.report.codecs_json": ("codecs_data",),
+        "probes.report.dns_json": ("dns_data",),
+        "probes.report.json": ("discovery_data",),
+        "probes.report.tls_json": ("tls_data",),
         "probes.responder.personas": ("Persona",),
-        "probes.responder.run": ("open_responder",),
+        "probes.responder.run": ("Responder", "open_responder"),
         "probes.result": ("CallKind", "CallResult", "CallStatus"),
         "probes.sweep.ranges": ("Targets",),
         "probes.sweep.run": ("Sweep", "SweepConfig"),

@@ -1,14 +1,20 @@
 """What the two packages pass on to other programs: the same names wherever they are listed, and none before its use."""
 
 import ast
+import collections.abc
 import importlib
+import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FOR_FEW = {"Alarm", "Deviation", "Wire"}
+"""What functions take that nobody needs to begin with: another clock, leniency, the bytes of everything."""
 
 
 @pytest.mark.parametrize("package", ["sipcore", "probes"])
@@ -30,3 +36,23 @@ def test_the_import_alone_loads_nothing(package: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = [name for name in done.stdout.split() if name.startswith(("sipcore.", "probes.", "trio"))]
     assert loaded == ["sipcore.lazy"]
+
+
+def classes_in(hint: object) -> Iterator[type]:
+    """Our own classes in an annotation, those aside that a function only hands to a callback or an iterator."""
+    if get_origin(hint) in (collections.abc.Callable, collections.abc.AsyncIterator):
+        return
+    if inspect.isclass(hint) and hint.__module__.startswith(("sipcore.", "probes.")):
+        yield hint
+    for part in get_args(hint):
+        yield from classes_in(part)
+
+
+@pytest.mark.parametrize("package", ["sipcore", "probes"])
+def test_what_a_function_takes_and_gives_is_passed_on_as_well(package: str) -> None:
+    roots = [importlib.import_module(name) for name in ("sipcore", "probes")]
+    passed_on = {name for root in roots for name in root.__all__}
+    root = importlib.import_module(package)
+    for function in filter(inspect.isfunction, (getattr(root, name) for name in root.__all__)):
+        named = {each.__name__ for hint in get_type_hints(function).values() for each in classes_in(hint)}
+        assert named <= passed_on | FOR_FEW, function.__name__

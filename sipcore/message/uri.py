@@ -122,6 +122,16 @@ class SipUri:
     text: str = field(default="", compare=False, repr=False)
     """How it was written, when it was parsed; empty for one that was built."""
 
+    @classmethod
+    def parse(cls, text: str, notes: Notes | None = None) -> "SipUri":
+        """Read a sip or sips URI, where no other will do. Raises ParseError as `parse_uri` does, and for any other."""
+        uri = parse_uri(text, notes)
+        if not isinstance(uri, SipUri):
+            raise ParseError(
+                f"a {uri.scheme} URI in the place of a sip or sips one", section="RFC 3261 §19.1", text=text
+            )
+        return uri
+
     @property
     def is_secure(self) -> bool:
         """Whether the scheme is sips (RFC 3261 §26.2.2)."""

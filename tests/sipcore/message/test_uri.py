@@ -191,6 +191,25 @@ def test_there_is_a_limit_and_its_status_is_414() -> None:
     assert error.value.status == 414
 
 
+@pytest.mark.parametrize("text", ["sip:alice@example.com;transport=tcp", "SIPS:[2001:db8::1]:5061"])
+def test_a_sip_uri_is_read_as_any_uri_is(text: str) -> None:
+    assert SipUri.parse(text) == parse_uri(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("tel:+15550100", "a tel URI"), ("http://a", "a http"), ("a", "no URI sch")]
+)
+def test_no_other_uri_is_read_as_a_sip_uri(text: str, told: str) -> None:
+    with pytest.raises(ParseError, match=told):
+        SipUri.parse(text)
+
+
+def test_the_deviations_of_a_sip_uri_are_noted() -> None:
+    notes: Notes = []
+    assert SipUri.parse(" sip:example.com", notes).host == "example.com"
+    assert notes == [Deviation.SPACE_IN_URI]
+
+
 def test_what_the_parts_mean() -> None:
     uri = sip("sips:caf%C3%A9%20x@[2001:db8::1]:5061;Transport=TCP;lr;x?Subject=a%20b&Route=%3Csip:c%3E")
     assert uri.is_secure
