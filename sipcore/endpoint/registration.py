@@ -20,7 +20,7 @@ from sipcore.errors import RemoteError, SipError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.build import Fields
 from sipcore.message.message import Response
-from sipcore.message.uri import Uri
+from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order, contact_for, target_of
 from sipcore.registration.binding import Binding, Registration
 from sipcore.registration.keeper import (
@@ -87,17 +87,21 @@ async def keep_registered(
     registration: Registration,
     *,
     auth: AuthSession | None = None,
-    user: str = "sipcore",
+    user: str = "",
     hop: Hop | None = None,
     fields: Fields = (),
 ) -> AsyncIterator["Registering"]:
     """Register, and stay registered until the block ends; the binding is taken back then.
 
-    `auth` answers challenges, `user` is the user part of the contact, a `hop` skips locating the registrar, `fields`
-    are added to each request. Raises LocalError for a registrar that no request can be sent to.
+    `auth` answers challenges, `user` is the user part of the contact, and empty for that of the address of record,
+    which tells calls for one from calls for another; a `hop` skips locating the registrar, `fields` are added to each
+    request. The block begins at once: await `binding` in it to know that somebody has registered it.
+
+    Raises LocalError for a registrar that no request can be sent to.
     """
     if hop is None:
         _require_locatable(registration)
+    user = user or _user_of(registration.aor.uri)
     registering = Registering(driver, Keeper(registration, driver.tokens), auth, user, hop, tuple(fields))
     failure: BaseException | None = None
     forget = driver.on_leaving(registering.leave)
@@ -113,6 +117,11 @@ async def keep_registered(
             forget()
     if failure is not None:
         raise failure
+
+
+def _user_of(uri: Uri) -> str:
+    """The user part of an address of record; empty where it has none."""
+    return uri.user or "" if isinstance(uri, SipUri) else ""
 
 
 def _require_locatable(registration: Registration) -> None:

@@ -306,6 +306,18 @@ async def test_refreshed_as_long_as_it_lasts(autojump_clock: trio.testing.MockCl
     assert not fake.registrar.bindings(AOR.uri, trio.current_time())
 
 
+@pytest.mark.parametrize(
+    ("aor", "given", "user"),
+    [("sip:bob@a.example", "", "bob"), ("sip:bob@a.example", "desk", "desk"), ("sip:a.example", "", None)],
+)
+async def test_the_contact_has_the_user_of_the_address_of_record(aor: str, given: str, user: str | None) -> None:
+    fake = FakeEndpoint()
+    async with keep_registered(fake, Registration(Address.parse(aor)), user=given) as registered:
+        (contact,) = (await registered.binding()).contacts
+    assert isinstance(contact.uri, SipUri)
+    assert contact.uri.user == user
+
+
 async def test_refreshed_on_demand(autojump_clock: trio.testing.MockClock) -> None:
     fake = FakeEndpoint()
     async with keep_registered(fake, Registration(AOR)) as registered:
@@ -385,7 +397,7 @@ async def test_a_flow_that_ends(autojump_clock: trio.testing.MockClock, outbound
         await trio.sleep(121)
         fake.fake.open = True
         (record,) = fake.registrar.bindings(AOR.uri, trio.current_time())
-        assert str(record.contact.uri) == "sip:sipcore@192.0.2.1:5062;transport=tcp"
+        assert str(record.contact.uri) == "sip:alice@192.0.2.1:5062;transport=tcp"
 
 
 @pytest.mark.parametrize("outbound", [True, False])
