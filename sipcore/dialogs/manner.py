@@ -59,6 +59,12 @@ class Manner:
         """What a 200 to OPTIONS tells of this side (RFC 3261 §11.2)."""
         return [("Accept", ACCEPTED), *self.abilities()]
 
+    def able(self, fields: Fields) -> list[tuple[str, object]]:
+        """The fields of a 200 to OPTIONS, and behind them what it should tell of this side and they do not (§11.2)."""
+        told = list(fields)
+        names = {name.lower() for name, _ in told}
+        return self.signed([*told, *(each for each in self.capabilities() if each[0].lower() not in names)])
+
     def signed(self, fields: Fields) -> list[tuple[str, object]]:
         """The fields, and Server where the product has a name and none is among them (RFC 3261 §20.35)."""
         told = list(fields)

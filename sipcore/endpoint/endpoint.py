@@ -82,7 +82,9 @@ class EndpointConfig:
     random_bytes: RandomBytes = field(default=secrets.token_bytes, repr=False)
     incoming_backlog: int = INCOMING_BACKLOG
     takes_incoming: bool = False
-    """Whether somebody reads `Endpoint.incoming`. If not, OPTIONS is answered 200 and everything else refused."""
+    """Whether somebody reads `Endpoint.incoming`. If not, OPTIONS is answered 200 and everything else refused.
+
+    Calls and OPTIONS come in then, and what `StackConfig.methods` names besides; what it does not is answered 405."""
     garbage_fails: bool = False
     """Whether bytes that are no SIP message fail what is awaited from their sender. A probe wants to know; a service
     must not let whoever can forge a datagram end its calls."""
@@ -155,7 +157,10 @@ class Endpoint:
         return self.loop.transports
 
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
-        """Have `subscriber` called with every trace record from now on; gives a function that ends it."""
+        """Have `subscriber` called with every trace record from now on; gives a function that ends it.
+
+        Messages are in them as they are on the wire, credentials and keys included. What it raises ends the block.
+        """
         return self.loop.subscribe(subscriber)
 
     async def locate(self, uri: Uri) -> list[Hop]:

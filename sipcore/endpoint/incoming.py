@@ -11,6 +11,8 @@ from sipcore.message.build import response as build_response
 from sipcore.message.method import OPTIONS
 from sipcore.stack import Stack
 
+OK = 200
+
 
 class Driver(Protocol):
     """What an incoming request needs of its endpoint."""
@@ -34,17 +36,18 @@ class IncomingRequest:
     def respond(
         self, status: int, *, reason: str = "", fields: Fields = (), body: bytes = b"", content_type: str = ""
     ) -> None:
-        """Send a response; a final one ends the matter."""
-        built = build_response(
-            self.request,
-            status,
-            reason,
-            tag=self._tag,
-            fields=fields,
-            body=body,
-            content_type=content_type,
-        )
-        self._driver.act(lambda stack, now: stack.respond(self._key, built, now))
+        """Send a response; a final one ends the matter.
+
+        A 200 to OPTIONS also tells what this side can do, where `fields` do not (RFC 3261 §11.2).
+        """
+
+        def answer(stack: Stack, now: float) -> None:
+            told = stack.manner.able(fields) if status == OK and self.request.method == OPTIONS else fields
+            request, tag = self.request, self._tag
+            built = build_response(request, status, reason, tag=tag, fields=told, body=body, content_type=content_type)
+            stack.respond(self._key, built, now)
+
+        self._driver.act(answer)
 
 
 Incoming = IncomingCall | IncomingRequest
@@ -60,6 +63,6 @@ def refuse(incoming: Incoming, manner: Manner, overload: int | None = None) -> N
     elif overload is not None:
         incoming.respond(overload, fields=manner.signed(()))
     elif incoming.request.method == OPTIONS:
-        incoming.respond(200, fields=manner.signed(manner.capabilities()))
+        incoming.respond(OK)
     else:
         incoming.respond(405, fields=manner.signed([("Allow", ", ".join(METHODS))]))

@@ -165,7 +165,10 @@ class Registering:
         return self._receive.__aiter__()
 
     async def binding(self) -> Binding:
-        """Wait until there is a binding, and give it. Raises RegistrationFailure when there will be none."""
+        """Wait until there is a binding, and give it. Raises RegistrationFailure when there will be none.
+
+        A registrar that does not answer, or refuses for now only, is asked again and again, which this waits for.
+        """
         while True:
             binding = self.keeper.binding
             if binding is not None and binding.until > trio.current_time():

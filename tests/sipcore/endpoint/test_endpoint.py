@@ -28,6 +28,7 @@ from sipcore.transports.lookup import Lookup, LookupConfig
 LOOPBACK = SocketAddress("127.0.0.1", 0)
 TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 SDP = "application/sdp"
+ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, MESSAGE"
 
 
 @asynccontextmanager
@@ -75,6 +76,33 @@ async def test_a_request_is_answered(transport: Transport) -> None:
         assert exchange.hop.local is not None
         assert 0 <= exchange.rtt < 5
         assert exchange.request.via.transport == transport.value
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "given", "told"),
+    [
+        ("OPTIONS", 200, [], {"Allow": ALLOWED, "Supported": "100rel, replaces, timer", "Server": "sipcore"}),
+        ("OPTIONS", 200, [("allow", "INVITE")], {"Allow": "INVITE", "Supported": "100rel, replaces, timer"}),
+        ("OPTIONS", 486, [], {"Allow": None, "Server": None}),
+        ("MESSAGE", 200, [], {"Allow": None, "Server": None}),
+    ],
+)
+async def test_a_200_to_options_tells_what_can_be_done(
+    method: str, status: int, given: list[tuple[str, str]], told: dict[str, str | None]
+) -> None:
+    """RFC 3261 §11.2: whoever answers it need not know what that is."""
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+
+        async def answer() -> None:
+            incoming = await server.incoming().receive()
+            assert isinstance(incoming, IncomingRequest)
+            incoming.respond(status, fields=given)
+
+        nursery.start_soon(answer)
+        request = client.new_request(method, parse_uri("sip:bob@127.0.0.1"))
+        headers = (await client.request(Order(request, hop))).response.headers
+    assert {name: headers.get(name) for name in told} == told
+    assert len(headers.get_all("Allow")) <= 1
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
