@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import outcome
 import trio
 
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore import Endpoint, EndpointConfig
 from sipcore.transports.base import closed, was_closed
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
 
 async def main() -> None:
     """Ask the service of `trio_service.py` what it can do."""
-    from sipcore.message.uri import parse_uri
+    from sipcore import parse_uri
 
     async with open_sip() as sip:
         exchange = await sip.ask(lambda endpoint: endpoint.options(parse_uri("sip:127.0.0.1:5070")))

@@ -6,22 +6,29 @@ Run it and call it, for example with `sipprobe call 127.0.0.1:5070`; it hangs up
 
 import trio
 
-from sipcore.endpoint.call import IncomingCall
-from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.endpoint.incoming import IncomingRequest
-from sipcore.endpoint.media.leg import Leg
-from sipcore.endpoint.media.media import Media, open_media
-from sipcore.errors import LocalError, SipError
-from sipcore.media.report import MediaResult
-from sipcore.media.terms import Wishes
-from sipcore.message.uri import parse_uri
-from sipcore.outgoing import Order
-from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.sdp.attributes import PCMA, PCMU
-from sipcore.sdp.build import SDP
-from sipcore.sdp.description import SessionDescription
-from sipcore.transports.base import TransportConfig
+from sipcore import (
+    PCMA,
+    PCMU,
+    Endpoint,
+    EndpointConfig,
+    IncomingCall,
+    IncomingRequest,
+    Leg,
+    LocalError,
+    Media,
+    MediaResult,
+    Order,
+    SessionDescription,
+    SipError,
+    SocketAddress,
+    Transport,
+    TransportConfig,
+    Wishes,
+    open_media,
+    parse_uri,
+)
 
+SDP = "application/sdp"
 HOST = "127.0.0.1"
 WISHES = Wishes((PCMU, PCMA))
 
