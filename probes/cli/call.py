@@ -10,7 +10,9 @@ from probes.cli import call_options as options
 from probes.cli.call_codes import exit_code
 from probes.cli.call_scenario import run_scenario
 from probes.cli.common import (
+    Nameservers,
     Printer,
+    calling_config,
     make_console,
     read_account,
     read_address,
@@ -19,7 +21,6 @@ from probes.cli.common import (
     run_to_the_end,
     tell,
     telling_allow,
-    tls_config,
 )
 from probes.cli.printing import print_data
 from probes.cli.saving import (
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from probes.destination import Destination
     from probes.result import CallResult
     from sipcore.auth.choice import Account
+    from sipcore.endpoint.endpoint import EndpointConfig
     from sipcore.message.address import Address
-    from sipcore.transports.base import TlsConfig
 
 
 def call(
@@ -74,7 +75,10 @@ def call(
     expect: options.Expect = "",
     allow: options.Allow = None,
     ca_file: options.CaFile = None,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
     insecure: options.Insecure = False,
+    nameserver: Nameservers = None,
     save_to: SaveTo = None,
     html: HtmlTo = None,
     with_media: WithMedia = False,
@@ -84,16 +88,14 @@ def call(
 ) -> None:
     """Place a real call, measure its audio, and show its timeline.
 
-    A known signal is sent, and looked for in what comes back; then the call is hung up. Emergency and premium numbers
-    are refused unless --allow names them.
+    A known signal is sent, and looked for in what comes back. Emergency and premium numbers take --allow.
 
-    Exit code 0: connected, or ended as --expect says; 12: it did not; 13: connected, and no media came; the others as
-    for discover.
+    Exit code 0: connected, or ended as --expect says; 12: it did not; 13: no media came; others as for discover.
     """
+    config = calling_config(ca_file, certificate, key, nameserver, insecure=insecure)
     if scenario is not None:
-        run_scenario(scenario, context, tls_config(ca_file, insecure=insecure), collector, as_json=as_json)
-    wire = read_kept(files := save_to or [], html, media=with_media, tls=with_tls)
-    sender = sender_to(collector)
+        run_scenario(scenario, context, config, collector, as_json=as_json)
+    wire, sender = read_kept(files := save_to or [], html, media=with_media, tls=with_tls), sender_to(collector)
     wanted = _Wanted(encryption, keys, prack, number_format, hang_up, frozenset(kind.value for kind in allow or ()))
     destination = read_destination(target, transport)
     details: _Details = {"ring_timeout": ring_timeout, "hold": hold, "longest": max_hold, "digits": dtmf}
@@ -101,8 +103,7 @@ def call(
     details |= {"privacy": tuple(privacy or ()), "headers": read_headers(header)}
     details |= {"caller": read_address("--from", caller), "asserted": read_address("--asserted", asserted)}
     details |= {"account": read_account(destination, user, realm, password_file)}
-    script = _script(destination, codec, wanted, expect, details)
-    result = _place(script, tls_config(ca_file, insecure=insecure), wire, as_json=as_json)
+    result = _place(_script(destination, codec, wanted, expect, details), config, wire, as_json=as_json)
     hand_over(result, files, html, wire, sender)
     raise typer.Exit(exit_code(result))
 
@@ -162,28 +163,31 @@ def _script(
         )
 
 
-async def _call(script: "CallScript", tls: "TlsConfig", wire: "Wire", show: "OnEntry | None" = None) -> "CallResult":
+async def _call(
+    script: "CallScript", config: "EndpointConfig", wire: "Wire", show: "OnEntry | None" = None
+) -> "CallResult":
     """Place the call, and keep of it what is wanted for a capture."""
-    from probes.calls.run import call_config, place_call
+    from probes.calls.run import place_call
     from sipcore.endpoint.media.media import open_media
 
-    config = call_config(replace(tls, keylog=wire.key) if wire.tls else tls)
     if wire.tls:
-        config = replace(config, transports=replace(config.transports, on_wire=wire.take))
+        transports = config.transports
+        transports = replace(transports, tls=replace(transports.tls, keylog=wire.key), on_wire=wire.take)
+        config = replace(config, transports=transports)
     if not wire.media:
         return await place_call(script, config, show)
     async with open_media(on_packet=wire.take) as media:
         return await place_call(script, config, show, media=media)
 
 
-def _place(script: "CallScript", tls: "TlsConfig", wire: "Wire", *, as_json: bool) -> "CallResult":
+def _place(script: "CallScript", config: "EndpointConfig", wire: "Wire", *, as_json: bool) -> "CallResult":
     """Place the call and print it, as it happens and at the end."""
     from probes.cli.live import Live
     from probes.report.call_json import call_data
     from probes.report.call_text import failure_line
 
     printer = Printer(make_console())
-    place = partial(_call, script, tls, wire)
+    place = partial(_call, script, config, wire)
     result = run_to_the_end(place if as_json else partial(Live(printer).during, place))
     if as_json:
         print_data(call_data(result))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from probes.calls.scenario import PasswordOf, PlannedCall
     from probes.calls.story import OnEntry
     from probes.result import CallResult
-    from sipcore.transports.base import TlsConfig
+    from sipcore.endpoint.endpoint import EndpointConfig
 
 OPTIONS = {
     **{name: name for name in ("target", "transport", "asserted", "privacy", "number_format", "user", "realm")},
@@ -77,7 +77,9 @@ def _as_toml(name: str, value: object) -> object:
     return str(value) if isinstance(value, str | Path) else value
 
 
-def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector: str, *, as_json: bool) -> NoReturn:
+def run_scenario(
+    file: Path, context: typer.Context, config: "EndpointConfig", collector: str, *, as_json: bool
+) -> NoReturn:
     """Place the calls of `file` and print them, and end with the exit code of the first that is not as it should be.
 
     The options in the `context` of the command stand above what the file says.
@@ -87,7 +89,7 @@ def run_scenario(file: Path, context: typer.Context, tls: "TlsConfig", collector
     changes = overriding(context)
     calls = read_file(file, lambda text: read_scenario(text, str(file), passwords_for(file), changes))
     told = SeriesTold(len(calls), sender_to(collector), as_json=as_json)
-    run_to_the_end(partial(told.during, partial(_place, calls, tls, told)))
+    run_to_the_end(partial(told.during, partial(_place, calls, config, told)))
     told.end()
 
 
@@ -119,14 +121,14 @@ def read_file(file: Path, read: Callable[[str], T]) -> T:
 
 
 async def _place(
-    calls: "tuple[PlannedCall, ...]", tls: "TlsConfig", told: "SeriesTold", on_entry: "OnEntry | None"
+    calls: "tuple[PlannedCall, ...]", config: "EndpointConfig", told: "SeriesTold", on_entry: "OnEntry | None"
 ) -> bool:
     """Each call in its turn, told as it happens."""
-    from probes.calls.run import call_config, place_call
+    from probes.calls.run import place_call
 
     for call in calls:
         told.begin(call.name)
-        told.over(await place_call(call.script, call_config(tls), on_entry))
+        told.over(await place_call(call.script, config, on_entry))
     return True
 
 

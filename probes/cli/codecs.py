@@ -8,6 +8,8 @@ import typer
 from probes.cli import call_options as options
 from probes.cli.call_codes import EXIT_CODES
 from probes.cli.common import (
+    Nameservers,
+    calling_config,
     make_console,
     read_account,
     read_address,
@@ -15,7 +17,6 @@ from probes.cli.common import (
     run_to_the_end,
     seconds,
     telling_allow,
-    tls_config,
 )
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import show
@@ -53,7 +54,10 @@ def codecs(
     ] = False,
     allow: options.Allow = None,
     ca_file: options.CaFile = None,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
     insecure: options.Insecure = False,
+    nameserver: Nameservers = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Find out which codecs, and which SRTP, an endpoint accepts.
@@ -64,7 +68,7 @@ def codecs(
     Exit code 0: a codec is accepted; 1: none, or the call is rejected; 3: no address; 4: refused; 5: no route;
     6: silence; 7: TLS failed; 8: not SIP; 9: credentials; 10: busy; 11: not answered.
     """
-    from probes.calls.codecs.run import CodecProbe, probe_config
+    from probes.calls.codecs.run import CodecProbe
     from probes.checks.codecs import Asking
     from probes.report.codecs_json import codecs_data
     from probes.report.codecs_text import codecs_failure_line, codecs_lines
@@ -84,7 +88,7 @@ def codecs(
             timeout=timeout,
             allowed=frozenset(kind.value for kind in allow or ()),
         )
-    config = probe_config(tls_config(ca_file, insecure=insecure))
+    config = calling_config(ca_file, certificate, key, nameserver, insecure=insecure)
     console = None if as_json else make_console()
     report = run_to_the_end(partial(_ask, probe, config, console))
     show(report, console, data=codecs_data, lines=codecs_lines, failure_line=codecs_failure_line)

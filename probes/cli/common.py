@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from probes.destination import Destination
     from sipcore.auth.choice import Account
+    from sipcore.endpoint.endpoint import EndpointConfig
     from sipcore.message.address import Address
     from sipcore.resolve.target import SocketAddress
     from sipcore.transports.base import TlsConfig
@@ -189,6 +190,17 @@ def with_client_certificate(config: "TlsConfig", certificate: Path | None, key: 
     if certificate is None or key is None:
         return config
     return replace(config, certificate=read_content(certificate), key=read_content(key))
+
+
+def calling_config(
+    ca_file: Path | None, certificate: Path | None, key: Path | None, servers: Iterable[str] | None, *, insecure: bool
+) -> "EndpointConfig":
+    """What the options about TLS and DNS have calls placed with."""
+    from probes.calls.run import call_config
+    from sipcore.transports.lookup import LookupConfig
+
+    tls = with_client_certificate(tls_config(ca_file, insecure=insecure), certificate, key)
+    return replace(call_config(tls), lookup=LookupConfig(nameservers=nameservers(servers)))
 
 
 def read_content(file: Path) -> bytes:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import trio
 
-from probes.calls.codecs.run import CodecProbe, probe_codecs, probe_config
+from probes.calls.codecs.run import CodecProbe, probe_codecs
+from probes.calls.run import call_config
 from probes.checks.codecs import Asking, Way
 from probes.checks.codecs_answer import Security
 from probes.checks.codecs_judge import CodecReport, Support
@@ -39,7 +40,7 @@ async def ask(
         Destination(server.host, port, transport, user), asking or Asking(), caller=sender, account=account, **more
     )
     with trio.fail_after(40):
-        return await probe_codecs(probe, probe_config(TlsConfig(ca_file=str(server.ca_file))))
+        return await probe_codecs(probe, call_config(TlsConfig(ca_file=str(server.ca_file))))
 
 
 @pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS], ids=lambda transport: transport.name)

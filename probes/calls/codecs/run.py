@@ -13,7 +13,7 @@ from functools import partial
 import trio
 
 from probes.calls.number import require_callable
-from probes.calls.run import locate, to_its_end
+from probes.calls.run import call_config, locate, to_its_end
 from probes.checks.codecs import (
     DEFAULT_RING_TIME,
     DEFAULT_TIMEOUT,
@@ -29,7 +29,6 @@ from probes.checks.codecs import (
 from probes.checks.codecs_answer import NO_DESCRIPTION, Security, read_untrusted
 from probes.checks.codecs_judge import CodecReport, judge
 from probes.destination import Destination
-from probes.product import PRODUCT
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import description_of
@@ -52,8 +51,6 @@ from sipcore.sdp.build import SDP
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
 from sipcore.stack import Stack
-from sipcore.stack_config import StackConfig
-from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.value import value
 
 MAX_PLACES = 2
@@ -85,21 +82,15 @@ class CodecProbe:
             require_callable(self.destination.user, self.allowed)
 
 
-def probe_config(tls: TlsConfig | None = None) -> EndpointConfig:
-    """What calls are placed with, unless told otherwise: as `sipprobe`, with the TLS settings given."""
-    transports = TransportConfig() if tls is None else TransportConfig(tls=tls)
-    return EndpointConfig(transports=transports, stack=StackConfig(product=PRODUCT))
-
-
 async def probe_codecs(
     probe: CodecProbe, config: EndpointConfig | None = None, on_reply: OnReply | None = None, hop: Hop | None = None
 ) -> CodecReport:
     """Ask, and judge what came of it; `on_reply` is called with each reply as it comes.
 
-    A `hop` skips locating the destination, `config` replaces `probe_config`. Whatever the network does is in the
+    A `hop` skips locating the destination, `config` replaces `call_config`. Whatever the network does is in the
     report; raises LocalError for what cannot be sent. Who cancels it has the call hung up properly first.
     """
-    return await to_its_end(partial(_probe, probe, config or probe_config(), on_reply or (lambda _: None), hop))
+    return await to_its_end(partial(_probe, probe, config or call_config(), on_reply or (lambda _: None), hop))
 
 
 async def _probe(

@@ -12,14 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
 from probes.capture.files import read_packets
 from probes.capture.network import read_payloads
 from probes.cli.call_codes import EXIT_CODES
 from probes.cli.exit_codes import ExitCode
 from probes.cli.saving import WRITERS
+from probes.responder.personas import Persona
+from probes.responder.run import open_responder
 from probes.result import CallKind
 from sipcore.media.rtp import Kind, kind_of
+from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.transports.base import TlsConfig
+from sipcore.transports.certificates import self_signed
 from tests.probes.discovery.network import HOST, free_port, ok
 from tests.probes.report.pages import page_of
 
@@ -139,6 +145,8 @@ def test_a_closed_port_as_data() -> None:
         (["127.0.0.1", "--password-file", "/dev/null"], "--password-file goes with --user, which is not given"),
         (["127.0.0.1", "--realm", "pbx"], "--realm goes with --user, which is not given"),
         (["127.0.0.1", "--ca-file", "/nonexistent"], "/nonexistent"),
+        (["127.0.0.1", "--certificate", "/nonexistent"], "needs both --certificate and --key"),
+        (["127.0.0.1", "--resolver", "example"], "takes an address, and example is none"),
         (["127.0.0.1", "--from", "al ice"], "cannot read 'al ice'"),
         (["127.0.0.1", "--from", "*"], "--from takes a URI such as sip:alice@example.com"),
         (["127.0.0.1", "--asserted", "*"], "--asserted takes a URI such as sip:alice@example.com"),
@@ -181,6 +189,28 @@ def test_a_closed_port_where_tls_was_wanted() -> None:
     assert done.returncode == ExitCode.REFUSED
     assert "connection failed" in done.stdout
     assert "TLS failed" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("shown", "by_file", "code"),
+    [(True, False, ExitCode.OK), (True, True, ExitCode.OK), (False, False, ExitCode.TLS_FAILED)],
+)
+async def test_a_peer_that_wants_a_client_certificate(
+    tmp_path: Path, shown: bool, by_file: bool, code: ExitCode
+) -> None:
+    """As carriers do with their trunks (RFC 5922 §7.4)."""
+    server, client = self_signed([HOST]), self_signed(["trunk.example.com"])
+    for name, content in zip(("ca", "certificate", "key"), (server[0], *client), strict=True):
+        (tmp_path / name).write_bytes(content)
+    tls = TlsConfig(certificate=server[0], key=server[1], ca_data=client[0], require_client_certificate=True)
+    async with open_responder(Persona(), [(Transport.TLS, SocketAddress(HOST, 0))], tls=tls) as responder:
+        target = f"sip:echo@{responder.address(Transport.TLS)};transport=tls"
+        (tmp_path / "calls.toml").write_text(f'[[call]]\nname = "one"\ntarget = "{target}"\n')
+        what = ["--scenario", str(tmp_path / "calls.toml")] if by_file else [target]
+        files = [f"--certificate={tmp_path / 'certificate'}", f"--key={tmp_path / 'key'}"] if shown else []
+        words = [*COMMAND, *what, "--hold=0.1", f"--ca-file={tmp_path / 'ca'}", *files]
+        done = await trio.run_process(words, capture_stdout=True, capture_stderr=True, check=False)
+    assert done.returncode == code, done.stderr
 
 
 def test_a_transport_nobody_knows() -> None:

@@ -93,14 +93,17 @@ def test_options(asked: Asked, tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("roots")
     options = ["--codec=opus", "--codec=pcmu", "--no-srtp", "--max-calls=2", "--ring-again", "--ring-time=3"]
     who = ["--user=alice", f"--password-file={tmp_path / 'password'}", "--from=sip:alice@example.com", "--timeout=2"]
-    assert run("echo@192.0.2.1", *options, *who, "--transport=tcp", f"--ca-file={tmp_path / 'ca'}") == ExitCode.OK
+    files = [f"--{name}={tmp_path / 'ca'}" for name in ("ca-file", "certificate", "key")]
+    assert run("echo@192.0.2.1", *options, *who, "--transport=tcp", *files, "--resolver=192.0.2.53") == ExitCode.OK
     ((probe, config),) = asked
     assert probe.asking == Asking(("opus", "PCMU"), (), rings_again=True, max_invites=2)
     assert (probe.ring_time, probe.timeout, probe.destination.transport) == (3.0, 2.0, Transport.TCP)
     assert probe.account is not None
     assert probe.caller is not None
     assert (probe.account.username, str(probe.caller.uri)) == ("alice", "sip:alice@example.com")
-    assert config.transports.tls.ca_file == str(tmp_path / "ca")
+    tls = config.transports.tls
+    assert (tls.ca_file, tls.certificate, tls.key, tls.verify) == (str(tmp_path / "ca"), b"roots", b"roots", True)
+    assert [str(server) for server in config.lookup.nameservers] == ["192.0.2.53:53"]
 
 
 def refused(response: Response | None, *statuses: int) -> CodecReport:
