@@ -182,7 +182,8 @@ class CallScript:
 def require_ptime(ptime: float) -> None:
     """Raise LocalError for milliseconds that no packet can bring."""
     if not LEAST_PTIME <= ptime / 1000 <= MOST_PTIME:
-        raise LocalError(f"a packet cannot bring {ptime:g} ms", section="RFC 3551 §4.2")
+        least, most = 1000 * LEAST_PTIME, 1000 * MOST_PTIME
+        raise LocalError(f"a packet cannot bring {ptime:g} ms; {least:g} to {most:g} can be", section="RFC 3551 §4.2")
 
 
 def require_digits(digits: str) -> None:

@@ -19,7 +19,6 @@ from probes.cli.call_options import (
     PasswordFile,
     Prack,
     ReliableName,
-    Scenario,
     ServedEncryption,
     SessionTimer,
 )
@@ -74,7 +73,7 @@ def respond(
     calls: options.Calls = None,
     max_hold: options.MaxHold = 3600.0,
     expect: Expect = "",
-    scenario: Scenario = None,
+    scenario: options.Scenario = None,
     save_to: SaveTo = None,
     html: HtmlTo = None,
     with_media: WithMedia = False,

@@ -1,5 +1,6 @@
 """The options of `sipprobe respond`: what they are called, what they take, and what the help says of them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,10 @@ User = Annotated[str, typer.Option(metavar="NAME", help="Ask for digest authenti
 Realm = Annotated[str, typer.Option(metavar="NAME", help="The realm of the challenge.")]
 AlgorithmName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Digest algorithm to offer, in order.")]
 ProxyAuth = Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")]
+Scenario = Annotated[
+    Path | None,
+    typer.Option("--scenario", metavar="FILE", help="The answers of a TOML file, in order; options stand above it."),
+]
 Calls = Annotated[int | None, typer.Option(min=1, metavar="N", help="End once so many calls are over.")]
 MaxHold = Annotated[float, seconds("When a call is hung up in any case.")]
 Server = Annotated[str, typer.Option(metavar="TEXT", help="The banner (Server header field); empty for none.")]

@@ -4,6 +4,7 @@ import time
 from typing import cast
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
@@ -130,10 +131,7 @@ def _context(method: int, config: TlsConfig) -> SSL.Context:
         context.set_keylog_callback(lambda _, line: keylog(line))
     _choose_ciphers(context, config)
     if config.certificate:
-        try:
-            _use_certificate(context, config)
-        except (SSL.Error, ValueError, TypeError) as error:
-            raise LocalError("the TLS certificate and key cannot be used", section=SECTION) from error
+        _use_certificate(context, config)
     return context
 
 
@@ -153,15 +151,39 @@ def _choose_ciphers(context: SSL.Context, config: TlsConfig) -> None:
 
 
 def _use_certificate(context: SSL.Context, config: TlsConfig) -> None:
-    first, *others = x509.load_pem_x509_certificates(config.certificate)
-    context.use_certificate(first)
-    for certificate in others:
-        context.add_extra_chain_cert(certificate)
-    key = load_pem_private_key(config.key, None)
+    """Load the local certificate with its key. Raises LocalError, which says what of them is wrong."""
+    try:
+        first, *others = x509.load_pem_x509_certificates(config.certificate)
+    except ValueError as error:
+        raise _unusable("the certificate is none in PEM") from error
+    key = _private_key(config.key)
+    try:
+        context.use_certificate(first)
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+    except SSL.Error as error:
+        raise _unusable("OpenSSL does not take the certificate, whose key may be too small") from error
+    try:
+        context.use_privatekey(key)
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise _unusable("the key is not that of the first certificate") from error
+
+
+def _private_key(pem: bytes) -> _Key:
+    try:
+        key = load_pem_private_key(pem, None)
+    except TypeError as error:
+        raise _unusable("the key is encrypted; give it without its passphrase") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _unusable("the key is none in PEM") from error
     if not isinstance(key, _Key):
-        raise ValueError(f"a {type(key).__name__} cannot sign a handshake")
-    context.use_privatekey(key)
-    context.check_privatekey()
+        raise _unusable(f"a {type(key).__name__} cannot sign a handshake")
+    return key
+
+
+def _unusable(why: str) -> LocalError:
+    return LocalError(f"the TLS certificate and key cannot be used: {why}", section=SECTION)
 
 
 def _trust(context: SSL.Context, config: TlsConfig) -> None:
@@ -177,7 +199,8 @@ def _trust(context: SSL.Context, config: TlsConfig) -> None:
             context.set_default_verify_paths()
     except (SSL.Error, ValueError) as error:
         where = config.ca_file or "the configuration"
-        raise LocalError(f"the trusted roots of {where} cannot be read", section=SECTION) from error
+        text = f"the trusted roots of {where} cannot be read: they are certificates in PEM"
+        raise LocalError(text, section=SECTION) from error
 
 
 def _judge(connection: SSL.Connection, certificate: crypto.X509, code: int, depth: int, ok: int) -> bool:

@@ -150,6 +150,12 @@ def test_messages_are_folded_and_without_credentials() -> None:
     assert f'response="{"*" * len(SECRET)}"' in page.text
 
 
+def test_one_message_shows_it() -> None:
+    finding = catalogue().finding("udp-size-limited", "x", ("one", "two"), records=(sent(0.0),))
+    page = discovered(replace(concluded(answered("udp 192.0.2.1:5060")), findings=(finding,)))
+    assert "1 message that shows it" in page.text
+
+
 def hostile() -> Discovery:
     """A discovery in which peers have written whatever they like, wherever they can."""
     message = BUSY.replace(b"Busy", EVIL.replace("\r\n", "").encode("utf-8", "surrogateescape"))

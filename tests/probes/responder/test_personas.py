@@ -112,7 +112,7 @@ def test_a_persona_is_fit_to_be_sent() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"ptime": 0.0}, "a packet cannot bring 0 ms"),
+        ({"ptime": 0.0}, "a packet cannot bring 0 ms; 10 to 100 can be"),
         ({"ptime": math.nan}, "a packet cannot bring nan ms"),
         ({"digits": "12x"}, "digits are up to 64 of"),
         ({"digits": "1" * 65}, "digits are up to 64 of"),

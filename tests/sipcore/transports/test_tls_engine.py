@@ -362,13 +362,16 @@ def test_closing_before_the_handshake_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (TlsConfig(certificate=b"nonsense", key=LEAF.key), "certificate and key"),
-        (TlsConfig(certificate=LEAF.pem, key=b"nonsense"), "certificate and key"),
-        (TlsConfig(certificate=LEAF.pem, key=DIRECT.key), "certificate and key"),
+        (TlsConfig(certificate=b"nonsense", key=LEAF.key), "the certificate is none in PEM"),
+        (TlsConfig(certificate=LEAF.key, key=LEAF.pem), "the certificate is none in PEM"),
+        (TlsConfig(certificate=LEAF.pem, key=b"nonsense"), "the key is none in PEM"),
+        (TlsConfig(certificate=LEAF.pem, key=LEAF.pem), "the key is none in PEM"),
+        (TlsConfig(certificate=LEAF.pem, key=DIRECT.key), "the key is not that of the first certificate"),
+        (TlsConfig(certificate=WEAK.pem, key=WEAK.key), "OpenSSL does not take the certificate"),
         (replace(SERVER, ciphers="NO-SUCH-CIPHER"), "no TLS cipher"),
         (replace(SERVER, ciphers="TLS_NO_SUCH_SUITE"), "no TLS cipher"),
         (replace(SERVER, group="P-42"), "no key exchange group"),
-        (TlsConfig(ca_file=os.devnull), "trusted roots"),
+        (TlsConfig(ca_file=os.devnull), "trusted roots of /dev/null cannot be read: they are certificates in PEM"),
         (TlsConfig(ca_file="/nonexistent"), "/nonexistent"),
         (TlsConfig(ca_data=b"nonsense"), "trusted roots"),
     ],
@@ -378,15 +381,16 @@ def test_a_configuration_that_cannot_be_used_is_refused(config: TlsConfig, words
         TlsContexts(config).client(HOP)
 
 
-def test_a_key_that_cannot_sign_is_refused() -> None:
+def test_a_key_that_cannot_be_used_is_refused() -> None:
     from cryptography.hazmat.primitives import serialization as packing
     from cryptography.hazmat.primitives.asymmetric import x25519
 
-    key = x25519.X25519PrivateKey.generate().private_bytes(
-        packing.Encoding.PEM, packing.PrivateFormat.PKCS8, packing.NoEncryption()
-    )
-    with pytest.raises(LocalError):
-        TlsContexts(TlsConfig(certificate=LEAF.pem, key=key)).client(HOP)
+    form, own = (packing.Encoding.PEM, packing.PrivateFormat.PKCS8), packing.load_pem_private_key(LEAF.key, None)
+    agreeing = x25519.X25519PrivateKey.generate().private_bytes(*form, packing.NoEncryption())
+    encrypted = own.private_bytes(*form, packing.BestAvailableEncryption(b"pass"))
+    for key, words in ((agreeing, "X25519PrivateKey cannot sign"), (encrypted, "encrypted; give it without its pass")):
+        with pytest.raises(LocalError, match=words):
+            TlsContexts(TlsConfig(certificate=LEAF.pem, key=key)).client(HOP)
 
 
 def test_the_systems_roots_do_not_trust_us() -> None:
