@@ -14,6 +14,7 @@ import trio
 
 from probes.calls.number import require_callable
 from probes.calls.run import call_config, locate, to_its_end
+from probes.calls.talk.run import LATE
 from probes.checks.codecs import (
     DEFAULT_RING_TIME,
     DEFAULT_TIMEOUT,
@@ -32,7 +33,7 @@ from probes.destination import Destination
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import description_of
-from sipcore.endpoint.call import Call
+from sipcore.endpoint.call import HANG_UP_TIMEOUT, Call
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.dtls import DtlsIdentity
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
@@ -165,6 +166,7 @@ class _Asker:
             return replace(reply, failure=failure.kept())
         offered = self._offered(reply.question.offer)
         self._call = await self._exits.enter_async_context(self._endpoint.call(self._order(offered)))
+        self._call.patience = LATE
         self._standing, self._allows_update = Standing.EARLY, False
         now = trio.current_time()
         self._rings_until, until = now + self._probe.ring_time, now + self._probe.timeout
@@ -258,10 +260,11 @@ class _Asker:
 
     async def _next(self, until: float) -> CallEvent | None:
         """The next event of the call; None when there is none by then, or never will be."""
+        event = None
         with trio.move_on_at(until):
-            if self._call is not None:
-                return await anext(aiter(self._call), None)
-        return None
+            if self._call is not None and (event := await anext(aiter(self._call), None)) is not None:
+                self._call.patience = HANG_UP_TIMEOUT  # somebody is there, who will answer a CANCEL or BYE, too
+        return event
 
     # What is sent
 
