@@ -316,23 +316,35 @@ class CallResult:
     """
 
     destination: Destination
+    """Who was called, or who called."""
     hop: Hop | None
+    """Where it went, or came from; None where no place was found."""
     status: CallStatus
+    """How it ended, in the few words of a status."""
     kind: CallKind
+    """How it ended, more exactly."""
     why: str
+    """The same in a sentence."""
     advice: str = ""
+    """What to try, where it did not work; empty where nothing needs to be."""
     final_status: int | None = None
+    """The code of the final response to the INVITE; None where none came."""
     reason: str = ""
+    """Its reason phrase."""
     timeline: tuple[TimelineEntry, ...] = field(default_factory=tuple)
+    """What happened, in order: messages, media, and what they came to."""
     post_dial_delay: float | None = None
     answer_time: float | None = None
     duration: float | None = None
+    """From the answer to the end."""
     codec: str = ""
+    """By its name in the descriptions, as in `PCMU`; empty where none was agreed on."""
     epoch_ns: int = 0
     """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
     ring_time: float | None = None
     """From the first 180 or 183 to the answer, or to the end."""
     events: tuple[CallEvent, ...] = ()
+    """Its steps as people tell them: initiated, ringing, answered, completed …"""
     media: CallMedia | None = None
     """None where no media was agreed on."""
     media_problem: str = ""
@@ -346,6 +358,7 @@ class CallResult:
     unmet: str | None = None
     """What is different from what the script expects; empty when nothing is, None when it expects nothing."""
     role: CallRole = CallRole.CALLER
+    """Whether it was placed here, or came in."""
     caller: str = ""
     """The URI in From of the INVITE; empty where there was none."""
     called: str = ""

@@ -247,13 +247,21 @@ class Exchange:
     """A request and its final response, with what came before it. Times are on trio's clock, in seconds."""
 
     request: Request
+    """As it was sent last, with Via, Contact and credentials."""
     response: Response
+    """The final one."""
     provisional: tuple[Response, ...]
+    """The 1xx before it, in order."""
     hop: Hop
+    """Where the request went: of several places, the one that answered."""
     flow: Flow
+    """Over what the response came."""
     sent_at: float
+    """When the request was sent last, by the stamp of the kernel where there is one."""
     stamp: Stamp
+    """When the response came."""
     auth_error: AuthError | None = None
+    """Why a 401 or 407 was not answered with credentials; None where it was, or was none."""
 
     @property
     def rtt(self) -> float:

@@ -48,6 +48,7 @@ class Order:
     """
 
     request: Request
+    """Without Via, which is put on for each hop."""
     target: Uri | Hop
     contact: str | None = None
     auth: AuthSession | None = None

@@ -7,11 +7,14 @@ from sipcore.value import value
 
 @value
 class StackConfig:
-    """The user part of its Contact, its product name, what it can do, and what it leaves to its owner."""
+    """Who a stack says it is, what it can do, and what it leaves to its owner."""
 
     timers: Timers = Timers()
+    """T1, T2, T4 and what follows from them, in seconds (RFC 3261 Table 4)."""
     user: str = "sipcore"
+    """The user part of its Contact, where a call or registration has none of its own."""
     product: str = "sipcore"
+    """Its name in User-Agent and Server; empty for none."""
     extensions: tuple[str, ...] = ("100rel", "replaces", "timer")
     """The option tags that are told to be supported (RFC 3261 §20.37), and accepted in Require."""
     methods: tuple[str, ...] = ()

@@ -4,8 +4,10 @@ import ast
 import collections.abc
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
@@ -13,6 +15,12 @@ from typing import get_args, get_origin, get_type_hints
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CONFIGURATIONS = ("EndpointConfig", "StackConfig", "TransportConfig", "TlsConfig", "LookupConfig", "Registration")
+SET_OR_READ = {
+    "sipcore": (*CONFIGURATIONS, "Wishes", "Order", "Exchange", "MediaResult"),
+    "probes": ("CallScript", "DiscoveryConfig", "SweepConfig", "CallResult", "Discovery"),
+}
+"""What other programs fill in, or read what came of it from: each field says what it means."""
 FOR_FEW = {"Alarm", "Deviation", "Wire"}
 """What functions take that nobody needs to begin with: another clock, leniency, the bytes of everything."""
 
@@ -56,3 +64,22 @@ def test_what_a_function_takes_and_gives_is_passed_on_as_well(package: str) -> N
     for function in filter(inspect.isfunction, (getattr(root, name) for name in root.__all__)):
         named = {each.__name__ for hint in get_type_hints(function).values() for each in classes_in(hint)}
         assert named <= passed_on | FOR_FEW, function.__name__
+
+
+@pytest.mark.parametrize(
+    ("package", "name"), [(package, name) for package in SET_OR_READ for name in SET_OR_READ[package]]
+)
+def test_each_field_says_what_it_means(package: str, name: str) -> None:
+    """In a text of its own, or in that of its class."""
+    described = getattr(importlib.import_module(package), name)
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(described))).body
+    assert isinstance(tree, ast.ClassDef)
+    behind = zip(tree.body, [*tree.body[1:], None], strict=True)
+    silent = {
+        node.target.id
+        for node, text in behind
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        if not (isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant))
+    }
+    told = set(re.findall(r"`(\w+)`", ast.get_docstring(tree) or ""))
+    assert {each for each in silent if not each.startswith("_")} <= told

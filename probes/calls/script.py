@@ -61,11 +61,13 @@ class CallScript:
     """One test call. Times are in seconds. Raises LocalError for one that cannot be, or must not be, carried out."""
 
     destination: Destination
+    """Whom to call, and where."""
     caller: Address | None = None
     """From; None calls anonymously."""
     account: Account | None = None
     """Credentials for a challenge; they stay within the destination's realm."""
     ring_timeout: float = DEFAULT_RING_TIMEOUT
+    """After so long without an answer it is cancelled."""
     hold: float = DEFAULT_HOLD
     """How long an answered call is held, or at least as long as the digits take."""
     codecs: tuple[str, ...] = DEFAULT_CODECS
@@ -79,11 +81,13 @@ class CallScript:
     headers: tuple[tuple[str, str], ...] = ()
     """Further header fields of the INVITE."""
     reliable: Reliable = Reliable.ON
+    """Whether 1xx may be, or have to be, acknowledged by PRACK."""
     session_interval: int = 0
     """For how long the session is to last without a refresh (RFC 4028); 0 does not ask for it."""
     early_media: bool = True
     """Whether media flows before the answer where a 1xx describes it; if not, what comes early is kept until then."""
     encryption: Encryption = Encryption.DISABLE
+    """Whether SRTP is offered."""
     keying: Keying = Keying.SDES
     """How keys are offered."""
     ice: bool = False
@@ -93,7 +97,9 @@ class CallScript:
     digits: str = ""
     """Keys to send once the call is answered (RFC 4733)."""
     hangs_up: Ends = Ends.US
+    """Who is to end the answered call."""
     expect: Expectation | None = None
+    """How it is to end, for `CallResult.unmet` to tell whether it has."""
     allowed: frozenset[str] = frozenset()
     """Kinds of numbers that are called although they usually are not: `emergency`, `premium`."""
     longest: float = MAX_HOLD

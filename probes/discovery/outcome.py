@@ -32,13 +32,19 @@ class Discovery:
     """All that discovery found out about one destination. `duration` is in seconds."""
 
     destination: Destination
+    """What was asked for."""
     lookups: tuple[LookupStep, ...]
+    """What was asked of DNS on the way to the places, and what it said."""
     attempts: tuple[Attempt, ...]
+    """One for each address, port and transport that was tried."""
     recommendation: Recommendation | None
+    """How to connect, and why; None where nothing answered."""
     system: System | None
+    """Which product answers; None where nothing did."""
     findings: tuple[Finding, ...] = ()
     """What is wrong, and what is worth knowing, the worst first."""
     capabilities: Capabilities = field(default_factory=Capabilities)
+    """Methods, codecs, extensions and habits, as far as it told or showed them."""
     dns: DnsReport | None = None
     """The ladder of DNS; None for an address, and where nobody could be asked."""
     tls: tuple[TlsReport, ...] = ()

@@ -99,6 +99,7 @@ class DiscoveryConfig:
     timeout: float = DEFAULT_TIMEOUT
     tls: TlsConfig = field(default_factory=TlsConfig)
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    """How DNS is asked."""
     retry: bool = True
     """Whether places that stay silent get a second, inconspicuous request."""
     habits: bool = True

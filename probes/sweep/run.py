@@ -64,7 +64,9 @@ class SweepConfig:
     """
 
     rate: float = DEFAULT_RATE
+    """Datagrams a second at most."""
     deadline: float = DEFAULT_DEADLINE
+    """Seconds until a place that does not answer is given up."""
     seed: int = field(default_factory=random_seed)
     begin: int = 0
     done: bytes = b""

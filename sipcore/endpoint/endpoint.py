@@ -76,11 +76,16 @@ class EndpointConfig:
     """Everything an endpoint is told once. `identity` is who it says it is; None: anonymous (RFC 3323 §4.1)."""
 
     transports: TransportConfig = field(default_factory=TransportConfig)
+    """Where it listens, and with which TLS; by default a free port is taken when it is first needed."""
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    """How DNS is asked."""
     stack: StackConfig = field(default_factory=StackConfig)
+    """What it can do, by which names, and with which timers."""
     identity: Address | None = None
     random_bytes: RandomBytes = field(default=secrets.token_bytes, repr=False)
+    """Where tags, branches and keys come from: so many bytes that nobody can guess."""
     incoming_backlog: int = INCOMING_BACKLOG
+    """How many incoming requests and calls may wait to be taken; the next one is answered 503."""
     takes_incoming: bool = False
     """Whether somebody reads `Endpoint.incoming`. If not, OPTIONS is answered 200 and everything else refused.
 

@@ -120,20 +120,31 @@ class MediaResult:
     """
 
     sent: Sent
+    """What was sent, and how late it left here."""
     sources: tuple[Received, ...]
     control: Control
+    """What RTCP told, the round trip among it."""
     unexpected: Unexpected
+    """What came that was no part of the stream."""
     keys: tuple[ReceivedKey, ...]
+    """DTMF that came (RFC 4733), in order."""
     payload_types: tuple[tuple[int, int], ...]
+    """Each payload type that came, and in how many packets."""
     codec: str
     suite: str
     security_failure: str
+    """Why media could not be protected as agreed, empty where it could."""
     srtp: SrtpFailures | None
+    """How many packets did not decrypt; None without SRTP."""
     silent_seconds: float
+    """For how long there was silence in what came, pauses of speech left out."""
     remote: SocketAddress
+    """Where packets went last."""
     announced: SocketAddress
+    """Where the peer's description wanted them."""
     opinion: float | None
     heard: Heard | None = None
+    """What was listened to: echo, tones, silence; None where nobody listened."""
 
     @property
     def received(self) -> Received | None:

@@ -60,11 +60,14 @@ class Wishes:
     """
 
     codecs: tuple[Codec, ...]
+    """In the order in which they are offered; of an offer, its own order counts."""
     encryption: Encryption = Encryption.DISABLE
+    """Whether SRTP is offered, and taken."""
     keying: Keying = Keying.SDES
     ptime: float | None = 20
     ice: bool = False
     suites: tuple[Suite, ...] = SUITES
+    """Of SRTP, in the order in which they are offered."""
 
 
 @value

@@ -35,9 +35,11 @@ class Registration:
     """
 
     aor: Address
+    """Whom calls are for (RFC 3261 §6)."""
     registrar: SipUri | None = None
     """Without one, the domain of the address of record (§10.2.6)."""
     expires: int = DEFAULT_EXPIRES
+    """Seconds that are asked for; the registrar may grant others."""
     q: float | None = None
     contacts: tuple[Address, ...] = ()
     from_: Address | None = None

@@ -59,7 +59,9 @@ class TlsConfig:
     require_client_certificate: bool = False
     """Whether a server refuses clients that show no valid certificate (RFC 5922 §7.4)."""
     minimum_version: TlsVersion = TlsVersion.TLS_1_2
+    """The oldest version that is spoken; what is below 1.2 is for probing (RFC 8996)."""
     maximum_version: TlsVersion = TlsVersion.TLS_1_3
+    """The newest one."""
     ciphers: str = ""
     """An OpenSSL cipher list; those of its names that begin with TLS_ are for TLS 1.3. The library chooses for versions
     that nothing is named for. With a minimum below TLS 1.2, and nothing named for that, its security level is lowered
@@ -92,11 +94,17 @@ class TransportConfig:
     bind: tuple[tuple[Transport, SocketAddress], ...] = ()
     """Where to receive from the start: UDP sockets are bound, stream transports listen. Port 0 takes a free one."""
     receive_buffer: int = RECEIVE_BUFFER
+    """Bytes of kernel buffer asked for each UDP socket."""
     idle_timeout: float = IDLE_TIMEOUT
+    """Without a message for so long, and with nothing awaited over it, a connection is closed here."""
     connect_timeout: float = CONNECT_TIMEOUT
+    """For a connection, the handshakes of TLS and WebSocket included."""
     max_connections: int = MAX_CONNECTIONS
+    """How many connections peers may hold open at once; further ones are closed."""
     tls: TlsConfig = field(default_factory=TlsConfig)
+    """Roots, certificates and versions of all connections with TLS."""
     ws: WsConfig = field(default_factory=WsConfig)
+    """What WebSockets are opened with."""
     on_wire: Callable[[WireTrace], None] | None = field(default=None, repr=False, compare=False)
     """Called with the bytes of each connection as they were on the wire, encrypted where they are."""
 
