@@ -12,7 +12,7 @@ class StackConfig:
     timers: Timers = Timers()
     """T1, T2, T4 and what follows from them, in seconds (RFC 3261 Table 4)."""
     user: str = "sipcore"
-    """The user part of its Contact, where a call or registration has none of its own."""
+    """The user part of its Contact, where a call has none of its own."""
     product: str = "sipcore"
     """Its name in User-Agent and Server; empty for none."""
     extensions: tuple[str, ...] = ("100rel", "replaces", "timer")

@@ -182,7 +182,7 @@ def test_all_that_a_stored_result_tells_is_shown(tmp_path: Path) -> None:
     ("arguments", "code", "told"),
     [
         (["{two}", "--save", "x.svg"], ExitCode.USAGE, "choose it with --call"),
-        (["{two}", "--call", "0"], ExitCode.USAGE, "0 is not in the range x>=1"),
+        (["{two}", "--call", "0"], ExitCode.USAGE, "Invalid value for '--call'"),
         (["{two}", "--call", "3"], ExitCode.FAILED, "there is no call 3; it has 2"),
         (["{two}", "--call", "1", "--save", "x.txt"], ExitCode.USAGE, "has to end in .html, .svg"),
         (["{two}", "--call", "1", "--save", "no/such/x.svg"], ExitCode.USAGE, "there is no directory no/such"),
