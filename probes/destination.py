@@ -99,6 +99,11 @@ class Destination:
     path: str = ""
 
     @classmethod
+    def of(cls, target: "Destination | str") -> "Destination":
+        """A destination as it is, or what a text names. Raises DestinationError as `parse` does."""
+        return cls.parse(target) if isinstance(target, str) else target
+
+    @classmethod
     def parse(cls, text: str) -> "Destination":
         """Read a destination in any of its forms. Raises DestinationError, which says what to change and where."""
         trimmed = _without_brackets(text.strip().strip(_BLANK).strip())

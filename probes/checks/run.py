@@ -56,14 +56,14 @@ class TlsReportConfig:
     lookup: LookupConfig = field(default_factory=LookupConfig)
 
 
-async def report_tls(destination: Destination, config: TlsReportConfig | None = None) -> TlsReport:
-    """Find out all about the TLS server of a destination, at the first place that DNS leads to (RFC 3263) where anybody
-    listens.
+async def report_tls(target: Destination | str, config: TlsReportConfig | None = None) -> TlsReport:
+    """Find out all about the TLS server of a destination, or of what a text names, at the first place that DNS leads to
+    (RFC 3263) where anybody listens.
 
-    Raises TransportFailure when there is no address, LocalError when the destination is one without TLS, or the
-    configuration cannot be used.
+    Raises TransportFailure when there is no address, DestinationError where a text cannot be read, and LocalError when
+    the destination is one without TLS, or the configuration cannot be used.
     """
-    config = config or TlsReportConfig()
+    destination, config = Destination.of(target), config or TlsReportConfig()
     io = TlsSockets(config.tls)
     end = trio.current_time() + config.deadline
     least = min(config.timeout, config.deadline)

@@ -136,7 +136,7 @@ async def open_discovery(
     Reading slowly slows nothing down. A block that is left earlier gives the discovery up. Raises as `discover` does.
     """
     config = config or DiscoveryConfig()
-    destination = Destination.parse(target) if isinstance(target, str) else target
+    destination = Destination.of(target)
     if config.invite and destination.user:
         require_callable(destination.user, frozenset())
     if not 0 < config.timeout < math.inf:

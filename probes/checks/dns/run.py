@@ -60,9 +60,12 @@ class DnsReportConfig:
     hosts_file: str = "/etc/hosts"
 
 
-async def report_dns(destination: Destination, config: DnsReportConfig | None = None) -> DnsReport:
-    """Find out all that DNS has for a destination. Whatever happens is a value."""
-    config = config or DnsReportConfig()
+async def report_dns(target: Destination | str, config: DnsReportConfig | None = None) -> DnsReport:
+    """Find out all that DNS has for a destination, or for what a text names. Whatever happens is a value.
+
+    Raises DestinationError where a text cannot be read.
+    """
+    destination, config = Destination.of(target), config or DnsReportConfig()
     resolvers = config.resolvers or (() if destination.is_numeric else system_resolvers())
     question = DnsQuestion(destination, resolvers, config.timeout, config.pause, config.deadline)
     if not resolvers and not destination.is_numeric:

@@ -22,7 +22,7 @@ from trio.testing import MockClock
 
 from probes.checks.dns.plan import MAX_QUERIES, REPEAT, DnsQuestion, Plan, Query, Reply, act
 from probes.checks.dns.run import DnsReportConfig, DnsSockets, read_message, read_reply, report_dns, system_resolvers
-from probes.destination import Destination
+from probes.destination import Destination, DestinationError
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import socket_address
@@ -402,6 +402,9 @@ async def test_without_any_resolver_nobody_can_be_asked(monkeypatch: pytest.Monk
     assert str(report.failure) == "no address for sip:example.com: no name server is configured [RFC 3263 §4]"
     assert (report.replies, report.ladder, report.places, report.works) == ((), (), (), False)
     assert str((await report_dns(Destination.parse("192.0.2.1"))).places[0]) == "udp 192.0.2.1:5060"
+    assert await report_dns("192.0.2.1") == await report_dns(Destination.parse("192.0.2.1"))
+    with pytest.raises(DestinationError):
+        await report_dns("192.0.2.1:x")
 
 
 ASKED = dns.message.make_query(A.name, A.type.value, id=1)

@@ -46,7 +46,7 @@ def clock() -> MockClock:
 
 async def reported(hop: Hop, config: TlsReportConfig = CONFIG) -> TlsReport:
     with trio.fail_after(120):
-        return await report_tls(Destination(hop.remote.host, hop.remote.port, hop.transport), config)
+        return await report_tls(f"tls://{hop.remote}", config)
 
 
 async def report_on(context: SSL.Context, config: TlsReportConfig = CONFIG) -> TlsReport:
