@@ -1,7 +1,6 @@
 """Which calls a stack has, and by what each is found: its number, its tickets, its dialogs, its timer."""
 
 import heapq
-from dataclasses import dataclass
 
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.callee import Callee
@@ -19,28 +18,44 @@ MAX_STALE = 64
 """Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
 class Call:
     """One call, whoever has placed it. `user` is whom its Contact names, `tickets` are its requests on the way."""
 
-    number: int
-    machine: Side
-    user: str
-    auth: AuthSession | None = None
-    """What answers the challenges to its requests."""
-    flow: Flow | None = None
-    """Where its dialog was heard of."""
-    tickets: tuple[int, ...] = ()
-    change_key: AnyServerKey | None = None
-    """The server transaction of the last re-INVITE or UPDATE, which a CANCEL may be for."""
-    asked: dict[AnyServerKey, Request] | None = None
-    """The peer's requests that are its owner's to answer, until they are; None while there was none."""
-    dialog_ids: tuple[DialogId, ...] = ()
-    referring: bool = False
-    """Whether a REFER was sent in it, so that it may get notifications."""
-    due: float = NEVER
-    over: bool = False
-    """Whether its end has been told."""
+    __slots__ = (
+        "asked",
+        "auth",
+        "change_key",
+        "dialog_ids",
+        "due",
+        "flow",
+        "machine",
+        "number",
+        "over",
+        "referring",
+        "tickets",
+        "user",
+    )
+
+    def __init__(self, number: int, machine: Side, user: str) -> None:
+        """Begin with nothing on the way."""
+        self.number = number
+        self.machine = machine
+        self.user = user
+        self.auth: AuthSession | None = None
+        """What answers the challenges to its requests."""
+        self.flow: Flow | None = None
+        """Where its dialog was heard of."""
+        self.tickets: tuple[int, ...] = ()
+        self.change_key: AnyServerKey | None = None
+        """The server transaction of the last re-INVITE or UPDATE, which a CANCEL may be for."""
+        self.asked: dict[AnyServerKey, Request] | None = None
+        """The peer's requests that are its owner's to answer, until they are; None while there was none."""
+        self.dialog_ids: tuple[DialogId, ...] = ()
+        self.referring = False
+        """Whether a REFER was sent in it, so that it may get notifications."""
+        self.due = NEVER
+        self.over = False
+        """Whether its end has been told."""
 
     @property
     def lapses_at(self) -> float:
@@ -56,13 +71,20 @@ class Call:
         return bool(self.tickets) or bool(self.machine.referrals)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
 class PlacedCall(Call):
     """A call that was placed here."""
 
+    __slots__ = ("invite",)
     machine: Caller
-    invite: OutgoingInvite | None
-    """What it was placed with; None once that is answered, so that it cannot go out any more."""
+
+    def __init__(
+        self, number: int, machine: Caller, user: str, auth: AuthSession | None, invite: OutgoingInvite
+    ) -> None:
+        """Begin with its INVITE on the way."""
+        super().__init__(number, machine, user)
+        self.auth = auth
+        self.invite: OutgoingInvite | None = invite
+        """What it was placed with; None once that is answered, so that it cannot go out any more."""
 
     @property
     def auth_error(self) -> AuthError | None:
@@ -81,15 +103,30 @@ class PlacedCall(Call):
         return self.machine.receive(response, now)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
 class ReceivedCall(Call):
-    """A call that came in."""
+    """A call that came in.
 
+    `invite_key` is the server transaction of its INVITE, `replaces` the call that it takes the place of (RFC 3891).
+    """
+
+    __slots__ = ("invite_key", "replaces")
     machine: Callee
-    invite_key: AnyServerKey
-    """The server transaction of its INVITE."""
-    replaces: int | None
-    """The call that it takes the place of (RFC 3891)."""
+
+    def __init__(
+        self,
+        number: int,
+        machine: Callee,
+        user: str,
+        flow: Flow | None,
+        invite_key: AnyServerKey,
+        *,
+        replaces: int | None = None,
+    ) -> None:
+        """Begin where its INVITE came from."""
+        super().__init__(number, machine, user)
+        self.flow = flow
+        self.invite_key = invite_key
+        self.replaces = replaces
 
     @property
     def is_awaited(self) -> bool:

@@ -72,7 +72,7 @@ class Calls:
             Order(request, order.target, contact, order.auth, order.any_size, order.branch, machine.numbers),
         )
         number = self._book.next_number()
-        call = PlacedCall(number=number, machine=machine, user=user, auth=order.auth, invite=invite)
+        call = PlacedCall(number, machine, user, order.auth, invite)
         self._book.add(call)
         self._book.watch_invite(call, invite.ticket)
         self._book.schedule(call)
@@ -235,14 +235,8 @@ class Calls:
         callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens, now)
         replaces = self._replaces(invite)
         replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
-        call = ReceivedCall(
-            number=self._book.next_number(),
-            machine=callee,
-            user=self._user,
-            flow=flow,
-            invite_key=key,
-            replaces=replaced.number if replaced else None,
-        )
+        replaces_number = replaced.number if replaced else None
+        call = ReceivedCall(self._book.next_number(), callee, self._user, flow, key, replaces=replaces_number)
         self._book.add(call)
         self._book.know(call, callee.usage.dialog.id)
         self._book.schedule(call)

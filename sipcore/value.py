@@ -32,8 +32,9 @@ class _Dataclass(Protocol):
 def value(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, slotted dataclass whose slots are filled before it is frozen.
 
-    Plain defaults and `default_factory` work as usual; `__post_init__` is called when there is one, and may raise. Each
-    annotation is a field, and no class that has fields is derived from another one.
+    Plain defaults and `default_factory` work as usual, and so does `init=False` beside a default; `__post_init__` is
+    called when there is one, and may raise. Each annotation is a field, and no class that has fields is derived from
+    another one.
     """
     names = tuple(cls.__annotations__)
     given = [(name, cls.__dict__.get(name, dataclasses.MISSING)) for name in names]
@@ -48,7 +49,8 @@ def value(cls: type[T]) -> type[T]:
     content = {name: found for name, found in _content(cls).items() if name not in names}
     # A class with an `__eq__` of its own has None for `__hash__`.
     content |= {name: method for name, method in methods.items() if content.get(name) is None}
-    content |= {"__slots__": names, "__match_args__": names, _DEFAULTS: given}
+    arguments = tuple(name for name, found in given if not isinstance(found, dataclasses.Field) or found.init)
+    content |= {"__slots__": names, "__match_args__": arguments, _DEFAULTS: given}
     content |= {"__dataclass_fields__": _OnDemand(cls), "__dataclass_params__": _OnDemand(cls)}
     content["__new__"] = staticmethod(_written_on_call("__new__", lambda: _creator(made)))
     made = _class_of(cls, content)
@@ -211,10 +213,14 @@ def _arguments(fields: Iterable[Field]) -> tuple[list[str], dict[str, str], dict
     given: dict[str, str] = {}
     for field in fields:
         name = field.name
+        if field.default is not dataclasses.MISSING:
+            names[f"_default_{name}"] = field.default
+        if not field.init:
+            given[name] = f"_default_{name}"
+            continue
         arguments.append(name)
         given[name] = name
         if field.default is not dataclasses.MISSING:
-            names[f"_default_{name}"] = field.default
             arguments[-1] = f"{name}=_default_{name}"
         elif field.default_factory is not dataclasses.MISSING:
             names[f"_make_{name}"] = field.default_factory

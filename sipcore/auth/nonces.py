@@ -8,7 +8,6 @@ import base64
 import binascii
 import hmac
 import math
-from dataclasses import dataclass
 
 from sipcore.errors import LocalError
 from sipcore.tokens import RandomBytes
@@ -67,12 +66,14 @@ class NonceMint:
         return hmac.digest(self._secret, payload + self._realm, "sha256")[:_MAC_BYTES]
 
 
-@dataclass(slots=True)
 class _Used:
-    issued: float
-    cnonce: str
-    highest: int = 0
-    window: int = 0
+    __slots__ = ("cnonce", "highest", "issued", "window")
+
+    def __init__(self, issued: float, cnonce: str) -> None:
+        self.issued = issued
+        self.cnonce = cnonce
+        self.highest = 0
+        self.window = 0
 
 
 class NonceCounts:

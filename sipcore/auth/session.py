@@ -141,7 +141,7 @@ class AuthSession:
             except AuthError as error:
                 problems.append(error)
                 continue
-            self._keep((proxy, realm), Space.begin(candidate, request, tokens))
+            self._keep((proxy, realm), Space(candidate, request, tokens))
             if address:
                 self._addresses.add((account, address))
             choices.append(_choice(realm, proxy, offered, candidate, because, retried))

@@ -3,7 +3,6 @@
 RFC 7616 §3.4 to §3.6; RFC 3261 §22.1 calls the realm the protection space.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from sipcore.auth.choice import Candidate
@@ -24,26 +23,23 @@ class ServerProof(Enum):
     """The proof does not fit: the response was altered on the way, or comes from someone else."""
 
 
-@dataclass(slots=True)
 class Space:
     """What a client remembers of a realm. It changes with every request: the count of a nonce goes up."""
 
-    candidate: Candidate
-    call_id: str
-    to: str
-    nonce: str
-    cnonce: str
-    begun: tuple[str, str]
-    """Nonce and cnonce that the session of a -sess algorithm began with; later ones do not change its key."""
-    count: int = 0
-    renewed: bool = False
-    """Whether the nonce came as nextnonce."""
+    __slots__ = ("begun", "call_id", "candidate", "cnonce", "count", "nonce", "renewed", "to")
 
-    @classmethod
-    def begin(cls, candidate: Candidate, request: Request, tokens: Tokens) -> "Space":
+    def __init__(self, candidate: Candidate, request: Request, tokens: Tokens) -> None:
         """The space that a challenge to `request` opens (RFC 7616 §3.6)."""
-        nonce, cnonce = candidate.challenge.nonce or "", tokens.cnonce()
-        return cls(candidate, request.call_id, str(request.to.uri), nonce, cnonce, (nonce, cnonce))
+        self.candidate = candidate
+        self.call_id = request.call_id
+        self.to = str(request.to.uri)
+        self.nonce = candidate.challenge.nonce or ""
+        self.cnonce = tokens.cnonce()
+        self.begun = (self.nonce, self.cnonce)
+        """Nonce and cnonce that the session of a -sess algorithm began with; later ones do not change its key."""
+        self.count = 0
+        self.renewed = False
+        """Whether the nonce came as nextnonce."""
 
     @property
     def was_reused(self) -> bool:

@@ -6,7 +6,6 @@ transfers a call may hang up at once, and hears how it went after that.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sipcore.dialogs.effects import Effect, Lapsed
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
@@ -33,7 +32,6 @@ _Key = tuple[str, int]
 """The remote tag of the dialog in which a REFER came, and its CSeq number."""
 
 
-@dataclass(slots=True)
 class _Referral:
     """The subscription that one REFER makes.
 
@@ -43,15 +41,14 @@ class _Referral:
     out meanwhile begins anew at the call's end.
     """
 
-    remote_tag: str
-    number: int
-    latest: float
-    until: float
+    __slots__ = ("latest", "number", "remote_tag", "until")
 
-    @classmethod
-    def of(cls, remote_tag: str | None, refer: Request, now: float) -> "_Referral":
+    def __init__(self, remote_tag: str | None, refer: Request, now: float) -> None:
         """What a REFER makes."""
-        return cls(remote_tag or "", refer.cseq.number, now + MAX_ACTIVE_SECONDS, now + ACTIVE_SECONDS)
+        self.remote_tag = remote_tag or ""
+        self.number = refer.cseq.number
+        self.latest = now + MAX_ACTIVE_SECONDS
+        self.until = now + ACTIVE_SECONDS
 
     @property
     def key(self) -> "_Key":
@@ -85,7 +82,7 @@ class Referrals:
 
     def send(self, ticket: int, refer: Request, now: float) -> list[Effect]:
         """A REFER goes out, which has this ticket."""
-        self._sent[ticket] = _Referral.of(refer.to_tag, refer, now)
+        self._sent[ticket] = _Referral(refer.to_tag, refer, now)
         if len(self._sent) <= MAX_REFERRALS:
             return []
         oldest = next(iter(self._sent))
@@ -125,7 +122,7 @@ class Referrals:
 
     def receive(self, refer: Request, now: float) -> None:
         """A REFER came, and is for the owner to answer."""
-        referral = _Referral.of(refer.from_tag, refer, now)
+        referral = _Referral(refer.from_tag, refer, now)
         self._first.setdefault(*referral.key)
         self._received[referral.key] = referral
         if len(self._received) > MAX_REFERRALS:

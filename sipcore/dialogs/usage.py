@@ -6,7 +6,6 @@ effects that the owner carries out, in order.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from sipcore.dialogs import reinvite_client, reinvite_server
@@ -62,14 +61,16 @@ _CARRIERS = {
 }
 
 
-@dataclass(slots=True)
 class _Change:
     """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
 
-    method: str
-    body: bytes
-    attempts: int = 0
-    due: float = NEVER
+    __slots__ = ("attempts", "body", "due", "method")
+
+    def __init__(self, method: str, body: bytes) -> None:
+        self.method = method
+        self.body = body
+        self.attempts = 0
+        self.due = NEVER
 
 
 class InviteUsage(EarlyUsage):

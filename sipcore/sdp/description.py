@@ -152,7 +152,7 @@ def _check_value(row: AttributeType[object], value: str, notes: Notes | None) ->
         notes.append(Deviation.SDP_ATTRIBUTE_VALUE)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@value
 class MediaDescription(_WithAttributes):
     """An m= line and what belongs to it (RFC 8866 §5.14). `title` is its i= line.
 

@@ -23,7 +23,7 @@ class Machine:
 
 def entered(book: CallBook, at: float) -> Call:
     """One more call, which wants to be woken at `at`."""
-    call = Call(number=book.next_number(), machine=cast("Any", Machine(at)), user="alice")
+    call = Call(book.next_number(), cast("Any", Machine(at)), "alice")
     book.add(call)
     book.schedule(call)
     return call
@@ -72,9 +72,7 @@ def test_calls_that_are_over_leave_no_more_than_a_few_timers() -> None:
 
 
 def received(book: CallBook, key: AnyServerKey) -> ReceivedCall:
-    call = ReceivedCall(
-        number=book.next_number(), machine=cast("Any", Machine()), user="bob", invite_key=key, replaces=None
-    )
+    call = ReceivedCall(book.next_number(), cast("Any", Machine()), "bob", None, key)
     book.add(call)
     return call
 

@@ -34,6 +34,14 @@ class Positive:
 
 
 @value
+class Word:
+    """A value that remembers what was found out about it."""
+
+    text: str
+    size: int | None = dataclasses.field(default=None, init=False, compare=False, repr=False)
+
+
+@value
 class Nothing:
     """A value without fields."""
 
@@ -42,6 +50,18 @@ def test_fields_defaults_and_factories() -> None:
     assert Point(1) == Point(x=1, y=2, tags=[])
     assert Point(1, 3, ["a"]).tags == ["a"]
     assert Point(1).tags is not Point(1).tags
+
+
+def test_a_field_that_is_no_argument_has_its_default() -> None:
+    word = Word("ab")
+    assert word.size is None
+    object.__setattr__(word, "size", 2)
+    assert word == Word("ab")
+    assert copy.copy(word).size == 2
+    assert dataclasses.replace(word, text="abc").size is None
+    assert Word.__match_args__ == ("text",)
+    with pytest.raises(TypeError):
+        Word("ab", size=2)  # type: ignore[call-arg]  # the point of the test
 
 
 def test_it_cannot_be_changed() -> None:

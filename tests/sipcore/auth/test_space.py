@@ -34,7 +34,7 @@ def space(rest: str) -> tuple[Space, Counted]:
     candidate = candidate_of(Challenge.parse(f'Digest realm="biloxi.com", {NONCE}{rest}', []), BOB, DEFAULT_POLICY)
     assert candidate is not None
     tokens = Counted()
-    return Space.begin(candidate, INVITE, tokens), tokens
+    return Space(candidate, INVITE, tokens), tokens
 
 
 @pytest.mark.parametrize(
