@@ -1,8 +1,8 @@
 """Which calls a stack has, and by what each is found: its number, its tickets, its dialogs, its timer."""
 
 import heapq
+from typing import TYPE_CHECKING
 
-from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.dialog import DialogId
@@ -13,6 +13,9 @@ from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
+
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError, AuthSession
 
 MAX_STALE = 64
 """Timers of calls that are over, or were set anew, which may lie about before they are swept up."""
@@ -78,7 +81,7 @@ class PlacedCall(Call):
     machine: Caller
 
     def __init__(
-        self, number: int, machine: Caller, user: str, auth: AuthSession | None, invite: OutgoingInvite
+        self, number: int, machine: Caller, user: str, auth: "AuthSession | None", invite: OutgoingInvite
     ) -> None:
         """Begin with its INVITE on the way."""
         super().__init__(number, machine, user)
@@ -87,7 +90,7 @@ class PlacedCall(Call):
         """What it was placed with; None once that is answered, so that it cannot go out any more."""
 
     @property
-    def auth_error(self) -> AuthError | None:
+    def auth_error(self) -> "AuthError | None":
         """Why the last challenge to its INVITE was not answered."""
         return self.invite.auth_error if self.invite is not None else None
 

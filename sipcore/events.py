@@ -1,6 +1,7 @@
 """What a stack asks of its owner, and what it tells: the values that `Stack.drain` gives. See `sipcore.stack`."""
 
-from sipcore.auth.session import AuthError
+from typing import TYPE_CHECKING
+
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import ParseError, TransportFailure
 from sipcore.message.message import Request, Response
@@ -11,6 +12,9 @@ from sipcore.trace import Stamp, TraceRecord
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey
 from sipcore.value import value
+
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError
 
 
 @value
@@ -45,7 +49,7 @@ class ResponseReceived:
     response: Response
     flow: Flow
     stamp: Stamp
-    auth: AuthError | None = None
+    auth: "AuthError | None" = None
 
 
 @value
@@ -230,7 +234,7 @@ class CallFailed:
 
     call: int
     response: Response | None
-    failure: TransportFailure | AuthError | None
+    failure: "TransportFailure | AuthError | None"
 
 
 @value
@@ -260,7 +264,7 @@ class Exchange:
     """When the request was sent last, by the stamp of the kernel where there is one."""
     stamp: Stamp
     """When the response came."""
-    auth_error: AuthError | None = None
+    auth_error: "AuthError | None" = None
     """Why a 401 or 407 was not answered with credentials; None where it was, or was none."""
 
     @property

@@ -1,8 +1,8 @@
 """The INVITE that a call is placed with, from its first sending until it is answered."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sipcore.auth.session import AuthError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.message import Request
@@ -10,6 +10,9 @@ from sipcore.message.uri import Uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow
 from sipcore.tickets import Tickets
+
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError
 
 
 class OutgoingInvite:
@@ -33,7 +36,7 @@ class OutgoingInvite:
         return self._tickets.request_of(self.ticket)
 
     @property
-    def auth_error(self) -> AuthError | None:
+    def auth_error(self) -> "AuthError | None":
         """Why the last challenge to it was not answered."""
         return self._tickets.auth_error_of(self.ticket)
 

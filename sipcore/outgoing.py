@@ -6,8 +6,8 @@ branch, RFC 3263 §4.3), several rounds of authentication (RFC 3261 §22.2). `si
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.dialog import Numbers
 from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, TransportFailure, quoted
 from sipcore.message.address import Address
@@ -31,6 +31,9 @@ from sipcore.tokens import Tokens
 from sipcore.transactions.key import ClientKey
 from sipcore.value import value
 
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError, AuthSession
+
 SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
 MAX_DATAGRAM = 1300
@@ -51,7 +54,7 @@ class Order:
     """Without Via, which is put on for each hop."""
     target: Uri | Hop
     contact: str | None = None
-    auth: AuthSession | None = None
+    auth: "AuthSession | None" = None
     any_size: bool = False
     branch: str = ""
     """The branch of its Via, for an ACK that is sent again; a fresh one if empty."""
@@ -167,6 +170,8 @@ class OutgoingRequest:
         auth, numbers = self.order.auth, self.order.numbers
         if auth is None or self.cancelled:
             return False
+        from sipcore.auth.session import AuthError  # here, since who has no accounts needs none of it
+
         try:
             request = auth.answer(self.request, challenge, tokens, located=self._located, address=str(hop.remote))
         except AuthError as error:

@@ -4,7 +4,8 @@ Requests are located (RFC 3263), given Via and Contact, sent, failed over, and a
 `OutgoingRequest`. Nothing here sends; what is to be done comes back as outputs.
 """
 
-from sipcore.auth.session import AuthError
+from typing import TYPE_CHECKING
+
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Output, Prepare, RequestSent, Resolve
 from sipcore.local_ends import LocalEnds
@@ -21,6 +22,9 @@ from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.transactions.reply import reply_anew
 from sipcore.value import maker
+
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError
 
 MAX_CARRIED_BACK = 64
 """Responses that wait for a new connection: whoever asks and leaves, again and again, gets no more than so many."""
@@ -91,7 +95,7 @@ class Tickets:
         outgoing = self._requests.get(ticket)
         return outgoing.request.cseq.number if outgoing is not None else None
 
-    def auth_error_of(self, ticket: int) -> AuthError | None:
+    def auth_error_of(self, ticket: int) -> "AuthError | None":
         """Why the last challenge to a ticket's request was not answered, if it had one."""
         outgoing = self._requests.get(ticket)
         return outgoing.auth_error if outgoing is not None else None

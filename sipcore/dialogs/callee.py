@@ -29,8 +29,8 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
 from sipcore.message.status import TRYING
-from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier
+from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER

@@ -12,8 +12,8 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import PRACK
 from sipcore.message.registry import REQUIRE, RSEQ
 from sipcore.message.uri import Uri
-from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import Carrier, Meaning
+from sipcore.sdp.terms import SDP
 
 
 class EarlyUsage:

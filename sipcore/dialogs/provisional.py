@@ -9,7 +9,7 @@ from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
 from sipcore.message.registry import RSEQ
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER, Timers
 

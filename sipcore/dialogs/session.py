@@ -1,16 +1,21 @@
-"""The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337)."""
+"""The session of a dialog: its offers and answers, and the two descriptions that are in force (RFC 3264, RFC 6337).
+
+They are kept as they went over the wire. Only where this side makes one of them anew, they are read, and what reads
+them is loaded then: most calls do without, and so does whoever places none.
+"""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.multipart import BodyPart, parts_of
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
-from sipcore.sdp.description import SessionDescription
-from sipcore.sdp.modify import all_refused, continued, directed, next_offer, revised
 from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, Verdict
+from sipcore.sdp.terms import SDP, Direction
+
+if TYPE_CHECKING:
+    from sipcore.sdp.description import SessionDescription
 
 UNSUPPORTED = 415
 """Unsupported Media Type."""
@@ -77,11 +82,13 @@ class Session:
         """The status that a received request is refused with which must not bring what it brings; nothing changes."""
         return self.exchange.received(carrier, has_body=bool(body)).status
 
-    def next_offer(self, wanted: SessionDescription) -> bytes:
+    def next_offer(self, wanted: "SessionDescription") -> bytes:
         """`wanted` as the offer that follows what is in force here. Raises LocalError as `sdp.modify` does.
 
         An offer that was refused leaves nothing behind but its version, which no other one has (RFC 3261 §14.1).
         """
+        from sipcore.sdp.modify import next_offer
+
         in_force = self._parsed(self.local or self._sent)
         return bytes(self._numbered(wanted if in_force is None else next_offer(in_force, wanted)))
 
@@ -101,6 +108,8 @@ class Session:
 
         Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
         """
+        from sipcore.sdp.modify import directed
+
         local = self._parsed(self.local)
         return bytes(self._numbered(directed(local, direction or self.wanted))) if local is not None else b""
 
@@ -109,6 +118,8 @@ class Session:
 
         Empty as well where the offer has names that can be read, but must not be written (RFC 8866 §9).
         """
+        from sipcore.sdp.modify import continued
+
         local, remote, last = self._parsed(self.local), self._parsed(offer), self._parsed(self._sent)
         if local is None or remote is None or last is None:
             return b""
@@ -116,6 +127,8 @@ class Session:
 
     def refusal(self) -> bytes:
         """The answer that takes nothing of the offer that waits; empty where it cannot be read, or written again."""
+        from sipcore.sdp.modify import all_refused
+
         offer = self._parsed(self._offer)
         return _written(lambda: all_refused(offer)) if offer is not None else b""
 
@@ -130,20 +143,24 @@ class Session:
         if self.exchange.offerer is None:
             self._offer = b""
 
-    def _numbered(self, offer: SessionDescription) -> SessionDescription:
+    def _numbered(self, offer: "SessionDescription") -> "SessionDescription":
         """An offer with the version that follows all that was sent before, whatever became of that."""
+        from sipcore.sdp.modify import revised
+
         previous = self._parsed(self._sent)
         return offer if previous is None else revised(previous, offer)
 
     @staticmethod
-    def _parsed(body: bytes) -> SessionDescription | None:
+    def _parsed(body: bytes) -> "SessionDescription | None":
+        from sipcore.sdp.description import SessionDescription
+
         try:
             return SessionDescription.parse(body, []) if body else None
         except ParseError:
             return None
 
 
-def _written(make: Callable[[], SessionDescription | None]) -> bytes:
+def _written(make: "Callable[[], SessionDescription | None]") -> bytes:
     """What is made of descriptions that were exchanged; empty where nothing is, or where it must not be sent.
 
     More can be read than may be written: a name that is none (RFC 8866 §9) would go from an offer into its answer.

@@ -35,8 +35,8 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
 from sipcore.message.registry import ALLOW, REQUIRE
-from sipcore.sdp.build import SDP
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
+from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER

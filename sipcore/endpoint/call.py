@@ -3,11 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import trio
 
-from sipcore.auth.session import AuthError
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import subscribes
@@ -35,9 +34,12 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import REFER
 from sipcore.message.uri import SipUri, Uri, escape_header
 from sipcore.resolve.target import Flow
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.stack import Stack
+
+if TYPE_CHECKING:
+    from sipcore.auth.session import AuthError
+    from sipcore.sdp.description import SessionDescription
 
 HANG_UP_TIMEOUT = 8.0
 """Seconds that leaving a call waits for the answer to BYE or CANCEL; the stack goes on repeating it after that."""
@@ -58,7 +60,7 @@ class CallFailure(RemoteError):
     `response` is the final one if there was one, `cause` the error if there was one.
     """
 
-    def __init__(self, response: Response | None, cause: TransportFailure | AuthError | None) -> None:
+    def __init__(self, response: Response | None, cause: "TransportFailure | AuthError | None") -> None:
         told = str(cause.message) if cause else f"{response.status} {response.reason}" if response else "no answer"
         super().__init__(told, section=cause.section if cause else "RFC 3261 §13.2.2")
         self.response = response
@@ -174,7 +176,7 @@ class _Events:
         return self._driver.act(lambda stack, _: stack.session(self.number).remote)
 
     async def change(
-        self, description: SessionDescription | None = None, *, method: str = "", remote_tag: str | None = None
+        self, description: "SessionDescription | None" = None, *, method: str = "", remote_tag: str | None = None
     ) -> Request | Response:
         """Offer another session by re-INVITE, or by UPDATE or PRACK while it rings; without one, what is in force.
 
@@ -201,7 +203,7 @@ class _Events:
         """Take the call off hold. Raises as `change` does."""
         return await self._directed(Direction.SENDRECV)
 
-    def answer(self, description: SessionDescription | bytes, *, remote_tag: str | None = None) -> None:
+    def answer(self, description: "SessionDescription | bytes", *, remote_tag: str | None = None) -> None:
         """Answer the offer of a `CallOffered`: the only one that waits, or the one with this `remote_tag`.
 
         Raises LocalError where there is none, or where several callees have made one and no tag says which.

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
 
-from sipcore.auth.session import AuthSession
 from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
@@ -57,6 +56,7 @@ from sipcore.transports.shelter import open_shelter
 from sipcore.value import value
 
 if TYPE_CHECKING:
+    from sipcore.auth.session import AuthSession
     from sipcore.endpoint.registration import Registering
     from sipcore.registration.binding import Registration
 
@@ -213,7 +213,7 @@ class Endpoint:
         """
         return await self.exchange(lambda stack, now: stack.request(order, now))
 
-    async def options(self, uri: Uri, *, hop: Hop | None = None, auth: AuthSession | None = None) -> Exchange:
+    async def options(self, uri: Uri, *, hop: Hop | None = None, auth: "AuthSession | None" = None) -> Exchange:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
         return await self.request(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
 
@@ -265,7 +265,7 @@ class Endpoint:
         self,
         registration: "Registration",
         *,
-        auth: AuthSession | None = None,
+        auth: "AuthSession | None" = None,
         user: str = "",
         hop: Hop | None = None,
         fields: Fields = (),

@@ -25,6 +25,7 @@ from sipcore.sdp.fields import (
     subfields,
     without_secrets,
 )
+from sipcore.sdp.terms import Direction as Direction  # noqa: PLC0414  # it is an attribute, too
 from sipcore.value import value
 
 T_co = TypeVar("T_co", covariant=True)
@@ -45,33 +46,6 @@ MAX_PRIORITY = 10**10 - 1
 
 _BASE64 = str.maketrans("", "", ascii_letters + digits + "+/=")
 _DIGEST_LENGTHS = {"md2": 16, "md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
-
-
-class Direction(Enum):
-    """Which way media flows, seen from the side that sends the description (RFC 8866 §6.7)."""
-
-    SENDRECV = "sendrecv"
-    SENDONLY = "sendonly"
-    RECVONLY = "recvonly"
-    INACTIVE = "inactive"
-
-    @property
-    def sends(self) -> bool:
-        """Whether the side that said so sends media."""
-        return self in (Direction.SENDRECV, Direction.SENDONLY)
-
-    @property
-    def receives(self) -> bool:
-        """Whether the side that said so wants to receive media."""
-        return self in (Direction.SENDRECV, Direction.RECVONLY)
-
-    @property
-    def reversed(self) -> "Direction":
-        """The same flow, seen from the other side (RFC 3264 §6.1)."""
-        return _REVERSED.get(self, self)
-
-
-_REVERSED = {Direction.SENDONLY: Direction.RECVONLY, Direction.RECVONLY: Direction.SENDONLY}
 
 
 @value

@@ -7,9 +7,8 @@ from sipcore.errors import LocalError, quoted
 from sipcore.sdp.attributes import Codec, Direction
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
+from sipcore.sdp.terms import SDP as SDP  # noqa: PLC0414  # for whoever sends what is built here
 
-SDP = "application/sdp"
-"""The media type of a session description (RFC 8866 §8.1)."""
 TELEPHONE_EVENT = "telephone-event"
 DTMF_EVENTS = "0-15"
 """The sixteen keys of DTMF (RFC 4733 §3.2)."""

@@ -36,7 +36,6 @@ from sipcore.transports.base import (
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
-from sipcore.transports.tls_failure import TlsFailure
 from sipcore.transports.udp import UdpSocket
 from sipcore.value import maker
 
@@ -356,8 +355,8 @@ class Transports:
         layers = self._handshakes.client(hop)
         try:
             return await self._connect_with(layers, hop, deadline)
-        except TlsFailure as failure:
-            if not layers.resuming or trio.current_time() >= deadline:
+        except TransportFailure as failure:
+            if not layers.failed_to_resume(failure) or trio.current_time() >= deadline:
                 raise
             self._trace(hop, "failed", f"resuming the TLS session: {failure.message}")
         return await self._connect_with(self._handshakes.client(hop), hop, deadline)

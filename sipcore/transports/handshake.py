@@ -53,10 +53,13 @@ class Layers:
             trace("upgraded", "")
         self._current = None
 
-    @property
-    def resuming(self) -> bool:
-        """Whether the TLS handshake was begun with the session of an earlier connection."""
-        return self.engine is not None and self.engine.resuming
+    def failed_to_resume(self, failure: TransportFailure) -> bool:
+        """Whether it was TLS that failed, begun with the session of an earlier connection: in full it may succeed."""
+        if self.engine is None or not self.engine.resuming:
+            return False
+        from sipcore.transports.tls_failure import TlsFailure  # here, since most connections need none of it
+
+        return isinstance(failure, TlsFailure)
 
     @property
     def missing(self) -> str:

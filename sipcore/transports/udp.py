@@ -14,7 +14,7 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -31,8 +31,10 @@ from sipcore.transports.base import (
     socket_address,
     socket_name,
 )
-from sipcore.transports.bindings import Bindings
 from sipcore.value import maker
+
+if TYPE_CHECKING:
+    from sipcore.transports.bindings import Bindings
 
 MAX_DATAGRAM = 65535
 """Bytes: no UDP datagram is larger."""
@@ -107,7 +109,7 @@ class UdpSocket:
         self._flows: dict[tuple[Any, bytes], Flow] = {}
         self._queue: deque[tuple[bytes, SocketAddress, SocketAddress | None]] = deque()
         self._queued = trio.Event()
-        self._bindings = Bindings()
+        self._bindings: Bindings | None = None
         self._first_expected = FIRST_OF_SIP if keep_alives else 0
         self._asked = trio.Event()
 
@@ -154,7 +156,7 @@ class UdpSocket:
 
         Raises TransportFailure when the kernel refuses to send.
         """
-        data = self._bindings.ask(flow, secrets.token_bytes(12), self._clock())
+        data = self._keep_alives().ask(flow, secrets.token_bytes(12), self._clock())
         if data:
             self.send(data, flow.remote, flow.local)
             self._asked.set()
@@ -217,21 +219,31 @@ class UdpSocket:
                 self._queue.popleft()
 
     async def _repeat_pings(self) -> None:
+        await self._asked.wait()
+        bindings = self._keep_alives()
         while True:
-            due = self._bindings.next_timeout()
-            with trio.move_on_at(float("inf") if due is None else due):
-                await self._asked.wait()
             self._asked = trio.Event()
-            for flow, what in self._bindings.handle_timeout(self._clock()):
+            for flow, what in bindings.handle_timeout(self._clock()):
                 try:
                     if isinstance(what, TransportFailure):
                         raise what
                     self.send(what, flow.remote, flow.local)
                 except TransportFailure as failure:
                     self._sink.flow_failed(flow, failure.kept())
+            due = bindings.next_timeout()
+            with trio.move_on_at(float("inf") if due is None else due):
+                await self._asked.wait()
+
+    def _keep_alives(self) -> "Bindings":
+        """Those of this socket; STUN is loaded with the first."""
+        if self._bindings is None:
+            from sipcore.transports.bindings import Bindings
+
+            self._bindings = Bindings()
+        return self._bindings
 
     def _take_stun_untrusted(self, data: bytes, flow: Flow) -> None:
-        outcome = self._bindings.receive_untrusted(data, flow)
+        outcome = self._keep_alives().receive_untrusted(data, flow)
         if isinstance(outcome, bytes):
             with suppress(TransportFailure):
                 self.send(outcome, flow.remote, flow.local)
