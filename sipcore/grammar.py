@@ -35,7 +35,7 @@ _FOLD = Pattern(r"(?>(?:(?<![ \t])[ \t]++)?)\r?\n[ \t]++")
 _QUOTED_PAIR = Pattern(r"\\(.)", re.DOTALL)
 _NEEDS_BACKSLASH = Pattern(r"""(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])""")
 _LIST_PIECE = Pattern(rf'(?>(?:[^",<]++|{QUOTED}|<[^>]*+>)*)', re.DOTALL)
-_NUMBER = re.compile(r"[0-9]++").fullmatch
+_NUMBER = Pattern(r"[0-9]++")
 
 
 def is_safe(text: str) -> bool:
@@ -142,7 +142,7 @@ def _split_around_quotes(text: str) -> list[str]:
 def parse_number(text: str, limit: int, what: str, section: str) -> int:
     """Read digits (RFC 3261 §25.1: 1*DIGIT) as an integer below or equal to `limit`; raises ParseError otherwise."""
     stripped = text.strip(" \t")
-    if not _NUMBER(stripped):
+    if not _NUMBER.fullmatch(stripped):
         raise ParseError(f"{what} is not a number", section=section, text=text)
     # The length check comes first: turning ten thousand digits into an integer is quadratic.
     digits = stripped.lstrip("0") or "0"

@@ -9,7 +9,7 @@ values, so the parser would otherwise spend most of its time there. Where even t
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from operator import attrgetter
 from types import FunctionType
@@ -36,21 +36,12 @@ def value(cls: type[T]) -> type[T]:
     called when there is one, and may raise. Each annotation is a field, and no class that has fields is derived from
     another one.
     """
-    names = tuple(cls.__annotations__)
-    given = [(name, cls.__dict__.get(name, dataclasses.MISSING)) for name in names]
-    methods = _comparing([name for name, found in given if not isinstance(found, dataclasses.Field) or found.compare])
-    methods |= {
-        "__repr__": _repr,
-        "__setattr__": _refuse_to_set,
-        "__delattr__": _refuse_to_delete,
-        "__reduce__": _reduce,
-        "__replace__": _replace,
-    }
-    content = {name: found for name, found in _content(cls).items() if name not in names}
-    # A class with an `__eq__` of its own has None for `__hash__`.
-    content |= {name: method for name, method in methods.items() if content.get(name) is None}
-    arguments = tuple(name for name, found in given if not isinstance(found, dataclasses.Field) or found.init)
-    content |= {"__slots__": names, "__match_args__": arguments, _DEFAULTS: given}
+    own = _content(cls)
+    given = {name: own.pop(name, dataclasses.MISSING) for name in cls.__annotations__}
+    if own.get("__hash__") is None:  # as in a class with an `__eq__` of its own
+        own.pop("__hash__", None)
+    content = _METHODS | _comparing(_names(given, "compare")) | own
+    content |= {"__slots__": tuple(given), "__match_args__": tuple(_names(given, "init")), _DEFAULTS: given}
     content |= {"__dataclass_fields__": _OnDemand(cls), "__dataclass_params__": _OnDemand(cls)}
     content["__new__"] = staticmethod(_written_on_call("__new__", lambda: _creator(made)))
     made = _class_of(cls, content)
@@ -77,12 +68,17 @@ class _OnDemand:
         return found
 
 
+def _names(given: Mapping[str, Any], part: str) -> list[str]:
+    """The fields that have a part in something, as all have of which nothing else is said."""
+    return [name for name, found in given.items() if not isinstance(found, dataclasses.Field) or getattr(found, part)]
+
+
 def _fields_of(cls: object) -> list[Field]:
     """The fields of a class, as far as making its values goes; those of the standard library take a tenth of a
     millisecond.
     """
     made = []
-    for name, found in getattr(cls, _DEFAULTS):
+    for name, found in getattr(cls, _DEFAULTS).items():
         field: Field = found if isinstance(found, dataclasses.Field) else dataclasses.field(default=found)
         field.name = name
         made.append(field)
@@ -97,8 +93,10 @@ def _class_of(cls: type[T], content: dict[str, Any]) -> type[T]:
 
 def _content(cls: type) -> dict[str, Any]:
     """What a class is made of."""
-    own = {name: found for name, found in cls.__dict__.items() if name not in ("__dict__", "__weakref__")}
-    return own | {"__qualname__": cls.__qualname__}
+    content = {**cls.__dict__, "__qualname__": cls.__qualname__}
+    for name in ("__dict__", "__weakref__"):
+        content.pop(name, None)
+    return content
 
 
 def _creator(made: type) -> Written:
@@ -161,6 +159,15 @@ def _reduce(self: _Dataclass) -> tuple[object, ...]:
 
 def _replace(self: _Dataclass, /, **changes: object) -> object:
     return dataclasses.replace(self, **changes)
+
+
+_METHODS: dict[str, Any] = {
+    "__repr__": _repr,
+    "__setattr__": _refuse_to_set,
+    "__delattr__": _refuse_to_delete,
+    "__reduce__": _reduce,
+    "__replace__": _replace,
+}
 
 
 def _restore(cls: type[_Dataclass], state: list[object]) -> _Dataclass:

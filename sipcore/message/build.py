@@ -1,6 +1,5 @@
 """Requests and responses by the book: RFC 3261 §8.1.1 and §8.2.6, CANCEL (§9.1), ACK (§17.1.1.3), templates."""
 
-import re
 from collections.abc import Iterable
 from operator import attrgetter
 
@@ -15,6 +14,7 @@ from sipcore.message.method import ACK, CANCEL
 from sipcore.message.registry import CSEQ, FROM, TO, key_of
 from sipcore.message.status import reason_for
 from sipcore.message.uri import Uri
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 DEFAULT_MAX_FORWARDS = 70
@@ -229,7 +229,7 @@ class Template:
         return (self._form % parts).encode("utf-8", "surrogateescape")
 
 
-_MARK = re.compile("\x01([a-z_]+)\x01")
+_MARK = Pattern("\x01([a-z_]+)\x01")
 
 
 def _mark(slot: str) -> str:

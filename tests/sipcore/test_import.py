@@ -21,3 +21,17 @@ def test_importing_the_engine_does_nothing_else() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "", "what is not needed by everybody is loaded when it is needed"
+
+
+APART = (
+    *("sipcore.sdp.description", "sipcore.sdp.modify", "sipcore.auth.session", "sipcore.registration.keeper"),
+    *("sipcore.media.stun", "sipcore.transports.tls_failure", "sipcore.transports.ws_failure", "datetime"),
+)
+"""What a program loads with the first session that it changes, its first credentials, registration, keep-alive, TLS
+connection or Date."""
+
+
+def test_an_endpoint_loads_what_every_request_needs() -> None:
+    code = f"import sys, sipcore.endpoint.endpoint; print(*sorted(set({APART}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

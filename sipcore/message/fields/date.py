@@ -1,12 +1,18 @@
-"""Date: RFC 3261 §20.17, the fixed form of RFC 1123 and always GMT; others are read by name."""
+"""Date: RFC 3261 §20.17, the fixed form of RFC 1123 and always GMT; others are read by name.
+
+Few messages have one, so the standard library's dates are loaded with the first.
+"""
 
 import re
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.pattern import Pattern
 from sipcore.value import maker, value
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -28,7 +34,7 @@ _LOOSE = Pattern(
 class Date:
     """A point in time, to the second; `when` is always in UTC."""
 
-    when: datetime
+    when: "datetime"
 
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Date":
@@ -41,6 +47,8 @@ class Date:
             raise ParseError("not a date", section="RFC 3261 §20.17", text=text) from None
 
     def __str__(self) -> str:
+        from datetime import UTC
+
         when = self.when.astimezone(UTC)
         time = f"{when.hour:02}:{when.minute:02}:{when.second:02}"
         return f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} {time} GMT"
@@ -49,8 +57,10 @@ class Date:
 _make = maker(Date)
 
 
-def _read(match: re.Match[str], notes: Notes | None) -> datetime:
+def _read(match: re.Match[str], notes: Notes | None) -> "datetime":
     """What the groups weekday, day, month, year, hour, minute and second say, the weekday checked."""
+    from datetime import UTC, datetime
+
     weekday, day, month, year, hour, minute, second, *_ = match.groups()
     number = _NUMBERS.get(month) or _NUMBERS[month.title()]
     full_year = int(year) if len(year) == 4 else _full_year(year)
@@ -61,7 +71,7 @@ def _read(match: re.Match[str], notes: Notes | None) -> datetime:
     return when
 
 
-def _read_loosely(text: str, notes: Notes | None) -> datetime:
+def _read_loosely(text: str, notes: Notes | None) -> "datetime":
     """Other zones, which are brought to UTC, and other forms: no weekday, a short year, no seconds."""
     match = _LOOSE.fullmatch(text)
     if not match:
@@ -81,8 +91,10 @@ def _full_year(text: str) -> int:
     return year + (2000 if year < 50 else 1900)
 
 
-def _offset(zone: str) -> timedelta:
+def _offset(zone: str) -> "timedelta":
     """How far a zone lies east of Greenwich (RFC 5322 §3.3, §4.3)."""
+    from datetime import timedelta
+
     if zone[:1] in ("+", "-"):
         size = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
         return -size if zone[0] == "-" else size

@@ -1,15 +1,21 @@
 """Where a call has been: Diversion (RFC 5806) and History-Info (RFC 7044, before it RFC 4244)."""
 
-import re
-
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.message.address import Address
 from sipcore.message.fields.addresses import parse_name_addr
 from sipcore.message.fields.parameterized import NUMBER, Kind, check, number_of
 from sipcore.message.uri import SipUri
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
-_INDEX: Kind = (re.compile(r"[0-9]++(?>(?:\.[0-9]++)*)").fullmatch, Deviation.ODD_PARAMETER_VALUE)
+_NUMBERS = Pattern(r"[0-9]++(?>(?:\.[0-9]++)*)")
+
+
+def _is_index(text: str) -> bool:
+    return _NUMBERS.fullmatch(text) is not None
+
+
+_INDEX: Kind = (_is_index, Deviation.ODD_PARAMETER_VALUE)
 _DIVERSION: dict[str, Kind] = {"counter": NUMBER, "limit": NUMBER}
 _HISTORY: dict[str, Kind] = {"index": _INDEX, "rc": _INDEX, "mp": _INDEX, "np": _INDEX}
 

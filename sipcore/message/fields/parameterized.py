@@ -11,6 +11,7 @@ from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import is_token, match_quoted
 from sipcore.message.params import MAX_PARAMETERS, NO_PARAMS, Item, Params
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 MAX_SECONDS = 2**32 - 1
@@ -19,17 +20,25 @@ MAX_SECONDS = 2**32 - 1
 Kind = tuple[Callable[[str], object], Deviation]
 """What a parameter's value must be, as a test for it, and the name of the fault when it is not."""
 
-_number = re.compile(r"[0-9]{1,10}").fullmatch  # 2**32 has ten digits
-_q = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?").fullmatch
+_NUMBER = Pattern(r"[0-9]{1,10}")  # 2**32 has ten digits
+_Q = Pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+
+
+def _is_q(text: str) -> bool:
+    return _Q.fullmatch(text) is not None
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _is_seconds(text: str) -> bool:
-    return _number(text) is not None and int(text) <= MAX_SECONDS
+    return _is_number(text) and int(text) <= MAX_SECONDS
 
 
-Q: Kind = (_q, Deviation.ODD_Q)
+Q: Kind = (_is_q, Deviation.ODD_Q)
 SECONDS: Kind = (_is_seconds, Deviation.ODD_SECONDS)
-NUMBER: Kind = (_number, Deviation.ODD_PARAMETER_VALUE)
+NUMBER: Kind = (_is_number, Deviation.ODD_PARAMETER_VALUE)
 
 
 def one_of(*words: str) -> Kind:
@@ -82,7 +91,7 @@ def number_of(params: Params, name: str) -> int | None:
 def q_of(params: Params) -> float:
     """The q parameter (RFC 3261 §25.1 qvalue), 1.0 when it is absent or odd, as RFC 2616 §14.1 has it."""
     content = params.get("q")
-    return float(content) if content and _q(content) else 1.0
+    return float(content) if content and _is_q(content) else 1.0
 
 
 def scan(text: str, start: int, piece: Callable[[str, int], re.Match[str] | None], section: str) -> Params:
