@@ -176,8 +176,8 @@ class Calls:
         if placed is None:
             return self._receive_within(ticket, response, flow, stamp, now)
         effects = placed.receive(response, flow, now)
-        if placed.machine.referrals is not None and not response.is_provisional:
-            effects += placed.machine.referrals.keep(placed.machine.knows)
+        if not response.is_provisional:
+            effects += _lost_with_dialogs(placed)
         usage = placed.machine.usage_of(response.to_tag)
         if usage is not None:
             self._book.know(placed, usage.dialog.id)
@@ -195,7 +195,8 @@ class Calls:
         """A call's request got no final response; False if the owner wants to know, too."""
         placed = self._book.by_invite.get(ticket)
         if placed is not None:
-            self._actions.give_up_invite(placed, ticket, placed.machine.fail(failure, now), now)
+            effects = placed.machine.fail(failure, now)
+            self._actions.give_up_invite(placed, ticket, effects + _lost_with_dialogs(placed), now)
             return True
         call, purpose = self._book.by_ticket[ticket]
         sent = self._tickets.request_of(ticket)
@@ -393,3 +394,9 @@ class Calls:
         if not response.is_provisional and sent.method != INVITE:  # whose 2xx may come again
             self.transaction_over(ticket)
         return purpose is not Purpose.OTHER
+
+
+def _lost_with_dialogs(placed: PlacedCall) -> list[Effect]:
+    """What was told of REFERs in early dialogs that are gone, now that something final has come for the INVITE."""
+    referrals = placed.machine.referrals
+    return [] if referrals is None else referrals.keep(placed.machine.knows)

@@ -354,7 +354,7 @@ class Caller(Side):
         if cell is None:
             return []
         effects: list[Effect] = []
-        if cell[0] in _OVER and self.state not in _OVER:
+        if (cell[0] in _OVER and self.state not in _OVER) or INVITE_AGAIN in cell[1]:
             effects += [effect for usage in self.usages() for effect in usage.over(now)]
         self.state = cell[0]
         for step in cell[1]:

@@ -3,13 +3,24 @@
 import pytest
 
 from sipcore.dialogs.redirect import Redirects
-from sipcore.events import CallAnswered, CallFailed, CallReceived, CallRedirected
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.events import (
+    CallAnswered,
+    CallEnded,
+    CallFailed,
+    CallOffered,
+    CallReceived,
+    CallRedirected,
+    CallUnchanged,
+    ReferLapsed,
+)
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop, Transport
-from tests.sipcore.wire import BOB, Wire
+from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.stack_config import StackConfig
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 
 def targets(first: str, limit: int, *contacts: str) -> list[str]:
@@ -136,3 +147,55 @@ def test_a_place_that_cannot_be_reached_is_passed_over() -> None:
     wire.accept(wire.bob.told(CallReceived)[-1].call)
     wire.run(0.1)
     assert wire.alice.told(CallAnswered)
+
+
+def rings(wire: Wire) -> int:
+    """Bob rings with a session, which is agreed on before he has picked up; gives his number of the call."""
+    wire.run(0.1)
+    call = wire.bob.told(CallReceived)[-1].call
+    wire.bob.stack.ring(call, 183, wire.now, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    return call
+
+
+def test_a_change_ends_with_the_dialog_that_the_call_leaves() -> None:
+    """Whoever waits for it is told, and the next place can be asked for another."""
+    wire = Wire()
+    call = wire.call(redirects=1)
+    rings(wire)
+    wire.lose = lambda ordinal, data: data.startswith(b"UPDATE")
+    tag = wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    redirected(wire, f"<sip:carol@{BOB}>")
+    (unchanged,) = wire.alice.told(CallUnchanged)
+    assert unchanged.remote_tag == tag
+    assert wire.alice.events.index(unchanged) < wire.alice.events.index(wire.alice.told(CallRedirected)[0])
+
+
+def test_an_offer_is_refused_in_the_dialog_that_the_call_leaves() -> None:
+    """A request that nobody answers keeps its transaction for good."""
+    wire = Wire(config=StackConfig(answers_offers=False), bobs_config=StackConfig())
+    call = wire.call(redirects=1)
+    at_bob = rings(wire)
+    wire.bob.stack.change(at_bob, wire.bob.stack.session(at_bob).renewed(), wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallOffered)
+    redirected(wire, f"<sip:carol@{BOB}>")
+    assert "487 UPDATE" in wire.alice.starts()
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert wire.alice.told(CallEnded)
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_nothing_more_is_told_of_a_refer_where_the_call_is_no_more() -> None:
+    wire = Wire(Transport.TCP, bobs_config=StackConfig(methods=("REFER",)))
+    call = wire.call(redirects=2)
+    redirected(wire, f"<sip:carol@{BOB};transport=tcp>;q=1", f"<sip:dave@{BOB};transport=tcp>;q=0.5")
+    rings(wire)
+    refer = wire.alice.stack.request_within(call, "REFER", wire.now, fields=[("Refer-To", "<sip:erin@x>")])
+    wire.run(0.1)
+    failure = TransportFailure(FailureReason.RESET, "the peer reset the connection")
+    wire.alice.stack.flow_failed(Flow(Transport.TCP, ALICE, BOB), failure, wire.now)
+    wire.run(0.1)
+    assert [str(moved.target) for moved in wire.alice.told(CallRedirected)][-1].startswith("sip:dave@")
+    assert [lapsed.refer for lapsed in wire.alice.told(ReferLapsed)] == [refer]
