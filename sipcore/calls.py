@@ -158,10 +158,15 @@ class Calls:
         return response.with_headers(response.headers.before_body(headers_of(("Contact", contact))))
 
     def hang_up(self, number: int, now: float, fields: Fields = ()) -> None:
-        """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone."""
+        """End a call, whatever it takes by now: CANCEL, a refusal, or BYE. A call that is over is left alone.
+
+        Raises UnsafeValue for `fields` that cannot be sent, before anything has come of it: a BYE may wait for its ACK.
+        """
         call = self._book.by_number.get(number)
         if call is not None:
-            call.machine.parting = fields
+            parting = tuple(fields)
+            headers_of(*parting)
+            call.machine.parting = parting
             self._actions.carry_out(call, call.machine.hang_up(now), now)
 
     # What comes for a request that was sent

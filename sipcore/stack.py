@@ -222,7 +222,7 @@ class Stack:
     def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
         """End a call in the way its state asks for; one that is over is left alone.
 
-        `fields` go into the BYE, CANCEL or refusal.
+        `fields` go into the BYE, CANCEL or refusal. Raises LocalError for those that cannot be sent.
         """
         self._calls.hang_up(call, now, fields)
         self._settle(now)

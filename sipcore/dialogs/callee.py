@@ -275,6 +275,7 @@ class Callee(Side):
             return self._built(200, [*expiry, *told], body, content_type, able=True)
 
         if self._reliable is not None and self._reliable.has_session:
+            self._built(200, told, body, content_type)  # what cannot be sent raises now, and not when the PRACK comes
             self._accept = success
             return self._move(Input.ACCEPT_LATER, now)
         self._success = success(now)

@@ -143,7 +143,8 @@ class _Events:
     async def hang_up(self, *, fields: Fields = ()) -> None:
         """End the call and wait until it is over, `patience` at most, whatever is cancelled around it.
 
-        `fields` go into the BYE, CANCEL or refusal: a Reason for example (RFC 3326).
+        `fields` go into the BYE, CANCEL or refusal: a Reason for example (RFC 3326). Raises LocalError for those that
+        cannot be sent.
         """
         if self._given_up_at is None:
             if not self.is_over:

@@ -8,7 +8,7 @@ from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.callbook import PlacedCall
 from sipcore.dialogs.effects import EndReason
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure, UnsafeValue
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, CallUnchanged, RequestSent
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
@@ -20,7 +20,7 @@ from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import ClientKey
-from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
+from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
 CHALLENGE: Fields = [("WWW-Authenticate", 'Digest realm="biloxi", nonce="n1", algorithm=SHA-256, qop="auth"')]
 CAROL = SocketAddress("192.0.2.3", 5060)
@@ -234,3 +234,61 @@ def test_the_dialogs_of_another_place_go_by_a_websocket_of_their_own() -> None:
         wire.pump()
     sent = wire.alice.told(RequestSent)
     assert [event.hop.remote for event in sent if event.request.method == PRACK] == [BOB, CAROL]
+
+
+UNSAFE: Fields = [("Reason", "SIP;cause=480\r\nEvil: 1")]
+
+
+def ringing_call() -> tuple[Wire, Side, int]:
+    wire = Wire()
+    call = wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 180, wire.now)
+    wire.run(0.1)
+    return wire, wire.alice, call
+
+
+def answered_call() -> tuple[Wire, Side, int]:
+    """Answered, and its ACK is still on the way: a BYE has to wait for it (RFC 3261 §15)."""
+    wire, _, _ = ringing_call()
+    wire.accept(1)
+    return wire, wire.bob, 1
+
+
+def call_that_is_up() -> tuple[Wire, Side, int]:
+    wire = Wire()
+    return wire, wire.alice, wire.up()[0]
+
+
+@pytest.mark.parametrize(
+    ("begin", "expected"), [(ringing_call, "CANCEL"), (answered_call, "BYE"), (call_that_is_up, "BYE")]
+)
+def test_what_cannot_be_sent_when_hanging_up_changes_nothing(
+    begin: Callable[[], tuple[Wire, Side, int]], expected: str
+) -> None:
+    wire, side, call = begin()
+    with pytest.raises(UnsafeValue, match="Reason holds CR"):
+        side.stack.hang_up(call, wire.now, fields=UNSAFE)
+    wire.run(0.1)
+    assert expected not in side.starts()
+    side.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert expected in side.starts()
+    assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+@pytest.mark.parametrize("content_type", [SDP, ""])
+def test_an_answer_that_waits_for_a_prack_is_one_that_can_be_sent(content_type: str) -> None:
+    """What is wrong with it is told to whoever gives it, and ends no endpoint when the PRACK comes."""
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 183, wire.now, body=description(BOB), content_type=SDP)
+    fields = UNSAFE if content_type else ()
+    with pytest.raises(LocalError):
+        wire.bob.stack.accept(1, wire.now, fields=fields, body=description(BOB), content_type=content_type)
+    wire.run(0.1)
+    assert wire.bob.starts() == ["183 INVITE", "200 PRACK"]
+    wire.accept(1)
+    wire.run(0.1)
+    assert wire.alice.told(CallAnswered)
