@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from sipcore.dialogs.dialog import Numbers
 from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, TransportFailure, quoted
+from sipcore.grammar import require_safe
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK
 from sipcore.message.params import Params
 from sipcore.message.uri import MAX_PORT, SipUri, Uri
 from sipcore.resolve.plan import DEFAULT_SUPPORTED, Plan
@@ -57,7 +59,7 @@ class Order:
     auth: "AuthSession | None" = None
     any_size: bool = False
     branch: str = ""
-    """The branch of its Via, for an ACK that is sent again; a fresh one if empty."""
+    """The branch of its Via, for an ACK that is sent again; a fresh one if empty, as for everything else."""
     numbers: Numbers | None = None
     """What numbers the request anew when it is sent again with credentials; None where nobody else counts."""
 
@@ -75,8 +77,13 @@ class OutgoingRequest:
     )
 
     def __init__(self, order: Order, chance: Callable[[], float]) -> None:
-        """Take the order, and what `Plan` chooses by. Raises LocalError for a target that nothing here can reach."""
+        """Take the order, and what `Plan` chooses by. Raises LocalError for a target that nothing here can reach, and
+        for what could not be sent once it is reached.
+        """
         request, target = order.request, order.target
+        if order.branch and request.method != ACK:
+            raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
+        require_safe(order.contact or "", "the user of a Contact")
         self.order = order
         self.request = request.without("Via") if "Via" in request.headers else request
         self.hops: list[Hop] = []

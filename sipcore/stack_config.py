@@ -1,13 +1,17 @@
 """What a stack is told once, when it is made."""
 
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
+from sipcore.grammar import require_safe
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
 
 
 @value
 class StackConfig:
-    """Who a stack says it is, what it can do, and what it leaves to its owner."""
+    """Who a stack says it is, what it can do, and what it leaves to its owner.
+
+    Raises LocalError for names that cannot be sent.
+    """
 
     timers: Timers = Timers()
     """T1, T2, T4 and what follows from them, in seconds (RFC 3261 Table 4)."""
@@ -31,6 +35,10 @@ class StackConfig:
     """Whether a reliable 1xx that answers a call's offer gets its PRACK at once; `CallProgress.waits` tells if not."""
     tracing: bool = True
     """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
+
+    def __post_init__(self) -> None:
+        require_safe(self.user, "the user of a Contact")
+        _ = self.manner  # which looks at the rest
 
     @property
     def manner(self) -> Manner:

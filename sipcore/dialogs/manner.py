@@ -2,6 +2,7 @@
 
 from sipcore.dialogs.session import ACCEPTED
 from sipcore.errors import ParseError
+from sipcore.grammar import require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.message import Request
@@ -18,7 +19,10 @@ MIN_INTERVAL = 90
 
 @value
 class Manner:
-    """What responses and requests inside a dialog say of their sender, and how long it waits for what."""
+    """What responses and requests inside a dialog say of their sender, and how long it waits for what.
+
+    Raises LocalError for names that cannot be sent: every answer would fail by them.
+    """
 
     timers: Timers = Timers()
     methods: tuple[str, ...] = METHODS
@@ -38,6 +42,13 @@ class Manner:
     acknowledges: bool = True
     """Whether a reliable 1xx that answers the INVITE's offer gets its PRACK at once, and not when the owner says so,
     who may make another offer in it (RFC 3262 §5)."""
+
+    def __post_init__(self) -> None:
+        require_safe(self.product, "the name of a product")
+        for method in self.methods:
+            require_token(method, "a method")
+        for extension in self.extensions:
+            require_token(extension, "an option tag")
 
     def supports(self, extension: str) -> bool:
         """Whether an option tag is among the supported ones."""

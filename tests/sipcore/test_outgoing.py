@@ -190,3 +190,23 @@ def test_only_so_many_responses_wait_for_a_new_connection() -> None:
     assert [output.to.remote.port for output in again] == [5000 + number for number in range(MAX_CARRIED_BACK)]
     stack.transport_failed(again[0], gone, 0.0)
     assert [stack.drain(), len(stack)] == [[], 0]
+
+
+@pytest.mark.parametrize(
+    ("transport", "contact", "branch", "text"),
+    [
+        (UDP, "alice\r\nEvil: 1", "", "the user of a Contact holds CR"),
+        (TCP, "alice\0", "", "the user of a Contact holds CR"),
+        (UDP, "alice", "z9hG4bK1", "a transaction chooses its branch itself"),
+    ],
+)
+def test_an_order_that_could_not_be_sent_is_refused_at_once(
+    transport: Transport, contact: str, branch: str, text: str
+) -> None:
+    """Once its connection is there nobody is left to be told: it would be the end of the endpoint."""
+    wire = Wire(transport)
+    order = Order(wire.request("OPTIONS"), Hop(transport, BOB), contact, branch=branch)
+    with pytest.raises(LocalError, match=text):
+        wire.alice.stack.request(order, wire.now)
+    assert not wire.alice.stack.drain()
+    assert len(wire.alice.stack) == 0
