@@ -223,8 +223,11 @@ class Keeper:
         return self._move(Input.START, now)
 
     def stop(self, now: float, *, everything: bool = False) -> list[Effect]:
-        """Take the binding back, or, with `everything`, all bindings of the address of record (RFC 3261 §10.2.2)."""
-        self._removes_all = everything
+        """Take the binding back, or, with `everything`, all bindings of the address of record (RFC 3261 §10.2.2).
+
+        Stopped more than once, it does what was asked for most: the end of its endpoint stops it, too.
+        """
+        self._removes_all = self._removes_all or everything
         bound = self.binding is not None and self.binding.until > now
         return self._move(Input.STOP if bound or everything else Input.STOP_UNBOUND, now)
 

@@ -25,6 +25,7 @@ from sipcore.endpoint.registration import (
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.message.address import Address
+from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import SipUri, Uri, parse_uri
@@ -172,6 +173,14 @@ async def test_a_registrar_that_nothing_can_be_sent_to_is_the_callers_mistake(
     async with Endpoint() as client:
         with pytest.raises(LocalError, match=told):
             async with client.register(registration):
+                pytest.fail("it was begun")
+
+
+@pytest.mark.parametrize(("user", "fields"), [("alice\r\n", ()), ("alice", [("User-Agent", "phone\n")])])
+async def test_what_cannot_be_sent_is_the_callers_mistake(user: str, fields: Fields) -> None:
+    async with Endpoint() as client:
+        with pytest.raises(LocalError, match="holds CR"):
+            async with client.register(Registration(AOR), user=user, fields=fields):
                 pytest.fail("it was begun")
 
 

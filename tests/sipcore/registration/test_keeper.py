@@ -201,6 +201,13 @@ def test_everything_is_removed() -> None:
     assert only.last.headers.get_all("Contact") == ["*"]
 
 
+def test_everything_is_removed_though_it_is_stopped_once_more() -> None:
+    """While the first REGISTER is still under way, its endpoint ends."""
+    desk = Desk().start()
+    desk.take(desk.keeper.stop(0, everything=True)).take(desk.keeper.stop(0)).accept()
+    assert desk.last.headers.get_all("Contact") == ["*"]
+
+
 def test_outbound() -> None:
     desk = Desk(Registration(AOR, instance=URN, reg_id=2)).start()
     assert desk.last.headers.get("Contact") == f'<{HERE}>;+sip.instance="<{URN}>";reg-id=2'
