@@ -137,6 +137,8 @@ class InviteUsage(EarlyUsage):
         """
         if not method:
             method = INVITE if self.dialog.confirmed else PRACK if body and self.awaits_prack else UPDATE
+        if method not in _CARRIERS:
+            raise LocalError(f"a session is changed by {', '.join(_CARRIERS)}, not by {method}", section="RFC 3264 §8")
         if self._client is not reinvite_client.State.IDLE:
             raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
         if method == INVITE and not self.dialog.confirmed:
@@ -166,6 +168,9 @@ class InviteUsage(EarlyUsage):
             return self._refused()
         if self._deciding is None:
             raise LocalError("there is no offer to decline", section="RFC 3261 §14.2")
+        if not 300 <= status <= 699 or (status == 408 and self._deciding[1].method != INVITE):
+            text = f"to decline takes a status from 300 to 699, and 408 for an INVITE only, not {status}"
+            raise LocalError(text, section="RFC 4320 §4.2" if status == 408 else "RFC 3261 §14.2")
         return self._move_server(reinvite_server.Input.DECLINE, partial(self._refuse, *self._deciding, status))
 
     # What comes

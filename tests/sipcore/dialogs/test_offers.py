@@ -374,3 +374,30 @@ def test_a_2xx_that_does_not_wait_for_the_prack_ends_the_waiting() -> None:
     with pytest.raises(LocalError, match="no reliable 1xx"):
         wire.alice.stack.acknowledge(1, wire.now)
     assert not wire.alice.told(CallOffered)
+
+
+@pytest.mark.parametrize("method", ["INFO", "update", "MESSAGE"])
+def test_no_other_method_changes_a_session(method: str) -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    with pytest.raises(LocalError, match=f"by INVITE, UPDATE, PRACK, not by {method}"):
+        wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method=method)
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallChanged)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("INVITE", 100), ("INVITE", 200), ("INVITE", 700), ("UPDATE", 183), ("UPDATE", 408)]
+)
+def test_an_offer_is_declined_by_a_refusal_only(method: str, status: int) -> None:
+    """What is none is the owner's mistake, and leaves the offer to be answered."""
+    wire = Wire(bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up()
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method=method)
+    wire.run(0.1)
+    with pytest.raises(LocalError, match=f"from 300 to 699, .* not {status}"):
+        wire.bob.stack.decline(at_bob, wire.now, status=status)
+    wire.bob.stack.decline(at_bob, wire.now, status=406)
+    wire.run(0.1)
+    assert [told.response.status for told in wire.alice.told(CallUnchanged) if told.response] == [406]
