@@ -203,6 +203,10 @@ class Loop:
             self.publish(MessageTrace(at, Direction.SENT, flow, data, attempt=attempt))
 
     def _prepare(self, ticket: int, hop: Hop, now: float) -> None:
+        waiting = self._preparing.get(replace(hop, why="")) if self._preparing else None
+        if waiting is not None:  # the connection may be there by now, but those that wait for it go first
+            waiting.append((ticket, hop.why))
+            return
         try:
             prepared = self.transports.prepared(hop)
         except SipError as error:
@@ -212,10 +216,8 @@ class Loop:
             self.stack.resolved(ticket, prepared, now, reused=True)
             return
         place = replace(hop, why="")
-        if place not in self._preparing:
-            self._preparing[place] = []
-            self._nursery.start_soon(self._prepare_slowly, place)
-        self._preparing[place].append((ticket, hop.why))
+        self._preparing[place] = [(ticket, hop.why)]
+        self._nursery.start_soon(self._prepare_slowly, place)
 
     async def _prepare_slowly(self, place: Hop) -> None:
         """Prepare a hop for all that wait for it, which go out in their order: an ACK before the INVITE after it."""

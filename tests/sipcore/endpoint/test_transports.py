@@ -1,5 +1,6 @@
 """What the transports add to an endpoint: calls in WebSockets, and the right sent-by behind several addresses."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -309,6 +310,33 @@ async def test_what_waits_for_a_connection_goes_out_in_its_order() -> None:
                 if len(received) == len(requests):
                     break
         assert received == [request.call_id for request in requests]
+
+
+def sending(order: Order) -> Callable[[Stack, float], int]:
+    return lambda stack, now: stack.request(order, now)
+
+
+async def test_nothing_overtakes_what_waits_for_a_connection_when_that_is_there() -> None:
+    """Who is woken first, those who wait for it or somebody who sends over it, is chance: so it is tried often."""
+    bind = ((TCP, SocketAddress("127.0.0.1", 0)),)
+    async with Endpoint(EndpointConfig(TransportConfig(bind=bind), takes_incoming=True)) as server:
+        address = server.transports.local_address(TCP)
+        assert address is not None
+        hop = Hop(TCP, address)
+        for _ in range(20):
+            async with Endpoint() as client:
+                first, second = (client.new_request("OPTIONS", SipUri("127.0.0.1", user)) for user in ("a", "b"))
+                client.loop.act(sending(Order(first, hop)))
+                await client.transports.prepare(hop)
+                client.loop.act(sending(Order(second, hop)))
+                received = []
+                with trio.fail_after(10):
+                    for _ in range(2):
+                        incoming = await server.incoming().receive()
+                        assert isinstance(incoming, IncomingRequest)
+                        incoming.respond(200)
+                        received.append(incoming.request.call_id)
+            assert received == [first.call_id, second.call_id]
 
 
 async def test_a_connection_from_where_the_kernel_has_it_is_for_those_who_do_not_choose() -> None:
