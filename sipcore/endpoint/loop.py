@@ -182,7 +182,9 @@ class Loop:
             if isinstance(question, Prepare):
                 self._prepare(output.ticket, question.hop, now)
             else:
-                self._nursery.start_soon(self._look_up, output.ticket, question)
+                scope = trio.CancelScope()  # made here, so that it may be given up before its task has begun
+                self._lookups.setdefault(output.ticket, set()).add(scope)
+                self._nursery.start_soon(self._look_up, output.ticket, question, scope)
         elif isinstance(output, TraceRecord):
             self.publish(output)
         else:
@@ -232,16 +234,15 @@ class Loop:
             self.stack.resolved(ticket, told, now)
         self.pump(now)
 
-    async def _look_up(self, ticket: int, question: Question) -> None:
-        under_way = self._lookups.setdefault(ticket, set())
-        with trio.CancelScope() as scope:
-            under_way.add(scope)
+    async def _look_up(self, ticket: int, question: Question, scope: trio.CancelScope) -> None:
+        with scope:
             try:
                 result = await self.ask(question)
             finally:
-                under_way.discard(scope)
+                under_way = self._lookups[ticket]
+                under_way.remove(scope)
                 if not under_way:
-                    self._lookups.pop(ticket, None)
+                    del self._lookups[ticket]
             self.stack.resolved(ticket, result, self._clock())
             self.pump()
 
