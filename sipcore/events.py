@@ -33,6 +33,13 @@ class Resolve:
 
 
 @value
+class StopResolving:
+    """Nobody waits any more for what a ticket's Resolves ask of DNS: others may be waiting to ask."""
+
+    ticket: int
+
+
+@value
 class RequestSent:
     """A request left, as the peer sees it: with Via, Contact and credentials. Once for each hop and each round."""
 
@@ -289,4 +296,4 @@ CallEvent = (
 )
 """What is told of a call after it has begun."""
 Event = RequestSent | ResponseReceived | RequestFailed | RequestReceived | GarbageReceived | CallReceived | CallEvent
-Output = Resolve | Transmit | Event | TraceRecord
+Output = Resolve | StopResolving | Transmit | Event | TraceRecord

@@ -1,7 +1,7 @@
 """The whole of SIP above the sockets, as one object: bytes and times go in, outputs come out.
 
     socket  -> receive(data, flow, stamp, now)         drain() -> Transmit(ticket, hop or flow, data)
-    DNS     -> resolved(ticket, result, now)                      Resolve(ticket, question)
+    DNS     -> resolved(ticket, result, now)                      Resolve(ticket, question), StopResolving(ticket)
     clock   -> handle_timeout(now)                                Event: what the owner of the stack learns
     failure -> transport_failed, unreachable                      TraceRecord: what happened inside
     owner   -> request, respond, call, ring, accept, reject, change, answer, request_within, hang_up, ...

@@ -7,7 +7,7 @@ Requests are located (RFC 3263), given Via and Contact, sent, failed over, and a
 from typing import TYPE_CHECKING
 
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.events import Output, Prepare, RequestSent, Resolve
+from sipcore.events import Output, Prepare, RequestSent, Resolve, StopResolving
 from sipcore.local_ends import LocalEnds
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
@@ -196,6 +196,8 @@ class Tickets:
         """The owner is done with a ticket; what still comes for it is ignored."""
         outgoing = self._requests.pop(ticket, None)
         if outgoing is not None:
+            if outgoing.plan is not None:
+                self._outputs.append(StopResolving(ticket))
             self._forget_key(outgoing)
 
     def _send_back(self, lost: Transmit | None, way: Result | Hop | TransportFailure) -> None:

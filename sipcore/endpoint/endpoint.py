@@ -359,7 +359,6 @@ class Endpoint:
             if waiter.final is None:
                 del self._waiters[ticket]
                 self.loop.act(lambda stack, now: stack.abandon(ticket, now))
-                self.loop.give_up_lookups(ticket)
         return waiter.exchange()
 
     def _awaited(self, ticket: int, waiter: Waiter) -> int:

@@ -8,7 +8,7 @@ import trio
 
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, SipError, TransportFailure
-from sipcore.events import Event, Output, Prepare, Resolve
+from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
 from sipcore.resolve.plan import Answer, Question, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
@@ -185,6 +185,9 @@ class Loop:
                 scope = trio.CancelScope()  # made here, so that it may be given up before its task has begun
                 self._lookups.setdefault(output.ticket, set()).add(scope)
                 self._nursery.start_soon(self._look_up, output.ticket, question, scope)
+        elif isinstance(output, StopResolving):
+            for scope in self._lookups.get(output.ticket, ()):
+                scope.cancel()
         elif isinstance(output, TraceRecord):
             self.publish(output)
         else:
@@ -245,11 +248,6 @@ class Loop:
                     del self._lookups[ticket]
             self.stack.resolved(ticket, result, self._clock())
             self.pump()
-
-    def give_up_lookups(self, ticket: int) -> None:
-        """Nobody wants to know any more where a request would go: others may be waiting to ask."""
-        for scope in self._lookups.get(ticket, ()):
-            scope.cancel()
 
     async def ask(self, question: Question) -> Result:
         """Look something up."""

@@ -431,16 +431,16 @@ async def test_a_request_that_is_given_up_leaves_its_turn_to_ask_dns(
         assert not endpoint.loop._lookups
 
 
+async def silence(_: Lookup, question: Question) -> LookupFailure:
+    await trio.sleep(60)
+    return LookupFailure(question, LookupFault.NXDOMAIN)
+
+
 async def test_a_request_that_is_given_up_at_once_is_not_looked_up_either(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Which comes first, its lookup or its end, is chance, so that it is tried often."""
-
-    async def answer(_: Lookup, question: Question) -> LookupFailure:
-        await trio.sleep(60)
-        return LookupFailure(question, LookupFault.NXDOMAIN)
-
-    monkeypatch.setattr(Lookup, "_resolve", answer)
+    monkeypatch.setattr(Lookup, "_resolve", silence)
     async with Endpoint(EndpointConfig(lookup=LookupConfig(hosts_file=""))) as endpoint:
         for _ in range(20):
             with trio.CancelScope() as scope:
@@ -448,3 +448,17 @@ async def test_a_request_that_is_given_up_at_once_is_not_looked_up_either(
                 await endpoint.options(parse_uri("sip:nobody.test"))
         await trio.testing.wait_all_tasks_blocked()
         assert not endpoint.loop._lookups
+
+
+async def test_a_call_that_is_given_up_is_not_looked_up_any_more(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    monkeypatch.setattr(Lookup, "_resolve", silence)
+    async with Endpoint(EndpointConfig(lookup=LookupConfig(hosts_file=""))) as endpoint:
+        uri = parse_uri("sip:nobody.test")
+        async with endpoint.call(Order(endpoint.new_request("INVITE", uri), uri)):
+            await trio.sleep(1)
+            assert endpoint.loop._lookups
+        await trio.testing.wait_all_tasks_blocked()
+        assert not endpoint.loop._lookups
+        assert trio.current_time() == pytest.approx(1, abs=0.1)
