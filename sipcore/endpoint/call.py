@@ -34,7 +34,6 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import REFER
 from sipcore.message.uri import SipUri, Uri, escape_header
 from sipcore.resolve.target import Flow
-from sipcore.sdp.terms import Direction
 from sipcore.stack import Stack
 
 if TYPE_CHECKING:
@@ -193,16 +192,16 @@ class _Events:
         return await self._changed(offer)
 
     async def hold(self) -> Request | Response:
-        """Put the call on hold: nothing is to be sent by the peer (RFC 3264 §8.4). Raises as `change` does.
+        """Put the call on hold (RFC 3264 §8.4): the peer is to send nothing, this side goes on. Raises as `change`.
 
         It counts once the peer has agreed: until then, and after a refusal, all goes on as before (RFC 3261 §14.1).
         LocalError is raised as well while no session is agreed on, as in most calls that ring.
         """
-        return await self._directed(Direction.SENDONLY)
+        return await self._directed(receives=False)
 
     async def resume(self) -> Request | Response:
-        """Take the call off hold. Raises as `change` does."""
-        return await self._directed(Direction.SENDRECV)
+        """Take the call off hold: the peer may send again. Raises as `change` does."""
+        return await self._directed(receives=True)
 
     def answer(self, description: "SessionDescription | bytes", *, remote_tag: str | None = None) -> None:
         """Answer the offer of a `CallOffered`: the only one that waits, or the one with this `remote_tag`.
@@ -222,9 +221,12 @@ class _Events:
         """
         self._driver.act(lambda stack, now: stack.acknowledge(self.number, now, remote_tag=remote_tag))
 
-    async def _directed(self, direction: Direction) -> Request | Response:
+    async def _directed(self, *, receives: bool) -> Request | Response:
+        from sipcore.sdp.negotiation import allowed  # loaded by those only who hold a call
+
         def offer(stack: Stack, now: float) -> str:
-            body = stack.session(self.number).renewed(direction)
+            session = stack.session(self.number)
+            body = session.renewed(allowed(session.wanted.sends, receives))
             if not body:
                 text = "there is no session yet to be put on hold or taken off it; wait until the call is answered"
                 raise LocalError(text, section="RFC 3311 §5.1")

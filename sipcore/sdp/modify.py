@@ -12,7 +12,7 @@ from sipcore.sdp.attributes import CRYPTO, MAX_PAYLOAD_TYPE, SETUP, Codec, Crypt
 from sipcore.sdp.build import TELEPHONE_EVENT, format_attributes
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
-from sipcore.sdp.negotiation import PLAIN, RTCP_MUX, allowed, both, refused, taken, wants
+from sipcore.sdp.negotiation import PLAIN, RTCP_MUX, both, refused, taken, wants
 
 FIRST_DYNAMIC = 96
 """RFC 3551 §3: from here on payload types have no meaning of their own."""
@@ -46,16 +46,6 @@ def next_offer(previous: SessionDescription, wanted: SessionDescription) -> Sess
     for before, after in zip(previous.media, wanted.media, strict=False):
         _require_same_numbers(before, after)
     return revised(previous, wanted)
-
-
-def held(description: SessionDescription, wanted: Direction = Direction.SENDRECV) -> SessionDescription:
-    """With every stream on hold: sendonly, or inactive where `wanted` sends nothing either (RFC 3264 §8.4)."""
-    return directed(description, allowed(wanted.sends, receives=False))
-
-
-def resumed(description: SessionDescription, wanted: Direction = Direction.SENDRECV) -> SessionDescription:
-    """With no stream on hold. What this side wants counts, and not what its last answer had to say (RFC 6337 §5.3)."""
-    return directed(description, wanted)
 
 
 def directed(description: SessionDescription, direction: Direction) -> SessionDescription:

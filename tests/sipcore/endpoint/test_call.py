@@ -81,16 +81,25 @@ def direction(body: bytes) -> Direction:
     return read.direction_of(read.media[0])
 
 
-async def test_hold_and_resume(clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "on_hold"),
+    [
+        (Direction.SENDRECV, Direction.SENDONLY),
+        (Direction.RECVONLY, Direction.INACTIVE),  # who has sent nothing sends nothing on hold either
+    ],
+)
+async def test_hold_and_resume(clock: MockClock, wanted: Direction, on_hold: Direction) -> None:
+    offer = bytes(CALLER.with_media(0, CALLER.media[0].with_direction(wanted)))
     async with endpoint() as (alice, _), endpoint() as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, pick_up)
-        async with alice.call(invite(alice, hop)) as call:
+        async with alice.call(invite(alice, hop, offer=offer)) as call:
             await call.answered()
             await call.hold()
-            assert direction(call.local) is Direction.SENDONLY
-            assert direction(call.remote) is Direction.RECVONLY
+            assert direction(call.local) is on_hold
+            assert direction(call.remote) is on_hold.reversed
             await call.resume()
-            assert direction(call.remote) is Direction.SENDRECV
+            assert direction(call.local) is wanted
+            assert direction(call.remote) is wanted.reversed
         nursery.cancel_scope.cancel()
     assert call.end_reason is EndReason.LOCAL_HANG_UP
 

@@ -13,17 +13,16 @@ from sipcore.sdp.fields import Attribute
 from sipcore.sdp.modify import (
     all_refused,
     continued,
-    held,
+    directed,
     next_offer,
     renumbered,
-    resumed,
     revised,
     with_stream,
     without_stream,
 )
 
 OPUS = CODECS["opus"]
-SENDRECV, SENDONLY, RECVONLY, INACTIVE = Direction
+SENDRECV, SENDONLY, _, _ = Direction
 VIDEO = media_description([Codec(97, "H264", 90000)], 4002, media="video", ptime=None, telephone_event=None)
 
 
@@ -47,11 +46,11 @@ def test_an_answer_that_takes_nothing_is_valid() -> None:
 def test_the_version_goes_up_exactly_when_the_text_changes() -> None:
     first = session()
     assert revised(first, session()) is first
-    on_hold = next_offer(first, held(first))
+    on_hold = next_offer(first, directed(first, SENDONLY))
     assert version(on_hold) == 6
-    again = next_offer(on_hold, held(on_hold))
+    again = next_offer(on_hold, directed(on_hold, SENDONLY))
     assert again is on_hold
-    back = next_offer(on_hold, resumed(on_hold))
+    back = next_offer(on_hold, directed(on_hold, SENDRECV))
     assert version(back) == 7
     assert str(back).replace("3 7", "3 5") == str(first)
 
@@ -64,19 +63,9 @@ def test_the_origin_stays_whatever_was_wanted() -> None:
     assert changed.media == other.media
 
 
-@pytest.mark.parametrize(
-    ("wanted", "on_hold"),
-    [(SENDRECV, SENDONLY), (SENDONLY, SENDONLY), (RECVONLY, INACTIVE), (INACTIVE, INACTIVE)],
-)
-def test_hold(wanted: Direction, on_hold: Direction) -> None:
-    first = session()
-    assert held(first, wanted).media[0].direction is on_hold
-    assert resumed(held(first, wanted), wanted).media[0].direction is wanted
-
-
-def test_hold_of_all_streams_but_the_refused_ones() -> None:
+def test_all_streams_have_a_direction_but_the_refused_ones() -> None:
     first = with_stream(with_stream(session(), VIDEO), VIDEO)
-    on_hold = held(without_stream(first, 1).replace(attributes=first.media[0].attributes[-1:]))
+    on_hold = directed(without_stream(first, 1).replace(attributes=first.media[0].attributes[-1:]), SENDONLY)
     assert [stream.direction for stream in on_hold.media] == [SENDONLY, None, SENDONLY]
     assert on_hold.direction is None  # what was said for the session as a whole
 
