@@ -53,7 +53,7 @@ class Tickets:
         """Start on an order; gives its ticket. Raises LocalError for a target that no transport here can reach."""
         self._last_ticket += 1
         ticket = self._last_ticket
-        request = self._requests[ticket] = OutgoingRequest(order, self._chance)
+        request = self._requests[ticket] = OutgoingRequest(order, self._tokens.chance)
         self._advance(ticket, request)
         return ticket
 
@@ -214,9 +214,6 @@ class Tickets:
         if outgoing.key is not None:
             self._tickets.pop(outgoing.key, None)
             outgoing.key = None
-
-    def _chance(self) -> float:
-        return self._tokens.number(2**32) / 2**32
 
     def _advance(self, ticket: int, outgoing: OutgoingRequest) -> TransportFailure | None:
         plan = outgoing.plan

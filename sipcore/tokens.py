@@ -61,3 +61,7 @@ class Tokens:
     def number(self, below: int) -> int:
         """A number from 0 to `below` - 1, for first sequence numbers and weighted choices (bias under 2**-32)."""
         return int.from_bytes(self._random_bytes(8), "big") % below
+
+    def chance(self) -> float:
+        """A number from 0 to 1, which is left out: for what is decided by lot."""
+        return self.number(2**32) / 2**32

@@ -174,7 +174,7 @@ class Endpoint:
             return await self._locate(uri)
 
     async def _locate(self, uri: Uri) -> list[Hop]:
-        plan = Plan(target_of(uri), chance=lambda: self.tokens.number(2**32) / 2**32)
+        plan = Plan(target_of(uri), chance=self.tokens.chance)
 
         async def ask(question: Question) -> None:
             plan.answer(await self.loop.ask(question))

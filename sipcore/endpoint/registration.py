@@ -307,16 +307,15 @@ class Registering:
         if now - self._since >= BASE_WAIT:
             self._pending += self.keeper.flow_failed(now)
         else:
-            self._ping_at = now + retry_after(1, None, self._chance())
+            self._ping_at = now + retry_after(1, None, self._driver.tokens.chance())
         self._wake.set()
 
     def _plan_keep_alive(self, binding: Binding) -> None:
         """RFC 5626 §4.4.1 for connections, §4.4.2 for UDP."""
         datagrams = self._flow is not None and self._flow.transport is Transport.UDP
-        self._ping_at = trio.current_time() + ping_after(binding.flow_timer, self._chance(), datagrams=datagrams)
-
-    def _chance(self) -> float:
-        return self._driver.tokens.number(2**32) / 2**32
+        self._ping_at = trio.current_time() + ping_after(
+            binding.flow_timer, self._driver.tokens.chance(), datagrams=datagrams
+        )
 
     def _keep_alive(self, now: float) -> list[Effect]:
         """Ask whether the flow still works, where the registrar said that it answers.

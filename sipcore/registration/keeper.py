@@ -335,9 +335,6 @@ class Keeper:
         bound = self.binding.contacts[0]
         return [] if equivalent(bound.uri, own.uri) else [_for_seconds(bound, 0)]
 
-    def _chance(self) -> float:
-        return self._tokens.number(2**32) / 2**32
-
     def _move(self, happening: Input, now: float) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
         if cell is None:
@@ -347,9 +344,9 @@ class Keeper:
         effects: list[Effect] = []
         for step in cell[1]:
             if step is Step.REFRESH_LATER and self.binding is not None:
-                self._due = now + refresh_after(self.binding.granted, self._chance())
+                self._due = now + refresh_after(self.binding.granted, self._tokens.chance())
             elif step is Step.RETRY_LATER:
-                self._due = now + retry_after(self._failures, _asked_to_wait(self._outcome[0]), self._chance())
+                self._due = now + retry_after(self._failures, _asked_to_wait(self._outcome[0]), self._tokens.chance())
                 if self.binding is None or self.binding.until <= now:
                     self._domain = self.registration.domain  # whither it was redirected holds no longer (§21.3.3)
             else:

@@ -43,6 +43,12 @@ def test_numbers_stay_below_their_bound_and_reach_it() -> None:
     assert {tokens.number(3) for _ in range(100)} == {0, 1, 2}
 
 
+def test_chance_is_evenly_spread_below_one() -> None:
+    tokens = seeded(1)
+    drawn = sorted(tokens.chance() for _ in range(1000))
+    assert 0 <= drawn[0] < 0.01 < 0.45 < drawn[500] < 0.55 < 0.99 < drawn[-1] < 1
+
+
 def test_a_pool_asks_seldom_and_gives_nothing_twice() -> None:
     asked: list[int] = []
     source = random.Random(1).randbytes
