@@ -111,7 +111,7 @@ class InviteUsage(EarlyUsage):
         self._repeat: Repeat | None = None
         self._acked: AckSuccess | None = None
         self._reinvited: int | None = None
-        """The number of the last re-INVITE that was sent, until its transaction is over."""
+        """The number that the last re-INVITE was sent with first, until its transaction is over."""
 
     @property
     def awaits_success(self) -> bool:
@@ -312,7 +312,7 @@ class InviteUsage(EarlyUsage):
         number = sent.cseq.number
         if self._acked is not None and self._acked.request.cseq.number == number:
             self._acked = None
-        if self._reinvited == number:
+        if self._reinvited is not None and number >= self._reinvited:  # with credentials it has a higher one
             self._reinvited = None
 
     def _refresh(self, now: float) -> list[Effect]:

@@ -9,7 +9,7 @@ import pytest
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallReceived, Output, Prepare, RequestReceived, Resolve
+from sipcore.events import CallChanged, CallReceived, Output, Prepare, RequestReceived, Resolve
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -96,6 +96,26 @@ def test_whom_a_callee_names_in_the_dialog_is_not_whom_the_password_is_for(named
     wire.run(10)
     assert sent(wire, "BYE")
     assert not any(bye[AUTHORIZATION] for bye in sent(wire, "BYE"))
+
+
+def test_a_challenged_re_invite_is_waited_for_until_its_transaction_is_over() -> None:
+    """And no longer: a call that has ended meanwhile would keep its dialog for it."""
+    wire = Wire()
+    order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(UDP, BOB), "alice", session())
+    number = wire.alice.stack.call(order, wire.now)
+    wire.run(0.1)
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    wire.lose = lambda ordinal, data: data.startswith(b"INVITE") and b"Authorization" not in data
+    wire.alice.stack.change(number, wire.alice.stack.session(number).renewed(), wire.now)
+    wire.pump()
+    wire.deliver(wire.alice, bytes(build_response(sent(wire, "INVITE")[-1], 401, fields=CHALLENGE)))
+    usage = wire.alice.stack._calls.machine(number).require_usage()
+    for seconds, awaited in ((0.1, True), (40, False)):
+        wire.run(seconds)
+        assert usage.awaits_success is awaited
+    assert len(sent(wire, "INVITE")) == 3
+    assert wire.alice.told(CallChanged)
 
 
 def test_credentials_that_make_it_too_large_are_counted_once() -> None:
