@@ -147,12 +147,8 @@ class Calls:
 
     def answer_refer(self, response: Response) -> Response:
         """The owner's answer to a REFER; one that agrees gets a Contact unless it has one (RFC 3515 §2.2)."""
-        call = self._book.by_dialog.get(DialogId(response.call_id, response.to_tag or "", response.from_tag or ""))
-        if call is None:
-            return response
-        if call.machine.referrals is not None:
-            call.machine.referrals.answer(response)
-        contact = call.machine.contact
+        call = self._book.by_dialog.get(DialogId.answered_in(response))
+        contact = call.machine.contact if call is not None else None
         if contact is None or not response.is_success or "Contact" in response.headers:
             return response
         return response.with_headers(response.headers.before_body(headers_of(("Contact", contact))))
@@ -299,9 +295,12 @@ class Calls:
             call.machine.referring().receive(request, now)
         self._outputs.append(CallRequested(number, key, request, stamp))
 
-    def answered(self, key: AnyServerKey) -> None:
-        """The owner has answered a request, which may be one inside a call."""
+    def answered(self, key: AnyServerKey, response: Response) -> None:
+        """The owner has answered a request, which may be one inside a call, with this final response."""
         self._book.answered(key)
+        call = self._book.by_dialog.get(DialogId.answered_in(response)) if response.cseq.method == REFER else None
+        if call is not None and call.machine.referrals is not None:
+            call.machine.referrals.answer(response)
 
     def is_referring(self, number: int) -> bool:
         """Whether a REFER was sent in a call, so that it may get notifications."""

@@ -97,7 +97,7 @@ class Stack:
         told = self._calls.answer_refer(response) if response.cseq.method == REFER else response
         self._transactions.respond(key, told, now)
         if not response.is_provisional:
-            self._calls.answered(key)
+            self._calls.answered(key, response)
         self._settle(now)
 
     def call(self, order: Order, now: float, *, redirects: int = 0) -> int:

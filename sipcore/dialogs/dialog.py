@@ -27,6 +27,11 @@ class DialogId(NamedTuple):
         """The dialog that a received request names: To carries the local tag (RFC 3261 §12.2.2)."""
         return cls(request.call_id, request.to_tag or "", request.from_tag or "")
 
+    @classmethod
+    def answered_in(cls, response: Response) -> "DialogId":
+        """The dialog of a request that is answered from here: To carries the local tag here, too."""
+        return cls(response.call_id, response.to_tag or "", response.from_tag or "")
+
 
 @value
 class Dialog:

@@ -129,8 +129,8 @@ class Referrals:
             del self._received[next(iter(self._received))]
 
     def answer(self, response: Response) -> None:
-        """A REFER that came is answered from here."""
-        if response.status >= 200 and not subscribes(response):
+        """A REFER that came is answered from here, with this final response."""
+        if not subscribes(response):
             self._received.pop((response.from_tag or "", response.cseq.number), None)
 
     @property

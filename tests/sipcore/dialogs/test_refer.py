@@ -14,7 +14,7 @@ from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, Transport
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 
@@ -100,6 +100,18 @@ def test_of_several_the_oldest_is_told_of_first() -> None:
         tell(wire, at_bob, 200)
     with pytest.raises(LocalError, match="no REFER with CSeq 99"):
         tell(wire, at_bob, 200, 99)
+
+
+def test_what_is_no_final_answer_leaves_a_refer_to_be_told_of() -> None:
+    """Nor does a mistake in answering it: 408 is no answer to a REFER (RFC 4320 §4.2)."""
+    wire = Wire(Transport.TCP, config=TALKATIVE)
+    call, at_bob = wire.up()
+    ticket = refer(wire, call, 100)
+    with pytest.raises(LocalError, match="408 is no answer"):
+        respond(wire, 408)
+    respond(wire, 202)
+    tell(wire, at_bob, 200)
+    assert told(wire) == [(ticket, 200)]
 
 
 def test_a_peer_that_names_no_refer_tells_of_one_after_the_other() -> None:
