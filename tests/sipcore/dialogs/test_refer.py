@@ -9,7 +9,15 @@ from sipcore.auth.session import AuthSession
 from sipcore.callbook import PlacedCall
 from sipcore.dialogs.refer import ACTIVE_SECONDS, MAX_ACTIVE_SECONDS, MAX_REFERRALS, SIPFRAG, notification, told_status
 from sipcore.errors import LocalError
-from sipcore.events import CallEnded, CallNotified, CallReceived, CallRequested, ReferLapsed, ResponseReceived
+from sipcore.events import (
+    CallEnded,
+    CallNotified,
+    CallReceived,
+    CallRequested,
+    ReferLapsed,
+    RequestFailed,
+    ResponseReceived,
+)
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -149,7 +157,9 @@ def test_a_notification_may_come_before_the_answer() -> None:
     assert told(wire) == [(ticket, 100), (ticket, 200)]
 
 
-def test_a_refer_that_is_challenged_is_named_by_the_number_that_it_has_then() -> None:
+@pytest.mark.parametrize("early", [True, False])
+def test_a_refer_that_is_challenged_is_named_by_the_number_that_it_has_then(early: bool) -> None:
+    """Whether its first NOTIFY comes before its answer or after."""
     wire = Wire(config=TALKATIVE)
     auth = AuthSession(Account("alice", "secret", hosts=[BOB.host]))
     invite = wire.request("INVITE", description(ALICE), SDP)
@@ -160,11 +170,43 @@ def test_a_refer_that_is_challenged_is_named_by_the_number_that_it_has_then() ->
     wire.run(0.1)
     ticket = refer(wire, call, 401, [("WWW-Authenticate", 'Digest realm="biloxi", nonce="n1", qop="auth"')])
     assert numbers(wire.bob) == [2, 3]
-    tell(wire, at_bob, 100)
+    if early:
+        tell(wire, at_bob, 100)
     respond(wire, 202)
+    if not early:
+        tell(wire, at_bob, 100)
     tell(wire, at_bob, 200)
     assert events_of(wire.bob.messages()) == ["refer;id=3"] * 2
     assert told(wire) == [(ticket, 100), (ticket, 200)]
+
+
+def test_nothing_is_told_of_a_refer_that_nobody_has_answered() -> None:
+    wire, call, at_bob = ready()
+    refer(wire, call)
+    wire.lose = lambda _, data: data.startswith(b"REFER")
+    lost = wire.alice.stack.request_within(call, "REFER", wire.now, fields=[("Refer-To", "<sip:carol@192.0.2.9>")])
+    wire.run(WINDOW + 1)
+    assert [failed.ticket for failed in wire.alice.told(RequestFailed)] == [lost]
+    (number,) = {one.cseq.number for one in wire.alice.messages()[-2:] if one.cseq.method == "REFER"}
+    assert notify(wire, at_bob, 200, f"refer;id={number}") == 481
+    assert not told(wire)
+
+
+@pytest.mark.parametrize("name", [b"X-Event", b"Event: presence\r\nX-Event"])
+def test_a_notification_of_nothing_that_was_asked_for_is_refused(name: bytes) -> None:
+    wire, call, at_bob = ready()
+    refer(wire, call)
+    wire.alter = lambda data: data.replace(b"\r\nEvent", b"\r\n" + name)
+    assert notify(wire, at_bob, 200) == 489
+    assert not told(wire)
+
+
+def test_an_answer_that_says_that_it_subscribes_does() -> None:
+    """RFC 4488 §4: Refer-Sub is there for saying that it does not, and may say that it does."""
+    wire, call, at_bob = ready()
+    ticket = refer(wire, call, 202, [("Refer-Sub", "true")])
+    tell(wire, at_bob, 200)
+    assert told(wire) == [(ticket, 200)]
 
 
 def test_whoever_agrees_to_a_refer_says_where_it_is_reached() -> None:
