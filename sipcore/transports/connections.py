@@ -21,22 +21,18 @@ from sipcore.transports import tcp
 from sipcore.transports.base import (
     EXHAUSTED,
     REFUSALS,
-    WILDCARD_IPV4,
-    WILDCARD_IPV6,
     Sink,
     TransportConfig,
     closed,
     failure_of,
     numbered,
     socket_address,
-    socket_family,
-    socket_name,
     was_closed,
 )
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
-from sipcore.transports.udp import UdpSocket
+from sipcore.transports.udp_sockets import UdpSockets, route_host
 from sipcore.value import maker
 
 if TYPE_CHECKING:
@@ -44,12 +40,6 @@ if TYPE_CHECKING:
 
 ACCEPT_PAUSE = 0.1
 """Seconds before accepting again when the process has no descriptor left: one may be free then."""
-ROUTE_LIFETIME = 1.0
-"""Seconds for which the kernel is not asked again which local address leads to a host: asking costs as much as a
-whole transaction, and a route that has changed is noticed soon enough."""
-MAX_ROUTES = 4096
-"""Hosts whose local address is remembered; forgotten all at once beyond that."""
-
 MAX_ENDED = 256
 """TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
 
@@ -91,9 +81,7 @@ class Transports:
         self._sink = sink
         self._nursery = nursery
         self._sockets = sockets
-        self._udp: list[UdpSocket] = []
-        self._udp_by_local: dict[SocketAddress, UdpSocket] = {}
-        self._routes: dict[str, tuple[SocketAddress, float]] = {}
+        self._udp = UdpSockets(sink, nursery, sockets, config.receive_buffer)
         self._listeners: list[tuple[Transport, SocketAddress]] = []
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
@@ -116,7 +104,7 @@ class Transports:
         self._handshakes.check_server(transport)
         try:
             if transport is Transport.UDP:
-                return self._bind_udp(address).local
+                return self._udp.bind(address).local
             listener = self._sockets.enter_context(tcp.listen(address))
         except OSError as error:
             text = f"cannot receive at {transport.value.lower()} {address}: {error.strerror or error}"
@@ -128,17 +116,18 @@ class Transports:
 
     def local_address(self, transport: Transport, *, ipv6: bool = False) -> SocketAddress | None:
         """The first address of a family that messages are received at, a wildcard as it is; None if there is none."""
-        bound = [(Transport.UDP, sock.local) for sock in self._udp] + self._listeners
+        bound = [(Transport.UDP, sock.local) for sock in self._udp.opened] + self._listeners
         return next((local for kind, local in bound if kind is transport and local.is_ipv6 == ipv6), None)
 
     @property
     def dropped(self) -> int:
         """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
-        return sum(sock.dropped for sock in self._udp)
+        return self._udp.dropped
 
     def close_all(self) -> None:
         """Open nothing more: the block has ended, and every socket is about to be closed."""
         self._closed = True
+        self._udp.close()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -155,7 +144,7 @@ class Transports:
         self._require_open()
         hop = _numbered(hop)
         if hop.transport is UDP:
-            return _with_local(hop, self._udp_local(hop))
+            return _with_local(hop, self._udp.local_of(hop))
         connection = self._find(hop)
         return _with_local(hop, connection.flow.local) if connection is not None else None
 
@@ -198,13 +187,8 @@ class Transports:
         is gone or the kernel refuses; what fails later is told to the sink. The sink's `unreachable` may be called from
         within, for what was sent before.
         """
-        local = where.local
         if where.transport is UDP:
-            sock = self._udp_by_local.get(local) if local is not None else None
-            if sock is None:
-                local = self._udp_local(where)
-                sock = self._udp_by_local[local]
-            return sock.send(data, where.remote, local)
+            return self._udp.send(where, data)
         self._connection(where).send(data)
         return trio.current_time()
 
@@ -213,7 +197,7 @@ class Transports:
         after 40 s, and when the peer sees this side at another address than before (§4.4.2).
         """
         if flow.transport is Transport.UDP:
-            self._udp_by_local[self._udp_local(flow)].ping(flow)
+            self._udp.ping(flow)
         else:
             self._connection(flow).ping()
 
@@ -239,59 +223,6 @@ class Transports:
             if self._key(flow.hop)[0] == peer and host in (None, flow.local.host):
                 return self._ended[flow]
         return None
-
-    # UDP
-
-    def _bind_udp(self, address: SocketAddress) -> UdpSocket:
-        self._require_open()
-        sock = UdpSocket(address, self.config.receive_buffer, self._sink, keep_alives=True)
-        self._sockets.callback(sock.close)
-        self._udp.append(sock)
-        self._udp_by_local[sock.local] = sock
-        self._routes.clear()  # the new one may be better than what was chosen
-        self._nursery.start_soon(sock.run)
-        return sock
-
-    def _udp_local(self, where: Hop | Flow) -> SocketAddress:
-        """The local address to send a datagram from; it leads to its socket in `_udp_by_local`."""
-        local = where.local
-        if local is not None:
-            return local if local in self._udp_by_local else self._udp_from(local.host, local.port)
-        now, remote = trio.current_time(), where.remote.host
-        known = self._routes.get(remote)
-        if known is None or now >= known[1]:
-            route = self._udp_from(route_host(where), 0)
-            if len(self._routes) >= MAX_ROUTES:
-                self._routes.clear()
-            known = self._routes[remote] = (route, now + ROUTE_LIFETIME)
-        return known[0]
-
-    def _udp_from(self, host: str, port: int) -> SocketAddress:
-        """The address, with the port of its socket, that datagrams are sent from when they are to leave from `host`."""
-        sock = self._udp_socket(host, port)
-        if not sock.wildcard:
-            return sock.local
-        local = SocketAddress(host, sock.local.port)
-        self._udp_by_local[local] = sock
-        return local
-
-    def _udp_socket(self, host: str, port: int) -> UdpSocket:
-        """The socket that sends from `host`: one bound to it, to no address, to another one, or a new one."""
-        wanted = SocketAddress(host, port)
-        family = [sock for sock in self._udp if sock.local.is_ipv6 == wanted.is_ipv6]
-        candidates = [sock for sock in family if port in (0, sock.local.port)] or family
-        for sock in candidates:
-            if sock.local.host == host:
-                return sock
-        for sock in candidates:
-            if sock.wildcard:
-                return sock
-        for sock in candidates:
-            # A socket of the user's choice, even if the kernel would have chosen otherwise: but one of the loopback
-            # reaches nothing outside of this machine, and one of outside nothing on it.
-            if sock.local.is_loopback == wanted.is_loopback:
-                return sock
-        return self._bind_udp(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
 
     # Connections
 
@@ -456,19 +387,6 @@ class _Opening:
         self.done = trio.Event()
         self.connection: tcp.Connection | None = None
         self.failure: SipError = was_closed()
-
-
-def route_host(where: Hop | Flow) -> str:
-    """The local address that the kernel sends from to a remote one: what a connected socket, that sends nothing, has.
-
-    Raises TransportFailure when there is no route.
-    """
-    try:
-        with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
-            sock.connect(socket_name(where.remote))
-            return socket_address(sock.getsockname()).host
-    except REFUSALS as error:
-        raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
 
 
 def _is_kernels_choice(flow: Flow) -> bool:

@@ -1,4 +1,4 @@
-"""All sockets behind one object: binding, choosing the socket and the local address, and leaving nothing behind."""
+"""All sockets behind one object: binding, finding connections, and leaving nothing behind."""
 
 import gc
 import socket
@@ -8,11 +8,9 @@ import sys
 import pytest
 import trio
 import trio.testing
-from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.transports import connections
 from sipcore.transports.base import TlsConfig, TransportConfig, socket_address
 from sipcore.transports.certificates import self_signed
 from sipcore.transports.connections import Transports, open_transports
@@ -136,18 +134,6 @@ async def test_an_address_that_is_spelled_otherwise_is_the_same(recorder: Record
         assert client.prepared(Hop(TCP, SocketAddress("0:0::0:1", address.port))) == first
 
 
-async def test_udp_is_prepared_at_once_and_bound_when_first_needed(recorder: Recorder) -> None:
-    async with open_transports(TransportConfig(), recorder) as transports:
-        assert transports.local_address(UDP) is None
-        remote = SocketAddress("127.0.0.1", 5060)
-        hop = transports.prepared(Hop(UDP, remote))
-        assert hop is not None
-        assert hop.local == SocketAddress("127.0.0.1", bound(transports).port)
-        assert await transports.prepare(hop) == hop
-        assert transports.prepared(Hop(UDP, SocketAddress("127.0.0.2", 5060))) is not None
-        assert len(transports._udp) == 1
-
-
 async def test_a_hop_that_was_not_prepared_is_sent_to_all_the_same(recorder: Recorder, server: Recorder) -> None:
     async with (
         open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), server) as serving,
@@ -157,80 +143,11 @@ async def test_a_hop_that_was_not_prepared_is_sent_to_all_the_same(recorder: Rec
         assert (await server.message()).data == OPTIONS
 
 
-@pytest.mark.parametrize(
-    ("bind", "remote", "wanted", "expected"),
-    [
-        (["127.0.0.1"], "127.0.0.1", None, ("127.0.0.1", 0)),
-        (["0.0.0.0"], "127.0.0.1", None, ("127.0.0.1", 0)),
-        (["127.0.0.2", "127.0.0.1"], "127.0.0.1", None, ("127.0.0.1", 1)),
-        (["127.0.0.2", "0.0.0.0"], "127.0.0.1", None, ("127.0.0.1", 1)),
-        (["127.0.0.2"], "127.0.0.1", None, ("127.0.0.2", 0)),
-        (["127.0.0.2", "127.0.0.3"], "127.0.0.1", "127.0.0.3", ("127.0.0.3", 1)),
-        (["0.0.0.0"], "127.0.0.1", "127.0.0.3", ("127.0.0.3", 0)),
-    ],
-)
-async def test_the_socket_is_the_one_that_leads_there(
-    recorder: Recorder, bind: list[str], remote: str, wanted: str | None, expected: tuple[str, int]
-) -> None:
-    config = TransportConfig(bind=tuple((UDP, SocketAddress(host, 0)) for host in bind))
-    async with open_transports(config, recorder) as transports:
-        local = SocketAddress(wanted, 0) if wanted else None
-        hop = await transports.prepare(Hop(UDP, SocketAddress(remote, 5060), local))
-        host, index = expected
-        assert hop.local == SocketAddress(host, transports._udp[index].local.port)
-        assert len(transports._udp) == len(bind)
-
-
-async def test_a_socket_of_the_loopback_is_not_used_for_the_world(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "route_host", lambda _: "192.0.2.9")
-    async with open_transports(TransportConfig(bind=((UDP, LOOPBACK),)), recorder) as transports:
-        hop = await transports.prepare(Hop(UDP, SocketAddress("198.51.100.1", 5060)))
-        assert hop.local is not None
-        assert hop.local.host == "192.0.2.9"
-        assert hop.local.port == transports._udp[1].local.port
-        assert transports._udp[1].wildcard
-
-
-async def test_a_route_is_remembered_for_a_while(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
-    asked: list[str] = []
-
-    def route(where: Hop | Flow) -> str:
-        asked.append(where.remote.host)
-        return "127.0.0.1"
-
-    monkeypatch.setattr(connections, "route_host", route)
-    monkeypatch.setattr(connections, "MAX_ROUTES", 3)
-    async with open_transports(TransportConfig(), recorder) as transports:
-        hop = Hop(UDP, SocketAddress("127.0.0.2", 5060))
-        for _ in range(3):
-            assert transports.prepared(hop) is not None
-        assert len(asked) == 1
-        await trio.sleep(connections.ROUTE_LIFETIME)
-        transports.prepared(hop)
-        assert len(asked) == 2
-        for number in range(9):
-            transports.prepared(Hop(UDP, SocketAddress(f"127.0.1.{number}", 5060)))
-            assert len(transports._routes) <= 3
-
-
-async def test_a_better_socket_is_taken_at_once(recorder: Recorder) -> None:
-    async with open_transports(TransportConfig(bind=((UDP, ANY),)), recorder) as transports:
-        hop = Hop(UDP, SocketAddress("127.0.0.1", 5060))
-        first = await transports.prepare(hop)
-        better = transports.bind(UDP, LOOPBACK)
-        assert transports.prepared(hop) != first
-        assert (await transports.prepare(hop)).local == better
-
-
 async def test_a_flow_finds_its_own_socket(recorder: Recorder, server: Recorder) -> None:
     config = TransportConfig(bind=((UDP, ANY), (UDP, ANY)))
     async with open_transports(config, server) as serving, open_transports(TransportConfig(), recorder) as client:
         server.answer_over = serving
-        ports = [sock.local.port for sock in serving._udp]
+        ports = [sock.local.port for sock in serving._udp.opened]
         for port in ports:
             hop = await client.prepare(Hop(UDP, SocketAddress("127.0.0.1", port)))
             client.send(hop, OPTIONS)

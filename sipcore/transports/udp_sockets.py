@@ -1,0 +1,133 @@
+"""The UDP sockets of one endpoint: which of them a datagram leaves by, and from which local address. RFC 3261 §18.1."""
+
+import socket
+from contextlib import ExitStack
+
+import trio
+
+from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.transports.base import (
+    REFUSALS,
+    WILDCARD_IPV4,
+    WILDCARD_IPV6,
+    Sink,
+    closed,
+    failure_of,
+    socket_address,
+    socket_family,
+    socket_name,
+)
+from sipcore.transports.udp import UdpSocket
+
+ROUTE_LIFETIME = 1.0
+"""Seconds for which the kernel is not asked again which local address leads to a host: asking costs as much as a
+whole transaction, and a route that has changed is noticed soon enough."""
+MAX_ROUTES = 4096
+"""Hosts whose local address is remembered; forgotten all at once beyond that."""
+
+
+class UdpSockets:
+    """Those that are bound from the start, and those that hops and flows ask for."""
+
+    def __init__(self, sink: Sink, nursery: trio.Nursery, sockets: ExitStack, receive_buffer: int) -> None:
+        """Work them in `nursery`, and leave it to `sockets` to close them once that has ended."""
+        self._sink = sink
+        self._nursery = nursery
+        self._sockets = sockets
+        self._receive_buffer = receive_buffer
+        self._by_local: dict[SocketAddress, UdpSocket] = {}
+        self._routes: dict[str, tuple[SocketAddress, float]] = {}
+        self._closed = False
+        self.opened: list[UdpSocket] = []
+        """All of them, in the order in which they were bound."""
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
+        return sum(sock.dropped for sock in self.opened)
+
+    def close(self) -> None:
+        """Bind nothing more."""
+        self._closed = True
+
+    def bind(self, address: SocketAddress) -> UdpSocket:
+        """One more. Raises OSError as the kernel does, LocalError once they are closed."""
+        if self._closed:
+            raise closed()
+        sock = UdpSocket(address, self._receive_buffer, self._sink, keep_alives=True)
+        self._sockets.callback(sock.close)
+        self.opened.append(sock)
+        self._by_local[sock.local] = sock
+        self._routes.clear()  # the new one may be better than what was chosen
+        self._nursery.start_soon(sock.run)
+        return sock
+
+    def send(self, where: Hop | Flow, data: bytes) -> float:
+        """Send one datagram; returns when it left. Raises TransportFailure when the kernel refuses."""
+        local = where.local
+        sock = self._by_local.get(local) if local is not None else None
+        if sock is None:
+            local = self.local_of(where)
+            sock = self._by_local[local]
+        return sock.send(data, where.remote, local)
+
+    def ping(self, flow: Flow) -> None:
+        """Ask the other end of a flow whether it is alive; see `UdpSocket.ping`."""
+        self._by_local[self.local_of(flow)].ping(flow)
+
+    def local_of(self, where: Hop | Flow) -> SocketAddress:
+        """The local address to send a datagram from: the one that it names, or the one that the kernel routes from.
+
+        A socket is bound where there is none yet. Raises TransportFailure when there is no route.
+        """
+        local = where.local
+        if local is not None:
+            return local if local in self._by_local else self._from(local.host, local.port)
+        now, remote = trio.current_time(), where.remote.host
+        known = self._routes.get(remote)
+        if known is None or now >= known[1]:
+            route = self._from(route_host(where), 0)
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            known = self._routes[remote] = (route, now + ROUTE_LIFETIME)
+        return known[0]
+
+    def _from(self, host: str, port: int) -> SocketAddress:
+        """The address, with the port of its socket, that datagrams are sent from when they are to leave from `host`."""
+        sock = self._socket_for(host, port)
+        if not sock.wildcard:
+            return sock.local
+        local = SocketAddress(host, sock.local.port)
+        self._by_local[local] = sock
+        return local
+
+    def _socket_for(self, host: str, port: int) -> UdpSocket:
+        """The socket that sends from `host`: one bound to it, to no address, to another one, or a new one."""
+        wanted = SocketAddress(host, port)
+        family = [sock for sock in self.opened if sock.local.is_ipv6 == wanted.is_ipv6]
+        candidates = [sock for sock in family if port in (0, sock.local.port)] or family
+        for sock in candidates:
+            if sock.local.host == host:
+                return sock
+        for sock in candidates:
+            if sock.wildcard:
+                return sock
+        for sock in candidates:
+            # A socket of the user's choice, even if the kernel would have chosen otherwise: but one of the loopback
+            # reaches nothing outside of this machine, and one of outside nothing on it.
+            if sock.local.is_loopback == wanted.is_loopback:
+                return sock
+        return self.bind(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
+
+
+def route_host(where: Hop | Flow) -> str:
+    """The local address that the kernel sends from to a remote one: what a connected socket, that sends nothing, has.
+
+    Raises TransportFailure when there is no route.
+    """
+    try:
+        with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
+            sock.connect(socket_name(where.remote))
+            return socket_address(sock.getsockname()).host
+    except REFUSALS as error:
+        raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error
