@@ -78,7 +78,7 @@ class UdpSockets:
     def local_of(self, where: Hop | Flow) -> SocketAddress:
         """The local address to send a datagram from: the one that it names, or the one that the kernel routes from.
 
-        A socket is bound where there is none yet. Raises TransportFailure when there is no route.
+        A socket is bound where there is none yet. Raises TransportFailure when there is no route, or no socket.
         """
         local = where.local
         if local is not None:
@@ -117,7 +117,10 @@ class UdpSockets:
             # reaches nothing outside of this machine, and one of outside nothing on it.
             if sock.local.is_loopback == wanted.is_loopback:
                 return sock
-        return self.bind(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
+        try:
+            return self.bind(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
+        except OSError as error:  # no descriptor is left, or there is no IPv6
+            raise failure_of(error, f"udp from {host}") from error
 
 
 def route_host(where: Hop | Flow) -> str:

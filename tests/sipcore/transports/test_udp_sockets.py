@@ -1,13 +1,18 @@
 """Which UDP socket a datagram leaves by, and from which local address."""
 
+import errno
+import os
+
 import pytest
 import trio
 from trio.testing import MockClock
 
+from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.transports import udp_sockets
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import open_transports
+from sipcore.transports.udp import UdpSocket
 from tests.sipcore.transports.recorder import LOOPBACK, Recorder
 from tests.sipcore.transports.test_connections import ANY, bound
 
@@ -60,6 +65,23 @@ async def test_a_socket_of_the_loopback_is_not_used_for_the_world(
         assert hop.local.host == "192.0.2.9"
         assert hop.local.port == transports._udp.opened[1].local.port
         assert transports._udp.opened[1].wildcard
+
+
+async def test_a_socket_that_cannot_be_bound_fails_what_was_to_go_by_it(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor is left, say: it must not end whoever looks for a way."""
+
+    def none_left(*_: object, **__: object) -> UdpSocket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with open_transports(TransportConfig(), recorder) as transports:
+        hop = Hop(UDP, SocketAddress("127.0.0.1", 5060), LOOPBACK)
+        with monkeypatch.context() as context:
+            context.setattr(udp_sockets, "UdpSocket", none_left)
+            with pytest.raises(TransportFailure, match=r"udp from 127\.0\.0\.1: Too many open files"):
+                transports.prepared(hop)
+        assert transports.prepared(hop) is not None
 
 
 async def test_a_route_is_remembered_for_a_while(
