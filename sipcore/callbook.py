@@ -27,7 +27,6 @@ class Call:
     __slots__ = (
         "asked",
         "auth",
-        "change_key",
         "dialog_ids",
         "due",
         "flow",
@@ -49,8 +48,6 @@ class Call:
         self.flow: Flow | None = None
         """Where its dialog was heard of."""
         self.tickets: tuple[int, ...] = ()
-        self.change_key: AnyServerKey | None = None
-        """The server transaction of the last re-INVITE or UPDATE, which a CANCEL may be for."""
         self.asked: dict[AnyServerKey, Request] | None = None
         """The peer's requests that are its owner's to answer, until they are; None while there was none."""
         self.dialog_ids: tuple[DialogId, ...] = ()
@@ -151,7 +148,7 @@ class CallBook:
         """By the tickets of requests inside a dialog, with what these are for."""
         self.by_dialog: dict[DialogId, Call] = {}
         self.by_key: dict[AnyServerKey, Call] = {}
-        """By the server transactions that a CANCEL may be for."""
+        """By the server transactions of the INVITEs that they came in with, and of what is its owner's to answer."""
         self._heap: list[tuple[float, int]] = []
         self._last_number = 0
 
@@ -178,7 +175,7 @@ class CallBook:
         for dialog_id in call.dialog_ids:
             if self.by_dialog.get(dialog_id) is call:
                 del self.by_dialog[dialog_id]
-        for key in (call.change_key, *(call.asked or ())):
+        for key in call.asked or ():
             self._forget_key(call, key)
         if isinstance(call, ReceivedCall):
             self._forget_key(call, call.invite_key)
@@ -209,12 +206,6 @@ class CallBook:
         self.by_invite.pop(ticket, None)
         call.tickets = tuple(other for other in call.tickets if other != ticket)
 
-    def receive(self, call: Call, key: AnyServerKey) -> None:
-        """Find the call by the last re-INVITE or UPDATE that came inside it."""
-        self._forget_key(call, call.change_key)
-        self.by_key[key] = call
-        call.change_key = key
-
     def ask(self, call: Call, key: AnyServerKey, request: Request) -> None:
         """A request came inside the call that is its owner's to answer."""
         self.by_key[key] = call
@@ -227,8 +218,8 @@ class CallBook:
         if call is not None and call.asked and call.asked.pop(key, None) is not None:
             self._forget_key(call, key)
 
-    def _forget_key(self, call: Call, key: AnyServerKey | None) -> None:
-        if key is not None and self.by_key.get(key) is call:
+    def _forget_key(self, call: Call, key: AnyServerKey) -> None:
+        if self.by_key.get(key) is call:
             del self.by_key[key]
 
     # Time

@@ -276,7 +276,6 @@ class Calls:
     def receive_change(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
         """A re-INVITE or UPDATE inside a call. Raises ParseError."""
         call = self._book.by_number[number]
-        self._book.receive(call, key)
         self._actions.carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
 
     def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> bool:
@@ -331,8 +330,8 @@ class Calls:
             self._actions.carry_out(call, call.machine.receive_ack(ack, now), now, stamp)
 
     def receive_cancel(self, invite: AnyServerKey, cancel: Request, now: float) -> None:
-        """A CANCEL for a call that came in, or for a re-INVITE."""
-        call = self._book.by_key.get(invite)
+        """A CANCEL for a call that came in, or for a re-INVITE, whose dialog it names."""
+        call = self._book.by_key.get(invite) or self._book.by_dialog.get(DialogId.named_by(cancel))
         if call is not None:
             self._actions.carry_out(call, call.machine.receive_cancel(invite, cancel, now), now)
 

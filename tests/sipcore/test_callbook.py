@@ -6,6 +6,7 @@ from typing import Any, cast
 from sipcore.callbook import MAX_STALE, Call, CallBook, ReceivedCall
 from sipcore.transactions.key import AnyServerKey, ServerKey
 from sipcore.transactions.timers import NEVER
+from tests.sipcore.wire import Wire
 
 FAR = 2.0**31
 """Half of the longest session that Session-Expires can ask for (RFC 4028 §4)."""
@@ -81,11 +82,12 @@ def key(branch: str) -> AnyServerKey:
     return ServerKey(branch, "192.0.2.1:5060", "INVITE")
 
 
-def test_a_call_is_found_by_its_invite_and_by_the_last_change_in_it() -> None:
+def test_a_call_is_found_by_its_invite_and_by_what_is_asked_in_it() -> None:
     book = CallBook()
     call = received(book, key("first"))
-    book.receive(call, key("second"))
-    book.receive(call, key("third"))
+    for branch in ("second", "third"):
+        book.ask(call, key(branch), Wire().request("INFO"))
+    book.answered(key("second"))
     assert book.by_key == {key("first"): call, key("third"): call}
     book.remove(call)
     assert book.by_key == {}

@@ -15,6 +15,7 @@ from sipcore.events import (
     RequestReceived,
     ResponseReceived,
 )
+from sipcore.message.build import Ends, cancel_for
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.outgoing import Order
@@ -372,3 +373,19 @@ def test_a_refusal_may_say_why() -> None:
     wire.bob.stack.hang_up(1, wire.now, fields=REASON)
     wire.run(0.1)
     assert wire.bob.messages()[-1].headers.get("Reason") == REASON[0][1]
+
+
+@pytest.mark.parametrize("method", ["UPDATE", "INVITE"])
+def test_a_re_invite_is_cancelled_whatever_came_after_it(method: str) -> None:
+    """RFC 3261 §9.2. An UPDATE that offers nothing is answered meanwhile, another INVITE refused."""
+    wire = Wire(config=StackConfig(answers_offers=False), bobs_config=StackConfig())
+    _, at_bob = wire.up()
+    wire.bob.stack.change(at_bob, wire.bob.stack.session(at_bob).renewed(), wire.now)
+    wire.run(0.1)
+    first = wire.bob.messages()[-1]
+    assert isinstance(first, Request)
+    after, _ = wire.bob.stack._calls.machine(at_bob).request(method, [("Contact", f"<sip:{BOB}>")], b"", "")
+    wire.deliver(wire.alice, bytes(Ends("UDP", BOB.host, BOB.port).around(after, "z9hG4bKafter")))
+    wire.deliver(wire.alice, bytes(cancel_for(first)))
+    wire.run(0.1)
+    assert wire.alice.starts()[-2:] == ["200 CANCEL", "487 INVITE"]
