@@ -9,7 +9,7 @@ from sipcore.message.build import Ends
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
-from sipcore.outgoing import Order, contact_for, target_of
+from sipcore.outgoing import Order, contact_for, target_along, target_of
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
@@ -210,3 +210,27 @@ def test_an_order_that_could_not_be_sent_is_refused_at_once(
         wire.alice.stack.request(order, wire.now)
     assert not wire.alice.stack.drain()
     assert len(wire.alice.stack) == 0
+
+
+@pytest.mark.parametrize(
+    ("transport", "remote", "next_hop", "along"),
+    [
+        (TCP, BOB, "sip:bob@192.0.2.2:5060;transport=tcp", True),
+        (TCP, BOB, "sip:bob@192.0.2.2", True),
+        (TCP, BOB, "sip:bob@192.0.2.2:5062;transport=tcp", False),
+        (TCP, BOB, "sip:bob@192.0.2.9:5060;transport=tcp", False),
+        (TCP, BOB, "sip:bob@192.0.2.2:5060;transport=udp", False),
+        (TCP, BOB, "sip:bob@biloxi.example", False),
+        (TCP, BOB, "tel:+15551234", False),
+        (TLS, SocketAddress("192.0.2.2", 5061), "sip:bob@192.0.2.2;transport=TLS", True),
+        (TLS, BOB, "sip:bob@192.0.2.2;transport=tls", False),
+        (UDP, SocketAddress("fe80::2%3", 5060), "sip:bob@[fe80::2]", True),
+        (WS, SocketAddress("192.0.2.2", 40000), "sip:bob@a1b2c3.invalid;transport=ws", True),
+    ],
+)
+def test_a_request_in_a_dialog_goes_along_its_flow_where_that_leads_to_the_next_hop(
+    transport: Transport, remote: SocketAddress, next_hop: str, *, along: bool
+) -> None:
+    flow, uri = Flow(transport, LOCAL, remote), parse_uri(next_hop)
+    assert target_along(flow, uri) == (flow.hop if along else uri)
+    assert target_along(None, uri) is uri
