@@ -355,3 +355,23 @@ def test_the_only_callee_who_is_gone_ends_the_call() -> None:
     wire.pump()
     answered(wire, 481)
     assert wire.alice.starts()[-1] == "CANCEL"
+
+
+@pytest.mark.parametrize("status", [481, 0])
+def test_a_callee_who_has_lost_and_knows_nothing_more_ends_no_call(status: int) -> None:
+    """What was asked of it while it rang is answered, or is not, once another one has picked up."""
+    wire, call = calling()
+    for tag in ("b", "c"):
+        says(wire, 180, tag)
+    ticket = wire.alice.stack.request_within(call, "INFO", wire.now, remote_tag="c")
+    wire.pump()
+    asked = wire.alice.messages()[-1]
+    assert isinstance(asked, Request)
+    says(wire, 200, "b", body=description(BOB))
+    if status:
+        wire.deliver(wire.alice, bytes(build_response(asked, status)))
+    wire.run(60)
+    answers, failures = wire.alice.told(ResponseReceived), wire.alice.told(RequestFailed)
+    assert [event.ticket for event in answers] + [event.ticket for event in failures] == [ticket]
+    assert not wire.alice.told(CallEnded)
+    assert "BYE" not in sent_to(wire, "b")
