@@ -375,3 +375,15 @@ def test_a_callee_who_has_lost_and_knows_nothing_more_ends_no_call(status: int) 
     assert [event.ticket for event in answers] + [event.ticket for event in failures] == [ticket]
     assert not wire.alice.told(CallEnded)
     assert "BYE" not in sent_to(wire, "b")
+
+
+def test_the_2xx_has_the_last_word_on_the_way_of_its_dialog() -> None:
+    """RFC 3261 §13.2.2.4: target and route set are made anew; and from then on a re-INVITE changes the session."""
+    wire, call = calling()
+    says(wire, 180, "b", ("Record-Route", "<sip:early@192.0.2.8;lr>"))
+    says(wire, 200, "b", ("Record-Route", "<sip:late@192.0.2.9;lr>"), body=description(BOB))
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now)
+    wire.pump()
+    sent = [message for message in wire.alice.messages() if message.to_tag == "b"]
+    assert [message.cseq.method for message in sent] == ["ACK", "INVITE"]
+    assert [message.headers.get("Route") for message in sent] == ["<sip:late@192.0.2.9;lr>"] * 2
