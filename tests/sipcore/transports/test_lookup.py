@@ -425,6 +425,6 @@ async def test_a_name_server_without_edns_is_asked_without_it(server: Server) ->
     lookup = looking(server)
     result = await lookup.ask(Question(A, "sip.test"))
     assert isinstance(result, Answer)
-    assert result.records == (Address("192.0.2.1"), Address("192.0.2.2"))
+    assert set(result.records) == {Address("192.0.2.1"), Address("192.0.2.2")}
     await lookup.ask(Question(AAAA, "sip.test"))
     assert server.asked == {"A sip.test.": 2, "AAAA sip.test.": 1}  # the second time it is known
