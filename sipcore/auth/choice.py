@@ -27,12 +27,15 @@ class Account:
     __slots__ = ("_secret", "hosts", "realm", "username")
 
     def __init__(
-        self, username: str, password: str | Secret, *, hosts: Iterable[str], realm: str | None = None
+        self, username: str, password: str | Secret, *, hosts: str | Iterable[str], realm: str | None = None
     ) -> None:
-        """Raises LocalError without hosts, UnsafeValue where a text cannot stand in a header field."""
+        """Raises LocalError without hosts, UnsafeValue where a text cannot stand in a header field.
+
+        A text is one host: taken for several, it would be its letters, and the account good for none.
+        """
         self.username = require_safe(encodable(username, "a username"), "a username")
         self.realm = realm
-        self.hosts = frozenset(filter(None, map(_bare, hosts)))
+        self.hosts = frozenset(filter(None, map(_bare, [hosts] if isinstance(hosts, str) else hosts)))
         self._secret = password if isinstance(password, Secret) else Secret(password)
         if not self.hosts:
             raise LocalError("an account names the hosts that it is for", section="RFC 3261 §22.1")

@@ -113,6 +113,12 @@ def test_hosts(hosts: list[str], asked: str, trusted: bool) -> None:
     assert Account("a", "b", hosts=hosts).trusts(asked) is trusted
 
 
+def test_a_text_is_one_host() -> None:
+    assert Account("a", "b", hosts="Sip.example.com").hosts == {"sip.example.com"}
+    with pytest.raises(LocalError, match="names the hosts"):
+        Account("a", "b", hosts="")
+
+
 @pytest.mark.parametrize("hosts", [[], [""], ["", "[]"]])
 def test_an_account_is_for_some_host(hosts: list[str]) -> None:
     with pytest.raises(LocalError):
