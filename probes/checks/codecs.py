@@ -244,19 +244,34 @@ def taken_of(seen: Sequence[Reply]) -> tuple[str, ...]:
 def outcome_of(offer: Offer, seen: Sequence[Reply]) -> Outcome:
     """What came of an offer however often it was made; UNKNOWN where a refusal leaves doubt.
 
-    Some refuse every re-INVITE, and more of them one that changes how media is protected: a refusal inside a call is
-    one of the offer only where another change of its kind was taken there, or where an answer says so.
+    Some refuse every re-INVITE, more of them one that leaves the call's codec, or changes how media is protected: a
+    refusal inside a call is one of the offer only where another change of its kind was taken there, or where an answer
+    says so.
     """
     replies = [reply for reply in seen if reply.question.offer == offer]
     if any(reply.outcome is Outcome.TAKEN for reply in replies):
         return Outcome.TAKEN
     base = base_of(seen)
-    changed = [reply.question.offer for reply in seen if reply.in_call and reply.outcome is Outcome.TAKEN]
-    if offer.security is not base:
-        changed = [other for other in changed if other.codecs and other.security is not base]
+    taken = [reply for reply in seen if reply.in_call and reply.outcome is Outcome.TAKEN]
+    if offer.security is base:
+        changed = [reply for reply in taken if _shows_codecs(reply, seen)]
+    else:
+        changed = [
+            reply for reply in taken if reply.question.offer.codecs and reply.question.offer.security is not base
+        ]
     refused = [reply for reply in replies if reply.outcome is Outcome.REFUSED]
     sure = any(changed or not reply.in_call or (reply.answer and offer.security is base) for reply in refused)
     return Outcome.REFUSED if sure else Outcome.UNKNOWN
+
+
+def _shows_codecs(reply: Reply, seen: Sequence[Reply]) -> bool:
+    """Whether what was taken inside a call tells that other codecs than the one of the call count there.
+
+    Who names one codec only, and in an offer of its own no other, may keep to it as long as the call lasts.
+    """
+    first = next((one.answer.audio for one in seen if one.answer and one.answer.audio), ())
+    own = reply.answer.audio if reply.answer else ()
+    return bool(reply.question.offer.codecs) or len(first) > 1 or not set(own) <= set(first)
 
 
 def refuses_media(response: Response) -> bool:

@@ -74,7 +74,8 @@ class Peer:
 
     `rings` are the statuses before the answer, `early` is whether one of them has it, too; `updates` is whether that
     one is reliable; `picks_up` whether it answers at all. `changes` is whether it takes a re-INVITE, `switches` whether
-    one that changes how media is protected. It is lost after `loses` questions inside a call.
+    one that changes how media is protected; `keeps` whether it keeps to the codec of the call in those. It is lost
+    after `loses` questions inside a call.
     """
 
     codecs: tuple[str, ...] = tuple(CODECS)
@@ -87,10 +88,12 @@ class Peer:
     picks_up: bool = True
     changes: bool = True
     switches: bool = True
+    keeps: bool = False
     loses: int = 1000
     refusal: int = 488
     asked: list[Question] = field(default_factory=list)
     _security: Security | None = None
+    _bound: tuple[str, ...] = ()
     _standing: Standing = Standing.OVER
     _inside: int = 0
 
@@ -102,12 +105,12 @@ class Peer:
         return reply
 
     def _invited(self, question: Question) -> Reply:
-        self._inside, offer = 0, question.offer
+        self._inside, self._bound, offer = 0, (), question.offer
         reply = Reply(question, 0.1, Standing.OVER, statuses=(100,))
         told = self._answer(offer)
         if told is None:
             return replace(reply, response=answered(self.refusal), statuses=(100, self.refusal))
-        self._security = offer.security
+        self._security, self._bound = offer.security, told.audio if self.keeps else ()
         rung = replace(reply, answer=told, statuses=(100, *self.rings))
         if not offer.codecs:
             return replace(rung, response=answered(200))
@@ -135,17 +138,18 @@ class Peer:
         return replace(reply, response=answered(200), answer=told)
 
     def _answer(self, offer: Offer) -> Answer | None:
+        codecs = self._bound or self.codecs
         if not offer.codecs:
-            if not self.codecs or not self.securities:
+            if not codecs or not self.securities:
                 return None
-            own = offered(Offer(self.securities[0], self.codecs))
+            own = offered(Offer(self.securities[0], codecs))
             if not self.events:
-                numbers = [str(codec.payload_type) for codec in codecs_named(self.codecs)]
+                numbers = [str(codec.payload_type) for codec in codecs_named(codecs)]
                 own = own.with_media(0, own.media[0].replace(formats=tuple(numbers)))
             return read_untrusted(bytes(own), None)
         if offer.security not in self.securities:
             return None
-        return answer(offer, self.codecs, single=self.single, events=self.events)
+        return answer(offer, codecs, single=self.single, events=self.events)
 
 
 SUITE = AES_CM_128_HMAC_SHA1_80.name

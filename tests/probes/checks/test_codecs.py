@@ -67,6 +67,14 @@ def brief(questions: Sequence[Question]) -> list[str]:
                 *("re-INVITE PCMU G729 opus", "INVITE PCMU G729 opus"),
             ],
         ),
+        (  # nor is a refusal one of the codecs where no other codec was seen inside a call
+            Peer(("PCMA", "G722"), single=True, keeps=True),
+            PLAIN,
+            [
+                *("INVITE all", "re-INVITE PCMU G722 G729 opus", "re-INVITE nothing", "INVITE PCMU G722 G729 opus"),
+                *("re-INVITE PCMU G729 opus", "INVITE PCMU G729 opus"),
+            ],
+        ),
         (  # nor is anything asked again where a phone has rung
             Peer(("PCMA", "G722"), single=True, changes=False, rings=(180,)),
             PLAIN,
@@ -77,7 +85,8 @@ def brief(questions: Sequence[Question]) -> list[str]:
             Asking(),
             [
                 *("INVITE all", "INVITE all SDES", "re-INVITE PCMU G722 G729 opus SDES", "re-INVITE nothing"),
-                *("re-INVITE PCMA DTLS", "re-INVITE PCMA WEBRTC", "INVITE PCMA DTLS", "INVITE PCMA WEBRTC"),
+                *("re-INVITE PCMA DTLS", "re-INVITE PCMA WEBRTC", "INVITE PCMU G722 G729 opus SDES"),
+                *("INVITE PCMA DTLS", "INVITE PCMA WEBRTC"),
             ],
         ),
         (  # one change of how media is protected was taken, so the refusal of another is one

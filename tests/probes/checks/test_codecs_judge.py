@@ -47,7 +47,9 @@ def signs(report: CodecReport) -> str:
         (Peer(("PCMU",), (NONE, DTLS)), Asking(), "+----++-+"),
         (Peer(("PCMU",), (NONE, WEBRTC)), Asking(), "+----++--+"),
         (Peer(("PCMU",), (NONE, SDES), switches=False), Asking(), "+----+++--"),
-        (Peer(("PCMU",), (NONE, SDES), switches=False, rings=(180,)), Asking(), "+----++---"),
+        (Peer(("PCMU",), (NONE, SDES), switches=False, rings=(180,)), Asking(), "+????++---"),
+        (Peer(("PCMU", "G722"), single=True, keeps=True), PLAIN, "+-+--++"),  # PCMU in this call, G722 in the next
+        (Peer(("PCMU", "G722"), single=True, keeps=True, rings=(180,)), PLAIN, "+????++"),
         (Peer(("PCMU",), (SDES,)), Asking(), "+----+-+--"),
         (Peer(("PCMU",), (SDES,)), PLAIN, "+????+-"),
         (Peer(()), Asking(), "-----?????"),
