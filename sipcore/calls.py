@@ -17,7 +17,7 @@ from sipcore.dialogs.side import Side
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import CallNotified, CallReceived, CallRequested, Output
 from sipcore.invite import OutgoingInvite
-from sipcore.message.build import Fields
+from sipcore.message.build import Fields, require_sendable
 from sipcore.message.build import response as build_response
 from sipcore.message.fields.dialog_reference import Replaces
 from sipcore.message.headers import headers_of
@@ -161,7 +161,7 @@ class Calls:
         call = self._book.by_number.get(number)
         if call is not None:
             parting = tuple(fields)
-            headers_of(*parting)
+            require_sendable(parting)
             call.machine.parting = parting
             self._actions.carry_out(call, call.machine.hang_up(now), now)
 

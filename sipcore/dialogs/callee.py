@@ -24,7 +24,7 @@ from sipcore.dialogs.usage import REQUEST_TERMINATED, InviteUsage
 from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError
 from sipcore.message.address import Address
-from sipcore.message.build import Fields
+from sipcore.message.build import Fields, require_sendable
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
@@ -246,11 +246,12 @@ class Callee(Side):
         not stand there, and when it is to be reliable for a caller that does not know how.
         """
         self._require(Input.RING, status, 100, 199)
+        told = list(fields)
+        require_sendable(told, body, content_type)
         reliable = self._is_reliable(status, bool(body), reliably)
         if status != TRYING:
             description = body if content_type == SDP else b""
             self.usage.session.sent(Carrier.RELIABLE if reliable else Carrier.PROVISIONAL, description)
-        told = list(fields)
         if reliable:
             replies = self._send_reliably(status, told, body, content_type, now)
         else:
@@ -268,6 +269,7 @@ class Callee(Side):
         """
         self._require(Input.ACCEPT, 200, 200, 299)
         told = list(fields)
+        require_sendable(told, body, content_type)
 
         def success(at: float) -> Response:
             self.usage.session.sent(Carrier.SUCCESS, body if content_type == SDP else b"")
@@ -275,7 +277,6 @@ class Callee(Side):
             return self._built(200, [*expiry, *told], body, content_type, able=True)
 
         if self._reliable is not None and self._reliable.has_session:
-            self._built(200, told, body, content_type)  # what cannot be sent raises now, and not when the PRACK comes
             self._accept = success
             return self._move(Input.ACCEPT_LATER, now)
         self._success = success(now)

@@ -19,8 +19,7 @@ from sipcore.endpoint.loop import as_failure
 from sipcore.errors import RemoteError, SipError, TransportFailure
 from sipcore.events import Exchange
 from sipcore.grammar import require_safe
-from sipcore.message.build import Fields
-from sipcore.message.headers import headers_of
+from sipcore.message.build import Fields, require_sendable
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order, contact_for, target_of
@@ -102,7 +101,8 @@ async def keep_registered(
     Raises LocalError for a registrar that no request can be sent to, and for a `user` or `fields` that cannot be sent.
     """
     user, told = user or _user_of(registration.aor.uri), tuple(fields)
-    _require_sendable(user, told)
+    require_safe(user, "the user of a Contact")  # else the REGISTER would be tried again and again
+    require_sendable(told)
     if hop is None:
         _require_locatable(registration)
     registering = Registering(driver, Keeper(registration, driver.tokens), auth, user, hop, told)
@@ -125,12 +125,6 @@ async def keep_registered(
 def _user_of(uri: Uri) -> str:
     """The user part of an address of record; empty where it has none."""
     return uri.user or "" if isinstance(uri, SipUri) else ""
-
-
-def _require_sendable(user: str, fields: Fields) -> None:
-    """Raises LocalError for what no REGISTER can hold: it would be tried again and again."""
-    require_safe(user, "the user of a Contact")
-    headers_of(*fields)
 
 
 def _require_locatable(registration: Registration) -> None:

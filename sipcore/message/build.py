@@ -99,6 +99,13 @@ def _lacks_tag(request: Request) -> bool:
         return False
 
 
+def require_sendable(fields: Fields, body: bytes = b"", content_type: str = "") -> None:
+    """Raise what building a message with these would, before anything is changed for it: UnsafeValue on CR, LF or NUL
+    in any value, LocalError for a body without a Content-Type.
+    """
+    headers_of(*fields, *_of_body(body, content_type))
+
+
 def ack_for_failure(invite: Request, failure: Response) -> Request:
     """The ACK of a 3xx to 6xx (RFC 3261 §17.1.1.3): the INVITE's top Via alone, its Route, and the response's To."""
     return _derived(invite, ACK, failure.headers if "To" in failure.headers else invite.headers)

@@ -292,3 +292,36 @@ def test_an_answer_that_waits_for_a_prack_is_one_that_can_be_sent(content_type: 
     wire.accept(1)
     wire.run(0.1)
     assert wire.alice.told(CallAnswered)
+
+
+@pytest.mark.parametrize("how", ["ring", "accept"])
+def test_a_description_that_was_not_sent_is_not_agreed_on(how: str) -> None:
+    wire, sent = Wire(), description(BOB).replace(b"40000", b"40002")
+    call = wire.call()
+    wire.run(0.1)
+
+    def say(body: bytes, fields: Fields = ()) -> None:
+        if how == "ring":
+            wire.bob.stack.ring(1, 183, wire.now, fields=fields, body=body, content_type=SDP)
+        else:
+            wire.bob.stack.accept(1, wire.now, fields=fields, body=body, content_type=SDP)
+
+    with pytest.raises(UnsafeValue):
+        say(description(BOB), UNSAFE)
+    say(sent)
+    wire.run(0.1)
+    assert wire.bob.stack.session(1).local == wire.alice.stack.session(call).remote == sent
+
+
+def test_a_reliable_1xx_that_was_not_sent_has_no_number() -> None:
+    """RFC 3262 §4: the next one would be dropped by a caller who misses the one before."""
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 180, wire.now, reliably=True)
+    wire.run(0.1)
+    with pytest.raises(UnsafeValue):
+        wire.bob.stack.ring(1, 183, wire.now, reliably=True, fields=UNSAFE)
+    wire.bob.stack.ring(1, 183, wire.now, reliably=True)
+    wire.run(0.1)
+    assert wire.bob.starts() == ["180 INVITE", "200 PRACK", "183 INVITE", "200 PRACK"]

@@ -1,5 +1,7 @@
 """Requests and responses by the book, and templates."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from sipcore.errors import LocalError, ParseError, UnsafeValue
@@ -13,6 +15,7 @@ from sipcore.message.build import (
     ack_for_failure,
     cancel_for,
     request,
+    require_sendable,
     response,
 )
 from sipcore.message.fields.simple import CSeq
@@ -294,3 +297,21 @@ def test_a_template_refuses_line_ends(slot: str, text: str) -> None:
     parts = {"uri": "sip:a", "to": "<sip:a>", "branch": "z9hG4bK1", "tag": "1", "call_id": "x"}
     with pytest.raises(UnsafeValue):
         Template(invite()).render(Target(**(parts | {slot: text})))
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "content_type", "error"),
+    [
+        ([("Reason", "SIP;cause=480")], b"v=0", "application/sdp", None),
+        ([], b"", "", None),
+        ([("Reason", "SIP\r\nEvil: 1")], b"", "", UnsafeValue),
+        ([("Reason Phrase", "SIP")], b"", "", UnsafeValue),
+        ([], b"v=0", "text/plain\n", UnsafeValue),
+        ([], b"v=0", "", LocalError),
+    ],
+)
+def test_what_can_be_sent(
+    fields: list[tuple[str, object]], body: bytes, content_type: str, error: type[LocalError] | None
+) -> None:
+    with nullcontext() if error is None else pytest.raises(error):
+        require_sendable(fields, body, content_type)
