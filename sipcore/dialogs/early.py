@@ -1,7 +1,9 @@
-"""The caller's reliable 1xx, each acknowledged by a PRACK: RFC 3262 §4, and what offers and answers go with it (§5)."""
+"""Reliable 1xx to an INVITE that was sent, each acknowledged by a PRACK: RFC 3262 §4, and what offers and answers go
+with it (§5).
+"""
 
 from sipcore.dialogs.dialog import Dialog, Numbers
-from sipcore.dialogs.effects import Effect, Offered, Purpose, SendInDialog
+from sipcore.dialogs.effects import Effect, EndReason, Finish, Offered, Purpose, SendInDialog
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.provisional import RELIABLE
 from sipcore.dialogs.session import Session, description_of
@@ -11,13 +13,14 @@ from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Request, Response
 from sipcore.message.method import PRACK
 from sipcore.message.registry import REQUIRE, RSEQ
+from sipcore.message.status import TRYING
 from sipcore.message.uri import Uri
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.sdp.terms import SDP
 
 
 class EarlyUsage:
-    """The part of a dialog's usage that the INVITE which makes the dialog is answered in."""
+    """The part of a dialog's usage that an INVITE is answered in: the one that makes the dialog, and each re-INVITE."""
 
     __slots__ = ("_manner", "_rseq", "_unconfirmed", "dialog", "numbers", "session")
 
@@ -26,8 +29,8 @@ class EarlyUsage:
         self.session = session
         self.numbers = numbers
         self._manner = manner
-        self._rseq: int | None = None
-        """The number of the last reliable 1xx."""
+        self._rseq: tuple[int, int] | None = None
+        """The numbers of the last reliable 1xx: its INVITE's, since each transaction counts anew, and its own."""
         self._unconfirmed: Response | None = None
         """The reliable 1xx that has no PRACK yet, since the owner has to decide what goes into that."""
 
@@ -63,14 +66,33 @@ class EarlyUsage:
         if number is None:
             self.session.received(Carrier.PROVISIONAL, body)
             return []
-        if self._unconfirmed is not None or (self._rseq is not None and number != self._rseq + 1):
-            return None
-        self._rseq, self._unconfirmed = number, response
-        self.dialog = self.dialog.towards(response)
-        meaning = self.session.received(Carrier.RELIABLE, body).meaning
+        meaning = self._take_reliable(number, response, body)
         if meaning is Meaning.OFFER:
             return [Offered(response)]
+        if meaning is None:
+            return None
         return [] if meaning is Meaning.ANSWER and not self._manner.acknowledges else self._confirm(b"")
+
+    def progress_of_change(self, response: Response) -> list[Effect]:
+        """Take a 1xx to a re-INVITE: a reliable one gets its PRACK at once, as the MUST of RFC 3262 §4 has it.
+
+        An offer in it is answered as one in the 2xx is, out of what was agreed before; where no answer is valid, since
+        it cannot be read, the call ends. What an unreliable one describes is said again in the 2xx.
+        """
+        number = _reliable_number(response)
+        if number is None:
+            return []
+        body = description_of(response)
+        meaning = self._take_reliable(number, response, body)
+        if meaning is None:
+            return []
+        if meaning is not Meaning.OFFER:
+            return self._confirm(b"")
+        answer = self.session.answer_to(body) or self.session.refusal()
+        if answer:
+            return self._confirm(answer)
+        self._unconfirmed = None
+        return [Finish(EndReason.NO_ANSWER)]
 
     def acknowledge_progress(self) -> list[Effect]:
         """Send the PRACK that waits for the owner, without an offer. Raises LocalError where none does."""
@@ -98,6 +120,16 @@ class EarlyUsage:
         self.dialog = self.dialog.answered(invite, success)
         self._unconfirmed = None
 
+    def _take_reliable(self, number: int, response: Response, body: bytes) -> Meaning | None:
+        """What a reliable 1xx means for the session; None where it is to be dropped."""
+        invite = response.cseq.number
+        last = self._rseq if self._rseq is not None and self._rseq[0] == invite else None
+        if self._unconfirmed is not None or (last is not None and number != last[1] + 1):
+            return None
+        self._rseq, self._unconfirmed = (invite, number), response
+        self.dialog = self.dialog.towards(response)
+        return self.session.received(Carrier.RELIABLE, body).meaning
+
     def _confirm(self, body: bytes) -> list[Effect]:
         """The PRACK of the reliable 1xx that waits (RFC 3262 §4). Raises LocalError where it must bring an answer."""
         response = self._unconfirmed
@@ -111,8 +143,11 @@ class EarlyUsage:
 
 
 def _reliable_number(response: Response) -> int | None:
-    """The RSeq of a reliable 1xx (RFC 3262 §4); None for one that is not, or that nobody could acknowledge."""
+    """The RSeq of a reliable 1xx (RFC 3262 §4); None for one that is not, or that nobody could acknowledge.
+
+    A 100 is never reliable, whatever it says: it is each hop's own (§3).
+    """
     try:
-        return response[RSEQ] if RELIABLE in response[REQUIRE] else None
+        return response[RSEQ] if response.status != TRYING and RELIABLE in response[REQUIRE] else None
     except ParseError:
         return None

@@ -4,7 +4,8 @@ RFC 3261 §14.1, RFC 3311 §5.1, RFC 3262 §5, RFC 4028 §7.4.
 
 There is one change at a time. A refusal leaves the session as it was; one with 491 is tried again after a random time,
 since both sides have asked at once. A re-INVITE that got a 1xx and then nothing for too long is cancelled: its client
-transaction waits for good.
+transaction waits for good. A refusal after the answer in a reliable 1xx undoes what was agreed on; so that the peer
+sees it in the same way, what is in force again is offered once more (RFC 6141 §3.3, §3.4).
 """
 
 from enum import Enum
@@ -46,6 +47,7 @@ class Input(Member):
     TOO_SMALL = "422"
     GONE = "481, 408 or no answer"
     REFUSED = "3xx-6xx"
+    UNDONE = "3xx-6xx after the answer in a 1xx"
     WAKE = "wake"
     OVER = "call over"
 
@@ -59,6 +61,7 @@ class Step(Enum):
     ROLL_BACK = "roll back"
     WAIT = "wait"
     REPORT_UNCHANGED = "report unchanged"
+    RESTORE = "go back to what was before"
     FINISH = "end the call"
 
 
@@ -70,12 +73,13 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.SENT, _I.TOO_SMALL): (_S.SENT, (_DO.ROLL_BACK, _DO.SEND)),  # RFC 4028 7.3
     (_S.SENT, _I.GONE): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED, _DO.FINISH)),  # 12.2.1.2
     (_S.SENT, _I.REFUSED): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED)),  # 14.1
+    (_S.SENT, _I.UNDONE): (_S.SENT, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED, _DO.RESTORE, _DO.SEND)),  # RFC 6141 3.4
     (_S.SENT, _I.WAKE): (_S.SENT, (_DO.CANCEL,)),  # 9.1
     (_S.SENT, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
     (_S.WAITING, _I.WAKE): (_S.SENT, (_DO.SEND,)),
     (_S.WAITING, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
 }
-_ANSWERS = (_I.SUCCESS, _I.GLARE, _I.TOO_SMALL, _I.GONE, _I.REFUSED)
+_ANSWERS = (_I.SUCCESS, _I.GLARE, _I.TOO_SMALL, _I.GONE, _I.REFUSED, _I.UNDONE)
 IGNORED = {
     # A late answer to what the end of the call has overtaken, or a 2xx again, whose ACK `InviteUsage` repeats.
     *((_S.IDLE, answer) for answer in _ANSWERS),

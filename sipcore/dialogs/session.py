@@ -11,7 +11,7 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.multipart import BodyPart, parts_of
-from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, Verdict
+from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, State, Verdict
 from sipcore.sdp.terms import SDP, Direction
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ACCEPTED = f"{SDP}, multipart/mixed, multipart/alternative"
 """What a body may be that begins or changes a session (RFC 5621 §4.2)."""
 _NO_EXCHANGE = OfferAnswer()
 _BOTH_WAYS = Direction.SENDRECV
-_OFFER = Meaning.OFFER
+_OFFER, _INVITE, _REFUSED, _IDLE = Meaning.OFFER, Carrier.INVITE, Carrier.FAILURE, State.IDLE
 _AGREED = (Meaning.ANSWER, Meaning.PREVIEW)
 """Under names of their own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-Encoding")
@@ -32,7 +32,7 @@ _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-En
 class Session:
     """Which descriptions were exchanged. `local` and `remote` are those in force, empty while there are none."""
 
-    __slots__ = ("_agreed", "_offer", "_sent", "exchange", "local", "remote")
+    __slots__ = ("_agreed", "_before", "_offer", "_sent", "exchange", "local", "remote")
 
     def __init__(self) -> None:
         """Begin without any exchange."""
@@ -43,6 +43,15 @@ class Session:
         self._sent = b""
         self._agreed = b""
         """The last offer of this side that was answered."""
+        self._before: tuple[bytes, bytes, bytes] | None = None
+        """What was in force, and the last offer that was answered, when the INVITE began that is in progress."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether something else is in force by now than before the INVITE that is in progress: a reliable 1xx may have
+        answered its offer, or an UPDATE may have come after that.
+        """
+        return self._before is not None and self._before[:2] != (self.local, self.remote)
 
     @property
     def offer(self) -> bytes:
@@ -65,7 +74,7 @@ class Session:
         verdict = self.exchange.sent(carrier, has_body=bool(body))
         if verdict.meaning is _OFFER or verdict.meaning in _AGREED:
             self._sent = body
-        self._take(verdict, body, local=True)
+        self._take(carrier, verdict, body, local=True)
         return verdict.meaning
 
     def would_send(self, carrier: Carrier, body: bytes) -> None:
@@ -75,7 +84,7 @@ class Session:
     def received(self, carrier: Carrier, body: bytes) -> Verdict:
         """Take what came. An illegal request has a status to refuse it with."""
         verdict = self.exchange.received(carrier, has_body=bool(body))
-        self._take(verdict, body, local=False)
+        self._take(carrier, verdict, body, local=False)
         return verdict
 
     def would_refuse(self, carrier: Carrier, body: bytes) -> int | None:
@@ -132,7 +141,9 @@ class Session:
         offer = self._parsed(self._offer)
         return _written(lambda: all_refused(offer)) if offer is not None else b""
 
-    def _take(self, verdict: Verdict, body: bytes, *, local: bool) -> None:
+    def _take(self, carrier: Carrier, verdict: Verdict, body: bytes, *, local: bool) -> None:
+        if carrier is _INVITE and self.exchange.state is _IDLE:
+            self._before = (self.local, self.remote, self._agreed)
         self.exchange = verdict.after
         if verdict.meaning is _OFFER:
             self._offer = body
@@ -142,6 +153,10 @@ class Session:
                 self._agreed = self._offer
         if self.exchange.offerer is None:
             self._offer = b""
+        if self._before is not None and self.exchange.state is _IDLE:
+            if carrier is _REFUSED:  # all that was agreed on in it is undone (RFC 6141 §3.3)
+                self.local, self.remote, self._agreed = self._before
+            self._before = None
 
     def _numbered(self, offer: "SessionDescription") -> "SessionDescription":
         """An offer with the version that follows all that was sent before, whatever became of that."""

@@ -181,9 +181,9 @@ class Side(ABC):
             return self._parted(None if response.is_success else EndReason.BYE_REFUSED, now)
         usage = self.usage_of(sent.to_tag)
         if response.is_provisional:
-            if purpose is Purpose.CHANGE and usage is not None:
-                usage.receive_provisional(sent, now)
-            return []
+            if purpose is not Purpose.CHANGE or usage is None:
+                return []
+            return self._settle(usage.receive_provisional(sent, response, now), now)
         if purpose in _CHANGING and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
         if self._is_of_call(purpose, sent, usage) and response.status in _LOST:

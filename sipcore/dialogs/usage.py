@@ -64,13 +64,15 @@ _CARRIERS = {
 class _Change:
     """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
 
-    __slots__ = ("attempts", "body", "due", "method")
+    __slots__ = ("attempts", "body", "due", "method", "restores")
 
-    def __init__(self, method: str, body: bytes) -> None:
+    def __init__(self, method: str, body: bytes, *, restores: bool = False) -> None:
         self.method = method
         self.body = body
         self.attempts = 0
         self.due = NEVER
+        self.restores = restores
+        """Whether it only brings back what was in force before another one."""
 
 
 class InviteUsage(EarlyUsage):
@@ -213,24 +215,28 @@ class InviteUsage(EarlyUsage):
             happening in (reinvite_client.Input.TOO_SMALL, reinvite_client.Input.GLARE) and not again
         ):
             happening = reinvite_client.Input.REFUSED
+        happening = self._undoing(happening)
         taken = partial(self._take_success, sent, response, now)
         effects = self._move_client(happening, now, taken if response.is_success else self._unchanged(now, response))
         if sent.method == INVITE and response.is_success and not any(isinstance(one, AckSuccess) for one in effects):
             effects.insert(0, self._acknowledge_change(sent, b""))  # the end of the call has overtaken it
         return effects
 
-    def receive_provisional(self, sent: Request, now: float) -> None:
-        """A 1xx to a re-INVITE or UPDATE: whoever sends it is still about to answer."""
+    def receive_provisional(self, sent: Request, response: Response, now: float) -> list[Effect]:
+        """A 1xx to a re-INVITE or UPDATE: whoever sends it is still about to answer. A reliable one gets its PRACK."""
         change = self._change
-        if sent.method == INVITE and change is not None and change.due < NEVER:
+        if sent.method != INVITE or change is None:
+            return []
+        if change.due < NEVER:
             change.due = self._patience(now)
+        return self.progress_of_change(response)
 
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
         """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
         if self._is_no_change(sent):
             return []
         happening = reinvite_client.input_of(sent.method, 408 if failure.reason is FailureReason.TIMED_OUT else 503)
-        return self._move_client(happening, now, self._unchanged(now, failure=failure))
+        return self._move_client(self._undoing(happening), now, self._unchanged(now, failure=failure))
 
     def receive_ack(self, ack: Request) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
@@ -331,6 +337,14 @@ class InviteUsage(EarlyUsage):
         change = self._change
         return sent.method == PRACK and not (sent.body and change is not None and change.method == PRACK)
 
+    def _undoing(self, happening: reinvite_client.Input) -> reinvite_client.Input:
+        """What a final response is: one that refuses what a 1xx had agreed to undoes that."""
+        change = self._change
+        if happening is not reinvite_client.Input.REFUSED or change is None or change.restores:
+            return happening
+        undoes = change.method == INVITE and self.session.is_changed
+        return reinvite_client.Input.UNDONE if undoes else happening
+
     def _move_client(self, happening: reinvite_client.Input, now: float, outcome: _Act) -> list[Effect]:
         """Go on in the table of `reinvite_client`; `outcome` is what is told where the change is over by that."""
         cell, change = reinvite_client.TABLE.get((self._client, happening)), self._change
@@ -346,6 +360,9 @@ class InviteUsage(EarlyUsage):
                 case steps.TAKE | steps.REPORT_UNCHANGED:
                     self._change = None
                     effects += outcome()
+                case steps.RESTORE:
+                    method = UPDATE if UPDATE in self.allowed else INVITE
+                    change = self._change = _Change(method, self.session.renewed(), restores=True)
                 case steps.ROLL_BACK:
                     self.session.received(_CARRIERS[change.method][2], b"")
                 case steps.WAIT:
