@@ -10,6 +10,7 @@ import trio
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import subscribes
+from sipcore.dialogs.session import Session
 from sipcore.endpoint.transfer import Transfer
 from sipcore.errors import LocalError, RemoteError, TransportFailure, blamed
 from sipcore.events import (
@@ -165,15 +166,27 @@ class _Events:
 
     # The session
 
+    def session(self, *, remote_tag: str | None = None) -> Session:
+        """What was offered and agreed on; `local` and `remote` are the descriptions in force.
+
+        Raises LocalError when the call is over, or has no dialog yet.
+
+        Here and below, `remote_tag` tells with whom, of several callees that ring; without it, it is the one who was
+        heard of last (see `Stack.session`).
+        """
+        return self._driver.act(lambda stack, _: stack.session(self.number, remote_tag=remote_tag))
+
     @property
     def local(self) -> bytes:
-        """The session description of this side that is in force; empty while there is none. Raises LocalError."""
-        return self._driver.act(lambda stack, _: stack.session(self.number).local)
+        """The session description of this side that is in force, as `session` has it without a tag; empty while there
+        is none. Raises LocalError.
+        """
+        return self.session().local
 
     @property
     def remote(self) -> bytes:
-        """The peer's session description that is in force; empty while there is none. Raises LocalError."""
-        return self._driver.act(lambda stack, _: stack.session(self.number).remote)
+        """The peer's session description that is in force, as `local` is this side's. Raises LocalError."""
+        return self.session().remote
 
     async def change(
         self, description: "SessionDescription | None" = None, *, method: str = "", remote_tag: str | None = None
@@ -181,7 +194,6 @@ class _Events:
         """Offer another session by re-INVITE, or by UPDATE or PRACK while it rings; without one, what is in force.
 
         Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
-        `remote_tag` tells here and below with whom, of several callees that ring (see `Stack.session`).
         """
 
         def offer(stack: Stack, now: float) -> str:
@@ -191,17 +203,17 @@ class _Events:
 
         return await self._changed(offer)
 
-    async def hold(self) -> Request | Response:
+    async def hold(self, *, remote_tag: str | None = None) -> Request | Response:
         """Put the call on hold (RFC 3264 §8.4): the peer is to send nothing, this side goes on. Raises as `change`.
 
         It counts once the peer has agreed: until then, and after a refusal, all goes on as before (RFC 3261 §14.1).
         LocalError is raised as well while no session is agreed on, as in most calls that ring.
         """
-        return await self._directed(receives=False)
+        return await self._directed(receives=False, remote_tag=remote_tag)
 
-    async def resume(self) -> Request | Response:
+    async def resume(self, *, remote_tag: str | None = None) -> Request | Response:
         """Take the call off hold: the peer may send again. Raises as `change` does."""
-        return await self._directed(receives=True)
+        return await self._directed(receives=True, remote_tag=remote_tag)
 
     def answer(self, description: "SessionDescription | bytes", *, remote_tag: str | None = None) -> None:
         """Answer the offer of a `CallOffered`: the only one that waits, or the one with this `remote_tag`.
@@ -221,16 +233,16 @@ class _Events:
         """
         self._driver.act(lambda stack, now: stack.acknowledge(self.number, now, remote_tag=remote_tag))
 
-    async def _directed(self, *, receives: bool) -> Request | Response:
+    async def _directed(self, *, receives: bool, remote_tag: str | None) -> Request | Response:
         from sipcore.sdp.negotiation import allowed  # loaded by those only who hold a call
 
         def offer(stack: Stack, now: float) -> str:
-            session = stack.session(self.number)
+            session = stack.session(self.number, remote_tag=remote_tag)
             body = session.renewed(allowed(session.wanted.sends, receives))
             if not body:
                 text = "there is no session yet to be put on hold or taken off it; wait until the call is answered"
                 raise LocalError(text, section="RFC 3311 §5.1")
-            return stack.change(self.number, body, now)
+            return stack.change(self.number, body, now, remote_tag=remote_tag)
 
         return await self._changed(offer)
 
@@ -281,7 +293,9 @@ class _Events:
         response = build_response(event.request, status, fields=fields)
         self._driver.act(lambda stack, now: stack.respond(event.key, response, now))
 
-    async def transfer(self, target: "Uri | Call | IncomingCall", *, subscribe: bool = True) -> int:
+    async def transfer(
+        self, target: "Uri | Call | IncomingCall", *, subscribe: bool = True, remote_tag: str | None = None
+    ) -> int:
         """Have the peer call somebody else, or take over another call's peer (RFC 3515, RFC 5589).
 
         Returns the last status that the peer tells of its own call, which may be after the end of this one; or that of
@@ -296,7 +310,7 @@ class _Events:
         transfers, transfer, tickets = self._driver.transfers, Transfer(), list[int]()
 
         def refer(stack: Stack, now: float) -> int:
-            ticket = stack.request_within(self.number, REFER, now, fields=fields)
+            ticket = stack.request_within(self.number, REFER, now, fields=fields, remote_tag=remote_tag)
             transfers[ticket] = transfer
             tickets.append(ticket)
             return ticket

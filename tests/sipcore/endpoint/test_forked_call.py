@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from sipcore.endpoint.call import Call
+from sipcore.endpoint.call import Call, CallFailure
+from sipcore.errors import LocalError
 from sipcore.events import CallChanged, CallProgress, CallRequested, CallUnchanged
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
@@ -14,9 +15,11 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
-from sipcore.message.uri import parse_uri
+from sipcore.message.uri import SipUri, parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from tests.sipcore.endpoint.test_call import endpoint, invite
+from sipcore.sdp.attributes import Direction
+from sipcore.sdp.build import SDP
+from tests.sipcore.endpoint.test_call import CALLEE, direction, endpoint, invite
 
 TAGS = ("b", "c")
 
@@ -24,8 +27,10 @@ TAGS = ("b", "c")
 class Callees:
     """At one address, two who ring. Both are as talkative as the test makes them."""
 
-    def __init__(self, sock: trio.socket.SocketType) -> None:
+    def __init__(self, sock: trio.socket.SocketType, *, agree: bool = False) -> None:
+        """With `agree`, each has agreed on a session before the call is answered."""
         self._sock = sock
+        self._agree = agree
         self._own = SocketAddress(*sock.getsockname())
         self._caller: tuple[str, int] | None = None
         self._invite: Request | None = None
@@ -42,7 +47,8 @@ class Callees:
             if isinstance(message, Request) and message.method == INVITE:
                 self._invite = message
                 for tag in TAGS:
-                    await self.respond(message, 180, tag, ("Allow", "UPDATE"))
+                    reliable = (("Require", "100rel"), ("RSeq", 1)) if self._agree else ()
+                    await self.respond(message, 180, tag, ("Allow", "UPDATE"), *reliable)
             elif isinstance(message, Request) and message.to_tag:
                 self.came.append(message)
                 self._asked[message.to_tag].set()
@@ -51,7 +57,10 @@ class Callees:
 
     async def respond(self, request: Request, status: int, tag: str = "", *fields: tuple[str, object]) -> None:
         told = [("Contact", f"<sip:{self._own}>"), *fields]
-        await self._send(build_response(request, status, tag=tag, fields=told))
+        body = bytes(CALLEE) if self._agree and request.body and status < 300 else b""
+        await self._send(
+            build_response(request, status, tag=tag, fields=told, body=body, content_type=SDP if body else "")
+        )
 
     async def asked(self, tag: str) -> None:
         """Wait until one of them is asked for something."""
@@ -81,11 +90,11 @@ class Callees:
 
 
 @asynccontextmanager
-async def ringing() -> AsyncIterator[tuple[Call, Callees]]:
+async def ringing(*, agree: bool = False) -> AsyncIterator[tuple[Call, Callees]]:
     """A call that rings at both of them."""
     with trio.fail_after(10), trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock:
         await sock.bind(("127.0.0.1", 0))
-        callees = Callees(sock)
+        callees = Callees(sock, agree=agree)
         hop = Hop(Transport.UDP, SocketAddress(*sock.getsockname()))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(callees.run)
@@ -137,3 +146,32 @@ async def test_what_comes_of_a_change_that_was_given_up_is_not_that_of_one_with_
         assert [(response.status, response.to_tag) for response in outcomes if isinstance(response, Response)] == [
             (200, "c")
         ]
+
+
+async def test_one_of_them_is_held_and_resumed_and_no_other() -> None:
+    async with ringing(agree=True) as (call, callees):
+        for tag, change, wanted in (
+            ("b", call.hold, Direction.SENDONLY),
+            ("c", call.hold, Direction.SENDONLY),
+            ("b", call.resume, Direction.SENDRECV),
+        ):
+            await change(remote_tag=tag)
+            assert callees.came[-1].to_tag == tag
+            assert direction(callees.came[-1].body) is wanted
+            assert direction(call.session(remote_tag=tag).local) is wanted
+        assert direction(call.session(remote_tag="c").local) is Direction.SENDONLY
+        assert call.session(remote_tag="c").remote == bytes(CALLEE)
+        assert (call.local, call.remote) == (call.session().local, call.session().remote)
+        with pytest.raises(LocalError, match="'d'"):
+            call.session(remote_tag="d")
+        with pytest.raises(LocalError, match="'d'"):
+            await call.hold(remote_tag="d")
+
+
+async def test_one_of_them_is_to_call_somebody_else() -> None:
+    async with ringing() as (call, callees):
+        callees.answers = lambda _: 603
+        for tag in TAGS:
+            with pytest.raises(CallFailure, match="603"):
+                await call.transfer(SipUri("192.0.2.9", "carol"), remote_tag=tag)
+        assert [(request.method, request.to_tag) for request in callees.came] == [("REFER", tag) for tag in TAGS]
