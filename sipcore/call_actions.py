@@ -73,8 +73,8 @@ class CallActions:
                     self._invite_again(call, request, target, now)
                 case CancelInvite(fields) if isinstance(call, PlacedCall):
                     self._cancel_invite(call, fields, now)
-                case CancelChange():
-                    self._cancel_changes(call, now)
+                case CancelChange(remote_tag):
+                    self._cancel_changes(call, now, remote_tag)
                 case _:
                     self._tell(call, effect, stamp or Stamp(now), now)
         if not call.over or call.machine.referrals:
@@ -167,16 +167,23 @@ class CallActions:
             nothing_sent = TransportFailure(FailureReason.CLOSED, "hung up before anything was sent")
             self.give_up_invite(call, invite.ticket, call.machine.fail(nothing_sent, now), now)
 
-    def _cancel_changes(self, call: Call, now: float) -> None:
-        """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1)."""
-        within = [ticket for ticket in call.tickets if ticket in self._book.by_ticket]
-        for ticket in within:
-            request = self._tickets.request_of(ticket)
-            if request.method == INVITE and not self._tickets.cancel(ticket, now):
-                if not call.over:  # nothing was sent: there is nothing to cancel, and nothing will ever come
-                    not_sent = TransportFailure(FailureReason.UNREACHABLE, "given up before there was a way to send it")
-                    self.carry_out(call, call.machine.fail_within(Purpose.CHANGE, request, not_sent, now), now)
-                self.transaction_over(ticket)
+    def _cancel_changes(self, call: Call, now: float, remote_tag: str | None = None) -> None:
+        """Cancel its re-INVITEs: a peer that is gone never answers, and what got a 1xx waits for good (§9.1).
+
+        An UPDATE goes on, but not with credentials, nor elsewhere. With a `remote_tag`, only that dialog's are meant.
+        """
+        for ticket in call.tickets:
+            _, purpose = self._book.by_ticket.get(ticket, (None, None))
+            request = self._tickets.request_of(ticket) if purpose is Purpose.CHANGE else None
+            if request is None or remote_tag not in (None, request.to_tag or ""):
+                continue
+            sent = self._tickets.cancel(ticket, now) if request.method == INVITE else self._tickets.give_up(ticket)
+            if sent:
+                continue
+            if not call.over:  # nothing was sent: there is nothing to cancel, and nothing will ever come
+                not_sent = TransportFailure(FailureReason.UNREACHABLE, "given up before there was a way to send it")
+                self.carry_out(call, call.machine.fail_within(Purpose.CHANGE, request, not_sent, now), now)
+            self.transaction_over(ticket)
 
     def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:
         number, outputs = call.number, self._outputs

@@ -165,6 +165,12 @@ class Calls:
             call.machine.parting = parting
             self._actions.carry_out(call, call.machine.hang_up(now), now)
 
+    def withdraw(self, number: int, now: float, remote_tag: str | None) -> None:
+        """Take a change back, if there is one still."""
+        call = self._book.by_number.get(number)
+        if call is not None:
+            self._actions.carry_out(call, call.machine.withdraw(now, remote_tag), now)
+
     # What comes for a request that was sent
 
     def owns(self, ticket: int) -> bool:

@@ -170,6 +170,14 @@ class Stack:
         self._carry_out(call, machine.change(method, body, now, remote_tag), now)
         return tag
 
+    def withdraw(self, call: int, now: float, *, remote_tag: str | None = None) -> None:
+        """Take a change back: a re-INVITE is cancelled (RFC 3261 §9.1), and nothing is sent again for it.
+
+        What comes of it is told as ever: the peer may have agreed by then. A call without a change is left alone.
+        """
+        self._calls.withdraw(call, now, remote_tag)
+        self._settle(now)
+
     def acknowledge(self, call: int, now: float, *, remote_tag: str | None = None) -> None:
         """Send the PRACK of a `CallProgress` that waits for it, without an offer. Raises LocalError as `answer`."""
         self._carry_out(call, self._calls.machine(call).acknowledge(now, remote_tag), now)

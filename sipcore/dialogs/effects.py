@@ -80,7 +80,12 @@ class CancelInvite:
 
 @value
 class CancelChange:
-    """Cancel the re-INVITE that is on its way (RFC 3261 §9.1)."""
+    """Cancel the re-INVITE that is on its way in the dialog with this tag (RFC 3261 §9.1).
+
+    A re-INVITE or UPDATE that was not sent yet is not sent at all.
+    """
+
+    remote_tag: str
 
 
 @value

@@ -49,6 +49,7 @@ class Input(Member):
     REFUSED = "3xx-6xx"
     UNDONE = "3xx-6xx after the answer in a 1xx"
     WAKE = "wake"
+    WITHDRAW = "withdraw"
     OVER = "call over"
 
 
@@ -75,14 +76,17 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.SENT, _I.REFUSED): (_S.IDLE, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED)),  # 14.1
     (_S.SENT, _I.UNDONE): (_S.SENT, (_DO.ROLL_BACK, _DO.REPORT_UNCHANGED, _DO.RESTORE, _DO.SEND)),  # RFC 6141 3.4
     (_S.SENT, _I.WAKE): (_S.SENT, (_DO.CANCEL,)),  # 9.1
+    (_S.SENT, _I.WITHDRAW): (_S.SENT, (_DO.CANCEL,)),  # 9.1
     (_S.SENT, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
     (_S.WAITING, _I.WAKE): (_S.SENT, (_DO.SEND,)),
+    (_S.WAITING, _I.WITHDRAW): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
     (_S.WAITING, _I.OVER): (_S.IDLE, (_DO.REPORT_UNCHANGED,)),
 }
 _ANSWERS = (_I.SUCCESS, _I.GLARE, _I.TOO_SMALL, _I.GONE, _I.REFUSED, _I.UNDONE)
 IGNORED = {
     # A late answer to what the end of the call has overtaken, or a 2xx again, whose ACK `InviteUsage` repeats.
     *((_S.IDLE, answer) for answer in _ANSWERS),
+    (_S.IDLE, _I.WITHDRAW),  # its end was quicker
     (_S.IDLE, _I.OVER),
 }
 IMPOSSIBLE = {

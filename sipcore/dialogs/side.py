@@ -140,6 +140,11 @@ class Side(ABC):
         """Send a re-INVITE or UPDATE, or a PRACK with an offer. Raises LocalError where none may be sent now."""
         return self._settle(self.require_usage(remote_tag).change(method, body, now), now)
 
+    def withdraw(self, now: float, remote_tag: str | None = None) -> list[Effect]:
+        """Take back the change that is on its way in a dialog, as far as that goes; none is needed."""
+        usage = self.usage if remote_tag is None else self.usage_of(remote_tag)
+        return self._settle(usage.withdraw(now), now) if usage is not None else []
+
     def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Answer the peer's offer. Raises LocalError where there is none, or one in several dialogs."""
         return self._settle(self._offered_usage(remote_tag).answer(body, now), now)

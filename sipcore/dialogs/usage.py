@@ -151,6 +151,15 @@ class InviteUsage(EarlyUsage):
         self._change = _Change(method, body)
         return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
+    def withdraw(self, now: float) -> list[Effect]:
+        """Take a change back that was asked for here: a re-INVITE is cancelled, and no request is sent again.
+
+        What the peer has agreed to by then counts for all that.
+        """
+        if self._change is not None:
+            self._change.attempts = reinvite_client.MAX_ATTEMPTS
+        return self._move_client(reinvite_client.Input.WITHDRAW, now, self._unchanged(now))
+
     def answer(self, body: bytes, now: float) -> list[Effect]:
         """Answer the peer's offer: in the 2xx of its request, or in the PRACK of its 1xx. Raises LocalError."""
         if self._awaits_answer:
@@ -369,7 +378,7 @@ class InviteUsage(EarlyUsage):
                     change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
                 case steps.CANCEL:
                     change.due = NEVER
-                    effects.append(CancelChange())
+                    effects.append(CancelChange(self.dialog.id.remote_tag))
                 case steps.FINISH:
                     effects.append(Finish(EndReason.GONE))
         return effects

@@ -11,6 +11,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import subscribes
 from sipcore.dialogs.session import Session
+from sipcore.endpoint.change import Change
 from sipcore.endpoint.transfer import Transfer
 from sipcore.errors import LocalError, RemoteError, TransportFailure, blamed
 from sipcore.events import (
@@ -88,7 +89,7 @@ class _Events:
         self._unread: deque[CallEvent] = deque()
         self._readers = trio.lowlevel.ParkingLot()
         self._over = trio.Event()
-        self._change: _Change | None = None
+        self._change: Change | None = None
         self._up = False
         self._given_up_at: float | None = None
         self._closed_by: TransportFailure | None = None
@@ -194,6 +195,8 @@ class _Events:
         """Offer another session by re-INVITE, or by UPDATE or PRACK while it rings; without one, what is in force.
 
         Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
+        Cancelling it takes it back: a re-INVITE gets a CANCEL, and no request is sent again. What the peer has agreed
+        to by then counts, as a `CallChanged` tells, and the next change in the same dialog waits until that is clear.
         """
 
         def offer(stack: Stack, now: float) -> str:
@@ -201,12 +204,13 @@ class _Events:
             body = session.renewed() if description is None else session.next_offer(description)
             return stack.change(self.number, body, now, method=method, remote_tag=remote_tag)
 
-        return await self._changed(offer)
+        return await self._changed(offer, remote_tag)
 
     async def hold(self, *, remote_tag: str | None = None) -> Request | Response:
         """Put the call on hold (RFC 3264 §8.4): the peer is to send nothing, this side goes on. Raises as `change`.
 
         It counts once the peer has agreed: until then, and after a refusal, all goes on as before (RFC 3261 §14.1).
+        Cancelling it takes it back as far as that goes; see `change`.
         LocalError is raised as well while no session is agreed on, as in most calls that ring.
         """
         return await self._directed(receives=False, remote_tag=remote_tag)
@@ -244,22 +248,42 @@ class _Events:
                 raise LocalError(text, section="RFC 3311 §5.1")
             return stack.change(self.number, body, now, remote_tag=remote_tag)
 
-        return await self._changed(offer)
+        return await self._changed(offer, remote_tag)
 
-    async def _changed(self, ask: Callable[[Stack, float], str]) -> Request | Response:
+    async def _changed(self, ask: Callable[[Stack, float], str], remote_tag: str | None) -> Request | Response:
         """Wait for what comes of a change that `ask` asks for; that gives the remote tag of its dialog."""
-        if self._change is not None:
-            raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
-        change = self._change = _Change()
+        await self._unhindered(remote_tag)
+        change = self._change = Change()
 
         def begin(stack: Stack, now: float) -> None:
             change.remote_tag = ask(stack, now)
 
         try:
             self._driver.act(begin)
-            return await change.wait()
+            outcome = await change.outcome()
         finally:
-            self._change = None
+            if change.is_under_way:
+                change.is_withdrawn = True
+                self._driver.act(lambda stack, now: stack.withdraw(self.number, now, remote_tag=change.remote_tag))
+            else:
+                self._change = None
+        if isinstance(outcome, CallUnchanged):
+            raise CallFailure(outcome.response, outcome.failure)
+        return outcome.message
+
+    async def _unhindered(self, remote_tag: str | None) -> None:
+        """Wait until a change that was taken back, if not in another dialog, has come to its end.
+
+        Raises LocalError while somebody waits for one.
+        """
+        while (before := self._change) is not None:
+            if not before.is_withdrawn:
+                raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
+            if remote_tag not in (None, before.remote_tag):
+                return
+            await before.over()
+            if self._change is before:
+                self._change = None
 
     # Requests inside the call
 
@@ -347,34 +371,6 @@ class _Events:
         if not isinstance(uri, SipUri):
             raise LocalError("the other call has no SIP URI to be taken over at", section="RFC 3891 §4")
         return Address(uri.replace(headers=f"Replaces={escape_header(replaces)}"))
-
-
-class _Change:
-    """A change that is awaited. One that was given up may still come to its end in another early dialog meanwhile."""
-
-    def __init__(self) -> None:
-        self._done = trio.Event()
-        self._outcome: CallChanged | CallUnchanged | None = None
-        self.remote_tag = ""
-        """That of the dialog in which it is sent."""
-
-    def take(self, event: CallChanged | CallUnchanged) -> None:
-        """Learn what came of a change of the call: of this one, if it was sent from here in the same dialog."""
-        if event.remote_tag == self.remote_tag and (isinstance(event, CallUnchanged) or event.local):
-            self._outcome = event
-            self._done.set()
-
-    def close(self, number: int, failure: TransportFailure | None) -> None:
-        """The call of this number is over, because of `failure` if there was one: nothing more is told of it."""
-        if self._outcome is None:
-            self.take(CallUnchanged(number, None, failure, self.remote_tag))
-
-    async def wait(self) -> Request | Response:
-        await self._done.wait()
-        if isinstance(self._outcome, CallChanged):
-            return self._outcome.message
-        assert self._outcome is not None  # noqa: S101  # set together with the event
-        raise CallFailure(self._outcome.response, self._outcome.failure)
 
 
 class Call(_Events):

@@ -386,6 +386,7 @@ def test_a_change_that_comes_after_the_refusal_is_none_of_the_calls_business() -
     wire.bob.stack.ring(1, 183, wire.now, body=description(BOB), content_type="application/sdp")
     wire.run(0.1)
     hold(wire, wire.bob, 1)
+    wire.pump()
     wire.bob.stack.reject(1, 486, wire.now)
     wire.run(0.1)
     assert late

@@ -227,6 +227,82 @@ class StuckWire(Wire):
             super().carry_out(side, output)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_change_that_is_taken_back_before_it_was_sent_is_not_sent(method: str) -> None:
+    wire = StuckWire()
+    call, _ = wire.up()
+    wire.stuck = []
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method=method)
+    wire.pump()
+    wire.alice.stack.withdraw(call, wire.now)
+    wire.pump()
+    assert [event.failure is not None for event in wire.alice.told(CallUnchanged)] == [True]
+    (question,), wire.stuck = wire.stuck, None
+    wire.carry_out(wire.alice, question)
+    wire.run(1)
+    assert wire.alice.starts() == ["INVITE", "ACK"]
+    wire.alice.stack.hang_up(call, wire.now)
+    assert_nothing_left(wire)
+
+
+def test_a_change_in_another_dialog_is_not_taken_back_with_one() -> None:
+    wire = StuckWire()
+    call = wire.call()
+    wire.run(0.1)
+    invite = wire.alice.messages()[0]
+    assert isinstance(invite, Request)
+    for tag in ("b", "c"):
+        fields = [("Contact", f"<sip:{BOB}>"), ("Allow", "UPDATE"), ("Require", "100rel"), ("RSeq", 1)]
+        ringing = build_response(invite, 183, tag=tag, fields=fields, body=description(BOB), content_type=SDP)
+        wire.deliver(wire.alice, bytes(ringing))
+    wire.run(1)
+    wire.stuck = []
+    for tag in ("b", "c"):
+        body = wire.alice.stack.session(call, remote_tag=tag).renewed()
+        wire.alice.stack.change(call, body, wire.now, remote_tag=tag)
+    wire.pump()
+    wire.alice.stack.withdraw(call, wire.now, remote_tag="b")
+    stuck, wire.stuck = wire.stuck, None
+    for question in stuck:
+        wire.carry_out(wire.alice, question)
+    wire.pump()
+    assert [event.remote_tag for event in wire.alice.told(CallUnchanged)] == ["b"]
+    updates = [one for one in wire.alice.messages() if isinstance(one, Request) and one.method == "UPDATE"]
+    assert [one.to_tag for one in updates] == ["c"]
+
+
+def test_an_update_that_is_taken_back_is_not_sent_with_credentials() -> None:
+    wire = Wire(lose=lambda _, data: data.startswith(b"UPDATE"))
+    auth = AuthSession(Account("user", "secret", hosts=[BOB.host]))
+    invite = wire.request("INVITE", description(ALICE), SDP)
+    call = wire.alice.stack.call(Order(invite, Hop(wire.transport, BOB), "alice", auth), wire.now)
+    wire.run(0.1)
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method="UPDATE")
+    wire.pump()
+    update = wire.alice.messages()[-1]
+    assert isinstance(update, Request)
+    wire.alice.stack.withdraw(call, wire.now)
+    challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="1"')]
+    wire.deliver(wire.alice, bytes(build_response(update, 401, fields=challenge)))
+    assert wire.alice.starts().count("UPDATE") == 1
+    assert [event.response and event.response.status for event in wire.alice.told(CallUnchanged)] == [401]
+
+
+def test_there_may_be_nothing_to_take_back() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.withdraw(call, wire.now)
+    wire.alice.stack.withdraw(call, wire.now, remote_tag="nobody")
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.alice.stack.withdraw(call, wire.now)
+    wire.run(40)
+    wire.alice.stack.withdraw(call, wire.now)
+    assert wire.alice.starts() == ["INVITE", "ACK", "BYE"]
+    assert_nothing_left(wire)
+
+
 def test_a_change_that_never_gets_its_connection_is_given_up_and_another_one_goes_out() -> None:
     wire = StuckWire()
     call, at_bob = wire.up()

@@ -199,16 +199,17 @@ async def test_there_is_nothing_to_hold_while_a_call_rings_without_a_session(clo
         nursery.cancel_scope.cancel()
 
 
-async def test_a_hold_that_nobody_waits_for_any_more_counts_once_it_is_agreed_to(clock: MockClock) -> None:
-    """What was asked for cannot be taken back: until the peer has agreed, all goes on as before."""
-    taken = trio.Event()
+async def test_a_hold_that_nobody_waits_for_any_more_is_taken_back(clock: MockClock) -> None:
+    """By CANCEL (RFC 3261 §9.1); what is asked for after it goes out once that is through."""
+    offers: list[Direction] = []
 
     async def decide(call: IncomingCall) -> None:
         call.accept(body=bytes(CALLEE), content_type=SDP)
         async for event in call:
             if isinstance(event, CallOffered):
-                await taken.wait()
-                call.answer(CALLEE)
+                offers.append(direction(event.message.body))
+                if len(offers) > 1:
+                    call.answer(CALLEE)
 
     async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
         nursery.start_soon(answer_all, bob, decide)
@@ -217,11 +218,69 @@ async def test_a_hold_that_nobody_waits_for_any_more_counts_once_it_is_agreed_to
             with trio.move_on_after(1):
                 await call.hold()
             assert direction(call.local) is Direction.SENDRECV
-            taken.set()
-            await trio.sleep(1)
-            assert direction(call.local) is Direction.SENDONLY
             await call.change()
+            outcomes = [await anext(call), await anext(call)]
+            assert direction(call.local) is Direction.SENDRECV
+        nursery.cancel_scope.cancel()
+    refused, changed = outcomes
+    assert isinstance(refused, CallUnchanged)
+    assert refused.response is not None
+    assert refused.response.status == 487
+    assert isinstance(changed, CallChanged)
+    assert offers == [Direction.SENDONLY, Direction.SENDRECV]
+    assert call.end_reason is EndReason.LOCAL_HANG_UP
+
+
+async def test_a_hold_that_the_peer_has_agreed_to_before_it_was_taken_back_counts(clock: MockClock) -> None:
+    """A CANCEL waits for the first 1xx, and none comes before the 2xx: what `resume` is asked for comes after that."""
+    offers: list[Direction] = []
+
+    async def decide(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered):
+                offers.append(direction(event.message.body))
+                await trio.sleep(0.1)
+                call.answer(CALLEE)
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, decide)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with trio.move_on_after(0.05):
+                await call.hold()
+            changed = await anext(call)
+            assert isinstance(changed, CallChanged)
+            assert changed.local
             assert direction(call.local) is Direction.SENDONLY
+            with trio.move_on_after(0.05):
+                await call.change(CALLER)
+            await call.resume()
+            assert direction(call.local) is Direction.SENDRECV
+        nursery.cancel_scope.cancel()
+    assert offers == [Direction.SENDONLY, Direction.SENDRECV, Direction.SENDRECV]
+
+
+async def test_a_hold_that_was_taken_back_is_not_tried_again_after_a_491(clock: MockClock) -> None:
+    offers: list[Direction] = []
+
+    async def refuse(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered):
+                offers.append(direction(event.message.body))
+                call.decline(491)
+
+    async with endpoint() as (alice, _), endpoint(answers_offers=False) as (bob, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, bob, refuse)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            with trio.move_on_after(1):  # by which it waits to be tried again
+                await call.hold()
+            assert isinstance(await anext(call), CallUnchanged)
+            await trio.sleep(30)
+            assert offers == [Direction.SENDONLY]
+            assert not call.is_over
         nursery.cancel_scope.cancel()
 
 
@@ -496,10 +555,12 @@ async def test_two_changes_at_once_are_refused_here(clock: MockClock) -> None:
         nursery.start_soon(answer_all, bob, think)
         async with alice.call(invite(alice, hop)) as call:
             await call.answered()
-            with trio.move_on_after(0.1):
-                await call.hold()
-            with pytest.raises(LocalError, match="on its way"):
-                await call.resume()
+            async with trio.open_nursery() as holding:
+                holding.start_soon(call.hold)
+                await trio.sleep(0.1)
+                with pytest.raises(LocalError, match="on its way"):
+                    await call.resume()
+                holding.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
 
 

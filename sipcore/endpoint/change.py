@@ -1,0 +1,46 @@
+"""A change of a call's session, to be awaited."""
+
+import trio
+
+from sipcore.errors import TransportFailure
+from sipcore.events import CallChanged, CallUnchanged
+
+
+class Change:
+    """A change that is awaited, or was taken back: such a one may still come to its end while another is awaited in
+    another early dialog.
+    """
+
+    def __init__(self) -> None:
+        self._over = trio.Event()
+        self._outcome: CallChanged | CallUnchanged | None = None
+        self.remote_tag: str | None = None
+        """That of the dialog in which it is sent; None before it is."""
+        self.is_withdrawn = False
+        """Whether it was taken back."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is still to come of it."""
+        return self.remote_tag is not None and self._outcome is None
+
+    def take(self, event: CallChanged | CallUnchanged) -> None:
+        """Learn what came of a change of the call: of this one, if it was sent from here in the same dialog."""
+        if event.remote_tag == self.remote_tag and (isinstance(event, CallUnchanged) or event.local):
+            self._outcome = event
+            self._over.set()
+
+    def close(self, number: int, failure: TransportFailure | None) -> None:
+        """The call of this number is over, because of `failure` if there was one: nothing more is told of it."""
+        if self._outcome is None:
+            self.take(CallUnchanged(number, None, failure, self.remote_tag or ""))
+
+    async def over(self) -> None:
+        """Wait until nothing more is to come of it."""
+        await self._over.wait()
+
+    async def outcome(self) -> CallChanged | CallUnchanged:
+        """Wait for what comes of it."""
+        await self.over()
+        assert self._outcome is not None  # noqa: S101  # set together with the event
+        return self._outcome
