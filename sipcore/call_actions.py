@@ -47,7 +47,9 @@ from sipcore.tickets import Tickets
 from sipcore.trace import Stamp
 from sipcore.transactions.layer import TransactionLayer
 
-_WITH_CONTACT = (Purpose.CHANGE, Purpose.OTHER)
+TARGET_REFRESHES = (Purpose.CHANGE, Purpose.REFRESH)
+"""What is sent with a Contact of its own, which is the one of the dialog from the answer on (RFC 3261 §12.2.1.1)."""
+_WITH_CONTACT = (*TARGET_REFRESHES, Purpose.OTHER)
 
 
 class CallActions:

@@ -3,7 +3,7 @@
 What the machines ask for then, `CallActions` carries out.
 """
 
-from sipcore.call_actions import CallActions
+from sipcore.call_actions import TARGET_REFRESHES, CallActions
 from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
 from sipcore.dialogs.callee import Callee
 from sipcore.dialogs.caller import Caller
@@ -395,7 +395,7 @@ class Calls:
         """A response to a request inside a dialog."""
         call, purpose = self._book.by_ticket[ticket]
         sent = self._tickets.request_of(ticket)
-        if purpose is Purpose.CHANGE and response.is_success:  # which went out with a Contact of its own (§12.2.1.1)
+        if purpose in TARGET_REFRESHES and response.is_success:
             call.machine.reached_at(self._tickets.ends.contact(call.user, flow, sent))
         if call.machine.referrals is not None and not response.is_provisional:
             call.machine.referrals.answered(ticket, sent, response)

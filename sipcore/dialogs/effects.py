@@ -33,6 +33,7 @@ class Purpose(Enum):
 
     BYE = "BYE"
     CHANGE = "re-INVITE or UPDATE"
+    REFRESH = "UPDATE that refreshes the session beside a re-INVITE"
     PRACK = "PRACK"
     FORK = "BYE to a callee who has picked up as well"
     OTHER = "a request of the owner"

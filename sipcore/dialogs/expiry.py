@@ -149,6 +149,10 @@ class Expiry:
         self.due, self._retry = self._end, self._retry or RETRY
         return Due.REFRESH
 
+    def put_off(self, now: float) -> None:
+        """A refresh that is due is left to a request that is on its way, for half of the time until the end."""
+        self.due = (now + self._end) / 2
+
     def _run(self, interval: int, now: float, *, here: bool) -> None:
         self.interval = interval
         self.refreshed_here = here

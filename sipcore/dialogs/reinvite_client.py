@@ -13,6 +13,7 @@ from enum import Enum
 from sipcore.message.method import PRACK
 from sipcore.sdp.offer_answer import REQUEST_PENDING
 from sipcore.tokens import Tokens
+from sipcore.transactions.timers import NEVER
 from sipcore.value import Member
 
 MAX_ATTEMPTS = 4
@@ -94,6 +95,22 @@ IMPOSSIBLE = {
     *((_S.WAITING, answer) for answer in _ANSWERS),  # the last one was final
     (_S.IDLE, _I.WAKE),  # no timer runs
 }
+
+
+class Change:
+    """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
+
+    __slots__ = ("attempts", "body", "due", "method", "refreshes", "restores")
+
+    def __init__(self, method: str, body: bytes, *, restores: bool = False) -> None:
+        self.method = method
+        self.body = body
+        self.attempts = 0
+        self.due = NEVER
+        self.restores = restores
+        """Whether it only brings back what was in force before another one."""
+        self.refreshes = False
+        """Whether a refresh of the session has become due meanwhile, and was left to it."""
 
 
 def glare_wait(tokens: Tokens, *, owner: bool) -> float:

@@ -191,6 +191,8 @@ class Side(ABC):
             return self._settle(usage.receive_provisional(sent, response, now), now)
         if purpose in _CHANGING and usage is not None:
             return self._settle(usage.receive_response(sent, response, now), now)
+        if purpose is Purpose.REFRESH:
+            return self._settle(usage.refreshed(response, now), now) if usage and not self.is_over else []
         if self._is_of_call(purpose, sent, usage) and response.status in _LOST:
             return self._settle([Finish(EndReason.GONE)], now)
         return []
@@ -205,6 +207,8 @@ class Side(ABC):
         usage = self.usage_of(sent.to_tag)
         if purpose in _CHANGING and usage is not None:
             return self._settle(usage.fail(sent, failure, now), now)
+        if purpose is Purpose.REFRESH:
+            return self._settle(usage.not_refreshed(failure, now), now) if usage and not self.is_over else []
         if self._is_of_call(purpose, sent, usage) and failure.reason is FailureReason.TIMED_OUT:
             return self._settle([Finish(EndReason.GONE)], now)
         return []

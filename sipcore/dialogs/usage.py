@@ -10,7 +10,6 @@ from functools import partial
 
 from sipcore.dialogs import reinvite_client, reinvite_server
 from sipcore.dialogs.dialog import Dialog, Numbers
-from sipcore.dialogs.early import EarlyUsage
 from sipcore.dialogs.effects import (
     AckSuccess,
     CancelChange,
@@ -24,17 +23,19 @@ from sipcore.dialogs.effects import (
     SendInDialog,
     Unchanged,
 )
-from sipcore.dialogs.expiry import TOO_SMALL, Due, Expiry
+from sipcore.dialogs.expiry import TOO_SMALL, Due
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.provisional import EXTENSION, RELIABLE
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
-from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
+from sipcore.dialogs.timed import TimedUsage
+from sipcore.dialogs.validity import valid_until
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
-from sipcore.message.registry import ALLOW, REQUIRE
+from sipcore.message.registry import REQUIRE
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
 from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
@@ -61,21 +62,7 @@ _CARRIERS = {
 }
 
 
-class _Change:
-    """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
-
-    __slots__ = ("attempts", "body", "due", "method", "restores")
-
-    def __init__(self, method: str, body: bytes, *, restores: bool = False) -> None:
-        self.method = method
-        self.body = body
-        self.attempts = 0
-        self.due = NEVER
-        self.restores = restores
-        """Whether it only brings back what was in force before another one."""
-
-
-class InviteUsage(EarlyUsage):
+class InviteUsage(TimedUsage):
     """One dialog of a call. `owner` tells whether this side made the Call-ID."""
 
     __slots__ = (
@@ -89,27 +76,25 @@ class InviteUsage(EarlyUsage):
         "_repeat",
         "_server",
         "_tokens",
-        "allowed",
+        "_valid_until",
         "contact",
-        "expiry",
     )
 
     def __init__(
         self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens, *, owner: bool
     ) -> None:
         super().__init__(dialog, session, numbers, manner)
-        self.expiry = Expiry(manner.interval)
         self.contact: Address | None = None
         """Where this side can be reached, as responses in the dialog tell."""
-        self.allowed: tuple[str, ...] = ()
-        """The methods that the peer understands, as it said last; empty while it has not."""
         self._tokens = tokens
         self._owner = owner
         self._client, self._server = _IDLE
-        self._change: _Change | None = None
+        self._change: reinvite_client.Change | None = None
         self._deciding: tuple[AnyServerKey, Request] | None = None
         self._decide_at = NEVER
         """When the peer is to be told that the owner still decides, or that it takes too long."""
+        self._valid_until = NEVER
+        """When the re-INVITE that is being decided on expires (RFC 3261 §13.3.1)."""
         self._repeat: Repeat | None = None
         self._acked: AckSuccess | None = None
         self._reinvited: int | None = None
@@ -127,11 +112,6 @@ class InviteUsage(EarlyUsage):
 
     # What the owner asks for
 
-    def adopt(self, manner: Manner) -> None:
-        """Go on in another manner; no session timer may run yet."""
-        self._manner = manner
-        self.expiry = Expiry(manner.interval, self.expiry.minimum)
-
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:
         """Send a re-INVITE or UPDATE with an offer, or without one, or a PRACK with one. Raises LocalError.
 
@@ -148,7 +128,7 @@ class InviteUsage(EarlyUsage):
         if method == PRACK and not (body and self.awaits_prack):
             raise LocalError("a PRACK brings an offer only while a reliable 1xx waits for it", section="RFC 3262 §5")
         self.session.would_send(_CARRIERS[method][0], body)
-        self._change = _Change(method, body)
+        self._change = reinvite_client.Change(method, body)
         return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
     def withdraw(self, now: float) -> list[Effect]:
@@ -247,6 +227,11 @@ class InviteUsage(EarlyUsage):
         happening = reinvite_client.input_of(sent.method, 408 if failure.reason is FailureReason.TIMED_OUT else 503)
         return self._move_client(self._undoing(happening), now, self._unchanged(now, failure=failure))
 
+    def refreshed(self, response: Response, now: float) -> list[Effect]:
+        """The final response to an UPDATE that went out beside a re-INVITE, which ends where that is refused."""
+        effects = self._take_refresh(response, now)
+        return self._make_way(now) if effects is None else effects
+
     def receive_ack(self, ack: Request) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
         if self._repeat is None or ack.cseq.number != self._repeat.response.cseq.number:
@@ -267,15 +252,6 @@ class InviteUsage(EarlyUsage):
         effects += self._move_client(_CLIENT_OVER, now, self._unchanged(now))
         self.expiry.stop()
         return effects
-
-    def hear(self, message: Request | Response) -> None:
-        """Learn from the peer's message what it understands, and from a request how short a session may be."""
-        if isinstance(message, Request):
-            self.expiry.hear(message)
-        try:
-            self.allowed = message[ALLOW] or self.allowed
-        except ParseError:
-            return
 
     # Time
 
@@ -304,7 +280,7 @@ class InviteUsage(EarlyUsage):
         due = self.expiry.wake(now)
         if due is Due.END:
             effects.append(Finish(EndReason.EXPIRED))
-        elif due is Due.REFRESH and self._client is reinvite_client.State.IDLE:
+        elif due is Due.REFRESH:
             effects += self._refresh(now)
         return effects
 
@@ -331,12 +307,30 @@ class InviteUsage(EarlyUsage):
             self._reinvited = None
 
     def _refresh(self, now: float) -> list[Effect]:
-        """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4)."""
+        """Refresh the session, by UPDATE where the peer knows it: that needs no offer (RFC 4028 §7.4).
+
+        A change that is on its way does it as well. One that takes too long lets an UPDATE go first, or ends for it.
+        """
+        change = self._change
+        if change is not None and change.method != INVITE:
+            return []  # it is answered soon
+        if change is not None and not change.refreshes:
+            change.refreshes = True
+            self.expiry.put_off(now)
+            return []
+        if change is not None:
+            return self._refresh_beside() if UPDATE in self.allowed else self._make_way(now)
         if UPDATE in self.allowed:
-            self._change = _Change(UPDATE, b"")
+            self._change = reinvite_client.Change(UPDATE, b"")
         else:
-            self._change = _Change(INVITE, self.session.renewed())
+            self._change = reinvite_client.Change(INVITE, self.session.renewed())
         return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
+
+    def _make_way(self, now: float) -> list[Effect]:
+        """Cancel a re-INVITE that nothing may refresh the session beside; the refresh follows."""
+        if self._change is None or self._change.method != INVITE:
+            return []
+        return self._move_client(reinvite_client.Input.WAKE, now, list)
 
     def _patience(self, now: float) -> float:
         return now + 64 * self._manner.timers.t1 + reinvite_client.PATIENCE
@@ -371,7 +365,7 @@ class InviteUsage(EarlyUsage):
                     effects += outcome()
                 case steps.RESTORE:
                     method = UPDATE if UPDATE in self.allowed else INVITE
-                    change = self._change = _Change(method, self.session.renewed(), restores=True)
+                    change = self._change = reinvite_client.Change(method, self.session.renewed(), restores=True)
                 case steps.ROLL_BACK:
                     self.session.received(_CARRIERS[change.method][2], b"")
                 case steps.WAIT:
@@ -390,7 +384,7 @@ class InviteUsage(EarlyUsage):
 
         return told
 
-    def _send_change(self, change: _Change, now: float) -> list[Effect]:
+    def _send_change(self, change: reinvite_client.Change, now: float) -> list[Effect]:
         if change.method == PRACK:  # it is sent once, and the peer's own change cannot be in its way
             return self._confirm(change.body)
         if change.attempts:  # the peer's own change may have come in between
@@ -447,18 +441,22 @@ class InviteUsage(EarlyUsage):
     def _ask(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
         self._deciding = (key, request)
         patience = EXTENSION if request.method == INVITE else reinvite_server.UPDATE_PATIENCE * self._manner.timers.t1
-        self._decide_at = now + patience
+        self._valid_until = valid_until(request, now) if request.method == INVITE else NEVER
+        self._decide_at = min(now + patience, self._valid_until)
         return [Offered(request)]
 
     def _put_off(self, key: AnyServerKey, request: Request, now: float) -> list[Effect]:
         """The owner takes its time: a re-INVITE may last, so the peer is told (RFC 3261 §13.3.1.1), and no other.
 
-        Nor may one that has each 1xx sent reliably, which is not done inside a dialog here.
+        Nor may one that has each 1xx sent reliably, which is not done inside a dialog here; nor one that has expired.
         """
+        if now >= self._valid_until:
+            expired = partial(self._refuse, key, request, REQUEST_TERMINATED)
+            return self._move_server(reinvite_server.Input.TOO_LATE, expired)
         if request.method != INVITE or RELIABLE in request[REQUIRE]:
             too_late = partial(self._refuse, key, request, reinvite_server.NOT_DECIDED)
             return self._move_server(reinvite_server.Input.TOO_LATE, too_late)
-        self._decide_at = now + EXTENSION
+        self._decide_at = min(now + EXTENSION, self._valid_until)
         progress = build_response(request, SESSION_PROGRESS, fields=self._manner.dialog_fields(self.contact, ()))
         return self._move_server(reinvite_server.Input.EXTEND, lambda: [Reply(key, progress)])
 
