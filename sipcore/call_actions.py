@@ -49,7 +49,7 @@ from sipcore.transactions.layer import TransactionLayer
 
 TARGET_REFRESHES = (Purpose.CHANGE, Purpose.REFRESH)
 """What is sent with a Contact of its own, which is the one of the dialog from the answer on (RFC 3261 §12.2.1.1)."""
-_WITH_CONTACT = (*TARGET_REFRESHES, Purpose.OTHER)
+_WITH_CONTACT = (*TARGET_REFRESHES, Purpose.NOTIFY, Purpose.OTHER)
 
 
 class CallActions:

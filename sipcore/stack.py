@@ -13,7 +13,7 @@ bytes.
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, Manner
-from sipcore.dialogs.refer import REFER_EVENT, SIPFRAG, refer_event
+from sipcore.dialogs.refer import REFER_EVENT, TOLD_IN, refer_event
 from sipcore.dialogs.replaces import misuse_of, replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
 from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
@@ -224,8 +224,7 @@ class Stack:
         NOTIFY said. Raises LocalError.
         """
         fields, body, tag = self._calls.notification(call, status, refer, remote_tag)
-        fragment = f"{SIPFRAG};version=2.0"
-        return self.request_within(call, NOTIFY, now, fields=fields, body=body, content_type=fragment, remote_tag=tag)
+        return self.request_within(call, NOTIFY, now, fields=fields, body=body, content_type=TOLD_IN, remote_tag=tag)
 
     def hang_up(self, call: int, now: float, *, fields: Fields = ()) -> None:
         """End a call in the way its state asks for; one that is over is left alone.

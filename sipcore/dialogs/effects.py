@@ -36,6 +36,7 @@ class Purpose(Enum):
     REFRESH = "UPDATE that refreshes the session beside a re-INVITE"
     PRACK = "PRACK"
     FORK = "BYE to a callee who has picked up as well"
+    NOTIFY = "NOTIFY that ends the subscription of a REFER"
     OTHER = "a request of the owner"
     GIVEN_UP = "a request of the owner, who does not wait for its answer any more"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sipcore.dialogs.effects import Effect, Lapsed
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
+from sipcore.message.build import Fields
 from sipcore.message.fields.event import Event, SubscriptionState
 from sipcore.message.message import Request, Response
 from sipcore.message.method import REFER
@@ -19,11 +20,19 @@ from sipcore.transactions.timers import NEVER
 REFER_EVENT = "refer"
 SIPFRAG = "message/sipfrag"
 """The media type of a part of a SIP message (RFC 3420)."""
+TOLD_IN = f"{SIPFRAG};version=2.0"
+"""The Content-Type of what NOTIFYs tell."""
+TIMED_OUT = "terminated;reason=timeout"
+"""What the last NOTIFY says of a subscription whose time has run out (RFC 6665 §4.1.3)."""
+_TRYING = 100
 ACTIVE_SECONDS = 60
 """How long the subscription of a REFER lasts unless the matter is over before (RFC 3515 §2.4.4 leaves it open)."""
 MAX_ACTIVE_SECONDS = 600
 """How long after the REFER it lasts at most once its call is over, whatever the peer says; or after the end of the
 call, where its time had run out by then."""
+LAST_WORD = 4.0
+"""Seconds for which whoever has subscribed waits longer than whoever tells: the last NOTIFY goes out when the time has
+run out, and may have to be repeated."""
 MAX_REFERRALS = 16
 """REFERs in one call, of each side, about which something may still be told. One more, and the oldest is forgotten."""
 _UNKNOWN = 481
@@ -41,7 +50,7 @@ class _Referral:
     out meanwhile begins anew at the call's end.
     """
 
-    __slots__ = ("latest", "number", "remote_tag", "until")
+    __slots__ = ("latest", "number", "remote_tag", "status", "until")
 
     def __init__(self, remote_tag: str | None, refer: Request, now: float) -> None:
         """What a REFER makes."""
@@ -49,6 +58,8 @@ class _Referral:
         self.number = refer.cseq.number
         self.latest = now + MAX_ACTIVE_SECONDS
         self.until = now + ACTIVE_SECONDS
+        self.status = _TRYING
+        """Of one that came: what was told last of how the request fares."""
 
     @property
     def key(self) -> "_Key":
@@ -166,6 +177,7 @@ class Referrals:
         referral = self._told_of(notify)
         if referral is not None:
             referral.prolong(notify, now)
+            referral.status = told_status(notify) or referral.status
             if is_last(notify):
                 del self._received[referral.key]
 
@@ -222,7 +234,8 @@ class Referrals:
 
     def next_timeout(self) -> float:
         """When `lapse` is due; NEVER while nothing is to be told."""
-        return min((each.until for each in (*self._sent.values(), *self._received.values())), default=NEVER)
+        told = min((each.until for each in self._received.values()), default=NEVER)
+        return min(told, min((each.until for each in self._sent.values()), default=NEVER) + LAST_WORD)
 
     def call_over(self, now: float) -> None:
         """The call has ended. What went on only because the call did lasts for a while from now: nobody knew before
@@ -232,9 +245,18 @@ class Referrals:
             if each.until <= now:
                 each.until, each.latest = now + ACTIVE_SECONDS, now + MAX_ACTIVE_SECONDS
 
+    def last_words(self, now: float) -> list[tuple[Fields, bytes, str]]:
+        """The NOTIFYs that end what is past its time of the REFERs that came: fields, body, and the remote tag of each.
+
+        They say what was told last, since nothing more is known.
+        """
+        past = [each for each in self._received.values() if each.until <= now]
+        events = [(each.status, *self.event_of(each.number, each.remote_tag)) for each in past]
+        return [(*notification(status, event, TIMED_OUT), tag) for status, event, tag in events]
+
     def lapse(self, now: float) -> list[Effect]:
         """Forget what is past its time."""
-        lapsed = [ticket for ticket, each in self._sent.items() if each.until <= now]
+        lapsed = [ticket for ticket, each in self._sent.items() if each.until + LAST_WORD <= now]
         for ticket in lapsed:
             del self._sent[ticket]
         self._received = {key: each for key, each in self._received.items() if each.until > now}
@@ -273,9 +295,18 @@ def is_last(notification: Request) -> bool:
     return state is not None and state.is_terminated
 
 
-def notification(status: int, event: str = REFER_EVENT) -> tuple[list[tuple[str, object]], bytes]:
-    """The header fields and the body of the NOTIFY that tells a status; a final one is the last (RFC 3515 §2.4.5)."""
-    state = f"active;expires={ACTIVE_SECONDS}" if status < 200 else "terminated;reason=noresource"
+def has_timed_out(notification: Request) -> bool:
+    """Whether the subscription is over since its time has run out: how the request fared is as open as before."""
+    state = _state_of(notification)
+    return state is not None and state.is_terminated and (state.reason or "").lower() == "timeout"
+
+
+def notification(status: int, event: str = REFER_EVENT, state: str = "") -> tuple[list[tuple[str, object]], bytes]:
+    """The header fields and the body of the NOTIFY that tells a status, and the subscription's `state`.
+
+    A final status is the last that is told (RFC 3515 §2.4.5), where no state is given.
+    """
+    state = state or (f"active;expires={ACTIVE_SECONDS}" if status < 200 else "terminated;reason=noresource")
     fields: list[tuple[str, object]] = [("Event", event), ("Subscription-State", state)]
     return fields, f"SIP/2.0 {status} {reason_for(status)}\r\n".encode()
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from sipcore.dialogs.dialog import Dialog, Numbers
 from sipcore.dialogs.effects import Effect, EndReason, Finish, Purpose, Reply, SendInDialog
 from sipcore.dialogs.manner import Manner
-from sipcore.dialogs.refer import Referrals
+from sipcore.dialogs.refer import TOLD_IN, Referrals
 from sipcore.dialogs.session import Session
 from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import FailureReason, LocalError, TransportFailure
@@ -97,8 +97,18 @@ class Side(ABC):
         """Do what is due by now."""
 
     def lapse(self, now: float) -> list[Effect]:
-        """After the call's end: forget the REFERs that nothing will be told of any more."""
-        return [] if self.referrals is None else self.referrals.lapse(now)
+        """After the call's end: forget the REFERs whose time has run out, and tell those that came of it.
+
+        RFC 6665 §4.2.2 has that said to whoever has subscribed, who may have heard nothing else.
+        """
+        if self.referrals is None:
+            return []
+        told: list[Effect] = []
+        for fields, body, remote_tag in self.referrals.last_words(now):
+            if self.usage_of(remote_tag) is not None:
+                notify = self.request(NOTIFY, fields, body, TOLD_IN, remote_tag)
+                told.append(SendInDialog(Purpose.NOTIFY, *notify))
+        return [*told, *self.referrals.lapse(now)]
 
     def usage_of(self, remote_tag: str | None) -> InviteUsage | None:
         """The dialog with the peer of this tag; the local one is the same in all dialogs of a call."""

@@ -2,7 +2,7 @@
 
 import trio
 
-from sipcore.dialogs.refer import is_last, told_status
+from sipcore.dialogs.refer import has_timed_out, is_last, told_status
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import CallNotified, ReferLapsed
 
@@ -19,12 +19,12 @@ class Transfer:
 
     def take(self, event: CallNotified | ReferLapsed) -> None:
         """Learn what is told of this REFER, or that nothing more is."""
-        if isinstance(event, ReferLapsed):
-            self.close(TransportFailure(FailureReason.TIMED_OUT, _UNTOLD, section="RFC 3515 §2.4.4"))
-        else:
+        if isinstance(event, CallNotified):
             self._status = told_status(event.request) or self._status
-            if is_last(event.request):
-                self._over.set()
+        if isinstance(event, ReferLapsed) or has_timed_out(event.request):
+            self.close(TransportFailure(FailureReason.TIMED_OUT, _UNTOLD, section="RFC 3515 §2.4.4"))
+        elif is_last(event.request):
+            self._over.set()
 
     def close(self, failure: TransportFailure) -> None:
         """Nothing more will be told, because of `failure`."""

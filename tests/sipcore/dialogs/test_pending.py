@@ -53,7 +53,7 @@ def answer(wire: Wire, status: int, **fields: str) -> None:
 
 
 def assert_nothing_left(wire: Wire) -> None:
-    wire.run(100)  # of a REFER that is agreed to, something may be told for a minute
+    wire.run(130)  # of a REFER that is agreed to, something may be told for a minute, and the last of it repeated
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
     assert not wire.alice.stack._calls._book.by_ticket
 

@@ -7,7 +7,17 @@ import pytest
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.callbook import PlacedCall
-from sipcore.dialogs.refer import ACTIVE_SECONDS, MAX_ACTIVE_SECONDS, MAX_REFERRALS, SIPFRAG, notification, told_status
+from sipcore.dialogs.refer import (
+    ACTIVE_SECONDS,
+    LAST_WORD,
+    MAX_ACTIVE_SECONDS,
+    MAX_REFERRALS,
+    SIPFRAG,
+    TIMED_OUT,
+    is_last,
+    notification,
+    told_status,
+)
 from sipcore.errors import LocalError
 from sipcore.events import (
     CallEnded,
@@ -274,7 +284,8 @@ def test_once_the_call_is_over_a_peer_that_falls_silent_is_not_waited_for_for_go
     if state:
         notify(wire, at_bob, 100, state=state)
     wire.alice.stack.hang_up(call, wire.now)
-    wire.run(seconds - 1)
+    wire.lose = lambda _, data: data.startswith(b"NOTIFY")
+    wire.run(seconds + LAST_WORD - 1)
     assert not wire.alice.told(ReferLapsed)
     wire.run(1)
     assert [(event.call, event.refer) for event in wire.alice.told(ReferLapsed)] == [(call, ticket)]
@@ -289,10 +300,11 @@ def test_notifications_after_the_end_do_not_keep_it_for_good() -> None:
     refer(wire, call)
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(0.1)
-    for _ in range(20):
+    for _ in range(19):
         wire.run(MAX_ACTIVE_SECONDS / 20)
-        if not wire.alice.told(ReferLapsed):
-            notify(wire, at_bob, 100)
+        notify(wire, at_bob, 100)
+    wire.lose = lambda _, data: data.startswith(b"NOTIFY")
+    wire.run(MAX_ACTIVE_SECONDS / 20 + LAST_WORD)
     assert len(wire.alice.told(ReferLapsed)) == 1
 
 
@@ -328,12 +340,68 @@ def test_what_has_run_out_while_the_call_lasted_is_not_waited_for_for_good() -> 
     ticket = refer(wire, call)
     wire.run(ACTIVE_SECONDS + 1)
     wire.alice.stack.hang_up(call, wire.now)
-    wire.run(ACTIVE_SECONDS - 1)
+    wire.lose = lambda _, data: data.startswith(b"NOTIFY")
+    wire.run(ACTIVE_SECONDS + LAST_WORD - 1)
     assert not wire.alice.told(ReferLapsed)
     wire.run(1.1)
     assert [event.refer for event in wire.alice.told(ReferLapsed)] == [ticket]
     wire.run(WINDOW)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def last_words(wire: Wire) -> list[tuple[str | None, str | None, bytes]]:
+    """Of the last NOTIFY in each subscription that Bob sent: its Event, its state, and what it tells."""
+    sent = {one.cseq.number: one for one in wire.bob.messages() if isinstance(one, Request) and one.method == "NOTIFY"}
+    return [
+        (one.headers.get("Event"), one.headers.get("Subscription-State"), one.body)
+        for one in sent.values()
+        if is_last(one)
+    ]
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("answer", [200, 481, None])
+def test_whoever_has_subscribed_is_told_that_the_time_has_run_out(who: str, answer: int | None) -> None:
+    """RFC 6665 §4.2.2: with what was told last, or, where that is nothing, with a 100."""
+    wire, call, at_bob = ready()
+    first, second = refer(wire, call), refer(wire, call)
+    tell(wire, at_bob, 180, numbers(wire.bob)[1])
+    answered = len(wire.bob.told(ResponseReceived))
+    side, number = (wire.alice, call) if who == "alice" else (wire.bob, at_bob)
+    side.stack.hang_up(number, wire.now)
+    if answer != 200:
+        wire.lose = lambda _, data: data.startswith(b"NOTIFY")
+    wire.run(ACTIVE_SECONDS - 2)
+    assert not last_words(wire)
+    wire.run(2)
+    assert last_words(wire) == [
+        ("refer", TIMED_OUT, b"SIP/2.0 100 Trying\r\n"),
+        (f"refer;id={numbers(wire.bob)[1]}", TIMED_OUT, b"SIP/2.0 180 Ringing\r\n"),
+    ]
+    notify = wire.bob.messages()[-1]
+    assert isinstance(notify, Request)
+    assert "Contact" in notify.headers
+    assert notify.headers.get("Content-Type") == "message/sipfrag;version=2.0"
+    if answer == 481:
+        wire.deliver(wire.bob, bytes(build_response(notify, answer)))
+    wire.run(LAST_WORD)
+    assert told(wire)[1:] == [(first, 100), (second, 180)] * (answer == 200)
+    assert [event.refer for event in wire.alice.told(ReferLapsed)] == [first, second] * (answer != 200)
+    wire.run(2 * WINDOW)
+    assert len(wire.bob.told(ResponseReceived)) == answered  # nobody asked for these
+    assert len(last_words(wire)) == 2
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize("answer", [202, 603])
+def test_of_what_is_told_to_the_end_or_was_refused_no_more_is_told(answer: int) -> None:
+    wire, call, at_bob = ready()
+    refer(wire, call, answer)
+    if answer == 202:
+        tell(wire, at_bob, 200)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(2 * ACTIVE_SECONDS)
+    assert [state for _, state, _ in last_words(wire)] == ["terminated;reason=noresource"] * (answer == 202)
 
 
 def test_of_many_refers_the_oldest_is_forgotten() -> None:

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from sipcore.dialogs.refer import ACTIVE_SECONDS
+from sipcore.dialogs.refer import ACTIVE_SECONDS, SIPFRAG
 from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.errors import LocalError
 from sipcore.events import CallRequested
@@ -129,6 +129,26 @@ async def test_a_call_that_ends_before_the_outcome_is_told(
         with pytest.raises(CallFailure, match="has not told how that went"):
             await call.transfer(whom("carol"))
         assert trio.current_time() - before == pytest.approx(ACTIVE_SECONDS, abs=5)
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("180 Ringing", None), ("200 OK", 200)])
+async def test_a_transfer_whose_peer_ends_telling_since_its_time_has_run_out(
+    clock: MockClock, status: str, outcome: int | None
+) -> None:
+    """RFC 6665 §4.1.3: as if nothing more had come, for how the call went is as open as before."""
+
+    async def asked(call: IncomingCall, event: CallRequested) -> None:
+        call.respond(event, 202)
+        fields = [("Event", "refer"), ("Subscription-State", "terminated;reason=Timeout")]
+        body = f"SIP/2.0 {status}\r\n".encode()
+        await call.request("NOTIFY", fields=fields, body=body, content_type=SIPFRAG)
+
+    async with call_to(asked) as call:
+        if outcome is not None:
+            assert await call.transfer(whom("carol")) == outcome
+            return
+        with pytest.raises(CallFailure, match="has not told how that went"):
+            await call.transfer(whom("carol"))
 
 
 async def test_a_transfer_of_which_nothing_is_to_be_told(clock: MockClock) -> None:
