@@ -49,6 +49,7 @@ from sipcore.transactions.layer import TransactionLayer
 
 TARGET_REFRESHES = (Purpose.CHANGE, Purpose.REFRESH)
 """What is sent with a Contact of its own, which is the one of the dialog from the answer on (RFC 3261 §12.2.1.1)."""
+_OF_CALL = (Purpose.CHANGE, Purpose.REFRESH, Purpose.PRACK)
 _WITH_CONTACT = (*TARGET_REFRESHES, Purpose.NOTIFY, Purpose.OTHER)
 
 
@@ -70,6 +71,8 @@ class CallActions:
                 case AckSuccess(request, next_hop, branch):
                     self._send(call, request, next_hop, branch=branch)
                 case SendInDialog(purpose, request, next_hop):
+                    if purpose is Purpose.BYE:
+                        self._drop_unsent(call, now)
                     self.send(call, purpose, request, next_hop)
                 case SendInvite(request, target) if isinstance(call, PlacedCall):
                     self._invite_again(call, request, target, now)
@@ -224,6 +227,7 @@ class CallActions:
         for ticket in call.tickets:
             if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):
                 self.drop(ticket, now)
+        self._drop_unsent(call, now)
         signature = call.machine.manner.signed(())
         for key, request in tuple((call.asked or {}).items()):  # §15.1.2: they must be answered all the same
             refusal = build_response(request, REQUEST_TERMINATED, fields=signature)
@@ -231,6 +235,13 @@ class CallActions:
             self._book.answered(key)
             if request.method == REFER and call.machine.referrals is not None:
                 call.machine.referrals.answer(refusal)
+
+    def _drop_unsent(self, call: Call, now: float) -> None:
+        """What a call wanted to send by itself, and has no way to yet, is not sent into a dialog that is gone."""
+        for ticket in call.tickets:
+            _, purpose = self._book.by_ticket.get(ticket, (None, None))
+            if purpose in _OF_CALL and self._tickets.key_of(ticket) is None:
+                self.drop(ticket, now)
 
     def _replace(self, call: Call, now: float) -> None:
         """The call that this one takes the place of ends once this one is up (RFC 3891 §3)."""

@@ -312,6 +312,7 @@ def test_a_2xx_after_the_hang_up_is_acknowledged() -> None:
     wire = Wire()
     call, _ = wire.up()
     hold(wire, wire.alice, call)
+    wire.pump()
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(100)
     assert wire.alice.starts().count("ACK") == 2

@@ -386,6 +386,7 @@ def test_every_request_but_the_ack_tells_what_is_supported(extensions: tuple[str
     wire.alice.stack.change(call, b"", wire.now, method="UPDATE")
     wire.alice.stack.request_within(call, "INFO", wire.now)
     wire.alice.stack.request_within(call, "OPTIONS", wire.now, fields=[("supported", "x")])
+    wire.pump()
     wire.alice.stack.hang_up(call, wire.now)
     wire.run(1)
     sent = {one.method: one.headers.get_all("Supported") for one in wire.alice.messages() if isinstance(one, Request)}

@@ -1,0 +1,119 @@
+"""Requests of a call that still look for their way when nobody wants them any more: DNS is not asked on for them."""
+
+import pytest
+
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.events import CallEnded, CallFailed, CallReceived, Resolve, StopResolving
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.stack_config import StackConfig
+from tests.sipcore.dialogs.test_changes import hold
+from tests.sipcore.wire import BOB, SDP, Wire, description
+
+NAMED = b"<sip:b@silent.example>"
+
+
+def moved(wire: Wire) -> None:
+    """From now on Bob's Contact is a name."""
+    wire.alter = lambda data: data.replace(f"<sip:sipcore@{BOB}>".encode(), NAMED)
+
+
+def asked(wire: Wire) -> list[int]:
+    """The tickets for which Alice has asked DNS."""
+    return [output.ticket for output in wire.alice.told(Resolve) if isinstance(output.question, Question)]
+
+
+def given_up(wire: Wire) -> list[int]:
+    return [output.ticket for output in wire.alice.told(StopResolving)]
+
+
+def answer_late(wire: Wire, ticket: int) -> None:
+    """What DNS says in the end, which nobody has waited for."""
+    for output in wire.alice.told(Resolve):
+        if output.ticket == ticket and isinstance(output.question, Question):
+            wire.alice.stack.resolved(ticket, LookupFailure(output.question, LookupFault.NXDOMAIN), wire.now)
+    wire.run(1)
+
+
+def up() -> tuple[Wire, int, int]:
+    """A call whose peer is at a name since its last change."""
+    wire = Wire(config=StackConfig(session_interval=90))
+    call, at_bob = wire.up()
+    moved(wire)
+    wire.bob.stack.change(at_bob, wire.bob.stack.session(at_bob).renewed(), wire.now)
+    wire.run(0.1)
+    return wire, call, at_bob
+
+
+def test_the_invite_of_a_call_that_is_hung_up() -> None:
+    wire = Wire()
+    invite = wire.request("INVITE", description(BOB), SDP)
+    call = wire.alice.stack.call(Order(invite, parse_uri("sip:b@silent.example")), wire.now)
+    wire.pump()
+    (ticket,) = asked(wire)
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.pump()
+    assert given_up(wire) == [ticket]
+    assert len(wire.alice.stack) == 0
+
+
+def test_a_request_outside_of_any_call() -> None:
+    wire = Wire()
+    ticket = wire.alice.stack.request(Order(wire.request("OPTIONS"), parse_uri("sip:b@silent.example")), wire.now)
+    wire.alice.stack.abandon(ticket, wire.now)
+    wire.pump()
+    assert given_up(wire) == asked(wire) == [ticket]
+
+
+def test_one_that_is_on_its_way_asks_nothing_any_more() -> None:
+    wire = Wire()
+    call, _ = wire.up()
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(100)
+    assert not given_up(wire)
+
+
+def test_the_prack_of_a_call_that_is_refused() -> None:
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    moved(wire)
+    (received,) = wire.bob.told(CallReceived)
+    wire.bob.stack.ring(received.call, 183, wire.now, body=description(BOB), content_type=SDP)
+    wire.run(0.1)
+    (ticket,) = asked(wire)
+    wire.bob.stack.reject(received.call, 486, wire.now)
+    wire.run(0.1)
+    assert wire.alice.told(CallFailed)
+    assert given_up(wire) == [ticket]
+    answer_late(wire, ticket)
+    wire.run(40)
+    assert wire.alice.starts() == ["INVITE", "ACK"]
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", ""])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_change_or_refresh_of_a_call_that_ends(method: str, who: str) -> None:
+    wire, call, at_bob = up()
+    if method:
+        hold(wire, wire.alice, call, method=method)
+        wire.pump()
+    else:
+        wire.run(46)
+    (ticket,) = asked(wire)
+    side, number = (wire.alice, call) if who == "alice" else (wire.bob, at_bob)
+    side.stack.hang_up(number, wire.now)
+    wire.run(0.1)
+    assert given_up(wire) == [ticket]
+    bye = [each for each in asked(wire) if each != ticket]
+    assert len(bye) == (who == "alice")  # which is still to go out
+    answer_late(wire, ticket)
+    for each in bye:
+        nowhere = TransportFailure(FailureReason.UNRESOLVABLE, "nowhere")
+        wire.alice.stack.resolved(each, nowhere, wire.now)
+    wire.run(40)
+    assert len(wire.alice.told(CallEnded)) == 1
+    assert "INVITE" not in wire.alice.starts()[2:]
+    assert "UPDATE" not in wire.alice.starts()
