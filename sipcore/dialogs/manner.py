@@ -13,6 +13,8 @@ from sipcore.value import value
 
 METHODS = (INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE)
 """The methods that a stack deals with by itself."""
+READS = (("Accept-Encoding", "identity"), ("Accept-Language", "en"))
+"""How what is sent here is understood: uncompressed (RFC 3261 §20.2), and in English, as reason phrases are (§20.3)."""
 MIN_INTERVAL = 90
 """Seconds: the shortest session interval that anybody may insist on (RFC 4028 §4)."""
 
@@ -68,7 +70,7 @@ class Manner:
 
     def capabilities(self) -> list[tuple[str, object]]:
         """What a 200 to OPTIONS tells of this side (RFC 3261 §11.2)."""
-        return [("Accept", ACCEPTED), *self.abilities()]
+        return [("Accept", ACCEPTED), *READS, *self.abilities()]
 
     def able(self, fields: Fields) -> list[tuple[str, object]]:
         """The fields of a 200 to OPTIONS, and behind them what it should tell of this side and they do not (§11.2)."""

@@ -86,6 +86,7 @@ def test_options_inside_a_call_are_answered() -> None:
     assert headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
     assert headers.get("Supported") == "100rel, replaces, timer"
     assert "application/sdp" in (headers.get("Accept") or "")
+    assert (headers.get("Accept-Encoding"), headers.get("Accept-Language")) == ("identity", "en")  # RFC 3261 §11.2
 
 
 def test_there_is_no_way_into_a_call_without_a_dialog() -> None:
