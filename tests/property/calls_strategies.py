@@ -34,7 +34,7 @@ actions = st.builds(
     Action,
     at_bob=st.booleans(),
     fitting=st.sampled_from([True, True, True, True, False]),
-    command=st.integers(0, 13),
+    command=st.integers(0, 14),
     which=st.sampled_from([0, 0, 0, 1, 2, 6, 7]),
     how=st.integers(0, 7),
     pause=st.sampled_from([0.0, 0.005, 0.011, 0.0, 0.005, 0.011, 0.03, 0.05, 0.6, 5.0, 40.0, 70.0]),

@@ -153,7 +153,7 @@ class User:
         if CallReceived in kinds and CallConfirmed not in kinds and call not in self.answered:
             names = ["ring", "ring", "accept", "change", "reject", "hang up"]
         elif kinds & {CallAnswered, CallConfirmed, CallProgress}:
-            names = ["change", "change", "add stream", "request", "abandon", "respond", "hang up"]
+            names = ["change", "change", "withdraw", "add stream", "request", "abandon", "respond", "hang up"]
         else:
             names = ["call", "call", "hang up"]
         offered = any(isinstance(event, CallOffered) for event in told[-2:])
@@ -211,6 +211,10 @@ class User:
         self.stack.change(call, body, self.wire.now, method=METHODS[how])
         if body or direction is None:
             self.changes.append((len(self.side.events), call, direction))
+
+    def withdraw(self, call: int, how: int) -> None:
+        """Take a change back, whether there is one or not."""
+        self.stack.withdraw(call, self.wire.now, remote_tag="nobody" if how == 7 else None)
 
     def add_stream(self, call: int, how: int) -> None:
         """Offer one more stream, or, where there are many, those that there are."""
@@ -319,6 +323,7 @@ COMMANDS: dict[str, Callable[[User, int, int], None]] = {
     "reject": User.reject,
     "hang up": User.hang_up,
     "change": User.change,
+    "withdraw": User.withdraw,
     "add stream": User.add_stream,
     "answer": User.answer,
     "decline": User.decline,
