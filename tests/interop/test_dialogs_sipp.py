@@ -200,6 +200,28 @@ async def test_its_1xx_are_reliable_and_it_updates_before_the_answer(lab: Lab, s
     assert caller.story("UPDATE") == ["←UPDATE", "→200 UPDATE"]
 
 
+async def test_its_1xx_to_a_reinvite_are_reliable_and_another_one_is_taken_back(lab: Lab, sipp: Sipp) -> None:
+    with trio.fail_after(PATIENCE):
+        async with (
+            phone(lab) as caller,
+            sipp.answer(sipp.scenario("callee-reinvite-prack")) as port,
+            caller.call(bob(port, sipp)) as call,
+        ):
+            await call.answered()
+            await call.hold()
+            assert not call.is_over
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(call.resume)
+                await caller.sees("←180 INVITE")
+                nursery.cancel_scope.cancel()
+            refused = await told(call, CallUnchanged)
+            assert refused.response is not None
+            assert refused.response.status == 487
+        assert call.end_reason is EndReason.LOCAL_HANG_UP
+    assert [prack.headers.get("RAck") for prack in caller.tap.sent("PRACK")] == ["7 2 INVITE"]
+    assert caller.story("CANCEL") == ["→CANCEL", "←200 CANCEL"]
+
+
 async def test_it_wants_longer_sessions_and_refreshes_one(lab: Lab, sipp: Sipp) -> None:
     with trio.fail_after(PATIENCE):
         async with (
