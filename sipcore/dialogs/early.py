@@ -1,9 +1,9 @@
-"""Reliable 1xx to an INVITE that was sent, each acknowledged by a PRACK: RFC 3262 §4, and what offers and answers go
-with it (§5).
+"""What an INVITE that was sent is answered with: its 2xx gets an ACK, and each reliable 1xx a PRACK (RFC 3262 §4), with
+what offers and answers go with it (§5).
 """
 
 from sipcore.dialogs.dialog import Dialog, Numbers
-from sipcore.dialogs.effects import Effect, EndReason, Finish, Offered, Purpose, SendInDialog
+from sipcore.dialogs.effects import AckSuccess, Effect, EndReason, Finish, Offered, Purpose, SendInDialog
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.provisional import RELIABLE
 from sipcore.dialogs.session import Session, description_of
@@ -11,24 +11,26 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.fields.simple import RAck
 from sipcore.message.message import Request, Response
-from sipcore.message.method import PRACK
+from sipcore.message.method import ACK, PRACK
 from sipcore.message.registry import REQUIRE, RSEQ
 from sipcore.message.status import TRYING
 from sipcore.message.uri import Uri
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.sdp.terms import SDP
+from sipcore.tokens import Tokens
 
 
 class EarlyUsage:
     """The part of a dialog's usage that an INVITE is answered in: the one that makes the dialog, and each re-INVITE."""
 
-    __slots__ = ("_manner", "_rseq", "_unconfirmed", "dialog", "numbers", "session")
+    __slots__ = ("_manner", "_rseq", "_tokens", "_unconfirmed", "dialog", "numbers", "session")
 
-    def __init__(self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner) -> None:
+    def __init__(self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens) -> None:
         self.dialog = dialog
         self.session = session
         self.numbers = numbers
         self._manner = manner
+        self._tokens = tokens
         self._rseq: tuple[int, int] | None = None
         """The numbers of the last reliable 1xx: its INVITE's, since each transaction counts anew, and its own."""
         self._unconfirmed: Response | None = None
@@ -54,6 +56,14 @@ class EarlyUsage:
         """A request inside the dialog, any but an ACK, and the URI whose hop is next."""
         asking = self._manner.asking(fields)
         return self.dialog.request(method, self.numbers.next(), fields=asking, body=body, content_type=content_type)
+
+    def acknowledge(self, invite: Request, body: bytes) -> AckSuccess:
+        """The ACK of a 2xx to `invite`, as it was sent last: with its credentials (RFC 3261 §13.2.2.4)."""
+        credentials = invite.headers.only("Authorization", "Proxy-Authorization")
+        request, next_hop = self.dialog.request(
+            ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
+        )
+        return AckSuccess(request, next_hop, self._tokens.branch())
 
     def progress(self, response: Response) -> list[Effect] | None:
         """Take a 1xx to the INVITE that made this dialog; None for one that is to be dropped.

@@ -100,7 +100,7 @@ IMPOSSIBLE = {
 class Change:
     """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
 
-    __slots__ = ("attempts", "body", "due", "method", "refreshes", "restores")
+    __slots__ = ("attempts", "body", "due", "heard", "method", "refreshes", "restores", "withdrawn")
 
     def __init__(self, method: str, body: bytes, *, restores: bool = False) -> None:
         self.method = method
@@ -111,6 +111,10 @@ class Change:
         """Whether it only brings back what was in force before another one."""
         self.refreshes = False
         """Whether a refresh of the session has become due meanwhile, and was left to it."""
+        self.heard = False
+        """Whether a 1xx has come."""
+        self.withdrawn = False
+        """Whether its owner has taken it back."""
 
 
 def glare_wait(tokens: Tokens, *, owner: bool) -> float:

@@ -15,6 +15,7 @@ from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.method import UPDATE
 from sipcore.message.registry import ALLOW
+from sipcore.tokens import Tokens
 
 
 class TimedUsage(EarlyUsage):
@@ -22,8 +23,8 @@ class TimedUsage(EarlyUsage):
 
     __slots__ = ("allowed", "expiry")
 
-    def __init__(self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner) -> None:
-        super().__init__(dialog, session, numbers, manner)
+    def __init__(self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens) -> None:
+        super().__init__(dialog, session, numbers, manner, tokens)
         self.expiry = Expiry(manner.interval)
         self.allowed: tuple[str, ...] = ()
         """The methods that the peer understands, as it said last; empty while it has not."""

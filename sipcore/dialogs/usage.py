@@ -34,7 +34,7 @@ from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, INVITE, PRACK, UPDATE
+from sipcore.message.method import INVITE, PRACK, UPDATE
 from sipcore.message.registry import REQUIRE
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, SERVER_BUSY, Carrier, Meaning
 from sipcore.sdp.terms import SDP
@@ -75,7 +75,6 @@ class InviteUsage(TimedUsage):
         "_reinvited",
         "_repeat",
         "_server",
-        "_tokens",
         "_valid_until",
         "contact",
     )
@@ -83,10 +82,9 @@ class InviteUsage(TimedUsage):
     def __init__(
         self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens, *, owner: bool
     ) -> None:
-        super().__init__(dialog, session, numbers, manner)
+        super().__init__(dialog, session, numbers, manner, tokens)
         self.contact: Address | None = None
         """Where this side can be reached, as responses in the dialog tell."""
-        self._tokens = tokens
         self._owner = owner
         self._client, self._server = _IDLE
         self._change: reinvite_client.Change | None = None
@@ -137,7 +135,7 @@ class InviteUsage(TimedUsage):
         What the peer has agreed to by then counts for all that.
         """
         if self._change is not None:
-            self._change.attempts = reinvite_client.MAX_ATTEMPTS
+            self._change.withdrawn = True
         return self._move_client(reinvite_client.Input.WITHDRAW, now, self._unchanged(now))
 
     def answer(self, body: bytes, now: float) -> list[Effect]:
@@ -199,7 +197,7 @@ class InviteUsage(TimedUsage):
         self.hear(response)
         happening = reinvite_client.input_of(sent.method, response.status)
         change = self._change
-        again = change is not None and change.attempts < reinvite_client.MAX_ATTEMPTS
+        again = change is not None and change.attempts < reinvite_client.MAX_ATTEMPTS and not change.withdrawn
         if (happening is reinvite_client.Input.TOO_SMALL and not self.expiry.too_small(response)) or (
             happening in (reinvite_client.Input.TOO_SMALL, reinvite_client.Input.GLARE) and not again
         ):
@@ -216,15 +214,22 @@ class InviteUsage(TimedUsage):
         change = self._change
         if sent.method != INVITE or change is None:
             return []
+        change.heard = True
         if change.due < NEVER:
             change.due = self._patience(now)
         return self.progress_of_change(response)
 
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
-        """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1)."""
+        """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1).
+
+        One that was taken back is cancelled then, and no more: its peer had been heard of (§9.1).
+        """
         if self._is_no_change(sent):
             return []
-        happening = reinvite_client.input_of(sent.method, 408 if failure.reason is FailureReason.TIMED_OUT else 503)
+        change = self._change
+        cancelled = change is not None and change.withdrawn and change.heard
+        status = 408 if failure.reason is FailureReason.TIMED_OUT and not cancelled else 503
+        happening = reinvite_client.input_of(sent.method, status)
         return self._move_client(self._undoing(happening), now, self._unchanged(now, failure=failure))
 
     def refreshed(self, response: Response, now: float) -> list[Effect]:
@@ -285,14 +290,6 @@ class InviteUsage(TimedUsage):
         return effects
 
     # Inside
-
-    def acknowledge(self, invite: Request, body: bytes) -> AckSuccess:
-        """The ACK of a 2xx to `invite`, as it was sent last: with its credentials (RFC 3261 §13.2.2.4)."""
-        credentials = invite.headers.only("Authorization", "Proxy-Authorization")
-        request, next_hop = self.dialog.request(
-            ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
-        )
-        return AckSuccess(request, next_hop, self._tokens.branch())
 
     def _acknowledge_change(self, sent: Request, body: bytes) -> AckSuccess:
         self._acked = self.acknowledge(sent, body)

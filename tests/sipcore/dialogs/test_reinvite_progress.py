@@ -209,3 +209,18 @@ def test_an_early_session_that_is_refused_an_update_is_not_undone() -> None:
     wire.run(5)
     assert wire.alice.stack.session(call).remote == description(BOB)
     assert len(wire.alice.sent) == sent
+
+
+@pytest.mark.parametrize("statuses", [(100,), (180,), ()])
+def test_a_peer_that_cancels_nothing_is_not_gone_for_all_that(statuses: tuple[int, ...]) -> None:
+    """RFC 3261 §9.1: the re-INVITE is considered cancelled; one that nothing at all came for tells of a dialog gone."""
+    peer = Peer(Wire())
+    for status in statuses:
+        peer.answer(peer.invite, status)
+    peer.side.stack.withdraw(peer.call, peer.wire.now)
+    peer.wire.run(33)
+    (unchanged,) = peer.side.told(CallUnchanged)
+    assert unchanged.failure is not None
+    peer.wire.run(40)
+    ended = [] if statuses else [EndReason.GONE]
+    assert [event.reason for event in peer.side.told(CallEnded)] == ended
