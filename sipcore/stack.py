@@ -16,8 +16,9 @@ from sipcore.dialogs.manner import METHODS, Manner
 from sipcore.dialogs.refer import REFER_EVENT, TOLD_IN, refer_event
 from sipcore.dialogs.replaces import misuse_of, replaces_for
 from sipcore.dialogs.session import Session, refusal_of_body
-from sipcore.errors import FailureReason, LocalError, ParseError, SipError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
 from sipcore.events import GarbageReceived, Output, RequestFailed, RequestReceived, ResponseReceived
+from sipcore.malformed import reason_of, refusal_of_malformed
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
@@ -37,7 +38,6 @@ from sipcore.transactions import effects
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
 from sipcore.transactions.layer import TransactionLayer
-from sipcore.transactions.reply import reply_to, stamped
 from sipcore.value import maker
 
 _make_received = maker(ResponseReceived)
@@ -247,7 +247,7 @@ class Stack:
             found = salvage_request(data) if message is None else message
             self._outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(found, Request)))
             if isinstance(found, Request):
-                self._refuse_malformed(found, flow, error)
+                self._outputs += refusal_of_malformed(found, flow, error, self.manner, self._tokens)
             return
         self._transactions.receive(message, flow, now)
         self._settle(now)
@@ -317,24 +317,6 @@ class Stack:
         self._calls.carry_out(call, effects, now)
         self._settle(now)
 
-    def _refuse_malformed(self, request: Request, flow: Flow, error: ParseError) -> None:
-        """Answer a request that cannot be worked with, without keeping state (RFC 3261 §8.2.7, §18.3, §21.4.1).
-
-        Nothing is sent where that would take what is broken itself; an ACK is never answered.
-        """
-        if request.method == ACK:
-            return
-        try:
-            stamped_request = stamped(request, flow)
-            tag = self._tokens.tag()
-            refusal = build_response(
-                stamped_request, error.status, _told(error), tag=tag, fields=self.manner.signed(())
-            )
-            to = reply_to(stamped_request.via, flow)
-        except SipError:
-            return
-        self._outputs.append(Transmit(None, to, bytes(refusal)))
-
     def _settle(self, now: float) -> None:
         """Pass on what the transactions came up with, which may make them come up with more."""
         while effects := self._transactions.drain():
@@ -353,7 +335,7 @@ class Stack:
                 try:
                     self._take_request(key, request, flow, now)
                 except ParseError as error:
-                    self._reply(key, request, error.status, now, reason=_told(error))
+                    self._reply(key, request, error.status, now, reason=reason_of(error))
             case effects.AckReceived(request):
                 self._calls.receive_ack(request, now, self._stamp)
             case effects.CancelReceived(key, request, _, cancelled):
@@ -487,8 +469,3 @@ class Stack:
         tag = tag or self._tokens.tag()
         told = self.manner.signed(fields)
         self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=told), now)
-
-
-def _told(error: ParseError) -> str:
-    """A reason phrase that says what is wrong with a request (RFC 3261 §21.4.1), in our words only."""
-    return f"{error.header}: {error.message}" if error.header else ""

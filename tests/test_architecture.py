@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("sipcore", "probes")
 STACK = (
     *("sipcore.events", "sipcore.outgoing", "sipcore.local_ends", "sipcore.tickets", "sipcore.invite"),
-    *("sipcore.callbook", "sipcore.call_actions", "sipcore.calls", "sipcore.stack_config", "sipcore.stack"),
+    *("sipcore.callbook", "sipcore.call_actions", "sipcore.calls", "sipcore.stack_config"),
+    *("sipcore.malformed", "sipcore.stack"),
 )
 """The one object that the engine is used by, with its parts."""
 LAYERS = (

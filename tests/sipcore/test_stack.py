@@ -398,6 +398,31 @@ def test_a_malformed_request_is_answered_400_if_it_can_be(change: dict[str, str 
     assert len(stack) == 0
 
 
+BARE = b"OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.2"
+
+
+@pytest.mark.parametrize(
+    ("data", "over_udp"),
+    [
+        (BARE + b"\r\n\r\n", False),
+        (BARE + b";branch=z9hG4bK1\r\n\r\n", False),
+        (BARE + b"\r\nCSeq: 1 OPTIONS\r\n\r\n", False),
+        (BARE + b";branch=z9hG4bK1\r\nCSeq: 1 OPTIONS\r\n\r\n", True),
+        (BARE + b";branch=z9hG4bK1\r\nCSeq: what\r\n\r\n", True),
+        (BARE + b"\r\nCSeq: 1 OPTIONS\r\nf: <sip:a>\r\nt: <sip:b\r\ni: c\r\n\r\n", True),
+    ],
+)
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+def test_a_datagram_that_nobody_waits_for_an_answer_to_gets_none(
+    transport: Transport, data: bytes, over_udp: bool
+) -> None:
+    """Its source may be forged: whoever lives there would get more than twice the bytes. A connection's is not."""
+    stack = Wire().alice.stack
+    stack.receive(data, Flow(transport, ALICE, BOB), Stamp(0.0), 0.0)
+    sent = [output for output in stack.drain() if isinstance(output, Transmit)]
+    assert [output.data.startswith(b"SIP/2.0 400 ") for output in sent] == [True] * (over_udp or transport.reliable)
+
+
 HELLO = (
     "{method} sip:bob@192.0.2.1 SIP/{version}\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK1\r\n"
     "From: <sip:alice@192.0.2.2>;tag=1\r\nTo: <sip:bob@192.0.2.1>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n"
