@@ -187,6 +187,8 @@ class CallKind(Enum):
     NOT_SIP = "not SIP"
     NO_MEDIA = "no media"
     """Connected, but nothing was heard of the peer."""
+    OWN_FAULT = "own fault"
+    """This program made a mistake, which says nothing about the peer."""
     NO_CALL = "no call"
     """Of a call that was waited for: none came in time."""
 

@@ -10,7 +10,7 @@ from sipcore.message.fields.challenge import DEFAULT_ALGORITHM, DIGEST, Challeng
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE
-from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
+from sipcore.trace import Direction, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
 
 SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
@@ -47,6 +47,8 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
             return TimelineEntry(offset, "DNS", f"{question}: {told}", record=record)
         case FlowTrace():
             return _flow_entry(record, offset)
+        case FaultTrace(what=what, error=error, place=place):
+            return TimelineEntry(offset, "own fault", f"over {what}: {error} ({place})", record=record)
     return None
 
 

@@ -213,6 +213,24 @@ class Calls:
         self.transaction_over(ticket)
         return purpose is not Purpose.OTHER
 
+    def lose(self, ticket: int, failure: TransportFailure, now: float) -> bool:
+        """A call's request is given up, whatever was made of it already; as `fail`. A call that stands by its INVITE is
+        hung up, since nobody knows what became of its ACK.
+        """
+        placed = self._book.by_invite.get(ticket)
+        told = self.fail(ticket, failure, now)
+        if placed is not None and not placed.over:
+            self.hang_up(placed.number, now)
+        return told
+
+    def turn_away(self, invite: AnyServerKey, now: float) -> bool:
+        """Refuse or hang up the call that has come of an INVITE; False where there is none."""
+        call = self._book.by_key.get(invite)
+        if not isinstance(call, ReceivedCall) or call.invite_key != invite:
+            return False
+        self.hang_up(call.number, now)
+        return True
+
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
         self._actions.transaction_over(ticket)
@@ -350,7 +368,11 @@ class Calls:
     def handle_timeout(self, now: float) -> None:
         """Wake the calls that something is due in."""
         while (call := self._book.pop_due(now)) is not None:
-            self._actions.carry_out(call, call.machine.lapse(now) if call.over else call.machine.wake(now), now)
+            try:
+                self._actions.carry_out(call, call.machine.lapse(now) if call.over else call.machine.wake(now), now)
+            except Exception:  # a mistake of this program, which costs this call alone: nothing wakes it any more
+                self.hang_up(call.number, now)
+                raise
 
     # Inside
 

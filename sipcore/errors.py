@@ -159,6 +159,8 @@ class FailureReason(Enum):
     """The datagram does not fit (EMSGSIZE)."""
     GARBAGE = "garbage"
     """Bytes came back that are not SIP."""
+    FAULT = "own fault"
+    """This program made a mistake of its own, which says nothing about the peer."""
 
 
 class TransportFailure(RemoteError):
@@ -167,6 +169,11 @@ class TransportFailure(RemoteError):
     def __init__(self, reason: FailureReason, message: str, *, section: str = "RFC 3261 §18.4") -> None:
         super().__init__(message, section=section)
         self.reason = reason
+
+
+def own_fault() -> TransportFailure:
+    """The failure of what this program has given up because of a mistake of its own."""
+    return TransportFailure(FailureReason.FAULT, "this program made a mistake, please report it")
 
 
 def blamed(failure: SipError) -> SipError:

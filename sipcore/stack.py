@@ -10,6 +10,8 @@
 bytes.
 """
 
+from collections.abc import Iterator
+
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, Manner
@@ -28,6 +30,7 @@ from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
 from sipcore.message.uri import OtherUri, Uri
 from sipcore.outgoing import Order
+from sipcore.recovery import Recovery, Work
 from sipcore.resolve.plan import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack_config import StackConfig
@@ -54,6 +57,10 @@ class Stack:
         self._tickets = Tickets(self._transactions, tokens, self._outputs)
         self.manner = config.manner
         self._calls = Calls(self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs)
+        self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
+        self._effects: Iterator[effects.Effect] = iter(())
+        self.doing: Work | None = None
+        """What it is at, or was last, in case that a mistake of this program breaks it off."""
         self._stamp = Stamp(0.0)
 
     @property
@@ -238,7 +245,7 @@ class Stack:
 
     def receive(self, data: bytes, flow: Flow, stamp: Stamp, now: float) -> None:
         """Take one datagram, or one message that was framed on a stream."""
-        self._stamp = stamp
+        self._stamp, self.doing = stamp, None
         message = None
         try:
             message = parse_message(data)
@@ -249,6 +256,7 @@ class Stack:
             if isinstance(found, Request):
                 self._outputs += refusal_of_malformed(found, flow, error, self.manner, self._tokens)
             return
+        self.doing = message
         self._transactions.receive(message, flow, now)
         self._settle(now)
 
@@ -256,6 +264,7 @@ class Stack:
         self, ticket: int, result: Result | Hop | TransportFailure, now: float, *, reused: bool = False
     ) -> None:
         """Take the answer to a Resolve, unless its ticket was given up; `reused` is whether its connection was open."""
+        self.doing = ticket
         failure = self._tickets.resolved(ticket, result, now, reused=reused)
         if failure is not None:
             self._request_failed(ticket, failure, now)
@@ -263,6 +272,7 @@ class Stack:
 
     def transport_failed(self, lost: Transmit, failure: TransportFailure, now: float) -> None:
         """A Transmit could not be carried out."""
+        self.doing = lost
         if lost.key is not None:
             self._transactions.transport_failed(lost.key, failure, now)
         if failure.reason is FailureReason.CLOSED:
@@ -301,8 +311,19 @@ class Stack:
 
     def handle_timeout(self, now: float) -> None:
         """Fire what is due by now."""
+        self.doing = None
         self._transactions.handle_timeout(now)
         self._calls.handle_timeout(now)
+        self._settle(now)
+
+    def recover(self, now: float, output: Output | None = None) -> None:
+        """Give up `doing`, or an `output` that could not be carried out, since a mistake of this program has broken it
+        off; then go on with the rest. To be called again when this breaks off as well.
+        """
+        work, self.doing = (self.doing, None) if output is None else (output, self.doing)
+        failed = self._recovery.give_up(work, self.manner, now)
+        if failed is not None:
+            self._outputs.append(failed)
         self._settle(now)
 
     def drain(self) -> list[Output]:
@@ -318,10 +339,18 @@ class Stack:
         self._settle(now)
 
     def _settle(self, now: float) -> None:
-        """Pass on what the transactions came up with, which may make them come up with more."""
-        while effects := self._transactions.drain():
-            for effect in effects:
+        """Pass on what the transactions came up with, which may make them come up with more.
+
+        What a mistake breaks off goes on after the effect that it was made over, when this is called again.
+        """
+        while True:
+            for effect in self._effects:
+                self.doing = effect
                 self._take(effect, now)
+            effects = self._transactions.drain()
+            if not effects:
+                return
+            self._effects = iter(effects)
 
     def _take(self, effect: effects.Effect, now: float) -> None:
         match effect:  # the first three are all that a request which is answered comes to

@@ -99,4 +99,17 @@ class DiscardTrace:
     key: str
 
 
-TraceRecord = MessageTrace | TransitionTrace | ResolveTrace | FlowTrace | DiscardTrace
+@value
+class FaultTrace:
+    """This program made a mistake of its own over something, and gave that up alone.
+
+    `what` is that something, the start line of a message as a rule; `error` is what was raised, and `place` where.
+    """
+
+    at: float
+    what: str
+    error: str
+    place: str
+
+
+TraceRecord = MessageTrace | TransitionTrace | ResolveTrace | FlowTrace | DiscardTrace | FaultTrace

@@ -5,12 +5,15 @@ a failure prints the blob that reproduces it. CI draws the same ones for the sam
 verdict on one commit. Nothing depends on how fast the machine is, because one that is busy is no bug.
 """
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sipcore.endpoint.faults import LOGGER
 
 settings.register_profile(
     "local", derandomize=False, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -25,6 +28,10 @@ settings.load_profile("fuzz" if "SIPCORE_FUZZ" in os.environ else "ci" if "CI" i
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class Injected(Exception):
+    """A mistake that a test has made in the place of this program."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
     """Say why a test was skipped inside a nursery: pytest-trio unwraps the group of what was raised there, but skips
@@ -37,3 +44,32 @@ def pytest_runtest_call() -> Iterator[None]:
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         raise cause if isinstance(cause, pytest.skip.Exception) else skipped from None
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, met: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._met = met
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        self._met.append(record)
+
+
+@pytest.fixture(autouse=True)
+def _no_own_faults() -> Iterator[None]:
+    """Fail every test in which an endpoint met with a mistake of its own that the test does not look for itself: the
+    endpoint goes on, and the mistake is to be found all the same.
+    """
+    met: list[logging.LogRecord] = []
+    handler = _Kept(met)
+    logger = logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    unexpected = [record for record in met if record.exc_info and not isinstance(record.exc_info[1], Injected)]
+    assert not unexpected, unexpected[0].getMessage()

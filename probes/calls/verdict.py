@@ -74,6 +74,7 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.TLS: (CallKind.TLS_FAILED, "see what discover says about the certificate"),
     FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
+    FailureReason.FAULT: (CallKind.OWN_FAULT, "report the mistake that was logged, with the messages"),
 }
 MEDIA_SECONDS = 1.0
 """For which the peer of an answered call has to be due to send, until what has not come is missing."""

@@ -33,6 +33,7 @@ REACH = {
     FailureReason.TLS: Reach.TLS_FAILED,
     FailureReason.TOO_LARGE: Reach.FAILED,
     FailureReason.GARBAGE: Reach.NOT_SIP,
+    FailureReason.FAULT: Reach.FAILED,
 }
 """How far an attempt came that failed; one whose connection was opened is never a mere NO_ANSWER."""
 
@@ -43,6 +44,7 @@ _ADVICE = {
     FailureReason.PROHIBITED: "have the firewall that says so allow this host",
     FailureReason.TOO_LARGE: "try TCP",
     FailureReason.GARBAGE: "another service has this port; try another one",
+    FailureReason.FAULT: "report the mistake that was logged, with the messages",
 }
 HTTP, TLS, PLAIN_SIP, ECHO = "HTTP", "TLS", "plain SIP", "an echo"
 _INSTEAD = {

@@ -34,5 +34,7 @@ class ExitCode(IntEnum):
     """The call did not end as `--expect` says."""
     NO_MEDIA = 13
     """The call was connected, and no media came from the peer."""
+    OWN_FAULT = 14
+    """This program made a mistake of its own, which says nothing about the endpoint."""
     INTERRUPTED = 130
     """Stopped from the keyboard."""

@@ -161,6 +161,14 @@ class Endpoint:
             raise closed()
         return self.loop.transports
 
+    @property
+    def faults(self) -> int:
+        """How often this program has made a mistake of its own, each of which has cost one message, request or call.
+
+        They are told as `FaultTrace`; each kind is logged once, with its traceback. Please report them.
+        """
+        return self.loop.faults.count
+
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it.
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import trio
 
 from sipcore.deviation import Deviation
+from sipcore.endpoint.faults import Faults
 from sipcore.errors import FailureReason, SipError, TransportFailure
 from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
+from sipcore.recovery import described
 from sipcore.resolve.plan import Answer, Question, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
@@ -37,6 +40,7 @@ class Loop:
         """`tracing` is whether subscribers are told of what happens inside the stack, too."""
         self.stack = stack
         self.stack.tracing = False  # until somebody subscribes
+        self.faults = Faults()
         self.broken: BaseException | None = None
         """What a subscriber raised: the block is cancelled then."""
         self._closed = True  # until it is started
@@ -119,14 +123,16 @@ class Loop:
         if self._subscribers:
             self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
         now = self._clock()
-        self.stack.receive(data, flow, stamp, now)
+        try:
+            self.stack.receive(data, flow, stamp, now)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._recover(error, now)
         self.pump(now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """A connection ended, or a flow of datagrams has: but requests over those have timers of their own."""
         if flow.transport is not Transport.UDP:
-            self.stack.flow_failed(flow, failure, self._clock())
-            self.pump()
+            self._tell(lambda now: self.stack.flow_failed(flow, failure, now))
         for watcher in tuple(self._flow_watchers):
             watcher(flow)
 
@@ -136,8 +142,7 @@ class Loop:
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP came back."""
-        self.stack.unreachable(remote, failure, self._clock())
-        self.pump()
+        self._tell(lambda now: self.stack.unreachable(remote, failure, now))
 
     def trace(self, record: TraceRecord) -> None:
         """Something happened to a connection."""
@@ -151,8 +156,7 @@ class Loop:
                 await self._wake.wait()
             now = self._clock()
             if self._due is not None and now >= self._due:
-                self.stack.handle_timeout(now)
-                self.pump()
+                self._tell(self.stack.handle_timeout)
 
     def pump(self, now: float | None = None) -> None:
         """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on.
@@ -167,12 +171,40 @@ class Loop:
                 if now is None:
                     now = self._clock()
                 for output in outputs:
-                    self._carry_out(output, now)
+                    try:
+                        self._carry_out(output, now)
+                    except Exception as error:  # noqa: BLE001  # see Faults
+                        self._recover(error, now, output)
         finally:
             self._pumping = False
         due = self.stack.next_timeout()
         if due is not None and (self._due is None or due < self._due):
             self._wake.set()
+
+    def _tell(self, tell: Callable[[float], None]) -> None:
+        """Tell the stack that something has happened, and carry out what comes of it."""
+        now = self._clock()
+        try:
+            tell(now)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._recover(error, now)
+        self.pump(now)
+
+    def _recover(self, error: Exception, now: float, output: Output | None = None) -> None:
+        """This program has made a mistake: tell of it, and give up what it was made over, and nothing else.
+
+        To give that up may fail as well. Each time less is left to be done, so it comes to an end.
+        """
+        fault: Exception | None = error
+        while fault is not None:
+            what = described(self.stack.doing if output is None else output)
+            self.publish(self.faults.record(fault, what, now))
+            try:
+                self.stack.recover(now, output)
+            except Exception as another:  # noqa: BLE001  # see Faults
+                fault, output = another, None
+            else:
+                fault = None
 
     def _carry_out(self, output: Output, now: float) -> None:
         if isinstance(output, Transmit):
@@ -231,11 +263,9 @@ class Loop:
             result = await self.transports.prepare(place)
         except SipError as error:
             result = as_failure(error)
-        now = self._clock()
         for ticket, why in self._preparing.pop(place):
             told = result if isinstance(result, TransportFailure) else replace(result, why=why)
-            self.stack.resolved(ticket, told, now)
-        self.pump(now)
+            self._tell(partial(self.stack.resolved, ticket, told))
 
     async def _look_up(self, ticket: int, question: Question, scope: trio.CancelScope) -> None:
         with scope:
@@ -246,8 +276,7 @@ class Loop:
                 under_way.remove(scope)
                 if not under_way:
                     del self._lookups[ticket]
-            self.stack.resolved(ticket, result, self._clock())
-            self.pump()
+            self._tell(partial(self.stack.resolved, ticket, result))
 
     async def ask(self, question: Question) -> Result:
         """Look something up."""

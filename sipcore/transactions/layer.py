@@ -8,7 +8,7 @@ the clock of whoever passes `now`, who calls `handle_timeout` when `next_timeout
 from enum import IntEnum
 from functools import lru_cache
 
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import LocalError, ParseError, TransportFailure, own_fault
 from sipcore.message.build import Fields, cancel_for
 from sipcore.message.headers import Headers, headers_of
 from sipcore.message.message import Request, Response
@@ -94,11 +94,19 @@ class TransactionLayer:
         """Let every timer fire that is due at `now`."""
         latest = now + LEEWAY
         while woken := self._alarms.pop(now):
-            for transaction in woken:
-                if transaction.expire_at <= latest or transaction.resend_at <= latest:
-                    self._step(transaction, transaction.take_due(latest), now)
-                else:
+            woken.reverse()
+            while woken:
+                transaction = woken.pop()
+                if transaction.expire_at > latest and transaction.resend_at > latest:
                     self._alarms.schedule(transaction)
+                    continue
+                try:
+                    self._step(transaction, transaction.take_due(latest), now)
+                except Exception:  # a mistake of this program, which costs this transaction alone
+                    for other in reversed(woken):
+                        self._alarms.schedule(other)
+                    self._lose(transaction)
+                    raise
 
     def send_request(self, request: Request, to: Hop | Flow, now: float) -> ClientKey:
         """Begin a client transaction: `request`, whose topmost Via has a fresh branch, goes to `to` (§17.1).
@@ -334,6 +342,11 @@ class TransactionLayer:
             if transaction.merge is not None:
                 del self._merged[transaction.merge]
         self._moment.out.append(new_effect(Terminated, (key,)))
+
+    def _lose(self, transaction: Transaction) -> None:
+        """Drop a transaction whose timer could not be dealt with, and tell whoever waits for it."""
+        self._moment.out.append(TransactionFailed(transaction.key, own_fault()))
+        self._remove(transaction)
 
     def _trace_path(self, transaction: Transaction, path: list[tuple[IntEnum, IntEnum]], before: IntEnum) -> None:
         for input_, after in path:

@@ -8,7 +8,7 @@ from probes.result import TimelineEntry
 from probes.timeline import RECEIVED, SENT, Rounds, entry_of, mark, media_entry
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
+from sipcore.trace import Direction, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
 
 FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 5060))
 REQUEST = (
@@ -61,6 +61,13 @@ def test_lookups_connections_and_transitions() -> None:
     assert refused
     assert (refused.label, refused.detail) == ("connection failed", "tls 192.0.2.2:5061 nothing listens there")
     assert entry_of(TransitionTrace(10.0, "INVITE client", "k", "R1XX", "CALLING", "PROCEEDING"), 10.0) is None
+
+
+def test_a_mistake_of_this_program_has_a_line() -> None:
+    entry = entry_of(FaultTrace(10.5, "SIP/2.0 200 OK", "KeyError: 7", "take in sipcore.tickets, line 9"), 10.0)
+    assert entry
+    assert (entry.label, entry.offset_ms) == ("own fault", 500.0)
+    assert entry.detail == "over SIP/2.0 200 OK: KeyError: 7 (take in sipcore.tickets, line 9)"
 
 
 def test_a_lookup_that_failed_names_its_question_once() -> None:

@@ -105,6 +105,7 @@ CALLS = {
     "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-offer-refused"),
     "silence": ((INVITE,), {"kind": CallKind.NO_ANSWER}, "nothing-answers"),
     "refused port": ((INVITE,), {"kind": CallKind.REFUSED, "why": "closed"}, "refused"),
+    "own mistake": ((INVITE, OK), {"kind": CallKind.OWN_FAULT, "why": "a mistake"}, "own-fault"),
     "wrong name in TLS": (
         (),
         {"kind": CallKind.TLS_FAILED, "why": "the certificate is for another name"},

@@ -1,0 +1,190 @@
+"""A mistake of this program, injected wherever something from outside is dealt with: it costs what it was made over,
+is told, and everything else goes on.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import trio
+
+from sipcore.dialogs.caller import Caller
+from sipcore.dialogs.effects import EndReason
+from sipcore.endpoint import endpoint as endpoint_module
+from sipcore.endpoint.call import CallFailure
+from sipcore.endpoint.endpoint import Endpoint
+from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop, Transport
+from sipcore.stack import Stack
+from sipcore.tickets import Tickets
+from sipcore.trace import FaultTrace, TraceRecord
+from sipcore.transactions.layer import TransactionLayer
+from tests.conftest import Injected
+from tests.sipcore.endpoint.test_endpoint import invite, two
+
+URI = parse_uri("sip:bob@127.0.0.1")
+
+
+class InjectedParseError(ParseError, Injected):
+    """One of the package's own errors, where nobody expects it."""
+
+
+ERRORS: list[Exception] = [
+    Injected("no such thing"),
+    InjectedParseError("not a number", section="RFC 3261 §20.16", text="x"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """What is logged is looked at where it matters, and not written to standard error."""
+    logger = logging.getLogger("sipcore")
+    logger.propagate, before = False, logger.propagate
+    logger.addHandler(silent := logging.NullHandler())
+    yield
+    logger.removeHandler(silent)
+    logger.propagate = before
+
+
+def once(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, error: Exception, when: Callable[..., bool]
+) -> None:
+    """Have a function raise, once, what it should never raise, when `when` says so of its arguments."""
+    work, left = getattr(where, name), [error]
+
+    def broken(*args: Any, **named: Any) -> Any:  # noqa: ANN401  # whatever it takes and gives
+        if left and when(*args):
+            raise left.pop()
+        return work(*args, **named)
+
+    monkeypatch.setattr(where, name, broken)
+
+
+def always(*_: object) -> bool:
+    return True
+
+
+async def serve(server: Endpoint) -> None:
+    """Answer whatever comes in."""
+    with trio.CancelScope() as scope:
+        async for incoming in server.incoming():
+            if isinstance(incoming, IncomingRequest):
+                incoming.respond(200)
+            else:
+                incoming.accept(body=b"v=0\r\n", content_type="application/sdp")
+    assert not scope.cancelled_caught
+
+
+async def is_well(client: Endpoint, hop: Hop) -> bool:
+    """Whether two endpoints still deal with each other, and nothing is left of what was given up."""
+    exchange = await client.options(URI, hop=hop)
+    async with client.call(invite(client, hop)) as call:
+        await call.answered()
+    return exchange.response.status == 200 and call.end_reason is EndReason.LOCAL_HANG_UP
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_request_that_a_mistake_is_made_over_is_refused(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport, error: Exception
+) -> None:
+    once(monkeypatch, Stack, "_is_owners", error, always)
+    records: list[TraceRecord] = []
+    async with two(transport) as (client, server, hop), trio.open_nursery() as nursery:
+        server.subscribe(records.append)
+        nursery.start_soon(serve, server)
+        broken = client.new_request("MESSAGE", URI, to=None)
+        broken = broken.with_header("To", "<sip:bob@127.0.0.1>;tag=none")
+        refused = await client.request(Order(broken, hop))
+        assert await is_well(client, hop)
+        nursery.cancel_scope.cancel()
+    told = [record for record in records if isinstance(record, FaultTrace)]
+    if isinstance(error, ParseError):  # which the stack answers, as the peer's mistake
+        assert (refused.response.status, told) == (400, [])
+        return
+    assert (refused.response.status, server.faults, client.faults) == (500, 1, 0)
+    (fault,) = told
+    assert (fault.what, fault.error) == ("MESSAGE sip:bob@127.0.0.1 SIP/2.0", "Injected: no such thing")
+    assert "broken in tests" in fault.place
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
+@pytest.mark.parametrize(
+    ("where", "name"), [(TransactionLayer, "receive"), (TransactionLayer, "_accept")], ids=["receive", "accept"]
+)
+async def test_a_message_that_is_lost_to_a_mistake_costs_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, where: type, name: str, error: Exception
+) -> None:
+    """Its sender, which gets no answer, sends it again."""
+    once(monkeypatch, where, name, error, always)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        assert await is_well(client, hop)
+        assert (server.faults, client.faults) == (1, 0)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_even_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sipcore import stack
+
+    once(monkeypatch, stack, "parse_message", RecursionErrorInjected("too deep"), always)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        assert await is_well(client, hop)
+        assert server.faults == 1
+        nursery.cancel_scope.cancel()
+
+
+class RecursionErrorInjected(RecursionError, Injected):
+    """A hostile depth."""
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
+async def test_a_response_that_a_mistake_is_made_over_fails_its_request(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    once(monkeypatch, Tickets, "take", error, lambda tickets, ticket, response, now: response.status == 200)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        with pytest.raises(TransportFailure, match="made a mistake") as caught:
+            await client.options(URI, hop=hop)
+        assert caught.value.reason is FailureReason.FAULT
+        assert await is_well(client, hop)
+        assert (server.faults, client.faults) == (0, 1)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
+@pytest.mark.parametrize(("where", "name"), [(Tickets, "take"), (Caller, "receive"), (Caller, "resent")])
+async def test_an_answer_that_a_mistake_is_made_over_fails_its_call(
+    monkeypatch: pytest.MonkeyPatch, where: type, name: str, error: Exception
+) -> None:
+    once(monkeypatch, where, name, error, always)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        with pytest.raises(CallFailure, match="made a mistake"):
+            async with client.call(invite(client, hop)) as call:
+                await call.answered()
+        assert await is_well(client, hop)
+        assert (server.faults, client.faults) == (0, 1)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
+@pytest.mark.parametrize(("where", "name"), [(endpoint_module, "IncomingCall"), (Stack, "_take_request")])
+async def test_a_call_that_a_mistake_is_made_over_is_turned_away(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str, error: Exception
+) -> None:
+    once(monkeypatch, where, name, error, always)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        with pytest.raises(CallFailure, match=r"480|500|400"):
+            async with client.call(invite(client, hop)) as call:
+                await call.answered()
+        assert await is_well(client, hop)
+        nursery.cancel_scope.cancel()
+    assert len(server.loop.stack) <= len(client.loop.stack) + 4  # transactions that are over linger, no call does

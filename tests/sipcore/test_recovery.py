@@ -1,0 +1,76 @@
+"""What a stack gives up when a mistake breaks it off, without a socket: the piece of work that it was at."""
+
+import pytest
+
+from sipcore.dialogs.caller import Caller
+from sipcore.errors import FailureReason
+from sipcore.events import CallEnded, RequestFailed
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
+from sipcore.outgoing import Order
+from sipcore.recovery import described
+from sipcore.resolve.target import Hop, Transport
+from sipcore.stack_config import StackConfig
+from sipcore.transactions import effects
+from sipcore.transactions.key import ClientKey
+from sipcore.transactions.layer import TransactionLayer
+from tests.conftest import Injected
+from tests.sipcore.wire import BOB, Wire
+
+
+def silent() -> Wire:
+    return Wire(lose=lambda ordinal, data: True)
+
+
+def test_a_timer_that_a_mistake_is_made_over_costs_its_own_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = silent()
+    stack = wire.alice.stack
+    first, *others = [stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB)), 0.0) for _ in range(3)]
+    wire.pump()
+    step, left = TransactionLayer._step, [Injected()]
+
+    def broken(*args: object) -> None:
+        if left:
+            raise left.pop()
+        step(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TransactionLayer, "_step", broken)
+    with pytest.raises(Injected):
+        stack.handle_timeout(0.5)
+    stack.recover(0.5)
+    stack.handle_timeout(0.5)
+    wire.pump()
+    (failed,) = wire.alice.told(RequestFailed)
+    assert (failed.ticket, failed.failure.reason) == (first, FailureReason.FAULT)
+    assert len(wire.alice.sent) == 3 + 2  # the others are repeated
+    wire.run(40.0)
+    assert {event.ticket for event in wire.alice.told(RequestFailed)} == {first, *others}
+    assert len(stack) == 0
+
+
+def test_a_call_is_hung_up_whose_timer_a_mistake_is_made_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(config=StackConfig(session_interval=120))
+    number, _ = wire.up()
+
+    def broken(*_: object) -> None:
+        raise Injected
+
+    monkeypatch.setattr(Caller, "wake", broken)
+    with pytest.raises(Injected):
+        wire.run(61.0)
+    wire.alice.stack.recover(wire.now)
+    wire.run(40.0)
+    assert "BYE" in wire.alice.starts()
+    assert [event.call for event in wire.alice.told(CallEnded)] == [number]
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_what_was_being_done_is_told_by_its_message() -> None:
+    request = Wire().request("OPTIONS")
+    assert isinstance(request, Request)
+    answer = build_response(request.with_header("Via", "SIP/2.0/UDP h;branch=z9hG4bK1"), 200)
+    received = effects.ResponseReceived(ClientKey("b", "OPTIONS"), answer, None)  # type: ignore[arg-type]
+    assert described(request) == request.start_line
+    assert described(received) == "SIP/2.0 200 OK"
+    assert described(7) == "a request on its way out"
+    assert described(effects.Terminated(ClientKey("b", "OPTIONS"))) == "Terminated"
