@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from probes.result import CallKind, CallStatus
-from sipcore.auth.session import AuthError
+from sipcore.auth.session import AuthError, AuthRefusal
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.media.report import MediaResult
@@ -79,6 +79,8 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
 MEDIA_SECONDS = 1.0
 """For which the peer of an answered call has to be due to send, until what has not come is missing."""
 _OK = 200
+_WITHHELD = (AuthRefusal.WRONG_HOST, AuthRefusal.NO_ACCOUNT, AuthRefusal.UNSUPPORTED)
+"""Why credentials are not sent that may well be right."""
 _GIVEN_UP = (EndReason.CANCELLED, EndReason.REMOTE_HANG_UP, EndReason.INVITATION_EXPIRED)
 """How a call ends that nobody has answered or refused."""
 
@@ -94,7 +96,8 @@ def of_response(response: Response, cause: AuthError | ParseError | TransportFai
     said = f"{response.status} {response.reason}".strip()
     if isinstance(cause, AuthError):
         why = f"{said}: {cause.message}"
-        return Verdict(CallKind.AUTHENTICATION, why, "check user and password", cause.reason.value)
+        advice = cause.advice if cause.reason in _WITHHELD else "check user and password"
+        return Verdict(CallKind.AUTHENTICATION, why, advice, cause.reason.value)
     if cause is not None:
         return Verdict(CallKind.REJECTED, f"{said}, but {cause.message}", "the peer's answer breaks SIP")
     advice = _warning(response) or _ADVICE.get(response.status, "")

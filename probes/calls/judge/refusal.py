@@ -171,9 +171,11 @@ def _challenged(facts: CallFacts, said: Said, response: Response) -> Hint:
     if facts.authentication == AuthRefusal.UNSUPPORTED.value:
         return _hint("auth-unsupported", facts.why, said, response, *shown)
     if not facts.proven:
-        wrong = facts.authentication in (AuthRefusal.NO_ACCOUNT.value, AuthRefusal.WRONG_HOST.value)
         what = f"{_start(response)}: credentials are wanted for the realm {named}"
-        if wrong:
+        if facts.authentication == AuthRefusal.WRONG_HOST.value:
+            withheld = f"{facts.why or what}; the request had gone to a host that they are not for"
+            return _hint("credentials-not-for-host", withheld, said, response, *shown)
+        if facts.authentication == AuthRefusal.NO_ACCOUNT.value:
             return _hint("realm-mismatch", f"{what}, and those given are for another", said, response, *shown)
         return _hint("credentials-wanted", f"{what}, and none were given", said, response, *shown)
     stale = [challenge for challenge in challenges(response) if challenge.stale]

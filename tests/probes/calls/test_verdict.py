@@ -64,6 +64,13 @@ def test_refused_credentials() -> None:
     assert "wrong username or password" in judged.why
 
 
+def test_credentials_that_are_not_for_the_host_are_not_to_be_checked() -> None:
+    error = AuthError(AuthRefusal.WRONG_HOST, "not for it", advice="give an account for it", section="RFC 3261 §22.1")
+    judged = verdict.of_response(refusal(407), error)
+    assert (judged.kind, judged.advice) == (CallKind.AUTHENTICATION, "give an account for it")
+    assert judged.authentication == AuthRefusal.WRONG_HOST.value
+
+
 def test_an_answer_that_cannot_be_acknowledged() -> None:
     error = ParseError("missing, so the dialog has no target", section="RFC 3261 §12.1.1", header="Contact")
     judged = verdict.of_response(refusal(200, "OK"), error)
