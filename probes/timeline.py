@@ -10,13 +10,14 @@ from sipcore.message.fields.challenge import DEFAULT_ALGORITHM, DIGEST, Challeng
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE
-from sipcore.trace import Direction, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
+from sipcore.trace import Direction, DiscardTrace, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TraceRecord
 
 SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
 FAILED = "failed"
 """The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
 
+_VERSION = "SIP/2.0 "
 _Realm = tuple[bool, str]
 """Proxy or server, and its realm."""
 _MEDIA_LABELS = {kind: f"media {kind.value}" for kind in MediaEventKind} | {
@@ -47,6 +48,8 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
             return TimelineEntry(offset, "DNS", f"{question}: {told}", record=record)
         case FlowTrace():
             return _flow_entry(record, offset)
+        case DiscardTrace(start_line=line, why=why):
+            return TimelineEntry(offset, "discarded", f"{line.removeprefix(_VERSION)}: {why}", record=record)
         case FaultTrace(what=what, error=error, place=place):
             return TimelineEntry(offset, "own fault", f"over {what}: {error} ({place})", record=record)
     return None

@@ -373,9 +373,9 @@ class Stack:
                 self._reply(key, request, 482, now)
             case effects.TransactionFailed(key, failure):
                 self._transaction_failed(key, failure, now)
-            case effects.StrayResponse(response, flow):  # RFC 3261 §18.1.2: discarded, and nobody is told
+            case effects.StrayResponse(response, flow, why):  # RFC 3261 §18.1.2: discarded, and nobody is told
                 if self.tracing:
-                    self._outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response))))
+                    self._outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response)), why))
             # Left over is what there was no room for: RFC 3261 §21.5.4 lets a server ignore it.
 
     def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:

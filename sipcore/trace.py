@@ -89,14 +89,16 @@ class FlowTrace:
 @value
 class DiscardTrace:
     """A response was discarded that belongs to no request sent here (RFC 3261 §18.1.2, §17.1.3): it is late or forged.
+    So was one with Vias of others (§8.1.3.3).
 
-    `key` is that of the transaction which it would belong to.
+    `key` is that of the transaction which it would belong to, and `why` tells what is wrong.
     """
 
     at: float
     flow: Flow
     start_line: str
     key: str
+    why: str
 
 
 @value

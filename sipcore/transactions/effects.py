@@ -74,10 +74,14 @@ class ResponseReceived(NamedTuple):
 
 
 class StrayResponse(NamedTuple):
-    """A response that belongs to no transaction, to be dropped (RFC 6026 §8.9). It may be worth a line in a trace."""
+    """A response that belongs to no transaction, to be dropped (RFC 6026 §8.9). It may be worth a line in a trace.
+
+    `why` is what is wrong with it.
+    """
 
     response: Response
     flow: Flow
+    why: str
 
 
 class TransactionFailed(NamedTuple):

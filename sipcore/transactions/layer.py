@@ -50,6 +50,11 @@ MAX_SERVER_TRANSACTIONS = 65_536
 MAX_TIMERS = 16
 """Configurations whose machines are kept ready to run: to make them so takes a millisecond."""
 
+NOT_AWAITED = "no request that waits for a response has its branch and method"
+SENT_BY_ANOTHER = "the sent-by of its Via is not that of the request"
+SEVERAL_VIAS = "it has more than one Via, and was meant for somebody else or damaged on the way"
+"""Why a response is discarded: RFC 3261 §17.1.3, §18.1.2 and §8.1.3.3."""
+
 
 class TransactionLayer:
     """All client and server transactions of one endpoint."""
@@ -219,8 +224,12 @@ class TransactionLayer:
         branch, _, _, _, cseq = message.envelope
         # A plain tuple equals the key and is made in a sixth of its time.
         transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
-        if transaction is None or not is_sent_by(message, transaction.sent_by):
-            self._moment.out.append(StrayResponse(message, flow))
+        if transaction is None:
+            self._moment.out.append(StrayResponse(message, flow, NOT_AWAITED))
+        elif not is_sent_by(message, transaction.sent_by):
+            self._moment.out.append(StrayResponse(message, flow, SENT_BY_ANOTHER))
+        elif message.has_several_vias:
+            self._moment.out.append(StrayResponse(message, flow, SEVERAL_VIAS))
         else:
             received = new_effect(ResponseReceived, (transaction.key, message, flow))
             self._step(transaction, transaction.program.responses[message.status // 100 - 1], now, received)

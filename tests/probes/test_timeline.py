@@ -8,7 +8,7 @@ from probes.result import TimelineEntry
 from probes.timeline import RECEIVED, SENT, Rounds, entry_of, mark, media_entry
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.trace import Direction, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
+from sipcore.trace import Direction, DiscardTrace, FaultTrace, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
 
 FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 5060))
 REQUEST = (
@@ -68,6 +68,12 @@ def test_a_mistake_of_this_program_has_a_line() -> None:
     assert entry
     assert (entry.label, entry.offset_ms) == ("own fault", 500.0)
     assert entry.detail == "over SIP/2.0 200 OK: KeyError: 7 (take in sipcore.tickets, line 9)"
+
+
+def test_a_response_that_was_discarded_says_why() -> None:
+    entry = entry_of(DiscardTrace(10.5, FLOW, "SIP/2.0 200 OK", "z9hg4bk1 INVITE", "it came late"), 10.0)
+    assert entry
+    assert (entry.label, entry.detail) == ("discarded", "200 OK: it came late")
 
 
 def test_a_lookup_that_failed_names_its_question_once() -> None:

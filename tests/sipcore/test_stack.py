@@ -32,6 +32,7 @@ from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.trace import DiscardTrace, Stamp
 from sipcore.transactions.effects import Transmit
+from sipcore.transactions.layer import NOT_AWAITED
 from tests.sipcore.wire import ALICE, BOB, Wire, seeded
 
 STREAMS = [Transport.UDP, Transport.TCP]
@@ -563,5 +564,5 @@ def test_a_response_to_nothing_that_was_sent_is_discarded_and_traced(tracing: bo
     request = Ends("UDP", ALICE.host, ALICE.port).around(wire.request("OPTIONS"), "z9hG4bK1")
     flow = Flow(Transport.UDP, ALICE, BOB)
     wire.alice.stack.receive(bytes(build_response(request, 200, tag="t")), flow, Stamp(1.0), 1.0)
-    told = [DiscardTrace(1.0, flow, "SIP/2.0 200 OK", "z9hg4bk1 OPTIONS")]
+    told = [DiscardTrace(1.0, flow, "SIP/2.0 200 OK", "z9hg4bk1 OPTIONS", NOT_AWAITED)]
     assert wire.alice.stack.drain() == (told if tracing else [])

@@ -144,8 +144,22 @@ class CallFacts:
             (each, each.message)
             for each in self.said
             if isinstance(each.message, Response) and each.sent is sent and method_of(each.message) == method
-            if again or not each.again
+            if (again or not each.again) and not self._is_discarded(each.message)
         ]
+
+    @cached_property
+    def discarded(self) -> list[tuple[Said, Response]]:
+        """The responses that came and that no client takes: they have Vias that the caller's requests had not (RFC 3261
+        §8.1.3.3).
+        """
+        return [
+            (each, each.message)
+            for each in self.said
+            if isinstance(each.message, Response) and not each.again and self._is_discarded(each.message)
+        ]
+
+    def _is_discarded(self, response: Response) -> bool:
+        return self.calls and response.has_several_vias and not (self.invite and self.invite.has_several_vias)
 
     @cached_property
     def invite(self) -> Request | None:

@@ -15,7 +15,7 @@ Rule = Callable[[CallFacts], Iterator[Hint]]
 
 RULES: dict[CallRole, tuple[Rule, ...]] = {
     CallRole.CALLER: (
-        *(refusal.refused, refusal.silent),
+        *(refusal.refused, refusal.silent, refusal.discarded),
         *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
         *(dialog.repeated, dialog.slow),
         *(session.described, session.exposed),
@@ -29,6 +29,7 @@ RULES: dict[CallRole, tuple[Rule, ...]] = {
 }
 """The rules of each side."""
 EXPLAINED = {
+    "answer-does-not-fit": {"nothing-answers"},
     "sip-alg": {"contact-narrow", "record-route-narrow", "contact-unreachable", "ack-lost", "no-rtp-in", "bye-lost"},
     "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
     "record-route-narrow": {"record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"},

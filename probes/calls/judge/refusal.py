@@ -152,6 +152,14 @@ def silent(facts: CallFacts) -> Hints:
             yield Hint("no-progress", "the peer is trying, and says no more", evidence)
 
 
+def discarded(facts: CallFacts) -> Hints:
+    """What came and was no answer to this client, where nothing else was."""
+    if facts.discarded and facts.final is None:
+        said, response = facts.discarded[-1]
+        what = f"{_start(response)} came with more than one Via, and was discarded: it belongs to somebody else"
+        yield _hint("answer-does-not-fit", what, said, response, "Via")
+
+
 def _given_up(facts: CallFacts) -> bool:
     """Whether the caller did not wait any longer, whatever came then."""
     return facts.given_up or bool(facts.requests("CANCEL", sent=True))

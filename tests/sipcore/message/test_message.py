@@ -263,3 +263,25 @@ def test_messages_are_values() -> None:
     assert repr(first) == "<Request 'INVITE  sip:bob@b.example SIP/2.0', 9 header fields, 4 bytes>"
     assert first[CONTACT] == ()
     assert first[CALL_ID] == "x@y"
+
+
+@pytest.mark.parametrize(
+    ("vias", "several"),
+    [
+        ("Via: SIP/2.0/UDP a;branch=z9hG4bK1", False),
+        ("Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b", True),
+        ("v: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVIA: junk", True),
+        ("Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b", True),
+        ('Via: SIP/2.0/UDP a;branch=z9hG4bK1;x="a,b"', False),
+        ('Via: SIP/2.0/UDP a;branch=z9hG4bK1;x="a,b', False),
+        ("Server: Via: x\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1", False),
+        ("Server: x", False),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_whether_there_are_several_vias(vias: str, several: bool, apart: bool) -> None:
+    rest = "From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    message = parse_message(f"SIP/2.0 200 OK\r\n{vias}\r\n{rest}".encode())
+    if apart:
+        assert message.headers
+    assert message.has_several_vias is several

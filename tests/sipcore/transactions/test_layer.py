@@ -3,7 +3,7 @@
 import pytest
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import TransitionTrace
@@ -21,7 +21,7 @@ from sipcore.transactions.effects import (
     Transmit,
 )
 from sipcore.transactions.key import AnyServerKey, ClientKey, LegacyKey
-from sipcore.transactions.layer import TransactionLayer
+from sipcore.transactions.layer import NOT_AWAITED, SEVERAL_VIAS, TransactionLayer
 from sipcore.transactions.timers import Timers
 from tests.sipcore.transactions.rig import BRANCH, REMOTE, Rig, answer, flow, hop, names, request
 
@@ -98,7 +98,7 @@ def test_a_stray_response_is_handed_up_as_such(other: Request) -> None:
     rig = Rig()
     rig.send(request())
     response = answer(other, 200)
-    assert rig.receive(response) == [StrayResponse(response, flow())]
+    assert rig.receive(response) == [StrayResponse(response, flow(), NOT_AWAITED)]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,31 @@ def test_a_response_to_what_somebody_else_sent_is_discarded(sent: str, came: str
     assert names(rig.receive(response)) == (["ResponseReceived"] if is_taken else ["StrayResponse"])
     right = answer(request(via=f"SIP/2.0/UDP {sent};branch={BRANCH}"), 200)
     assert names(rig.receive(right)) == ([] if is_taken else ["ResponseReceived"])
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        f"\r\nVia: SIP/2.0/UDP 203.0.113.9;branch={BRANCH}",
+        "\r\nv: SIP/2.0/UDP 203.0.113.9",
+        ", SIP/2.0/UDP 203.0.113.9",
+        "\r\nVia: whatever",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Server: Via: x\r\n"])
+def test_a_response_with_the_via_of_somebody_else_is_discarded(before: str, second: str) -> None:
+    """RFC 3261 §8.1.3.3; the right one is still taken."""
+    rig = Rig()
+    rig.send(request())
+    right = bytes(answer(request(), 200)).decode()
+    line, _, fields = right.partition("\r\n")
+    via, _, others = fields.partition("\r\n")
+    response = parse_message(f"{line}\r\n{before}{via}{second}\r\n{others}".encode())
+    assert isinstance(response, Response)
+    assert rig.receive(response) == [StrayResponse(response, flow(), SEVERAL_VIAS)]
+    plain = parse_message(f"{line}\r\n{before}{fields}".encode())
+    assert isinstance(plain, Response)
+    assert names(rig.receive(plain)) == ["ResponseReceived"]
 
 
 def test_over_tls_the_port_that_is_not_written_is_another_one() -> None:

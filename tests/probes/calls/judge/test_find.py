@@ -105,6 +105,11 @@ CALLS = {
     "SRTP refused": ((SAVP, response("488 Not Acceptable Here")), {}, "secure-offer-refused"),
     "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-offer-refused"),
     "silence": ((INVITE,), {"kind": CallKind.NO_ANSWER}, "nothing-answers"),
+    "answer to another": (
+        (INVITE, response("200 OK", "Via: SIP/2.0/UDP 203.0.113.9", body=ANSWER)),
+        {"kind": CallKind.NO_ANSWER},
+        "answer-does-not-fit",
+    ),
     "own mistake": ((INVITE, OK), {"kind": CallKind.OWN_FAULT, "why": "a mistake"}, "own-fault"),
     "refused port": ((INVITE,), {"kind": CallKind.REFUSED, "why": "closed"}, "refused"),
     "wrong name in TLS": (
