@@ -62,6 +62,9 @@ class Order:
     """The branch of its Via, for an ACK that is sent again; a fresh one if empty, as for everything else."""
     numbers: Numbers | None = None
     """What numbers the request anew when it is sent again with credentials; None where nobody else counts."""
+    located: str = ""
+    """Of a target that is a hop: the host whose hop it is, for whom credentials have to be; empty leaves it to what the
+    request names (RFC 3261 §8.1.2)."""
 
 
 class OutgoingRequest:
@@ -123,14 +126,14 @@ class OutgoingRequest:
 
     @property
     def _located(self) -> str:
-        """The host that was looked up for the order; of a hop, the name that was asked for, empty where none is told:
-        whoever chose the hop looked up what the request names.
+        """The host that was looked up for the order; of a hop, the name that was asked for, or what the order says.
+        Empty where none is told: whoever chose the hop looked up what the request names.
         """
         target = self.order.target
         if not isinstance(target, Hop):
             return target_of(target).host
-        if target.tls_name:
-            return target.tls_name
+        if target.tls_name or self.order.located:
+            return target.tls_name or self.order.located
         # Inside a dialog its URI and Routes are what the peer wrote, who may name whom it likes.
         return without_zone(target.remote.host) if self.request.to_tag is not None else ""
 

@@ -330,9 +330,14 @@ def _raise_worst(problems: list[AuthError], *, answered: bool) -> None:
 
 
 def _destination(request: Request) -> str:
-    """The host that a request is for: of the topmost Route, or else of the Request-URI (RFC 3261 §8.1.2)."""
+    """The host that a request is for: of the topmost Route, or else of the Request-URI (RFC 3261 §8.1.2).
+
+    A topmost Route that is no loose router's was left behind by a strict router, which took the Request-URI's place.
+    """
     route = request[ROUTE]
     uri = route[0].uri if route else request.uri
+    if isinstance(uri, SipUri) and not uri.is_loose_router:
+        uri = request.uri
     return (uri.params.get("maddr") or uri.host) if isinstance(uri, SipUri) else ""
 
 

@@ -262,7 +262,7 @@ class Registering:
         except SipError as error:  # LocalError: a redirection to what cannot be located
             return self.keeper.fail(as_failure(error), trio.current_time())
         for hop in hops:
-            outcome = await self._try(hop)
+            outcome = await self._try(hop, send.next_hop)
             if isinstance(outcome, Exchange) and outcome.response.status != UNAVAILABLE:
                 break
         now = trio.current_time()
@@ -277,12 +277,13 @@ class Registering:
             return [self._hop]
         return [self._given] if self._given is not None else await self._driver.locate(send.next_hop)
 
-    async def _try(self, hop: Hop) -> Exchange | TransportFailure:
+    async def _try(self, hop: Hop, next_hop: Uri) -> Exchange | TransportFailure:
         try:
+            located = target_of(next_hop).host  # a strict router's, which no Route of the request names any more
             prepared = await self._driver.transports.prepare(hop)
             contact = contact_for(self._user, prepared, self._alias if hop.transport.websocket else "")
             request = self.keeper.request(contact.uri, fields=self._fields)
-            exchange = await self._driver.request(Order(request, prepared, auth=self._auth))
+            exchange = await self._driver.request(Order(request, prepared, auth=self._auth, located=located))
         except SipError as error:  # LocalError: the configuration cannot be used for this hop
             return as_failure(error)
         if exchange.flow != self._flow:

@@ -354,6 +354,8 @@ def test_a_nonce_that_ran_out_unannounced(stale: str) -> None:
         ("sip:bob@biloxi.com;maddr=192.0.2.66", {}),
         ("sip:bob@biloxi.com", {"Route": "<sip:evil.example;lr>"}),
         ("tel:+1234567", {}),
+        ("sip:evil.example", {"Route": "<sip:biloxi.com>"}),
+        ("sip:bob@biloxi.com", {"Route": "<tel:+1234567>"}),
     ],
 )
 def test_no_proof_for_other_hosts(uri: str, fields: dict[str, str]) -> None:

@@ -133,6 +133,23 @@ async def test_a_redirection_leads_to_the_other_registrar() -> None:
             nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("loose", [";lr", ""], ids=["loose", "strict"])
+@pytest.mark.parametrize("given", [False, True], ids=["located", "given"])
+async def test_a_proxy_on_the_way_gets_no_proof_that_is_for_the_registrar(loose: str, given: bool) -> None:
+    """A strict router takes the place of the registrar in the Request-URI, and Route names the registrar alone."""
+    auth = AuthSession(Account("alice", "secret", hosts=["registrar.example"]))
+    async with desk(Transport.UDP) as running, Endpoint() as client:
+        route = (Address.parse(f"<sip:{running.hop.remote}{loose}>"),)
+        registration = Registration(AOR, SipUri("registrar.example"), route=route)
+        hop = running.hop if given else None
+        async with keep_registered(client, registration, auth=auth, hop=hop) as registered:
+            with pytest.raises(RegistrationFailure) as caught:
+                await registered.binding()
+    assert isinstance(caught.value.cause, AuthError)
+    assert caught.value.cause.reason is AuthRefusal.WRONG_HOST
+    assert [type(outcome) for outcome in running.outcomes] == [Refused]
+
+
 async def test_a_redirection_to_what_cannot_be_located_ends_nothing() -> None:
     """sips over UDP cannot be: the registrar that says so fails its own registration, which is tried again."""
     binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
