@@ -147,6 +147,8 @@ FAILURES: dict[int, tuple[FailureReason, str]] = {
     errno.EINVAL: (FailureReason.UNREACHABLE, "the local address does not lead there"),
     errno.EPERM: (FailureReason.PROHIBITED, "the local firewall forbids it"),
     errno.EACCES: (FailureReason.PROHIBITED, "a firewall forbids it, or it is a broadcast address"),
+    errno.EMFILE: (FailureReason.UNREACHABLE, "this process has no descriptor left: raise its limit of open files"),
+    errno.ENFILE: (FailureReason.UNREACHABLE, "this machine has no descriptor left: too many files are open on it"),
     errno.EMSGSIZE: (FailureReason.TOO_LARGE, "the datagram is too large"),
 }
 """What the kernel's refusals mean. The one table: whatever is not in it counts as unreachable."""

@@ -352,7 +352,7 @@ class Transports:
                 if error.errno in EXHAUSTED:
                     await trio.sleep(ACCEPT_PAUSE)
                 continue
-            if self._accepted >= self.config.max_connections:
+            if self._accepted >= self.config.max_connections or tcp.crowds_out(sock):
                 sock.close()
                 continue
             self._nursery.start_soon(self._welcome, transport, sock, remote)

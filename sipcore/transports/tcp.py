@@ -6,9 +6,13 @@ does, or fails to do, reaches beyond its own connection: each way of stalling ha
 """
 
 import socket
+import sys
 from collections import deque
 
 import trio
+
+if sys.platform != "win32":
+    import resource
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.framing import MessageFrame, Ping
@@ -27,6 +31,9 @@ WRITE_TIMEOUT = 32.0
 """Seconds that a peer may read nothing while something waits to be sent to it: 64 × T1, as above."""
 PONG_TIMEOUT = 10.0
 """Seconds for the answer to a ping (RFC 5626 §4.4.1)."""
+SHARE_OF_PEERS = 3 / 4
+"""Of the descriptors of this process: what peers may take up with connections. Without one that is free no request
+leaves, not even over UDP, whose route is asked of a socket, and no call has ports for its media."""
 BACKLOG = 128
 """Connections that the kernel completes before they are accepted."""
 
@@ -343,6 +350,17 @@ def accept(listener: socket.socket) -> tuple[socket.socket, SocketAddress]:
         sock.close()
         raise
     return sock, socket_address(name)
+
+
+def crowds_out(sock: socket.socket) -> bool:
+    """Whether a connection that was accepted has one of the last descriptors, which this side needs itself.
+
+    The kernel gives the lowest number that is free, so it tells how many are in use, whatever for.
+    """
+    if sys.platform == "win32":
+        return False
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit != resource.RLIM_INFINITY and sock.fileno() >= limit * SHARE_OF_PEERS
 
 
 def _prepare(sock: socket.socket) -> None:

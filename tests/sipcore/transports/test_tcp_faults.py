@@ -1,6 +1,7 @@
 """Peers that misbehave, and a kernel that refuses: each harms its own connection only, within named limits."""
 
 import errno
+import resource
 import socket
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.framing import MAX_HEAD
-from sipcore.resolve.target import Flow, Hop
+from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.transports import connections, tcp
 from sipcore.transports.base import TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
@@ -216,6 +217,26 @@ async def test_no_more_than_so_many_connections(recorder: Recorder) -> None:
                 assert await second.receive_some() == b""
         await first.send_all(OPTIONS)
         await recorder.message(2)
+
+
+async def test_peers_leave_descriptors_to_this_side(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of the process counts, which other sockets and files of it come under as well."""
+    limits = [1 << 20]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limits[-1], 1 << 20))
+    async with serving(recorder) as (server, address), await connect(address) as first:
+        await first.send_all(OPTIONS)
+        await recorder.message()
+        limits.append(2 * first.socket.fileno())  # what is open by now is more than half of it
+        async with await connect(address) as second:
+            await second.send_all(OPTIONS)
+            await recorder.message(2)
+            limits.append(second.socket.fileno() + 1)
+            async with await connect(address) as third:
+                with trio.fail_after(LONG):
+                    assert await third.receive_some() == b""
+            await second.send_all(OPTIONS)
+            await recorder.message(3)
+        assert server.prepared(Hop(Transport.UDP, address))
 
 
 def failing_once(number: int, real: Callable[..., object]) -> Callable[..., object]:
