@@ -294,6 +294,8 @@ class _Case:
             what = self._mixed(code) or f"{catalogue()[code].title}{instead}"
             same = [one for one in self.attempts if one.reach is telling.reach]
             yield self.finding(code, what, [f"{one.hop}: {one.reach.value}" for one in same], _reached(*same))
+        elif telling.reach is Reach.TLS_FAILED and telling.detail.startswith(TlsProblem.BROKEN.text):
+            yield self.finding("tls-broken", f"{telling.hop}: {telling.detail}", [str(telling.hop)], _reached(telling))
         elif telling.reach in _TLS_ALONE and not any(finding.code.startswith("tls-") for finding in found):
             spoken = telling.instead or telling.detail.startswith(TlsProblem.NOT_TLS.text)
             problem = "tls-not-tls" if spoken else _TLS_ALONE[telling.reach]

@@ -365,6 +365,8 @@ class TlsEngine:
             return self._made(TlsProblem.VERSION, text)
         if self._certificate_requested and (self._alert in CERTIFICATE_ALERTS or not self.established):
             return self._made(TlsProblem.CLIENT_CERTIFICATE_REQUIRED, text)
+        if self.established and not self._alert:  # what the peer has to say of the handshake may still come as an alert
+            return self._made(TlsProblem.BROKEN, text)
         found = next((problem for part, problem in _REASONS if part in text), TlsProblem.HANDSHAKE)
         return self._made(found, text)
 

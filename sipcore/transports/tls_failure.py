@@ -61,6 +61,10 @@ class TlsProblem(Enum):
         "the TLS handshake failed",
         "compare versions, ciphers and key exchange groups of both sides",
     )
+    BROKEN = (
+        "the TLS connection broke, after its handshake had succeeded",
+        "have what handles it on the way pass its bytes on unchanged; if nothing does, the peer's TLS has a mistake",
+    )
 
     def __init__(self, text: str, advice: str) -> None:
         self.text = text

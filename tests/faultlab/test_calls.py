@@ -36,6 +36,8 @@ OVER_NETWORKS = [case for case in CASES if case.over_network]
 NO_CASE = {
     "ack-missing": "a call that is placed here is always acknowledged: it stands in captures of others' calls only",
     "busy-here": "it tells of this machine, and is left out of what is found where the machine happens to be busy",
+    "credentials-not-for-host": "a test call's credentials are for its target, and it follows nobody elsewhere",
+    "own-fault": "no peer makes it: tests of the endpoint inject mistakes of this program",
 }
 """The findings of calls that no case makes, and why."""
 

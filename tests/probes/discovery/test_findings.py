@@ -108,6 +108,12 @@ def test_a_tls_port_that_says_something_else_speaks_no_tls() -> None:
     assert (finding.code, finding.severity) == ("tls-not-tls", Severity.ERROR)
 
 
+def test_a_tls_connection_that_breaks_is_no_handshake_that_fails() -> None:
+    (finding,) = found(failed(SECURE, Reach.TLS_FAILED, f"{TlsProblem.BROKEN.text} (bad record mac)"))
+    assert finding.code == "tls-broken"
+    assert "bad record mac" in finding.what
+
+
 def test_what_is_not_so_at_all_places_is_not_said_of_all() -> None:
     some = [failed(UDP, Reach.NO_ANSWER), failed(TCP, Reach.FILTERED)]
     assert found(*some)[0].what == "nothing came back at all"

@@ -337,8 +337,9 @@ def test_what_was_said_before_an_error_is_delivered_first() -> None:
     join(client, server)
     client.send(b"words")
     assert server.receive(client.outgoing() + b"\x17\x03\x03\x00\x20" + bytes(32)) == b"words"
-    with pytest.raises(TlsFailure):
+    with pytest.raises(TlsFailure, match="after its handshake had succeeded") as caught:
         server.receive(b"")
+    assert caught.value.tls is TlsProblem.BROKEN
     closed = TransportFailure(FailureReason.CLOSED, "closed")
     assert isinstance(server.explain(closed), TlsFailure)
     assert client.explain(closed) is closed
