@@ -65,6 +65,9 @@ class Client:
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:  # noqa: ARG002
         raise failure
 
+    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002
+        raise error
+
     def trace(self, record: TraceRecord) -> None:
         pass
 

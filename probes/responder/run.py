@@ -417,5 +417,9 @@ class _Silence:
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """Nothing was sent."""
 
+    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002  # a Sink
+        """It ends with it."""
+        raise error
+
     def trace(self, record: TraceRecord) -> None:
         """Nobody looks."""

@@ -230,6 +230,10 @@ class Sweep:
         """`Sink`: never called, as there are no connections."""
         return False
 
+    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002  # a Sink
+        """`Sink`: a sweep ends with it, and can be resumed; it may come from whoever is told what was found."""
+        raise error
+
     def trace(self, record: TraceRecord) -> None:
         """`Sink`: never called, as there are no connections."""
 

@@ -26,6 +26,8 @@ class Faults:
     def record(self, error: Exception, what: str, now: float) -> FaultTrace:
         """Count a mistake; one at a place of the code that none was at before is logged, too."""
         self.count += 1
+        while isinstance(error, ExceptionGroup):  # as a nursery wraps what its tasks raise
+            error = error.exceptions[0]
         place = _place_of(error)
         if place not in self._places:
             self._places.add(place)

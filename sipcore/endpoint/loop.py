@@ -144,6 +144,10 @@ class Loop:
         """ICMP came back."""
         self._tell(lambda now: self.stack.unreachable(remote, failure, now))
 
+    def fault(self, error: Exception, what: str) -> None:
+        """A connection, or a datagram, was given up over a mistake of this program."""
+        self.publish(self.faults.record(error, what, self._clock()))
+
     def trace(self, record: TraceRecord) -> None:
         """Something happened to a connection."""
         self.publish(record)

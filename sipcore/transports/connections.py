@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure, own_fault
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone
 from sipcore.trace import FlowTrace
 from sipcore.transports import tcp
@@ -42,7 +42,6 @@ ACCEPT_PAUSE = 0.1
 """Seconds before accepting again when the process has no descriptor left: one may be free then."""
 MAX_ENDED = 256
 """TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
-
 UDP = Transport.UDP
 """Under a name of its own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _make_hop = maker(Hop)
@@ -228,9 +227,8 @@ class Transports:
 
     def _find(self, where: Hop | Flow) -> tcp.Connection | None:
         """The usable connection that is the flow, or that leads to the hop."""
-        connection = None
-        if where.local is not None:
-            connection = self._by_addresses.get((where.transport, where.local, where.remote))
+        local = where.local
+        connection = None if local is None else self._by_addresses.get((where.transport, local, where.remote))
         if isinstance(where, Flow):
             found = connection is not None and connection.flow.serial == where.serial
         else:
@@ -265,6 +263,9 @@ class Transports:
             failure = error if isinstance(error, SipError) else failure_of(error, hop)
             self._trace(hop, "failed", failure.message)
             opening.failure = failure.kept()
+        except Exception as error:  # noqa: BLE001  # see Sink.fault
+            self._sink.fault(error, str(hop))
+            opening.failure = own_fault()
         finally:
             del self._openings[key]
             opening.done.set()
@@ -373,6 +374,8 @@ class Transports:
                 self._trace(hop, "failed", f"the peer did not complete the {layers.missing} handshake")
         except TransportFailure as failure:
             self._trace(hop, "failed", failure.message)
+        except Exception as error:  # noqa: BLE001  # see Sink.fault
+            self._sink.fault(error, str(hop))
         finally:
             self._accepted -= 1
 

@@ -14,7 +14,7 @@ import trio
 if sys.platform != "win32":
     import resource
 
-from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.errors import FailureReason, ParseError, TransportFailure, own_fault
 from sipcore.message.framing import MessageFrame, Ping
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
@@ -114,6 +114,9 @@ class Connection:
             if self._failure is None and not self._closing:
                 text = f"{self.hop}: closed here, idle for {self._idle_timeout:g} s"
                 self._failure = self._overdue() or TransportFailure(FailureReason.CLOSED, text)
+        except Exception as error:  # noqa: BLE001  # see Sink.fault
+            self._failure = own_fault()
+            self._sink.fault(error, str(self.hop))
         finally:
             self._finish()
 

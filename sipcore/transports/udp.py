@@ -121,7 +121,10 @@ class UdpSocket:
             nursery.start_soon(self._repeat_pings)
             while True:
                 await trio.lowlevel.wait_readable(self._socket)
-                self._drain_untrusted()
+                try:
+                    self._drain_untrusted()
+                except Exception as error:  # noqa: BLE001  # see Sink.fault
+                    self._sink.fault(error, f"a datagram to {self.local}")
 
     def close(self) -> None:
         """Close the socket, once `run` has ended."""

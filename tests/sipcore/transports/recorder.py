@@ -10,6 +10,7 @@ from sipcore.errors import TransportFailure
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import FlowTrace, Stamp, TraceRecord
 from sipcore.transports.connections import Transports
+from tests.conftest import Injected
 
 PATIENCE = 5.0
 """Seconds until a wait gives up: a busy machine may need one of them."""
@@ -41,6 +42,7 @@ class Recorder:
     messages: list[Received] = field(default_factory=list)
     ended: list[tuple[Flow, TransportFailure]] = field(default_factory=list)
     lost: list[tuple[SocketAddress, TransportFailure]] = field(default_factory=list)
+    faults: list[tuple[Exception, str]] = field(default_factory=list)
     awaited: set[Flow] = field(default_factory=set)
     """Connections that something is under way over."""
     traces: list[FlowTrace] = field(default_factory=list)
@@ -63,6 +65,14 @@ class Recorder:
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         self.lost.append((remote, failure))
+        self.wake()
+
+    def fault(self, error: Exception, what: str) -> None:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        if not isinstance(error, Injected):
+            raise error
+        self.faults.append((error, what))
         self.wake()
 
     def trace(self, record: TraceRecord) -> None:

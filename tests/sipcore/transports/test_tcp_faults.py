@@ -16,6 +16,9 @@ from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.transports import connections, tcp
 from sipcore.transports.base import TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
+from sipcore.transports.handshake import Layers
+from sipcore.transports.layers import StreamFraming
+from tests.conftest import Injected
 from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
 from tests.sipcore.transports.streams import (
     LONG,
@@ -217,6 +220,54 @@ async def test_no_more_than_so_many_connections(recorder: Recorder) -> None:
                 assert await second.receive_some() == b""
         await first.send_all(OPTIONS)
         await recorder.message(2)
+
+
+async def test_a_mistake_of_this_program_ends_the_connection_and_no_other(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive, met = StreamFraming.receive, [Injected("no such thing")]
+
+    def broken(framing: StreamFraming, data: bytes) -> None:
+        if met and data:
+            raise met.pop()
+        receive(framing, data)
+
+    monkeypatch.setattr(StreamFraming, "receive", broken)
+    async with serving(recorder) as (_, address), await connect(address) as first, await connect(address) as second:
+        await first.send_all(OPTIONS)
+        with trio.fail_after(LONG):
+            assert await first.receive_some() == b""
+        await second.send_all(OPTIONS)
+        await recorder.message()
+    ((error, what),) = recorder.faults
+    assert isinstance(error, Injected)
+    assert what.startswith("tcp 127.0.0.1:")
+    assert [failure.reason for _, failure in recorder.ended][:1] == [FailureReason.FAULT]
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_a_mistake_in_a_handshake_ends_nothing_else(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, accepted: bool
+) -> None:
+    establish, met = Layers.establish, [Injected("no such thing")]
+
+    async def broken(layers: Layers, sock: socket.socket, hop: Hop, tell: Callable[..., None]) -> None:
+        if met and hop.accepted is accepted:
+            raise met.pop()
+        await establish(layers, sock, hop, tell)
+
+    monkeypatch.setattr(Layers, "establish", broken)
+    async with serving(recorder) as (server, address):
+        hop = Hop(Transport.TCP, address)
+        if accepted:
+            async with await connect(address) as first:
+                with trio.fail_after(LONG):
+                    assert await first.receive_some() == b""
+        else:
+            with pytest.raises(TransportFailure, match="made a mistake"):
+                await server.prepare(hop)
+        assert (await server.prepare(hop)).local
+    assert [what for _, what in recorder.faults]
 
 
 async def test_peers_leave_descriptors_to_this_side(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,9 @@ from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.transports import ancillary as kernel
 from sipcore.transports import udp
 from sipcore.transports.base import socket_name
+from sipcore.transports.bindings import Bindings
 from sipcore.transports.udp import UdpSocket
+from tests.conftest import Injected
 from tests.machine import needs_ipv6
 from tests.sipcore.transports.recorder import LOOPBACK, OPTIONS, Recorder
 
@@ -389,6 +391,22 @@ def test_being_woken_for_nothing_does_no_harm(recorder: Recorder, linux: bool, m
 def test_a_socket_that_cannot_be_bound_is_closed(recorder: Recorder, peer: socket.socket) -> None:
     with pytest.raises(OSError, match="in use"):
         UdpSocket(SocketAddress(*peer.getsockname()), BUFFER, recorder)
+
+
+async def test_a_mistake_of_this_program_costs_the_datagram_alone(
+    nursery: trio.Nursery, recorder: Recorder, peer: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise Injected
+
+    monkeypatch.setattr(Bindings, "receive_untrusted", broken)
+    sock = UdpSocket(LOOPBACK, BUFFER, recorder, keep_alives=True)
+    nursery.start_soon(run, sock)
+    await trio.testing.wait_all_tasks_blocked()
+    peer.sendto(StunMessage(StunType.REQUEST, bytes(12)).encode(), socket_name(sock.local))
+    peer.sendto(OPTIONS, socket_name(sock.local))
+    await recorder.message()
+    assert [what for _, what in recorder.faults] == [f"a datagram to {sock.local}"]
 
 
 async def test_stun_on_the_same_socket(nursery: trio.Nursery, recorder: Recorder, peer: socket.socket) -> None:
