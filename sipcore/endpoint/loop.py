@@ -9,7 +9,7 @@ import trio
 
 from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
-from sipcore.errors import FailureReason, SipError, TransportFailure
+from sipcore.errors import FailureReason, SipError, TransportFailure, own_fault
 from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
 from sipcore.recovery import described
 from sipcore.resolve.plan import Answer, Question, Result
@@ -188,11 +188,14 @@ class Loop:
     def _tell(self, tell: Callable[[float], None]) -> None:
         """Tell the stack that something has happened, and carry out what comes of it."""
         now = self._clock()
+        self._attempt(tell, now)
+        self.pump(now)
+
+    def _attempt(self, tell: Callable[[float], None], now: float) -> None:
         try:
             tell(now)
         except Exception as error:  # noqa: BLE001  # see Faults
             self._recover(error, now)
-        self.pump(now)
 
     def _recover(self, error: Exception, now: float, output: Output | None = None) -> None:
         """This program has made a mistake: tell of it, and give up what it was made over, and nothing else.
@@ -267,14 +270,20 @@ class Loop:
             result = await self.transports.prepare(place)
         except SipError as error:
             result = as_failure(error)
+        now = self._clock()
         for ticket, why in self._preparing.pop(place):
             told = result if isinstance(result, TransportFailure) else replace(result, why=why)
-            self._tell(partial(self.stack.resolved, ticket, told))
+            self._attempt(partial(self.stack.resolved, ticket, told), now)
+        self.pump(now)
 
     async def _look_up(self, ticket: int, question: Question, scope: trio.CancelScope) -> None:
+        result: Result | TransportFailure
         with scope:
             try:
                 result = await self.ask(question)
+            except Exception as error:  # noqa: BLE001  # see Faults: what comes of DNS is as much a peer's as all else
+                self.fault(error, str(question))
+                result = own_fault()
             finally:
                 under_way = self._lookups[ticket]
                 under_way.remove(scope)

@@ -23,6 +23,7 @@ from sipcore.stack import Stack
 from sipcore.tickets import Tickets
 from sipcore.trace import FaultTrace, TraceRecord
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.transports.lookup import Lookup
 from tests.conftest import Injected
 from tests.sipcore.endpoint.test_endpoint import invite, two
 
@@ -188,3 +189,15 @@ async def test_a_call_that_a_mistake_is_made_over_is_turned_away(
         assert await is_well(client, hop)
         nursery.cancel_scope.cancel()
     assert len(server.loop.stack) <= len(client.loop.stack) + 4  # transactions that are over linger, no call does
+
+
+async def test_a_lookup_that_a_mistake_is_made_over_fails_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    once(monkeypatch, Lookup, "ask", Injected("a record that nobody has seen before"), always)
+    async with two() as (client, server, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, server)
+        with pytest.raises(TransportFailure, match="made a mistake") as caught:
+            await client.options(parse_uri("sip:bob@example.invalid"))
+        assert caught.value.reason is FailureReason.FAULT
+        assert await is_well(client, hop)
+        assert client.faults == 1
+        nursery.cancel_scope.cancel()
