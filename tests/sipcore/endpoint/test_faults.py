@@ -76,6 +76,7 @@ async def serve(server: Endpoint) -> None:
             if isinstance(incoming, IncomingRequest):
                 incoming.respond(200)
             else:
+                incoming.patience = 0.1  # for a caller that has given up and sends nothing any more
                 incoming.accept(body=b"v=0\r\n", content_type="application/sdp")
     assert not scope.cancelled_caught
 
