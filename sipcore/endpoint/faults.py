@@ -6,7 +6,7 @@ again. So whatever comes from outside is dealt with behind a broad `except`: wha
 it gets what was raised.
 """
 
-from sipcore.errors import EXCERPT_CHARACTERS, encodable
+from sipcore.errors import EXCERPT_CHARACTERS, SipError, encodable
 from sipcore.trace import FaultTrace
 
 LOGGER = "sipcore"
@@ -32,7 +32,8 @@ class Faults:
         if place not in self._places:
             self._places.add(place)
             _log(error, what)
-        return FaultTrace(now, what, encodable(f"{type(error).__name__}: {error}")[:MAX_ERROR], place)
+        told = error.message if isinstance(error, SipError) else error  # which quotes no header field
+        return FaultTrace(now, what, encodable(f"{type(error).__name__}: {told}")[:MAX_ERROR], place)
 
 
 def _place_of(error: Exception) -> str:
