@@ -56,7 +56,7 @@ _INSTEAD = {
     "a POP3 ": "POP3",
     "an IMAP ": "IMAP",
     "a PROXY ": "PROXY protocol",
-    "SIP without TLS": PLAIN_SIP,
+    "SIP without ": PLAIN_SIP,
     "<!doctype html": HTTP,
     "<html": HTTP,
 }
@@ -250,7 +250,8 @@ def _websocket_failed(seen: Observation, failure: WsFailure) -> Attempt:
     reach = REACH[failure.reason]
     text = f"{failure.ws.text} ({failure.detail})" if failure.detail else failure.ws.text
     attempt = _attempt(seen, Reach.SILENT if reach is Reach.NO_ANSWER else reach, text, failure.ws.advice)
-    return replace(attempt, instead=HTTP if "HTTP" in text else "")
+    instead = _instead(failure.detail) or (HTTP if "HTTP" in failure.detail else "")
+    return replace(attempt, instead=instead)
 
 
 def _tls_remarks(tls: TlsFacts | None) -> tuple[str, ...]:

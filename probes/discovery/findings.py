@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from probes.checks import tls_findings
 from probes.checks.dns.judge import DnsReport
 from probes.checks.dns.problems import DnsProblem
-from probes.checks.options import ONLY_CALLS, PLAIN_SIP, TLS
+from probes.checks.options import ONLY_CALLS, PLAIN_SIP, TLS, UPGRADED
 from probes.checks.tls_judge import TlsReport
 from probes.destination import Destination
 from probes.discovery import answers
@@ -19,7 +19,7 @@ from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding, Severity
 from probes.fingerprint.banners import banner_of
 from probes.fingerprint.identify import system_of
-from probes.result import Attempt, Reach, System
+from probes.result import Attempt, Reach, System, flow_events_in
 from sipcore.message.message import Response
 from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
@@ -231,20 +231,25 @@ class _Case:
             if attempt.instead == TLS and hop.transport in (Transport.TCP, Transport.WS):
                 what = f"{hop} speaks TLS, and should be plain"
                 yield self.finding("plain-port-speaks-tls", what, [f"{hop}: {attempt.detail}"], _reached(attempt))
-            elif attempt.instead == PLAIN_SIP or (hop.transport is Transport.TLS and self._speaks_plainly(attempt)):
+            elif self._is_without_tls(attempt):
                 what = f"{hop} speaks SIP without TLS"
                 yield self.finding("tls-port-speaks-plain", what, [f"{hop}: {attempt.detail}"], _reached(attempt))
-            elif hop.transport.websocket and attempt.reach in (Reach.NOT_SIP, Reach.SILENT):
-                yield self.finding("websocket-refused", f"{hop}: {attempt.detail}", [str(hop)], _reached(attempt))
+            elif hop.transport.websocket and _opens_none(attempt):
+                refused = self.finding("websocket-refused", f"{hop}: {attempt.detail}", [str(hop)], _reached(attempt))
+                # Beside what answers it is one way less; alone it keeps everybody out.
+                yield refused if self.answered else replace(refused, severity=Severity.ERROR)
 
     def _is_wanted(self, attempt: Attempt) -> bool:
         """Whether somebody says that this transport is spoken at this place, rather than a guess."""
         asked = self.destination.transport is not None and self.seen.scope.transports == (self.destination.transport,)
         return attempt.published or asked
 
-    def _speaks_plainly(self, attempt: Attempt) -> bool:
-        same = [one.hop.transport for one in self.answered if one.hop.remote == attempt.hop.remote]
-        return attempt.reach is Reach.TLS_FAILED and Transport.TCP in same
+    def _is_without_tls(self, attempt: Attempt) -> bool:
+        """Whether plain SIP is spoken where TLS was tried. Without a WebSocket it may be all the same (RFC 7118)."""
+        hop = attempt.hop
+        same = [one.hop.transport for one in self.answered if one.hop.remote == hop.remote]
+        beside = hop.transport is Transport.TLS and attempt.reach is Reach.TLS_FAILED and Transport.TCP in same
+        return beside or (attempt.instead == PLAIN_SIP and hop.transport is not Transport.WS)
 
     def habits(self) -> Found:
         habits = self.seen.habits
@@ -344,6 +349,11 @@ class _Case:
 def _is_another_service(attempt: Attempt) -> bool:
     """Whether another protocol than SIP was spoken at a place, once the connection was there."""
     return attempt.reach is Reach.NOT_SIP and bool(attempt.instead)
+
+
+def _opens_none(attempt: Attempt) -> bool:
+    """Whether a port is open, and no WebSocket came about there."""
+    return attempt.reach in (Reach.NOT_SIP, Reach.SILENT) and UPGRADED not in flow_events_in(attempt.records)
 
 
 def _reached(*attempts: Attempt) -> tuple[TraceRecord, ...]:

@@ -204,6 +204,21 @@ def test_each_problem_of_a_websocket_is_told_with_what_to_try(problem: WsProblem
     assert attempt.advice == problem.advice
 
 
+@pytest.mark.parametrize(
+    ("problem", "detail", "instead"),
+    [
+        (WsProblem.NOT_HTTP, "an SSH greeting", "SSH"),
+        (WsProblem.NOT_HTTP, "it speaks SIP without WebSocket", options.PLAIN_SIP),
+        (WsProblem.NOT_HTTP, "it says 'x'", ""),
+        (WsProblem.NOT_FOUND, "HTTP 404 Not Found", options.HTTP),
+        (WsProblem.NO_SIP, "its answer names no subprotocol", ""),
+    ],
+)
+def test_what_is_spoken_in_the_place_of_a_websocket(problem: WsProblem, detail: str, instead: str) -> None:
+    hop = HOPS[Transport.WS]
+    assert judged(hop, *opened(hop), failure=WsFailure(problem, hop, detail)).instead == instead
+
+
 @pytest.mark.parametrize("reason", [FailureReason.TIMED_OUT, FailureReason.CLOSED, FailureReason.RESET])
 def test_a_websocket_that_is_never_answered(reason: FailureReason) -> None:
     hop = HOPS[Transport.WSS]

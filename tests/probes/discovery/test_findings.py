@@ -183,6 +183,13 @@ def test_a_websocket_that_was_asked_for() -> None:
     seen = Seen(scope=Scope.of(destination))
     refused = failed("ws 192.0.2.1:80", Reach.NOT_SIP, "HTTP 404 Not Found")
     assert codes(found(refused, destination=destination, seen=seen)) == ["websocket-refused"]
+    assert found(refused, destination=destination, seen=seen)[0].severity is Severity.ERROR
+    beside = found(refused, answered(UDP), destination=destination, seen=seen)
+    assert [finding.severity for finding in beside] == [Severity.WARNING]
+    without = replace(refused, instead=PLAIN_SIP)
+    assert codes(found(without, destination=destination, seen=seen)) == ["websocket-refused"]
+    opened = replace(refused, records=(FlowTrace(0.1, refused.hop, "upgraded"),))
+    assert codes(found(opened, destination=destination, seen=seen)) == ["not-sip"]
 
 
 def test_a_port_that_nobody_takes_for_one_of_tls_may_be_plain() -> None:
