@@ -306,9 +306,12 @@ def _from_uri(uri_text: str, text: str) -> Destination:
 
 
 def _spelled(host: str) -> str:
-    """A host in its one spelling: names in lower case, as DNS compares them (RFC 4343 §2), IPv6 as RFC 5952 has it."""
+    """A host in its one spelling: names in lower case, as DNS compares them (RFC 4343 §2), IPv6 as RFC 5952 has it, and
+    an IPv4 address as such, also where a log shows it as one of IPv6 (RFC 4291 §2.5.5.2).
+    """
     name = host.rstrip(".").lower()
-    return SocketAddress(name, 0).host if ":" in name else name
+    mapped = ipaddress.IPv6Address(name).ipv4_mapped if ":" in name else None
+    return str(mapped) if mapped else SocketAddress(name, 0).host if ":" in name else name
 
 
 def _read_uri(text: str) -> SipUri:

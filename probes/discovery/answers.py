@@ -187,7 +187,8 @@ def _packets(seen: Exchanged, known: _Known) -> Found:
         return
     remote = seen.attempt.hop.remote
     elsewhere = [record for record in answers if record.flow.remote != remote]
-    if elsewhere:
+    # What goes to the unspecified address reaches this host itself, which answers from another one (RFC 1122 §3.2.1.3).
+    if elsewhere and not ipaddress.ip_address(remote.host.partition("%")[0]).is_unspecified:
         came = elsewhere[0].flow.remote
         what = f"the answer comes from {came}, not from {remote}, which was asked"
         yield known.finding("answers-from-elsewhere", what, [f"sent to {remote}, answered from {came}"])

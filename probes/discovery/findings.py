@@ -6,6 +6,7 @@ from dataclasses import field, replace
 
 from probes.checks import tls_findings
 from probes.checks.dns.judge import DnsReport
+from probes.checks.dns.plan import Reply
 from probes.checks.dns.problems import DnsProblem
 from probes.checks.options import ONLY_CALLS, PLAIN_SIP, TLS, UPGRADED
 from probes.checks.tls_judge import TlsReport
@@ -21,6 +22,7 @@ from probes.fingerprint.banners import banner_of
 from probes.fingerprint.identify import system_of
 from probes.result import Attempt, Reach, System, flow_events_in
 from sipcore.message.message import Response
+from sipcore.resolve.plan import Address
 from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsProblem
@@ -209,7 +211,8 @@ class _Case:
 
     def ipv6(self) -> Found:
         """RFC 6157: what is published for IPv6, where a name leads to both families."""
-        there = [attempt for attempt in self.attempts if attempt.hop.remote.is_ipv6]
+        own = {record.host for reply in self._own_replies() for record in reply.records if isinstance(record, Address)}
+        there = [one for one in self.attempts if one.hop.remote.is_ipv6 and one.hop.remote.host not in own]
         fine = any(not attempt.hop.remote.is_ipv6 for attempt in self.answered)
         if self.destination.is_numeric or not there or not fine or any(one.reach in _ALIVE for one in there):
             return
@@ -221,6 +224,10 @@ class _Case:
         else:
             what = f"{hosts} is published, and nobody answers there"
             yield self.finding("ipv6-dead", what, evidence, _reached(*there))
+
+    def _own_replies(self) -> list[Reply]:
+        """What this host tells itself, of `localhost` and out of its hosts file: nobody publishes that."""
+        return [reply for reply in self.seen.dns.replies if reply.source != "DNS"] if self.seen.dns else []
 
     def ports(self) -> Found:
         """Ports that speak another protocol than whoever asked, or DNS, takes them for."""

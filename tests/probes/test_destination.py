@@ -32,6 +32,8 @@ SECURE_SOCKET = "sips:example.com;transport=ws"
         ("192.0.2.1:5061", Destination("192.0.2.1", 5061), "sip:192.0.2.1:5061"),
         ("2001:db8::1", Destination("2001:db8::1"), "sip:[2001:db8::1]"),
         ("[2001:db8::1]", Destination("2001:db8::1"), "sip:[2001:db8::1]"),
+        ("::ffff:192.0.2.1", Destination("192.0.2.1"), "sip:192.0.2.1"),
+        ("tcp://[::FFFF:c000:201]:5080", Destination("192.0.2.1", 5080, TCP), "sip:192.0.2.1:5080;transport=tcp"),
         ("sip:2001:db8::1", Destination("2001:db8::1"), "sip:[2001:db8::1]"),
         ("bob@2001:db8::1", Destination("2001:db8::1", user="bob"), "sip:bob@[2001:db8::1]"),
         (

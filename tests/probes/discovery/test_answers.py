@@ -165,6 +165,10 @@ def test_what_datagrams_tell(parts: dict[str, object], expected: list[str]) -> N
     assert "tcp" not in found("tcp 198.51.100.1:5060", **parts)
 
 
+def test_who_asks_the_unspecified_address_asks_this_host() -> None:
+    assert found("udp 0.0.0.0:5060", source=SocketAddress("127.0.0.1", 5060)) == []
+
+
 def test_an_answer_that_is_cut_off() -> None:
     assert found(answer=b"SIP/2.0 200 OK\r\nContent-Length: 10\r\n\r\nabc") == ["udp-truncated"]
 

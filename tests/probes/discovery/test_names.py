@@ -269,3 +269,14 @@ async def test_a_websocket_that_dns_names_is_not_for_who_asks_for_another_transp
     async with tcp(saying(ok)) as other, name_server(zone_of(port, "_sip._ws") | zone_of(other, "_sip._tcp")) as server:
         found = await named([server], "tcp://example.test", habits=False)
     assert {attempt.hop.transport for attempt in found.attempts} == {TCP}
+
+
+async def test_nobody_publishes_what_stands_in_the_hosts_file(clock: MockClock, tmp_path: Path) -> None:
+    """A server of this machine that listens on 127.0.0.1 alone: `localhost` is ::1 too, and no record is to blame."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 pbx.test\n::1 pbx.test\n")
+    async with udp(ok) as port, name_server({}) as server:
+        lookup = LookupConfig(nameservers=(server,), hosts_file=str(hosts))
+        found = [await discover(f"{name}:{port}", DiscoveryConfig(lookup=lookup)) for name in ("localhost", "pbx.test")]
+    assert [codes(one) for one in found] == [["rport-ignored"]] * 2
+    assert all(len(one.attempts) == 6 for one in found)
