@@ -56,7 +56,7 @@ class DnsProblem(Enum):
 class DnsFault:
     """A problem, and where it is: in a record of an answer, or in the whole of it; `detail` tells what was seen.
 
-    `covered` is whether another resolver answered instead.
+    `covered` is whether another resolver answered instead, or there are addresses of the other family.
     """
 
     problem: DnsProblem
@@ -67,7 +67,7 @@ class DnsFault:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is, here: what another resolver makes up for costs time alone."""
+        """How bad it is, here: what something else makes up for costs time alone."""
         return Severity.WARNING if self.covered else self.problem.entry.severity
 
     @property
@@ -122,8 +122,14 @@ def _failures(seen: Sequence[Reply], told: Replies) -> Found:
         assert first.fault is not None  # noqa: S101  # it is among the failures
         more = f", and likewise to {len(others)} more" if others else ""
         detail = f"{first.query.resolver}: {first.detail or first.fault.name}{more}"
-        covered = all(told[reply.query.question].told for reply in (first, *others))
+        covered = all(_is_covered(reply.query.question, told) for reply in (first, *others))
         yield DnsFault(_FAILURES[first.fault], first.query.question, detail=detail, covered=covered)
+
+
+def _is_covered(question: Question, told: Replies) -> bool:
+    """Whether a failure leaves clients with something: with what another resolver says, or with the other family."""
+    others = [Question(family, question.name) for family in FAMILIES if question.type in FAMILIES]
+    return told[question].told or any(told[other].records for other in others if other in told)
 
 
 def _way_to_fail(reply: Reply) -> tuple[str, str]:

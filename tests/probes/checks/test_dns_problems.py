@@ -129,6 +129,18 @@ def test_a_resolver_that_fails_is_told_once(fault: LookupFault) -> None:
     assert [(one.problem.name, one.severity) for one in alone.faults] == [(fault.name, Severity.ERROR)]
 
 
+@pytest.mark.parametrize("failing", ["A", "AAAA"])
+def test_a_failure_of_one_family_is_milder_where_there_are_addresses_of_the_other(failing: str) -> None:
+    both: Zone = {"A example.com": (Address("192.0.2.80"),), "AAAA example.com": (Address("2001:db8::80"),)}
+    broken: Zone = {f"{failing} example.com": LookupFault.SERVFAIL}
+    (fault,) = report(both | broken).faults
+    assert (fault.problem, fault.severity) == (DnsProblem.SERVFAIL, Severity.WARNING)
+    assert report(both | broken).works
+    other = "A" if failing == "AAAA" else "AAAA"
+    (alone,) = report(broken | {f"{other} example.com": LookupFault.NODATA}).faults
+    assert alone.severity is Severity.ERROR
+
+
 def test_truncated_answers() -> None:
     over_tcp = Reply(None, records=(H1,), ttl=60.0, truncated=True)  # type: ignore[arg-type]
     assert told(srv() | {UDP: over_tcp}) == [f"TRUNCATED {UDP}"]

@@ -75,7 +75,7 @@ BROKEN: Zone = V4 | {
 def test_what_is_broken_is_marked_and_told_below() -> None:
     lines = shown(report(BROKEN, "udp://example.com"))
     assert lines[:2] == [
-        "sip:example.com;transport=udp leads to one place, udp 192.0.2.2:5060, but 3",
+        "sip:example.com;transport=udp leads to one place, udp 192.0.2.2:5060, but 2",
         "things are broken",
     ]
     assert "    1 0 5060 gone.example.com. !" in lines
