@@ -192,7 +192,8 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
     if reach is Reach.NO_ANSWER:
         return _silent(seen, detail)
     if reach is Reach.NOT_SIP and _is_broken_sip(seen):
-        return _attempt(seen, Reach.SILENT, f"{UNREADABLE}: {failure.__cause__ or detail}", _BROKEN)
+        fault = detail.partition(": ")[2] or detail  # behind who answers
+        return _attempt(seen, Reach.NOT_SIP, f"{UNREADABLE}: {fault}", _BROKEN)
     # Old web servers answer what they do not understand with a page that has no head.
     instead = _instead(f"{detail} {_shown(seen, failure)}") if reach is Reach.NOT_SIP else ""
     if instead == HTTP and HTTP not in detail:

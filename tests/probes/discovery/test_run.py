@@ -158,6 +158,8 @@ async def test_an_answer_that_no_client_can_read_is_told_as_such(status: str, fi
     async with udp(lambda request: ok(request, field, status=status)) as port:
         found = await discovered(f"{HOST}:{port}", UDP)
     assert found.findings[0].code == "answer-unreadable"
+    assert "something that is not SIP" not in found.findings[0].evidence[0]
+    assert found.attempts[0].reach is Reach.NOT_SIP
     assert "open-but-silent" not in [finding.code for finding in found.findings]
 
 
