@@ -102,7 +102,8 @@ def candidates(destination: Destination, scope: Scope, results: Results) -> tupl
     The same place comes once, with every reason for it.
     """
     found: dict[Key, Candidate] = {}
-    for candidate in [*_published(destination, scope, results), *_usual(destination, scope, results)]:
+    published = [*_published(destination, scope, results), *_without_srv(destination, scope, results)]
+    for candidate in [*published, *_usual(destination, scope, results)]:
         known = found.get(candidate.key)
         found[candidate.key] = _merged(known, candidate) if known else candidate
     return tuple(found.values())
@@ -127,12 +128,19 @@ def _services(host: str, scope: Scope, results: Results) -> list[tuple[Transport
     if not scope.follows_srv or is_without_records(host):
         return []
     found = [
-        (SERVICES[record.service.upper()], normal(Question(RecordType.SRV, record.replacement)))
-        for record in leading(_records(results.get(normal(Question(RecordType.NAPTR, host)))))
-        if isinstance(record, Naptr) and record.service.upper() in SERVICES and record.flags.upper() == "S"
+        (transport, normal(Question(RecordType.SRV, record.replacement)))
+        for transport, record in _naptr_records(host, scope, results, "S")
     ]
     found += [(one, normal(Question(RecordType.SRV, f"{prefix}.{host}"))) for one, prefix in PREFIXES.items()]
     return [place for place in dict.fromkeys(found) if place[0] in scope.named]
+
+
+def _naptr_records(host: str, scope: Scope, results: Results, flag: str) -> Iterable[tuple[Transport, Naptr]]:
+    """The NAPTR records that lead to SRV ("S") or to addresses ("A"), and the transport that each is for."""
+    if scope.follows_srv and not is_without_records(host):
+        for record in leading(_records(results.get(normal(Question(RecordType.NAPTR, host))))):
+            if isinstance(record, Naptr) and record.service.upper() in SERVICES and record.flags.upper() == flag:
+                yield SERVICES[record.service.upper()], record
 
 
 def _srv_records(result: Result | None) -> list[Srv]:
@@ -151,6 +159,15 @@ def _published(destination: Destination, scope: Scope, results: Results) -> Iter
                 hop = _hop(destination, transport, SocketAddress(host, record.port), why)
                 # RFC 3263 changes where a request goes, not its Request-URI: the port that DNS told stays out of it.
                 yield Candidate(hop, destination.uri(transport), published=True)
+
+
+def _without_srv(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
+    """Where NAPTR records lead to addresses (RFC 3403 §4.1): the transport's own port there."""
+    for transport, record in _naptr_records(destination.target.host, scope, results, "A"):
+        why = f"NAPTR {record.order} {record.preference} {record.service}, {record.replacement}"
+        for host, _ in _addresses(record.replacement, results) if transport in scope.named else ():
+            hop = _hop(destination, transport, SocketAddress(host, transport.default_port), why)
+            yield Candidate(hop, destination.uri(transport), published=True)
 
 
 def _usual(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:

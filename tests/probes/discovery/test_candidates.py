@@ -103,6 +103,26 @@ def test_what_naptr_leads_to_is_published() -> None:
     assert not any(one.published for one in usual)
 
 
+@pytest.mark.parametrize(
+    ("text", "service", "expected"),
+    [
+        ("example.com", "SIP+D2U", [(UDP, 5060)]),
+        ("example.com", "sips+d2t", [(TLS, 5061)]),
+        ("sips:example.com", "SIP+D2U", []),
+        ("example.com:5070", "SIP+D2U", []),
+        ("example.com", "E2U+sip", []),
+    ],
+)
+def test_naptr_that_leads_to_addresses(text: str, service: str, expected: list[tuple[Transport, int]]) -> None:
+    results = [
+        answer("NAPTR example.com", Naptr(1, 1, "a", service, "", "h1.example")),
+        answer("A h1.example", Address("192.0.2.1")),
+    ]
+    tried = found(text, *results)
+    assert [(one.hop.transport, one.hop.remote.port) for one in tried] == expected
+    assert all(one.published and one.hop.why == f"NAPTR 1 1 {service}, h1.example" for one in tried)
+
+
 SOCKETS = (
     answer("SRV _sip._ws.example.com", Srv(0, 0, 8088, "h1.example")),
     answer("SRV _sips._ws.example.com", Srv(0, 0, 8089, "h1.example")),
