@@ -6,7 +6,7 @@ from probes.checks.tls_judge import Remark, TlsReport, day
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding
 from sipcore.resolve.target import is_numeric
-from sipcore.transports.tls_failure import CERTIFICATE_PROBLEMS, TlsFailure, TlsProblem
+from sipcore.transports.tls_failure import CERTIFICATE_PROBLEMS, TlsFailure, TlsProblem, first_of
 
 BY_ADDRESS = "tls-asked-by-address"
 _OF_THE_PORT = CERTIFICATE_PROBLEMS | {TlsProblem.NOT_TLS, TlsProblem.SILENT}
@@ -52,7 +52,7 @@ def _certificate(report: TlsReport, depth: int) -> list[str]:
     if depth >= len(chain):
         return []
     facts = chain[depth]
-    names = f", for {', '.join(facts.names)}" if facts.names else ""
+    names = f", for {first_of(facts.names)}" if facts.names else ""
     return [f"certificate {depth}: {facts.subject}{names}, {day(facts.not_before)} to {day(facts.not_after)}"]
 
 
@@ -64,7 +64,7 @@ def _shown(report: TlsReport, remark: Remark) -> list[str]:
     if remark in (Remark.OLD_ONLY, Remark.OLD_VERSION):
         return [f"accepted: {', '.join(facts.version.value for facts in report.versions if facts.accepted)}"]
     if remark is Remark.WEB_NAME_ONLY and report.identity is not None:
-        return [f"names: {', '.join(report.identity.web_names)}"]
+        return [f"names: {first_of(report.identity.web_names)}"]
     if remark is Remark.LARGE_HELLO:
         return ["no answer to the usual first flight, an answer to one with group P-256 alone"]
     return []

@@ -15,12 +15,10 @@ from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
 from sipcore.errors import FailureReason
 from sipcore.transports.base import TlsVersion
-from sipcore.transports.tls_failure import CertificateFault, TlsProblem
+from sipcore.transports.tls_failure import CertificateFault, TlsProblem, first_of
 
 _LABEL = 13
 """Columns of a fact's name."""
-_MAX_NAMES = 8
-"""Names of a certificate, or of CAs, that are listed: a web host's certificate may have a hundred."""
 _NAMES = {
     TlsVersion.TLS_1_0: "TLS 1.0",
     TlsVersion.TLS_1_1: "TLS 1.1",
@@ -137,7 +135,7 @@ def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
 
 def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[str, str]]:
     yield "certificate", leaf.subject or "(without a subject)"
-    yield "names", _first(leaf.names) or "none but its subject's"
+    yield "names", first_of(leaf.names) or "none but its subject's"
     yield "valid", f"{day(leaf.not_before)} to {day(leaf.not_after)}, {_left(report.days_left or 0.0)}"
     yield "key", f"{leaf.key or 'of an unknown kind'}, signed by {leaf.signature or 'an unknown algorithm'}"
     if report.identity is not None:
@@ -149,7 +147,7 @@ def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[st
 def _for(name: str, names: Sequence[str], *, yes: bool) -> str:
     if yes:
         return f"for {name}"
-    return f"not for {name}, but for {_first(names)}" if names else f"not for {name}, nor for any other"
+    return f"not for {name}, but for {first_of(names)}" if names else f"not for {name}, nor for any other"
 
 
 def _left(days: float) -> str:
@@ -173,13 +171,7 @@ def _client(report: TlsReport) -> str:
         return "no certificate is asked for"
     how = "needs a certificate that the server accepts" if report.certificate_required else "may show a certificate"
     authorities = report.agreed.shown.authorities
-    return f"{how}; CAs accepted: {_first(authorities) or 'not told'}"
-
-
-def _first(names: Sequence[str]) -> str:
-    """Names, the first ones where they are many; "" for none."""
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"{', '.join(names[:_MAX_NAMES])}{more}"
+    return f"{how}; CAs accepted: {first_of(authorities) or 'not told'}"
 
 
 def _chains(report: TlsReport) -> Iterator[tuple[str, str]]:

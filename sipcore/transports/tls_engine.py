@@ -24,7 +24,15 @@ from sipcore.transports.certificates import (
     sip_identities,
     web_identities,
 )
-from sipcore.transports.tls_failure import ALERTS, CertificateFault, TlsFailure, TlsProblem, problem_of, worst
+from sipcore.transports.tls_failure import (
+    ALERTS,
+    CertificateFault,
+    TlsFailure,
+    TlsProblem,
+    first_of,
+    problem_of,
+    worst,
+)
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -343,7 +351,7 @@ class TlsEngine:
         # RFC 7118 §9.1: over WSS the rules of the web count, and not those of SIP domains.
         matches, names_of = (is_for_web, web_identities) if self._web else (is_for, sip_identities)
         if not matches(certificate, self._name):
-            names = ", ".join(names_of(certificate)) or ("no host name" if self._web else "no SIP domain")
+            names = first_of(names_of(certificate)) or ("no host name" if self._web else "no SIP domain")
             detail = f"it is for {names}, and not for {self._name}"
             self._faults.append(CertificateFault(TlsProblem.NAME_MISMATCH, 0, 0, detail))
 

@@ -10,6 +10,9 @@ from sipcore.value import value
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+MAX_NAMES = 8
+"""Names of a certificate, or of CAs, that are told: a web host's certificate may have a hundred."""
+
 
 class TlsProblem(Enum):
     """What is wrong: (for people, what to try). In the order of how much each explains, where several are found."""
@@ -129,6 +132,12 @@ class TlsFailure(TransportFailure):
         self.faults = tuple(faults)
         self.chain = tuple(chain)
         self.alert = alert
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Names, the first ones where they are many; "" for none."""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"{', '.join(names[:MAX_NAMES])}{more}"
 
 
 def worst(faults: Sequence[CertificateFault]) -> TlsProblem:

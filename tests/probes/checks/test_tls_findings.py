@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from probes.checks.tls_certificate import CertificateFacts
 from probes.checks.tls_findings import BY_ADDRESS, code_of, findings
 from probes.checks.tls_judge import Remark, TlsReport, VersionFacts
 from probes.findings.catalogue import catalogue
@@ -54,6 +55,12 @@ def test_each_remark(remark: Remark) -> None:
     (finding,) = findings(replace(REPORT, remarks=(remark,), versions=versions))
     assert finding.code == remark.value
     assert remark.entry.title in finding.what
+
+
+def test_of_many_names_the_first_are_evidence() -> None:
+    many = CertificateFacts("CN=x", "CN=x", "1", 0.0, 1.0, names=tuple(f"DNS h{number}" for number in range(100)))
+    (finding,) = findings(replace(REPORT, sent=(many,), faults=(CertificateFault(TlsProblem.SELF_SIGNED, 0, 0),)))
+    assert "for DNS h0, DNS h1, DNS h2, DNS h3, DNS h4, DNS h5, DNS h6, DNS h7 and 92 more, " in finding.evidence[1]
 
 
 def test_an_address_is_no_name_that_a_certificate_must_have() -> None:

@@ -196,6 +196,13 @@ def test_all_that_is_wrong_is_collected() -> None:
     assert {fault.depth for fault in failure.faults} == {0}
 
 
+def test_of_many_names_the_first_are_told() -> None:
+    shared = issue("shared", INTERMEDIATE, names=[f"h{number}.example.com" for number in range(100)])
+    (fault,) = fail(server=serve(shared)).faults
+    assert str(fault).endswith("h7.example.com and 92 more, and not for sip.example.com)")
+    assert "h8.example.com" not in str(fault)
+
+
 def test_a_weak_key_is_told() -> None:
     # The server itself has to be talked into it.
     server = serve(WEAK, ciphers="DEFAULT:@SECLEVEL=0")
