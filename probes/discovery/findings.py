@@ -297,7 +297,9 @@ class _Case:
         if telling is None:
             if failure and not any(finding.severity is Severity.ERROR for finding in found):
                 # What to try is the cure's to say.
-                yield self.finding("no-address", failure.partition("; ")[0], [self.destination.server])
+                yield self.finding(
+                    "no-address", failure.partition("; ")[0], [self.destination.server, *self._aliases()]
+                )
             return
         code = _WANTED if self._wants_certificate(telling) else _NOBODY.get(telling.reach)
         broken = any(finding.code in _EXPLAINING for finding in found)
@@ -317,6 +319,12 @@ class _Case:
             # Beside other places it is a guess that failed; alone it keeps everybody out.
             severity = Severity.ERROR if telling.reach is Reach.TLS_FAILED else found_alone.severity
             yield replace(found_alone, severity=severity)
+
+    def _aliases(self) -> Iterator[str]:
+        """Where aliases lead to of which the resolver that told them knows no more, as one of their own zone does."""
+        chains = [reply.chain for reply in self.seen.dns.replies if not reply.records] if self.seen.dns else []
+        for chain in dict.fromkeys(filter(None, chains)):
+            yield f"{' -> '.join(chain)}, of which no address is told: ask a resolver that follows aliases"
 
     def _mixed(self, code: str) -> str:
         """What became of all places, where what a finding has to say holds for some of them alone; "" for all."""

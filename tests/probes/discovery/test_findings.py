@@ -21,7 +21,7 @@ from sipcore.resolve.plan import LookupFault, Srv
 from sipcore.resolve.target import Flow, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace
 from sipcore.transports.tls_failure import TlsProblem
-from tests.probes.checks.dns_values import Zone, report
+from tests.probes.checks.dns_values import Zone, reply, report
 from tests.probes.checks.tls_values import GOOD, Table
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed, hop
 from tests.probes.discovery.exchanges import LOCAL, codes, exchanged
@@ -202,6 +202,16 @@ def test_a_port_that_nobody_takes_for_one_of_tls_may_be_plain() -> None:
 )
 def test_large_datagrams(sizes: tuple[int, ...], expected: list[str]) -> None:
     assert codes(found(answered(UDP), seen=Seen(habits=Habits(SIZES, sizes)))) == expected
+
+
+def test_an_alias_without_an_address_is_told() -> None:
+    """A name server of the alias's zone alone does not follow it."""
+    told = reply(aliases=("example.com", "pbx.example.net"), fault=LookupFault.NODATA)
+    zone: Zone = {"A example.com": told, "AAAA example.com": told}
+    (finding,) = find(EXAMPLE, [], Seen(dns=report(zone)), None, None, "no address for example.com: nothing; look")
+    assert finding.code == "no-address"
+    assert finding.evidence[1].startswith("example.com -> pbx.example.net, of which no address is told")
+    assert len(finding.evidence) == 2
 
 
 def said(status: int = 200, banner: str = "", contact: str = "") -> Response:
