@@ -44,7 +44,7 @@ from sipcore.message.method import INVITE, REFER
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order, target_along
 from sipcore.tickets import Tickets
-from sipcore.trace import Stamp
+from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.layer import TransactionLayer
 
 TARGET_REFRESHES = (Purpose.CHANGE, Purpose.REFRESH)
@@ -64,6 +64,8 @@ class CallActions:
 
     def carry_out(self, call: Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
         """Do what a call's machine asked for, in order. `stamp` is that of the message that made it ask."""
+        if call.machine.trace_switch.on:
+            self._outputs += call.machine.negotiated(now)
         for effect in effects:
             match effect:
                 case Reply(key, response):
@@ -217,6 +219,8 @@ class CallActions:
             case Ended(reason, request):
                 outputs.append(CallEnded(number, reason, request))
                 self._end(call, now)
+            case TransitionTrace():
+                outputs.append(effect)
 
     def _end(self, call: Call, now: float) -> None:
         """The end of a call was told: what still goes on in it comes to an end as well."""

@@ -28,7 +28,7 @@ from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
-from sipcore.trace import Stamp
+from sipcore.trace import Stamp, TraceSwitch, TransitionTrace
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.layer import TransactionLayer
 
@@ -44,6 +44,7 @@ class Calls:
         manner: Manner,
         user: str,
         outputs: list[Output],
+        trace_switch: TraceSwitch,
     ) -> None:
         """Take the layers below; `user` is the user part of Contact."""
         self._tickets = tickets
@@ -52,6 +53,7 @@ class Calls:
         self._abilities = headers_of(*manner.abilities())
         self._user = user
         self._outputs = outputs
+        self._trace_switch = trace_switch
         self._book = CallBook()
         self._actions = CallActions(self._book, transactions, tickets, outputs)
 
@@ -63,7 +65,7 @@ class Calls:
     def place(self, order: Order, now: float, redirects: int) -> int:
         """Send an INVITE; gives the call's number. Raises LocalError as `Tickets.send` does."""
         request = self._dressed(order.request)
-        machine = Caller(request, self._manner, self._tokens, now, redirects)
+        machine = Caller(request, self._manner, self._tokens, self._trace_switch, now, redirects)
         user, contact = order.contact or self._user, order.contact
         if contact is None and "Contact" not in request.headers:
             contact = user  # without one there is nowhere to send to in the dialog (RFC 3261 §8.1.1.8)
@@ -76,6 +78,7 @@ class Calls:
         self._book.add(call)
         self._book.watch_invite(call, invite.ticket)
         self._book.schedule(call)
+        self._trace_start(machine, now)
         return number
 
     def machine(self, number: int) -> Side:
@@ -258,7 +261,8 @@ class Calls:
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp, now: float) -> None:
         """Somebody calls. Raises ParseError when the INVITE has no Contact, so that no dialog can be made of it."""
         contact = self._tickets.ends.contact(self._user, flow, invite)
-        callee = Callee(key, invite, self._tokens.tag(), contact, self._manner, self._tokens, now)
+        tag = self._tokens.tag()
+        callee = Callee(key, invite, tag, contact, self._manner, self._tokens, self._trace_switch, now)
         replaces = self._replaces(invite)
         replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
         replaces_number = replaced.number if replaced else None
@@ -266,6 +270,7 @@ class Calls:
         self._book.add(call)
         self._book.know(call, callee.usage.dialog.id)
         self._book.schedule(call)
+        self._trace_start(callee, now)
         self._outputs.append(CallReceived(call.number, invite, flow, stamp, call.replaces))
 
     def number_of(self, request: Request) -> int | None:
@@ -375,6 +380,12 @@ class Calls:
                 raise
 
     # Inside
+
+    def _trace_start(self, machine: Caller | Callee, now: float) -> None:
+        """A call begins: told as transactions tell it of theirs."""
+        if self._trace_switch.on:
+            began = TransitionTrace(now, machine.NAME, "", "START", "", machine.state.name, *machine.id)
+            self._outputs += [began, *machine.negotiated(now)]
 
     def _dressed(self, invite: Request) -> Request:
         """The INVITE with what it should tell of this side: Allow, Supported, and how long the session is to last."""

@@ -36,7 +36,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack_config import StackConfig
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
-from sipcore.trace import DiscardTrace, Stamp, TransitionTrace
+from sipcore.trace import DiscardTrace, Stamp, TraceSwitch, TransitionTrace
 from sipcore.transactions import effects
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
@@ -53,10 +53,14 @@ class Stack:
         self.config = config
         self._tokens = tokens
         self._outputs: list[Output] = []
+        self.trace_switch = TraceSwitch(on=config.tracing)
+        """For machines that are driven beside the stack, as those of registrations are."""
         self._transactions = TransactionLayer(config.timers, tracing=config.tracing)
         self._tickets = Tickets(self._transactions, tokens, self._outputs)
         self.manner = config.manner
-        self._calls = Calls(self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs)
+        self._calls = Calls(
+            self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs, self.trace_switch
+        )
         self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
         self._effects: Iterator[effects.Effect] = iter(())
         self.doing: Work | None = None
@@ -70,7 +74,7 @@ class Stack:
 
     @tracing.setter
     def tracing(self, on: bool) -> None:
-        self._transactions.tracing = on
+        self._transactions.tracing = self.trace_switch.on = on
 
     def __len__(self) -> int:
         """How much is still going on: transactions, requests and calls; 0 when nothing is left over."""

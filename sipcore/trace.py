@@ -56,7 +56,12 @@ class WireTrace:
 
 @value
 class TransitionTrace:
-    """A state machine moved: which machine, for which key, on which input, from which state to which."""
+    """A state machine took an input: which machine, from which state to which; the same one where it ignored that.
+
+    A timer that fires is such an input, and so is START, by which a machine begins. `key` is that of a transaction. The
+    machines above those have none: a call, a session that is changed in a dialog, and a registration are known by
+    Call-ID and tags, of which `remote_tag` is empty while there is no dialog.
+    """
 
     at: float
     machine: str
@@ -64,6 +69,19 @@ class TransitionTrace:
     input: str
     before: str
     after: str
+    call_id: str = ""
+    local_tag: str = ""
+    remote_tag: str = ""
+
+
+class TraceSwitch:
+    """Whether machines tell their transitions: one for all that a stack has, which may be turned at any time."""
+
+    __slots__ = ("on",)
+
+    def __init__(self, *, on: bool = False) -> None:
+        """Begin as told: nobody should pay for traces who does not look at them."""
+        self.on = on
 
 
 @value

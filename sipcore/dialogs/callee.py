@@ -32,6 +32,7 @@ from sipcore.message.status import TRYING
 from sipcore.sdp.offer_answer import NOT_ACCEPTABLE, Carrier
 from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch, TransitionTrace
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
 from sipcore.value import Member
@@ -164,6 +165,7 @@ TERMINATED, ACCEPT_BYE, PART, REPORT_CONFIRMED, REPORT_END = list(Step)[5:]
 class Callee(Side):
     """One incoming call. Every method gives the effects that the owner carries out, in order."""
 
+    NAME = "callee"
     __slots__ = (
         *("_accept", "_again", "_again_due", "_invite", "_key", "_number", "_refusal", "_reliable"),
         *("_repeat", "_success", "_valid_until", "state"),
@@ -177,10 +179,11 @@ class Callee(Side):
         contact: Address,
         manner: Manner,
         tokens: Tokens,
+        trace_switch: TraceSwitch,
         now: float,
     ) -> None:
         """Take the INVITE that came now and its server transaction's key. Raises ParseError without Contact."""
-        super().__init__(manner, tokens, Numbers(), EndReason.REMOTE_HANG_UP)
+        super().__init__(manner, tokens, Numbers(), EndReason.REMOTE_HANG_UP, trace_switch)
         self.contact = contact
         self._invite = invite
         """Unset once its 2xx is acknowledged: nothing is made of it any more, and a held call is to be small."""
@@ -192,6 +195,7 @@ class Callee(Side):
         self.usage: InviteUsage = self.new_usage(dialog_of_callee(invite, local_tag), Session(), owner=False)
         self.usage.hear(invite)
         self.usage.session.received(Carrier.INVITE, description_of(invite))
+        self.usage.session.begin(trace_switch)
         self._key = key
         self._reliable: ReliableProvisionals | None = None
         self._accept: Callable[[float], Response] | None = None
@@ -313,15 +317,15 @@ class Callee(Side):
             return [Reply(key, build_response(prack, status, fields=self.manner.signed(()))), *replies]
         effects = self.usage.receive(key, prack, now)
         if self.is_over:  # nobody is left to answer an offer in it, or to be told of a change
-            effects = self.usage.decline(REQUEST_TERMINATED) if self.usage.is_offered else effects
-            effects = [effect for effect in effects if isinstance(effect, Reply)]
+            effects += self.usage.decline(REQUEST_TERMINATED, now) if self.usage.is_offered else ()
+            effects = [effect for effect in effects if isinstance(effect, Reply | TransitionTrace)]
         effects += replies
         return effects if self._reliable.has_session else [*effects, *self._move(Input.PRACKED, now)]
 
     def receive_cancel(self, key: AnyServerKey, cancel: Request, now: float) -> list[Effect]:
         """The caller gives up its INVITE or re-INVITE; the CANCEL itself is answered by the owner (§9.2)."""
         if key != self._key:
-            return self.usage.receive_cancel(key)
+            return self.usage.receive_cancel(key, now)
         if self.state in _EARLY:
             self.end_reason, self.ended_by = EndReason.CANCELLED, cancel
         return self._move(Input.CANCEL, now)
@@ -329,7 +333,7 @@ class Callee(Side):
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of a 2xx."""
         if ack.cseq.number != self._number:
-            return self._settle(self.usage.receive_ack(ack), now)
+            return self._settle(self.usage.receive_ack(ack, now), now)
         return self._move(Input.ACK, now, ack=ack)
 
     def receive_bye(self, key: AnyServerKey, bye: Request, now: float) -> list[Effect]:
@@ -428,9 +432,9 @@ class Callee(Side):
         replies: list[Reply] | None = None,
     ) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
+        effects = self._traced(happening, self.state, cell, now) if self.trace_switch.on else []
         if cell is None:
-            return []
-        effects: list[Effect] = []
+            return effects
         if cell[0] in _OVER and self.state not in _OVER:
             effects += self.usage.over(now)
         self.state = cell[0]

@@ -6,7 +6,7 @@ proxy has forked the INVITE to, of which the first that answers becomes the call
 
 from enum import Enum
 
-from sipcore.dialogs.dialog import Numbers, dialog_of_caller
+from sipcore.dialogs.dialog import DialogId, Numbers, dialog_of_caller
 from sipcore.dialogs.effects import (
     Answered,
     CancelInvite,
@@ -32,6 +32,7 @@ from sipcore.message.method import BYE
 from sipcore.message.status import TRYING
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
 from sipcore.value import Member
@@ -162,11 +163,20 @@ INVITE_AGAIN, ACKNOWLEDGE, REFUSING_ACK, CANCEL, PART, ACCEPT_BYE = list(Step)[6
 class Caller(Side):
     """One outgoing call. Every method gives the effects that the owner carries out, in order."""
 
-    __slots__ = ("_answered_by", "_early", "_pending", "_valid_until", "state")
+    NAME = "caller"
+    __slots__ = ("_answered", "_early", "_pending", "_valid_until", "state")
 
-    def __init__(self, invite: Request, manner: Manner, tokens: Tokens, now: float, redirects: int = 0) -> None:
+    def __init__(
+        self,
+        invite: Request,
+        manner: Manner,
+        tokens: Tokens,
+        trace_switch: TraceSwitch,
+        now: float,
+        redirects: int = 0,
+    ) -> None:
         """Take the INVITE that is sent now, without its Via, and how often the call may be sent on to elsewhere."""
-        super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP)
+        super().__init__(manner, tokens, Numbers(invite.cseq.number), EndReason.LOCAL_HANG_UP, trace_switch)
         self.state = State.CALLING
         self._pending: Inviting | Packed | None = Inviting(invite, redirects)
         """Packed once its 2xx is acknowledged, and dropped when nothing can come for it any more: calls that are up, or
@@ -175,8 +185,18 @@ class Caller(Side):
         """The early dialogs by their remote tags, while there are some."""
         self._valid_until = valid_until(invite, now)
         """When the invitation expires, wherever it was sent on to; NEVER once it is answered or given up."""
-        self._answered_by: str | None = None
-        """The remote tag of the dialog that became the call's; None until one has."""
+        self._answered: DialogId | None = None
+        """The dialog that became the call's; None until one has."""
+
+    @property
+    def id(self) -> DialogId:
+        """Its dialog, or the one that it was in; without remote tag while there is none."""
+        if self.usage is not None:
+            return self.usage.dialog.id
+        if self._answered is not None:
+            return self._answered
+        invite = self._inviting.invite
+        return DialogId(invite.call_id, invite.from_tag or "", "")
 
     @property
     def is_over(self) -> bool:
@@ -210,12 +230,13 @@ class Caller(Side):
 
     def knows(self, remote_tag: str | None) -> bool:
         """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
-        return self._answered_by == (remote_tag or "") or super().knows(remote_tag)
+        answered = self._answered is not None and self._answered.remote_tag == (remote_tag or "")
+        return answered or super().knows(remote_tag)
 
     def invite_over(self) -> None:
         """The transaction of the call's INVITE is over: what was kept to answer a 2xx once more may go."""
-        if self.state is not State.OFFERED:  # whose ACK has not been sent yet
-            self._pending = None
+        if self.state is not State.OFFERED and (self.usage or self._answered):
+            self._pending = None  # else its ACK has not been sent, or nothing but it tells which call this was
 
     def change(self, method: str, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Send a re-INVITE or UPDATE, or a PRACK with an offer. Raises LocalError where none may be sent now."""
@@ -270,11 +291,11 @@ class Caller(Side):
     def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
         usage = self.usage_of(ack.from_tag)
-        return self._settle(usage.receive_ack(ack), now) if usage else []
+        return self._settle(usage.receive_ack(ack, now), now) if usage else []
 
-    def receive_cancel(self, key: AnyServerKey, _cancel: Request, _now: float) -> list[Effect]:
+    def receive_cancel(self, key: AnyServerKey, _cancel: Request, now: float) -> list[Effect]:
         """The peer gives up its re-INVITE."""
-        return [effect for usage in self.usages() for effect in usage.receive_cancel(key)]
+        return [effect for usage in self.usages() for effect in usage.receive_cancel(key, now)]
 
     def bye_done(self, now: float) -> list[Effect]:
         """The BYE was answered, or was not."""
@@ -319,7 +340,7 @@ class Caller(Side):
         if self.state in _UNANSWERED:
             return self._receive_answer(tag, response, now)
         try:
-            effects = self._move(R2XX, now, response) if self.knows(tag) else self._end_fork(tag, response)
+            effects = self._move(R2XX, now, response) if self.knows(tag) else self._end_fork(tag, response, now)
         except ParseError:  # what was packed is larger than what can be read
             return []
         self._pack()
@@ -335,7 +356,7 @@ class Caller(Side):
         else:
             usage = self._branch(response)
         ended = [effect for other in early.values() for effect in other.over(now)]
-        self.usage, self._early, self._answered_by = usage, None, tag
+        self.usage, self._early, self._answered = usage, None, usage.dialog.id
         usage.hear(response)
         usage.expiry.agreed(response, now)
         meaning = usage.session.received(Carrier.SUCCESS, description_of(response)).meaning
@@ -351,9 +372,9 @@ class Caller(Side):
         bye: tuple[AnyServerKey, Request] | None = None,
     ) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
+        effects = self._traced(happening, self.state, cell, now) if self.trace_switch.on else []
         if cell is None:
-            return []
-        effects: list[Effect] = []
+            return effects
         if (cell[0] in _OVER and self.state not in _OVER) or INVITE_AGAIN in cell[1]:
             effects += [effect for usage in self.usages() for effect in usage.over(now)]
         self.state = cell[0]
@@ -383,7 +404,7 @@ class Caller(Side):
         """Once the call's 2xx is acknowledged: keep no more than what may still come asks for."""
         pending, usage = self._pending, self.usage
         if isinstance(pending, Inviting):
-            if self._answered_by not in pending.acks:
+            if self._answered is None or self._answered.remote_tag not in pending.acks:
                 return
             self._pending = pending.packed()
         if self.state is State.TERMINATED:
@@ -400,7 +421,7 @@ class Caller(Side):
             return [*due, CancelInvite(self.parting)]
         if step is PART:
             return [self._bye()]
-        tag = self._answered_by or ""
+        tag = self._answered.remote_tag if self._answered is not None else ""
         if isinstance(self._pending, Packed):  # the ACK was made once, and is repeated (RFC 3261 §13.2.2.4)
             return [self._pending.ack_of(tag)]
         inviting, usage = self._inviting, self.require_usage()
@@ -411,11 +432,13 @@ class Caller(Side):
     def _branch(self, response: Response) -> InviteUsage:
         """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""
         inviting = self._inviting
-        usage = self.new_usage(dialog_of_caller(inviting.invite, response), inviting.new_session(), owner=True)
+        usage = self.new_usage(
+            dialog_of_caller(inviting.invite, response), inviting.new_session(self.trace_switch), owner=True
+        )
         usage.expiry.minimum = inviting.min_interval
         return usage
 
-    def _end_fork(self, tag: str, response: Response) -> list[Effect]:
+    def _end_fork(self, tag: str, response: Response, now: float) -> list[Effect]:
         """A 2xx of another callee, whom a proxy had forked to: acknowledged and ended (RFC 3261 §13.2.2.4)."""
         inviting = self._inviting
         known = inviting.acks.get(tag)
@@ -426,4 +449,4 @@ class Caller(Side):
         fork = self._branch(response)
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.acks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
-        return [ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]
+        return [*fork.negotiated(now), ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]

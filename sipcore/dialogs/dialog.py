@@ -1,6 +1,7 @@
 """A dialog as a value: RFC 3261 §12. Each event that changes it gives a new one."""
 
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +13,11 @@ from sipcore.message.build import request as build_request
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import CONTACT, RECORD_ROUTE
 from sipcore.message.uri import Uri
+from sipcore.trace import TransitionTrace
 from sipcore.value import value
+
+Cell = tuple[Enum, object]
+"""What a table has for a state and an input: the next state, and what is done on the way."""
 
 
 class DialogId(NamedTuple):
@@ -31,6 +36,11 @@ class DialogId(NamedTuple):
     def answered_in(cls, response: Response) -> "DialogId":
         """The dialog of a request that is answered from here: To carries the local tag here, too."""
         return cls(response.call_id, response.to_tag or "", response.from_tag or "")
+
+    def transition(self, at: float, machine: str, happening: Enum, before: Enum, cell: Cell | None) -> TransitionTrace:
+        """What is told of an input to one of its machines; `cell` is None where the table has none."""
+        after = before if cell is None else cell[0]
+        return TransitionTrace(at, machine, "", happening.name, before.name, after.name, *self)
 
 
 @value

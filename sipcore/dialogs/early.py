@@ -6,7 +6,7 @@ from sipcore.dialogs.dialog import Dialog, Numbers
 from sipcore.dialogs.effects import AckSuccess, Effect, EndReason, Finish, Offered, Purpose, SendInDialog
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.provisional import RELIABLE
-from sipcore.dialogs.session import Session, description_of
+from sipcore.dialogs.session import NAME, Session, description_of
 from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.fields.simple import RAck
@@ -18,6 +18,7 @@ from sipcore.message.uri import Uri
 from sipcore.sdp.offer_answer import Carrier, Meaning
 from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
+from sipcore.trace import TransitionTrace
 
 
 class EarlyUsage:
@@ -45,6 +46,10 @@ class EarlyUsage:
     def _awaits_answer(self) -> bool:
         """Whether the offer of a reliable 1xx waits for the owner's answer."""
         return self._unconfirmed is not None and self.session.exchange.offerer is not None
+
+    def negotiated(self, now: float) -> list[TransitionTrace]:
+        """What the offers and answers in this dialog went through by now, while somebody wants to know."""
+        return [TransitionTrace(now, NAME, "", *step, *self.dialog.id) for step in self.session.told()]
 
     def has_waiting(self, response: Response) -> bool:
         """Whether it is this 1xx whose PRACK waits for the owner."""

@@ -6,6 +6,7 @@ from sipcore.errors import TransportFailure
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import Uri
+from sipcore.trace import TransitionTrace
 from sipcore.transactions.key import AnyServerKey
 from sipcore.value import value
 
@@ -191,4 +192,6 @@ class Ended:
 
 Report = Progress | Redirected | Answered | Confirmed | Offered | Changed | Unchanged | Lapsed | Failed | Ended
 """What the owner tells on."""
-Effect = AckSuccess | SendInDialog | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report
+Effect = (
+    AckSuccess | SendInDialog | SendInvite | CancelInvite | CancelChange | Reply | Finish | Report | TransitionTrace
+)

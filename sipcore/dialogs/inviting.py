@@ -15,6 +15,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import SESSION_EXPIRES
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.offer_answer import Carrier
+from sipcore.trace import TraceSwitch
 
 REDIRECTIONS_END = 400
 GLOBAL_FAILURE = 600
@@ -42,10 +43,11 @@ class Inviting:
         """How long a session it asks for; None until it was refused for that."""
         self._redirects = Redirects(invite.uri, redirects) if redirects else None
 
-    def new_session(self) -> Session:
+    def new_session(self, trace_switch: TraceSwitch) -> Session:
         """The session of one more dialog that it makes."""
         session = Session()
         session.sent(Carrier.INVITE, description_of(self.invite))
+        session.begin(trace_switch)
         return session
 
     def is_too_short(self, response: Response) -> bool:

@@ -16,6 +16,8 @@ from sipcore.tokens import Tokens
 from sipcore.transactions.timers import NEVER
 from sipcore.value import Member
 
+NAME = "re-INVITE client"
+"""What the machine is called in traces."""
 MAX_ATTEMPTS = 4
 """How often one change is sent: against a peer that answers 491 for good."""
 OWNER_WAIT = (2.1, 4.0)

@@ -7,6 +7,8 @@ from enum import Enum
 
 from sipcore.value import Member
 
+NAME = "re-INVITE server"
+"""What the machine is called in traces."""
 UPDATE_PATIENCE = 48
 """Times T1 within which an UPDATE is answered that the owner decides on: its sender gives up after 64, and the call
 with it (RFC 3261 §17.1.2.2, §12.2.1.2), and repeats it once or twice until then, so that the answer arrives."""

@@ -11,16 +11,24 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.multipart import BodyPart, parts_of
-from sipcore.sdp.offer_answer import Carrier, Meaning, OfferAnswer, State, Verdict
+from sipcore.sdp.offer_answer import Carrier, Inner, Meaning, OfferAnswer, State, Verdict
 from sipcore.sdp.terms import SDP, Direction
+from sipcore.trace import TraceSwitch
 
 if TYPE_CHECKING:
     from sipcore.sdp.description import SessionDescription
 
+
+NAME = "offer/answer"
+"""What the machine of the exchanges is called in traces."""
 UNSUPPORTED = 415
 """Unsupported Media Type."""
 ACCEPTED = f"{SDP}, multipart/mixed, multipart/alternative"
 """What a body may be that begins or changes a session (RFC 5621 §4.2)."""
+Step = tuple[str, str, str]
+"""What happened to the exchanges, and their state before and after it."""
+_OFF = TraceSwitch()
+"""Of sessions that are part of no dialog yet."""
 _NO_EXCHANGE = OfferAnswer()
 _BOTH_WAYS = Direction.SENDRECV
 _OFFER, _INVITE, _REFUSED, _IDLE = Meaning.OFFER, Carrier.INVITE, Carrier.FAILURE, State.IDLE
@@ -32,7 +40,7 @@ _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-En
 class Session:
     """Which descriptions were exchanged. `local` and `remote` are those in force, empty while there are none."""
 
-    __slots__ = ("_agreed", "_before", "_offer", "_sent", "exchange", "local", "remote")
+    __slots__ = ("_agreed", "_before", "_offer", "_sent", "_trail", "exchange", "local", "remote", "trace_switch")
 
     def __init__(self) -> None:
         """Begin without any exchange."""
@@ -45,6 +53,8 @@ class Session:
         """The last offer of this side that was answered."""
         self._before: tuple[bytes, bytes, bytes] | None = None
         """What was in force, and the last offer that was answered, when the INVITE began that is in progress."""
+        self.trace_switch = _OFF
+        self._trail: tuple[Step, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -52,6 +62,17 @@ class Session:
         answered its offer, or an UPDATE may have come after that.
         """
         return self._before is not None and self._before[:2] != (self.local, self.remote)
+
+    def begin(self, trace_switch: TraceSwitch) -> None:
+        """The INVITE that makes the dialog is taken; what comes after it may be told."""
+        self.trace_switch = trace_switch
+        if trace_switch.on:
+            self._trail = (("START", "", _named(self.exchange)),)
+
+    def told(self) -> tuple[Step, ...]:
+        """What its exchanges went through since the last time, while somebody wanted to know."""
+        trail, self._trail = self._trail, ()
+        return trail
 
     @property
     def offer(self) -> bytes:
@@ -142,6 +163,9 @@ class Session:
         return _written(lambda: all_refused(offer)) if offer is not None else b""
 
     def _take(self, carrier: Carrier, verdict: Verdict, body: bytes, *, local: bool) -> None:
+        if self.trace_switch.on:
+            happening = f"{'SENT' if local else 'RECEIVED'}_{carrier.name}{'_SDP' if body else ''}"
+            self._trail += ((happening, _named(self.exchange), _named(verdict.after)),)
         if carrier is _INVITE and self.exchange.state is _IDLE:
             self._before = (self.local, self.remote, self._agreed)
         self.exchange = verdict.after
@@ -173,6 +197,13 @@ class Session:
             return SessionDescription.parse(body, []) if body else None
         except ParseError:
             return None
+
+
+def _named(exchange: OfferAnswer) -> str:
+    """The state of the exchanges in one word."""
+    if exchange.inner is Inner.FREE:
+        return exchange.state.name
+    return f"{exchange.state.name}/{exchange.inner.name}"
 
 
 def _written(make: "Callable[[], SessionDescription | None]") -> bytes:

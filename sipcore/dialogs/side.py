@@ -1,8 +1,10 @@
 """What caller and callee have in common once there is a dialog: how it is changed, and how it comes to its end."""
 
 from abc import ABC, abstractmethod
+from enum import Enum
+from typing import ClassVar
 
-from sipcore.dialogs.dialog import Dialog, Numbers
+from sipcore.dialogs.dialog import Cell, Dialog, DialogId, Numbers
 from sipcore.dialogs.effects import Effect, EndReason, Finish, Purpose, Reply, SendInDialog
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import TOLD_IN, Referrals
@@ -16,6 +18,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import BYE, NOTIFY, REFER, SUBSCRIBE
 from sipcore.message.uri import Uri
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch, TransitionTrace
 from sipcore.transactions.key import AnyServerKey
 
 _LOST = (481, 408)
@@ -35,9 +38,17 @@ _OWN_DOING = (EndReason.LOCAL_HANG_UP, EndReason.REMOTE_HANG_UP)
 class Side(ABC):
     """One call at one side. `usage` is its dialog: the confirmed one, or the early one that was heard of last."""
 
-    __slots__ = ("contact", "end_reason", "ended_by", "manner", "numbers", "parting", "referrals", "tokens", "usage")
+    NAME: ClassVar[str]
+    """What the machine is called in traces."""
+    __slots__ = (
+        *("contact", "end_reason", "ended_by", "manner", "numbers", "parting", "referrals", "tokens", "usage"),
+        "trace_switch",
+    )
 
-    def __init__(self, manner: Manner, tokens: Tokens, numbers: Numbers, reason: EndReason) -> None:
+    def __init__(
+        self, manner: Manner, tokens: Tokens, numbers: Numbers, reason: EndReason, trace_switch: TraceSwitch
+    ) -> None:
+        self.trace_switch = trace_switch
         self.manner = manner
         self.tokens = tokens
         self.numbers = numbers
@@ -57,6 +68,11 @@ class Side(ABC):
         usage = self.usage_of(sent.to_tag)
         if usage is not None:
             usage.settled(sent)
+
+    @property
+    def id(self) -> DialogId:
+        """Its dialog: the confirmed one, or the early one that was heard of last."""
+        return self.require_usage().dialog.id
 
     @property
     @abstractmethod
@@ -123,6 +139,10 @@ class Side(ABC):
         """Whether the peer of this tag has a dialog of this call, or had the one that it was in."""
         return self.usage_of(remote_tag) is not None
 
+    def negotiated(self, now: float) -> list[TransitionTrace]:
+        """What the offers and answers in its dialogs went through by now, while somebody wants to know."""
+        return [step for usage in self.usages() for step in usage.negotiated(now)]
+
     def reached_at(self, contact: Address) -> None:
         """Take where this side can be reached in this call."""
         self.contact = contact
@@ -161,7 +181,7 @@ class Side(ABC):
 
     def decline(self, status: int, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Refuse the peer's offer. Raises LocalError where there is none, or one in several dialogs."""
-        return self._settle(self._offered_usage(remote_tag).decline(status), now)
+        return self._settle(self._offered_usage(remote_tag).decline(status, now), now)
 
     def acknowledge(self, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Send the PRACK of a reliable 1xx that waits for the owner. Raises LocalError as `answer` does."""
@@ -248,6 +268,10 @@ class Side(ABC):
         if problem is not None and self.end_reason in _OWN_DOING:
             self.end_reason = problem
         return self.bye_done(now)
+
+    def _traced(self, happening: Enum, before: Enum, cell: Cell | None, now: float) -> list[Effect]:
+        """What is told of an input while somebody wants to know."""
+        return [self.id.transition(now, self.NAME, happening, before, cell)]
 
     def _settle(self, effects: list[Effect], now: float) -> list[Effect]:
         """The effects, and in the place of each Finish what ends the call."""

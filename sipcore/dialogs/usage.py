@@ -6,10 +6,11 @@ effects that the owner carries out, in order.
 """
 
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 
 from sipcore.dialogs import reinvite_client, reinvite_server
-from sipcore.dialogs.dialog import Dialog, Numbers
+from sipcore.dialogs.dialog import Cell, Dialog, Numbers
 from sipcore.dialogs.effects import (
     AckSuccess,
     CancelChange,
@@ -146,9 +147,9 @@ class InviteUsage(TimedUsage):
             raise LocalError("there is no offer to answer", section="RFC 3264 §6")
         key, request = self._deciding
         happening = reinvite_server.Input.ANSWER if request.method == INVITE else reinvite_server.Input.ANSWER_UPDATE
-        return self._move_server(happening, partial(self._succeed, key, request, body, now))
+        return self._move_server(happening, now, partial(self._succeed, key, request, body, now))
 
-    def decline(self, status: int) -> list[Effect]:
+    def decline(self, status: int, now: float) -> list[Effect]:
         """Refuse the peer's offer; the session goes on as it was. Raises LocalError.
 
         That of a 1xx is refused by an answer that takes nothing of it (RFC 6337 §2.3).
@@ -160,7 +161,7 @@ class InviteUsage(TimedUsage):
         if not 300 <= status <= 699 or (status == 408 and self._deciding[1].method != INVITE):
             text = f"to decline takes a status from 300 to 699, and 408 for an INVITE only, not {status}"
             raise LocalError(text, section="RFC 4320 §4.2" if status == 408 else "RFC 3261 §14.2")
-        return self._move_server(reinvite_server.Input.DECLINE, partial(self._refuse, *self._deciding, status))
+        return self._move_server(reinvite_server.Input.DECLINE, now, partial(self._refuse, *self._deciding, status))
 
     # What comes
 
@@ -172,7 +173,7 @@ class InviteUsage(TimedUsage):
         shortest = self.expiry.refusal(request, self._manner) if request.method != PRACK else None
         status = TOO_SMALL if shortest is not None else self.session.would_refuse(carrier, body)
         if status is not None:
-            return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, status))
+            return self._move_server(inputs.REFUSED, now, partial(self._refuse, key, request, status))
         meaning = self.session.received(carrier, body).meaning
         needs_answer = meaning is Meaning.OFFER
         answer = b""
@@ -181,12 +182,12 @@ class InviteUsage(TimedUsage):
         elif request.method == INVITE and not body:
             answer, needs_answer = self.session.renewed(), True
         if needs_answer and not answer and body and not self._manner.answers_offers:
-            return self._move_server(inputs.ASKED, partial(self._ask, key, request, now))
+            return self._move_server(inputs.ASKED, now, partial(self._ask, key, request, now))
         if needs_answer and not answer:
             self.session.sent(_CARRIERS[request.method][2], b"")
-            return self._move_server(inputs.REFUSED, partial(self._refuse, key, request, NOT_ACCEPTABLE))
+            return self._move_server(inputs.REFUSED, now, partial(self._refuse, key, request, NOT_ACCEPTABLE))
         happening = inputs.AGREED if request.method == INVITE else inputs.UPDATED
-        return self._move_server(happening, partial(self._succeed, key, request, answer, now))
+        return self._move_server(happening, now, partial(self._succeed, key, request, answer, now))
 
     def receive_response(self, sent: Request, response: Response, now: float) -> list[Effect]:
         """The final response to a re-INVITE, UPDATE or PRACK, or a 2xx to a re-INVITE once more."""
@@ -237,25 +238,27 @@ class InviteUsage(TimedUsage):
         effects = self._take_refresh(response, now)
         return self._make_way(now) if effects is None else effects
 
-    def receive_ack(self, ack: Request) -> list[Effect]:
+    def receive_ack(self, ack: Request, now: float) -> list[Effect]:
         """The ACK of the 2xx to a re-INVITE."""
         if self._repeat is None or ack.cseq.number != self._repeat.response.cseq.number:
             return []
-        return self._move_server(reinvite_server.Input.ACK, partial(self._take_ack, ack))
+        return self._move_server(reinvite_server.Input.ACK, now, partial(self._take_ack, ack))
 
-    def receive_cancel(self, key: AnyServerKey) -> list[Effect]:
+    def receive_cancel(self, key: AnyServerKey, now: float) -> list[Effect]:
         """A CANCEL of the re-INVITE that is being decided on."""
         if self._deciding is None or self._deciding[0] != key:
             return []
         terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED)
-        return self._move_server(reinvite_server.Input.CANCEL, terminated)
+        return self._move_server(reinvite_server.Input.CANCEL, now, terminated)
 
     def over(self, now: float) -> list[Effect]:
         """The call ends: what is going on in it ends first."""
         terminated = partial(self._refuse, *self._deciding, REQUEST_TERMINATED) if self._deciding else list
-        effects = self._move_server(_SERVER_OVER, terminated)
+        effects = self._move_server(_SERVER_OVER, now, terminated)
         effects += self._move_client(_CLIENT_OVER, now, self._unchanged(now))
         self.expiry.stop()
+        if self.session.trace_switch.on:
+            effects += self.negotiated(now)  # of a dialog that nobody may know by the time that all others are asked
         return effects
 
     # Time
@@ -275,9 +278,9 @@ class InviteUsage(TimedUsage):
         if self._repeat is not None and now >= self._repeat.due:
             reply = self._repeat.wake(now)
             if reply is not None:
-                effects += self._move_server(reinvite_server.Input.REPEAT, lambda: [reply])
+                effects += self._move_server(reinvite_server.Input.REPEAT, now, lambda: [reply])
             else:
-                effects += self._move_server(reinvite_server.Input.NO_ACK, lambda: [Finish(EndReason.NO_ACK)])
+                effects += self._move_server(reinvite_server.Input.NO_ACK, now, lambda: [Finish(EndReason.NO_ACK)])
         if self._deciding is not None and now >= self._decide_at:
             effects += self._put_off(*self._deciding, now)
         if self._change is not None and now >= self._change.due:
@@ -348,10 +351,11 @@ class InviteUsage(TimedUsage):
     def _move_client(self, happening: reinvite_client.Input, now: float, outcome: _Act) -> list[Effect]:
         """Go on in the table of `reinvite_client`; `outcome` is what is told where the change is over by that."""
         cell, change = reinvite_client.TABLE.get((self._client, happening)), self._change
+        tracing = self.session.trace_switch.on
+        effects = self._traced(reinvite_client.NAME, happening, self._client, cell, now) if tracing else []
         if cell is None or change is None:  # all that may happen without one is ignored
-            return []
+            return effects
         self._client = cell[0]
-        effects: list[Effect] = []
         steps = reinvite_client.Step
         for step in cell[1]:
             match step:
@@ -374,6 +378,10 @@ class InviteUsage(TimedUsage):
                     effects.append(Finish(EndReason.GONE))
         return effects
 
+    def _traced(self, machine: str, happening: Enum, before: Enum, cell: Cell | None, now: float) -> list[Effect]:
+        """What is told of an input to one of the two tables while somebody wants to know."""
+        return [self.dialog.id.transition(now, machine, happening, before, cell)]
+
     def _unchanged(self, now: float, response: Response | None = None, failure: TransportFailure | None = None) -> _Act:
         def told() -> list[Effect]:
             self.expiry.unchanged(response, now)
@@ -389,9 +397,11 @@ class InviteUsage(TimedUsage):
         try:
             self.session.sent(_CARRIERS[change.method][0], change.body)
         except LocalError:  # the peer's own change is still going on: it goes first
+            glare = reinvite_client.Input.GLARE, self._client, (reinvite_client.State.WAITING, ())
+            effects = self._traced(reinvite_client.NAME, *glare, now) if self.session.trace_switch.on else []
             self._client = reinvite_client.State.WAITING
             change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
-            return []
+            return effects
         change.attempts += 1
         request, next_hop = self.request(
             change.method,
@@ -424,12 +434,14 @@ class InviteUsage(TimedUsage):
             effects.insert(0, self._acknowledge_change(sent, answer))
         return effects
 
-    def _move_server(self, happening: reinvite_server.Input, step: _Act) -> list[Effect]:
+    def _move_server(self, happening: reinvite_server.Input, now: float, step: _Act) -> list[Effect]:
         """Go on in the table of `reinvite_server`; `step` is the one that it has for this, if it has one there."""
         cell = reinvite_server.TABLE.get((self._server, happening))
+        tracing = self.session.trace_switch.on
+        effects = self._traced(reinvite_server.NAME, happening, self._server, cell, now) if tracing else []
         if cell is None:
-            return []
-        effects = step() if cell[1] else []  # may raise, before anything is changed by it
+            return effects
+        effects += step() if cell[1] else ()  # may raise, before anything is changed by it
         self._server = cell[0]
         if self._server is not reinvite_server.State.UNACKNOWLEDGED:
             self._repeat = None
@@ -449,13 +461,13 @@ class InviteUsage(TimedUsage):
         """
         if now >= self._valid_until:
             expired = partial(self._refuse, key, request, REQUEST_TERMINATED)
-            return self._move_server(reinvite_server.Input.TOO_LATE, expired)
+            return self._move_server(reinvite_server.Input.TOO_LATE, now, expired)
         if request.method != INVITE or RELIABLE in request[REQUIRE]:
             too_late = partial(self._refuse, key, request, reinvite_server.NOT_DECIDED)
-            return self._move_server(reinvite_server.Input.TOO_LATE, too_late)
+            return self._move_server(reinvite_server.Input.TOO_LATE, now, too_late)
         self._decide_at = min(now + EXTENSION, self._valid_until)
         progress = build_response(request, SESSION_PROGRESS, fields=self._manner.dialog_fields(self.contact, ()))
-        return self._move_server(reinvite_server.Input.EXTEND, lambda: [Reply(key, progress)])
+        return self._move_server(reinvite_server.Input.EXTEND, now, lambda: [Reply(key, progress)])
 
     def _take_ack(self, ack: Request) -> list[Effect]:
         delayed = self.session.received(Carrier.ACK, description_of(ack)).meaning is Meaning.ANSWER

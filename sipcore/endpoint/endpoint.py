@@ -48,7 +48,7 @@ from sipcore.resolve.target import Flow, Hop
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
-from sipcore.trace import TraceRecord
+from sipcore.trace import TraceRecord, TraceSwitch, TransitionTrace
 from sipcore.transports.base import TransportConfig, closed, was_closed
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
@@ -175,6 +175,15 @@ class Endpoint:
         Messages are in them as they are on the wire, credentials and keys included. What it raises ends the block.
         """
         return self.loop.subscribe(subscriber)
+
+    @property
+    def trace_switch(self) -> TraceSwitch:
+        """Whether machines tell their transitions to subscribers, for those that are driven beside the stack."""
+        return self.loop.stack.trace_switch
+
+    def publish(self, record: TransitionTrace) -> None:
+        """Tell the subscribers of what such a machine did."""
+        self.loop.publish(record)
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere."""

@@ -36,6 +36,7 @@ from sipcore.registration.waits import BASE_WAIT, ping_after, retry_after
 from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch, TransitionTrace
 from sipcore.transports.base import was_closed
 from sipcore.transports.connections import Transports
 
@@ -68,6 +69,13 @@ class Driver(Protocol):
     @property
     def transports(self) -> Transports:
         """The sockets."""
+
+    @property
+    def trace_switch(self) -> TraceSwitch:
+        """Whether the registration's machine tells its transitions."""
+
+    def publish(self, record: TransitionTrace) -> None:
+        """Tell whoever has subscribed."""
 
     async def request(self, order: Order) -> Exchange:
         """Send a request and wait for its final response."""
@@ -105,7 +113,8 @@ async def keep_registered(
     require_sendable(told)
     if hop is None:
         _require_locatable(registration)
-    registering = Registering(driver, Keeper(registration, driver.tokens), auth, user, hop, told)
+    keeper = Keeper(registration, driver.tokens, driver.trace_switch)
+    registering = Registering(driver, keeper, auth, user, hop, told)
     failure: BaseException | None = None
     forget = driver.on_leaving(registering.leave)
     async with trio.open_nursery() as nursery:
@@ -154,7 +163,7 @@ class Registering:
         self._flow: Flow | None = None
         self._since = 0.0
         self._ping_at: float | None = None
-        self._pending: list[Effect] = []
+        self._pending: list[Send | RegistrationEvent] = []
         self._wake = trio.Event()
         self._over = trio.Event()
         self._changed = trio.Event()
@@ -186,7 +195,7 @@ class Registering:
         One that is being refreshed already is waited for.
         """
         before = self.keeper.binding
-        self._pending += self.keeper.refresh(trio.current_time())
+        self._take(self.keeper.refresh(trio.current_time()))
         self._wake.set()
         while self.keeper.binding is before and not self._over.is_set():
             await self._changed.wait()
@@ -203,7 +212,7 @@ class Registering:
 
         With `everything`, all bindings of the address of record are removed, whoever made them (RFC 3261 §10.2.2).
         """
-        self._pending += self.keeper.stop(trio.current_time(), everything=everything)
+        self._take(self.keeper.stop(trio.current_time(), everything=everything))
         self._wake.set()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + UNREGISTER_TIMEOUT):
             await self._over.wait()
@@ -213,7 +222,7 @@ class Registering:
         unwatch = self._driver.watch_flows(self._flow_ended)
         try:
             with self._scope:
-                self._pending += self.keeper.start(trio.current_time())
+                self._take(self.keeper.start(trio.current_time()))
                 while not self._over.is_set():
                     while self._pending:
                         await self._carry_out(self._pending.pop(0))
@@ -243,12 +252,20 @@ class Registering:
         self._wake = trio.Event()
         now = trio.current_time()
         if self._ping_at is not None and self._ping_at <= now:
-            self._pending += self._keep_alive(now)
-        self._pending += self.keeper.handle_timeout(now)
+            self._take(self._keep_alive(now))
+        self._take(self.keeper.handle_timeout(now))
 
-    async def _carry_out(self, effect: Effect) -> None:
+    def _take(self, effects: list[Effect]) -> None:
+        """Keep what is to be done for `run`; what is traced is told now, since that may wait for an answer."""
+        for effect in effects:
+            if isinstance(effect, TransitionTrace):
+                self._driver.publish(effect)
+            else:
+                self._pending.append(effect)
+
+    async def _carry_out(self, effect: Send | RegistrationEvent) -> None:
         if isinstance(effect, Send):
-            self._pending += await self._register(effect)
+            self._take(await self._register(effect))
             return
         if isinstance(effect, Registered):
             self._plan_keep_alive(effect.binding)
@@ -300,7 +317,7 @@ class Registering:
             return
         now = trio.current_time()
         if now - self._since >= BASE_WAIT:
-            self._pending += self.keeper.flow_failed(now)
+            self._take(self.keeper.flow_failed(now))
         else:
             self._ping_at = now + retry_after(1, None, self._driver.tokens.chance())
         self._wake.set()

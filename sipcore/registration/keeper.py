@@ -8,6 +8,7 @@ it, by the AuthSession that goes with each request.
 from enum import Enum
 
 from sipcore.auth.session import AuthError
+from sipcore.dialogs.dialog import Cell, DialogId
 from sipcore.dialogs.route_set import routing_for
 from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
@@ -30,8 +31,11 @@ from sipcore.registration.binding import (
 from sipcore.registration.waits import refresh_after, retry_after
 from sipcore.resolve.target import is_transport
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch, TransitionTrace
 from sipcore.value import value
 
+NAME = "registration"
+"""What the machine is called in traces."""
 MAX_ADJUSTMENTS = 4
 """Times in a row that a request is changed as the response to it wants: a redirection or two, and a longer interval."""
 INTERVAL_TOO_BRIEF, FIRST_HOP_LACKS_OUTBOUND = 423, 439
@@ -171,7 +175,7 @@ class RegistrationEnded:
     removed: bool
 
 
-Effect = Send | Registered | RegistrationFailed | RegistrationEnded
+Effect = Send | Registered | RegistrationFailed | RegistrationEnded | TransitionTrace
 
 
 class Keeper:
@@ -192,12 +196,14 @@ class Keeper:
         "_sent",
         "_sequence",
         "_tokens",
+        "_trace_switch",
         "binding",
         "registration",
         "state",
     )
 
-    def __init__(self, registration: Registration, tokens: Tokens) -> None:
+    def __init__(self, registration: Registration, tokens: Tokens, trace_switch: TraceSwitch | None = None) -> None:
+        self._trace_switch = trace_switch or TraceSwitch()
         self.registration = registration
         self.state = State.IDLE
         self.binding: Binding | None = None
@@ -337,11 +343,11 @@ class Keeper:
 
     def _move(self, happening: Input, now: float) -> list[Effect]:
         cell = TABLE.get((self.state, happening))
+        effects = self._traced(happening, cell, now) if self._trace_switch.on else []
         if cell is None:
-            return []
+            return effects
         self.state = cell[0]
         self._due = None
-        effects: list[Effect] = []
         for step in cell[1]:
             if step is Step.REFRESH_LATER and self.binding is not None:
                 self._due = now + refresh_after(self.binding.granted, self._tokens.chance())
@@ -352,6 +358,11 @@ class Keeper:
             else:
                 effects += self._effect(step, now)
         return effects
+
+    def _traced(self, happening: Input, cell: Cell | None, now: float) -> list[Effect]:
+        """What is told of an input while somebody wants to know: a registrar makes no dialog, but has the same ids."""
+        known_by = DialogId(self._call_id, self._local.tag or "", "")
+        return [known_by.transition(now, NAME, happening, self.state, cell)]
 
     def _effect(self, step: Step, now: float) -> list[Effect]:
         if step in (Step.SEND, Step.SEND_ANEW, Step.REMOVE):

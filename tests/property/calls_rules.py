@@ -1,11 +1,17 @@
 """What RFC 3261 and RFC 3262 forbid a user agent to send, seen from outside: by what it got and sent before."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sipcore.dialogs import session
+from sipcore.dialogs.callee import Callee
+from sipcore.dialogs.caller import Caller
+from sipcore.events import Output
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, BYE, CANCEL, INVITE, PRACK
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import RACK, REQUIRE, RSEQ
+from sipcore.trace import TransitionTrace
 
 Key = tuple[str, str]
 """A transaction: branch and method."""
@@ -130,3 +136,16 @@ class Referee:
 def parsed(data: bytes) -> tuple[Request | Response, Key]:
     message = parse_message(data)
     return message, key_of(message)
+
+
+def assert_told_whole(outputs: Iterable[Output]) -> None:
+    """Whatever the machines went through was told: what each input finds is what the one before has left."""
+    left: dict[tuple[str, ...], str] = {}
+    for told in outputs:
+        if isinstance(told, TransitionTrace) and told.call_id:
+            is_call = told.machine in (Caller.NAME, Callee.NAME)
+            name = (told.machine, told.call_id, told.local_tag, "" if is_call else told.remote_tag)
+            is_new = "" if is_call or told.machine == session.NAME else "IDLE"
+            assert told.before == left.get(name, is_new), told
+            left[name] = told.after
+    assert {after for (machine, *_), after in left.items() if machine in (Caller.NAME, Callee.NAME)} <= {"TERMINATED"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server
 from sipcore.events import CallEnded, CallEvent, CallFailed, CallNotified, ReferLapsed
 from sipcore.stack_config import StackConfig
-from tests.property.calls_rules import Referee
+from tests.property.calls_rules import Referee, assert_told_whole
 from tests.property.calls_strategies import (
     SESSION,
     Forgery,
@@ -96,6 +96,7 @@ def assert_over(wire: RoughWire, *users: User) -> None:
                 last[event.call] = event
         assert set(last) >= set(user.calls)
         assert not user.live
+        assert_told_whole(user.side.events)
         assert len(user.stack) == 0
         assert user.stack.next_timeout() is None
         book = user.stack._calls._book

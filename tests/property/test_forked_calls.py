@@ -25,6 +25,7 @@ from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
+from tests.property.calls_rules import assert_told_whole
 from tests.property.calls_strategies import SESSION, configs
 from tests.property.calls_users import COMMANDS, RoughWire, User
 from tests.sipcore.wire import ALICE, BOB, DELAY, Side, Wire, description, seeded
@@ -251,6 +252,7 @@ def test_each_branch_of_a_forked_call_is_its_own(
     for user in (alice, *callees):
         last = [event.call for event in user.side.told(CallEnded) + user.side.told(CallFailed)]
         assert sorted(last) == sorted(user.calls)
+        assert_told_whole(user.side.events)
         assert len(user.stack) == 0
         assert user.stack.next_timeout() is None
 

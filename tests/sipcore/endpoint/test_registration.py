@@ -36,7 +36,7 @@ from sipcore.registration.registrar import Answer, Change, Registrar, RegistrarP
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens
-from sipcore.trace import Stamp
+from sipcore.trace import Stamp, TraceSwitch, TransitionTrace
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
 
@@ -278,6 +278,11 @@ class FakeEndpoint:
         self.hops = [HOP]
         self.requests: list[tuple[float, Request, Hop]] = []
         self.watchers: list[Callable[[Flow], None]] = []
+        self.trace_switch = TraceSwitch(on=True)
+        self.traced: list[tuple[float, str]] = []
+
+    def publish(self, record: TransitionTrace) -> None:
+        self.traced.append((trio.current_time(), record.input))
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         self.watchers.append(watcher)
@@ -518,3 +523,22 @@ async def test_events_that_nobody_reads(autojump_clock: trio.testing.MockClock) 
     events = [event async for event in registered]
     assert len(events) == BACKLOG
     assert isinstance(events[-1], RegistrationEnded)
+
+
+async def test_what_is_traced_does_not_wait_for_an_answer(autojump_clock: trio.testing.MockClock) -> None:
+    """A stop while a REGISTER is under way is told of when it happens."""
+
+    class Slow(FakeEndpoint):
+        async def request(self, order: Order) -> Exchange:
+            await trio.sleep(3)
+            return await super().request(order)
+
+    slow, start = Slow(), trio.current_time()
+    async with keep_registered(slow, Registration(AOR)):
+        await trio.sleep(1)
+    assert [(at - start, happening) for at, happening in slow.traced] == [
+        (0, "START"),
+        (1, "STOP_UNBOUND"),
+        (3, "ACCEPTED"),
+        (6, "ACCEPTED"),
+    ]

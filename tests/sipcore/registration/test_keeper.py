@@ -12,6 +12,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import SipUri, parse_uri
+from sipcore.registration import keeper as keeper_module
 from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import (
     IGNORED,
@@ -29,6 +30,7 @@ from sipcore.registration.keeper import (
     Step,
 )
 from sipcore.tokens import Tokens
+from sipcore.trace import TraceSwitch, TransitionTrace
 
 AOR = Address.parse("Alice <sip:alice@example.com>")
 HERE, THERE = parse_uri("sip:alice@192.0.2.1:5060"), parse_uri("sip:alice@192.0.2.2:5060")
@@ -52,9 +54,10 @@ def test_every_state_is_reached_and_every_step_is_taken() -> None:
 class Desk:
     """A keeper, the time, and whoever answers its requests."""
 
-    def __init__(self, registration: Registration | None = None) -> None:
+    def __init__(self, registration: Registration | None = None, *, tracing: bool = False) -> None:
         self.now = 0.0
-        self.keeper = Keeper(registration or Registration(AOR), Tokens(random.Random(1).randbytes))
+        tokens, switch = Tokens(random.Random(1).randbytes), TraceSwitch(on=tracing)
+        self.keeper = Keeper(registration or Registration(AOR), tokens, switch)
         self.requests: list[Request] = []
         self.told: list[Effect] = []
         self.contact = HERE
@@ -404,3 +407,37 @@ def test_any_sequence(actions: list[str]) -> None:
         assert (desk.keeper.next_timeout() is not None) == (state in (State.REGISTERED, State.WAITING))
         assert (state is State.ENDED) == any(isinstance(effect, RegistrationEnded) for effect in desk.told)
         assert desk.kinds.count(RegistrationEnded) <= 1
+
+
+@pytest.mark.parametrize(("state", "happening"), [(state, happening) for state in State for happening in Input])
+def test_every_cell_is_told_once(state: State, happening: Input, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes nothing is told with the state that it leaves as it was, as transactions tell it."""
+    desk = Desk(tracing=True).start()
+    request = desk.last
+    after, _ = TABLE.get((state, happening), (state, ()))
+    bare: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
+        cell: (target, ()) for cell, (target, _) in TABLE.items()
+    }
+    monkeypatch.setattr(keeper_module, "TABLE", bare)  # without what is done on the way, which needs a response
+    desk.keeper.state = state
+    told = desk.keeper._move(happening, 7.5)
+    about = (request.call_id, request.from_tag or "", "")
+    assert told == [TransitionTrace(7.5, "registration", "", happening.name, state.name, after.name, *about)]
+
+
+def test_a_registration_is_told_of_from_its_start_to_its_end() -> None:
+    desk = Desk(tracing=True).start().accept().wait().answer(503).wait().accept()
+    desk.take(desk.keeper.stop(desk.now)).accept()
+    told = [effect for effect in desk.told if isinstance(effect, TransitionTrace)]
+    assert [(one.input, one.before, one.after) for one in told] == [
+        ("START", "IDLE", "REGISTERING"),
+        ("ACCEPTED", "REGISTERING", "REGISTERED"),
+        ("DUE", "REGISTERED", "REFRESHING"),
+        ("FAILED", "REFRESHING", "WAITING"),
+        ("DUE", "WAITING", "REGISTERING"),
+        ("ACCEPTED", "REGISTERING", "REGISTERED"),
+        ("STOP", "REGISTERED", "REMOVING"),
+        ("ACCEPTED", "REMOVING", "ENDED"),
+    ]
+    assert {one.call_id for one in told} == {request.call_id for request in desk.requests}
+    assert TransitionTrace not in Desk().start().accept().kinds
