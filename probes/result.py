@@ -368,7 +368,7 @@ class CallResult:
     invited: float = 0.0
     """When the first INVITE was sent, in seconds since the call began."""
     transitions: tuple[TransitionTrace, ...] = field(default=(), repr=False)
-    """What the transactions went through, of a call that was placed here."""
+    """What the machines of the call went through, and, of one that was placed here, its transactions."""
 
     @property
     def records(self) -> tuple[TraceRecord, ...]:

@@ -6,6 +6,9 @@ are the events that people are told of.
 
 from enum import Enum
 
+NAME = "test call"
+"""What the machine is called in traces."""
+
 
 class CallState(Enum):
     """How far a test call is."""

@@ -80,7 +80,7 @@ class Story:
 
     @property
     def transitions(self) -> tuple[TransitionTrace, ...]:
-        """What the transactions of the call went through, in its order."""
+        """What the transactions, and the machines above them, went through, in its order."""
         return tuple(self._transitions)
 
     def _add(self, entry: TimelineEntry) -> None:

@@ -129,7 +129,8 @@ def _unmet(found: object) -> str | None:
 
 
 def _transition(step: Data) -> TransitionTrace:
-    told = [text_of(step.get(name)) for name in ("machine", "transaction", "input", "before", "after")]
+    names = ("machine", "transaction", "input", "before", "after", "call_id", "local_tag", "remote_tag")
+    told = [text_of(step.get(name)) for name in names]
     return TransitionTrace(_offset(step) / 1000, *told)
 
 

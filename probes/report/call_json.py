@@ -119,6 +119,9 @@ def _transition_data(step: TransitionTrace, start: float) -> Data:
         "input": step.input,
         "before": step.before,
         "after": step.after,
+        "call_id": encodable(step.call_id) or None,
+        "local_tag": encodable(step.local_tag) or None,
+        "remote_tag": encodable(step.remote_tag) or None,
     }
 
 

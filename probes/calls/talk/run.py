@@ -6,12 +6,13 @@ from dataclasses import replace
 import trio
 
 from probes.calls import verdict
-from probes.calls.machine import CallState, Happening, Step, advance
+from probes.calls.machine import NAME, CallState, Happening, Step, advance
 from probes.calls.script import CallScript
 from probes.calls.story import Story
 from probes.calls.verdict import Verdict
 from probes.result import CallMedia
 from sipcore.auth.session import AuthSession
+from sipcore.dialogs.dialog import DialogId
 from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.session import description_of
 from sipcore.endpoint.call import HANG_UP_TIMEOUT, Call
@@ -55,6 +56,8 @@ class Talk:
         self._gave_up = False
         self._failed: CallFailed | None = None
         self._call: Call
+        self._id: DialogId
+        """What it is known by in traces: whoever answers, so without remote tag."""
         self._leg: Leg
         self._send, self._receive = trio.open_memory_channel[Happening](math.inf)
         self.first_ring: float | None = None
@@ -112,6 +115,7 @@ class Talk:
             body=bytes(self._leg.offer()),
             content_type=SDP,
         )
+        self._id = DialogId(invite.call_id, invite.from_tag or "", "")
         return Order(invite, hop, endpoint.config.stack.user, AuthSession(script.account) if script.account else None)
 
     async def _follow(self) -> None:
@@ -171,6 +175,9 @@ class Talk:
     def _move(self, happening: Happening) -> None:
         before = self._state
         self._state, steps = advance(before, happening)
+        if self._endpoint.trace_switch.on:
+            cell = self._state, steps
+            self._endpoint.publish(self._id.transition(trio.current_time(), NAME, happening, before, cell))
         if self._state not in (before, CallState.COMPLETED):  # which comes with the result, after the last hop
             self._story.reach(self._state, self._at.get(happening, trio.current_time()))
         if self._state in (CallState.HANGING_UP, CallState.COMPLETED) and self.ended is None:

@@ -19,10 +19,12 @@ from sipcore.endpoint.call import HANG_UP_TIMEOUT, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallConfirmed
+from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
 from sipcore.sdp.build import SDP, audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.trace import MessageTrace
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
 from tests.probes.discovery.network import HOST, ok, tcp, udp
@@ -102,6 +104,16 @@ async def test_an_answered_call() -> None:
     assert [step.after for step in steps] == [step.before for step in steps[1:]] + [steps[-1].after]
     assert result.start is not None
     assert all(step.at >= result.start for step in steps)
+    own = [step for step in result.transitions if step.machine == "caller"]
+    assert [step.before for step in own] == ["", *(step.after for step in own[:-1])]
+    assert own[-1].after == "TERMINATED"
+    script = [step for step in result.transitions if step.machine == "test call"]
+    assert [step.input for step in script][-2:] == ["TIME_UP", "OVER"]
+    passed = ["INITIATED", *(step.after for step in script if step.after != step.before)]
+    assert passed == [event.name.upper() for event in result.events]
+    invite = next(entry.record for entry in result.timeline if entry.label == "INVITE")
+    assert isinstance(invite, MessageTrace)
+    assert {step.call_id for step in result.transitions if not step.key} == {parse_message(invite.data).call_id}
     assert [entry.label for entry in result.timeline if entry.event is None] == [
         *("initiated", "INVITE", "180 Ringing", "200 OK", "ACK", "BYE", "200 OK", "completed"),
     ]

@@ -100,7 +100,10 @@ def test_all_that_is_stored_is_read_again() -> None:
         media=secured(),
         hop=Hop(Transport.TLS, REMOTE, LOCAL, why="SRV", path="/x"),
         events=(CallEvent("ringing", 1.0, "x"),),
-        transitions=(TransitionTrace(1.0, "INVITE client", "z9hG4bK1", "R1XX", "CALLING", "PROCEEDING"),),
+        transitions=(
+            TransitionTrace(1.0, "INVITE client", "z9hG4bK1", "R1XX", "CALLING", "PROCEEDING"),
+            TransitionTrace(1.0, "caller", "", "R1XX", "CALLING", "PROCEEDING", "call-1", "a", "b"),
+        ),
         unmet="busy",
         epoch_ns=1_700_000_000 * 10**9,
         final_status=200,

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 from rich.console import Console
@@ -139,11 +140,26 @@ def test_as_data() -> None:
         replace(RESULT, media=audio(deaf=True), unmet="expected was connected"),
         replace(RESULT, media=secured(), ended_by="hung up here", media_problem="none"),
         replace(RESULT, transitions=(TransitionTrace(1.0, "machine", "key", "INPUT", "BEFORE", "AFTER"),)),
+        replace(RESULT, transitions=(TransitionTrace(1.0, "caller", "", "START", "", "CALLING", "call-1", "a", ""),)),
     ],
 )
 def test_the_data_is_what_the_schema_says(result: CallResult) -> None:
     data = json.loads(json.dumps(call_data(result)))
     assert schemas.violations(data, schemas.load("call")) == []
+
+
+def test_a_transition_names_its_transaction_or_its_dialog() -> None:
+    steps = (
+        TransitionTrace(1.0, "INVITE client", "z9hg4bk1 INVITE", "R1XX", "CALLING", "PROCEEDING"),
+        TransitionTrace(1.5, "caller", "", "R1XX", "CALLING", "PROCEEDING", "call-1", "a", "b"),
+    )
+    data = call_data(replace(RESULT, transitions=steps))["transitions"]
+    step = {"input": "R1XX", "before": "CALLING", "after": "PROCEEDING"}
+    dialog = {"call_id": "call-1", "local_tag": "a", "remote_tag": "b"}
+    assert data == [
+        {"offset_ms": ANY, "machine": "INVITE client", "transaction": "z9hg4bk1 INVITE"} | step | dict.fromkeys(dialog),
+        {"offset_ms": ANY, "machine": "caller", "transaction": ""} | step | dialog,
+    ]
 
 
 @pytest.mark.parametrize("kind", list(CallKind))
