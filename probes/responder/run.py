@@ -223,7 +223,7 @@ class _Service:
 
 
 def _stack_config(persona: Persona) -> StackConfig:
-    return StackConfig(user=CONTACT_USER, product=persona.server, passes_unknown=True, tracing=False)
+    return StackConfig(user=CONTACT_USER, product=persona.server, passes_unknown=True)
 
 
 def _transports(tls: TlsConfig, wire: Wire | None) -> TransportConfig:

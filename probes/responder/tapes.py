@@ -8,7 +8,7 @@ from sipcore.message.message import Message, Request
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, SocketAddress
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord, TransitionTrace
 
 MAX_WAITING = 1000
 """Stories of INVITEs that have not become calls, such as those that were challenged; the oldest goes first."""
@@ -30,9 +30,14 @@ class Tapes:
         self._connections: dict[SocketAddress, list[FlowTrace]] = {}
 
     def take(self, record: TraceRecord) -> None:
-        """A trace record: a line of the call that it belongs to, if there is one."""
+        """A trace record: a line of the call that it belongs to, if there is one.
+
+        What transactions go through is nobody's: they are not known by a Call-ID.
+        """
         if isinstance(record, FlowTrace):
             self._connect(record)
+        if isinstance(record, TransitionTrace) and (story := self._of(record.call_id)) is not None:
+            story.take(record)
         if not isinstance(record, MessageTrace):
             return
         try:
@@ -40,7 +45,7 @@ class Tapes:
             call_id = message.call_id
         except ParseError:
             return
-        story = self._running.get(call_id) or self._waiting.get(call_id)
+        story = self._of(call_id)
         if story is None and _begins(record, message):
             if len(self._waiting) >= MAX_WAITING:
                 del self._waiting[next(iter(self._waiting))]
@@ -62,6 +67,9 @@ class Tapes:
     def end(self, call_id: str) -> None:
         """Nothing more is told of a call."""
         self._running.pop(call_id, None)
+
+    def _of(self, call_id: str) -> Story | None:
+        return self._running.get(call_id) or self._waiting.get(call_id)
 
     def _begun(self, at: float, flow: Flow) -> Story:
         story = Story(at, self._on_entry)

@@ -10,7 +10,7 @@ import trio
 from probes.calls import verdict
 from probes.calls.judge.conclude import concluded
 from probes.calls.judge.facts import facts_of
-from probes.calls.machine import CallState, Happening, advance
+from probes.calls.machine import NAME, CallState, Happening, advance
 from probes.calls.story import Story
 from probes.calls.talk.run import LINGER, RTCP_INTERVAL, described, measured
 from probes.destination import Destination
@@ -32,6 +32,7 @@ from probes.responder.personas import (
 )
 from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.auth.server import Accepted
+from sipcore.dialogs.dialog import DialogId
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
@@ -217,7 +218,11 @@ class Visit:
     def _move(self, happening: Happening, at: float | None = None) -> None:
         """The same table as that of a call placed here; what is to be done on the way is the plan's here."""
         before = self._state
-        self._state, _ = advance(before, happening)
+        self._state, steps = advance(before, happening)
+        endpoint, invite = self._host.endpoint, self._call.invite
+        if endpoint.trace_switch.on:
+            known_by, cell = DialogId(invite.call_id, "", invite.from_tag or ""), (self._state, steps)
+            endpoint.publish(known_by.transition(trio.current_time(), NAME, happening, before, cell))
         if self._state not in (before, CallState.COMPLETED):
             self._story.reach(self._state, trio.current_time() if at is None else at)
 
@@ -293,4 +298,5 @@ class Visit:
             reason=final[1].reason if final is not None else "",
             timeline=story.timeline,
             events=story.events,
+            transitions=story.transitions,
         )

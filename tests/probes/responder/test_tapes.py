@@ -6,7 +6,7 @@ from probes.responder import tapes as module
 from probes.responder.tapes import Tapes
 from probes.result import TimelineEntry
 from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.trace import Direction, FlowTrace, MessageTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TransitionTrace
 from tests.probes.responder.requests import invite, request
 
 FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.4", 5060), SocketAddress("192.0.2.1", 5060))
@@ -38,6 +38,25 @@ def test_the_messages_of_a_call_are_its_story() -> None:
     tapes.end("c1")
     tapes.take(record(bytes(request("BYE", "sip:a@b")), 9.0))
     assert len(story.timeline) == 3
+
+
+def test_the_transitions_of_a_call_are_part_of_its_story() -> None:
+    tapes, steps = Tapes(), ["RING", "ACCEPT", "ACK"]
+    tapes.take(record(named("c1"), 5.0))
+    tapes.take(transition("c1", "START"))
+    story = tapes.begin("c1", 7.0, FLOW)
+    for step in steps:
+        tapes.take(transition("c1", step))
+        tapes.take(transition("c2", step))
+    tapes.take(TransitionTrace(8.0, "INVITE server", "z9hg4bk1 192.0.2.1 INVITE", "R2XX", "PROCEEDING", "ACCEPTED"))
+    tapes.end("c1")
+    tapes.take(transition("c1", "BYE_DONE"))
+    assert [one.input for one in story.transitions] == ["START", *steps]
+    assert [entry.label for entry in story.timeline] == ["initiated", "INVITE"]
+
+
+def transition(call_id: str, happening: str) -> TransitionTrace:
+    return TransitionTrace(8.0, "callee", "", happening, "INVITED", "RINGING", call_id, "b", "a")
 
 
 def test_a_call_that_nothing_was_heard_of() -> None:

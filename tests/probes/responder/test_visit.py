@@ -55,6 +55,10 @@ async def test_an_answered_call_is_a_test_call() -> None:
     assert result.destination.host == "127.0.0.1"
     assert result.ended_by == "hung up there"
     assert result.epoch_ns > 0
+    told = [(step.machine, step.input) for step in result.transitions if step.before != step.after]
+    for step in (("callee", "ACCEPT"), ("callee", "REMOTE_BYE"), ("test call", "ANSWERED"), ("test call", "MEDIA")):
+        assert step in told
+    assert {step.call_id for step in result.transitions} == {result.transitions[0].call_id} != {""}
 
 
 async def test_what_is_stored_of_it_is_judged_the_same() -> None:
