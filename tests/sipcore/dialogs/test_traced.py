@@ -21,7 +21,7 @@ from sipcore.sdp.offer_answer import Side as Who
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.trace import TraceSwitch, TransitionTrace
-from tests.sipcore.wire import Side, Wire, seeded
+from tests.sipcore.wire import DELAY, Side, Wire, seeded
 
 ALICES, BOBS = "a1", seeded(2).tag()
 HERE, THERE = ("call-1", ALICES, BOBS), ("call-1", BOBS, ALICES)
@@ -172,6 +172,9 @@ def test_a_call_that_is_changed_is_told_of_by_both_sides() -> None:
         ("SENT_SUCCESS_SDP", "INVITED", "IDLE"),
         ("RECEIVED_ACK", "IDLE", "IDLE"),
     ]
+    assert [(one.machine, one.input) for one in above(wire.alice.events)][:4] == [
+        *(("caller", "START"), ("offer/answer", "START"), ("offer/answer", "RECEIVED_SUCCESS_SDP"), ("caller", "R2XX")),
+    ]
     about = [(one.call_id, one.local_tag, one.remote_tag) for one in above(wire.alice.events)]
     assert about == [("call-1", ALICES, ""), *[HERE] * (len(about) - 1)]
     assert {(one.call_id, one.local_tag, one.remote_tag) for one in above(wire.bob.events)} == {THERE}
@@ -258,6 +261,35 @@ def test_an_offer_that_is_being_decided_on_is_told_to_the_end_of_its_call() -> N
     assert [step for step in steps(wire.bob) if step[0] == "re-INVITE server"] == [
         ("re-INVITE server", "ASKED", "IDLE", "DECIDING"),
         ("re-INVITE server", "OVER", "DECIDING", "IDLE"),
+    ]
+
+
+def test_a_dialog_that_is_dropped_with_its_call_has_told_what_ended_in_it() -> None:
+    wire = Wire(config=StackConfig(answers_offers=False))
+    _, there = wire.up()
+    wire.bob.stack.change(there, wire.bob.stack.session(there).renewed(), wire.now)
+    wire.run(0.1)
+    wire.bob.stack.hang_up(there, wire.now)
+    wire.run(0.1)
+    assert exchanges(wire.alice)[-2:] == [
+        ("RECEIVED_INVITE_SDP", "IDLE", "INVITED"),
+        ("SENT_FAILURE", "INVITED", "IDLE"),
+    ]
+
+
+def test_a_prack_that_crosses_a_refusal_is_told() -> None:
+    """It is answered as any other (RFC 3262 §3)."""
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    wire.bob.stack.ring(1, 183, wire.now, reliably=True)
+    wire.run(1.5 * DELAY)  # the PRACK is on its way
+    wire.bob.stack.reject(1, 486, wire.now)
+    wire.run(1)
+    assert "200 PRACK" in wire.bob.starts()
+    assert steps(wire.bob)[-2:] == [
+        ("re-INVITE server", "UPDATED", "IDLE", "IDLE"),
+        ("callee", "PRACKED", "TERMINATED", "TERMINATED"),
     ]
 
 
