@@ -22,7 +22,7 @@ from sipcore.dialogs.effects import (
     SendInvite,
     Unchanged,
 )
-from sipcore.dialogs.usage import REQUEST_TERMINATED
+from sipcore.dialogs.reinvited import REQUEST_TERMINATED
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import (
     CallAnswered,

@@ -17,10 +17,11 @@ from sipcore.dialogs.effects import (
 )
 from sipcore.dialogs.manner import Manner, is_supported
 from sipcore.dialogs.provisional import EXTENSION, MAX_FIRST, RELIABLE, ReliableProvisionals
+from sipcore.dialogs.reinvited import REQUEST_TERMINATED
 from sipcore.dialogs.repeat import Repeat
 from sipcore.dialogs.session import Session, description_of
 from sipcore.dialogs.side import Side
-from sipcore.dialogs.usage import REQUEST_TERMINATED, InviteUsage
+from sipcore.dialogs.usage import InviteUsage
 from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError
 from sipcore.message.address import Address

@@ -12,7 +12,6 @@ from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server, se
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.session import Session
-from sipcore.dialogs.usage import _Change
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallConfirmed, CallEnded, CallProgress, Output, Resolve
 from sipcore.message.method import INVITE
@@ -70,7 +69,7 @@ def usage() -> Any:  # noqa: ANN401  # whose states are none of anybody's busine
 
 def move_client(state: Enum, happening: Enum) -> list[Effect]:
     one = usage()
-    one._client, one._change = state, _Change(INVITE, b"")
+    one._client, one._change = state, reinvite_client.Change(INVITE, b"")
     return cast(list[Effect], one._move_client(happening, AT, list))
 
 
