@@ -11,6 +11,7 @@ from probes.capture.network import Datagram, Segment
 from probes.result import CallMedia
 from sipcore.errors import ParseError
 from sipcore.media.emodel import estimate
+from sipcore.media.receiver import COMFORT_NOISE, STALL_SECONDS
 from sipcore.media.reception import Received, Reception
 from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpected
 from sipcore.media.rtcp import Report, parse_rtcp
@@ -58,7 +59,16 @@ def facts_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallFacts:
     facts = _signalled(call)
     media = _media(call, facts, datagrams)
     answered = facts.answered.at if facts.answered is not None else None
-    return CallFacts(facts.said, media_facts(media, (), answered) if media is not None else None)
+    measured = media_facts(media, (), answered) if media is not None else None
+    if media is not None and measured is not None and facts.over is not None:
+        measured = replace(measured, stalled=_is_stalled(media.measured, call.began_ns / NS + facts.over.at))
+    return CallFacts(facts.said, measured)
+
+
+def _is_stalled(media: MediaResult, over: float) -> bool:
+    """Whether nothing came any more before the end, while this side went on: else the capture may have ended."""
+    came = max((each.last_at for each in media.sources), default=over)
+    return min(media.sent.last_at or 0.0, over) - came > STALL_SECONDS
 
 
 def media_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallMedia | None:
@@ -138,12 +148,24 @@ class _Stream:
     lost: int | None = None
     jitter: float = 0.0
     late: int = 0
+    malformed: int = 0
+    switches: int = 0
+    source: int | None = None
+    """That of the last packet."""
     first_ns: int = 0
     last_ns: int = 0
 
     def take(self, datagram: Datagram, end_ns: int | None) -> None:
-        """Count a datagram. Raises ParseError for what is neither RTP nor RTCP."""
+        """Count a datagram, also one that is nothing which belongs to a port for media."""
         kind = kind_of(datagram.data)
+        try:
+            self._take(kind, datagram, end_ns)
+        except ParseError:
+            self.malformed += kind is not Kind.RTCP
+        self.malformed += kind is Kind.UNKNOWN
+
+    def _take(self, kind: Kind, datagram: Datagram, end_ns: int | None) -> None:
+        """Raises ParseError for what cannot be read."""
         if kind is Kind.RTCP:
             self._take_control(datagram.data)
         elif kind is Kind.RTP:
@@ -166,6 +188,8 @@ class _Stream:
         reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, self.rate))
         timed = packet.payload_type not in self.events
         reception.add(packet.sequence, packet.timestamp, len(packet.payload), datagram.at_ns / NS, timed=timed)
+        self.switches += self.source not in (None, packet.ssrc)
+        self.source = packet.ssrc
         self.types[packet.payload_type] = self.types.get(packet.payload_type, 0) + 1
         self.sources[datagram.source] = self.sources.get(datagram.source, 0) + 1
         self.first_ns = self.first_ns or datagram.at_ns
@@ -254,13 +278,10 @@ def _sort(
     """Count a datagram for the way that it went, if it is of this call."""
     here, there = places
     sent, came = streams
-    try:
-        if _is_at(datagram.destination, here):
-            came.take(datagram, end_ns)
-        elif _is_at(datagram.source, here) or _is_at(datagram.destination, there):
-            sent.take(datagram, end_ns)
-    except ParseError:
-        return
+    if _is_at(datagram.destination, here):
+        came.take(datagram, end_ns)
+    elif _is_at(datagram.source, here) or _is_at(datagram.destination, there):
+        sent.take(datagram, end_ns)
 
 
 def _at(datagrams: Datagrams, places: tuple[SocketAddress, ...]) -> list[Datagram]:
@@ -300,7 +321,7 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
     audio = audio_of(facts.answer)
     known = {each.payload_type: each.encoding for each in audio.codecs} if audio is not None else {}
     main = max(came.types, key=came.types.__getitem__, default=-1)
-    wrong = sum(count for kind, count in came.types.items() if kind not in known and kind < _DYNAMIC)
+    wrong = sum(count for kind, count in came.types.items() if kind not in {*known, COMFORT_NOISE} and kind < _DYNAMIC)
     sources = came.ranked
     codec = known.get(main, "")
     score = estimate(codec, loss=sources[0].loss, delay=0.0, jitter=sources[0].jitter) if sources else None
@@ -308,7 +329,7 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
         sent=_sent(sent),
         sources=sources,
         control=_control(sent, came),
-        unexpected=Unexpected(wrong_type=wrong),
+        unexpected=Unexpected(came.malformed, wrong, switches=came.switches),
         keys=(),
         payload_types=tuple(came.types.items()),
         codec=codec,

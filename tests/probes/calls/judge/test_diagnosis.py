@@ -17,7 +17,7 @@ from probes.report.call_json import call_data
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
 from probes.timeline import entry_of
 from sipcore.media.srtp import SrtpFailures
-from tests.probes.calls.judge.captures import goodbye, keys, pcap, report, rtp, signalling
+from tests.probes.calls.judge.captures import MEDIA, goodbye, keys, packet, pcap, report, rtp, signalling
 from tests.probes.calls.judge.said import (
     ACK,
     ANSWER,
@@ -57,6 +57,37 @@ def test_a_call_with_media_both_ways_is_well() -> None:
     found = diagnose(signalling(*LONG), rtp(sent=True), rtp(sent=False), [report(1.0, 0)], ending())
     assert (found.status, found.said, codes(found)) == (CallStatus.CONNECTED, "200 OK", [])
     assert found.title == "INVITE sip:bob@198.51.100.1"
+
+
+def test_media_that_stops_one_way_is_told_of_a_capture_too() -> None:
+    long = signalling(*LONG), rtp(sent=True, count=150)
+    late = [type(one)(one.at_ns + 4 * 10**9, one.link, one.data) for one in END]
+    assert codes(diagnose(*long, rtp(sent=False, count=40), late)) == ["rtp-stops"]
+    assert codes(diagnose(*long, rtp(sent=False, count=150), late)) == []
+    both = signalling(*LONG), rtp(sent=True, count=40), rtp(sent=False, count=40)
+    assert codes(diagnose(*both, late)) == [], "whoever captured may have stopped to"
+
+
+def sources(*ssrcs: int) -> list[Any]:
+    """The same stream, with these source numbers in turn."""
+    return [
+        type(one)(one.at_ns, one.link, one.data[:36] + ssrcs[number % len(ssrcs)].to_bytes(4, "big") + one.data[40:])
+        for number, one in enumerate(rtp(sent=False))
+    ]
+
+
+def test_what_is_no_stream_is_told_of_a_capture_too() -> None:
+    here = signalling(*LONG), rtp(sent=True)
+    assert codes(diagnose(*here, sources(7), ending())) == []
+    assert codes(diagnose(*here, sources(7, 8), ending())) == ["rtp-sources"]
+    noise = [packet(0.3 + 0.02 * number, *MEDIA[::-1], b"\xff" * 40) for number in range(60)]
+    assert codes(diagnose(*here, rtp(sent=False), noise, ending())) == ["rtp-malformed"]
+    assert codes(diagnose(*here, noise, ending())) == ["rtp-malformed"]
+
+
+def test_comfort_noise_needs_no_agreement() -> None:
+    noise = rtp(sent=False, count=3, kind=13)
+    assert "codec-not-agreed" not in codes(diagnose(signalling(*LONG), rtp(sent=True), noise, ending()))
 
 
 def test_signalling_alone_says_nothing_of_media() -> None:
