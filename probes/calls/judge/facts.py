@@ -276,8 +276,14 @@ class CallFacts:
 
     @property
     def due(self) -> float:
-        """For how many seconds the peer was to send media."""
-        return sum(seconds for seconds, sends in self.phases if sends)
+        """For how many seconds the peer was to send the media that was measured."""
+        phases = self.phases[-1:] if self.began_anew else self.phases
+        return sum(seconds for seconds, sends in phases if sends)
+
+    @property
+    def began_anew(self) -> bool:
+        """Whether media came, and then was changed to another stream, of which nothing came: it is the one measured."""
+        return self.media is not None and self.media.first_in is not None and not self.media.received
 
     @property
     def excused(self) -> float:

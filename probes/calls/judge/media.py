@@ -37,7 +37,8 @@ GAP = 0.5
 DUE = 0.1
 """Seconds for which a peer has to be due to send, by its own descriptions, before what it does not send is missing."""
 DUE_TO_ECHO = 1.0
-"""The same where only what comes is sent back, so that there is nothing to go by but time."""
+"""The same where only what comes is sent back, or media came until the call was changed: there is nothing to go by but
+time."""
 SILENT = 0.95
 """Share of silence from which on nothing can be heard."""
 OWN_LATENESS = 0.02
@@ -52,7 +53,11 @@ def none(facts: CallFacts) -> Hints:
         return
     strange = list(_strange(media))
     echoes = not facts.calls and not media.sent
-    if strange or facts.due < (DUE_TO_ECHO if echoes else DUE) or (media.sent < ENOUGH and not echoes):
+    if (
+        strange
+        or facts.due < (DUE_TO_ECHO if echoes or facts.began_anew else DUE)
+        or (media.sent < ENOUGH and not echoes)
+    ):
         yield from strange
     elif echoes:
         yield Hint("no-rtp-in", f"nothing came for {facts.due:.1f} s, and so nothing was sent back", _counts(media))
@@ -63,7 +68,9 @@ def none(facts: CallFacts) -> Hints:
         what = "the peer's reports come, and say that nothing arrives there"
         yield Hint("no-rtp-out", what, _counts(media))
     else:
-        yield Hint("no-rtp-in", f"{media.sent} packets were sent to {media.announced}, and none came", _counts(media))
+        since = " since the call was changed" if facts.began_anew else ""
+        what = f"{media.sent} packets were sent to {media.announced}{since}, and none came"
+        yield Hint("no-rtp-in", what, _counts(media))
 
 
 def _strange(media: MediaFacts) -> Hints:

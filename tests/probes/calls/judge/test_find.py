@@ -188,16 +188,16 @@ def test_what_was_said(name: str) -> None:
 
 
 MEDIA = {
-    "no-rtp-in": {"received": 0},
-    "no-rtp-out": {"received": 0, "reports": 3},
-    "media-port-closed": {"received": 0, "unreachable": True},
-    "srtp-authentication": {"received": 0, "srtp_refused": 90},
-    "srtp-handshake": {"received": 0, "security_failure": "no handshake"},
-    "dtls-demanded": {"received": 0, "handshakes": 3},
-    "ice-only": {"received": 0, "checks": 3},
-    "rtp-from-elsewhere": {"received": 0, "elsewhere": 50},
-    "codec-not-agreed": {"received": 0, "wrong_type": 50},
-    "rtp-malformed": {"received": 0, "malformed": 50},
+    "no-rtp-in": {"received": 0, "first_in": None},
+    "no-rtp-out": {"received": 0, "first_in": None, "reports": 3},
+    "media-port-closed": {"received": 0, "first_in": None, "unreachable": True},
+    "srtp-authentication": {"received": 0, "first_in": None, "srtp_refused": 90},
+    "srtp-handshake": {"received": 0, "first_in": None, "security_failure": "no handshake"},
+    "dtls-demanded": {"received": 0, "first_in": None, "handshakes": 3},
+    "ice-only": {"received": 0, "first_in": None, "checks": 3},
+    "rtp-from-elsewhere": {"received": 0, "first_in": None, "elsewhere": 50},
+    "codec-not-agreed": {"received": 0, "first_in": None, "wrong_type": 50},
+    "rtp-malformed": {"received": 0, "first_in": None, "malformed": 50},
     "rtp-stops": {"stalled": True},
     "rtp-gaps": {"longest_gap": 0.9},
     "media-late": {"first_in": 3.0},
@@ -273,8 +273,16 @@ def test_who_holds_the_call_later_may_be_silent_from_then_on() -> None:
     resumed = request("INVITE", body=ANSWER, cseq=8, sent=False)
     after = facts(INVITE, OK, hold, resumed, BYE, BYE_OK, pace=2.0, media=replace(FLOW, stalled=True))
     assert codes(after) == ["rtp-stops"]
-    mute = facts(INVITE, OK, hold, resumed, BYE, BYE_OK, pace=2.0, media=replace(FLOW, received=0))
+    never = replace(FLOW, received=0, first_in=None)
+    mute = facts(INVITE, OK, hold, resumed, BYE, BYE_OK, pace=2.0, media=never)
     assert codes(mute) == ["no-rtp-in"]
+
+
+@pytest.mark.parametrize(("late", "found"), [(0.5, []), (2.0, ["no-rtp-in"])])
+def test_another_stream_late_in_the_call_has_its_time_to_begin(late: float, found: list[str]) -> None:
+    change = request("INVITE", body=ANSWER, cseq=7, sent=False)
+    call = facts(INVITE, OK, change, BYE, BYE_OK, pace=late, media=replace(FLOW, received=0))
+    assert (call.due, codes(call)) == (late, found)
 
 
 def test_digits_that_could_not_be_sent() -> None:
