@@ -178,7 +178,8 @@ def _quality(media: MediaFacts) -> Hints:
     if media.jitter > max(JITTER, media.lateness):
         yield Hint("jitter-high", f"packets come with {media.jitter * 1000:.0f} ms of jitter", _counts(media))
     apart = abs(media.drift or 0.0) * 1e-6 * media.received * (media.seen_ptime or media.ptime)
-    if media.drift is not None and abs(media.drift) > DRIFT and apart > DRIFT_SECONDS + media.lateness:
+    least = DRIFT_SECONDS + media.lateness + 2 * media.jitter
+    if media.drift is not None and abs(media.drift) > DRIFT and apart > least:
         pace = "faster" if media.drift > 0 else "slower"
         what = f"the peer's clock runs {abs(media.drift):.0f} parts per million {pace} than the one here"
         yield Hint("clock-drift", what, _counts(media))

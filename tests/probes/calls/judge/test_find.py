@@ -294,6 +294,12 @@ def test_late_packets_of_ours_are_no_fault_of_the_network() -> None:
     assert codes(facts(*WHOLE, media=late)) == ["busy-here"]
 
 
+def test_jitter_is_no_drift_of_a_clock() -> None:
+    shaken = replace(FLOW, jitter=0.05, drift=9000.0, received=300)
+    assert codes(facts(*WHOLE, media=shaken)) == ["jitter-high"]
+    assert codes(facts(*WHOLE, media=replace(shaken, jitter=0.0))) == ["clock-drift"]
+
+
 def test_what_a_call_fails_by_is_an_error_of_it() -> None:
     """Discovery has a way beside TLS that keeps silent; a call has not."""
     problem = TlsProblem.SILENT
