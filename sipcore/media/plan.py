@@ -66,8 +66,11 @@ class MediaPlan:
 
         Raises ParseError for one that is not to IP addresses, or has no codec; keys and ICE are the caller's to add.
         """
-        if not _leads_somewhere(stream.connection.address) or not stream.codecs:
-            raise ParseError("there is no address, or no codec, to send with", section="RFC 3264 §6", status=488)
+        if not _leads_somewhere(stream.connection.address):
+            text = "media is sent to IP addresses alone, and the c= line has none"
+            raise ParseError(text, section="RFC 3264 §6", text=stream.connection.address, status=488)
+        if not stream.codecs:
+            raise ParseError("there is no codec to send with", section="RFC 3264 §6", status=488)
         rtcp = None
         if stream.rtcp is not None and _leads_somewhere(stream.rtcp[0].address):
             rtcp = SocketAddress(stream.rtcp[0].address, stream.rtcp[1])

@@ -37,7 +37,8 @@ def described(facts: CallFacts) -> Hints:
         yield Hint("media-refused", "the answer takes no audio", shown_of(answer, audio))
         return
     if offered is not None:
-        yield from _compared(offered, audio, answer)
+        flows = facts.media is not None and facts.media.received > 0
+        yield from _compared(offered, audio, answer, flows=flows)
     yield from placed(facts)
     if facts.media_problem:
         yield Hint("answer-unusable", f"the answer cannot be used: {facts.media_problem}", shown_of(answer, audio))
@@ -54,12 +55,13 @@ def _unreadable(facts: CallFacts) -> str:
     return problem
 
 
-def _compared(offered: MediaDescription, audio: MediaDescription, answer: SessionDescription) -> Hints:
+def _compared(offered: MediaDescription, audio: MediaDescription, answer: SessionDescription, *, flows: bool) -> Hints:
     """What was taken of the offer (RFC 3264 §6)."""
     shown = shown_of(answer, audio)
     if audio.protocol != offered.protocol:
         what = f"offered was {offered.protocol}, and the answer says {audio.protocol}"
-        yield Hint("profile-changed", what, shown)
+        works = flows and {audio.protocol, offered.protocol} <= set(PLAIN)
+        yield Hint("profile-changed", what, shown, (), Severity.WARNING if works else None)
     elif audio.protocol in WITH_KEYS and not audio.has(CRYPTO.name) and not answer.fingerprints_of(audio):
         yield Hint("srtp-keys-missing", "the answer takes SRTP, and has no keys for it", shown)
     elif audio.protocol in WITH_HANDSHAKE and not answer.fingerprints_of(audio):

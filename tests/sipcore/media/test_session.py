@@ -504,7 +504,7 @@ def test_a_plan_of_two_descriptions() -> None:
     assert (plan.codec, plan.ptime, plan.sends, plan.rtcp_mux) == (PCMA, 0.03, True, False)
     assert plan.events is not None
     assert plan.events.payload_type == 96
-    with pytest.raises(ParseError):
+    with pytest.raises(ParseError, match="no codec"):
         MediaPlan.of(replace(stream, codecs=()))
 
 
@@ -519,7 +519,7 @@ def test_a_peers_address_is_one_that_means_the_same_here(address: str) -> None:
     (stream,) = agree(here, there)
     assert stream is not None
     assert MediaPlan.of(stream).remote_rtcp is None
-    with pytest.raises(ParseError):
+    with pytest.raises(ParseError, match="IP addresses alone"):
         MediaPlan.of(replace(stream, connection=Connection.of(address)))
 
 

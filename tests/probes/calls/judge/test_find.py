@@ -313,6 +313,14 @@ def test_what_works_all_the_same_is_a_warning() -> None:
     assert [one.severity for one in find(facts(*private, media=replace(FLOW, received=0)))] == [Severity.ERROR]
 
 
+def test_feedback_that_was_not_offered_is_a_warning_where_media_flows() -> None:
+    feedback = answered(ANSWER.replace("RTP/AVP", "RTP/AVPF"))
+    assert [(one.code, one.severity) for one in find(facts(*feedback, media=FLOW))] == [
+        ("profile-changed", Severity.WARNING)
+    ]
+    assert find(facts(*feedback, media=replace(FLOW, received=0)))[0].severity is Severity.ERROR
+
+
 def test_the_cure_is_in_the_words_of_the_product() -> None:
     (finding,) = find(facts(INVITE, response("403 No", "Server: Asterisk PBX 22")))
     assert "pjsip.conf" in finding.cure
