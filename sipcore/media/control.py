@@ -80,6 +80,8 @@ class Controller:
             self._malformed += 1
             return False
         self._received += 1
+        if any(isinstance(packet, Report) and packet.ssrc == self._sender.ssrc for packet in packets):
+            return False  # what was sent from here came back, and tells nothing of the peer (RFC 3550 §8.2)
         self._reported += any(isinstance(packet, Report) for packet in packets)
         leaving = False
         for packet in packets:

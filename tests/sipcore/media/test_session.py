@@ -292,6 +292,21 @@ def test_a_peer_that_did_not_move_although_it_says_so_is_followed() -> None:
     assert session.remote == BOB
 
 
+def test_reports_of_this_side_that_come_back_tell_nothing_of_the_peer() -> None:
+    talk = Talk(CALLS, replace(ECHOES, sends=False))
+    talk.run(4)
+    session = talk.alice.session
+    before = session.result(talk.now).control
+    own = [each.data for each in talk.alice.sent if each.component is Component.RTCP]
+    assert own
+    for data in own:
+        session.receive_untrusted(Component.RTCP, data, BOB, talk.now, talk.now)
+    session.receive_untrusted(Component.RTCP, bytes(Report(session.result(talk.now).sent.ssrc)), BOB, 104.0, 104.0)
+    after = session.result(talk.now).control
+    assert after.received == before.received + len(own) + 1
+    assert (after.reports, after.remote, after.round_trips) == (before.reports, before.remote, before.round_trips)
+
+
 def test_ever_new_sources_leave_no_trace_in_the_reports() -> None:
     session = MediaSession(CALLS, bytes, 0.0, 0.0)
     for ssrc in range(100):
