@@ -119,7 +119,7 @@ def test_wireshark_counts_and_measures_as_we_do(
     assert found.keys() == {media.measured.sent.ssrc, received.ssrc}
     assert found[media.measured.sent.ssrc].packets == media.measured.sent.packets
     back = found[received.ssrc]
-    assert (back.packets, back.lost) == (received.packets + media.late, received.lost)
+    assert (back.packets, back.lost) == (received.packets + media.measured.unexpected.after_end, received.lost)
     assert back.jitter == pytest.approx(received.peak_jitter * 1000, abs=PRECISION)
     assert wire.omitted == 0
 
