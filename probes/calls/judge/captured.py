@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from probes.calls.judge.facts import CallFacts, audio_of, media_facts, place_of, read
+from probes.calls.judge.facts import CallFacts, audio_of, description_in, media_facts, place_of, read
 from probes.capture.calls import COPY_NS, CapturedCall
 from probes.capture.network import Datagram, Segment
 from probes.result import CallMedia
@@ -132,11 +132,12 @@ def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
 
 @dataclass(slots=True)
 class _Stream:
-    """What went one way, by a clock of `rate` Hz. `events` are the payload types of digits, whose packets do not follow
-    it.
+    """What went one way, by a clock of `rate` Hz, or that of its payload type in `rates`. `events` are the payload
+    types of digits, whose packets do not follow it.
     """
 
     rate: int
+    rates: Mapping[int, int]
     events: frozenset[int]
     receptions: dict[int, Reception] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
@@ -187,6 +188,8 @@ class _Stream:
     def _take_packet(self, packet: RtpPacket, datagram: Datagram) -> None:
         reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, self.rate))
         timed = packet.payload_type not in self.events
+        if timed:
+            reception.tick(self.rates.get(packet.payload_type, self.rate))
         reception.add(packet.sequence, packet.timestamp, len(packet.payload), datagram.at_ns / NS, timed=timed)
         self.switches += self.source not in (None, packet.ssrc)
         self.source = packet.ssrc
@@ -210,6 +213,19 @@ class _Stream:
         return (self.first_ns - began_ns) / NS if self.first_ns else None
 
 
+def _changes(facts: CallFacts) -> list[MediaDescription]:
+    """The audio of the descriptions by which the call was changed later, of both sides."""
+    later = [each for each in facts.said if facts.answered is not None and each.at > facts.answered.at]
+    return [audio for each in later if (audio := audio_of(description_in(each.message))) is not None]
+
+
+def _codecs(facts: CallFacts) -> dict[int, Codec]:
+    """What the payload types of a call mean, by its answer and by what was said later."""
+    answer = audio_of(facts.answer)
+    said = [*([answer] if answer is not None else []), *_changes(facts)]
+    return {codec.payload_type: codec for audio in reversed(said) for codec in audio.codecs}
+
+
 def _events(*audio: MediaDescription | None) -> frozenset[int]:
     """The payload types of digits (RFC 4733) in both descriptions: each side sends by the other's."""
     codecs = [codec for each in audio if each is not None for codec in each.codecs]
@@ -224,18 +240,20 @@ def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMe
         return None
     end_ns = _end_ns(facts, began_ns)
     codec = audio.codecs[0] if audio.codecs else Codec(0, "PCMU", RATE)
-    events, rate = _events(audio_of(facts.offer), audio), codec.clock_rate or RATE
-    sent, came = _Stream(rate, events), _Stream(rate, events)
+    events, rate = _events(audio_of(facts.offer), audio, *_changes(facts)), codec.clock_rate or RATE
+    rates = {number: each.clock_rate or RATE for number, each in _codecs(facts).items()}
+    sent, came = _Stream(rate, rates, events), _Stream(rate, rates, events)
     secured = _SECURE in audio.protocol
     for datagram in _packets(call, datagrams, (here, there), end_ns):
         if not (secured and kind_of(datagram.data) is Kind.RTCP):  # encrypted
             _sort(datagram, (here, there), (sent, came), end_ns)
     if not sent.receptions and not came.receptions:
         return None
-    suite = _suite_of(audio)
+    suite, measured = _suite_of(audio), _measured(facts, there, (sent, came))
+    firsts = [codec.encoding, *(each.codecs[0].encoding for each in _changes(facts) if each.codecs)]
     return CallMedia(
-        replace(_measured(facts, there, (sent, came)), suite=suite),
-        codec.encoding,
+        replace(measured, suite=suite),
+        measured.codec if measured.codec in firsts else codec.encoding,
         _ptime_of(audio) / 1000,
         (Keying.SDES if suite else Keying.DTLS if audio.protocol in WITH_HANDSHAKE else Keying.NONE).value,
         here,
@@ -318,8 +336,7 @@ def _is_at(address: SocketAddress, place: SocketAddress) -> bool:
 def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _Stream]) -> MediaResult:
     """The measures of both streams, where they were captured."""
     sent, came = streams
-    audio = audio_of(facts.answer)
-    known = {each.payload_type: each.encoding for each in audio.codecs} if audio is not None else {}
+    known = {number: codec.encoding for number, codec in _codecs(facts).items()}
     main = max(came.types, key=came.types.__getitem__, default=-1)
     wrong = sum(count for kind, count in came.types.items() if kind not in {*known, COMFORT_NOISE} and kind < _DYNAMIC)
     sources = came.ranked

@@ -85,6 +85,15 @@ def test_what_is_no_stream_is_told_of_a_capture_too() -> None:
     assert codes(diagnose(*here, noise, ending())) == ["rtp-malformed"]
 
 
+def test_a_codec_that_was_changed_later_was_agreed_on() -> None:
+    other = ANSWER.replace("RTP/AVP 0", "RTP/AVP 8")
+    change = request("INVITE", body=other, cseq=7, sent=False), response("200 OK", body=other, cseq=7)
+    said = signalling(*LONG), [type(one)(one.at_ns + 10**9, one.link, one.data) for one in signalling(*change)]
+    flow = rtp(sent=True, count=100), rtp(sent=False, count=40), rtp(sent=False, count=60, begin=1.1, kind=8)
+    assert "codec-not-agreed" in codes(diagnose(signalling(*LONG), *flow, ending()))
+    assert "codec-not-agreed" not in codes(diagnose(*said, *flow, ending()))
+
+
 def test_comfort_noise_needs_no_agreement() -> None:
     noise = rtp(sent=False, count=3, kind=13)
     assert "codec-not-agreed" not in codes(diagnose(signalling(*LONG), rtp(sent=True), noise, ending()))
