@@ -15,20 +15,18 @@ from collections.abc import Iterator
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import METHODS, Manner
-from sipcore.dialogs.refer import REFER_EVENT, TOLD_IN, refer_event
-from sipcore.dialogs.replaces import misuse_of, replaces_for
-from sipcore.dialogs.session import Session, refusal_of_body
+from sipcore.dialogs.refer import TOLD_IN
+from sipcore.dialogs.replaces import replaces_for
+from sipcore.dialogs.session import Session
 from sipcore.errors import FailureReason, LocalError, ParseError, TransportFailure
-from sipcore.events import GarbageReceived, Output, RequestFailed, RequestReceived, ResponseReceived
-from sipcore.malformed import reason_of, refusal_of_malformed
+from sipcore.events import GarbageReceived, Output, RequestFailed, ResponseReceived
+from sipcore.malformed import refusal_of_malformed
 from sipcore.message.build import Fields
-from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK, BYE, CANCEL, INVITE, NOTIFY, OPTIONS, PRACK, REFER, SUBSCRIBE, UPDATE
+from sipcore.message.method import ACK, CANCEL, INVITE, NOTIFY, OPTIONS, REFER
 from sipcore.message.parser import parse_message, salvage_request
-from sipcore.message.registry import REQUIRE
 from sipcore.message.require import require
-from sipcore.message.uri import OtherUri, Uri
+from sipcore.message.uri import Uri
 from sipcore.outgoing import Order
 from sipcore.recovery import Recovery, Work
 from sipcore.resolve.plan import Result
@@ -41,6 +39,7 @@ from sipcore.transactions import effects
 from sipcore.transactions.effects import Transmit
 from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.uas_core import UasCore
 from sipcore.value import maker
 
 _make_received = maker(ResponseReceived)
@@ -61,6 +60,7 @@ class Stack:
         self._calls = Calls(
             self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs, self.trace_switch
         )
+        self._uas_core = UasCore(config, self._transactions, self._calls, tokens, self._outputs)
         self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
         self._effects: Iterator[effects.Effect] = iter(())
         self.doing: Work | None = None
@@ -365,94 +365,19 @@ class Stack:
             case effects.Terminated():
                 self._terminated(effect.key)
             case effects.RequestReceived(key, request, flow):
-                try:
-                    self._take_request(key, request, flow, now)
-                except ParseError as error:
-                    self._reply(key, request, error.status, now, reason=reason_of(error))
+                self._uas_core.receive(key, request, flow, self._stamp, now)
             case effects.AckReceived(request):
                 self._calls.receive_ack(request, now, self._stamp)
             case effects.CancelReceived(key, request, _, cancelled):
-                self._take_cancel(key, request, cancelled, now)
+                self._uas_core.receive_cancel(key, request, cancelled, now)
             case effects.MergedRequest(key, request):
-                self._reply(key, request, 482, now)
+                self._uas_core.receive_merged(key, request, now)
             case effects.TransactionFailed(key, failure):
                 self._transaction_failed(key, failure, now)
             case effects.StrayResponse(response, flow, why):  # RFC 3261 §18.1.2: discarded, and nobody is told
                 if self.tracing:
                     self._outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response)), why))
             # Left over is what there was no room for: RFC 3261 §21.5.4 lets a server ignore it.
-
-    def _take_request(self, key: AnyServerKey, request: Request, flow: Flow, now: float) -> None:
-        """RFC 3261 §8.2: inspect what is asked in the order given there, then hand it on."""
-        unknown = [tag for tag in request[REQUIRE] if tag not in self.config.extensions]
-        unreadable = refusal_of_body(request) if request.method in (INVITE, UPDATE, PRACK) else None
-        is_within = request.to_tag is not None
-        call = self._calls.number_of(request) if is_within else None
-        if request.method not in self.manner.methods and not self._passes(call, request):
-            self._reply(key, request, 405, now, fields=self.manner.abilities())  # §8.2.1
-        elif isinstance(request.uri, OtherUri):
-            self._reply(key, request, 416, now)  # §8.2.2.1
-        elif unknown:
-            self._reply(key, request, 420, now, fields=[("Unsupported", ", ".join(unknown))])  # §8.2.2.3
-        elif "Replaces" in request.headers and self.manner.supports("replaces") and (misuse := misuse_of(request)):
-            self._reply(key, request, 400, now, reason=misuse)  # RFC 3891 §3
-        elif unreadable is not None:
-            self._reply(key, request, unreadable[0], now, fields=unreadable[1])  # §8.2.3
-        elif call is not None:
-            self._take_within(call, key, request, now)
-        elif (is_within and not self._is_owners(request)) or request.method in (BYE, PRACK, UPDATE):
-            self._reply(key, request, 481, now)  # §12.2.2, §15.1.2, RFC 3262 §3
-        elif request.method == INVITE:
-            refusal = self._calls.refusal_of(request)
-            if refusal is not None:
-                self._reply(key, request, refusal[0], now, fields=refusal[1])
-            else:
-                self._calls.receive_invite(key, request, flow, self._stamp, now)
-        else:
-            self._outputs.append(RequestReceived(key, request, flow, self._stamp))
-
-    def _passes(self, call: int | None, request: Request) -> bool:
-        """Whether a request is dealt with although its method is not among those that Allow names.
-
-        A NOTIFY may be the last of a REFER whose call is over: a 481 ends that subscription (RFC 6665 §4.1.3).
-        """
-        if call is None:
-            return self.config.passes_unknown or (request.method == NOTIFY and request.to_tag is not None)
-        return self.config.passes_unknown or (request.method == NOTIFY and self._calls.is_referring(call))
-
-    def _is_owners(self, request: Request) -> bool:
-        """Whether a request inside no call may be inside a subscription: if anybody, the owner keeps those (RFC 6665).
-
-        It answers 481 to what belongs to none (RFC 6665 §4.1.3).
-        """
-        return request.method in (SUBSCRIBE, NOTIFY) and request.method in self.config.methods
-
-    def _take_within(self, call: int, key: AnyServerKey, request: Request, now: float) -> None:
-        """RFC 3261 §12.2.2: what is out of order is an error; the rest is the call's business, or its owner's."""
-        if not self._calls.take_sequence(call, request):
-            self._reply(key, request, 500, now, reason="CSeq out of order")
-        elif request.method == BYE:
-            self._calls.receive_bye(call, key, request, now)
-        elif request.method in (INVITE, UPDATE):
-            self._calls.receive_change(call, key, request, now, self._stamp)
-        elif request.method == PRACK:
-            if not self._calls.receive_prack(call, key, request, now, self._stamp):
-                self._reply(key, request, 481, now)
-        elif request.method == OPTIONS:
-            self._reply(key, request, 200, now, fields=self.manner.capabilities())  # §11.2
-        elif request.method == NOTIFY and self._calls.is_referring(call) and refer_event(request):
-            self._calls.receive_notification(call, key, request, now, self._stamp)
-        elif request.method == NOTIFY and not (self.config.passes_unknown or NOTIFY in self.manner.methods):
-            self._reply(key, request, 489, now, fields=[("Allow-Events", REFER_EVENT)])  # RFC 6665 §4.1.3, §8.2.2
-        else:
-            self._calls.ask(call, key, request, now, self._stamp)
-
-    def _take_cancel(self, key: AnyServerKey, request: Request, cancelled: AnyServerKey | None, now: float) -> None:
-        """RFC 3261 §9.2: 200 when it matches something, 481 otherwise."""
-        tag = self._calls.tag_of(cancelled) if cancelled is not None else ""
-        self._reply(key, request, 200 if cancelled is not None else 481, now, tag=tag)
-        if cancelled is not None:
-            self._calls.receive_cancel(cancelled, request, now)
 
     def _take_response(self, key: ClientKey, response: Response, flow: Flow, now: float) -> None:
         ticket = self._tickets.ticket_of(key)
@@ -487,18 +412,3 @@ class Stack:
         ticket = self._tickets.over(key)
         if ticket is not None and self._calls.owns(ticket):
             self._calls.transaction_over(ticket)
-
-    def _reply(
-        self,
-        key: AnyServerKey,
-        request: Request,
-        status: int,
-        now: float,
-        *,
-        reason: str = "",
-        fields: Fields = (),
-        tag: str = "",
-    ) -> None:
-        tag = tag or self._tokens.tag()
-        told = self.manner.signed(fields)
-        self._transactions.respond(key, build_response(request, status, reason, tag=tag, fields=told), now)
