@@ -31,7 +31,8 @@ from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens

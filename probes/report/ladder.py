@@ -15,7 +15,7 @@ from probes.result import CallMedia, TimelineEntry
 from sipcore.errors import ParseError
 from sipcore.media.report import Control, MediaEvent, MediaEventKind
 from sipcore.message.parser import parse_message
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from sipcore.trace import Direction, MessageTrace
 from sipcore.value import value
 

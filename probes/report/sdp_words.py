@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from probes.report.reading import Tree
 from probes.report.safe_text import printable
 from sipcore.errors import encodable
-from sipcore.sdp.attributes import Codec, Direction
+from sipcore.sdp.attributes import Codec
 from sipcore.sdp.description import MediaDescription, SessionDescription
+from sipcore.sdp.terms import Direction
 
 _FLOWS = {
     Direction.SENDRECV: "both ways",

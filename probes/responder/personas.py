@@ -24,9 +24,9 @@ from sipcore.message.message import Request
 from sipcore.message.registry import ACCEPT, CONTENT_TYPE, REQUIRE
 from sipcore.message.uri import SipUri, Uri
 from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
-from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Choice, choose
+from sipcore.sdp.terms import SDP
 from sipcore.value import value
 
 RINGING, SESSION_PROGRESS, OK, MOVED_TEMPORARILY = 180, 183, 200, 302

@@ -53,7 +53,8 @@ from sipcore.message.method import INVITE, OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig

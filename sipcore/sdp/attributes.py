@@ -25,7 +25,6 @@ from sipcore.sdp.fields import (
     subfields,
     without_secrets,
 )
-from sipcore.sdp.terms import Direction as Direction  # noqa: PLC0414  # it is an attribute, too
 from sipcore.value import value
 
 T_co = TypeVar("T_co", covariant=True)

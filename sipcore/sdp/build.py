@@ -4,10 +4,10 @@ import ipaddress
 from collections.abc import Sequence
 
 from sipcore.errors import LocalError, quoted
-from sipcore.sdp.attributes import Codec, Direction
+from sipcore.sdp.attributes import Codec
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
-from sipcore.sdp.terms import SDP as SDP  # noqa: PLC0414  # for whoever sends what is built here
+from sipcore.sdp.terms import Direction
 
 TELEPHONE_EVENT = "telephone-event"
 DTMF_EVENTS = "0-15"

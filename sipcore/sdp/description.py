@@ -33,7 +33,6 @@ from sipcore.sdp.attributes import (
     Candidate,
     Codec,
     Crypto,
-    Direction,
     Fingerprint,
     Group,
     RtcpAddress,
@@ -43,6 +42,7 @@ from sipcore.sdp.attributes import (
 from sipcore.sdp.fields import MAX_PORT, Attribute, Bandwidth, Connection, Key, MediaLine, Origin, Timing
 from sipcore.sdp.parser import MEDIA, SESSION, Section, parse_sections
 from sipcore.sdp.serializer import section_lines
+from sipcore.sdp.terms import Direction
 from sipcore.value import value
 
 T = TypeVar("T")

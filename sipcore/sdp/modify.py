@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.sdp.attributes import CRYPTO, MAX_PAYLOAD_TYPE, SETUP, Codec, Crypto, Direction, Setup
+from sipcore.sdp.attributes import CRYPTO, MAX_PAYLOAD_TYPE, SETUP, Codec, Crypto, Setup
 from sipcore.sdp.build import TELEPHONE_EVENT, format_attributes
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin
 from sipcore.sdp.negotiation import PLAIN, RTCP_MUX, both, refused, taken, wants
+from sipcore.sdp.terms import Direction
 
 FIRST_DYNAMIC = 96
 """RFC 3551 §3: from here on payload types have no meaning of their own."""

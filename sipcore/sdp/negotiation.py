@@ -8,10 +8,11 @@ agree(local, remote)  ->  what may be sent and what may come, stream by stream, 
 from collections.abc import Sequence
 
 from sipcore.errors import ParseError
-from sipcore.sdp.attributes import Codec, Direction
+from sipcore.sdp.attributes import Codec
 from sipcore.sdp.build import DEFAULT_RATE, DTMF_EVENTS, TELEPHONE_EVENT, format_attributes, timing
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Connection, Origin, is_multicast
+from sipcore.sdp.terms import Direction
 from sipcore.value import value
 
 PLAIN = ("RTP/AVP", "RTP/AVPF")

@@ -21,7 +21,8 @@ from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import G722
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.trace import TraceRecord
 from sipcore.transports.base import TransportConfig
 

@@ -13,7 +13,7 @@ from sipcore.events import CallChanged, CallConfirmed
 from sipcore.message.message import Request
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TlsConfig, TransportConfig

@@ -14,7 +14,8 @@ from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import PCMU
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faults.agent import Batch, serve

@@ -32,10 +32,11 @@ from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Effect, Keeper, Send
 from sipcore.resolve.plan import Question
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.sdp.attributes import PCMU, Direction
-from sipcore.sdp.build import SDP, audio_description, origin_of
+from sipcore.sdp.attributes import PCMU
+from sipcore.sdp.build import audio_description, origin_of
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Place, answer_to, choose
+from sipcore.sdp.terms import SDP, Direction
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens

@@ -15,7 +15,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import REFER_TO, REFERRED_BY
 from sipcore.message.uri import SipUri, Uri, escape_header
 from sipcore.resolve.plan import Address as HostAddress
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from tests.flows.agent import Agent
 from tests.flows.network import Network
 

@@ -7,7 +7,7 @@ from sipcore.message.build import Fields
 from sipcore.message.method import MESSAGE, NOTIFY, REFER, SUBSCRIBE
 from sipcore.message.registry import JOIN
 from sipcore.message.uri import parse_uri
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from tests.flows.agent import Agent
 from tests.flows.network import Network
 from tests.flows.people import (

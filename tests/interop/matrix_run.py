@@ -23,7 +23,7 @@ from sipcore.endpoint.media.media import Media, open_media
 from sipcore.media.g711 import RATE, Law
 from sipcore.media.listen import Recording, listen
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.interop import b2bua, pbx, servers
 from tests.interop.lab import HOST, Lab, MissingError, Server, program, version

@@ -19,9 +19,10 @@ from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.sdp.attributes import PCMA, PCMU, Direction
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.attributes import PCMA, PCMU
+from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP, Direction
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction as Way
 from sipcore.trace import MessageTrace, TraceRecord

@@ -11,7 +11,7 @@ import trio
 
 from sipcore.media.g711 import RATE, Law
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from tests.interop.conftest import installed
 from tests.interop.lab import HOST, POLL_SECONDS, Lab, kill
 

@@ -16,7 +16,8 @@ from probes.result import CallMedia, CallResult, CallRole
 from sipcore.media.reception import Received
 from sipcore.media.terms import Encryption
 from sipcore.resolve.target import SocketAddress
-from sipcore.sdp.attributes import PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import PCMA, PCMU, Codec
+from sipcore.sdp.terms import Direction
 from tests.interop.lab import HOST, POLL_SECONDS, Lab, Server
 from tests.interop.pbx import command, dial
 from tests.interop.phone import PATIENCE, UDP, uri

@@ -11,8 +11,8 @@ from sipcore.events import CallChanged, CallEnded, CallFailed, CallOffered, Call
 from sipcore.message.message import Request
 from sipcore.message.registry import MIN_SE, SESSION_EXPIRES
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from tests.interop.lab import Lab, Server
 from tests.interop.phone import AUDIO, PATIENCE, TRANSPORTS, UDP, at, direction, phone, told
 

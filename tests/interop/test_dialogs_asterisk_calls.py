@@ -15,8 +15,7 @@ from sipcore.message.message import Request
 from sipcore.message.registry import SESSION_EXPIRES
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP, Direction
 from tests.interop.lab import Lab, Server
 from tests.interop.pbx import dial
 from tests.interop.phone import AUDIO, PATIENCE, TRANSPORTS, UDP, Phone, at, direction, phone, told

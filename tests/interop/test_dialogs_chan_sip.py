@@ -15,8 +15,7 @@ from sipcore.events import CallConfirmed, CallEnded, CallFailed, CallOffered, Ca
 from sipcore.message.registry import REFER_TO, SESSION_EXPIRES
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP, Direction
 from tests.interop.lab import HOST, Lab, MissingError, Server
 from tests.interop.pbx import joined, run
 from tests.interop.phone import AUDIO, PATIENCE, TRANSPORTS, UDP, at, direction, phone, told

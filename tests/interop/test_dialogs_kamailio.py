@@ -9,7 +9,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure
 from sipcore.events import CallOffered
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from tests.interop.lab import Lab, Server
 from tests.interop.phone import AUDIO, PATIENCE, TRANSPORTS, at, direction, phone, told
 

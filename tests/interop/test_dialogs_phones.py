@@ -18,8 +18,7 @@ from sipcore.message.registry import REFER_TO, SESSION_EXPIRES
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.registration.binding import Registration
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP, Direction
 from tests.interop.clients import PASSWORD
 from tests.interop.lab import Lab, Server
 from tests.interop.phone import AUDIO, PATIENCE, TCP, TLS, UDP, Phone, at, changed_remotely, direction, phone, told

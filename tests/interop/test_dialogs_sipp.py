@@ -14,7 +14,7 @@ from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from sipcore.transactions.timers import Timers
 from tests.interop.lab import HOST, Lab
 from tests.interop.phone import AUDIO, PATIENCE, TCP, UDP, phone, told, uri

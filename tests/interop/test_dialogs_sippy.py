@@ -13,8 +13,7 @@ from sipcore.endpoint.call import CallFailure
 from sipcore.events import CallConfirmed, CallEnded, CallOffered, CallRedirected
 from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP, Direction
 from tests.interop.b2bua import command
 from tests.interop.conftest import REQUIRED, do_without
 from tests.interop.lab import HOST, POLL_SECONDS, Lab, MissingError, Server, answers, process

@@ -8,7 +8,7 @@ from sipcore.events import CallEnded, CallRequested
 from sipcore.message.registry import REFER_TO
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Transport
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from tests.interop.lab import Lab, Server
 from tests.interop.pbx import joined
 from tests.interop.phone import PATIENCE, TCP, TRANSPORTS, UDP, Phone, at, direction, phone, told

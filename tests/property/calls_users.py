@@ -33,8 +33,8 @@ from sipcore.message.build import response as build_response
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
-from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.stack import Stack
 from sipcore.transactions.effects import Transmit
 from tests.property.calls_rules import Referee

@@ -48,9 +48,9 @@ from sipcore.message.method import INVITE, UPDATE
 from sipcore.message.registry import ALLOW
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress
-from sipcore.sdp.build import SDP
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP
 from sipcore.stack import Stack
 from sipcore.value import value
 

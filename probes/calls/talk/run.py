@@ -27,8 +27,8 @@ from sipcore.message.method import INVITE
 from sipcore.message.status import TRYING
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
-from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP
 
 RTCP_INTERVAL = 1.0
 """Seconds between reports: a test call is too short for the five of RFC 3550 §6.2, and two parties at this pace stay

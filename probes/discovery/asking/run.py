@@ -21,8 +21,8 @@ from sipcore.message.method import INVITE, REGISTER
 from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.sdp.build import SDP
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig

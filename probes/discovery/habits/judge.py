@@ -11,9 +11,10 @@ from sipcore.message.message import Response
 from sipcore.message.method import INVITE, OPTIONS, REGISTER
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop, SocketAddress
-from sipcore.sdp.attributes import PCMA, PCMU, Direction
+from sipcore.sdp.attributes import PCMA, PCMU
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.value import value
 
 SIZES = (1300, 1452, 2000, 3900)

@@ -44,7 +44,7 @@ from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.sound import Sweep
 from sipcore.message.fields.reason import warning_of
 from sipcore.message.uri import SipUri
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 
 
 class Host(Protocol):

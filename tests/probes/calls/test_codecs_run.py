@@ -23,10 +23,11 @@ from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.events import CallConfirmed, CallOffered
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.sdp.build import SDP, origin_of
+from sipcore.sdp.build import origin_of
 from sipcore.sdp.codecs import codecs_named
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Place, answer_to, choose
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 from tests.probes.discovery.network import HOST, ok, udp

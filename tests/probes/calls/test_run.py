@@ -22,8 +22,9 @@ from sipcore.events import CallConfirmed
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP
 from sipcore.trace import MessageTrace
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports

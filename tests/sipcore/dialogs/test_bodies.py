@@ -6,7 +6,7 @@ from sipcore.events import CallAnswered, CallFailed, CallReceived
 from sipcore.message.message import Response
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, Transport
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from tests.sipcore.wire import ALICE, BOB, Wire, description
 
 MIXED = "multipart/mixed;boundary=b"

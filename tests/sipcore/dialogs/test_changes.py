@@ -11,8 +11,8 @@ from sipcore.events import CallChanged, CallEnded, CallFailed, CallOffered, Call
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 

@@ -7,10 +7,11 @@ from sipcore.events import CallChanged, CallEnded, CallUnchanged
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.resolve.target import Flow, Transport
-from sipcore.sdp.attributes import PCMU, Direction
+from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.offer_answer import Carrier
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import direction, hold, last
 from tests.sipcore.wire import ALICE, BOB, Wire, description

@@ -23,7 +23,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
 

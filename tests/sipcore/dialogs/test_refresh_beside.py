@@ -7,7 +7,7 @@ from sipcore.events import CallChanged, CallEnded, CallOffered, CallUnchanged
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import direction, hold
 from tests.sipcore.wire import BOB, DELAY, Wire, description

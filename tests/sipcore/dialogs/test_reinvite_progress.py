@@ -7,8 +7,8 @@ from sipcore.events import CallChanged, CallEnded, CallUnchanged
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
-from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import direction
 from tests.sipcore.wire import BOB, SDP, Side, Wire, description

@@ -6,7 +6,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
 from sipcore.events import CallAnswered, CallChanged, CallConfirmed, CallEnded, CallFailed, CallOffered, CallProgress
 from sipcore.message.message import Request, Response
-from sipcore.sdp.attributes import Direction
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 

@@ -8,8 +8,8 @@ import pytest
 from sipcore.errors import LocalError
 from sipcore.events import CallChanged, CallUnchanged
 from sipcore.resolve.target import SocketAddress
-from sipcore.sdp.attributes import Direction
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, Side, Wire, description
 

@@ -27,9 +27,10 @@ from sipcore.message.address import Address
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.sdp.attributes import PCMU, Direction
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.attributes import PCMU
+from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
+from sipcore.sdp.terms import SDP, Direction
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 

@@ -11,7 +11,7 @@ from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.events import CallRequested
 from sipcore.message.uri import SipUri
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from tests.sipcore.endpoint.test_call import CALLEE, answer_all, endpoint, invite
 
 METHODS = ("INFO", "REFER", "NOTIFY")

@@ -26,7 +26,8 @@ from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import RegistrationEnded
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.lookup import LookupConfig

@@ -17,8 +17,7 @@ from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.sdp.attributes import Direction
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP, Direction
 from tests.sipcore.endpoint.test_call import CALLEE, direction, endpoint, invite
 
 TAGS = ("b", "c")

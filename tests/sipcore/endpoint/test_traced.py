@@ -19,7 +19,8 @@ from sipcore.registration.binding import Registration
 from sipcore.registration.registrar import Registrar
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
-from sipcore.sdp.build import SDP, audio_description
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.trace import MessageTrace, TraceRecord, TransitionTrace
 from sipcore.transports.base import TransportConfig

@@ -12,7 +12,7 @@ from sipcore.endpoint.call import Call, CallFailure, IncomingCall
 from sipcore.errors import LocalError
 from sipcore.events import CallRequested
 from sipcore.message.uri import SipUri
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from tests.sipcore.endpoint.test_call import CALLEE, answer_all, endpoint, invite
 
 Asked = Callable[[IncomingCall, CallRequested], Awaitable[None]]

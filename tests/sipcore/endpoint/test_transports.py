@@ -21,7 +21,7 @@ from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
-from sipcore.sdp.build import SDP
+from sipcore.sdp.terms import SDP
 from sipcore.stack import Stack
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed

@@ -16,7 +16,6 @@ from sipcore.sdp.attributes import (
     Candidate,
     Codec,
     Crypto,
-    Direction,
     Fingerprint,
     FormatParameters,
     Group,
@@ -26,6 +25,7 @@ from sipcore.sdp.attributes import (
     Source,
 )
 from sipcore.sdp.fields import Connection
+from sipcore.sdp.terms import Direction
 
 SHA256 = bytes(range(32))
 HEX = ":".join(f"{byte:02X}" for byte in SHA256)

@@ -3,10 +3,11 @@
 import pytest
 
 from sipcore.errors import LocalError
-from sipcore.sdp.attributes import G729, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import G729, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description, media_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.fields import Attribute, Connection
+from sipcore.sdp.terms import Direction
 
 OPUS = Codec(96, "opus", 48000, 2, "useinbandfec=1")
 

@@ -20,7 +20,6 @@ from sipcore.sdp.attributes import (
     PTIME,
     Candidate,
     Codec,
-    Direction,
     Fingerprint,
     Group,
     RtcpAddress,
@@ -29,6 +28,7 @@ from sipcore.sdp.attributes import (
 )
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.fields import Attribute, Bandwidth, Connection, Key, Origin, Repeat, Timing, ZoneAdjustment
+from sipcore.sdp.terms import Direction
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "sdp"
 NAMES = ["announcement", "audio", "careless", "srtp", "webrtc"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipcore.errors import LocalError
-from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description, media_description
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
@@ -20,6 +20,7 @@ from sipcore.sdp.modify import (
     with_stream,
     without_stream,
 )
+from sipcore.sdp.terms import Direction
 
 OPUS = CODECS["opus"]
 SENDRECV, SENDONLY, _, _ = Direction

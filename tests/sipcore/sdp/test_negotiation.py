@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import G722, G729, PCMA, PCMU, Codec
 from sipcore.sdp.build import audio_description, origin_of
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.fields import Attribute, Connection
 from sipcore.sdp.negotiation import Capability, Choice, Place, agree, answer_to, choose
+from sipcore.sdp.terms import Direction
 
 OPUS = CODECS["opus"]
 AUDIO = Capability((PCMU, PCMA, OPUS), single=True)

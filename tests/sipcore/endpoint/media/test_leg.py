@@ -12,11 +12,12 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.media import voice
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.terms import Encryption, Keying, Wishes
-from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Direction
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.modify import directed
 from sipcore.sdp.negotiation import choose
+from sipcore.sdp.terms import Direction
 from sipcore.tokens import Tokens
 
 HOST = "127.0.0.1"
