@@ -20,7 +20,7 @@ PACKAGES = ("sipcore", "probes")
 STACK = (
     *("sipcore.events", "sipcore.outgoing", "sipcore.local_ends", "sipcore.tickets", "sipcore.invite"),
     *("sipcore.callbook", "sipcore.call_actions", "sipcore.calls", "sipcore.stack_config"),
-    *("sipcore.malformed", "sipcore.recovery", "sipcore.stack"),
+    *("sipcore.malformed", "sipcore.uas_core", "sipcore.recovery", "sipcore.stack"),
 )
 """The one object that the engine is used by, with its parts."""
 LAYERS = (

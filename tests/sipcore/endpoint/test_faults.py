@@ -19,11 +19,11 @@ from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, Transport
-from sipcore.stack import Stack
 from sipcore.tickets import Tickets
 from sipcore.trace import FaultTrace, TraceRecord
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.transports.lookup import Lookup
+from sipcore.uas_core import UasCore
 from tests.conftest import Injected
 from tests.sipcore.endpoint.test_endpoint import invite, two
 
@@ -94,7 +94,7 @@ async def is_well(client: Endpoint, hop: Hop) -> bool:
 async def test_a_request_that_a_mistake_is_made_over_is_refused(
     monkeypatch: pytest.MonkeyPatch, transport: Transport, error: Exception
 ) -> None:
-    once(monkeypatch, Stack, "_is_owners", error, always)
+    once(monkeypatch, UasCore, "_is_owners", error, always)
     records: list[TraceRecord] = []
     async with two(transport) as (client, server, hop), trio.open_nursery() as nursery:
         server.subscribe(records.append)
@@ -177,7 +177,7 @@ async def test_an_answer_that_a_mistake_is_made_over_fails_its_call(
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=["bug", "ParseError"])
-@pytest.mark.parametrize(("where", "name"), [(endpoint_module, "IncomingCall"), (Stack, "_take_request")])
+@pytest.mark.parametrize(("where", "name"), [(endpoint_module, "IncomingCall"), (UasCore, "_take_request")])
 async def test_a_call_that_a_mistake_is_made_over_is_turned_away(
     monkeypatch: pytest.MonkeyPatch, where: object, name: str, error: Exception
 ) -> None:
