@@ -156,7 +156,7 @@ class Lookup:
         except dns.resolver.NoAnswer:
             return LookupFailure(question, LookupFault.NODATA)
         except dns.resolver.NoNameservers as error:
-            if self._resolver is not None and self._resolver.edns >= 0 and _refuse_edns(error):
+            if self._resolver is not None and _refuse_edns(error):
                 self._resolver.use_edns(-1)
                 return await self._resolve(question)
             return _no_nameservers(question, error)
@@ -193,9 +193,13 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
 
 
 def _refuse_edns(error: "dns.resolver.NoNameservers") -> bool:
-    """Whether an old name server does not understand the extension that every query has at first (RFC 6891 §7)."""
+    """Whether an old name server does not understand the extension that this query had, as each has at first (RFC 6891
+    §7). Others may be on their way, with it too, when it is left out of all that follow.
+    """
     import dns.rcode
 
+    if error.kwargs["request"].edns < 0:
+        return False
     heard = [got for *_, got in error.kwargs["errors"] if got is not None]
     return any(got.edns < 0 and got.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP) for got in heard)
 

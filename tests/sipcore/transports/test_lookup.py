@@ -428,3 +428,17 @@ async def test_a_name_server_without_edns_is_asked_without_it(server: Server) ->
     assert set(result.records) == {Address("192.0.2.1"), Address("192.0.2.2")}
     await lookup.ask(Question(AAAA, "sip.test"))
     assert server.asked == {"A sip.test.": 2, "AAAA sip.test.": 1}  # the second time it is known
+
+
+async def test_questions_on_their_way_are_asked_again_without_edns_too(server: Server) -> None:
+    server.fault = "old"
+    lookup = looking(server)
+    results: list[object] = []
+
+    async def ask(question: Question) -> None:
+        results.append(await lookup.ask(question))
+
+    async with trio.open_nursery() as nursery:
+        for question in (Question(A, "sip.test"), Question(AAAA, "sip.test"), Question(SRV, "_sip._udp.sip.test")):
+            nursery.start_soon(ask, question)
+    assert all(isinstance(result, Answer) for result in results), results
