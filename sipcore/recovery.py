@@ -34,6 +34,8 @@ def described(work: Work | None) -> str:
     )
     if isinstance(message, Request | Response):
         return message.start_line
+    if work is None:  # bytes that could not be read, a timer, or the end of a flow
+        return "something that came in, or was due"
     return "a request on its way out" if isinstance(work, Ticket) else type(work).__name__
 
 

@@ -64,7 +64,7 @@ class Stack:
         self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
         self._effects: Iterator[effects.Effect] = iter(())
         self.doing: Work | None = None
-        """What it is at, or was last, in case that a mistake of this program breaks it off."""
+        """What it is at, or was when a mistake of this program broke it off; None where nobody waits for that."""
         self._stamp = Stamp(0.0)
 
     @property
@@ -249,7 +249,7 @@ class Stack:
 
     def receive(self, data: bytes, flow: Flow, stamp: Stamp, now: float) -> None:
         """Take one datagram, or one message that was framed on a stream."""
-        self._stamp, self.doing = stamp, None
+        self._stamp = stamp
         message = None
         try:
             message = parse_message(data)
@@ -315,7 +315,6 @@ class Stack:
 
     def handle_timeout(self, now: float) -> None:
         """Fire what is due by now."""
-        self.doing = None
         self._transactions.handle_timeout(now)
         self._calls.handle_timeout(now)
         self._settle(now)
@@ -324,7 +323,7 @@ class Stack:
         """Give up `doing`, or an `output` that could not be carried out, since a mistake of this program has broken it
         off; then go on with the rest. To be called again when this breaks off as well.
         """
-        work, self.doing = (self.doing, None) if output is None else (output, self.doing)
+        work, self.doing = self.doing if output is None else output, None
         failed = self._recovery.give_up(work, self.manner, now)
         if failed is not None:
             self._outputs.append(failed)
@@ -353,6 +352,7 @@ class Stack:
                 self._take(effect, now)
             effects = self._transactions.drain()
             if not effects:
+                self.doing = None
                 return
             self._effects = iter(effects)
 

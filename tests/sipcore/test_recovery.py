@@ -2,20 +2,22 @@
 
 import pytest
 
+from sipcore import recovery
 from sipcore.dialogs.caller import Caller
-from sipcore.errors import FailureReason
-from sipcore.events import CallEnded, RequestFailed
+from sipcore.errors import FailureReason, TransportFailure
+from sipcore.events import CallAnswered, CallEnded, CallReceived, RequestFailed, RequestReceived, ResponseReceived
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.recovery import described
-from sipcore.resolve.target import Hop, Transport
+from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack_config import StackConfig
+from sipcore.trace import Stamp
 from sipcore.transactions import effects
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
 from tests.conftest import Injected
-from tests.sipcore.wire import BOB, Wire
+from tests.sipcore.wire import ALICE, BOB, Wire
 
 
 def silent() -> Wire:
@@ -65,6 +67,61 @@ def test_a_call_is_hung_up_whose_timer_a_mistake_is_made_over(monkeypatch: pytes
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["flow_failed", "unreachable"])
+def test_a_mistake_over_a_lost_flow_costs_nothing_that_was_done_before(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wire = Wire()
+    wire.call()
+    wire.run(0.1)
+    stack = wire.bob.stack
+    (received,) = wire.bob.told(CallReceived)
+    ticket = stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, ALICE)), wire.now)
+    wire.pump()
+    failure = TransportFailure(FailureReason.CLOSED, "it ended")
+
+    def broken(*_: object) -> None:
+        raise Injected
+
+    where = received.flow if name == "flow_failed" else ALICE
+    with monkeypatch.context() as patched:
+        patched.setattr(TransactionLayer, name, broken)
+        with pytest.raises(Injected):
+            getattr(stack, name)(where, failure, wire.now)
+    stack.recover(wire.now)
+    wire.run(0.1)
+    (asked,) = wire.alice.told(RequestReceived)
+    wire.alice.stack.respond(asked.key, build_response(asked.request, 200, tag="a2"), wire.now)
+    wire.run(0.1)
+    assert wire.bob.told(RequestFailed) == []
+    assert [event.ticket for event in wire.bob.told(ResponseReceived)] == [ticket]
+    wire.accept(received.call)
+    wire.run(1.0)
+    assert wire.alice.told(CallAnswered)
+
+
+def test_a_refusal_that_fails_too_costs_nothing_that_was_done_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = silent()
+    stack = wire.bob.stack
+    wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, BOB)), 0.0)
+    wire.pump()
+    stack.receive(wire.alice.sent[0][1], Flow(Transport.UDP, BOB, ALICE), Stamp(0.0), 0.0)
+    (output,) = (output for output in stack.drain() if isinstance(output, RequestReceived))
+    stack.request(Order(wire.request("OPTIONS"), Hop(Transport.UDP, ALICE)), 0.0)
+    wire.pump()
+
+    def broken(*_: object, **__: object) -> None:
+        raise Injected
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recovery, "build_response", broken)
+        with pytest.raises(Injected):
+            stack.recover(0.0, output)
+    stack.recover(0.0)
+    wire.pump()
+    assert wire.bob.told(RequestFailed) == []
+
+
 def test_what_was_being_done_is_told_by_its_message() -> None:
     request = Wire().request("OPTIONS")
     assert isinstance(request, Request)
@@ -72,5 +129,6 @@ def test_what_was_being_done_is_told_by_its_message() -> None:
     received = effects.ResponseReceived(ClientKey("b", "OPTIONS"), answer, None)  # type: ignore[arg-type]
     assert described(request) == request.start_line
     assert described(received) == "SIP/2.0 200 OK"
+    assert described(None) == "something that came in, or was due"
     assert described(7) == "a request on its way out"
     assert described(effects.Terminated(ClientKey("b", "OPTIONS"))) == "Terminated"
