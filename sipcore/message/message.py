@@ -122,15 +122,15 @@ class Message:
 
     @property
     def has_several_vias(self) -> bool:
-        """Whether a Via stands below the topmost one, readable or not (RFC 3261 §8.1.3.3). False where
-        nothing can be told.
+        """Whether a Via stands below the topmost one, readable or not (RFC 3261 §8.1.3.3). False where nothing can be
+        told, and beside a comma too many.
         """
         if self._headers is None:  # of a plain head: each has a line of its own, and is spelled like this
             written = self._written
             return written.count("\nVia:") + written.startswith("Via:") > 1
         texts = self._headers.get_all(VIA.name)
         try:
-            return len(texts) > 1 or any("," in text and len(split_list(text)) > 1 for text in texts)
+            return len(texts) > 1 or any("," in text and len([*filter(None, split_list(text))]) > 1 for text in texts)
         except ParseError:  # a quote that is not closed
             return False
 

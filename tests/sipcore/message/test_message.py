@@ -272,6 +272,7 @@ def test_messages_are_values() -> None:
         ("Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVia: SIP/2.0/UDP b", True),
         ("v: SIP/2.0/UDP a;branch=z9hG4bK1\r\nVIA: junk", True),
         ("Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b", True),
+        ("Via: SIP/2.0/UDP a;branch=z9hG4bK1,", False),  # a comma too many, Deviation.EMPTY_LIST_VALUE
         ('Via: SIP/2.0/UDP a;branch=z9hG4bK1;x="a,b"', False),
         ('Via: SIP/2.0/UDP a;branch=z9hG4bK1;x="a,b', False),
         ("Server: Via: x\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1", False),
