@@ -11,7 +11,7 @@ one process.
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import field
+from dataclasses import field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -137,7 +137,10 @@ class Endpoint:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[None]:
         failure: BaseException | None = None
-        async with open_transports(self.config.transports, self.loop) as transports, open_shelter() as nursery:
+        config = self.config.transports
+        if config.on_wire is not None:
+            config = replace(config, on_wire=self.loop.heeding(config.on_wire))
+        async with open_transports(config, self.loop) as transports, open_shelter() as nursery:
             try:
                 with trio.CancelScope() as block:
                     self.loop.start(transports, nursery, block)
@@ -357,7 +360,10 @@ class Endpoint:
         return self._incoming
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
-        """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
+        """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it.
+
+        What it raises ends the block.
+        """
         return self.loop.watch_flows(watcher)
 
     # What calls need (endpoint.call.Driver)

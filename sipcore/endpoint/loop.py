@@ -42,7 +42,7 @@ class Loop:
         self.stack.tracing = False  # until somebody subscribes
         self.faults = Faults()
         self.broken: BaseException | None = None
-        """What a subscriber raised: the block is cancelled then."""
+        """What a subscriber, or another listener, raised: the block is cancelled then."""
         self._closed = True  # until it is started
         self.transports: Transports
         self._tracing = tracing
@@ -111,8 +111,22 @@ class Loop:
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it."""
         self.require_open()
-        self._flow_watchers.append(watcher)
-        return _once(lambda: self._flow_watchers.remove(watcher))
+        watching = self.heeding(watcher)
+        self._flow_watchers.append(watching)
+        return _once(lambda: self._flow_watchers.remove(watching))
+
+    def heeding(self, listener: Callable[[T], None]) -> Callable[[T], None]:
+        """`listener`, which an owner has given: what it raises ends the block as well, and is no fault of a transport's
+        or a peer's.
+        """
+
+        def heed(told: T) -> None:
+            try:
+                listener(told)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
+                self._break(error)
+
+        return heed
 
     # What the transports tell (transports.base.Sink)
 
@@ -304,8 +318,11 @@ class Loop:
                 subscriber(record)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it is, it ends the block, not a transport
                 self._unsubscribe(subscriber)
-                self.broken = self.broken or error
-                self._block.cancel()
+                self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        self.broken = self.broken or error
+        self._block.cancel()
 
 
 def _once(end: Callable[[], None]) -> Callable[[], None]:

@@ -106,7 +106,9 @@ class TransportConfig:
     ws: WsConfig = field(default_factory=WsConfig)
     """What WebSockets are opened with."""
     on_wire: Callable[[WireTrace], None] | None = field(default=None, repr=False, compare=False)
-    """Called with the bytes of each connection as they were on the wire, encrypted where they are."""
+    """Called with the bytes of each connection as they were on the wire, encrypted where they are.
+
+    What it raises ends the endpoint's block."""
 
 
 class Sink(Protocol):

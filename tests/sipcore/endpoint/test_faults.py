@@ -4,6 +4,7 @@ is told, and everything else goes on.
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,18 +14,20 @@ from sipcore.dialogs.caller import Caller
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint import endpoint as endpoint_module
 from sipcore.endpoint.call import CallFailure
-from sipcore.endpoint.endpoint import Endpoint
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop, Transport
+from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.tickets import Tickets
 from sipcore.trace import FaultTrace, TraceRecord
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.transports.base import TransportConfig
 from sipcore.transports.lookup import Lookup
 from sipcore.uas_core import UasCore
 from tests.conftest import Injected
+from tests.sipcore.endpoint.test_broken_connections import peer
 from tests.sipcore.endpoint.test_endpoint import invite, two
 
 URI = parse_uri("sip:bob@127.0.0.1")
@@ -202,3 +205,29 @@ async def test_a_lookup_that_a_mistake_is_made_over_fails_its_request(monkeypatc
         assert await is_well(client, hop)
         assert client.faults == 1
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyError("of the owner's")])
+@pytest.mark.parametrize("listener", ["on_wire", "watcher"])
+async def test_what_an_owners_listener_raises_ends_the_block_and_is_no_mistake_of_ours(
+    listener: str, error: Exception
+) -> None:
+    def broken(_: object) -> None:
+        raise error
+
+    config = EndpointConfig(TransportConfig(on_wire=broken if listener == "on_wire" else None))
+    client = Endpoint(config)
+    async with peer(b"EHLO sip\r\n\r\n") as hop:
+        with pytest.raises(type(error)) as caught:
+            await _ask_and_wait(client, hop, broken if listener == "watcher" else lambda _: None)
+    assert (caught.value, client.faults) == (error, 0)
+
+
+async def _ask_and_wait(client: Endpoint, hop: Hop, watcher: Callable[[Flow], None]) -> None:
+    """Ask one who closes the connection, and wait for what comes of that."""
+    async with client:
+        client.watch_flows(watcher)
+        with trio.fail_after(5):
+            with suppress(TransportFailure):
+                await client.options(URI, hop=hop)
+            await trio.sleep_forever()
