@@ -6,13 +6,13 @@ again. So whatever comes from outside is dealt with behind a broad `except`: wha
 it gets what was raised.
 """
 
-from sipcore.errors import EXCERPT_CHARACTERS, SipError, encodable
+from sipcore.errors import EXCERPT_CHARACTERS, ParseError, SipError, encodable
 from sipcore.trace import FaultTrace
 
 LOGGER = "sipcore"
 """The logger's name. Where logging is not set up, Python writes to standard error."""
-MAX_ERROR = 4 * EXCERPT_CHARACTERS
-"""Characters of an error that are traced."""
+MAX_TOLD = 4 * EXCERPT_CHARACTERS
+"""Characters of an error that are traced, and of what it was met over: a start line may have thousands."""
 
 
 class Faults:
@@ -28,12 +28,13 @@ class Faults:
         self.count += 1
         while isinstance(error, ExceptionGroup):  # as a nursery wraps what its tasks raise
             error = error.exceptions[0]
+        what = encodable(what)[:MAX_TOLD]
         place = _place_of(error)
         if place not in self._places:
             self._places.add(place)
             _log(error, what)
         told = error.message if isinstance(error, SipError) else error  # which quotes no header field
-        return FaultTrace(now, what, encodable(f"{type(error).__name__}: {told}")[:MAX_ERROR], place)
+        return FaultTrace(now, what, encodable(f"{type(error).__name__}: {told}")[:MAX_TOLD], place)
 
 
 def _place_of(error: Exception) -> str:
@@ -50,4 +51,6 @@ def _place_of(error: Exception) -> str:
 def _log(error: Exception, what: str) -> None:
     import logging  # loaded by those only who need it
 
+    if isinstance(error, ParseError):  # which quotes a header field, that may have credentials
+        error = error.within(text="").with_traceback(error.__traceback__)
     logging.getLogger(LOGGER).error("a mistake in sipcore over %r: please report it", what, exc_info=error)

@@ -15,6 +15,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint import endpoint as endpoint_module
 from sipcore.endpoint.call import CallFailure
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.endpoint.faults import MAX_TOLD, Faults
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.uri import parse_uri
@@ -231,3 +232,21 @@ async def _ask_and_wait(client: Endpoint, hop: Hop, watcher: Callable[[Flow], No
             with suppress(TransportFailure):
                 await client.options(URI, hop=hop)
             await trio.sleep_forever()
+
+
+def test_neither_log_nor_trace_quotes_what_a_header_field_said(caplog: pytest.LogCaptureFixture) -> None:
+    faults, digest = Faults(), "6629fae4"[::-1]
+    logging.getLogger("sipcore").addHandler(caplog.handler)
+    try:
+        try:
+            raise InjectedParseError("an odd quote", section="RFC 3261 §25.1", text=f'response="{digest}', header="X")
+        except InjectedParseError as error:
+            told = faults.record(error, "OPTIONS sip:\udcff" + "x" * 9000, 0.0)
+    finally:
+        logging.getLogger("sipcore").removeHandler(caplog.handler)
+    assert "in test_neither_log_nor_trace" in caplog.text  # the traceback
+    assert "an odd quote" in caplog.text
+    assert digest not in caplog.text + told.error
+    assert len(caplog.text) < 4000
+    assert told.what.startswith(r"OPTIONS sip:\xffxxx")
+    assert len(told.what) == MAX_TOLD
