@@ -100,7 +100,8 @@ class TransportConfig:
     connect_timeout: float = CONNECT_TIMEOUT
     """For a connection, the handshakes of TLS and WebSocket included."""
     max_connections: int = MAX_CONNECTIONS
-    """How many connections peers may hold open at once; further ones are closed."""
+    """How many connections peers may hold open at once; further ones are closed. So are those that come while three
+    quarters of the descriptors that this process may have are in use, whatever for (not on Windows)."""
     tls: TlsConfig = field(default_factory=TlsConfig)
     """Roots, certificates and versions of all connections with TLS."""
     ws: WsConfig = field(default_factory=WsConfig)

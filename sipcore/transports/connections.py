@@ -42,6 +42,8 @@ ACCEPT_PAUSE = 0.1
 """Seconds before accepting again when the process has no descriptor left: one may be free then."""
 MAX_ENDED = 256
 """TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
+TOO_MANY_CONNECTIONS = "closed here: peers hold as many as max_connections allows"
+FEW_DESCRIPTORS = "closed here: most descriptors of this process are in use, raise its limit of open files"
 UDP = Transport.UDP
 """Under a name of its own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
 _make_hop = maker(Hop)
@@ -353,14 +355,16 @@ class Transports:
                 if error.errno in EXHAUSTED:
                     await trio.sleep(ACCEPT_PAUSE)
                 continue
-            if self._accepted >= self.config.max_connections or tcp.crowds_out(sock):
+            hop = Hop(transport, remote, why="the peer connected", accepted=True)
+            is_full = self._accepted >= self.config.max_connections
+            if is_full or tcp.crowds_out(sock):
                 sock.close()
+                self._trace(hop, "failed", TOO_MANY_CONNECTIONS if is_full else FEW_DESCRIPTORS)
                 continue
-            self._nursery.start_soon(self._welcome, transport, sock, remote)
+            self._nursery.start_soon(self._welcome, sock, hop)
 
-    async def _welcome(self, transport: Transport, sock: socket.socket, remote: SocketAddress) -> None:
+    async def _welcome(self, sock: socket.socket, hop: Hop) -> None:
         """Serve one connection that a peer opened."""
-        hop = Hop(transport, remote, why="the peer connected", accepted=True)
         self._accepted += 1
         try:
             connection = None

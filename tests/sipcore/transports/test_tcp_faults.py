@@ -218,6 +218,7 @@ async def test_no_more_than_so_many_connections(recorder: Recorder) -> None:
         async with await connect(address) as second:
             with trio.fail_after(LONG):
                 assert await second.receive_some() == b""
+        assert "max_connections" in recorder.traces[-1].detail
         await first.send_all(OPTIONS)
         await recorder.message(2)
 
@@ -285,6 +286,7 @@ async def test_peers_leave_descriptors_to_this_side(recorder: Recorder, monkeypa
             async with await connect(address) as third:
                 with trio.fail_after(LONG):
                     assert await third.receive_some() == b""
+            assert "limit of open files" in recorder.traces[-1].detail
             await second.send_all(OPTIONS)
             await recorder.message(3)
         assert server.prepared(Hop(Transport.UDP, address))
