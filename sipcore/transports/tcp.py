@@ -167,6 +167,8 @@ class Connection:
                 self._socket.send(data)
         except (OSError, TransportFailure):
             return  # the peer is gone, or does not read: it is being left anyway
+        except Exception as error:  # noqa: BLE001  # see Sink.fault
+            self._sink.fault(error, str(self.hop))
 
     async def _read(self) -> None:
         """Read until the connection ends, and keep why it did."""

@@ -246,6 +246,21 @@ async def test_a_mistake_of_this_program_ends_the_connection_and_no_other(
     assert [failure.reason for _, failure in recorder.ended][:1] == [FailureReason.FAULT]
 
 
+async def test_a_mistake_at_the_end_of_a_connection_ends_nothing_else(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: StreamFraming) -> bytes:
+        raise Injected
+
+    monkeypatch.setattr(StreamFraming, "close", broken)
+    async with serving(recorder) as (server, address):
+        hop = await server.prepare(Hop(Transport.TCP, address))
+        server.close(hop)
+        await recorder.until(lambda: len(recorder.faults) == 2 and bool(recorder.ended))  # at both ends of it
+        assert (await server.prepare(Hop(Transport.TCP, address))).local
+    assert [failure.reason for _, failure in recorder.ended][:1] == [FailureReason.CLOSED]
+
+
 @pytest.mark.parametrize("accepted", [True, False])
 async def test_a_mistake_in_a_handshake_ends_nothing_else(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch, accepted: bool
