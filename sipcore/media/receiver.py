@@ -23,6 +23,15 @@ STALL_SECONDS = 1.0
 """Without packets, from when on the stream has stopped."""
 COMFORT_NOISE = 13
 """RFC 3389: what tells that silence follows."""
+_G729, _FRAME, _NOISE = "G729", 10, 2
+"""Bytes of a frame, and of the one behind it that describes the silence which follows (RFC 3551 §4.5.6)."""
+
+
+def announces_silence(packet: RtpPacket, encoding: str) -> bool:
+    """Whether nothing may follow for as long as nobody speaks; `encoding` is that of its payload type, "" for none."""
+    if packet.payload_type == COMFORT_NOISE:
+        return True
+    return encoding.upper() == _G729 and len(packet.payload) % _FRAME == _NOISE
 
 
 class Receiver:
@@ -50,6 +59,7 @@ class Receiver:
         """What was heard, by encoding."""
         self._recordings: dict[int, Recording] = {}
         self._last_at: float | None = None
+        self._last: RtpPacket | None = None
         self._stalled = False
         self._quiet_since: float | None = None
         self._in_silence = False
@@ -82,22 +92,28 @@ class Receiver:
         elif self._stalled:
             self._stalled = False
             events.append(MediaEvent(at, MediaEventKind.RESUMED, f"after {at - self._last_at:.1f} s"))
-        self._last_at = at
+        self._last_at, self._last = at, packet
         if is_audio:
             self._hear(packet, number, at, events)
         elif number in self._events:
             self._take_event(packet, at, events)
-        elif number != COMFORT_NOISE:
+        elif number != COMFORT_NOISE and packet.payload:  # else it keeps a way open (RFC 6263 §4.6)
             self.wrong_type += 1
         return events
 
     def watch(self, now: float) -> Sequence[MediaEvent]:
         """Tell what has not come. To be called now and then."""
-        if self._last_at is None or self._stalled or now - self._last_at <= STALL_SECONDS:
+        if self._last_at is None or self._stalled or now - self._last_at <= STALL_SECONDS or self._is_quiet:
             return ()
         self._stalled = True
         stalled = MediaEvent(now, MediaEventKind.STALLED, f"for {now - self._last_at:.1f} s")
         return [stalled, *self._finish_key(now)]
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether the peer has said that it will be silent."""
+        codec = self._codecs.get(self._last.payload_type) if self._last is not None else None
+        return self._last is not None and announces_silence(self._last, codec.encoding if codec is not None else "")
 
     def finish(self, now: float) -> Sequence[MediaEvent]:
         """The stream is over."""

@@ -18,7 +18,8 @@ PTIMES = 16
 DRIFT_EVERY = 8
 """Which packets the clock's drift is told by: there are enough of them."""
 JUMP_SECONDS = 0.5
-"""A step of timestamps that is larger, and has nothing to do with when packets come, says nothing of the network."""
+"""A step of timestamps that is larger, and has nothing to do with when packets come, says nothing of the network; nor
+does a clock that stood still in a pause which the sender has announced, as some do on hold."""
 GAP_SECONDS = 0.1
 """Between two packets, from when on the stream is said to have had a gap: what a common jitter buffer bridges."""
 
@@ -233,14 +234,16 @@ class Reception:
         if self._timed:
             ticks = (timestamp - self._last_timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             change = abs(at - self._timed_at - ticks / self._clock_rate)
-            if change > JUMP_SECONDS and abs(ticks) > JUMP_SECONDS * self._clock_rate:
+            if change > JUMP_SECONDS and (self._silent or abs(ticks) > JUMP_SECONDS * self._clock_rate):
                 self._jumps += 1
                 self._drift = _Drift()
             else:
                 self._jitter += (change - self._jitter) / 16
                 if self._jitter > self._peak_jitter:
                     self._peak_jitter = self._jitter
-                if ticks > 0 and not self._silent:
+                if ticks > 0 and not (
+                    self._silent and ticks > GAP_SECONDS * self._clock_rate
+                ):  # some mark every packet
                     self._note_ptime(ticks, (sequence - self._timed_sequence) & 0xFFFF)
         self._silent = False
         self._timed = True

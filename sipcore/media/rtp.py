@@ -18,6 +18,8 @@ _PLAIN = VERSION << 6
 """The first byte of a packet without padding, extension or contributing sources."""
 _FIXED = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
+_KEEP_ALIVE = b"\r\n\0 "
+"""What keep-alives are made of that are no packets of anything."""
 _RTCP_TYPES = range(192, 224)
 """RFC 5761 §4: the second byte of RTCP, which RTP avoids by not using payload types 64 to 95 with it."""
 
@@ -29,14 +31,16 @@ class Kind(Enum):
     DTLS = "dtls"
     RTP = "rtp"
     RTCP = "rtcp"
+    KEEP_ALIVE = "keep-alive"
+    """Nothing, or next to it, so that a translator remembers the way (RFC 6263 §4.1)."""
     UNKNOWN = "unknown"
 
 
 def kind_of(data: bytes) -> Kind:
     """Tell what a datagram is (RFC 7983 §7), and RTP from RTCP by the second byte (RFC 5761 §4)."""
-    if len(data) < 2:
-        return Kind.UNKNOWN
-    kind = _BY_FIRST_BYTE[data[0]]
+    kind = _BY_FIRST_BYTE[data[0]] if len(data) > 1 else Kind.UNKNOWN
+    if kind is Kind.UNKNOWN:
+        return kind if data.strip(_KEEP_ALIVE) else Kind.KEEP_ALIVE
     return Kind.RTCP if kind is Kind.RTP and data[1] in _RTCP_TYPES else kind
 
 

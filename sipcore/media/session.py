@@ -123,7 +123,7 @@ class MediaSession:
             else:
                 handshake.receive_untrusted(data, now)
                 self._follow_handshakes(now)
-        else:
+        elif kind is not Kind.KEEP_ALIVE:
             self._malformed += 1
 
     def next_timeout(self) -> float | None:

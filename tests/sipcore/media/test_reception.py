@@ -192,6 +192,20 @@ def test_timestamps_that_do_not_go_on_tell_no_packet_time(ticks: int) -> None:
     assert receive([(n, 10_000 + ticks * n, 0.02 * n) for n in range(60)]).result().ptime is None
 
 
+def test_a_clock_that_stood_still_in_an_announced_pause_is_no_jitter() -> None:
+    reception = Reception(7, RATE)
+    for number in range(100):
+        reception.add(number, PACKET * number, PACKET, 0.02 * number + (5 if number >= 90 else 0), begins=number == 90)
+    assert (reception.result().jumps, reception.result().peak_jitter) == (1, pytest.approx(0, abs=1e-9))
+
+
+def test_a_marker_on_every_packet_hides_no_packet_time() -> None:
+    reception = Reception(7, RATE)
+    for number in range(100):
+        reception.add(number, PACKET * number, PACKET, 0.02 * number, begins=True)
+    assert reception.result().ptime == 0.02
+
+
 def test_a_restart_begins_another_clock() -> None:
     packets = [(n, 160 * n, 0.02 * n) for n in range(400)]
     packets += [(30_000 + n, 9_000_000 + 160 * n, 0.02 * n) for n in range(400, 900)]

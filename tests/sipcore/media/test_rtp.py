@@ -75,7 +75,11 @@ def test_numbers_are_taken_modulo_their_size(kind: int, sequence: int, timestamp
 @pytest.mark.parametrize(
     ("start", "kind"),
     [
-        ("", Kind.UNKNOWN),
+        ("", Kind.KEEP_ALIVE),
+        ("00", Kind.KEEP_ALIVE),
+        ("0d0a", Kind.KEEP_ALIVE),
+        ("0d0a0d0a", Kind.KEEP_ALIVE),
+        ("0d0a80", Kind.UNKNOWN),
         ("80", Kind.UNKNOWN),
         ("0001", Kind.STUN),
         ("16fe", Kind.DTLS),

@@ -12,6 +12,7 @@ from sipcore.media.g711 import Law
 from sipcore.media.ice import IceCredentials
 from sipcore.media.keys import AES_CM_128_HMAC_SHA1_80, SUITES, SrtpKeys, Suite, keys_of, new_crypto
 from sipcore.media.plan import MediaPlan
+from sipcore.media.receiver import announces_silence
 from sipcore.media.report import MediaEventKind
 from sipcore.media.rtcp import Report, SenderInfo
 from sipcore.media.rtp import RtpPacket, pack
@@ -264,6 +265,33 @@ def test_another_source_and_another_codec() -> None:
     assert len(result.sources) == 8
     assert result.sources[0].packets >= 50, "of too many sources, the one with the fewest packets is forgotten"
     assert (result.unexpected.wrong_type, result.unexpected.switches) == (2, 22)
+
+
+def test_what_keeps_a_way_open_is_no_fault() -> None:
+    session = (talk := Talk(CALLS, ECHOES)).alice.session
+    for data in (b"", b"\r\n", b"\0", pack(20, 1, 1, 1, b"")):
+        session.receive_untrusted(Component.RTP, data, BOB, talk.now, talk.now)
+    unexpected = session.result(talk.now).unexpected
+    assert (unexpected.malformed, unexpected.wrong_type) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("last", "stalls"),
+    [(pack(0, 50, 8000, 1, bytes(160)), True), (pack(13, 50, 8000, 1, b"\x40"), False)],
+    ids=["speech", "comfort noise"],
+)
+def test_silence_that_was_announced_is_no_stall(last: bytes, stalls: bool) -> None:
+    session = (talk := Talk(CALLS, ECHOES, lambda *_: [])).alice.session
+    session.receive_untrusted(Component.RTP, last, BOB, talk.now, talk.now)
+    talk.run(3)
+    assert (MediaEventKind.STALLED in talk.alice.kinds) is stalls
+
+
+@pytest.mark.parametrize(("size", "silent"), [(20, False), (22, True), (12, True), (2, True)])
+def test_a_frame_that_describes_noise_announces_silence(size: int, silent: bool) -> None:
+    packet = RtpPacket(18, 1, 1, 1, bytes(size))
+    assert announces_silence(packet, "G729") is silent
+    assert not announces_silence(packet, "PCMU")
 
 
 def test_a_peer_that_moves_is_not_called_back_by_what_is_under_way() -> None:
