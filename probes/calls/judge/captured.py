@@ -11,7 +11,7 @@ from probes.capture.network import Datagram, Segment
 from probes.result import CallMedia
 from sipcore.errors import ParseError
 from sipcore.media.emodel import estimate
-from sipcore.media.receiver import COMFORT_NOISE, STALL_SECONDS
+from sipcore.media.receiver import COMFORT_NOISE, STALL_SECONDS, announces_silence
 from sipcore.media.reception import Received, Reception
 from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpected
 from sipcore.media.rtcp import Report, parse_rtcp
@@ -23,7 +23,7 @@ from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.build import TELEPHONE_EVENT
-from sipcore.sdp.description import MediaDescription
+from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.trace import Direction, MessageTrace, WireTrace
 
 NS = 10**9
@@ -57,23 +57,27 @@ def by_place(payloads: Iterable[Datagram | Segment]) -> Datagrams:
 def facts_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallFacts:
     """The facts of a captured call, whose media is among the `datagrams` of the capture."""
     facts = _signalled(call)
-    media = _media(call, facts, datagrams)
-    answered = facts.answered.at if facts.answered is not None else None
-    measured = media_facts(media, (), answered) if media is not None else None
-    if media is not None and measured is not None and facts.over is not None:
-        measured = replace(measured, stalled=_is_stalled(media.measured, call.began_ns / NS + facts.over.at))
+    found = _media(call, facts, datagrams)
+    if found is None:
+        return facts
+    media, streams = found
+    measured = media_facts(media, (), facts.answered.at if facts.answered is not None else None)
+    if facts.over is not None:
+        measured = replace(measured, stalled=_is_stalled(streams, call.began_ns + round(facts.over.at * NS)))
     return CallFacts(facts.said, measured)
 
 
-def _is_stalled(media: MediaResult, over: float) -> bool:
+def _is_stalled(streams: tuple["_Stream", "_Stream"], over_ns: int) -> bool:
     """Whether nothing came any more before the end, while this side went on: else the capture may have ended."""
-    came = max((each.last_at for each in media.sources), default=over)
-    return min(media.sent.last_at or 0.0, over) - came > STALL_SECONDS
+    sent, came = streams
+    silent_ns = min(sent.last_ns, over_ns) - came.last_ns
+    return came.last_ns > 0 and silent_ns > STALL_SECONDS * NS and not came.quiet
 
 
 def media_of_capture(call: CapturedCall, datagrams: Datagrams) -> CallMedia | None:
     """What was captured of a call's audio, as a test call of the caller would have measured it; None for nothing."""
-    return _media(call, _signalled(call), datagrams)
+    found = _media(call, _signalled(call), datagrams)
+    return found[0] if found is not None else None
 
 
 def wire_of_capture(call: CapturedCall, datagrams: Datagrams) -> list[WireTrace]:
@@ -132,13 +136,16 @@ def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
 
 @dataclass(slots=True)
 class _Stream:
-    """What went one way, by a clock of `rate` Hz, or that of its payload type in `rates`. `events` are the payload
-    types of digits, whose packets do not follow it.
+    """What went one way, by a clock of `rate` Hz, or that of its payload type in `codecs`. `events` are the payload
+    types of digits, whose packets do not follow it, and `others` those of other media that has the same ports.
     """
 
     rate: int
-    rates: Mapping[int, int]
+    codecs: Mapping[int, Codec]
     events: frozenset[int]
+    others: frozenset[int]
+    alone: bool
+    """Whether nothing but RTP was agreed on: a fax, say, has packets of its own (ITU-T T.38)."""
     receptions: dict[int, Reception] = field(default_factory=dict)
     types: dict[int, int] = field(default_factory=dict)
     sources: dict[SocketAddress, int] = field(default_factory=dict)
@@ -155,6 +162,8 @@ class _Stream:
     """That of the last packet."""
     first_ns: int = 0
     last_ns: int = 0
+    quiet: bool = False
+    """Whether the last packet has announced silence."""
 
     def take(self, datagram: Datagram, end_ns: int | None) -> None:
         """Count a datagram, also one that is nothing which belongs to a port for media."""
@@ -162,8 +171,8 @@ class _Stream:
         try:
             self._take(kind, datagram, end_ns)
         except ParseError:
-            self.malformed += kind is not Kind.RTCP
-        self.malformed += kind is Kind.UNKNOWN
+            self.malformed += kind is not Kind.RTCP and self.alone
+        self.malformed += kind is Kind.UNKNOWN and self.alone
 
     def _take(self, kind: Kind, datagram: Datagram, end_ns: int | None) -> None:
         """Raises ParseError for what cannot be read."""
@@ -171,6 +180,8 @@ class _Stream:
             self._take_control(datagram.data)
         elif kind is Kind.RTP:
             packet = RtpPacket.parse(datagram.data)
+            if packet.payload_type in self.others:
+                return
             if end_ns is not None and datagram.at_ns > end_ns:
                 if packet.ssrc not in self.receptions:
                     return  # of the call that has the port now
@@ -187,13 +198,21 @@ class _Stream:
 
     def _take_packet(self, packet: RtpPacket, datagram: Datagram) -> None:
         reception = self.receptions.setdefault(packet.ssrc, Reception(packet.ssrc, self.rate))
-        timed = packet.payload_type not in self.events
+        codec = self.codecs.get(packet.payload_type)
+        self.quiet = announces_silence(packet, codec.encoding if codec is not None else "")
+        timed = packet.payload_type not in (*self.events, COMFORT_NOISE)
         if timed:
-            reception.tick(self.rates.get(packet.payload_type, self.rate))
-        reception.add(packet.sequence, packet.timestamp, len(packet.payload), datagram.at_ns / NS, timed=timed)
+            reception.tick(codec.clock_rate or RATE if codec is not None else self.rate)
+        at, size, begins = datagram.at_ns / NS, len(packet.payload), timed and packet.marker
+        if not timed:
+            reception.pause()
+        reception.add(packet.sequence, packet.timestamp, size, at, timed=timed, begins=begins)
+        if self.quiet:
+            reception.pause()
         self.switches += self.source not in (None, packet.ssrc)
         self.source = packet.ssrc
-        self.types[packet.payload_type] = self.types.get(packet.payload_type, 0) + 1
+        if packet.payload or codec is not None:  # else it keeps a way open (RFC 6263 §4.6)
+            self.types[packet.payload_type] = self.types.get(packet.payload_type, 0) + 1
         self.sources[datagram.source] = self.sources.get(datagram.source, 0) + 1
         self.first_ns = self.first_ns or datagram.at_ns
         self.last_ns = datagram.at_ns
@@ -232,8 +251,29 @@ def _events(*audio: MediaDescription | None) -> frozenset[int]:
     return frozenset(codec.payload_type for codec in codecs if codec.encoding.lower() == TELEPHONE_EVENT)
 
 
-def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMedia | None:
-    """What was captured of the audio; None where nothing was, or nothing was agreed on."""
+def _is_alone(facts: CallFacts) -> bool:
+    """Whether all that was described at any time goes over RTP."""
+    described = [found for each in facts.said if (found := description_in(each.message)) is not None]
+    return all(media.is_rtp or media.is_rejected for each in described for media in each.media)
+
+
+def _other_types(*described: SessionDescription | None) -> frozenset[int]:
+    """The payload types of other media, which may go over the ports of the audio (RFC 9143), but for those of both."""
+    streams = [media for each in described if each is not None for media in each.media if media.is_rtp]
+    kinds = {is_audio: _numbers(streams, is_audio=is_audio) for is_audio in (True, False)}
+    return kinds[False] - kinds[True]
+
+
+def _numbers(streams: Iterable[MediaDescription], *, is_audio: bool) -> frozenset[int]:
+    return frozenset(
+        codec.payload_type for each in streams if (each.media == "audio") is is_audio for codec in each.codecs
+    )
+
+
+def _media(
+    call: CapturedCall, facts: CallFacts, datagrams: Datagrams
+) -> tuple[CallMedia, tuple[_Stream, _Stream]] | None:
+    """What was captured of the audio, and its streams; None where nothing was, or nothing was agreed on."""
     began_ns, here, there = call.began_ns, place_of(facts.offer), place_of(facts.answer)
     audio = audio_of(facts.answer)
     if here is None or there is None or audio is None:
@@ -241,8 +281,8 @@ def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMe
     end_ns = _end_ns(facts, began_ns)
     codec = audio.codecs[0] if audio.codecs else Codec(0, "PCMU", RATE)
     events, rate = _events(audio_of(facts.offer), audio, *_changes(facts)), codec.clock_rate or RATE
-    rates = {number: each.clock_rate or RATE for number, each in _codecs(facts).items()}
-    sent, came = _Stream(rate, rates, events), _Stream(rate, rates, events)
+    codecs, others, alone = _codecs(facts), _other_types(facts.offer, facts.answer), _is_alone(facts)
+    sent, came = (_Stream(rate, codecs, events, others, alone) for _ in (here, there))
     secured = _SECURE in audio.protocol
     for datagram in _packets(call, datagrams, (here, there), end_ns):
         if not (secured and kind_of(datagram.data) is Kind.RTCP):  # encrypted
@@ -251,7 +291,7 @@ def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMe
         return None
     suite, measured = _suite_of(audio), _measured(facts, there, (sent, came))
     firsts = [codec.encoding, *(each.codecs[0].encoding for each in _changes(facts) if each.codecs)]
-    return CallMedia(
+    media = CallMedia(
         replace(measured, suite=suite),
         measured.codec if measured.codec in firsts else codec.encoding,
         _ptime_of(audio) / 1000,
@@ -263,6 +303,7 @@ def _media(call: CapturedCall, facts: CallFacts, datagrams: Datagrams) -> CallMe
         came.late,
         last=(max(sent.last_ns, came.last_ns) - began_ns) / NS,
     )
+    return media, (sent, came)
 
 
 def _end_ns(facts: CallFacts, began_ns: int) -> int | None:
@@ -339,7 +380,7 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
     known = {number: codec.encoding for number, codec in _codecs(facts).items()}
     main = max(came.types, key=came.types.__getitem__, default=-1)
     wrong = sum(count for kind, count in came.types.items() if kind not in {*known, COMFORT_NOISE} and kind < _DYNAMIC)
-    sources = came.ranked
+    sources, remote = came.ranked, max(came.sources, key=came.sources.__getitem__, default=there)
     codec = known.get(main, "")
     score = estimate(codec, loss=sources[0].loss, delay=0.0, jitter=sources[0].jitter) if sources else None
     return MediaResult(
@@ -354,10 +395,15 @@ def _measured(facts: CallFacts, there: SocketAddress, streams: tuple[_Stream, _S
         security_failure="",
         srtp=None,
         silent_seconds=0.0,
-        remote=max(came.sources, key=came.sources.__getitem__, default=there),
-        announced=there,
+        remote=remote,
+        announced=remote if remote in _announced(facts) else there,
         opinion=score,
     )
+
+
+def _announced(facts: CallFacts) -> set[SocketAddress | None]:
+    """All places of audio that the callee has described: of early media, in its answer, and when it moved later."""
+    return {place_of(description_in(each.message)) for each in facts.said if not each.sent}
 
 
 def _sent(stream: _Stream) -> Sent:

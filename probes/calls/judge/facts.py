@@ -15,6 +15,7 @@ from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
 from sipcore.media.reception import Received
 from sipcore.media.report import MediaEvent, MediaEventKind
+from sipcore.media.session import UNSPECIFIED
 from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
@@ -49,11 +50,11 @@ class MediaFacts:
     """What was measured of a call's audio, seen from this side. Times are in seconds, shares from 0 to 1.
 
     `reports` are those of the peer over RTCP, `reported_loss` what the last of them says of what was sent, None where
-    none says anything. `empty` is whether what came had no content, `jumps` are the steps of timestamps that no clock
-    makes, `switches` is how often another source sent than before. `echo` is whether the known signal came back, None
-    where nobody listened. `late` are the packets after the end, `first_in` is when the first came after the answer.
-    `lateness` and `latest` are how late packets left here, the 99th percentile and the worst: what comes back is that
-    late, too.
+    none says anything. `of_all` are the packets of all sources, `received` those of the one that is measured. `empty`
+    is whether what came had no content, `jumps` are the steps of timestamps that no clock makes, `switches` is how
+    often another source sent than before. `echo` is whether the known signal came back, None where nobody listened.
+    `late` are the packets after the end, `first_in` is when the first came after the answer. `lateness` and `latest`
+    are how late packets left here, the 99th percentile and the worst: what comes back is that late, too.
     """
 
     codec: str = ""
@@ -65,6 +66,7 @@ class MediaFacts:
     sent: int = 0
     sent_seconds: float = 0.0
     received: int = 0
+    of_all: int = 0
     empty: bool = False
     seen_codec: str = ""
     seen_ptime: float | None = None
@@ -260,19 +262,20 @@ class CallFacts:
     @cached_property
     def phases(self) -> tuple[tuple[float, bool], ...]:
         """The call in parts: how many seconds each lasted, and whether the peer was to send media in it, by its own
-        descriptions (RFC 3264 §6.1). The last has no end where no BYE is known.
+        descriptions (RFC 3264 §6.1) and a hold of the old kind of this side. The last has no end where no BYE is known.
         """
         if self.answered is None:
             return ()
         end = self.over.at if self.over is not None else math.inf
-        found, since, sends = [], self.answered.at, True
+        found, since, sends, held = [], self.answered.at, True, False
         for said in self.said:
-            described = None if said.sent or said.at >= end else _described(said.message)
-            if described is not None:
+            described = _described(said.message) if said.at < end else None
+            on_hold = _is_hold(said.message) if said.sent else held
+            if described is not None and (on_hold is not held or not said.sent):
                 at = max(said.at, self.answered.at)
-                found.append((at - since, sends))
-                since, sends = at, described
-        return (*found, (max(end - since, 0.0), sends))
+                found.append((at - since, sends and not held))
+                since, sends, held = at, sends if said.sent else described, on_hold
+        return (*found, (max(end - since, 0.0), sends and not held))
 
     @property
     def due(self) -> float:
@@ -388,6 +391,7 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         checks=unexpected.checks,
         wrong_type=unexpected.wrong_type,
         malformed=unexpected.malformed,
+        of_all=sum(count for _, count in measured.payload_types),
         switches=unexpected.switches,
         elsewhere=sum(count for _, count in unexpected.elsewhere),
         late=media.late,
@@ -449,12 +453,23 @@ def was_closed(events: Sequence[MediaEvent]) -> bool:
 
 
 def _described(message: Request | Response) -> bool | None:
-    """Whether whoever wrote this will send audio; None where nothing is said about it."""
+    """Whether whoever wrote this will send audio, as none does who has other media alone, such as a fax; None where
+    nothing is said of media.
+    """
     description = description_in(message)
-    audio = audio_of(description)
-    if description is None or audio is None:
+    if description is None:
         return None
-    return not audio.is_rejected and description.direction_of(audio).sends
+    audio = audio_of(description)
+    return audio is not None and not audio.is_rejected and description.direction_of(audio).sends
+
+
+def _is_hold(message: Request | Response) -> bool:
+    """Whether whoever wrote this wants no media by the address of nowhere, as was done before RFC 3264 (§8.4)."""
+    description, place = description_in(message), place_of(description_in(message))
+    audio = audio_of(description)
+    if description is None or audio is None or place is None:
+        return False
+    return place.host in UNSPECIFIED and description.ice_credentials_of(audio) is None
 
 
 def place_of(description: SessionDescription | None) -> SocketAddress | None:

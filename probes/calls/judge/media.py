@@ -24,6 +24,8 @@ MALFORMED, JUMPS = 0.05, 0.02
 """Shares of packets: a keep-alive now and then is no trouble, nor are timestamps that jump where speech begins."""
 SWITCHES = 8
 """Changes of the source from which on they are no transfers any more."""
+SWITCHING = 0.02
+"""Changes of the source to a packet, one a second: a queue or a menu may have another source for each prompt."""
 EACH_TWICE = 1.5
 """Copies of each packet from which on its sequence number tells nothing."""
 DRIFT = 1000.0
@@ -152,7 +154,7 @@ def _sequence(media: MediaFacts) -> Hints:
         if media.duplicates > EACH_TWICE:
             what = f"each packet came {1 + media.duplicates:.0f} times, by the sequence numbers"
         yield Hint("rtp-duplicated", what, counts)
-    if media.switches > SWITCHES:
+    if media.switches > max(SWITCHES, SWITCHING * media.of_all):
         yield Hint("rtp-sources", f"the source (SSRC) changed {media.switches} times", counts)
     if media.malformed > max(AFTER_END, MALFORMED * media.received):
         what = f"{media.malformed} packets came that are no RTP, or nothing in their codec"
