@@ -37,8 +37,6 @@ SUITES = (AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32, AEAD_AES_128_GCM, AE
 _BY_NAME = {suite.name: suite for suite in SUITES}
 EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"
 """RFC 5764 §4.2."""
-_IGNORABLE = ("WSH=", "-")
-"""Session parameters that need not be understood: a hint, and what says so itself (RFC 4568 §6.3.6, §6.3.7)."""
 
 
 class UnsupportedCrypto(RemoteError):
@@ -86,10 +84,9 @@ def keys_of(crypto: Crypto) -> SrtpKeys:
     suite = _BY_NAME.get(crypto.suite)
     if suite is None:
         raise UnsupportedCrypto(f"the suite {crypto.suite} is not supported here", section="RFC 4568 §6.2")
-    for parameter in crypto.session_parameters:
-        if not parameter.startswith(_IGNORABLE):
-            name = parameter.partition("=")[0]
-            raise UnsupportedCrypto(f"the session parameter {name} is not supported here", section="RFC 4568 §6.3")
+    for parameter in crypto.needed:
+        name = parameter.partition("=")[0]
+        raise UnsupportedCrypto(f"the session parameter {name} is not supported here", section="RFC 4568 §6.3")
     (key, *more) = crypto.keys or (None,)
     if key is not None and key.mki is not None:
         raise UnsupportedCrypto("a key with an identifier (MKI) is not supported here", section="RFC 4568 §6.1")

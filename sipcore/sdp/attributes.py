@@ -44,6 +44,8 @@ MAX_PRIORITY = 10**10 - 1
 """RFC 8839 §5.1: 1*10DIGIT."""
 
 _BASE64 = str.maketrans("", "", ascii_letters + digits + "+/=")
+_IGNORABLE = ("WSH=", "-")
+"""Session parameters that need not be understood: a hint, and what says so itself (RFC 4568 §6.3.6, §6.3.7)."""
 _DIGEST_LENGTHS = {"md2": 16, "md5": 16, "sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
@@ -236,6 +238,11 @@ class Crypto:
         except ParseError as error:
             raise ParseError(error.message, section=error.section, text=HIDDEN) from None
         return cls(tag, parts[1], keys, tuple(parts[3:]))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The session parameters that whoever takes it has to understand (RFC 4568 §6.3)."""
+        return tuple(each for each in self.session_parameters if not each.startswith(_IGNORABLE))
 
     def __repr__(self) -> str:
         # A FEC_KEY among the session parameters is a key as well (RFC 4568 §6.3.5).

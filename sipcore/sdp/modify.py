@@ -138,9 +138,16 @@ def _setup_of(description: SessionDescription, media: MediaDescription) -> Setup
 
 
 def _key_for(offered: Crypto, known: Sequence[Crypto]) -> Crypto | None:
-    """The key of this side for a suite that is offered, under the tag that it is offered with."""
-    found = next((own for own in known if own.suite == offered.suite), None)
-    return None if found is None else replace(found, tag=offered.tag)
+    """The key of this side for a suite that is offered, under the tag that it is offered with. What its own attribute
+    does without is not taken: keys with an identifier, several of them, and parameters that must be known (RFC 4568
+    §6.3).
+    """
+    identified = [key.mki is not None for key in offered.keys]
+    for own in known:
+        alike = own.suite == offered.suite and [key.mki is not None for key in own.keys] == identified
+        if alike and set(offered.needed) <= set(own.session_parameters):
+            return replace(own, tag=offered.tag)
+    return None
 
 
 def _role(own: Setup, offered: Setup | None, before: Setup | None) -> Setup:

@@ -142,6 +142,15 @@ SUITES = f"crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}", f"crypto:2 AES_CM_128
             (f"crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}", f"crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
             f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}",
         ),
+        *(
+            ((f"crypto:1 {strange}", f"crypto:2 {plain}"), f"a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY}")
+            for plain in (f"AES_CM_128_HMAC_SHA1_80 inline:{OTHER}|2^20 WSH=64 -NEW=1",)
+            for strange in (
+                f"AES_CM_128_HMAC_SHA1_80 inline:{OTHER}|1:4",
+                f"AES_CM_128_HMAC_SHA1_80 inline:{OTHER};inline:{KEY}",
+                f"AES_CM_128_HMAC_SHA1_80 inline:{OTHER} UNENCRYPTED_SRTP",
+            )
+        ),
     ],
 )
 def test_the_answer_to_a_change_has_the_one_key_that_is_taken(offered: tuple[str, ...], said: str) -> None:
