@@ -177,8 +177,11 @@ def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict 
 
 
 def _is_foreign(measured: MediaResult) -> bool:
-    """Whether all that came is of payload types that were not agreed on, so that nobody has to understand it."""
-    return measured.unexpected.wrong_type > 0 and not measured.codec and not measured.keys
+    """Whether all that came is of payload types that were not agreed on, so that nobody has to understand it, or has
+    nothing in it.
+    """
+    nothing = measured.unexpected.wrong_type > 0 or not any(each.octets for each in measured.sources)
+    return nothing and not measured.codec and not measured.keys
 
 
 def _warning(response: Response) -> str:

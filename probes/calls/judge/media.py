@@ -106,6 +106,9 @@ def flowing(facts: CallFacts) -> Hints:
     if media.announced is not None and media.remote is not None and media.remote != media.announced:
         what = f"media comes from {media.remote}, and the peer's description says {media.announced}"
         yield Hint("rtp-from-elsewhere", what, _counts(media), (), Severity.WARNING)
+    if media.empty and not media.seen_codec and facts.due >= DUE_TO_ECHO:
+        what = f"{media.received} packets came that only keep a way open (RFC 6263), and no media"
+        yield Hint("no-rtp-in", what, _counts(media))
     if media.srtp_refused > AFTER_END:  # those under way when keys change are no trouble
         what = f"{media.srtp_refused} packets could not be verified with the peer's key, {media.received} could"
         yield Hint("srtp-authentication", what, _counts(media), (), Severity.WARNING)

@@ -96,6 +96,8 @@ def placed(facts: CallFacts) -> Hints:
         yield Hint("ice-only", what, shown)
     elif host in UNSPECIFIED:
         yield Hint("media-held", f"the peer wants its media at {host}, which is nowhere", shown)
+    elif does_ice and own_ice and flows:
+        return  # by candidates, whatever the c= line says (RFC 8839 §4.2.1.2)
     elif own is not None and _is_of_other_family(host, own):
         what = f"the peer wants its media at {host}, and the description of this side has the other kind of address"
         yield Hint("sdp-address-family", what, shown, (), Severity.WARNING if flows else None)

@@ -155,9 +155,10 @@ def test_of_a_call_that_media_came_in() -> None:
     assert verdict.of_media(session.result(2.0), "", 2.0) is None
 
 
-def test_media_that_nobody_agreed_on_is_none() -> None:
+@pytest.mark.parametrize("content", [bytes(160), b""], ids=["another codec", "what keeps a way open"])
+def test_media_that_nobody_agreed_on_is_none(content: bytes) -> None:
     session = MediaSession(MediaPlan(SocketAddress("192.0.2.2", 4000), PCMU), bytes, 0.0, 0.0)
-    session.receive_untrusted(Component.RTP, pack(77, 1, 160, 1, bytes(160)), session.remote, 0.1, 0.1)
+    session.receive_untrusted(Component.RTP, pack(77, 1, 160, 1, content), session.remote, 0.1, 0.1)
     judged = verdict.of_media(session.result(2.0), "", 2.0)
     assert judged is not None
     assert (judged.kind, judged.why) == (CallKind.NO_MEDIA, "no media came that was agreed on")

@@ -433,6 +433,7 @@ def test_an_answer_with_an_address_of_the_other_family(received: int, severity: 
         ({"srtp_refused": 25}, "srtp-authentication", Severity.WARNING),
         ({"malformed": 100}, "rtp-malformed", Severity.WARNING),
         ({"switches": 99}, "rtp-sources", Severity.WARNING),
+        ({"switches": 99, "of_all": 1500}, "rtp-sources", Severity.WARNING),
         ({"jumps": 50}, "rtp-timestamps", Severity.WARNING),
         ({"seen_ptime": None}, "rtp-timestamps", Severity.WARNING),
     ],
@@ -448,9 +449,25 @@ def test_packets_that_are_no_stream(came: dict[str, object], code: str, severity
         {"malformed": 5},
         {"srtp_refused": 2},
         {"switches": 2},
+        {"switches": 20, "of_all": 1500},
         {"jumps": 2},
         {"seen_codec": "telephone-event", "seen_ptime": None},
     ],
 )
 def test_a_little_of_that_is_no_trouble(came: dict[str, object]) -> None:
     assert codes(facts(*WHOLE, media=replace(FLOW, **came))) == []  # type: ignore[arg-type]  # as above
+
+
+def test_where_ice_finds_a_way_the_address_of_the_answer_does_not_matter() -> None:
+    ice = "a=ice-ufrag:abcd\na=ice-pwd:" + "p" * 22 + "\n"
+    offer = request("INVITE", body=OFFER + ice)
+    for address in ("IP6 2001:db8::1", "IP4 10.0.0.1"):
+        said = (offer, *answered(ANSWER.replace("IP4 198.51.100.1\nt", f"{address}\nt") + ice)[1:])
+        assert codes(facts(*said, media=FLOW)) == []
+        assert len(codes(facts(*said, media=replace(FLOW, received=0)))) == 1
+
+
+def test_packets_without_anything_in_them_are_no_media() -> None:
+    kept = replace(FLOW, received=3, empty=True, seen_codec="", seen_ptime=None, echo=None)
+    call = facts(INVITE, OK, ACK, BYE, BYE_OK, media=kept, pace=2.0)
+    assert codes(call) == ["no-rtp-in"]
