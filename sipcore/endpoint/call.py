@@ -89,7 +89,8 @@ class _Events:
         self._unread: deque[CallEvent] = deque()
         self._readers = trio.lowlevel.ParkingLot()
         self._over = trio.Event()
-        self._change: Change | None = None
+        self._changes: tuple[Change, ...] = ()
+        """Those that something is still to come of; of each dialog one at most."""
         self._up = False
         self._given_up_at: float | None = None
         self._closed_by: TransportFailure | None = None
@@ -108,14 +109,17 @@ class _Events:
             self.end_reason = event.reason
         elif isinstance(event, _UP):
             self._up = True
-        elif self._change is not None and isinstance(event, _OUTCOMES):
-            self._change.take(event)
+        elif self._changes and isinstance(event, _OUTCOMES):
+            for change in self._changes:
+                change.take(event)
+            self._changes = tuple(change for change in self._changes if change.is_under_way)
         if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
             self._unread.append(event)
             self._readers.unpark()
         if isinstance(event, _LAST):
-            if self._change is not None:
-                self._change.close(self.number, self._closed_by)
+            for change in self._changes:
+                change.close(self.number, self._closed_by)
+            self._changes = ()
             self._over.set()
             self._readers.unpark_all()
 
@@ -253,20 +257,19 @@ class _Events:
     async def _changed(self, ask: Callable[[Stack, float], str], remote_tag: str | None) -> Request | Response:
         """Wait for what comes of a change that `ask` asks for; that gives the remote tag of its dialog."""
         await self._unhindered(remote_tag)
-        change = self._change = Change()
 
-        def begin(stack: Stack, now: float) -> None:
-            change.remote_tag = ask(stack, now)
+        def begin(stack: Stack, now: float) -> Change:
+            change = Change(ask(stack, now))
+            self._changes += (change,)
+            return change
 
+        change = self._driver.act(begin)
         try:
-            self._driver.act(begin)
             outcome = await change.outcome()
         finally:
             if change.is_under_way:
                 change.is_withdrawn = True
                 self._driver.act(lambda stack, now: stack.withdraw(self.number, now, remote_tag=change.remote_tag))
-            else:
-                self._change = None
         if isinstance(outcome, CallUnchanged):
             raise CallFailure(outcome.response, outcome.failure)
         return outcome.message
@@ -276,14 +279,10 @@ class _Events:
 
         Raises LocalError while somebody waits for one.
         """
-        while (before := self._change) is not None:
+        while before := next((each for each in self._changes if remote_tag in (None, each.remote_tag)), None):
             if not before.is_withdrawn:
                 raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
-            if remote_tag not in (None, before.remote_tag):
-                return
             await before.over()
-            if self._change is before:
-                self._change = None
 
     # Requests inside the call
 

@@ -7,22 +7,20 @@ from sipcore.events import CallChanged, CallUnchanged
 
 
 class Change:
-    """A change that is awaited, or was taken back: such a one may still come to its end while another is awaited in
-    another early dialog.
-    """
+    """A change that is awaited, or was taken back: such a one still comes to its end, which the next one waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, remote_tag: str) -> None:
+        """Take the remote tag of the dialog in which it is sent."""
         self._over = trio.Event()
         self._outcome: CallChanged | CallUnchanged | None = None
-        self.remote_tag: str | None = None
-        """That of the dialog in which it is sent; None before it is."""
+        self.remote_tag = remote_tag
         self.is_withdrawn = False
         """Whether it was taken back."""
 
     @property
     def is_under_way(self) -> bool:
         """Whether something is still to come of it."""
-        return self.remote_tag is not None and self._outcome is None
+        return self._outcome is None
 
     def take(self, event: CallChanged | CallUnchanged) -> None:
         """Learn what came of a change of the call: of this one, if it was sent from here in the same dialog."""
@@ -32,8 +30,7 @@ class Change:
 
     def close(self, number: int, failure: TransportFailure | None) -> None:
         """The call of this number is over, because of `failure` if there was one: nothing more is told of it."""
-        if self._outcome is None:
-            self.take(CallUnchanged(number, None, failure, self.remote_tag or ""))
+        self.take(CallUnchanged(number, None, failure, self.remote_tag))
 
     async def over(self) -> None:
         """Wait until nothing more is to come of it."""

@@ -69,6 +69,11 @@ class Callees:
         """Answer the last request to one of them."""
         await self.respond([request for request in self.came if request.to_tag == tag][-1], status)
 
+    async def refuse(self) -> None:
+        """Refuse the call, as the proxy that has forked it does for all of them."""
+        assert self._invite is not None
+        await self.respond(self._invite, 603, TAGS[0])
+
     async def refer(self, tag: str, number: int) -> None:
         """A REFER of one of them."""
         invite = self._invite
@@ -145,6 +150,38 @@ async def test_what_comes_of_a_change_that_was_given_up_is_not_that_of_one_with_
         assert [(response.status, response.to_tag) for response in outcomes if isinstance(response, Response)] == [
             (200, "c")
         ]
+
+
+@pytest.mark.parametrize("ends", ["answered", "refused"])
+async def test_who_waits_for_a_change_that_was_given_up_waits_no_longer_for_one_with_another_callee(ends: str) -> None:
+    async with ringing() as (call, callees):
+        callees.answers = lambda _: 0
+        outcomes: list[tuple[str, object]] = []
+
+        async def change(tag: str) -> None:
+            try:
+                outcomes.append((tag, await call.change(remote_tag=tag)))
+            except (CallFailure, LocalError) as error:
+                outcomes.append((tag, error))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change, "b")
+            await callees.asked("b")
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(change, "b")
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(change, "c")
+            await callees.asked("c")
+            if ends == "answered":
+                callees.answers = lambda _: 200
+                await callees.answer_late(200, "b")
+                await callees.answer_late(200, "c")
+            else:
+                await callees.refuse()
+        assert sorted(tag for tag, _ in outcomes) == ["b", "c"]
+        if ends == "refused":
+            assert all(isinstance(outcome, CallFailure | LocalError) for _, outcome in outcomes)
 
 
 async def test_one_of_them_is_held_and_resumed_and_no_other() -> None:
