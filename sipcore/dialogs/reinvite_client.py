@@ -114,7 +114,7 @@ class Change:
         self.refreshes = False
         """Whether a refresh of the session has become due meanwhile, and was left to it."""
         self.heard = False
-        """Whether a 1xx has come."""
+        """Whether a 1xx has come since it was sent last."""
         self.withdrawn = False
         """Whether its owner has taken it back."""
 

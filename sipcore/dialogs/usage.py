@@ -201,8 +201,14 @@ class InviteUsage(ReinvitedUsage):
         return self._move_client(reinvite_client.Input.CHANGE, now, self._unchanged(now))
 
     def _make_way(self, now: float) -> list[Effect]:
-        """Cancel a re-INVITE that nothing may refresh the session beside; the refresh follows."""
+        """Cancel a re-INVITE that nothing may refresh the session beside; the refresh follows.
+
+        One that waits after a 491 is the refresh itself, soon, and no earlier than it may be (RFC 3261 §14.1).
+        """
         if self._change is None or self._change.method != INVITE:
+            return []
+        if self._client is reinvite_client.State.WAITING:
+            self.expiry.put_off(now)
             return []
         return self._move_client(reinvite_client.Input.WAKE, now, list)
 
@@ -273,6 +279,7 @@ class InviteUsage(ReinvitedUsage):
             change.due = now + reinvite_client.glare_wait(self._tokens, owner=self._owner)
             return effects
         change.attempts += 1
+        change.heard = False
         request, next_hop = self.request(
             change.method,
             fields=[*self._manner.abilities(), *self.expiry.asked()],

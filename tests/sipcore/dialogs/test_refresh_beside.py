@@ -173,3 +173,19 @@ def test_what_comes_of_an_update_after_the_end_of_the_call_does_nothing(status: 
     assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
     assert requests(wire).count("BYE") == 1
     assert len(wire.alice.stack) == len(wire.bob.stack) == 0
+
+
+def test_a_reinvite_that_waits_after_a_491_waits_no_shorter_for_a_refresh() -> None:
+    """RFC 3261 §14.1: the side that made the Call-ID waits for 2.1 to 4 s; the re-INVITE refreshes then."""
+    wire, _, at_bob = held(without_update=True)
+    due = (DUE + END) / 2
+    wire.run(due - 1 - wire.now)
+    wire.bob.stack.decline(at_bob, wire.now, status=491)
+    refused = wire.now
+    wire.run(4.2)
+    again = [at for at, data in wire.alice.sent if data.startswith(b"INVITE") and at > refused]
+    assert refused + 2.1 <= again[0] <= refused + 4.1
+    assert not wire.bob.starts().count("487 INVITE")
+    wire.bob.stack.answer(at_bob, description(BOB), wire.now)
+    wire.run(1)
+    assert not wire.alice.told(CallEnded)

@@ -224,3 +224,14 @@ def test_a_peer_that_cancels_nothing_is_not_gone_for_all_that(statuses: tuple[in
     peer.wire.run(40)
     ended = [] if statuses else [EndReason.GONE]
     assert [event.reason for event in peer.side.told(CallEnded)] == ended
+
+
+def test_who_has_answered_an_attempt_before_may_still_be_gone_by_the_next() -> None:
+    peer = Peer(Wire())
+    peer.answer(peer.invite, 100)
+    peer.answer(peer.invite, 491)
+    peer.wire.run(4.5)
+    assert peer.last("INVITE").cseq.number > peer.invite.cseq.number
+    peer.side.stack.withdraw(peer.call, peer.wire.now)
+    peer.wire.run(80)
+    assert [event.reason for event in peer.side.told(CallEnded)] == [EndReason.GONE]
