@@ -74,7 +74,7 @@ class CallActions:
                     self._send(call, request, next_hop, branch=branch)
                 case SendInDialog(purpose, request, next_hop):
                     if purpose is Purpose.BYE:
-                        self._drop_unsent(call, now)
+                        self._give_up_own(call, now)
                     self.send(call, purpose, request, next_hop)
                 case SendInvite(request, target) if isinstance(call, PlacedCall):
                     self._invite_again(call, request, target, now)
@@ -231,7 +231,7 @@ class CallActions:
         for ticket in call.tickets:
             if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):
                 self.drop(ticket, now)
-        self._drop_unsent(call, now)
+        self._give_up_own(call, now)
         signature = call.machine.manner.signed(())
         for key, request in tuple((call.asked or {}).items()):  # §15.1.2: they must be answered all the same
             refusal = build_response(request, REQUEST_TERMINATED, fields=signature)
@@ -240,11 +240,13 @@ class CallActions:
             if request.method == REFER and call.machine.referrals is not None:
                 call.machine.referrals.answer(refusal)
 
-    def _drop_unsent(self, call: Call, now: float) -> None:
-        """What a call wanted to send by itself, and has no way to yet, is not sent into a dialog that is gone."""
+    def _give_up_own(self, call: Call, now: float) -> None:
+        """What a call sends by itself is not sent into a dialog that is gone: neither what has no way to yet, nor with
+        credentials, nor elsewhere.
+        """
         for ticket in call.tickets:
             _, purpose = self._book.by_ticket.get(ticket, (None, None))
-            if purpose in _OF_CALL and self._tickets.key_of(ticket) is None:
+            if purpose in _OF_CALL and not self._tickets.give_up(ticket):
                 self.drop(ticket, now)
 
     def _replace(self, call: Call, now: float) -> None:

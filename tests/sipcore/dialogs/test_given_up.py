@@ -2,14 +2,19 @@
 
 import pytest
 
+from sipcore.auth.choice import Account
+from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import CallEnded, CallFailed, CallReceived, Resolve, StopResolving
+from sipcore.message.build import response as build_response
+from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.resolve.target import Hop
 from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import hold
-from tests.sipcore.wire import BOB, SDP, Wire, description
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 NAMED = b"<sip:b@silent.example>"
 
@@ -117,3 +122,33 @@ def test_a_change_or_refresh_of_a_call_that_ends(method: str, who: str) -> None:
     assert len(wire.alice.told(CallEnded)) == 1
     assert "INVITE" not in wire.alice.starts()[2:]
     assert "UPDATE" not in wire.alice.starts()
+
+
+@pytest.mark.parametrize("ended_by", ["alice", "bob", "alice, and nobody has heard of it yet"])
+@pytest.mark.parametrize("sent", ["re-INVITE", "UPDATE", "refresh", "refresh beside a re-INVITE"])
+def test_what_is_challenged_after_the_end_of_its_call_is_not_sent_with_credentials(sent: str, ended_by: str) -> None:
+    wire = Wire(config=StackConfig(session_interval=90), bobs_config=StackConfig(answers_offers=False))
+    auth = AuthSession(Account("user", "secret", hosts=[BOB.host]))
+    invite = wire.request("INVITE", description(ALICE), SDP)
+    call = wire.alice.stack.call(Order(invite, Hop(wire.transport, BOB), "alice", auth), wire.now)
+    wire.run(0.1)
+    at_bob = wire.bob.told(CallReceived)[-1].call
+    wire.accept(at_bob)
+    wire.run(0.1)
+    method, lost = ("INVITE", b"INVITE") if sent == "re-INVITE" else ("UPDATE", b"UPDATE")
+    wire.lose = lambda _, data: data.startswith(lost)
+    if not sent.endswith("refresh"):
+        hold(wire, wire.alice, call, method="UPDATE" if sent == "UPDATE" else "INVITE")
+    wire.run({"refresh": 45.2, "refresh beside a re-INVITE": 52.8}.get(sent, 0.1))
+    challenged = [one for one in wire.alice.messages() if isinstance(one, Request) and one.method == method][-1]
+    wire.lose = lambda _, data: data.startswith((lost, b"BYE") if ended_by.endswith("yet") else lost)
+    side, number = (wire.bob, at_bob) if ended_by == "bob" else (wire.alice, call)
+    side.stack.hang_up(number, wire.now)
+    wire.run(0.05)
+    before = len(wire.alice.sent)
+    challenge = [("WWW-Authenticate", 'Digest realm="here", nonce="1"')]
+    wire.deliver(wire.alice, bytes(build_response(challenged, 401, fields=challenge)))
+    assert not any(data.startswith(lost) for _, data in wire.alice.sent[before:])
+    wire.lose = lambda _, data: False
+    wire.run(200)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
