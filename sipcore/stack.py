@@ -181,6 +181,13 @@ class Stack:
         self._carry_out(call, machine.change(method, body, now, remote_tag), now)
         return tag
 
+    def changing(self, call: int, *, remote_tag: str | None = None) -> str | None:
+        """The remote tag of the dialog that is meant, while a change from here is on its way in it, asked for or not:
+        a refresh of the session is one. It comes to a `CallChanged` or a `CallUnchanged`. Raises LocalError.
+        """
+        usage = self._calls.machine(call).require_usage(remote_tag)
+        return usage.dialog.id.remote_tag if usage.is_changing else None
+
     def withdraw(self, call: int, now: float, *, remote_tag: str | None = None) -> None:
         """Take a change back: a re-INVITE is cancelled (RFC 3261 §9.1), and nothing is sent again for it.
 

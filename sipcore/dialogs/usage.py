@@ -57,6 +57,13 @@ class InviteUsage(ReinvitedUsage):
         """Whether a 2xx to a re-INVITE may still come, whose ACK is due even after the call's end."""
         return self._reinvited is not None
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a change from here is on its way: one that the owner has asked for, a refresh of the session, or what
+        brings back the session that a refused re-INVITE had changed.
+        """
+        return self._change is not None
+
     # What the owner asks for
 
     def change(self, method: str, body: bytes, now: float) -> list[Effect]:

@@ -201,6 +201,7 @@ class _Events:
         Returns what completed it. Raises CallFailure when it is refused, and LocalError where none may be sent now.
         Cancelling it takes it back: a re-INVITE gets a CANCEL, and no request is sent again. What the peer has agreed
         to by then counts, as a `CallChanged` tells, and the next change in the same dialog waits until that is clear.
+        So it does for one that the call makes by itself: a refresh of the session, or what brings it back once refused.
         """
 
         def offer(stack: Stack, now: float) -> str:
@@ -259,30 +260,41 @@ class _Events:
         await self._unhindered(remote_tag)
 
         def begin(stack: Stack, now: float) -> Change:
-            change = Change(ask(stack, now))
-            self._changes += (change,)
-            return change
+            return self._follow(ask(stack, now), is_awaited=True)
 
         change = self._driver.act(begin)
         try:
             outcome = await change.outcome()
         finally:
             if change.is_under_way:
-                change.is_withdrawn = True
+                change.is_awaited = False
                 self._driver.act(lambda stack, now: stack.withdraw(self.number, now, remote_tag=change.remote_tag))
         if isinstance(outcome, CallUnchanged):
             raise CallFailure(outcome.response, outcome.failure)
         return outcome.message
 
     async def _unhindered(self, remote_tag: str | None) -> None:
-        """Wait until a change that was taken back, if not in another dialog, has come to its end.
+        """Wait until a change that nobody waits for, if not in another dialog, has come to its end.
 
         Raises LocalError while somebody waits for one.
         """
-        while before := next((each for each in self._changes if remote_tag in (None, each.remote_tag)), None):
-            if not before.is_withdrawn:
+        while before := self._change_before(remote_tag):
+            if before.is_awaited:
                 raise LocalError("a change of this call is on its way already", section="RFC 3261 §14.1")
             await before.over()
+
+    def _change_before(self, remote_tag: str | None) -> Change | None:
+        """A change that is on its way: one that was asked for here, or one that the call makes by itself."""
+        for change in self._changes:
+            if remote_tag in (None, change.remote_tag):
+                return change
+        tag = self._driver.act(lambda stack, _: stack.changing(self.number, remote_tag=remote_tag))
+        return None if tag is None else self._follow(tag, is_awaited=False)
+
+    def _follow(self, remote_tag: str, *, is_awaited: bool) -> Change:
+        change = Change(remote_tag, is_awaited=is_awaited)
+        self._changes += (change,)
+        return change
 
     # Requests inside the call
 

@@ -7,15 +7,17 @@ from sipcore.events import CallChanged, CallUnchanged
 
 
 class Change:
-    """A change that is awaited, or was taken back: such a one still comes to its end, which the next one waits for."""
+    """A change on its way, which the next one waits for where nobody else does: since it was taken back, or since the
+    call makes it by itself, to refresh the session or to bring back what was in force.
+    """
 
-    def __init__(self, remote_tag: str) -> None:
+    def __init__(self, remote_tag: str, *, is_awaited: bool) -> None:
         """Take the remote tag of the dialog in which it is sent."""
         self._over = trio.Event()
         self._outcome: CallChanged | CallUnchanged | None = None
         self.remote_tag = remote_tag
-        self.is_withdrawn = False
-        """Whether it was taken back."""
+        self.is_awaited = is_awaited
+        """Whether somebody waits for what comes of it."""
 
     @property
     def is_under_way(self) -> bool:

@@ -1,6 +1,7 @@
 """What is awaited inside a call and cancelled at any moment: the call ends as ever, and no other call with it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -9,10 +10,11 @@ from trio.testing import MockClock
 from sipcore.dialogs.effects import EndReason, Purpose
 from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
-from sipcore.events import CallRequested
+from sipcore.errors import LocalError
+from sipcore.events import CallOffered, CallRequested
 from sipcore.message.uri import SipUri
-from sipcore.sdp.terms import SDP
-from tests.sipcore.endpoint.test_call import CALLEE, answer_all, endpoint, invite
+from sipcore.sdp.terms import SDP, Direction
+from tests.sipcore.endpoint.test_call import CALLEE, answer_all, direction, endpoint, invite
 
 METHODS = ("INFO", "REFER", "NOTIFY")
 ASKED: dict[str, Callable[[Call], Awaitable[object]]] = {
@@ -113,6 +115,50 @@ async def test_a_request_that_its_handler_left_unanswered_is_answered_when_the_c
             await call.answered()
             nursery.start_soon(hang_up_after, call, 2.0)
             assert (await call.request("INFO")).response.status == 487
+        await trio.sleep(40)
+        assert (len(alice.loop.stack), len(bob.loop.stack)) == (0, 0)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("ends", ["agreed", "declined", "hung up"])
+async def test_a_change_waits_for_a_refresh_that_is_on_its_way(ends: str, clock: MockClock) -> None:
+    offered = trio.Event()
+
+    async def think(call: IncomingCall) -> None:
+        call.adopt(lambda manner: replace(manner, methods=("INVITE", "ACK", "BYE", "CANCEL")))
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        async for event in call:
+            if isinstance(event, CallOffered) and offered.is_set():
+                call.answer(CALLEE)
+            elif isinstance(event, CallOffered):
+                offered.set()
+                await trio.sleep(2)
+                match ends:
+                    case "agreed":
+                        call.answer(CALLEE)
+                    case "declined":
+                        call.decline()
+                    case _:
+                        await call.hang_up()
+
+    async with (
+        endpoint(answers_offers=False) as (bob, hop),
+        endpoint(session_interval=90) as (alice, _),
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer_all, bob, think)
+        async with alice.call(invite(alice, hop)) as call:
+            await call.answered()
+            await offered.wait()
+            with trio.move_on_after(1):
+                await call.hold()
+            assert not call.is_over
+            if ends == "hung up":
+                with pytest.raises(LocalError, match="over"):
+                    await call.hold()
+            else:
+                await call.hold()
+                assert direction(call.local) is Direction.SENDONLY
         await trio.sleep(40)
         assert (len(alice.loop.stack), len(bob.loop.stack)) == (0, 0)
         nursery.cancel_scope.cancel()
