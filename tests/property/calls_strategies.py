@@ -28,7 +28,7 @@ configs = st.builds(
     min_session_interval=st.sampled_from([SESSION, 200]),
     answers_offers=st.booleans(),
     acknowledges=st.booleans(),
-    tracing=st.just(False),
+    tracing=st.booleans(),
 )
 actions = st.builds(
     Action,
