@@ -9,6 +9,7 @@ from enum import Enum
 from sipcore.dialogs.dialog import DialogId, Numbers, dialog_of_caller
 from sipcore.dialogs.effects import (
     Answered,
+    CancelChange,
     CancelInvite,
     Effect,
     Ended,
@@ -355,7 +356,7 @@ class Caller(Side):
             usage.answered(inviting.invite, response)
         else:
             usage = self._branch(response)
-        ended = [effect for other in early.values() for effect in other.over(now)]
+        ended = [effect for other in early.values() for effect in (*other.over(now), _unsent(other))]
         self.usage, self._early, self._answered = usage, None, usage.dialog.id
         usage.hear(response)
         usage.expiry.agreed(response, now)
@@ -414,8 +415,9 @@ class Caller(Side):
 
     def _send(self, step: Step) -> list[Effect]:
         if step is INVITE_AGAIN:
+            unsent = [_unsent(usage) for usage in self.usages()]
             self.usage = self._early = None
-            return [self._inviting.again(self.numbers.next())]
+            return [*unsent, self._inviting.again(self.numbers.next())]
         if step is CANCEL:
             due = [effect for usage in self.usages() for effect in usage.give_up()]
             return [*due, CancelInvite(self.parting)]
@@ -450,3 +452,8 @@ class Caller(Side):
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.acks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
         return [*fork.negotiated(now), ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]
+
+
+def _unsent(early: InviteUsage) -> CancelChange:
+    """What an early dialog wanted to change is not sent any more: the call goes on in another one, or elsewhere."""
+    return CancelChange(early.dialog.id.remote_tag)

@@ -5,7 +5,7 @@ import pytest
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallEnded, CallFailed, CallReceived, Resolve, StopResolving
+from sipcore.events import CallEnded, CallFailed, CallReceived, CallUnchanged, Resolve, StopResolving
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
@@ -152,3 +152,33 @@ def test_what_is_challenged_after_the_end_of_its_call_is_not_sent_with_credentia
     wire.lose = lambda _, data: False
     wire.run(200)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"), [(200, [("Contact", f"<sip:{BOB}>")]), (302, [("Contact", f"<sip:else@{BOB}>")])]
+)
+def test_a_change_in_an_early_dialog_that_is_gone_while_the_call_goes_on(
+    status: int, fields: list[tuple[str, object]]
+) -> None:
+    wire = Wire()
+    wire.lose = lambda _, data: True
+    invite = wire.request("INVITE", description(ALICE), SDP)
+    call = wire.alice.stack.call(Order(invite, Hop(wire.transport, BOB)), wire.now, redirects=1)
+    wire.pump()
+    (sent,) = [one for one in wire.alice.messages() if isinstance(one, Request)]
+    ringing = [("Contact", NAMED.decode()), ("Allow", "UPDATE"), ("Require", "100rel"), ("RSeq", 1)]
+    early = build_response(sent, 183, tag="b", fields=ringing, body=description(BOB), content_type=SDP)
+    wire.deliver(wire.alice, bytes(early))
+    (prack,) = asked(wire)
+    hold(wire, wire.alice, call)
+    wire.pump()
+    update = asked(wire)[-1]
+    body = description(BOB) if status == 200 else b""
+    final = build_response(sent, status, tag="c", fields=fields, body=body, content_type=SDP if body else "")
+    wire.deliver(wire.alice, bytes(final))
+    assert [event.remote_tag for event in wire.alice.told(CallUnchanged)] == ["b"]
+    assert given_up(wire) == [update]
+    assert prack != update
+    wire.alice.stack.hang_up(call, wire.now)
+    wire.run(200)
+    assert len(wire.alice.stack) == 0
