@@ -129,12 +129,13 @@ def glare_wait(tokens: Tokens, *, owner: bool) -> float:
 def input_of(method: str, status: int) -> Input:
     """What a final response to a re-INVITE or UPDATE is; a 422 is judged by its Min-SE as well.
 
-    A PRACK is not sent again, and one that acknowledges nothing says nothing of the dialog (RFC 3262 §3).
+    A PRACK is not sent again, and one that acknowledges nothing says nothing of the dialog (RFC 3262 §3). Silence to
+    the offer of one does: nobody here knows which session is in force there.
     """
     if status < 300:
         return Input.SUCCESS
     if method == PRACK:
-        return Input.REFUSED
+        return Input.GONE if status == 408 else Input.REFUSED
     return {REQUEST_PENDING: Input.GLARE, 422: Input.TOO_SMALL, 481: Input.GONE, 408: Input.GONE}.get(
         status, Input.REFUSED
     )

@@ -401,3 +401,16 @@ def test_an_offer_is_declined_by_a_refusal_only(method: str, status: int) -> Non
     wire.bob.stack.decline(at_bob, wire.now, status=406)
     wire.run(0.1)
     assert [told.response.status for told in wire.alice.told(CallUnchanged) if told.response] == [406]
+
+
+def test_a_call_ends_that_nobody_answers_the_offer_of_a_prack_in() -> None:
+    """RFC 3261 §12.2.1.2: the peer may have agreed, and then both would go on in sessions of their own."""
+    wire = early(config=AUTOMATIC)
+    wire.lose = lambda _, data: data.startswith(b"SIP/2.0 200") and b" PRACK\r\n" in data
+    wire.alice.stack.change(1, NEXT, wire.now, method="PRACK")
+    wire.run(40)
+    assert len(wire.alice.told(CallUnchanged)) == 1
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.GONE]
+    assert [event.reason for event in wire.bob.told(CallEnded)] == [EndReason.CANCELLED]
+    wire.run(40)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
