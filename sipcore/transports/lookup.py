@@ -196,12 +196,15 @@ def _refuse_edns(error: "dns.resolver.NoNameservers") -> bool:
     """Whether an old name server does not understand the extension that this query had, as each has at first (RFC 6891
     §7). Others may be on their way, with it too, when it is left out of all that follow.
     """
+    heard = [got for *_, got in error.kwargs["errors"] if got is not None]
+    return error.kwargs["request"].edns >= 0 and any(map(refuses_edns, heard))
+
+
+def refuses_edns(answered: "dns.message.Message") -> bool:
+    """Whether the answer to a query with the extension says that it is not understood (RFC 6891 §7)."""
     import dns.rcode
 
-    if error.kwargs["request"].edns < 0:
-        return False
-    heard = [got for *_, got in error.kwargs["errors"] if got is not None]
-    return any(got.edns < 0 and got.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP) for got in heard)
+    return answered.edns < 0 and answered.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP)
 
 
 def _no_nameservers(question: Question, error: "dns.resolver.NoNameservers") -> LookupFailure:

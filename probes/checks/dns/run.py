@@ -29,7 +29,7 @@ from probes.destination import Destination
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
-from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts
+from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts, refuses_edns
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ async def _ask(query: Query, seconds: float) -> Reply:
         return Reply(query, fault=LookupFault.INVALID_NAME, detail=str(error).rstrip("."))
     try:
         answered = await _by_udp(asked, query.resolver, seconds)
-        if answered is not None and _refuses_edns(answered):
+        if answered is not None and refuses_edns(answered):
             asked = dns.message.make_query(name, kind)
             answered = await _by_udp(asked, query.resolver, end - trio.current_time())
     except OSError as error:
@@ -197,13 +197,6 @@ async def _ask(query: Query, seconds: float) -> Reply:
     if answered is None:
         return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds:g} s")
     return await _complete(query, asked, answered, seconds)
-
-
-def _refuses_edns(answered: "dns.message.Message") -> bool:
-    """Whether an old resolver does not understand the extension that every query has at first (RFC 6891 §7)."""
-    import dns.rcode
-
-    return answered.edns < 0 and answered.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP)
 
 
 async def _complete(
