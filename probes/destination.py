@@ -182,6 +182,14 @@ class Destination:
         return str(self.uri())
 
 
+def spelled_address(address: str) -> str:
+    """An IP address in its one spelling: IPv6 as RFC 5952 has it, and an IPv4 address as such, also where a server or a
+    log that has one socket for both families shows it as one of IPv6 (RFC 4291 §2.5.5.2).
+    """
+    mapped = ipaddress.IPv6Address(address).ipv4_mapped if ":" in address else None
+    return SocketAddress(str(mapped or address), 0).host
+
+
 def is_private_address(host: str) -> bool:
     """Whether an IP address is one that the public Internet does not route (RFC 6890): private, shared, loopback,
     link-local, unspecified … but not those of documentation, which stand for public ones.
@@ -306,12 +314,9 @@ def _from_uri(uri_text: str, text: str) -> Destination:
 
 
 def _spelled(host: str) -> str:
-    """A host in its one spelling: names in lower case, as DNS compares them (RFC 4343 §2), IPv6 as RFC 5952 has it, and
-    an IPv4 address as such, also where a log shows it as one of IPv6 (RFC 4291 §2.5.5.2).
-    """
+    """A host in its one spelling: names in lower case, as DNS compares them (RFC 4343 §2)."""
     name = host.rstrip(".").lower()
-    mapped = ipaddress.IPv6Address(name).ipv4_mapped if ":" in name else None
-    return str(mapped) if mapped else SocketAddress(name, 0).host if ":" in name else name
+    return spelled_address(name) if ":" in name else name
 
 
 def _read_uri(text: str) -> SipUri:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from probes.checks.options import ONLY_CALLS, UNREADABLE
-from probes.destination import is_private_address
+from probes.destination import is_private_address, spelled_address
 from probes.findings.catalogue import Catalogue, catalogue
 from probes.findings.finding import Finding, Severity
 from probes.result import Attempt, System, received_in, sent_in
@@ -373,14 +373,9 @@ def seen_as(attempt: Attempt) -> str:
 
 
 def _received_in(via: Via) -> str:
-    """The address of `received` in its one spelling: a server that has one socket for both families may tell an IPv4
-    address as one of IPv6 (RFC 4291 §2.5.5.2). What is no address is left as it is, and nothing is "".
-    """
+    """The address of `received` in its one spelling. What is no address is left as it is, and nothing is ""."""
     received = via.received or ""
-    if ":" not in received or not is_numeric(received):
-        return received
-    address = ipaddress.IPv6Address(received.partition("%")[0])
-    return str(address.ipv4_mapped) if address.ipv4_mapped else SocketAddress(received, 0).host
+    return spelled_address(received) if is_numeric(received) else received
 
 
 def _wrong_received(via: Via, local: SocketAddress, remote: SocketAddress, *, datagram: bool) -> str:

@@ -10,7 +10,7 @@ from itertools import product
 from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
 from probes.destination import Destination
 from sipcore.errors import LocalError
-from sipcore.message.uri import SipUri
+from sipcore.message.uri import MAX_PORT, SipUri
 from sipcore.resolve.plan import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
 from sipcore.resolve.target import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, SocketAddress, Transport, is_numeric
 from sipcore.value import value
@@ -22,7 +22,6 @@ DEFAULT_TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 they are for, browsers, is told where to go."""
 WEBSOCKET_PORTS = {Transport.WS: (80, 8088), Transport.WSS: (443, 8089)}
 """The ports of RFC 7118 §5.2, and those that Asterisk's documentation made usual."""
-LAST_PORT = 65535
 MAX_PORTS = 16
 """Ports that one run tries on each address: it is no port scanner."""
 MAX_SRV_TARGETS = 8
@@ -71,9 +70,9 @@ class Scope:
             named = tuple(transport for transport in named if transport.secure)
         if not wanted:
             raise LocalError("a sips URI goes over TLS only", section="RFC 3261 §26.2.2")
-        beyond = next((port for port in asked if not 1 <= port <= LAST_PORT), None)
+        beyond = next((port for port in asked if not 1 <= port <= MAX_PORT), None)
         if beyond is not None:
-            raise LocalError(f"{beyond} is no port; give one from 1 to {LAST_PORT}", section="RFC 3263 §4.2")
+            raise LocalError(f"{beyond} is no port; give one from 1 to {MAX_PORT}", section="RFC 3263 §4.2")
         if len(asked) > MAX_PORTS:
             raise LocalError(f"{len(asked)} ports are too many; give at most {MAX_PORTS}", section="RFC 3263 §4.2")
         return cls(asked or DEFAULT_PORTS, wanted, follows_srv=not asked, named=named)
