@@ -10,6 +10,9 @@ from probes.cli import call_options as options
 from probes.cli.call_codes import exit_code
 from probes.cli.call_scenario import run_scenario
 from probes.cli.common import (
+    CaFile,
+    Certificate,
+    Key,
     Nameservers,
     Printer,
     calling_config,
@@ -74,9 +77,9 @@ def call(
     hang_up: options.HangUp = options.EndsName.US,
     expect: options.Expect = "",
     allow: options.Allow = None,
-    ca_file: options.CaFile = None,
-    certificate: options.Certificate = None,
-    key: options.Key = None,
+    ca_file: CaFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
     insecure: options.Insecure = False,
     nameserver: Nameservers = None,
     save_to: SaveTo = None,

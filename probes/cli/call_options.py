@@ -104,8 +104,5 @@ Expect = Annotated[
 Allow = Annotated[
     list[KindName] | None, typer.Option(case_sensitive=False, help="Call such numbers, too; may be repeated.")
 ]
-CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
-Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
-Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Accept any TLS certificate.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

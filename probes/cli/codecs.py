@@ -8,6 +8,9 @@ import typer
 from probes.cli import call_options as options
 from probes.cli.call_codes import EXIT_CODES
 from probes.cli.common import (
+    CaFile,
+    Certificate,
+    Key,
     Nameservers,
     calling_config,
     make_console,
@@ -53,9 +56,9 @@ def codecs(
         bool, typer.Option("--ring-again", help="Place further calls even where a phone has rung.")
     ] = False,
     allow: options.Allow = None,
-    ca_file: options.CaFile = None,
-    certificate: options.Certificate = None,
-    key: options.Key = None,
+    ca_file: CaFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
     insecure: options.Insecure = False,
     nameserver: Nameservers = None,
     as_json: options.AsJson = False,

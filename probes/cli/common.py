@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from sipcore.transports.base import TlsConfig
 
 T = TypeVar("T")
+CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
+Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
+Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]
 Nameservers = Annotated[
     list[str] | None,
     typer.Option(

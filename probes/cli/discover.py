@@ -8,6 +8,9 @@ import typer
 
 from probes.cli import discover_options as options
 from probes.cli.common import (
+    CaFile,
+    Certificate,
+    Key,
     Nameservers,
     make_console,
     nameservers,
@@ -34,9 +37,9 @@ def discover(
     port: options.Ports = None,
     transport: options.Transports = None,
     timeout: options.Timeout = 4.0,
-    ca_file: options.CaFile = None,
-    certificate: options.Certificate = None,
-    key: options.Key = None,
+    ca_file: CaFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
     tls_minimum: options.TlsMinimumOption = options.TlsMinimum.TLS_1_2,
     nameserver: Nameservers = None,
     only_options: options.OnlyOptions = False,

@@ -1,7 +1,6 @@
 """The options of `sipprobe discover`: what they are called, what they take, and what the help says of them."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,9 +39,6 @@ Transports = Annotated[
     typer.Option("--transport", case_sensitive=False, help="Transport to try; may be repeated.", show_default="all"),
 ]
 Timeout = Annotated[float, seconds("Seconds for DNS and for whatever gets no answer.", most=60.0)]
-CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
-Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
-Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]
 TlsMinimumOption = Annotated[TlsMinimum, typer.Option("--tls-minimum", help="Oldest version of TLS to offer.")]
 OnlyOptions = Annotated[bool, typer.Option("--only-options", help="Send one OPTIONS to each place, and nothing more.")]
 Challenge = Annotated[

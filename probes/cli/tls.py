@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli.common import (
+    CaFile,
+    Certificate,
+    Key,
     Nameservers,
     make_console,
     nameservers,
@@ -15,7 +18,7 @@ from probes.cli.common import (
     tls_config,
     with_client_certificate,
 )
-from probes.cli.discover_options import AsJson, CaFile, Certificate, Key
+from probes.cli.discover_options import AsJson
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data, show
 
