@@ -65,7 +65,7 @@ class Client:
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:  # noqa: ARG002
         raise failure
 
-    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002
+    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002  # a Sink
         raise error
 
     def trace(self, record: TraceRecord) -> None:
