@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server
+from sipcore.dialogs import callee, callee_table, caller, caller_table, reinvite_client, reinvite_server
 from sipcore.events import CallEnded, CallEvent, CallFailed, CallNotified, ReferLapsed
 from sipcore.stack_config import StackConfig
 from tests.property.calls_rules import Referee, assert_told_whole
@@ -55,8 +55,9 @@ class Watched(dict[tuple[Enum, Enum], object]):
 @pytest.fixture(autouse=True, scope="module")
 def watched_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (caller, callee, reinvite_client, reinvite_server):
-            patch.setattr(module, "TABLE", Watched(module.TABLE, module.IMPOSSIBLE))
+        for table in (caller_table, callee_table, reinvite_client, reinvite_server):
+            user = {caller_table: caller, callee_table: callee}.get(table, table)
+            patch.setattr(user, "TABLE", Watched(table.TABLE, table.IMPOSSIBLE))
         yield
 
 

@@ -4,9 +4,9 @@ from types import ModuleType
 
 import pytest
 
-from sipcore.dialogs import callee, caller, reinvite_client, reinvite_server
+from sipcore.dialogs import callee_table, caller_table, reinvite_client, reinvite_server
 
-MACHINES = [caller, callee, reinvite_client, reinvite_server]
+MACHINES = [caller_table, callee_table, reinvite_client, reinvite_server]
 
 
 @pytest.mark.parametrize("side", MACHINES)
