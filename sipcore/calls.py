@@ -226,6 +226,22 @@ class Calls:
             self.hang_up(placed.number, now)
         return told
 
+    def break_off(self, ticket: int, success: Response, failure: TransportFailure, now: float) -> None:
+        """What was made of a 2xx to the INVITE of a call, or to a re-INVITE, was broken off by `failure`: it is
+        acknowledged all the same, whenever it comes again as well, and the call ends.
+        """
+        placed = self._book.by_invite.get(ticket)
+        if placed is None:
+            call, _ = self._book.by_ticket[ticket]
+            effects = call.machine.break_off_change(self._tickets.request_of(ticket), now)
+            self._actions.carry_out(call, effects, now)
+            return
+        if placed.invite is not None:
+            placed.machine.resent(placed.invite.request)
+            placed.invite = None
+            self._tickets.release(ticket)
+        self._actions.carry_out(placed, placed.machine.break_off(success, failure, now), now)
+
     def turn_away(self, invite: AnyServerKey, now: float) -> bool:
         """Refuse or hang up the call that has come of an INVITE; False where there is none."""
         call = self._book.by_key.get(invite)

@@ -11,7 +11,7 @@ from sipcore.errors import own_fault
 from sipcore.events import CallReceived, CallRequested, Output, RequestFailed, RequestReceived, Resolve
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
-from sipcore.message.method import ACK
+from sipcore.message.method import ACK, INVITE
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
 from sipcore.transactions import effects
@@ -53,6 +53,8 @@ class Recovery:
 
         May fail for the same reason. It leaves nothing behind for all that, and need not be tried again.
         """
+        if isinstance(work, Response | effects.ResponseReceived) and self._broke_off(work, now):
+            return None
         ticket = self._refused_or_failed(work, manner, now)
         if ticket is None:
             return None
@@ -85,6 +87,23 @@ class Recovery:
             case int():
                 return work
         return None
+
+    def _broke_off(self, work: Response | effects.ResponseReceived, now: float) -> bool:
+        """End the call whose INVITE, or re-INVITE, got this 2xx: its sender repeats that until it has an ACK, and takes
+        the call for one that is up. False where it is anything else.
+        """
+        success = work if isinstance(work, Response) else work.response
+        ticket = self._tickets.ticket_of(client_key(success))
+        if not (success.is_success and success.cseq.method == INVITE and ticket is not None):
+            return False
+        try:
+            self._calls.break_off(ticket, success, own_fault(), now)
+        except Exception:
+            self._transactions.abandon(client_key(success), now)
+            self._calls.lose(ticket, own_fault(), now)
+            self._tickets.forget(ticket)
+            raise
+        return True
 
     def _refuse(self, key: AnyServerKey, request: Request, manner: Manner, now: float) -> None:
         """Answer a request that was given up: a call that came of an INVITE is turned away with it."""

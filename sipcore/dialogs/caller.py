@@ -151,6 +151,19 @@ class Caller(Side):
         moved = self.state in _TRYING and self._inviting.moves_on(None)
         return self._move(MOVED if moved else FAILED, now, failure=failure)
 
+    def break_off(self, success: Response, failure: TransportFailure, now: float) -> list[Effect]:
+        """What was made of a 2xx was broken off by a mistake of this program: it gets its ACK and a BYE all the same
+        (RFC 3261 §13.2.2.4), and the call ends if it was that dialog's, or nobody's yet.
+        """
+        tag = success.to_tag or ""
+        if self.state not in _UNANSWERED and self.knows(tag):
+            acknowledged = self._receive_success(success, now)
+            # One BYE too many does no harm, and whether any went out is not known.
+            return [*acknowledged, *([self._bye()] if self.state is State.ENDING else self.hang_up(now))]
+        self._inviting.acks.pop(tag, None)
+        ended = self._end_fork(tag, success, now)
+        return [*ended, *self._move(FAILED, now, failure=failure)] if self.state in _UNANSWERED else ended
+
     def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""
         if self.state is not State.OFFERED:

@@ -243,6 +243,14 @@ class Side(ABC):
             return self._settle([Finish(EndReason.GONE)], now)
         return []
 
+    def break_off_change(self, sent: Request, now: float) -> list[Effect]:
+        """What was made of the 2xx to a re-INVITE was broken off by a mistake of this program: the call ends, since
+        nobody knows what was agreed on.
+        """
+        usage = self.usage_of(sent.to_tag)
+        acknowledged: list[Effect] = [usage.break_off(sent)] if usage is not None else []
+        return [*acknowledged, *self.hang_up(now)]
+
     # Inside
 
     def _offered_usage(self, remote_tag: str | None) -> InviteUsage:

@@ -140,6 +140,12 @@ class InviteUsage(ReinvitedUsage):
         happening = reinvite_client.input_of(sent.method, status)
         return self._move_client(self._undoing(happening), now, self._unchanged(now, failure=failure))
 
+    def break_off(self, sent: Request) -> AckSuccess:
+        """The ACK of the 2xx to a re-INVITE, of which nothing else is made; an offer in it, once taken, is refused."""
+        if self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
+            return self._acked
+        return self._acknowledge_change(sent, b"" if sent.body else self.session.refusal())
+
     def refreshed(self, response: Response, now: float) -> list[Effect]:
         """The final response to an UPDATE that went out beside a re-INVITE, which ends where that is refused."""
         effects = self._take_refresh(response, now)

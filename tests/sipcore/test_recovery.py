@@ -3,21 +3,34 @@
 import pytest
 
 from sipcore import recovery
+from sipcore.call_actions import CallActions
+from sipcore.callbook import PlacedCall
 from sipcore.dialogs.caller import Caller
+from sipcore.dialogs.expiry import Expiry
+from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallAnswered, CallEnded, CallReceived, RequestFailed, RequestReceived, ResponseReceived
+from sipcore.events import (
+    CallAnswered,
+    CallEnded,
+    CallFailed,
+    CallReceived,
+    RequestFailed,
+    RequestReceived,
+    ResponseReceived,
+)
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
 from sipcore.recovery import described
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack_config import StackConfig
+from sipcore.tickets import Tickets
 from sipcore.trace import Stamp
 from sipcore.transactions import effects
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
 from tests.conftest import Injected
-from tests.sipcore.wire import ALICE, BOB, Wire
+from tests.sipcore.wire import ALICE, BOB, Wire, description
 
 
 def silent() -> Wire:
@@ -64,6 +77,112 @@ def test_a_call_is_hung_up_whose_timer_a_mistake_is_made_over(monkeypatch: pytes
     wire.run(40.0)
     assert "BYE" in wire.alice.starts()
     assert [event.call for event in wire.alice.told(CallEnded)] == [number]
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def hits(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, times: int) -> None:
+    """Have a method raise that so often, and work from then on."""
+    works, left = getattr(owner, name), [Injected()] * times
+
+    def broken(*args: object, **named: object) -> object:
+        if left:
+            raise left.pop()
+        return works(*args, **named)
+
+    monkeypatch.setattr(owner, name, broken)
+
+
+def run_recovering(wire: Wire, seconds: float) -> int:
+    """Let time pass, and Alice's stack recover from whatever is raised, as a loop does; how often that was."""
+    end, count, broken = wire.now + seconds, 0, False
+    while wire.now < end:
+        try:
+            if broken:
+                wire.alice.stack.recover(wire.now)
+            broken = False
+            wire.run(end - wire.now)
+        except Injected:
+            broken, count = True, count + 1
+    return count
+
+
+ON_ANSWER = [
+    (Tickets, "take"),
+    (PlacedCall, "receive"),
+    (Caller, "_receive_answer"),
+    (Caller, "_move"),
+    (InviteUsage, "negotiated"),
+    (Expiry, "agreed"),
+    (CallActions, "carry_out"),
+    (CallActions, "_tell"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), ON_ANSWER)
+@pytest.mark.parametrize("offer", [description(ALICE), b""], ids=["offer", "no offer"])
+def test_a_2xx_that_a_mistake_is_made_over_is_acknowledged_and_its_call_ended(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, offer: bytes
+) -> None:
+    wire = Wire()
+    number = wire.call(offer=offer)
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    wire.accept(received.call)
+    with monkeypatch.context() as patched:
+        hits(patched, owner, name, 1)
+        assert run_recovering(wire, 3.0) == 1
+    assert wire.alice.starts()[:3] == ["INVITE", "ACK", "BYE"]
+    assert wire.bob.starts().count("200 INVITE") == 1
+    told = [event for event in wire.alice.events if isinstance(event, CallFailed | CallEnded)]
+    assert [event.call for event in told] == [number]
+    assert [event.call for event in wire.bob.told(CallEnded)] == [received.call]
+    wire.run(60.0)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_a_2xx_that_nothing_can_be_made_of_ends_the_call_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire()
+    number = wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    hits(monkeypatch, Caller, "_receive_answer", 99)
+    hits(monkeypatch, Caller, "break_off", 99)
+    wire.accept(received.call)
+    run_recovering(wire, 70.0)
+    (failed,) = wire.alice.told(CallFailed)
+    assert (failed.call, failed.failure and failed.failure.reason) == (number, FailureReason.FAULT)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_a_lost_ack_of_such_a_2xx_is_sent_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(lose=lambda ordinal, data: data.startswith((b"ACK", b"BYE")) and ordinal < 6)
+    wire.call()
+    wire.run(0.1)
+    (received,) = wire.bob.told(CallReceived)
+    hits(monkeypatch, Caller, "_receive_answer", 1)
+    wire.accept(received.call)
+    assert run_recovering(wire, 70.0) == 1
+    assert wire.alice.starts().count("ACK") >= 2
+    assert len({message.via.branch for message in wire.alice.messages() if message.cseq.method == "ACK"}) == 1
+    assert wire.bob.told(CallEnded)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["receive_response", "_take_success", "_acknowledge_change"])
+def test_a_2xx_to_a_reinvite_that_a_mistake_is_made_over_is_acknowledged_and_its_call_ended(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wire = Wire()
+    number, at_bob = wire.up()
+    wire.alice.stack.change(number, wire.alice.stack.session(number).renewed(), wire.now)
+    with monkeypatch.context() as patched:
+        hits(patched, InviteUsage, name, 1)
+        assert run_recovering(wire, 3.0) == 1
+    assert wire.alice.starts() == ["INVITE", "ACK", "INVITE", "ACK", "BYE"]
+    assert wire.bob.starts().count("200 INVITE") == 2
+    assert [event.call for event in wire.alice.told(CallEnded)] == [number]
+    assert [event.call for event in wire.bob.told(CallEnded)] == [at_bob]
+    wire.run(60.0)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
 
 
