@@ -46,10 +46,15 @@ from sipcore.outgoing import Order, target_along
 from sipcore.tickets import Tickets
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.layer import TransactionLayer
+from sipcore.transactions.timers import NEVER
 
 TARGET_REFRESHES = (Purpose.CHANGE, Purpose.REFRESH)
 """What is sent with a Contact of its own, which is the one of the dialog from the answer on (RFC 3261 §12.2.1.1)."""
 _OF_CALL = (Purpose.CHANGE, Purpose.REFRESH, Purpose.PRACK)
+_PARTING = (Purpose.BYE, Purpose.FORK)
+PARTING_PATIENCE = 128
+"""Times T1 after which a BYE goes to no further hop, and is not sent at all where nobody has found a way for it: long
+enough for one hop to be silent and the next one to be tried. A call that is hung up ends, whatever DNS does."""
 _WITH_CONTACT = (*TARGET_REFRESHES, Purpose.NOTIFY, Purpose.OTHER)
 
 
@@ -75,6 +80,8 @@ class CallActions:
                 case SendInDialog(purpose, request, next_hop):
                     if purpose is Purpose.BYE:
                         self._give_up_own(call, now)
+                    if purpose in _PARTING:
+                        call.part_by = now + PARTING_PATIENCE * call.machine.manner.timers.t1
                     self.send(call, purpose, request, next_hop)
                 case SendInvite(request, target) if isinstance(call, PlacedCall):
                     self._invite_again(call, request, target, now)
@@ -84,7 +91,7 @@ class CallActions:
                     self._cancel_changes(call, now, remote_tag)
                 case _:
                     self._tell(call, effect, stamp or Stamp(now), now)
-        if not call.over or call.machine.referrals:
+        if not call.over or call.machine.referrals or call.part_by < NEVER:
             self._book.schedule(call)
         self._remove_if_over(call)
 
@@ -131,6 +138,17 @@ class CallActions:
         if call is not None and call.machine.referrals is not None:
             call.machine.referrals.forget(ticket)
         self.transaction_over(ticket)
+
+    def part(self, call: Call, now: float) -> None:
+        """The BYE of a call has had its time: one that was sent is answered soon, or never will be."""
+        call.part_by = NEVER
+        for ticket in call.tickets:
+            _, purpose = self._book.by_ticket.get(ticket, (None, None))
+            if purpose not in _PARTING or self._tickets.give_up(ticket):
+                continue
+            no_way = TransportFailure(FailureReason.TIMED_OUT, "no way was found in time to send it")
+            self.carry_out(call, call.machine.fail_within(purpose, self._tickets.request_of(ticket), no_way, now), now)
+            self.transaction_over(ticket)
 
     def server_transaction_over(self, call: ReceivedCall) -> None:
         """The server transaction of a call's INVITE is gone, which may have been all that kept the call."""

@@ -33,6 +33,7 @@ class Call:
         "machine",
         "number",
         "over",
+        "part_by",
         "referring",
         "tickets",
         "user",
@@ -56,6 +57,8 @@ class Call:
         self.due = NEVER
         self.over = False
         """Whether its end has been told."""
+        self.part_by = NEVER
+        """When its BYE has had its time."""
 
     @property
     def lapses_at(self) -> float:
@@ -246,8 +249,10 @@ class CallBook:
         return None
 
     def schedule(self, call: Call) -> None:
-        """See to it that a call is due when its machine wants to be woken, or, after its end, its subscriptions do."""
-        due = call.lapses_at if call.over else call.machine.next_timeout()
+        """See to it that a call is due when its machine wants to be woken, or, after its end, its subscriptions do; and
+        when its BYE has had its time.
+        """
+        due = min(call.part_by, call.lapses_at if call.over else call.machine.next_timeout())
         if due >= call.due:
             return
         call.due = due

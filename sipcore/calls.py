@@ -390,6 +390,8 @@ class Calls:
         """Wake the calls that something is due in."""
         while (call := self._book.pop_due(now)) is not None:
             try:
+                if now >= call.part_by:
+                    self._actions.part(call, now)
                 self._actions.carry_out(call, call.machine.lapse(now) if call.over else call.machine.wake(now), now)
             except Exception:  # a mistake of this program, which costs this call alone: nothing wakes it any more
                 self.hang_up(call.number, now)
