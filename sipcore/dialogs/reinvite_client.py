@@ -102,7 +102,7 @@ IMPOSSIBLE = {
 class Change:
     """A change that was asked for here: how it is sent, how often it was, and when it is sent again."""
 
-    __slots__ = ("attempts", "body", "due", "heard", "method", "refreshes", "restores", "withdrawn")
+    __slots__ = ("attempts", "body", "due", "gives_way", "heard", "method", "refreshes", "restores", "withdrawn")
 
     def __init__(self, method: str, body: bytes, *, restores: bool = False) -> None:
         self.method = method
@@ -113,6 +113,8 @@ class Change:
         """Whether it only brings back what was in force before another one."""
         self.refreshes = False
         """Whether a refresh of the session has become due meanwhile, and was left to it."""
+        self.gives_way = False
+        """Whether it was cancelled so that the session can be refreshed."""
         self.heard = False
         """Whether a 1xx has come since it was sent last."""
         self.withdrawn = False

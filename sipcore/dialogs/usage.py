@@ -130,12 +130,13 @@ class InviteUsage(ReinvitedUsage):
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
         """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1).
 
-        One that was taken back is cancelled then, and no more: its peer had been heard of (§9.1).
+        One that was taken back, or had to give way, is cancelled then, and no more: its peer had been heard of (§9.1).
+        That it is there still, the refresh shows which follows.
         """
         if self._is_no_change(sent):
             return []
         change = self._change
-        cancelled = change is not None and change.withdrawn and change.heard
+        cancelled = change is not None and change.heard and (change.withdrawn or change.gives_way)
         status = 408 if failure.reason is FailureReason.TIMED_OUT and not cancelled else 503
         happening = reinvite_client.input_of(sent.method, status)
         return self._move_client(self._undoing(happening), now, self._unchanged(now, failure=failure))
@@ -223,6 +224,7 @@ class InviteUsage(ReinvitedUsage):
         if self._client is reinvite_client.State.WAITING:
             self.expiry.put_off(now)
             return []
+        self._change.gives_way = True
         return self._move_client(reinvite_client.Input.WAKE, now, list)
 
     def _patience(self, now: float) -> float:

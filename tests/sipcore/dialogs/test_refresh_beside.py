@@ -32,6 +32,23 @@ def held(*, without_update: bool = False) -> tuple[Wire, int, int]:
     return wire, call, at_bob
 
 
+def long_held() -> tuple[Wire, float]:
+    """A session of 1800 s whose refresh, by re-INVITE only, is due while Bob's owner thinks about a hold; and when that
+    is cancelled for it.
+    """
+    wire = Wire(
+        config=StackConfig(session_interval=1800),
+        bobs_config=THINKING,
+        alter=lambda data: data.replace(b", UPDATE", b""),
+    )
+    call, _ = wire.up()
+    wire.run(890 - wire.now)
+    hold(wire, wire.alice, call)
+    cancelled = (900 + 1800 - 32) / 2
+    wire.run(cancelled - 1 - wire.now)
+    return wire, cancelled
+
+
 def requests(wire: Wire) -> list[str]:
     """What Alice asked for, each once."""
     sent = [one for one in wire.alice.messages() if isinstance(one, Request)]
@@ -85,6 +102,29 @@ def test_a_reinvite_that_takes_long_ends_for_the_refresh_where_there_is_no_updat
     wire.run(30)
     assert direction(wire.alice.stack.session(call).local) is Direction.SENDRECV
     assert not wire.alice.told(CallEnded)
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_whether_the_peer_is_gone_that_leaves_a_cancelled_reinvite_open_is_left_to_the_refresh(
+    comes_back: bool,
+) -> None:
+    """RFC 3261 §9.1: what nobody refuses after its CANCEL is considered cancelled."""
+    wire, cancelled = long_held()
+    wire.lose = lambda _, data: data.startswith(b"SIP/2.0") or not comes_back
+    wire.run(cancelled + 1 - wire.now)
+    assert wire.alice.starts()[-1] == "CANCEL"
+    wire.run(32)
+    assert [event.response for event in wire.alice.told(CallUnchanged)] == [None]
+    assert not wire.alice.told(CallEnded)
+    wire.lose = lambda _, data: not comes_back
+    wire.run(5)
+    assert requests(wire)[-1] == "INVITE"
+    if comes_back:
+        wire.bob.stack.answer(wire.bob.told(CallOffered)[-1].call, description(BOB), wire.now)
+    wire.run(100)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == ([] if comes_back else [EndReason.GONE])
+    wire.run(1000)
+    assert not wire.alice.told(CallEnded) or not comes_back
 
 
 def test_a_reinvite_that_is_answered_in_time_is_the_refresh() -> None:
