@@ -68,6 +68,8 @@ class Input(Enum):
     MOVED = "3xx that leads on"
     FAILED = "failed for now"
     REFUSED = "refused for good"
+    REMOVED_OWN = "answered, and more is to be removed"
+    """The owner wants all bindings removed by now, and the request that was under way removed its own only."""
     DUE = "due"
     FLOW_FAILED = "flow failed"
     STOP = "stop"
@@ -121,6 +123,7 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
         (_S.REMOVING, happening): (_S.ENDED, (_DO.REPORT_END,))
         for happening in (_I.ACCEPTED, _I.ADJUSTED, _I.MOVED, _I.FAILED, _I.REFUSED)
     },
+    (_S.REMOVING, _I.REMOVED_OWN): (_S.REMOVING, (_DO.REMOVE,)),  # 10.2.2, after the answer to the last (10.2)
 }
 _UNDER_WAY = (_S.REGISTERING, _S.REFRESHING, _S.STOPPING, _S.REMOVING)
 _ANSWERS = (_I.ACCEPTED, _I.ADJUSTED, _I.MOVED, _I.FAILED, _I.REFUSED)
@@ -134,6 +137,7 @@ IMPOSSIBLE = {
     *((state, _I.START) for state in State if state not in (_S.IDLE, _S.ENDED)),  # `Keeper.start` refuses it
     # No request is under way that could be answered.
     *((state, answer) for state in (_S.IDLE, _S.REGISTERED, _S.WAITING) for answer in _ANSWERS),
+    *((state, _I.REMOVED_OWN) for state in State if state not in (_S.REMOVING, _S.ENDED)),  # nothing is removed yet
 }
 
 
@@ -183,6 +187,7 @@ class Keeper:
 
     __slots__ = (
         "_adjustments",
+        "_asked_all",
         "_call_id",
         "_domain",
         "_due",
@@ -222,6 +227,8 @@ class Keeper:
         self._failures = 0
         self._adjustments = 0
         self._removes_all = False
+        self._asked_all = False
+        """Whether a request has asked for that."""
         self._due: float | None = None
 
     def start(self, now: float) -> list[Effect]:
@@ -231,7 +238,8 @@ class Keeper:
     def stop(self, now: float, *, everything: bool = False) -> list[Effect]:
         """Take the binding back, or, with `everything`, all bindings of the address of record (RFC 3261 §10.2.2).
 
-        Stopped more than once, it does what was asked for most: the end of its endpoint stops it, too.
+        Stopped more than once, it does what was asked for most: the end of its endpoint stops it, too. Once it has
+        ended, nothing is done any more.
         """
         self._removes_all = self._removes_all or everything
         bound = self.binding is not None and self.binding.until > now
@@ -261,6 +269,7 @@ class Keeper:
         own = self.registration.contact(contact, outbound=self._outbound)
         if self.state is State.REMOVING:
             bound = self._sent or (own,)
+            self._asked_all = self._removes_all
             contacts: tuple[object, ...] = (WILDCARD,) if self._removes_all else (*bound, *self._left_behind(bound[0]))
             expires = 0
         else:
@@ -282,16 +291,16 @@ class Keeper:
             return self._accept(response, now)
         if auth is None and self._adjustments < MAX_ADJUSTMENTS and self._adjust(response):
             self._adjustments += 1
-            return self._move(Input.MOVED if response.status // 100 == 3 else Input.ADJUSTED, now)
+            return self._answered(Input.MOVED if response.status // 100 == 3 else Input.ADJUSTED, now)
         self._failures += 1
         passing = auth is None and (response.status in PASSING or RETRY_AFTER.name in response.headers)
-        return self._move(Input.FAILED if passing else Input.REFUSED, now)
+        return self._answered(Input.FAILED if passing else Input.REFUSED, now)
 
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """A REGISTER got no final response."""
         self._outcome = (None, failure)
         self._failures += 1
-        return self._move(Input.FAILED, now)
+        return self._answered(Input.FAILED, now)
 
     def _accept(self, response: Response, now: float) -> list[Effect]:
         removed = self.state is State.REMOVING
@@ -301,7 +310,12 @@ class Keeper:
             self._failures += 1
             return self._move(Input.FAILED, now)
         self._failures = self._adjustments = 0
-        return self._move(Input.ACCEPTED, now)
+        return self._answered(Input.ACCEPTED, now)
+
+    def _answered(self, happening: Input, now: float) -> list[Effect]:
+        """A request is over, and so is what it was for, unless the owner wants more removed than it has asked for."""
+        in_part = self.state is State.REMOVING and self._removes_all and not self._asked_all
+        return self._move(Input.REMOVED_OWN if in_part and happening is not Input.REFUSED else happening, now)
 
     def _adjust(self, response: Response) -> bool:
         """Change what is asked for as a response wants; False where it does not say how, or not to be done."""

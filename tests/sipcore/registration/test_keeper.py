@@ -211,6 +211,31 @@ def test_everything_is_removed_though_it_is_stopped_once_more() -> None:
     assert desk.last.headers.get_all("Contact") == ["*"]
 
 
+@pytest.mark.parametrize("status", [200, 302, 423, 503, 0])
+def test_everything_is_removed_that_is_asked_for_while_its_own_binding_is_being_removed(status: int) -> None:
+    desk = Desk().start().accept()
+    desk.take(desk.keeper.stop(0))
+    assert desk.last.headers.get_all("Contact") == [f"<{HERE}>"]
+    desk.take(desk.keeper.stop(1, everything=True)).take(desk.keeper.stop(2))
+    sent = len(desk.requests)
+    if status:
+        desk.answer(status, ("Min-Expires", "9"), ("Contact", "<sip:x.example.com>"))
+    else:
+        desk.take(desk.keeper.fail(SILENCE, 2))
+    assert (desk.state, len(desk.requests)) == (State.REMOVING, sent + 1)
+    assert desk.last.headers.get_all("Contact") == ["*"]
+    assert desk.last.headers.get("Expires") == "0"
+    desk.answer(200)
+    assert desk.told[-1] == RegistrationEnded(removed=True)
+    assert len(desk.requests) == sent + 1
+
+
+def test_a_registrar_that_refuses_to_remove_one_binding_is_not_asked_to_remove_all() -> None:
+    desk = Desk().start().accept()
+    desk.take(desk.keeper.stop(0)).take(desk.keeper.stop(0, everything=True)).answer(403)
+    assert desk.told[-1] == RegistrationEnded(removed=False)
+
+
 def test_outbound() -> None:
     desk = Desk(Registration(AOR, instance=URN, reg_id=2)).start()
     assert desk.last.headers.get("Contact") == f'<{HERE}>;+sip.instance="<{URN}>";reg-id=2'
