@@ -177,6 +177,7 @@ class CallActions:
         if invite is None:
             return
         call.flow = None
+        self._give_up_own(call, now)  # its early dialogs are gone (RFC 3261 §13.2.2.3)
         try:
             invite.send_again(request, target)
         except LocalError as error:

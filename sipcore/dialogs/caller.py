@@ -248,7 +248,10 @@ class Caller(Side):
         return effects
 
     def _receive_answer(self, tag: str, response: Response, now: float) -> list[Effect]:
-        """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4)."""
+        """The first 2xx makes its dialog the call's, with what was said in it before (RFC 3261 §13.2.2.4).
+
+        The others last for 64·T1, and what they have waited with is as due as before (RFC 3262 §4).
+        """
         inviting = self._inviting
         early = self._early or {}
         usage = early.pop(tag, None)
@@ -256,7 +259,7 @@ class Caller(Side):
             usage.answered(inviting.invite, response)
         else:
             usage = self._branch(response)
-        ended = [effect for other in early.values() for effect in (*other.over(now), _unsent(other))]
+        ended = [each for other in early.values() for each in (*other.over(now), *other.give_up(), _unsent(other))]
         self.usage, self._early, self._answered = usage, None, usage.dialog.id
         usage.hear(response)
         usage.expiry.agreed(response, now)

@@ -291,14 +291,14 @@ NAMED: dict[str, Callable[[Wire, int], object]] = {
 
 @pytest.mark.parametrize("what", NAMED)
 def test_an_early_dialog_that_has_lost_is_none_any_more(what: str) -> None:
-    """Its answer must not go to the one that has won, whose 2xx makes an offer, too."""
+    """Its answer must not go to the one that has won, whose 2xx makes an offer, too. Its own offer is refused."""
     wire, call = offering("b")
     says(wire, 200, "c", body=body_of("c"))
     with pytest.raises(LocalError, match="remote tag 'b'"):
         NAMED[what](wire, call)
     wire.alice.stack.answer(call, body_of("c"), wire.now, remote_tag="c")
     wire.pump()
-    assert (sent_to(wire, "b"), sent_to(wire, "c")) == ([], ["ACK"])
+    assert (sent_to(wire, "b"), sent_to(wire, "c")) == (["PRACK"], ["ACK"])
 
 
 def test_a_change_in_an_early_dialog_that_has_lost_came_to_nothing() -> None:
