@@ -1,6 +1,6 @@
 """What may be wrong with the DNS of a SIP domain, and what comes close to it and is right."""
 
-from itertools import count
+from itertools import count, pairwise
 
 import dns.message
 import dns.rdatatype
@@ -51,6 +51,7 @@ def _zones() -> list[Case]:
         "naptr-nowhere": ("dns-naptr-nowhere", 'DOMAIN NAPTR 1 1 "s" "SIP+D2U" "" _sip._udp.gone.DOMAIN\n' + A),
         "alias-nowhere": ("dns-alias-nowhere", "DOMAIN CNAME gone.DOMAIN\n"),
         "alias-loop": ("dns-alias-loop", "DOMAIN CNAME b.DOMAIN\nb.DOMAIN CNAME DOMAIN\n"),
+        "alias-long": ("dns-alias-long", _aliases(9)),
         "srv-target-dead": ("srv-target-dead", srv() + srv(5099) + HOST + A),
         "published-dead": ("published-dead", srv(5099) + HOST + A),
         "ipv6-dead": ("ipv6-dead", A + AAAA),
@@ -66,6 +67,12 @@ def _zones() -> list[Case]:
         Case("zone-broken", f"sip.{BROKEN_ZONE}", plain(), "dns-servfail"),
     ]
     return cases
+
+
+def _aliases(count: int) -> str:
+    """The domain's address, behind so many aliases."""
+    names = ["DOMAIN", *(f"n{number}.DOMAIN" for number in range(count))]
+    return "".join(f"{name} CNAME {target}\n" for name, target in pairwise(names)) + f"{names[-1]} A {BOB}\n"
 
 
 def _moving() -> Behaviour:

@@ -31,8 +31,10 @@ MAX_RESOLVERS = 4
 """Resolvers that are asked: a system has three at most, and a few public ones tell whether they agree."""
 MAX_FOLLOWED = 16
 """Records followed of one NAPTR or SRV answer: few carriers publish more, and a hostile zone may list thousands."""
-MAX_ALIASES = 8
-"""Names that one alias may lead through: resolvers give up at about as many."""
+MAX_ALIASES = 16
+"""CNAME records that are followed to one answer: the most patient resolvers, dnspython among them, stop there."""
+USUAL_ALIASES = 8
+"""CNAME records that every resolver follows to one answer; from about ten on the first ones give up."""
 DEFAULT_TIMEOUT = 4.0
 """Seconds for one answer: four datagrams are sent by then."""
 REPEAT = 0.4
@@ -119,6 +121,11 @@ class Reply:
         """The names that the aliases lead through, in lower case; one that comes twice is where a loop closes."""
         names = [alias.name for alias in self.aliases[:1]] + [alias.target for alias in self.aliases]
         return tuple(name.lower() for name in names)
+
+    @property
+    def loops(self) -> bool:
+        """Whether the aliases lead back to a name that they came from."""
+        return len(set(self.chain)) < len(self.chain)
 
     @property
     def told(self) -> bool:

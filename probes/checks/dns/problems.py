@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
 
-from probes.checks.dns.plan import FAMILIES, MAX_ALIASES, PREFIXES, SCTP_SERVICES, SERVICES, Reply, normal
+from probes.checks.dns.plan import FAMILIES, PREFIXES, SCTP_SERVICES, SERVICES, USUAL_ALIASES, Reply, normal
 from probes.destination import is_private_address
 from probes.findings.catalogue import Entry, catalogue
 from probes.findings.finding import Finding, Severity
@@ -26,6 +26,7 @@ class DnsProblem(Enum):
     INVALID_NAME = "dns-invalid-name"
     TRUNCATED_ONLY = "dns-truncated-only"
     ALIAS_LOOP = "dns-alias-loop"
+    ALIAS_LONG = "dns-alias-long"
     ALIAS_NOWHERE = "dns-alias-nowhere"
     NAPTR_SERVICE = "dns-naptr-service"
     NAPTR_MISMATCH = "dns-naptr-mismatch"
@@ -186,11 +187,11 @@ def _in_srv(question: Question, record: Srv, told: Replies) -> Found:
         yield DnsFault(DnsProblem.SRV_ADDRESS, question, record)
         return
     behind = [told.get(normal(Question(family, record.target))) for family in FAMILIES]
-    chain = next((reply.chain for reply in behind if reply is not None and reply.aliases), ())
-    if len(set(chain)) < len(chain):
-        return  # round and round: `_aliases` tells
-    if chain:
-        yield DnsFault(DnsProblem.SRV_ALIAS, question, record, " -> ".join(chain))
+    aliased = next((reply for reply in behind if reply is not None and reply.aliases), None)
+    if aliased is not None and (aliased.loops or _is_cut_off(aliased)):
+        return  # no end in sight: `_aliases` tells
+    if aliased is not None:
+        yield DnsFault(DnsProblem.SRV_ALIAS, question, record, " -> ".join(aliased.chain))
     if _is_nothing(behind):
         absent = any(reply is not None and reply.fault is LookupFault.NXDOMAIN for reply in behind)
         yield DnsFault(DnsProblem.SRV_NOWHERE if absent else DnsProblem.SRV_NO_ADDRESS, question, record)
@@ -203,15 +204,27 @@ def _is_nothing(behind: Iterable[Reply | None]) -> bool:
 
 def _aliases(told: Replies) -> Found:
     """Each once, whatever was asked for by its name."""
-    chains = {
-        reply.chain: question for question, reply in reversed(told.items()) if reply.aliases and not reply.records
-    }
-    for chain, question in chains.items():
-        shown = " -> ".join(chain)
-        if len(set(chain)) < len(chain) or len(chain) > MAX_ALIASES:
+    ends: dict[tuple[str, ...], Question] = {}
+    leading = set()
+    for question, reply in reversed(told.items()):
+        if reply.aliases and reply.records:
+            leading.add(reply.chain)
+        if reply.aliases and (not reply.records or len(reply.aliases) > USUAL_ALIASES):
+            ends[reply.chain] = question
+    for chain, question in ends.items():
+        reply, shown = told[question], " -> ".join(chain)
+        if reply.loops:
             yield DnsFault(DnsProblem.ALIAS_LOOP, question, detail=shown)
-        elif told[question].fault is LookupFault.NXDOMAIN:
+        elif reply.fault is LookupFault.NXDOMAIN:
             yield DnsFault(DnsProblem.ALIAS_NOWHERE, question, detail=shown)
+        elif len(reply.aliases) > USUAL_ALIASES:
+            detail = f"{len(reply.aliases)} in a row: {shown}"
+            yield DnsFault(DnsProblem.ALIAS_LONG, question, detail=detail, covered=chain in leading)
+
+
+def _is_cut_off(reply: Reply) -> bool:
+    """Whether the aliases are so many that the resolver, or this side, followed them no further, as far as is known."""
+    return len(reply.aliases) > USUAL_ALIASES and reply.fault is LookupFault.NODATA
 
 
 def _disagreements(seen: Sequence[Reply], told: Replies) -> Found:

@@ -303,11 +303,11 @@ def _followed(
     ttl = math.inf
     while True:
         found = message.get_rrset(message.answer, name, dns.rdataclass.IN, wanted)
-        if found is not None:
+        if found is not None and len(aliases) <= MAX_ALIASES:
             records = [_record(data) for data in found]
             return tuple(aliases), tuple(r for r in records if r is not None), min(ttl, found.ttl)
         alias = message.get_rrset(message.answer, name, dns.rdataclass.IN, dns.rdatatype.CNAME)
-        if alias is None or len(aliases) == MAX_ALIASES or name in passed:
+        if alias is None or len(aliases) > MAX_ALIASES or name in passed:
             return tuple(aliases), (), 0.0
         ttl = min(ttl, alias.ttl)
         passed.add(name)

@@ -101,9 +101,32 @@ def test_an_alias_in_a_loop_and_one_to_nothing() -> None:
     assert told(zone) == ["ALIAS_LOOP AAAA a.example.com", "ALIAS_NOWHERE A example.com"]
 
 
-def test_an_alias_through_too_many_names() -> None:
-    chain = [f"n{number}.example.com" for number in range(9)]
-    assert told({"A example.com": reply(aliases=["example.com", *chain])}) == ["ALIAS_LOOP A example.com"]
+@pytest.mark.parametrize(
+    ("count", "records", "severity"),
+    [
+        (8, (), None),
+        (8, V4["A h1.example.com"], None),
+        (9, (), Severity.ERROR),
+        (9, V4["A h1.example.com"], Severity.WARNING),
+        (16, V4["A h1.example.com"], Severity.WARNING),
+        (17, (), Severity.ERROR),
+    ],
+)
+def test_many_aliases_in_a_row_are_no_loop(count: int, records: tuple[Address, ...], severity: Severity | None) -> None:
+    chain = ["example.com", *(f"n{number}.example.com" for number in range(count))]
+    found = report({"A example.com": reply(*records, aliases=chain), "AAAA example.com": reply(aliases=chain)})
+    assert {(fault.problem.name, fault.severity) for fault in found.faults} == (
+        {("ALIAS_LONG", severity)} if severity else set()
+    )
+
+
+def test_a_target_behind_too_many_aliases_is_not_said_to_be_missing() -> None:
+    chain = ["a.example.com", *(f"n{number}.example.com" for number in range(17))]
+    zone = srv(Srv(0, 0, 5060, "a.example.com")) | {
+        "A a.example.com": reply(aliases=chain),
+        "AAAA a.example.com": reply(aliases=chain),
+    }
+    assert told(zone) == ["ALIAS_LONG AAAA a.example.com"]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,16 @@ async def test_aliases_that_lead_nowhere_end(count: int) -> None:
     records = [f"{name} 60 CNAME {target}" for name, target in pairwise(names)]
     async with resolver(lambda query: [answer(query, *records).to_wire()]) as server:
         reply = await ask(server)
-    assert (len(reply.aliases), reply.records, reply.fault) == (min(count, 8), (), LookupFault.NODATA)
+    assert (len(reply.aliases), reply.records, reply.fault) == (min(count, 17), (), LookupFault.NODATA)
+
+
+@pytest.mark.parametrize(("count", "found"), [(1, 1), (9, 1), (16, 1), (17, 0)])
+async def test_as_many_aliases_are_followed_as_by_the_most_patient_resolvers(count: int, found: int) -> None:
+    names = ["example.com.", *(f"n{number}.example." for number in range(count))]
+    records = [f"{name} 60 CNAME {target}" for name, target in pairwise(names)]
+    async with resolver(lambda query: [answer(query, *records, f"{names[-1]} 60 A 192.0.2.1").to_wire()]) as server:
+        reply = await ask(server)
+    assert (len(reply.aliases), len(reply.records)) == (count, found)
 
 
 @pytest.mark.parametrize(
