@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sipcore.errors import TransportFailure
 from sipcore.message.build import Fields
+from sipcore.message.framing import Unfinished
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
@@ -62,6 +63,8 @@ class Observation:
     kernel_stamped: bool = False
     tls: TlsFacts | None = None
     records: tuple[TraceRecord, ...] = ()
+    unfinished: Unfinished | None = None
+    """What came of a message over the connection that had no end by then."""
 
 
 class ProbeIO(Protocol):

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
 from probes.result import Attempt, Reach, flow_events_in, received_in, sent_in
-from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, ParseError, TransportFailure, quoted
+from sipcore.message.framing import Unfinished, foreign_protocol
 from sipcore.message.message import Response
 from sipcore.message.method import OPTIONS
 from sipcore.message.parser import parse_message
@@ -68,11 +69,15 @@ ONLY_CALLS = "OPTIONS gets no answer, INVITE does"
 """The detail of an attempt that was answered when it was a call."""
 UNREADABLE = "the answer cannot be read"
 """How the detail begins where what came back is no message, but was meant to be an answer."""
+UNFINISHED = "the answer has no end"
+"""The same where the connection brought the beginning of an answer, and no more."""
 _REFLECTED = "the peer sends back what it receives"
 _STATUS_LINE = b"SIP/2.0 "
 _START = 64
 """Bytes by which another protocol is told: a page may begin with a declaration of XML."""
 _BROKEN = "something on the way, or the peer itself, damages its answers; try TCP or TLS"
+_HALF_REQUEST = "a request comes, and has no end"
+_HALF = "have the peer send the whole of it; see whether its Content-Length is right"
 _WANTS_CERTIFICATE = "the peer asked for a client certificate and got none; give the one it knows"
 
 
@@ -94,6 +99,8 @@ def judge(seen: Observation) -> Attempt:
     response, remark = _answer(seen)
     if response is not None:
         return _attempt(seen, Reach.ANSWERED, _joined(remark, *_tls_remarks(seen.tls)), response=response)
+    if seen.unfinished is not None and (seen.failure is None or REACH[seen.failure.reason] is Reach.NO_ANSWER):
+        return _unfinished(seen, seen.unfinished)
     if seen.failure is not None:
         return _failed(seen, seen.failure)
     return _silent(seen, f"no answer within {seen.waited:.1f} s")
@@ -180,10 +187,23 @@ def _read_untrusted(data: bytes) -> Response | None:
     return message if isinstance(message, Response) else None
 
 
+def _unfinished(seen: Observation, came: Unfinished) -> Attempt:
+    """A connection that brought the beginning of something: of an answer, or of what has nothing to do with SIP."""
+    when = _without_place(seen, seen.failure.message) if seen.failure else f"nothing more within {seen.waited:.1f} s"
+    first = came.start.strip(b"\r\n").partition(b"\n")[0].strip()
+    begins = quoted(first[:EXCERPT_CHARACTERS].decode("utf-8", "surrogateescape"))
+    count = f"{came.came} of {came.whole} bytes" if came.whole else f"{came.came} bytes"
+    if first.startswith(_STATUS_LINE) or _STATUS_LINE.startswith(first):
+        return _attempt(seen, Reach.NOT_SIP, f"{UNFINISHED}: {count} came, {begins} first; {when}", _HALF)
+    if b" SIP/2.0" in first:
+        return _attempt(seen, Reach.NOT_SIP, f"{_HALF_REQUEST}: {count} came, {begins} first; {when}", _HALF)
+    detail = f"not SIP but {foreign_protocol(came.start) or f'{count}, {begins} first'}; {when}"
+    not_sip = _attempt(seen, Reach.NOT_SIP, detail, _ADVICE[FailureReason.GARBAGE])
+    return replace(not_sip, instead=_instead(detail))
+
+
 def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
-    detail = failure.message
-    for prefix in (f"{seen.query.hop}: ", f"udp {seen.query.hop.remote}: "):
-        detail = detail.removeprefix(prefix)
+    detail = _without_place(seen, failure.message)
     if isinstance(failure, TlsFailure):
         return _tls_failed(seen, failure.tls, failure.detail)
     if isinstance(failure, WsFailure):
@@ -201,6 +221,13 @@ def _failed(seen: Observation, failure: TransportFailure) -> Attempt:
     return replace(_attempt(seen, reach, detail, _ADVICE[failure.reason]), instead=instead)
 
 
+def _without_place(seen: Observation, message: str) -> str:
+    """What a failure says, without saying again where."""
+    for prefix in (f"{seen.query.hop}: ", f"udp {seen.query.hop.remote}: "):
+        message = message.removeprefix(prefix)
+    return message
+
+
 def _shown(seen: Observation, failure: TransportFailure) -> str:
     """How that begins which came in the place of SIP: a datagram, or what a stream could not be cut into messages."""
     cause = failure.__cause__
@@ -211,7 +238,8 @@ def _shown(seen: Observation, failure: TransportFailure) -> str:
 
 def _is_broken_sip(seen: Observation) -> bool:
     """Whether what came back is no message, but was meant to be an answer."""
-    return any(one.data.startswith(_STATUS_LINE) for one in received_in(seen.records)[-1:])
+    came = [seen.unfinished.start] if seen.unfinished else [one.data for one in received_in(seen.records)[-1:]]
+    return any(data.startswith(_STATUS_LINE) for data in came)
 
 
 def _instead(detail: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from probes.checks.options import ONLY_CALLS, UNREADABLE
+from probes.checks.options import ONLY_CALLS, UNFINISHED, UNREADABLE
 from probes.destination import is_private_address, spelled_address
 from probes.findings.catalogue import Catalogue, catalogue
 from probes.findings.finding import Finding, Severity
@@ -167,6 +167,9 @@ def _broken(seen: Exchanged, known: _Known) -> Found:
     if detail.startswith(UNREADABLE):
         what = "what comes back is meant to be an answer, and cannot be read as one"
         yield known.finding("answer-unreadable", what, [detail.removeprefix(f"{UNREADABLE}: ")])
+    if detail.startswith(UNFINISHED):
+        what = "an answer is begun and not ended"
+        yield known.finding("answer-unfinished", what, [detail.removeprefix(f"{UNFINISHED}: ")])
 
 
 def missing_bytes(data: bytes) -> int:

@@ -49,7 +49,9 @@ _ONE_PACKET, _FRAGMENTED = SIZES[1], SIZES[2]
 _WANTED = "tls-client-certificate-required"
 _TLS_ALONE = {Reach.TLS_FAILED: "tls-silent", Reach.CERTIFICATE_WANTED: _WANTED}
 """What it is where TLS keeps everybody out, and the TLS report has nothing to say."""
-_EXPLAINING = frozenset({"udp-truncated", "answer-unreadable", "websocket-refused", "plain-port-speaks-tls", _WANTED})
+_EXPLAINING = frozenset(
+    {"udp-truncated", "answer-unreadable", "answer-unfinished", "websocket-refused", "plain-port-speaks-tls", _WANTED}
+)
 """What says better why nothing answered."""
 TOO_MANY_HOPS = 483
 TOO_SHORT = 1.0

@@ -34,6 +34,8 @@ _usual_head = Pattern(
     + rb"\r?\n"
 )
 """A whole head with one Content-Length that is in full and on one line, and with nothing odd about its start line."""
+MAX_UNFINISHED = 1024
+"""Bytes of an unfinished message that are kept to be shown: its start line, and its first header fields."""
 _SHOWN = 16
 """Bytes of a protocol that is not known that are quoted."""
 _FOREIGN = (
@@ -65,6 +67,17 @@ class Ping:
 @value
 class Pong:
     """The CRLF that answers a ping sent from here (RFC 5626 §4.4.1)."""
+
+
+@value
+class Unfinished:
+    """A message that has begun and is not complete: its first bytes, how many came, and how many there are to be, 0
+    where that is not known, since its head has no end yet.
+    """
+
+    start: bytes
+    came: int
+    whole: int = 0
 
 
 Frame = MessageFrame | Ping | Pong
@@ -116,6 +129,12 @@ class StreamFramer:
     def partial(self) -> bool:
         """Whether a message has begun that is not complete."""
         return bool(self._buffer)
+
+    @property
+    def unfinished(self) -> Unfinished | None:
+        """The message that has begun; None between two of them."""
+        buffer = self._buffer
+        return Unfinished(bytes(buffer[:MAX_UNFINISHED]), len(buffer), self._size) if buffer.strip() else None
 
     def expect_pong(self) -> None:
         """A ping was sent: a CRLF between messages is its answer now, and not the first half of the peer's ping."""

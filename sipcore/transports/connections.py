@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure, own_fault
+from sipcore.message.framing import Unfinished
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone
 from sipcore.trace import FlowTrace
 from sipcore.transports import tcp
@@ -33,7 +34,7 @@ from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
 from sipcore.transports.udp_sockets import UdpSockets, route_host
-from sipcore.value import maker
+from sipcore.value import maker, value
 
 if TYPE_CHECKING:
     from sipcore.transports.tls_engine import TlsSession
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 ACCEPT_PAUSE = 0.1
 """Seconds before accepting again when the process has no descriptor left: one may be free then."""
 MAX_ENDED = 256
-"""TLS connections that have ended and of which it is remembered what they agreed on and showed: some 10 kB each."""
+"""Connections that have ended and of which it is remembered what their TLS agreed on and showed, some 10 kB each, and
+what came of a message that had no end."""
 TOO_MANY_CONNECTIONS = "closed here: peers hold as many as max_connections allows"
 FEW_DESCRIPTORS = "closed here: most descriptors of this process are in use, raise its limit of open files"
 UDP = Transport.UDP
@@ -87,7 +89,7 @@ class Transports:
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
         self._openings: dict[_TargetKey, _Opening] = {}
-        self._ended: dict[Flow, TlsSession] = {}
+        self._ended: dict[Flow, _Ended] = {}
         self._accepted = 0
         self._closed = False
         self._serials = itertools.count(1)
@@ -217,6 +219,20 @@ class Transports:
         connection = self._find(where)
         if connection is not None:
             return _session_of(connection)
+        ended = self._find_ended(where)
+        return ended.session if ended is not None else None
+
+    def unfinished(self, where: Hop | Flow) -> Unfinished | None:
+        """The message that the peer has begun on a connection and not ended; still known for as many that have ended
+        as their TLS is.
+        """
+        found = self._find(where) or self._find_ended(where)
+        return found.unfinished if found is not None else None
+
+    # Connections
+
+    def _find_ended(self, where: Hop | Flow) -> "_Ended | None":
+        """What is remembered of the connection that was the flow, or of the last that led to the hop."""
         if isinstance(where, Flow):
             return self._ended.get(where)
         peer, host = self._key(where)
@@ -224,8 +240,6 @@ class Transports:
             if self._key(flow.hop)[0] == peer and host in (None, flow.local.host):
                 return self._ended[flow]
         return None
-
-    # Connections
 
     def _find(self, where: Hop | Flow) -> tcp.Connection | None:
         """The usable connection that is the flow, or that leads to the hop."""
@@ -340,11 +354,11 @@ class Transports:
                 if self._by_target.get(key) is connection:
                     del self._by_target[key]
             self._handshakes.keep(connection.engine)
-            session = _session_of(connection)
-            if session is not None:
+            ended = _Ended(_session_of(connection), connection.unfinished)
+            if ended != _Ended():
                 if len(self._ended) >= MAX_ENDED:
                     del self._ended[next(iter(self._ended))]
-                self._ended[flow] = session
+                self._ended[flow] = ended
 
     async def _accept(self, transport: Transport, listener: socket.socket) -> None:
         while True:
@@ -385,6 +399,14 @@ class Transports:
 
     def _trace(self, hop: Hop, event: str, detail: str = "") -> None:
         self._sink.trace(FlowTrace(trio.current_time(), hop, event, detail))
+
+
+@value
+class _Ended:
+    """What is remembered of a connection that is gone."""
+
+    session: "TlsSession | None" = None
+    unfinished: Unfinished | None = None
 
 
 class _Opening:

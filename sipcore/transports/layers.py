@@ -9,7 +9,7 @@ Nothing here waits: bytes go in and come out. `handshake` drives what has to be 
 from typing import Protocol
 
 from sipcore.errors import TransportFailure
-from sipcore.message.framing import Frame, StreamFramer
+from sipcore.message.framing import Frame, StreamFramer, Unfinished
 
 PING = b"\r\n\r\n"
 """RFC 5626 §4.4.1: asks whether the peer is there."""
@@ -60,6 +60,10 @@ class Framing(Protocol):
     @property
     def partial(self) -> bool:
         """Whether a message has begun that is not complete."""
+
+    @property
+    def unfinished(self) -> Unfinished | None:
+        """The message that has begun and is not complete, whether it can be or not; None between two of them."""
 
     @property
     def ending(self) -> str:

@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import resource
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure, own_fault
-from sipcore.message.framing import MessageFrame, Ping
+from sipcore.message.framing import MessageFrame, Ping, Unfinished
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
 from sipcore.transports.base import REFUSALS, Sink, failure_of, socket_address, socket_family, socket_name
@@ -77,6 +77,11 @@ class Connection:
         self._pong_due: float | None = None
         self._bounded = False
         """Whether the deadline is that of a message or a pong, not of being idle."""
+
+    @property
+    def unfinished(self) -> Unfinished | None:
+        """The message that the peer has begun and not ended, also once the connection is gone."""
+        return self._framing.unfinished
 
     def check(self) -> None:
         """Raise why nothing can be sent on it any more, once that is so: a TransportFailure."""

@@ -36,6 +36,12 @@ class WsFraming:
         self._code: int = CloseReason.NORMAL_CLOSURE
         self._error: ParseError | None = None
 
+    @property
+    def unfinished(self) -> framing.Unfinished | None:
+        """The message of which some fragments came (RFC 6455 §5.4)."""
+        message = self._message
+        return framing.Unfinished(bytes(message[: framing.MAX_UNFINISHED]), len(message)) if message else None
+
     def receive(self, data: bytes) -> None:
         """Take plain bytes from the peer; what comes after its closing frame is nobody's (RFC 6455 §5.5.1)."""
         if self._error is None and not self.ending:

@@ -29,6 +29,11 @@ def _lossy(asked: Asked) -> list[bytes]:
     return [] if asked.count == 0 else [answer(asked)]
 
 
+def _half(asked: Asked) -> list[bytes]:
+    """Announces a longer body than it sends."""
+    return [answer(asked).replace(b"Content-Length: 0", b"Content-Length: 9")]
+
+
 def _choosy(asked: Asked) -> list[bytes]:
     return [] if "sipprobe" in asked.field("User-Agent") else [answer(asked)]
 
@@ -83,6 +88,7 @@ def answer_faults() -> list[Case]:
         Case("answer-cut-off", f"udp://{BOB}", (udp(_cut_off),), "udp-truncated"),
         Case("answer-that-nobody-can-read", f"udp://{BOB}", (udp(_beyond_status),), "answer-unreadable"),
         Case("only-trying", f"udp://{BOB}", (udp(answering(status="100 Trying")),), "only-provisional"),
+        Case("answer-without-an-end", f"tcp://{BOB}", (tcp(_half),), "answer-unfinished"),
         Case("web-server", f"tcp://{BOB}", (tcp(saying(HTML)),), "not-sip"),
         Case("silent-server", f"tcp://{BOB}", (tcp(silent),), "open-but-silent"),
         Case("web-server-without-websocket", f"ws://{BOB}:80", (tcp(saying(HTML), 80),), "websocket-refused"),

@@ -108,6 +108,7 @@ class EndpointIO:
             kernel_stamped=exchange.stamp.kernel if exchange else False,
             tls=self._tls_facts(exchange.hop if exchange else hop),
             records=tuple(asked.records),
+            unfinished=self._endpoint.transports.unfinished(hop),
         )
 
     async def send(self, ask: Ask, hop: Hop, seconds: float) -> tuple[TraceRecord, ...]:

@@ -8,6 +8,7 @@ from probes.checks import options
 from probes.checks.io import Observation, Query, TlsFacts
 from probes.result import Attempt, Reach
 from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.message.framing import Unfinished
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -159,6 +160,54 @@ def test_silence(hop: Hop, events: tuple[FlowTrace, ...], seen: dict[str, object
     attempt = judged(hop, *events, **seen)
     assert (attempt.reach, attempt.detail) == (reach, detail)
     assert attempt.advice
+
+
+CUT_OFF = failure(FailureReason.CLOSED, f"{TCP}: the peer closed the connection in the middle of a message")
+
+
+@pytest.mark.parametrize(
+    ("came", "ended", "detail"),
+    [
+        (
+            Unfinished(b"SIP/2.0 200 OK\r\n", 16),
+            None,
+            "the answer has no end: 16 bytes came, 'SIP/2.0 200 OK' first; nothing more within 4.0 s",
+        ),
+        (
+            Unfinished(b"\r\nSIP/2.0 200 OK\r\n\r\nabc", 23, 547),
+            CUT_OFF,
+            "the answer has no end: 23 of 547 bytes came, 'SIP/2.0 200 OK' first; "
+            "the peer closed the connection in the middle of a message",
+        ),
+        (Unfinished(b"SIP", 3), None, "the answer has no end: 3 bytes came, 'SIP' first; nothing more within 4.0 s"),
+        (
+            Unfinished(b"BYE sip:a@b SIP/2.0\r\n", 21),
+            None,
+            "a request comes, and has no end: 21 bytes came, 'BYE sip:a@b SIP/2.0' first; nothing more within 4.0 s",
+        ),
+        (
+            Unfinished(b"he\x1b[2J\xff", 7),
+            None,
+            "not SIP but 7 bytes, 'he\\x1b[2J\\xff' first; nothing more within 4.0 s",
+        ),
+        (Unfinished(b"220 mail", 8), None, "not SIP but an FTP or SMTP greeting; nothing more within 4.0 s"),
+    ],
+)
+def test_what_is_begun_and_not_ended_is_no_silence(
+    came: Unfinished, ended: TransportFailure | None, detail: str
+) -> None:
+    attempt = judged(TCP, *opened(TCP), unfinished=came, failure=ended)
+    assert (attempt.reach, attempt.detail) == (Reach.NOT_SIP, detail)
+    assert attempt.advice
+
+
+def test_a_stream_that_is_no_answer_although_it_begins_as_one() -> None:
+    garbage = failure(FailureReason.GARBAGE, f"{TCP}: header fields beyond 65536 bytes")
+    attempt = judged(TCP, *opened(TCP), unfinished=Unfinished(b"SIP/2.0 200 OK\r\n", 70000), failure=garbage)
+    assert (attempt.reach, attempt.detail) == (
+        Reach.NOT_SIP,
+        "the answer cannot be read: header fields beyond 65536 bytes",
+    )
 
 
 @pytest.mark.parametrize(

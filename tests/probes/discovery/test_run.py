@@ -202,6 +202,28 @@ async def test_a_connection_that_is_closed_at_once(clock: MockClock) -> None:
     assert (attempt.reach, attempt.detail) == (Reach.SILENT, "the peer closed the connection")
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
+@pytest.mark.parametrize("said", [b"SIP/2.0 200 OK\r\nVia: ", b"SIP/2.0 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+async def test_an_answer_that_is_begun_and_not_ended(said: bytes, is_closed: bool, clock: MockClock) -> None:
+    async def serve(stream: trio.abc.Stream) -> None:
+        if is_closed:
+            await stream.receive_some()
+            await stream.send_all(said)
+            await stream.aclose()
+        else:
+            await saying(lambda data: said)(stream)
+
+    async with tcp(serve) as port:
+        found = await discovered(f"tcp://{HOST}:{port}")
+    (attempt,) = found.attempts
+    assert attempt.reach is Reach.NOT_SIP
+    assert attempt.detail.startswith(f"the answer has no end: {len(said)} ")
+    assert "'SIP/2.0 200 OK' first" in attempt.detail
+    assert ("closed" in attempt.detail) is is_closed
+    assert found.findings[0].code == "answer-unfinished"
+    assert [record.direction for record in found.findings[0].records if isinstance(record, MessageTrace)]
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

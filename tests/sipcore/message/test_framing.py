@@ -11,11 +11,13 @@ from sipcore.errors import LimitExceeded, ParseError
 from sipcore.message.framing import (
     MAX_BODY,
     MAX_HEAD,
+    MAX_UNFINISHED,
     Frame,
     MessageFrame,
     Ping,
     Pong,
     StreamFramer,
+    Unfinished,
     foreign_protocol,
     what_speaks,
 )
@@ -50,6 +52,25 @@ def cut(data: bytes, *sizes: int) -> list[Frame]:
         taken += frames(framer)
     assert not framer.partial
     return taken
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", None),
+        (b"\r\n\r", None),
+        (EMPTY, None),
+        (EMPTY + b"SIP", Unfinished(b"SIP", 3)),
+        (EMPTY[:-1], Unfinished(EMPTY[:-1], len(EMPTY) - 1)),
+        (WITH_BODY[:-1], Unfinished(WITH_BODY[:-1], len(WITH_BODY) - 1, len(WITH_BODY))),
+        (START + 2000 * b"a", Unfinished((START + 2000 * b"a")[:MAX_UNFINISHED], len(START) + 2000)),
+    ],
+)
+def test_what_has_begun_and_is_not_ended(data: bytes, expected: Unfinished | None) -> None:
+    framer = StreamFramer()
+    framer.receive(data)
+    frames(framer)
+    assert framer.unfinished == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])

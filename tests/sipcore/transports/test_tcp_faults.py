@@ -4,6 +4,7 @@ import errno
 import resource
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -11,7 +12,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure
-from sipcore.message.framing import MAX_HEAD
+from sipcore.message.framing import MAX_HEAD, Unfinished
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.transports import connections, tcp
 from sipcore.transports.base import TransportConfig, socket_address
@@ -105,11 +106,13 @@ async def test_messages_before_garbage_are_delivered(recorder: Recorder) -> None
 
 
 async def test_the_peer_closes_in_the_middle_of_a_message(recorder: Recorder) -> None:
-    async with serving(recorder) as (_, address):
+    async with serving(recorder) as (transports, address):
         async with await connect(address) as stream:
-            await stream.send_all(OPTIONS[:20])
-        _, failure = await recorder.end()
+            await stream.send_all(OPTIONS + OPTIONS[:20])
+        flow, failure = await recorder.end()
         assert "in the middle of a message" in failure.message
+        assert transports.unfinished(flow) == Unfinished(OPTIONS[:20], 20)
+        assert transports.unfinished(replace(flow, serial=flow.serial + 1)) is None
 
 
 async def test_the_peer_resets(recorder: Recorder, peer: Peer) -> None:

@@ -10,7 +10,7 @@ from wsproto.connection import ConnectionType
 from wsproto.events import RejectData
 
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.message.framing import Frame, MessageFrame, Ping, Pong
+from sipcore.message.framing import Frame, MessageFrame, Ping, Pong, Unfinished
 from sipcore.transports import ws_framing
 from sipcore.transports.ws_framing import WsFraming
 from tests.sipcore.transports.recorder import OPTIONS
@@ -86,6 +86,7 @@ def test_both_kinds_are_accepted_in_fragments(opcode: int) -> None:
     pieces = [frame(opcode, OPTIONS[:9], last=False), frame(CONTINUATION, OPTIONS[9:20], last=False)]
     assert frames(client, b"".join(pieces)) == []
     assert client.partial
+    assert client.unfinished == Unfinished(OPTIONS[:20], 20)
     # A control frame may stand between fragments (RFC 6455 §5.4).
     assert frames(client, frame(PING, b"x")) == [Ping()]
     assert client.partial
