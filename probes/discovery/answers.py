@@ -399,10 +399,19 @@ def _wrong_received(via: Via, local: SocketAddress, remote: SocketAddress, *, da
 
 def _served(response: Response, known: _Known) -> Found:
     if known.attempt.detail == ONLY_CALLS:
-        what = "a call is answered, and OPTIONS is not"
+        what = (
+            f"a call is {_received_how(response)} with {response.status} {response.reason}, and OPTIONS is not answered"
+        )
         yield known.finding("options-ignored", what, [f"INVITE: {response.start_line}"])
     elif response.is_provisional:
         yield known.finding("only-provisional", f"after {response.status} {response.reason} nothing more came")
+
+
+def _received_how(response: Response) -> str:
+    """What an answer to an INVITE does with the call, in a word; one that asks for credentials decides nothing yet."""
+    if response.status in (401, 407):
+        return "challenged"
+    return "refused" if response.status >= 300 else "answered"
 
 
 def _server_error(response: Response, known: _Known, severity: Severity | None) -> Finding:

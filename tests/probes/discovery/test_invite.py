@@ -11,6 +11,7 @@ from probes.destination import Destination
 from probes.discovery.attempts.run import QUIET
 from probes.discovery.outcome import Discovery
 from probes.discovery.run import DEFAULT_TIMEOUT, DiscoveryConfig, discover
+from probes.findings.catalogue import catalogue
 from probes.result import Reach
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
@@ -83,6 +84,26 @@ async def test_who_answers_calls_alone_is_alive(clock: MockClock) -> None:
     assert "options-ignored" in {finding.code for finding in found.findings}
     assert peer.methods["INVITE"] == 1
     assert peer.methods["ACK"] == peer.methods["BYE"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("200 OK", "a call is answered with 200 OK"),
+        ("180 Ringing", "a call is answered with 180 Ringing"),
+        ("302 Moved Temporarily", "a call is refused with 302 Moved Temporarily"),
+        ("401 Unauthorized", "a call is challenged with 401 Unauthorized"),
+        ("407 Proxy Authentication Required", "a call is challenged with 407 Proxy Authentication Required"),
+        ("403 Forbidden", "a call is refused with 403 Forbidden"),
+    ],
+)
+async def test_only_what_was_seen_of_the_call_is_told(status: str, told: str, clock: MockClock) -> None:
+    found = await discovered(Peer(INVITE=status, BYE="200 OK", CANCEL="200 OK"), invite=True)
+    (finding,) = [one for one in found.findings if one.code == "options-ignored"]
+    assert finding.what == f"{told}, and OPTIONS is not answered"
+    entry = catalogue()["options-ignored"]
+    assert "takes calls" not in entry.title
+    assert "succeed" not in entry.why
 
 
 async def test_who_never_answers_the_bye_is_not_waited_for_beyond_the_deadline(clock: MockClock) -> None:
