@@ -17,7 +17,7 @@ from tests.probes.fingerprint.samples import answers, banners, key_of
 
 ANSWERS = answers()
 REMOTE = SocketAddress("192.0.2.9", 5060)
-AMBIGUOUS = {"fritzbox", "baresip-404"}
+AMBIGUOUS = {"fritzbox", "baresip-404", "sippy"}
 """Answers that say too little: their product comes first, and is not sure."""
 
 
@@ -52,6 +52,47 @@ def test_an_answer_without_anything_of_its_own_names_nobody(status: str, last: s
     assert isinstance(response, Response)
     system = system_of(response)
     assert system is None or not system.product
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("48213", "1928301774", "a6c85cf", "3f2504e0", "3f2504e04f89", "3f2504e04f8911d3", "3F2504E04F8911D3"),
+        *("d41d8cd98f00b204e9800998ecf8427e", "D41D8CD98F00B204E9800998ECF8427E", "gX3k", "gX3kQz1", "gX3kQz1bPo2aC"),
+        *(
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+            "12345-6789",
+            "12AB34-7F",
+        ),
+        *("3F2504E0-4F8911D3", "z9hG4bKx", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Via,From,To,Call-ID,CSeq,Content-Length",
+        "Via,From,To,CSeq,Call-ID,Content-Length",
+        "Via,To,From,Call-ID,CSeq,Content-Length",
+        "Via,Call-ID,From,To,CSeq,Content-Length",
+        "Via,From,To,Call-ID,CSeq,WWW-Authenticate,Content-Length",
+        "Via,From,To,Call-ID,CSeq,Contact,Content-Length",
+        "From,To,Call-ID,CSeq,Via,Content-Length",
+    ],
+)
+def test_a_tag_that_anybody_may_have_made_names_nobody(tag: str, order: str) -> None:
+    """MD5, a number, a UUID: together with an order and a Via that are common, they are no product's mark."""
+    statuses = ("200 OK", "401 Unauthorized", "404 Not Found", "405 Method Not Allowed", "481 Call Leg Does Not Exist")
+    for status in statuses:
+        for via in (
+            "branch=;rport=;received=",
+            "branch=;received=;rport=",
+            "branch=;rport=",
+            "rport=;branch=;received=",
+        ):
+            seen = {"status-line": status, "order": order, "via": via, "spacing": "", "to-tag": tag, "names": order}
+            system = identify(seen | ({"tag-is": "branch" if tag.startswith("z9hG4bK") else "its own"} if tag else {}))
+            assert not system.product, (status, via, system.candidates[0])
 
 
 def test_banner_alone() -> None:
