@@ -344,11 +344,14 @@ class Transports:
     async def _work(self, connection: tcp.Connection) -> None:
         """Keep a connection where it can be found until it ends."""
         flow = connection.flow
-        self._by_addresses[flow.transport, flow.local, flow.remote] = connection
+        addresses = flow.transport, flow.local, flow.remote
+        self._by_addresses[addresses] = connection
         try:
             await connection.run()
         finally:
-            self._by_addresses.pop((flow.transport, flow.local, flow.remote), None)
+            # A peer that resets may be back before this is known here, from the same port: some always use the same.
+            if self._by_addresses.get(addresses) is connection:
+                del self._by_addresses[addresses]
             peer, local = self._key(connection.hop)
             for key in ((peer, local), (peer, None)):
                 if self._by_target.get(key) is connection:

@@ -294,6 +294,28 @@ async def test_two_connections_between_the_same_addresses_are_told_apart(recorde
             transports.send(flows[0], OK)
 
 
+async def test_a_peer_that_resets_and_comes_back_from_the_same_port_is_answered(recorder: Recorder) -> None:
+    """Before the end of its first connection is known here: peers with one port for all they send do so."""
+    async with serving(recorder) as (transports, address):
+        with socket.socket() as first, socket.socket() as second:
+            for sock in (first, second):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(("127.0.0.3", 40_001))
+                sock.connect((address.host, address.port))
+                sock.sendall(OPTIONS)
+                if sock is first:
+                    await recorder.message()
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
+                    sock.close()
+            again = await recorder.message(2)
+            ended, _ = await recorder.end()
+            assert ended.serial < again.flow.serial
+            transports.send(again.flow, OK)
+            second.setblocking(False)
+            await trio.lowlevel.wait_readable(second)
+            assert second.recv(1000) == OK
+
+
 async def test_a_local_host_is_connected_from(recorder: Recorder, peer: Peer) -> None:
     wanted = Hop(TCP, peer.address, SocketAddress("127.0.0.5", 0))
     async with open_transports(TransportConfig(), recorder) as client:
