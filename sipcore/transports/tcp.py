@@ -5,6 +5,7 @@ that was queued in the same turn of the scheduler, in one system call and, with 
 does, or fails to do, reaches beyond its own connection: each way of stalling has a named limit.
 """
 
+import errno
 import socket
 import sys
 from collections import deque
@@ -72,6 +73,8 @@ class Connection:
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._unsent = b""
+        self._unwritable: TransportFailure | None = None
+        """What the kernel told when nothing could be written any more."""
         self._wake = trio.Event()
         self._partial_since: float | None = None
         self._pong_due: float | None = None
@@ -187,7 +190,7 @@ class Connection:
                 except BlockingIOError:
                     continue
                 if not data:
-                    self._fail(self._ending())
+                    self._fail(self._unwritable or self._ending())
                 elif self.engine is None:
                     await self._take_untrusted(data)
                 else:
@@ -245,8 +248,11 @@ class Connection:
                 self._unsent = self._take_queue()
                 while self._unsent:
                     await self._send_some()
-            except OSError:
-                return  # the reader meets it too, once it has read what the peer said last
+            except OSError as error:
+                # The reader meets the end too, once it has read what the peer said last. Why is told once, to who asks
+                # first: only after an orderly close the kernel says EPIPE.
+                self._unwritable = failure_of(error, self.hop) if error.errno != errno.EPIPE else None
+                return
             except TransportFailure as failure:
                 self._fail(failure)
             self._extend()

@@ -346,6 +346,30 @@ def test_a_socket_that_cannot_be_prepared_is_closed(monkeypatch: pytest.MonkeyPa
             tcp.accept(listener)
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ECONNRESET, FailureReason.RESET),
+        (errno.ETIMEDOUT, FailureReason.TIMED_OUT),
+        (errno.EPIPE, FailureReason.CLOSED),  # what is written after an orderly close
+    ],
+)
+async def test_why_a_connection_ended_is_told_though_the_writer_met_it_first(
+    recorder: Recorder, number: int, reason: FailureReason
+) -> None:
+    """The kernel tells it once, and then only that nothing more will come."""
+    async with pair(send=[OSError(number, "")]) as (left, right), trio.open_nursery() as nursery:
+        connection = make_connection(left, recorder)
+        nursery.start_soon(connection.run)
+        connection.send(OPTIONS)
+        await trio.testing.wait_all_tasks_blocked()
+        right.sendall(OK)
+        right.shutdown(socket.SHUT_WR)
+        _, failure = await recorder.end()
+    assert failure.reason is reason
+    assert [message.data for message in recorder.messages] == [OK]
+
+
 async def test_being_woken_for_nothing_does_no_harm(recorder: Recorder, nursery: trio.Nursery) -> None:
     async with pair(recv=[BlockingIOError()]) as (left, right):
         nursery.start_soon(make_connection(left, recorder).run)
