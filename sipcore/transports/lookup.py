@@ -6,6 +6,7 @@ what is being asked already. dnspython is loaded with the first question, since 
 
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,15 @@ EDNS_PAYLOAD = 1232
 MAX_QUESTIONS = 64
 """Questions that are asked at the same time, a socket each; the others wait for their turn, so that a burst of requests
 leaves descriptors for what is to be sent."""
+MAX_TTL = 7 * 86400.0
+"""Seconds for which an answer is kept at most, whatever it says (RFC 8767 §4)."""
+MAX_NEGATIVE_TTL = 3 * 3600.0
+"""The same for an answer that there is nothing (RFC 2308 §5)."""
+MAX_UNTIMED_TTL = 300.0
+"""The same where it does not say for how long, by an SOA record: RFC 2308 §5 would have it kept not at all, which keeps
+two name servers from telling each other for ever, and costs whoever asks them before each request."""
+RESOLVERS_FILE = "/etc/resolv.conf"
+"""Where the system says who is to be asked; dnspython knows what takes its place on Windows."""
 LOOPBACK = ("127.0.0.1", "::1")
 """What `localhost` and the names below it are, whatever DNS says (RFC 6761 §6.3)."""
 _ADDRESSES = (RecordType.A, RecordType.AAAA)
@@ -73,7 +83,9 @@ class Lookup:
     def __init__(self, config: LookupConfig | None = None) -> None:
         self._config = config or LookupConfig()
         self._resolver: dns.asyncresolver.Resolver | None = None
-        self._hosts: dict[str, tuple[str, ...]] | None = None
+        self._resolver_file = _Watched("" if self._config.nameservers else RESOLVERS_FILE)
+        self._hosts: dict[str, tuple[str, ...]] = {}
+        self._hosts_file = _Watched(self._config.hosts_file)
         self._asked: dict[Question, _Asked] = {}
         self._turns = trio.Semaphore(MAX_QUESTIONS)
 
@@ -110,7 +122,7 @@ class Lookup:
             return None
         if is_numeric(name):
             return (name,)
-        if self._hosts is None:
+        if self._hosts_file.has_changed():
             self._hosts = read_hosts(self._config.hosts_file)
         return self._hosts.get(name)
 
@@ -148,6 +160,8 @@ class Lookup:
         # Named, because dnspython remembers the first one that any part of the process was seen to use.
         backend = dns.asyncbackend.get_backend("trio")
         try:
+            if self._resolver_file.has_changed():
+                self._resolver = None
             if self._resolver is None:
                 self._resolver = _make_resolver(self._config)
             answer = await self._resolver.resolve(question.name, question.type.value, search=False, backend=backend)
@@ -180,7 +194,7 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     import dns.nameserver
     import dns.resolver
 
-    resolver = dns.asyncresolver.Resolver(configure=not config.nameservers)
+    resolver = dns.asyncresolver.Resolver(RESOLVERS_FILE, configure=not config.nameservers)
     if config.nameservers:
         ask = dns.nameserver.Do53Nameserver
         resolver.nameservers = [ask(server.host, server.port) for server in config.nameservers]
@@ -188,8 +202,61 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     resolver.lifetime = config.lifetime
     resolver.use_edns(0, 0, EDNS_PAYLOAD)
     if config.cache_size:
-        resolver.cache = dns.resolver.LRUCache(config.cache_size)
+        resolver.cache = _Cache(config.cache_size)
     return resolver
+
+
+class _Watched:
+    """A file of the system's that may be written anew at any time, as by DHCP: whoever runs for weeks notices."""
+
+    def __init__(self, path: str) -> None:
+        """Take the path; empty for none."""
+        self._path = Path(path) if path else None
+        self._seen: tuple[int, ...] | None = ()  # as no file has it
+
+    def has_changed(self) -> bool:
+        """Whether the file is another one than when this was asked before; the first time it is."""
+        before, self._seen = self._seen, None
+        with suppress(OSError):
+            found = self._path.stat() if self._path is not None else None
+            self._seen = (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
+        return self._seen != before
+
+
+class _Cache:
+    """Answers for as long as they say, within limits; what was not asked for longest goes where there is no room.
+
+    It goes by trio's clock: when the wall clock is set back, what is kept by that stays for as much longer.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: dict[dns.resolver.CacheKey, tuple[dns.resolver.Answer, float]] = {}
+
+    def get(self, key: "dns.resolver.CacheKey") -> "dns.resolver.Answer | None":
+        """The answer, as long as it is good."""
+        answer, until = self._kept.pop(key, (None, 0.0))
+        if answer is None or until <= trio.current_time():
+            return None
+        self._kept[key] = answer, until
+        return answer
+
+    def put(self, key: "dns.resolver.CacheKey", answer: "dns.resolver.Answer") -> None:
+        """Keep an answer that has just come."""
+        self._kept.pop(key, None)
+        while len(self._kept) >= self._size:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = answer, trio.current_time() + min(answer.expiration - time.time(), _longest(answer))
+
+
+def _longest(answer: "dns.resolver.Answer") -> float:
+    """Seconds for which an answer is kept at most."""
+    if answer.rrset is not None:
+        return MAX_TTL
+    from dns.rdatatype import SOA
+
+    is_timed = any(rrset.rdtype == SOA for rrset in answer.response.authority)
+    return MAX_NEGATIVE_TTL if is_timed else MAX_UNTIMED_TTL
 
 
 def _refuse_edns(error: "dns.resolver.NoNameservers") -> bool:

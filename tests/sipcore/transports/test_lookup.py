@@ -9,6 +9,7 @@ from pathlib import Path
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.resolver
 import dns.rrset
 import pytest
 import trio
@@ -218,6 +219,58 @@ async def test_answers_are_kept_for_their_ttl(server: Server, cache_size: int, a
     assert server.asked["A sip.test."] == asked
 
 
+def told(name: str, ttl: int | None, *, exists: bool = True) -> dns.resolver.Answer:
+    """What is said of a name that has an address, or by an SOA, if there is a `ttl`, of one that has none."""
+    query = dns.message.make_query(name, "A")
+    response = dns.message.make_response(query)
+    if exists:
+        response.answer.append(dns.rrset.from_text(name, ttl or 0, "IN", "A", "192.0.2.1"))
+    elif ttl is not None:
+        soa = f"ns.{name} root.{name} 1 2 3 4 {ttl}"
+        response.authority.append(dns.rrset.from_text(name, ttl, "IN", "SOA", soa))
+    question = query.question[0]
+    read = dns.message.from_wire(response.to_wire())
+    assert isinstance(read, dns.message.QueryMessage)
+    return dns.resolver.Answer(question.name, question.rdtype, question.rdclass, read)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "exists", "kept"),
+    [
+        (60, True, 60),
+        (0, True, 0),
+        (2**31 - 1, True, lookup.MAX_TTL),
+        (60, False, 60),
+        (2**31 - 1, False, lookup.MAX_NEGATIVE_TTL),
+        (None, False, lookup.MAX_UNTIMED_TTL),
+    ],
+)
+async def test_nothing_is_kept_for_ever(ttl: int | None, exists: bool, kept: float, autojump_clock: MockClock) -> None:
+    """Nor for as long as the wall clock was set back, which is not looked at."""
+    answer = told("a.test.", ttl, exists=exists)
+    if ttl is None:
+        answer.expiration += 2**32  # as dnspython has it before 2.9
+    key = (answer.qname, answer.rdtype, answer.rdclass)
+    cache = lookup._Cache(10)
+    cache.put(key, answer)
+    if kept:
+        await trio.sleep(kept - 1)
+        assert cache.get(key) is answer
+    await trio.sleep(2)
+    assert cache.get(key) is None
+
+
+async def test_what_was_not_asked_for_longest_makes_room() -> None:
+    cache = lookup._Cache(2)
+    answers = [told(f"{letter}.test.", 60) for letter in "abc"]
+    keys = [(answer.qname, answer.rdtype, answer.rdclass) for answer in answers]
+    for key, answer in list(zip(keys, answers, strict=True))[:2]:
+        cache.put(key, answer)
+    assert cache.get(keys[0]) is answers[0]
+    cache.put(keys[2], answers[2])
+    assert [cache.get(key) is not None for key in keys] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
@@ -251,6 +304,26 @@ async def test_a_hosts_file_comes_first(server: Server, tmp_path: Path) -> None:
     assert isinstance(await looked.ask(Question(AAAA, "sip.test")), LookupFailure)
     assert not server.asked
     assert isinstance(await looked.ask(Question(SRV, "_sip._udp.sip.test")), Answer)
+
+
+async def test_files_of_the_system_are_read_again_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs for weeks is moved to another network; nobody listens at these name servers."""
+    hosts, resolvers = tmp_path / "hosts", tmp_path / "resolv.conf"
+    monkeypatch.setattr(lookup, "RESOLVERS_FILE", str(resolvers))
+    looked = Lookup(LookupConfig(timeout=0.05, lifetime=0.2, hosts_file=str(hosts)))
+    for number in (5, 17):
+        hosts.write_text(f"198.51.100.{number} sip.test\n")
+        resolvers.write_text(f"nameserver 127.0.0.{number}\n")
+        assert await looked.ask(Question(A, "sip.test")) == Answer(
+            Question(A, "sip.test"), (Address(f"198.51.100.{number}"),), source="hosts"
+        )
+        assert isinstance(await looked.ask(Question(SRV, "_sip._udp.sip.test")), LookupFailure)
+        assert looked._resolver is not None
+        assert looked._resolver.nameservers == [f"127.0.0.{number}"]
+    hosts.unlink()
+    assert isinstance(await looked.ask(Question(A, "sip.test")), LookupFailure)
 
 
 def test_reading_a_hosts_file(tmp_path: Path) -> None:
