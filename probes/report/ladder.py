@@ -7,7 +7,7 @@ result of one, or somebody's capture.
 from collections.abc import Sequence
 from enum import Enum
 
-from probes.calls.judge.facts import description_in, place_of
+from probes.calls.judge.said import description_in, place_of
 from probes.report.call_text import media_lines, thousandths
 from probes.report.packets import covered
 from probes.report.safe_text import cover_uris, printable

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from probes.calls.judge.facts import CallFacts, audio_of, description_in, media_facts, place_of, read
+from probes.calls.judge.facts import CallFacts
+from probes.calls.judge.media_facts import media_facts
+from probes.calls.judge.said import audio_of, description_in, place_of, read
 from probes.capture.calls import COPY_NS, CapturedCall
 from probes.capture.network import Datagram, Segment
 from probes.result import CallMedia

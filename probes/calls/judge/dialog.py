@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from probes.calls.judge.facts import CallFacts, method_of
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint, lines
+from probes.calls.judge.said import method_of
 from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
 from sipcore.dialogs.effects import EndReason

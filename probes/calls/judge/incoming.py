@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from probes.calls.judge.dialog import MANY_COPIES
-from probes.calls.judge.facts import CallFacts, audio_of
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint, lines
+from probes.calls.judge.said import audio_of
 from probes.calls.judge.session import placed, shown_of
 from probes.findings.finding import Severity
 from sipcore.dialogs.effects import EndReason

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from probes.calls.judge.facts import CallFacts, MediaFacts, audio_of
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
+from probes.calls.judge.media_facts import MediaFacts
+from probes.calls.judge.said import audio_of
 from probes.findings.finding import Severity
 
 Hints = Iterator[Hint]

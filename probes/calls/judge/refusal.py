@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from probes.calls.judge.facts import CallFacts, Said, audio_of
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint, lines
+from probes.calls.judge.said import Said, audio_of
 from probes.findings.finding import Severity
 from probes.result import CallKind
 from sipcore.auth.session import AuthRefusal

@@ -1,6 +1,8 @@
 """Calls made up out of start lines and header fields, for the rules that judge them."""
 
-from probes.calls.judge.facts import CallFacts, MediaFacts, read
+from probes.calls.judge.facts import CallFacts
+from probes.calls.judge.media_facts import MediaFacts
+from probes.calls.judge.said import read
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Direction, MessageTrace
 

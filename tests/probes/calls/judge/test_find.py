@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from probes.calls.judge.facts import CallFacts, was_closed
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import EXPLAINED, find, progress_of, status_of
+from probes.calls.judge.media_facts import was_closed
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Severity
 from probes.result import CallKind, CallStatus

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from probes.calls.judge.facts import CallFacts, MediaFacts
+from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import find, status_of
+from probes.calls.judge.media_facts import MediaFacts
 from probes.findings.finding import Severity
 from probes.result import CallRole, CallStatus
 from sipcore.resolve.target import SocketAddress
