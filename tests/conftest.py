@@ -71,5 +71,5 @@ def _no_own_faults() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-    unexpected = [record for record in met if record.exc_info and not isinstance(record.exc_info[1], Injected)]
+    unexpected = [record for record in met if not issubclass(getattr(record, "mistake", Injected), Injected)]
     assert not unexpected, unexpected[0].getMessage()

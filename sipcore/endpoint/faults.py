@@ -4,15 +4,20 @@ A message of some peer that meets a mistake in here would end every call of its 
 again. So whatever comes from outside is dealt with behind a broad `except`: what was being done is given up alone (see
 `sipcore.recovery`), and the mistake is counted, traced, and logged with its traceback. What an owner asks for is not:
 it gets what was raised.
+
+Neither trace nor log has a text that may be a peer's: `KeyError` and `ValueError` quote what they were met over, which
+may have been credentials or a key. The kind of an error and its place tell what to look for.
 """
 
-from sipcore.errors import EXCERPT_CHARACTERS, ParseError, SipError, encodable
+from sipcore.errors import EXCERPT_CHARACTERS, SipError, encodable
 from sipcore.trace import FaultTrace
 
 LOGGER = "sipcore"
 """The logger's name. Where logging is not set up, Python writes to standard error."""
 MAX_TOLD = 4 * EXCERPT_CHARACTERS
 """Characters of an error that are traced, and of what it was met over: a start line may have thousands."""
+MAX_CAUSES, MAX_FRAMES = 4, 40
+"""Errors that are told as the causes of one, and calls that led to each of them."""
 
 
 class Faults:
@@ -28,13 +33,34 @@ class Faults:
         self.count += 1
         while isinstance(error, ExceptionGroup):  # as a nursery wraps what its tasks raise
             error = error.exceptions[0]
-        what = encodable(what)[:MAX_TOLD]
+        what = _without_secrets(encodable(what))[:MAX_TOLD]
         place = _place_of(error)
         if place not in self._places:
             self._places.add(place)
             _log(error, what)
-        told = error.message if isinstance(error, SipError) else error  # which quotes no header field
-        return FaultTrace(now, what, encodable(f"{type(error).__name__}: {told}")[:MAX_TOLD], place)
+        return FaultTrace(now, what, _named(error)[:MAX_TOLD], place)
+
+
+def _without_secrets(text: str) -> str:
+    """A start line without what its URI may have of credentials: a password, and header fields (RFC 3261 §19.1.1)."""
+    return " ".join(map(_without_secret, text.split(" ")))
+
+
+def _without_secret(word: str) -> str:
+    scheme, _, rest = word.partition(":")
+    if scheme.lower() not in ("sip", "sips"):
+        return word
+    place, question, _ = rest.partition("?")
+    colon, at = place.find(":"), place.rfind("@")
+    if 0 <= colon < at:
+        place = f"{place[: colon + 1]}***{place[at:]}"
+    return f"{scheme}:{place}{'?...' if question else ''}"
+
+
+def _named(error: BaseException) -> str:
+    """What kind of error it is, and what it says in words of this package, or of the operating system."""
+    said = error.message if isinstance(error, SipError) else error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {encodable(said)}" if said else type(error).__name__
 
 
 def _place_of(error: Exception) -> str:
@@ -49,8 +75,23 @@ def _place_of(error: Exception) -> str:
 
 
 def _log(error: Exception, what: str) -> None:
+    """Log a mistake with its traceback, written here: what writes one elsewhere writes what errors quote, and may write
+    the values of variables.
+    """
     import logging  # loaded by those only who need it
 
-    if isinstance(error, ParseError):  # which quotes a header field, that may have credentials
-        error = error.within(text="").with_traceback(error.__traceback__)
-    logging.getLogger(LOGGER).error("a mistake in sipcore over %r: please report it", what, exc_info=error)
+    text = "a mistake in sipcore over %r: please report it\n%s"
+    logging.getLogger(LOGGER).error(text, what, _traceback(error), extra={"mistake": type(error)})
+
+
+def _traceback(error: BaseException) -> str:
+    """The lines of code that led to an error, and to what caused it, that first."""
+    import traceback
+
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(told) < MAX_CAUSES:
+        lines = traceback.format_tb(cause.__traceback__, -MAX_FRAMES)
+        told.insert(0, f"Traceback (most recent call last):\n{''.join(lines)}{_named(cause)}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\n\n".join(told)

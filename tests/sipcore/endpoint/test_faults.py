@@ -114,7 +114,7 @@ async def test_a_request_that_a_mistake_is_made_over_is_refused(
         return
     assert (refused.response.status, server.faults, client.faults) == (500, 1, 0)
     (fault,) = told
-    assert (fault.what, fault.error) == ("MESSAGE sip:bob@127.0.0.1 SIP/2.0", "Injected: no such thing")
+    assert (fault.what, fault.error) == ("MESSAGE sip:bob@127.0.0.1 SIP/2.0", "Injected")
     assert "broken in tests" in fault.place
 
 
@@ -234,19 +234,61 @@ async def _ask_and_wait(client: Endpoint, hop: Hop, watcher: Callable[[Flow], No
             await trio.sleep_forever()
 
 
-def test_neither_log_nor_trace_quotes_what_a_header_field_said(caplog: pytest.LogCaptureFixture) -> None:
-    faults, digest = Faults(), "6629fae4"[::-1]
+SECRET = "6629fae4"[::-1]
+"""What a peer sent that is nobody else's to know."""
+
+
+class InjectedKeyError(KeyError, Injected):
+    """A foreign error, which quotes what it was met over."""
+
+
+def _break(kind: str) -> None:
+    """Raise an error with a secret in its text, or in that of what it was caused by."""
+    try:
+        int(SECRET)
+    except ValueError as error:
+        if kind == "header field":
+            text = f'response="{SECRET}'
+            raise InjectedParseError("an odd quote", section="RFC 3261 §25.1", text=text, header="X") from None
+        if kind == "cause":
+            raise Injected("no number") from error
+        raise InjectedKeyError(SECRET)  # noqa: B904  # what was being handled is told, too
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("header field", "InjectedParseError: an odd quote"),
+        ("cause", "Injected"),
+        ("foreign", "InjectedKeyError"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [
+        ("OPTIONS sip:\udcff" + "x" * 9000, r"OPTIONS sip:\xffxxx"),
+        (f"OPTIONS sip:bob:{SECRET}@192.0.2.1 SIP/2.0", "OPTIONS sip:bob:***@192.0.2.1 SIP/2.0"),
+        (f"OPTIONS SIPS:bob:{SECRET}:@{SECRET}@192.0.2.1 SIP/2.0", "OPTIONS SIPS:bob:***@192.0.2.1 SIP/2.0"),
+        (f"OPTIONS sip:h?Authorization=Digest%20{SECRET} SIP/2.0", "OPTIONS sip:h?... SIP/2.0"),
+        ("OPTIONS sip:bob@192.0.2.1:5060 SIP/2.0", "OPTIONS sip:bob@192.0.2.1:5060 SIP/2.0"),
+        ("SIP/2.0 200 What? Yes", "SIP/2.0 200 What? Yes"),
+    ],
+)
+def test_neither_log_nor_trace_quotes_what_a_peer_said(
+    caplog: pytest.LogCaptureFixture, kind: str, told: str, what: str, shown: str
+) -> None:
+    with pytest.raises(Injected) as caught:
+        _break(kind)
     logging.getLogger("sipcore").addHandler(caplog.handler)
     try:
-        try:
-            raise InjectedParseError("an odd quote", section="RFC 3261 §25.1", text=f'response="{digest}', header="X")
-        except InjectedParseError as error:
-            told = faults.record(error, "OPTIONS sip:\udcff" + "x" * 9000, 0.0)
+        fault = Faults().record(caught.value, what, 0.0)
     finally:
         logging.getLogger("sipcore").removeHandler(caplog.handler)
-    assert "in test_neither_log_nor_trace" in caplog.text  # the traceback
-    assert "an odd quote" in caplog.text
-    assert digest not in caplog.text + told.error
+    assert "in _break" in caplog.text  # the traceback
+    assert told in caplog.text
+    assert fault.error == told
+    assert SECRET not in caplog.text + repr(fault)
+    assert not any(record.exc_info for record in caplog.records)  # which others would write, variables and all
     assert len(caplog.text) < 4000
-    assert told.what.startswith(r"OPTIONS sip:\xffxxx")
-    assert len(told.what) == MAX_TOLD
+    assert fault.what.startswith(shown)
+    assert len(fault.what) <= MAX_TOLD
