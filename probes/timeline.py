@@ -14,6 +14,8 @@ from sipcore.trace import Direction, DiscardTrace, FaultTrace, FlowTrace, Messag
 
 SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
+OWN_FAULT = "own fault"
+"""The label of a line that tells of a mistake of this program."""
 FAILED = "failed"
 """The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
 
@@ -51,7 +53,7 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
         case DiscardTrace(start_line=line, why=why):
             return TimelineEntry(offset, "discarded", f"{line.removeprefix(_VERSION)}: {why}", record=record)
         case FaultTrace(what=what, error=error, place=place):
-            return TimelineEntry(offset, "own fault", f"over {what}: {error} ({place})", record=record)
+            return TimelineEntry(offset, OWN_FAULT, f"over {what}: {error} ({place})", record=record)
     return None
 
 

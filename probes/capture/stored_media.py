@@ -128,7 +128,7 @@ def _unexpected(found: Data) -> Unexpected:
         for each in parts_of(found, "elsewhere")[:MAX_PARTS]
         if (address := address_of(each.get("address"))) is not None
     ]
-    counts = ("malformed", "wrong_type", "after_end", "unready", "handshakes", "checks", "switches")
+    counts = ("malformed", "wrong_type", "after_end", "unready", "handshakes", "checks", "switches", "faults")
     return Unexpected(elsewhere=tuple(elsewhere), **{name: count_of(found.get(name)) for name in counts})
 
 

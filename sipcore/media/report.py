@@ -99,7 +99,8 @@ class Control:
 class Unexpected:
     """Datagrams that are no part of the stream: what could not be read, of unknown payload types, from other addresses
     than the peer's (each with how many), after the end, and before keys were there; DTLS where no handshake was agreed
-    on, and checks of ICE where no ICE was. `switches` is how often another source sent than before."""
+    on, and checks of ICE where no ICE was. `switches` is how often another source sent than before, `faults` how often
+    this program made a mistake over a packet, which was lost by that."""
 
     malformed: int = 0
     wrong_type: int = 0
@@ -109,6 +110,7 @@ class Unexpected:
     handshakes: int = 0
     checks: int = 0
     switches: int = 0
+    faults: int = 0
 
 
 @value

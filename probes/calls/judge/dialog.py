@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from probes.calls.judge.facts import CallFacts
-from probes.calls.judge.hint import Hint, lines
+from probes.calls.judge.hint import MAX_SHOWN, Hint, lines
 from probes.calls.judge.said import method_of
 from probes.discovery.answers import reaches_less
 from probes.findings.finding import Severity
+from probes.result import CallKind
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
@@ -23,6 +24,8 @@ NORMAL = frozenset({"16", "31"})
 """Causes of Q.850 that are no trouble: normal clearing, and normal without more to say."""
 AT_ONCE = 1.0
 """Seconds after the answer within which nobody hangs up who wanted to talk."""
+MISTAKES = 3
+"""Mistakes of this program that are shown: more are of the same kind, as a rule."""
 SLOW = 5.0
 """Seconds until it rings after which callers give up: ITU-T E.721 has 5 s as the mean of a long-distance call."""
 
@@ -138,6 +141,16 @@ def slow(facts: CallFacts) -> Hints:
     if waited > SLOW:
         what = f"it took {waited:.1f} s until anything but 100 came"
         yield Hint("slow-progress", what, lines(progress.message), (progress.record,))
+
+
+def mistaken(facts: CallFacts) -> Hints:
+    """What this program has met with of its own mistakes, whatever became of the call."""
+    told = tuple(detail[:MAX_SHOWN] for detail in facts.faults[:MISTAKES])
+    if facts.kind is CallKind.OWN_FAULT:
+        yield Hint("own-fault", facts.why, told)
+    elif told:
+        what = "this program made mistakes over what came, which was lost by that; the call went on"
+        yield Hint("own-fault", what, told, severity=Severity.WARNING)
 
 
 def rewritten(facts: CallFacts) -> Hints:

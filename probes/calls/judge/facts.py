@@ -11,6 +11,7 @@ from functools import cached_property
 from probes.calls.judge.media_facts import MediaFacts, media_facts
 from probes.calls.judge.said import Said, audio_of, description_in, method_of, place_of, read
 from probes.result import CallKind, CallResult, CallRole
+from probes.timeline import OWN_FAULT
 from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
 from sipcore.media.session import UNSPECIFIED
@@ -42,6 +43,7 @@ class CallFacts:
         ended_by: str = "",
         media_problem: str = "",
         given_up: bool = False,
+        faults: Sequence[str] = (),
         role: CallRole = CallRole.CALLER,
     ) -> None:
         self.role = role
@@ -55,6 +57,8 @@ class CallFacts:
         self.ended_by = ended_by
         self.media_problem = media_problem
         self.given_up = given_up
+        self.faults = tuple(faults)
+        """The mistakes of this program that were met in the call, in words."""
 
     def requests(self, method: str, *, sent: bool | None = None) -> list[tuple[Said, Request]]:
         """The requests of a method in order, those that were sent again left out."""
@@ -249,6 +253,7 @@ def facts_of(result: CallResult) -> CallFacts:
         ended_by=result.ended_by,
         media_problem=result.media_problem,
         given_up=any(entry.label == "given up" for entry in result.timeline),
+        faults=[entry.detail for entry in result.timeline if entry.label == OWN_FAULT],
         role=result.role,
     )
 

@@ -17,13 +17,13 @@ RULES: dict[CallRole, tuple[Rule, ...]] = {
     CallRole.CALLER: (
         *(refusal.refused, refusal.silent, refusal.discarded),
         *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
-        *(dialog.repeated, dialog.slow),
+        *(dialog.repeated, dialog.slow, dialog.mistaken),
         *(session.described, session.exposed),
         *(media.none, media.flowing, media.heard),
     ),
     CallRole.CALLEE: (
         *(incoming.waited, incoming.unusable, incoming.given_up, incoming.unacknowledged, incoming.offered),
-        *(dialog.rewritten, dialog.addressed, dialog.hung_up, dialog.repeated),
+        *(dialog.rewritten, dialog.addressed, dialog.hung_up, dialog.repeated, dialog.mistaken),
         *(session.exposed, media.none, media.flowing),
     ),
 }

@@ -130,7 +130,6 @@ def refused(facts: CallFacts) -> Hints:
 def silent(facts: CallFacts) -> Hints:
     """Why there is no final response, or only the one that giving up brought about."""
     if facts.kind is CallKind.OWN_FAULT:
-        yield Hint("own-fault", facts.why)
         return
     if facts.final is not None and not _given_up(facts):
         return

@@ -80,6 +80,7 @@ class Talk:
                 script.wishes,
                 self._endpoint.tokens,
                 self._hear,
+                on_fault=self._story.take,
                 rtcp_interval=RTCP_INTERVAL,
             )
         except OSError as error:

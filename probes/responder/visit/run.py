@@ -192,6 +192,7 @@ class Visit:
                 self._persona.wishes,
                 host.endpoint.tokens,
                 self._hear,
+                on_fault=self._story.take,
                 echo=not self._persona.digits,
                 sweep=Sweep.CALLEE,
                 rtcp_interval=RTCP_INTERVAL,

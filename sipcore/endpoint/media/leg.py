@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
-from sipcore.endpoint.media.media import Media, OnEvent
+from sipcore.endpoint.media.media import Media, OnEvent, OnFault
 from sipcore.errors import LocalError
 from sipcore.media.ice import new_credentials
 from sipcore.media.plan import DEFAULT_PTIME, MediaPlan
@@ -72,9 +72,10 @@ class Leg:
         on_event: OnEvent | None = None,
         random_bytes: RandomBytes = secrets.token_bytes,
         sweep: Sweep = Sweep.CALLER,
+        on_fault: OnFault | None = None,
         **plan: object,
     ) -> None:
-        self.line = media.open(host, on_event)
+        self.line = media.open(host, on_event, on_fault)
         self.agreed: Agreement | None = None
         """What the descriptions came to last; None while they have not."""
         self.local: SessionDescription | None = None

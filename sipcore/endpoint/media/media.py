@@ -20,21 +20,24 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 
 import trio
 
+from sipcore.endpoint.faults import Faults
 from sipcore.endpoint.media.alarm import Alarm, new_alarm
 from sipcore.endpoint.media.port import Port, Ports, open_ports
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.media.listen import Heard
 from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
+from sipcore.media.rtp import kind_of
 from sipcore.media.session import Component, Datagram, MediaSession, Output
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
-from sipcore.trace import Direction, WireTrace
+from sipcore.trace import Direction, FaultTrace, WireTrace
 
 PORT_ATTEMPTS = 20
 """Half of all free ports are odd: one run in a million finds no even one."""
@@ -45,7 +48,13 @@ MAX_EARLY = 256
 GRAIN = 0.001
 """Seconds between two wake-ups: what is due in between leaves together, so that many streams cost few of them."""
 
+MAX_FAULTS = 16
+"""Mistakes of this program that one line tells of; all are counted. A peer may send any number of what meets one."""
+PAUSE = 0.1
+"""Seconds after which a line is served again whose timer has met a mistake and would meet it again at once."""
+
 OnEvent = Callable[[MediaEvent], None]
+OnFault = Callable[[FaultTrace], None]
 OnPacket = Callable[[WireTrace], None]
 
 
@@ -64,6 +73,8 @@ class Media:
         """Those that are open."""
         self.listening = trio.Lock()
         """One line at a time listens: each takes its time of what the others are paced by."""
+        self.noted = Faults()
+        """The mistakes of this program."""
         self._due: list[tuple[float, int, Line]] = []
         self._count = 0
         self._awake_from = 0.0
@@ -71,9 +82,19 @@ class Media:
         """When the alarm rings next; minus infinity while it has rung, for then it is set at the end of the turn."""
         self._quiet = trio.Event()
 
-    def open(self, host: str, on_event: OnEvent | None = None) -> "Line":
-        """Bind an even port and the next one (RFC 3550 §11). Raises OSError where there are none."""
-        return Line(self, host, self._random_bytes, on_event or (lambda _: None))
+    @property
+    def faults(self) -> int:
+        """How often this program has made a mistake of its own over media, each of which has cost one packet, as in
+        `Endpoint.faults`.
+        """
+        return self.noted.count
+
+    def open(self, host: str, on_event: OnEvent | None = None, on_fault: OnFault | None = None) -> "Line":
+        """Bind an even port and the next one (RFC 3550 §11). Raises OSError where there are none.
+
+        `on_fault` is told of the first MAX_FAULTS mistakes of this program over what comes to the line, or is due.
+        """
+        return Line(self, host, self._random_bytes, on_event or (lambda _: None), on_fault or (lambda _: None))
 
     def schedule(self, line: "Line", at: float) -> None:
         """Come back to a line at that time."""
@@ -134,14 +155,20 @@ class Media:
 class Line:
     """The two ports of one stream, bound until `close`. `address` is where RTP is received, RTCP at the next port."""
 
-    def __init__(self, media: Media, host: str, random_bytes: RandomBytes, on_event: OnEvent) -> None:
+    def __init__(
+        self, media: Media, host: str, random_bytes: RandomBytes, on_event: OnEvent, on_fault: OnFault
+    ) -> None:
         self._media = media
         self._random_bytes = random_bytes
         self._on_event = on_event
+        self._on_fault = on_fault
+        self._faults = 0
         self.due: float | None = None
         self.session: MediaSession | None = None
         self._early: deque[tuple[Component, bytes, SocketAddress, float]] = deque(maxlen=MAX_EARLY)
         self._closed = False
+        self._served_from = -math.inf
+        """When it is served next at the soonest."""
         self._rtp, self._rtcp = _bind(host, self)
         self.address = self._rtp.local
         media.lines.add(self)
@@ -159,7 +186,7 @@ class Line:
         now = trio.current_time()
         self.session = MediaSession(plan, self._random_bytes, now, time.time() - now)
         for component, data, remote, at in self._early:
-            self.session.receive_untrusted(component, data, remote, at, now)
+            self._receive(self.session, component, data, remote, at, now)
         self._early.clear()
         self._flush()
         self._reschedule()
@@ -180,7 +207,10 @@ class Line:
     def finish(self) -> None:
         """Say goodbye; what comes until `close` is counted as too late."""
         if self.session is not None:
-            self.session.finish(trio.current_time())
+            try:
+                self.session.finish(trio.current_time())
+            except Exception as error:  # noqa: BLE001  # see Faults
+                self._note_fault(error, "the end of the stream")
             self._flush()
 
     async def listen(self) -> Heard | None:
@@ -196,11 +226,15 @@ class Line:
                 except StopIteration as stopped:
                     heard: Heard | None = stopped.value
                     return heard
+                except Exception as error:  # noqa: BLE001  # see Faults
+                    self._note_fault(error, "the sound that came")
+                    return None
                 await trio.lowlevel.checkpoint()
 
     def result(self, heard: Heard | None = None) -> MediaResult:
         """The measures so far, with what was `heard`. Raises LocalError before the start."""
-        return self._started.result(trio.current_time(), heard)
+        measured = self._started.result(trio.current_time(), heard)
+        return replace(measured, unexpected=replace(measured.unexpected, faults=self._faults))
 
     def close(self) -> None:
         """Give the ports back."""
@@ -234,7 +268,11 @@ class Line:
         """Send what is due."""
         session = self.session
         if session is not None:
-            session.handle_timeout(now)
+            try:
+                session.handle_timeout(now)
+            except Exception as error:  # noqa: BLE001  # see Faults
+                self._note_fault(error, "what was due")
+                self._served_from = now + PAUSE if (session.next_timeout() or now) <= now else now
             if outputs := session.drain():
                 self._put(outputs)
             self._reschedule()
@@ -252,11 +290,26 @@ class Line:
         if session is None:
             self._early.append((component, data, remote, at))
             return
-        session.receive_untrusted(component, data, remote, at, now)
+        self._receive(session, component, data, remote, at, now)
         if outputs := session.drain():
             self._put(outputs)
         if session.plan.handshake is not None:
             self._reschedule()
+
+    def _receive(
+        self, session: MediaSession, component: Component, data: bytes, remote: SocketAddress, at: float, now: float
+    ) -> None:
+        """Have the session take a datagram; one over which this program makes a mistake is lost, and nothing else."""
+        try:
+            session.receive_untrusted(component, data, remote, at, now)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._note_fault(error, f"{kind_of(data).value} from {remote}")
+
+    def _note_fault(self, error: Exception, what: str) -> None:
+        self._faults += 1
+        told = self._media.noted.record(error, what, trio.current_time())
+        if self._faults <= MAX_FAULTS:
+            self._on_fault(told)
 
     def unreachable(self, why: str) -> None:
         """A datagram did not get there."""
@@ -290,7 +343,10 @@ class Line:
 
     def _reschedule(self) -> None:
         at = self._started.next_timeout()
-        if at is not None and at != self.due and not self._closed:
+        if at is None or self._closed:
+            return
+        at = max(at, self._served_from)
+        if at != self.due:
             self.due = at
             self._media.schedule(self, at)
 

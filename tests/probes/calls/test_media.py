@@ -1,6 +1,6 @@
 """Test calls against the built-in responder: what flows and what is measured. Times are real, and short."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -8,16 +8,25 @@ import pytest
 import trio
 
 from probes.calls.expect import Expectation
+from probes.calls.judge.facts import facts_of
+from probes.calls.judge.find import find
 from probes.calls.run import place_call
 from probes.calls.script import CallScript, Ends, Reliable
+from probes.capture.stored import result_of
 from probes.destination import Destination
+from probes.findings.finding import Severity
+from probes.report.call_json import call_data
 from probes.responder.personas import Manner, Persona
 from probes.responder.run import Responder, open_responder
-from probes.result import CallKind, CallMedia, CallResult, CallStatus
+from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.endpoint.media.media import open_media
+from sipcore.media.receiver import Receiver
+from sipcore.media.report import MediaEvent
+from sipcore.media.rtp import RtpPacket
 from sipcore.media.terms import Encryption, Keying
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
+from tests.conftest import Injected
 
 HOLD = 0.8
 """Seconds: some of the known signal comes back, and one report of RTCP does."""
@@ -173,3 +182,36 @@ async def test_a_value_of_a_call_has_no_keys_in_its_words() -> None:
     assert offered.record is not None
     assert b"inline:" in offered.record.data  # type: ignore[union-attr]  # it is a message
     assert "inline:" not in repr(replace(result))
+
+
+class InjectedKeyError(KeyError, Injected):
+    """A mistake that quotes what it was met over."""
+
+
+@pytest.mark.parametrize("side", [CallRole.CALLER, CallRole.CALLEE])
+async def test_a_mistake_over_a_packet_is_told_and_costs_that_packet(
+    monkeypatch: pytest.MonkeyPatch, side: CallRole
+) -> None:
+    work, left, receivers = Receiver.add, [InjectedKeyError("of a peer")], list[Receiver]()
+
+    def broken(receiver: Receiver, packet: RtpPacket, at: float) -> Sequence[MediaEvent]:
+        if receiver not in receivers:
+            receivers.append(receiver)
+        if left and len(receivers) == 1 + (side is CallRole.CALLER):  # the callee hears of the caller first
+            raise left.pop()
+        return work(receiver, packet, at)
+
+    monkeypatch.setattr(Receiver, "add", broken)
+    async with responding() as responder:
+        turn = responder.expect(Persona())
+        caller = await dial(responder, "echo", hold=0.5)
+        callee = await turn.result(5.0)
+    assert {caller.kind, callee.kind} == {CallKind.CONNECTED}
+    with_it, without = (caller, callee) if side is CallRole.CALLER else (callee, caller)
+    (finding,) = (each for each in with_it.findings if each.code == "own-fault")
+    assert finding.severity is Severity.WARNING
+    assert "own-fault" not in [each.code for each in without.findings]
+    assert finding.evidence[0].startswith("over rtp from 127.0.0.1:")
+    assert "of a peer" not in finding.evidence[0]
+    assert [media_of(call).measured.unexpected.faults for call in (with_it, without)] == [1, 0]
+    assert "own-fault" in [each.code for each in find(facts_of(result_of(call_data(with_it))))]

@@ -112,6 +112,7 @@ CALLS = {
         "answer-does-not-fit",
     ),
     "own mistake": ((INVITE, OK), {"kind": CallKind.OWN_FAULT, "why": "a mistake"}, "own-fault"),
+    "own mistake, and the call went on": (WHOLE, {"faults": ["over rtp from a peer: KeyError"]}, "own-fault"),
     "refused port": ((INVITE,), {"kind": CallKind.REFUSED, "why": "closed"}, "refused"),
     "wrong name in TLS": (
         (),

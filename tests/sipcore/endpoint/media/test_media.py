@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import trio
@@ -18,13 +19,21 @@ from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Line, Media, open_media
 from sipcore.endpoint.media.port import Port
 from sipcore.errors import LocalError
+from sipcore.media.control import Controller
+from sipcore.media.ice import IceCredentials, LiteAgent
 from sipcore.media.keys import AEAD_AES_128_GCM, keys_of, new_crypto
+from sipcore.media.listen import Recording
 from sipcore.media.plan import MediaPlan
+from sipcore.media.receiver import Receiver
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.media.rtp import pack
+from sipcore.media.rtp import RtpPacket, pack
+from sipcore.media.sender import Sender
+from sipcore.media.session import MediaSession
+from sipcore.media.srtp import SrtpSession
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import PCMU, Codec
-from sipcore.trace import Direction, WireTrace
+from sipcore.trace import Direction, FaultTrace, WireTrace
+from tests.conftest import Injected
 from tests.machine import needs_ipv6
 
 HOST = "127.0.0.1"
@@ -246,3 +255,137 @@ async def test_what_is_due_leaves_in_time_though_ever_more_comes(autojump_clock:
             nursery.cancel_scope.cancel()
     assert sent.packets in (100, 101)
     assert sent.latest <= 2 * module.GRAIN
+
+
+class InjectedKeyError(KeyError, Injected):
+    """A mistake that quotes what it was met over."""
+
+
+def broken_once(monkeypatch: pytest.MonkeyPatch, where: object, name: str, left: int = 1) -> list[Exception]:
+    """Have a function raise what it should never raise, so many times; gives those that are left."""
+    work, errors = getattr(where, name), list[Exception]([InjectedKeyError("of a peer")] * left)
+
+    def broken(*args: Any, **named: Any) -> Any:  # noqa: ANN401  # whatever it takes and gives
+        if errors:
+            raise errors.pop()
+        return work(*args, **named)
+
+    monkeypatch.setattr(where, name, broken)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (RtpPacket, "parse"),
+        (Receiver, "add"),
+        (Controller, "receive_untrusted"),
+        (Controller, "take_due"),
+        (Receiver, "watch"),
+        (Sender, "take_due"),
+        (Sender, "note_sent"),
+        (Sender, "_next"),
+        (MediaSession, "handle_timeout"),
+    ],
+    ids=str,
+)
+async def test_a_mistake_costs_the_packet_that_it_was_made_over(
+    monkeypatch: pytest.MonkeyPatch, where: object, name: str
+) -> None:
+    faults: list[FaultTrace] = []
+    errors = broken_once(monkeypatch, where, name)
+    with trio.fail_after(20):
+        async with open_media() as media:
+            with media.open(HOST, None, faults.append) as alice, media.open(HOST, None, faults.append) as bob:
+                one, other = plans(alice, bob)
+                alice.start(one)
+                bob.start(other)
+                await met(lambda: not errors)
+                before = alice.result().sent.packets
+                await met(lambda: alice.result().sent.packets > before + 40)  # 0.8 s: everything has come round again
+                await until(alice, 40)
+                results = [alice.result(), bob.result()]
+                assert media.faults == 1
+    (fault,) = faults
+    assert (fault.error, "broken in tests" in fault.place) == ("InjectedKeyError", True)
+    assert sorted(result.unexpected.faults for result in results) == [0, 1]
+    assert all(result.control.received for result in results)
+
+
+@pytest.mark.parametrize("kind", ["stun", "dtls", "srtp", "srtcp"])
+async def test_a_mistake_over_what_secures_media(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    faults: list[FaultTrace] = []
+    first, second = (keys_of(new_crypto(AEAD_AES_128_GCM, 1, secrets.token_bytes)) for _ in range(2))
+    with trio.fail_after(20), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind((HOST, 0))
+        async with open_media() as media:
+            with media.open(HOST, None, faults.append) as alice:
+                plan = MediaPlan(SocketAddress(*peer.getsockname()), PCMU)
+                if kind == "dtls":
+                    here, there = DtlsIdentity.make(), DtlsIdentity.make()
+                    handshake = DtlsHandshake(here, [there.fingerprint], client=False)
+                    alice.start(replace(plan, rtcp_mux=True, handshake=handshake))
+                    errors, sent = broken_once(monkeypatch, DtlsHandshake, "receive_untrusted"), b"\x16\xfe\xfd"
+                elif kind == "stun":
+                    alice.start(replace(plan, ice=IceCredentials("ufrag", "password")))
+                    errors, sent = broken_once(monkeypatch, LiteAgent, "answer_untrusted"), b"\0\1\0\0"
+                else:
+                    alice.start(replace(plan, keys=(first, second)))
+                    errors = broken_once(monkeypatch, SrtpSession, "unprotect_untrusted")
+                    sent = b"\x80\0" if kind == "srtp" else b"\x80\xc8"
+                peer.sendto(sent + bytes(20), (HOST, alice.address.port))
+                await met(lambda: not errors)
+                peer.sendto(sent + bytes(20), (HOST, alice.address.port))
+                await trio.sleep(0.1)
+                result = alice.result()
+    assert [fault.what for fault in faults] == [
+        f"{ {'srtp': 'rtp', 'srtcp': 'rtcp'}.get(kind, kind) } from {plan.remote}"
+    ]
+    assert result.unexpected.faults == 1
+
+
+async def test_a_mistake_that_is_made_each_time_is_told_of_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[FaultTrace] = []
+    broken_once(monkeypatch, MediaSession, "handle_timeout", 1000)
+    async with open_media() as media:
+        with media.open(HOST, None, faults.append) as alice, media.open(HOST) as bob:
+            alice.start(plans(alice, bob)[0])
+            await trio.sleep(0.35)
+            assert media.faults in (2, 3, 4)  # and not one in each millisecond
+            broken_once(monkeypatch, RtpPacket, "parse", 1000)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+                for _ in range(2 * module.MAX_FAULTS):
+                    peer.sendto(pack(0, 1, 0, 1, bytes(160)), (HOST, alice.address.port))
+            await met(lambda: alice.result().unexpected.faults >= 2 * module.MAX_FAULTS)
+    assert len(faults) == module.MAX_FAULTS
+
+
+async def test_a_mistake_at_the_end_keeps_neither_ports_nor_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with two_lines() as (alice, bob, _):
+        alice.start(plans(alice, bob)[0])
+        bob.start(plans(alice, bob)[1])
+        await until(alice, 20)
+        broken_once(monkeypatch, MediaSession, "finish")
+        broken_once(monkeypatch, Recording, "assemble")
+        alice.finish()
+        assert await alice.listen() is None
+        alice.close()
+        assert alice.result().unexpected.faults == 2
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((HOST, alice.address.port))
+
+
+@pytest.mark.parametrize("listener", ["event", "packet"])
+async def test_what_an_owners_listener_raises_is_no_mistake_of_ours(listener: str) -> None:
+    def broken(_: object) -> None:
+        raise KeyError("of the owner's")
+
+    async def call() -> None:
+        async with open_media(on_packet=broken if listener == "packet" else None) as media:
+            with media.open(HOST, broken if listener == "event" else None) as alice, media.open(HOST) as bob:
+                alice.start(plans(alice, bob)[0])
+                await trio.sleep_forever()
+
+    with trio.fail_after(20), pytest.raises(ExceptionGroup) as caught:
+        await call()
+    assert caught.group_contains(KeyError, match="of the owner's", depth=1)
