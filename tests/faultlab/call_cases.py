@@ -30,6 +30,11 @@ def _sub(pattern: str, replacement: str) -> Callable[[str], str]:
     return lambda text: re.sub(pattern, replacement, text)
 
 
+def _ringing(cancel: str = "200 OK") -> Manner:
+    """A callee who rings on, whatever the caller wants."""
+    return Manner(before=("100 Trying", "180 Ringing"), never=True, cancel=cancel, rings_on=True)
+
+
 def callee_faults() -> list[CallCase]:
     ice = "a=ice-ufrag:abcd\na=ice-pwd:0123456789012345678901\na=candidate:1 1 UDP 1 198.51.100.1 4000 typ host\n"
     manners = {
@@ -39,6 +44,9 @@ def callee_faults() -> list[CallCase]:
         "contact-missing": ("contact-missing", Manner(contact="")),
         "deaf-to-ack": ("ack-lost", Manner(deaf=True)),
         "bye-refused": ("bye-refused", Manner(bye="481 Unknown Call")),
+        "cancel-not-heard": ("cancel-lost", _ringing(cancel="")),
+        "cancel-refused": ("cancel-ignored", _ringing(cancel="481 Call/Transaction Does Not Exist")),
+        "rings-on-after-cancel": ("cancel-ignored", _ringing()),
         "bye-challenged": ("bye-challenged", Manner(bye="401 Unauthorized")),
         "challenge-missing": ("challenge-missing", Manner(finals=(("401 Unauthorized", ()),))),
         "scheme-unknown": (
@@ -117,6 +125,9 @@ def callee_faults() -> list[CallCase]:
     }
     account = {"bye-challenged", "scheme-unknown", "forbidden-after-credentials", "stale-for-ever"}
     scripts: dict[str, dict[str, object]] = {
+        "cancel-not-heard": {"ring_timeout": 1.0},
+        "cancel-refused": {"ring_timeout": 1.0},
+        "rings-on-after-cancel": {"ring_timeout": 1.0},
         "dtmf-lost": {"digits": "159"},
         "dtmf-not-agreed": {"digits": "159"},
         "srtp-without-keys": {"encryption": Encryption.REQUIRE},

@@ -161,7 +161,8 @@ class Manner:
 
     `finals` are the final responses to one INVITE after the other, the last for all further ones; none with `never`.
     `before` are provisional responses, `early` those with a description. `edit` changes the description, with `bare`
-    there is none. `bye` is the answer to BYE, "" for none. `hangs_up` is when a BYE is sent, with `bye_fields`.
+    there is none. `bye` is the answer to BYE, `cancel` that to CANCEL, "" for none. `hangs_up` is when a BYE is sent,
+    with `bye_fields`.
     """
 
     finals: tuple[Final, ...] = (("200 OK", ()),)
@@ -173,6 +174,9 @@ class Manner:
     deaf: bool = False
     """Whether no ACK is heard."""
     bye: str = "200 OK"
+    cancel: str = "200 OK"
+    rings_on: bool = False
+    """Whether a CANCEL ends nothing."""
     hangs_up: float | None = None
     bye_fields: tuple[str, ...] = ()
     edit: Callable[[str], str] = str
@@ -239,8 +243,9 @@ class Callee:
         elif call is not None and method == "ACK" and not (self._manner.deaf and call.answered):
             call.acknowledged.set()
         elif method == "CANCEL":
-            self._send(answer(asked), asked)
-            if call is not None and not call.answered:
+            if self._manner.cancel:
+                self._send(answer(asked, status=self._manner.cancel), asked)
+            if call is not None and not call.answered and not self._manner.rings_on:
                 self._nursery.start_soon(self._final, call, answer(call.invite, status="487 Request Terminated"))
         elif method == "BYE":
             if self._manner.bye:

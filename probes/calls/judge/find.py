@@ -15,7 +15,7 @@ Rule = Callable[[CallFacts], Iterator[Hint]]
 
 RULES: dict[CallRole, tuple[Rule, ...]] = {
     CallRole.CALLER: (
-        *(refusal.refused, refusal.silent, refusal.discarded),
+        *(refusal.refused, refusal.silent, refusal.cancelled, refusal.discarded),
         *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
         *(dialog.repeated, dialog.slow, dialog.mistaken),
         *(session.described, session.exposed),
@@ -29,8 +29,16 @@ RULES: dict[CallRole, tuple[Rule, ...]] = {
 }
 """The rules of each side."""
 EXPLAINED = {
-    "answer-does-not-fit": {"nothing-answers"},
-    "sip-alg": {"contact-narrow", "record-route-narrow", "contact-unreachable", "ack-lost", "no-rtp-in", "bye-lost"},
+    "answer-does-not-fit": {"nothing-answers", "cancel-lost"},
+    "sip-alg": {
+        "contact-narrow",
+        "record-route-narrow",
+        "contact-unreachable",
+        "ack-lost",
+        "no-rtp-in",
+        "bye-lost",
+        "cancel-lost",
+    },
     "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
     "record-route-narrow": {"record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"},
     "contact-unreachable": {"bye-lost"},

@@ -14,6 +14,7 @@ from sipcore.errors import ParseError
 from sipcore.media.terms import WITH_HANDSHAKE, WITH_KEYS
 from sipcore.message.fields.challenge import Challenge
 from sipcore.message.message import Response
+from sipcore.message.method import CANCEL, INVITE
 from sipcore.message.registry import (
     PROXY_AUTHENTICATE,
     REQUIRE,
@@ -22,10 +23,15 @@ from sipcore.message.registry import (
     WARNING,
     WWW_AUTHENTICATE,
 )
+from sipcore.message.status import TRYING
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.transports.tls_failure import TlsProblem
 
 Hints = Iterator[Hint]
+CROSSED = 1.0
+"""Seconds within which an answer may have been under way when a CANCEL was answered (RFC 3261 §9.1)."""
+WAITED = 2.0
+"""Seconds of a capture behind a CANCEL from which on something should have come of it."""
 
 _CODES = {
     400: "request-malformed",
@@ -150,6 +156,39 @@ def silent(facts: CallFacts) -> Hints:
             yield Hint("nobody-answers", "it rang, and nobody answered", evidence)
         else:
             yield Hint("no-progress", "the peer is trying, and says no more", evidence)
+
+
+def cancelled(facts: CallFacts) -> Hints:
+    """Whether a CANCEL has ended the call, as RFC 3261 §9.2 has it: by a final response to the INVITE."""
+    sent = facts.requests(CANCEL, sent=True)
+    if not sent:
+        return
+    said, request = sent[0]
+    finals = [(each, one) for each, one in facts.answers if not one.is_provisional]
+    final = next((each for each, one in finals if one.cseq.number == request.cseq.number), None)
+    answer = next((each for each in facts.responses(CANCEL) if not each[1].is_provisional), None)
+    if answer is None:
+        copies = len([each for each in facts.said if each.sent and each.message == request])
+        if final is None and _has_waited(facts, said):
+            what = f"the CANCEL was sent {copies} times to {said.record.flow.remote}, and never answered"
+            yield Hint("cancel-lost", what, lines(request, "Route"), (said.record,))
+        return
+    came, confirmed = answer
+    evidence, records = (*lines(request), *lines(confirmed)), (said.record, came.record)
+    if final is None and _has_waited(facts, came):
+        later = [one.status for each, one in facts.responses(INVITE, again=True) if each.at > came.at]
+        rings = max(later, default=TRYING) > TRYING
+        still = "and it goes on ringing" if rings else "and the INVITE has no final response"
+        yield Hint("cancel-ignored", f"the CANCEL was answered {_start(confirmed)}, {still}", evidence, records)
+    elif final is not None and final is facts.answered and final.at - came.at > CROSSED:
+        after = final.at - came.at
+        what = f"the call was answered {after:.1f} s after the CANCEL had been answered {_start(confirmed)}"
+        yield Hint("cancel-ignored", what, evidence, records)
+
+
+def _has_waited(facts: CallFacts, since: Said) -> bool:
+    """Whether it was seen that nothing more came: a test call waits for it, and a capture may end before."""
+    return facts.kind is not None or facts.said[-1].at - since.at >= WAITED
 
 
 def discarded(facts: CallFacts) -> Hints:

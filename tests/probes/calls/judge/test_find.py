@@ -183,6 +183,48 @@ CALLS = {
 }
 
 
+RINGING, CANCEL_OK = response("180 Ringing"), response("200 OK", method="CANCEL")
+ENDED = response("487 Request Terminated")
+AGAIN = request("INVITE", PROOF, body=OFFER, cseq=2)
+CANCELLED: dict[str, tuple[tuple[tuple[bool, str], ...], list[str]]] = {
+    "as it should be": ((INVITE, RINGING, CANCEL, CANCEL_OK, ENDED), ["nobody-answers"]),
+    "refused meanwhile": ((INVITE, RINGING, CANCEL, CANCEL_OK, response("486 Busy")), ["nobody-answers"]),
+    "the other way round": ((INVITE, RINGING, CANCEL, ENDED, CANCEL_OK), ["nobody-answers"]),
+    "no 487": ((INVITE, RINGING, CANCEL, CANCEL_OK), ["cancel-ignored", "nobody-answers"]),
+    "rings on": ((INVITE, RINGING, CANCEL, CANCEL_OK, RINGING), ["cancel-ignored", "nobody-answers"]),
+    "refused": (
+        (INVITE, RINGING, CANCEL, response("481 No", method="CANCEL")),
+        ["cancel-ignored", "nobody-answers"],
+    ),
+    "no word": ((INVITE, RINGING, CANCEL, CANCEL), ["cancel-lost", "nobody-answers"]),
+    "after a challenge": (
+        (*CHALLENGED, AGAIN, response("180 Ringing", cseq=2), request("CANCEL", cseq=2)),
+        ["cancel-lost", "nobody-answers"],
+    ),
+    "answered long after": ((INVITE, RINGING, CANCEL, CANCEL_OK, OK, ACK), ["cancel-ignored", "nobody-answers"]),
+}
+
+
+@pytest.mark.parametrize("name", CANCELLED)
+def test_what_became_of_a_cancel(name: str) -> None:
+    said, expected = CANCELLED[name]
+    call = facts(*said, pace=1.5, kind=CallKind.NOT_ANSWERED, given_up=True)
+    assert codes(call) == expected
+
+
+@pytest.mark.parametrize(
+    ("pace", "expected"),
+    [(0.5, ["nobody-answers"]), (2.5, ["cancel-ignored", "nobody-answers"])],
+    ids=["may have been cut off", "goes on"],
+)
+def test_a_capture_that_ends_behind_a_cancel_proves_nothing(pace: float, expected: list[str]) -> None:
+    assert codes(facts(INVITE, RINGING, CANCEL, CANCEL_OK, RINGING, pace=pace)) == expected
+
+
+def test_an_answer_may_cross_a_cancel() -> None:
+    assert "cancel-ignored" not in codes(facts(INVITE, RINGING, CANCEL, CANCEL_OK, OK, ACK, pace=0.3))
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_what_was_said(name: str) -> None:
     said, told, code = CALLS[name]
