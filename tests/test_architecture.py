@@ -44,7 +44,7 @@ LAYERS = (
     ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
-        *("probes.sweep", "probes.report"),
+        *("probes.sweep", "probes.ping", "probes.report"),
     ),
     ("probes.fleet",),
     ("probes.web", "probes.cli", "probes.config", "probes.daemon"),

@@ -84,9 +84,9 @@ def stop(code: ExitCode, message: str, beneath: str = "") -> NoReturn:
     raise typer.Exit(code)
 
 
-def seconds(text: str, *, least: float = 0.1, most: float | None = None) -> Any:  # noqa: ANN401  # as typer has it
-    """An option that takes seconds, `text` being what the help says of it."""
-    return typer.Option(metavar="SECONDS", min=least, max=most, callback=_a_number, help=text)
+def seconds(text: str, *names: str, least: float = 0.1, most: float | None = None) -> Any:  # noqa: ANN401  # as typer has it
+    """An option that takes seconds, `text` being what the help says of it; `names` are for those that have several."""
+    return typer.Option(*names, metavar="SECONDS", min=least, max=most, callback=_a_number, help=text)
 
 
 def _a_number(value: float | None) -> float | None:
@@ -280,12 +280,26 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
     Otherwise KeyboardInterrupt could be raised anywhere, in the middle of taking a message too. The second signal has
     its usual effect at once, of which somebody is told who waits: a peer that is silent lets a call go on for a while.
     """
+    results, signals = _run_heeding_signals(function)
+    if not results:
+        signal.raise_signal(signals[0])
+        sys.exit(ExitCode.FAILED)  # where the signal is ignored
+    return results[0]
+
+
+def run_until_stopped(function: Callable[[], Awaitable[object]]) -> None:
+    """The same for what has no other end than those signals: they cancel it, and the program goes on behind it."""
+    _run_heeding_signals(function)
+
+
+def _run_heeding_signals(function: Callable[[], Awaitable[T]]) -> tuple[list[T], list[int]]:
+    """What it returned, if it did, and the signal that came before."""
     import trio
 
-    if threading.current_thread() is not threading.main_thread():
-        return trio.run(function)  # signals are the main thread's
     results: list[T] = []
     signals: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        return [trio.run(function)], signals  # signals are the main thread's
 
     async def cancel_at_signal(
         scope: trio.CancelScope, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
@@ -308,7 +322,4 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
             nursery.cancel_scope.cancel()
 
     trio.run(watch)
-    if not results:
-        signal.raise_signal(signals[0])
-        sys.exit(ExitCode.FAILED)  # where the signal is ignored
-    return results[0]
+    return results, signals

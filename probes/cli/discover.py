@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from probes.destination import Destination
     from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig
+    from probes.result import Reach
     from sipcore.transports.base import TlsConfig
 
 
@@ -123,11 +124,17 @@ def show_discovery(discovery: "Discovery", console: "Console | None") -> None:
 
 def exit_code(discovery: "Discovery") -> ExitCode:
     """What a discovery means to a script."""
-    from probes.result import Reach
-
     if discovery.answered:
         return ExitCode.OK
+    return reach_code(discovery.telling.reach) if discovery.telling is not None else ExitCode.UNRESOLVABLE
+
+
+def reach_code(reach: "Reach") -> ExitCode:
+    """What it means to a script that no request to an endpoint came further than that."""
+    from probes.result import Reach
+
     codes = {
+        Reach.ANSWERED: ExitCode.OK,
         Reach.SILENT: ExitCode.NO_ANSWER,
         Reach.NO_ANSWER: ExitCode.NO_ANSWER,
         Reach.FILTERED: ExitCode.NO_ANSWER,
@@ -138,4 +145,4 @@ def exit_code(discovery: "Discovery") -> ExitCode:
         Reach.NOT_SIP: ExitCode.NOT_SIP,
         Reach.FAILED: ExitCode.FAILED,
     }
-    return codes[discovery.telling.reach] if discovery.telling is not None else ExitCode.UNRESOLVABLE
+    return codes[reach]

@@ -17,6 +17,7 @@ from sipcore.errors import SipError
 
 VERBS = {
     "discover": "probes.cli.discover",
+    "ping": "probes.cli.ping",
     "sweep": "probes.cli.sweep",
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",

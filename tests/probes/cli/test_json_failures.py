@@ -162,6 +162,8 @@ MISTAKES = [
     ["discover", "sip:bob@"],
     ["discover", "192.0.2.1", "--timeout=never"],
     ["discover", "192.0.2.1", "--ca-file=/nowhere/x"],
+    ["ping", "sip:"],
+    ["ping", "192.0.2.1", "--interval=0"],
     ["sweep", "192.0.2.1-x"],
     ["sweep", "192.0.2.1", "--exclude=/nowhere/x"],
     ["tls", "udp://192.0.2.1"],

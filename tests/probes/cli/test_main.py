@@ -189,6 +189,7 @@ def test_a_reader_that_has_gone_changes_no_exit_code(arguments: list[str], code:
         ["call", "192.0.2.1", "--hold", "nan"],
         ["respond", "--ring", "nan"],
         ["sweep", "192.0.2.1", "--timeout", "nan"],
+        ["ping", "192.0.2.1", "--interval", "nan"],
     ],
 )
 def test_a_time_that_is_no_number(

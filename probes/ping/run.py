@@ -1,0 +1,306 @@
+"""Pings carried out: OPTIONS to a destination at an interval, and what happens told as it does, for minutes or months.
+
+pings = Pings(Destination.parse("sip.example.com"), PingConfig(count=3), print)
+await pings.run()
+print(pings.tally)
+
+Each ping is one transaction (RFC 3261 §17.1.2): over UDP its request is repeated until it is answered. Connections are
+kept, and opened again by the ping that finds its connection gone. DNS is asked beside it, so that no ping waits for it.
+"""
+
+import itertools
+import math
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from probes.calls.run import locate
+from probes.checks import options
+from probes.checks.io import Observation, Query, TlsFacts
+from probes.destination import Destination
+from probes.discovery.asking.run import check_tls
+from probes.ping.places import MAX_PLACES, Key, Places, key_of
+from probes.ping.results import (
+    MAX_COUNTED,
+    Connected,
+    Counts,
+    Disconnected,
+    Happening,
+    Late,
+    Ping,
+    Renamed,
+    Tally,
+    Unnamed,
+)
+from probes.product import PRODUCT
+from probes.result import received_in
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.errors import LocalError, TransportFailure
+from sipcore.message.method import OPTIONS
+from sipcore.outgoing import Order
+from sipcore.resolve.target import Hop
+from sipcore.stack_config import StackConfig
+from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
+from sipcore.transports.base import IDLE_TIMEOUT, TlsConfig, TransportConfig
+from sipcore.transports.lookup import LookupConfig
+from sipcore.value import value
+
+DEFAULT_INTERVAL = 1.0
+"""Seconds from one ping to the next, as `ping` has it."""
+DEFAULT_TIMEOUT = 4.0
+"""Seconds for each ping, as discovery has it: four requests by then over UDP, at 0, 0.5, 1.5 and 3.5 s."""
+MAX_AWAITED = 1024
+"""Pings under way at once: what a peer that is silent for long makes this side keep."""
+RELOCATE = 5.0
+"""Seconds at least between two looks at what DNS names; its answers are kept for their TTL anyway."""
+MAX_LATE = 256
+"""Pings given up whose answer would still be told as a late one."""
+MAX_RECEIVED = 16
+"""Messages kept of one ping: an answer may be preceded by others, and a peer that floods shows in these as well."""
+_ENDED = ("closed", "failed")
+_call_id = re.compile(rb"^(?:Call-ID|i)[ \t]*+:[ \t]*+(\S++)", re.IGNORECASE | re.MULTILINE).search
+
+
+@value
+class PingConfig:
+    """How to ping. Times are in seconds."""
+
+    interval: float = DEFAULT_INTERVAL
+    """From one ping to the next, answered or not."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Until a ping is given up."""
+    count: int | None = None
+    """How many, to each place where all are asked; None: until cancelled."""
+    every_place: bool = False
+    """Whether all places that DNS names are asked each time; one of them if not, as long as it answers."""
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    lookup: LookupConfig = field(default_factory=LookupConfig)
+    """How DNS is asked."""
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One ping under way."""
+
+    number: int
+    at: float
+    hop: Hop
+    started: float
+    records: list[TraceRecord] = field(default_factory=list)
+    sent_at: float | None = None
+    received: int = 0
+
+
+class Pings:
+    """Pings to one destination: `run` carries them out; meanwhile, and afterwards, `tally` tells what became of them.
+
+    `tell` is called with all that happens; it must neither block nor raise.
+    """
+
+    def __init__(self, destination: Destination, config: PingConfig, tell: Callable[[Happening], None]) -> None:
+        """Raises LocalError for a configuration that cannot be used."""
+        if not (0 < config.interval < math.inf and 0 < config.timeout < math.inf):
+            text = f"{config.interval} s and {config.timeout} s: interval and timeout are above 0"
+            raise LocalError(text, section="RFC 3261 §17.1.2.1")
+        awaited = config.timeout / config.interval * (MAX_PLACES if config.every_place else 1)
+        if awaited > MAX_AWAITED:
+            text = f"{awaited:.0f} pings would be under way at once: raise the interval, or lower the timeout"
+            raise LocalError(text, section="RFC 3261 §17.1.2.1")
+        self._destination = destination
+        self._config = config
+        self._tell = tell
+        self._counts = Counts()
+        self._asked: dict[str, _Asking] = {}
+        self._given_up: OrderedDict[str, _Asking] = OrderedDict()
+        self._flows: dict[Key, list[TraceRecord]] = {}
+        self._connected: set[Key] = set()
+        self._sent = 0
+        self._started = self._ended = 0.0
+        self._endpoint: Endpoint
+        self._places: Places
+
+    @property
+    def tally(self) -> Tally:
+        """What became of everything so far."""
+        return self._counts.tally(self._ended - self._started, self._sent)
+
+    async def run(self) -> None:
+        """Ping until there were enough, or until cancelled. Raises TransportFailure when the destination has no
+        address to begin with, and LocalError for settings of TLS that cannot be used.
+        """
+        config = self._config
+        if self._destination.transport is None or self._destination.transport.secure:
+            check_tls(config.tls)
+        transports = TransportConfig(
+            tls=config.tls,
+            connect_timeout=config.timeout + 1.0,  # the ping's own time ends first: it is the one that is told
+            idle_timeout=max(IDLE_TIMEOUT, 2 * config.interval + config.timeout),
+        )
+        stack = StackConfig(product=PRODUCT, tracing=False)
+        async with Endpoint(EndpointConfig(transports, config.lookup, stack, garbage_fails=True)) as self._endpoint:
+            self._started = self._ended = trio.current_time()
+            self._endpoint.subscribe(self._take)
+            self._places = Places(await locate(self._destination, self._endpoint), every=config.every_place)
+            try:
+                await self._ping_on()
+            finally:
+                self._ended = trio.current_time()
+
+    async def _ping_on(self) -> None:
+        """Begin a ping at each interval. Who was stopped for a while goes on from then, and makes up for nothing."""
+        config = self._config
+        async with trio.open_nursery() as nursery:
+            if not self._destination.is_numeric:
+                nursery.start_soon(self._locate_again)
+            async with trio.open_nursery() as pinging:
+                due = trio.current_time()
+                for number in itertools.count(1):
+                    for hop in self._places.next_hops():
+                        self._sent += 1
+                        pinging.start_soon(self._ping, number, hop)
+                    if number == config.count:
+                        break
+                    due += config.interval
+                    await trio.sleep_until(due)
+                    if trio.current_time() - due > config.interval:
+                        due = trio.current_time()
+            nursery.cancel_scope.cancel()
+
+    async def _locate_again(self) -> None:
+        """Ask DNS from time to time."""
+        failed = False
+        while True:
+            await trio.sleep(max(self._config.interval, RELOCATE))
+            try:
+                hops = await locate(self._destination, self._endpoint)
+            except TransportFailure as failure:
+                if not failed:
+                    self._happen(Unnamed(time.time(), failure.message))
+                failed = True
+                continue
+            if failed:
+                self._happen(Unnamed(time.time(), ""))
+            failed = False
+            came, went = self._places.name(hops)
+            if came or went:
+                self._happen(Renamed(time.time(), came, went))
+
+    # One ping
+
+    async def _ping(self, number: int, hop: Hop) -> None:
+        endpoint, destination = self._endpoint, self._destination
+        query = options.plan(destination.uri(hop.transport, hop.remote), hop, self._config.timeout)
+        request = endpoint.new_request(OPTIONS, query.uri, fields=query.fields)
+        asking = _Asking(number, time.time(), hop, trio.current_time())
+        asking.records += self._flows.get(key_of(hop), ())
+        self._asked[request.call_id] = asking
+        order = Order(request, hop, endpoint.config.stack.user, any_size=True)
+        try:
+            seen = await self._observed(order, query, asking)
+        finally:
+            del self._asked[request.call_id]
+        attempt = options.judge(seen)
+        if attempt.response is None:
+            self._places.fail(hop)
+            self._given_up[request.call_id] = asking
+            if len(self._given_up) > MAX_LATE:
+                self._given_up.popitem(last=False)
+        came = received_in(asking.records)
+        source = came[-1].flow.remote if attempt.response is not None and came else None
+        self._happen(Ping(number, asking.at, replace(attempt, records=()), source))
+
+    async def _observed(self, order: Order, query: Query, asking: _Asking) -> Observation:
+        """Send it, and see what comes of it until its time is up."""
+        exchange, failure = None, None
+        with trio.move_on_after(query.timeout):
+            try:
+                exchange = await self._endpoint.request(order)
+            except TransportFailure as error:
+                failure = error.kept()
+        return Observation(
+            query,
+            trio.current_time() - asking.started,
+            response=exchange.response if exchange else None,
+            failure=failure,
+            rtt=exchange.rtt if exchange else None,
+            kernel_stamped=exchange.stamp.kernel if exchange else False,
+            tls=None if exchange else self._tls_facts(query.hop),  # told once, when the connection is there
+            records=tuple(asking.records),
+        )
+
+    def _tls_facts(self, hop: Hop) -> TlsFacts | None:
+        session = self._endpoint.transports.tls_session(hop)
+        return TlsFacts(str(session), session.faults, session.certificate_requested) if session is not None else None
+
+    # What the endpoint tells
+
+    def _take(self, record: TraceRecord) -> None:
+        match record:
+            case MessageTrace(direction=Direction.SENT):
+                asking = self._asked.get(_call_id_of(record.data))
+                if asking is not None:
+                    asking.sent_at = record.at if asking.sent_at is None else asking.sent_at
+                    asking.records.append(record)
+            case MessageTrace():
+                self._receive(record)
+            case FlowTrace(hop=hop) if not hop.accepted:
+                self._follow(record, key_of(hop))
+
+    def _receive(self, record: MessageTrace) -> None:
+        """A message came: to the ping that it answers, or else, since it may be no message, to the oldest one there."""
+        call_id = _call_id_of(record.data)
+        late = self._given_up.pop(call_id, None)
+        if late is not None:
+            since = late.started if late.sent_at is None else late.sent_at
+            self._happen(Late(time.time(), late.number, record.at - since))
+            return
+        there = (each for each in self._asked.values() if each.hop.remote == record.flow.remote)
+        asking = self._asked.get(call_id) or next(there, None)
+        if asking is not None and asking.received < MAX_RECEIVED:
+            asking.received += 1
+            asking.records.append(record)
+
+    def _follow(self, record: FlowTrace, key: Key) -> None:
+        """Something happened to a connection: to all pings that are under way there, and to those that will use it."""
+        hop, flow = record.hop, self._flows.setdefault(key, [])
+        was_ready = _is_ready(hop, flow)
+        if record.event == "opened":
+            flow.clear()
+        flow.append(record)
+        there = [each for each in self._asked.values() if key_of(each.hop) == key]
+        for asking in there:
+            asking.records.append(record)
+        if record.event in _ENDED:
+            del self._flows[key]
+            if was_ready and record.detail:  # what is ended here is ended without a word
+                self._happen(Disconnected(time.time(), hop, record.detail.removeprefix(f"{hop}: ")))
+        elif not was_ready and _is_ready(hop, flow):
+            waiting = min((each.started for each in there if each.sent_at is None), default=None)
+            agreed = next((one.detail for one in flow if isinstance(one, FlowTrace) and one.event == "secured"), "")
+            seconds = None if waiting is None else record.at - waiting
+            self._happen(Connected(time.time(), hop, seconds, agreed, again=key in self._connected))
+            if len(self._connected) < MAX_COUNTED:
+                self._connected.add(key)
+
+    def _happen(self, happening: Happening) -> None:
+        """Count it, and tell of it."""
+        self._ended = trio.current_time()
+        before = self._counts.take(happening)
+        if before is not None:
+            self._tell(before)
+        self._tell(happening)
+
+
+def _is_ready(hop: Hop, flow: list[TraceRecord]) -> bool:
+    """Whether requests can be sent over a connection of which that has happened."""
+    last = "upgraded" if hop.transport.websocket else "secured" if hop.transport.secure else "opened"
+    return any(isinstance(one, FlowTrace) and one.event == last for one in flow)
+
+
+def _call_id_of(data: bytes) -> str:
+    found = _call_id(data)
+    return found[1].decode("utf-8", "surrogateescape") if found else ""
