@@ -7,7 +7,8 @@ TARGET ?=
 ARGS   ?=
 
 BIN    := $(VENV)/bin
-READY  := $(VENV)/ready
+# of one Python: another PYTHON, or a system that has a newer one now, sets up anew
+READY  := $(VENV)/ready-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 SOURCE := sipcore probes benchmarks tests docs
 
 # the versions of everything, of what builds the package too
