@@ -113,7 +113,9 @@ class Callee(Side):
 
         Raises LocalError once the call is answered or over.
         """
-        self._require(Input.ACCEPT, 200, 200, 299)
+        if (self.state, Input.ACCEPT) not in TABLE:
+            text = f"a call that is {self.state.value} is dealt with as it was: adopt a manner before it is answered"
+            raise LocalError(text, section="RFC 3261 §13.3.1")
         self.manner = manner
         self.usage.adopt(manner)
 

@@ -124,7 +124,7 @@ async def test_one_call_is_dealt_with_in_another_manner(clock: MockClock) -> Non
             answer = await call.answered()
         nursery.cancel_scope.cancel()
     assert [answer.headers.get(name) for name in ("Supported", "Session-Expires")] == ["timer", "600;refresher=uac"]
-    assert refused == ["a call that is answered cannot accept"]
+    assert refused == ["a call that is answered is dealt with as it was: adopt a manner before it is answered"]
 
 
 async def test_the_callee_holds_and_the_caller_hears_of_it(clock: MockClock) -> None:
