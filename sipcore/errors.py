@@ -62,6 +62,12 @@ class LocalError(SipError):
     """The caller asked for something that SIP does not allow; nothing was sent."""
 
 
+def require_kind(given: object, kind: type, hint: str, *, section: str) -> None:
+    """Raises LocalError for what an owner has given in place of a `kind`; `hint` tells how to make one."""
+    if not isinstance(given, kind):
+        raise LocalError(f"{kind.__name__} is wanted here, not {type(given).__name__}: {hint}", section=section)
+
+
 class RemoteError(SipError):
     """The peer or the network did something that cannot be worked with."""
 

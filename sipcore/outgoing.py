@@ -13,6 +13,7 @@ from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, Transp
 from sipcore.grammar import require_safe
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
+from sipcore.message.given import uri_given
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK
 from sipcore.message.params import Params
@@ -54,7 +55,8 @@ class Order:
 
     request: Request
     """Without Via, which is put on for each hop."""
-    target: Uri | Hop
+    target: Uri | str | Hop
+    """A text is read as a URI."""
     contact: str | None = None
     auth: "AuthSession | None" = None
     any_size: bool = False
@@ -227,12 +229,13 @@ def contact_for(user: str, hop: Hop | Flow, alias: str = "", *, secure: bool = F
     return Address(SipUri(f"[{host}]" if ":" in host else host, user or None, port, Params(transport), scheme))
 
 
-def target_of(uri: Uri) -> Target:
+def target_of(given: Uri | str) -> Target:
     """What to locate for a URI (RFC 3263 §4): maddr before host, the transport parameter, secure for sips.
 
-    Raises LocalError for a scheme that is neither sip nor sips, for a transport nobody here knows, for port 0, and for
-    an address with a zone, which no URI has (RFC 3261 §25.1): a hop may.
+    Raises LocalError for a text that is no URI, for a scheme that is neither sip nor sips, for a transport nobody here
+    knows, for port 0, and for an address with a zone, which no URI has (RFC 3261 §25.1): a hop may.
     """
+    uri = uri_given(given)
     if not isinstance(uri, SipUri):
         raise LocalError(
             f"a {uri.scheme} URI does not say where to send to; give a SIP server", section="RFC 3261 §8.1.2"

@@ -32,6 +32,7 @@ from sipcore.events import (
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
+from sipcore.message.given import uri_given
 from sipcore.message.message import Request, Response
 from sipcore.message.method import REFER
 from sipcore.message.uri import SipUri, Uri, escape_header
@@ -329,7 +330,7 @@ class _Events:
         self._driver.act(lambda stack, now: stack.respond(event.key, response, now))
 
     async def transfer(
-        self, target: "Uri | Call | IncomingCall", *, subscribe: bool = True, remote_tag: str | None = None
+        self, target: "Uri | str | Call | IncomingCall", *, subscribe: bool = True, remote_tag: str | None = None
     ) -> int:
         """Have the peer call somebody else, or take over another call's peer (RFC 3515, RFC 5589).
 
@@ -339,7 +340,7 @@ class _Events:
         minute after the end of this one, unless it said otherwise.
         """
         fields: list[tuple[str, object]] = [
-            ("Refer-To", self._replacing(target) if isinstance(target, _Events) else Address(target)),
+            ("Refer-To", self._replacing(target) if isinstance(target, _Events) else Address(uri_given(target))),
             *(() if subscribe else (("Refer-Sub", "false"),)),
         ]
         transfers, transfer, tickets = self._driver.transfers, Transfer(), list[int]()

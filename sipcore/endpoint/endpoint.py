@@ -22,7 +22,7 @@ from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
 from sipcore.endpoint.transfer import Transfer
 from sipcore.endpoint.waiter import Waiter
-from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure, require_kind
 from sipcore.events import (
     CallEvent,
     CallNotified,
@@ -39,6 +39,7 @@ from sipcore.events import (
 from sipcore.message.address import Address
 from sipcore.message.build import Draft, Fields, Identity
 from sipcore.message.build import request as build_request
+from sipcore.message.given import address_given, uri_given
 from sipcore.message.message import Request
 from sipcore.message.method import OPTIONS
 from sipcore.message.uri import Place, SipUri, Uri
@@ -65,6 +66,8 @@ ANONYMOUS = Address(SipUri("anonymous.invalid", "anonymous"), '"Anonymous"')
 INCOMING_BACKLOG = 128
 """Incoming requests and calls that wait to be taken; the next one is answered 503 (RFC 3261 §21.5.4)."""
 
+HOW_TO_ORDER = "Order(endpoint.new_request(method, uri), uri)"
+"""For whoever gives something else in its place."""
 MAX_ASKED = 1024
 """URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
@@ -81,7 +84,7 @@ class EndpointConfig:
     """How DNS is asked."""
     stack: StackConfig = field(default_factory=StackConfig)
     """What it can do, by which names, and with which timers."""
-    identity: Address | None = None
+    identity: Address | Uri | str | None = None
     random_bytes: RandomBytes = field(default=secrets.token_bytes, repr=False)
     """Where tags, branches and keys come from: so many bytes that nobody can guess."""
     incoming_backlog: int = INCOMING_BACKLOG
@@ -159,8 +162,10 @@ class Endpoint:
 
     @property
     def transports(self) -> Transports:
-        """The sockets, for what only they know: bound addresses, TLS sessions. Raises LocalError before the block."""
-        if not self._begun:
+        """The sockets, for what only they know: bound addresses, TLS sessions. Raises LocalError before the block,
+        and where that could not begin.
+        """
+        if not self.loop.begun:
             raise closed()
         return self.loop.transports
 
@@ -188,12 +193,14 @@ class Endpoint:
         """Tell the subscribers of what such a machine did."""
         self.loop.publish(record)
 
-    async def locate(self, uri: Uri) -> list[Hop]:
-        """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere."""
+    async def locate(self, uri: Uri | str) -> list[Hop]:
+        """Where a request for `uri` would go, best first (RFC 3263 §4). Raises TransportFailure when nowhere, and
+        LocalError for what is no URI, as all below that take one.
+        """
         with self._until_closed():
             return await self._locate(uri)
 
-    async def _locate(self, uri: Uri) -> list[Hop]:
+    async def _locate(self, uri: Uri | str) -> list[Hop]:
         plan = Plan(target_of(uri), chance=self.tokens.chance)
 
         async def ask(question: Question) -> None:
@@ -210,18 +217,18 @@ class Endpoint:
     def new_request(
         self,
         method: str,
-        uri: Uri,
+        uri: Uri | str,
         *,
-        to: Address | None = None,
-        from_: Address | None = None,
+        to: Address | Uri | str | None = None,
+        from_: Address | Uri | str | None = None,
         fields: Fields = (),
         body: bytes = b"",
         content_type: str = "",
     ) -> Request:
         """A request outside of any dialog with fresh From tag and Call-ID (RFC 3261 §8.1.1); Via is put on later."""
-        sender = from_ or self.config.identity or ANONYMOUS
+        uri, sender = uri_given(uri), address_given(from_ or self.config.identity or ANONYMOUS)
         fitted = uri.fitted_to(Place.TO) if isinstance(uri, SipUri) else uri
-        identity = Identity(sender.with_tag(self.tokens.tag()), to or Address(fitted), self.tokens.call_id())
+        identity = Identity(sender.with_tag(self.tokens.tag()), address_given(to or fitted), self.tokens.call_id())
         product = (("User-Agent", self.config.stack.product),) if self.config.stack.product else ()
         return build_request(method, uri, identity, fields=[*fields, *product], body=body, content_type=content_type)
 
@@ -231,13 +238,14 @@ class Endpoint:
         Raises TransportFailure when no hop gave one, with the last hop's reason, LocalError when the settings of TLS or
         WebSocket cannot be used for it. Cancelling it gives the request up.
         """
+        require_kind(order, Order, HOW_TO_ORDER, section="RFC 3261 §8.1.1")
         return await self.exchange(lambda stack, now: stack.request(order, now))
 
-    async def options(self, uri: Uri, *, hop: Hop | None = None, auth: "AuthSession | None" = None) -> Exchange:
+    async def options(self, uri: Uri | str, *, hop: Hop | None = None, auth: "AuthSession | None" = None) -> Exchange:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
         return await self.request(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
 
-    def _options(self, uri: Uri) -> Request:
+    def _options(self, uri: Uri | str) -> Request:
         """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""
         name = str(uri)
         known = self._asked.get(name)
@@ -271,6 +279,7 @@ class Endpoint:
 
         def place(stack: Stack, now: float) -> Call:
             self._require_staying()
+            require_kind(order, Order, HOW_TO_ORDER, section="RFC 3261 §8.1.1")
             placed = Call(self, stack.call(order, now, redirects=redirects))
             self._calls[placed.number] = placed
             return placed

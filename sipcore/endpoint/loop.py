@@ -45,6 +45,7 @@ class Loop:
         """What a subscriber, or another listener, raised: the block is cancelled then."""
         self._closed = True  # until it is started
         self.transports: Transports
+        """Unset until the loop is started."""
         self._tracing = tracing
         self._lookup = lookup
         self._take = take
@@ -70,6 +71,11 @@ class Loop:
         self._closed = False
         self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was started, which may be long ago."""
+        return hasattr(self, "transports")
 
     def close(self) -> None:
         """Do nothing more: what still comes in is not answered, and whoever asks for something gets a LocalError."""

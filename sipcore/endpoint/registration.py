@@ -16,7 +16,7 @@ import trio
 from sipcore.auth.session import AuthError, AuthSession
 from sipcore.dialogs.route_set import routing_for
 from sipcore.endpoint.loop import as_failure
-from sipcore.errors import RemoteError, SipError, TransportFailure
+from sipcore.errors import RemoteError, SipError, TransportFailure, require_kind
 from sipcore.events import Exchange
 from sipcore.grammar import require_safe
 from sipcore.message.build import Fields, require_sendable
@@ -108,6 +108,7 @@ async def keep_registered(
 
     Raises LocalError for a registrar that no request can be sent to, and for a `user` or `fields` that cannot be sent.
     """
+    require_kind(registration, Registration, 'Registration(Address.parse("sip:user@host"))', section="RFC 3261 §10.2")
     user, told = user or _user_of(registration.aor.uri), tuple(fields)
     require_safe(user, "the user of a Contact")  # else the REGISTER would be tried again and again
     require_sendable(told)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sipcore.errors import LocalError, ParseError
+from sipcore.errors import LocalError, ParseError, require_kind
 from sipcore.grammar import quote, require_safe, split_list
 from sipcore.message.address import Address
 from sipcore.message.fields.contact import (
@@ -50,6 +50,9 @@ class Registration:
 
     def __post_init__(self) -> None:
         """Raises LocalError for what cannot be registered, UnsafeValue for an instance with CR, LF or NUL."""
+        require_kind(self.aor, Address, 'Address.parse("sip:user@host")', section="RFC 3261 §10.2")
+        if self.registrar is not None:
+            require_kind(self.registrar, SipUri, 'parse_uri("sip:host")', section="RFC 3261 §10.2")
         if self.registrar is None and not isinstance(self.aor.uri, SipUri):
             raise LocalError("an address of record without a domain needs a registrar", section="RFC 3261 §10.2.6")
         if self.expires < 1 or (self.q is not None and not 0 <= self.q <= 1):

@@ -16,6 +16,7 @@ from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig
 from sipcore.errors import TransportFailure
 from sipcore.events import CallAnswered, CallFailed, Exchange
 from sipcore.message.address import Address
+from sipcore.message.given import address_given
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, REGISTER
 from sipcore.message.uri import SipUri
@@ -142,7 +143,7 @@ class EndpointIO:
     def sender(self) -> Sender:
         """Who asks, for those who make their requests themselves."""
         config = self._endpoint.config
-        return Sender(config.identity or ANONYMOUS, self._endpoint.tokens, config.stack.product)
+        return Sender(address_given(config.identity or ANONYMOUS), self._endpoint.tokens, config.stack.product)
 
     def hurry(self, place: Key, seconds: float) -> None:
         """Wait no longer than `seconds` from now for answers from a place."""

@@ -1,0 +1,112 @@
+"""What an embedding program gives: texts in the place of URIs, and other things in the place of what is wanted."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+
+from sipcore.endpoint.call import CallFailure, IncomingCall
+from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.errors import LocalError
+from sipcore.message.address import Address
+from sipcore.message.uri import parse_uri
+from sipcore.outgoing import Order, target_of
+from sipcore.registration.binding import Registration
+from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.transports.base import TransportConfig
+
+LOOPBACK = TransportConfig(bind=((Transport.UDP, SocketAddress("127.0.0.1", 0)),))
+ALICE = "Alice <sip:alice@example.com>"
+
+
+async def test_a_text_does_wherever_a_uri_is_taken() -> None:
+    async def answer(server: Endpoint) -> None:
+        async for incoming in server.incoming():
+            if isinstance(incoming, IncomingCall):
+                incoming.reject(486)
+            else:
+                assert isinstance(incoming, IncomingRequest)
+                incoming.respond(200)
+
+    async with (
+        Endpoint(EndpointConfig(transports=LOOPBACK, takes_incoming=True)) as server,
+        Endpoint(EndpointConfig(transports=LOOPBACK, identity=ALICE)) as client,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer, server)
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+        exchange = await client.options(target)
+        assert (exchange.response.status, str(exchange.request.uri)) == (200, target)
+        assert str(exchange.request.from_).startswith("Alice <sip:alice@example.com>;tag=")
+        assert [str(hop.remote) for hop in await client.locate(target)] == [target.partition("@")[2]]
+        request = client.new_request("OPTIONS", target, to="sip:b@example.com", from_="<sip:c@example.com>")
+        assert (request.to, request.from_.uri) == (
+            Address(parse_uri("sip:b@example.com")),
+            parse_uri("sip:c@example.com"),
+        )
+        assert (await client.request(Order(request, target))).response.status == 200
+        async with client.call(Order(client.new_request("INVITE", target), target)) as call:
+            with pytest.raises(CallFailure, match="486"):
+                await call.answered()
+        nursery.cancel_scope.cancel()
+
+
+NO_URI = [
+    ("alice@example.com", "at character 0: no URI scheme"),
+    ("example.com", "at character 0: no URI scheme"),
+    ("sip:alice:secret word@example.com", "at character"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), NO_URI)
+async def test_a_text_that_is_no_uri_is_an_error_that_says_what_to_give(text: str, why: str) -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        given: list[Callable[[], object]] = [
+            lambda: client.new_request("OPTIONS", text),
+            lambda: client.new_request("OPTIONS", "sip:example.com", to=text),
+            lambda: target_of(text),
+        ]
+        for give in given:
+            with pytest.raises(LocalError, match=why) as found:
+                give()
+            assert 'give one as "sip:user@host"' in str(found.value)
+            assert "secret" not in str(found.value)
+        with pytest.raises(LocalError, match=why):
+            await client.options(text)
+        with pytest.raises(LocalError, match=why):
+            await client.locate(text)
+
+
+async def test_an_address_that_cannot_be_read_is_an_error_that_says_what_to_give() -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        with pytest.raises(LocalError, match="no address"):
+            client.new_request("OPTIONS", "sip:example.com", from_="Alice <sip:alice@example.com")
+
+
+async def test_whatever_else_is_given_in_the_place_of_an_order_or_a_registration_is_an_error() -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        with pytest.raises(LocalError, match=r"Order is wanted here, not str: Order\(endpoint.new_request"):
+            await client.request("sip:bob@example.com")  # type: ignore[arg-type]
+        with pytest.raises(LocalError, match="Order is wanted here, not SipUri"):
+            async with client.call(parse_uri("sip:bob@example.com")):  # type: ignore[arg-type]
+                pass
+        with pytest.raises(LocalError, match=r"Registration is wanted here, not str: Registration\(Address.parse"):
+            async with client.register("sip:alice@example.com"):  # type: ignore[arg-type]
+                pass
+    with pytest.raises(LocalError, match="Address is wanted here, not str"):
+        Registration("sip:alice@example.com")  # type: ignore[arg-type]
+    with pytest.raises(LocalError, match="SipUri is wanted here, not str"):
+        Registration(Address.parse(ALICE), "sip:example.com")  # type: ignore[arg-type]
+
+
+async def test_an_endpoint_that_could_not_begin_has_no_sockets() -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as first:
+        taken = first.transports.local_address(Transport.UDP)
+        assert taken is not None
+        second = Endpoint(EndpointConfig(transports=TransportConfig(bind=((Transport.UDP, taken),))))
+        with pytest.raises(LocalError):
+            async with second:
+                pass
+        with pytest.raises(LocalError, match="use it inside its block"):
+            second.transports.local_address(Transport.UDP)
