@@ -84,8 +84,11 @@ class Rate:
         self._at = now
         return int(self._tokens)
 
-    def take(self, count: int) -> None:
-        """That many were sent."""
+    def take(self, count: int, now: float) -> None:
+        """That many were sent, the last of them now. What was allowed and left late is not allowed again meanwhile: a
+        process that is kept waiting with its datagrams in hand would send twice as many at once.
+        """
+        self.room(now)
         self._tokens -= count
 
     def next_at(self) -> float:

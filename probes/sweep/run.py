@@ -169,9 +169,9 @@ class Sweep:
         while True:
             now = trio.current_time()
             indexes = window.next_requests(now, min(TURN, rate.room(now)))
-            rate.take(len(indexes))
             for index in indexes:
                 self._send(index)
+            rate.take(len(indexes), trio.current_time())
             for index in window.given_up(trio.current_time()):
                 self._only_provisional(index)
             if window.is_over:

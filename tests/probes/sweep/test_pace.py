@@ -48,15 +48,16 @@ def test_no_rate(rate: float) -> None:
 
 @given(
     st.floats(0.5, MAX_RATE),
-    st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 100)), min_size=1, max_size=60),
+    st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 100), st.floats(0.0, 0.1)), min_size=1, max_size=60),
 )
-def test_the_rate_is_a_hard_cap(per_second: float, steps: list[tuple[float, int]]) -> None:
-    """In no span of time more than the rate allows in it, plus what may be sent at once."""
+def test_the_rate_is_a_hard_cap(per_second: float, steps: list[tuple[float, int, float]]) -> None:
+    """In no span of time more than the rate allows in it, plus what may be sent at once; however late that leaves."""
     rate, now, sent = Rate(per_second, 0.0), 0.0, []
-    for pause, wanted in steps:
+    for pause, wanted, delay in steps:
         now += pause
         count = min(wanted, rate.room(now))
-        rate.take(count)
+        now += delay
+        rate.take(count, now)
         sent.append((now, count))
     for first, (begin, _) in enumerate(sent):
         for last in range(first, len(sent)):
@@ -67,7 +68,7 @@ def test_the_rate_is_a_hard_cap(per_second: float, steps: list[tuple[float, int]
 def test_the_next_datagram_is_told() -> None:
     rate = Rate(10.0, 0.0)
     assert (rate.room(0.0), rate.next_at()) == (1, 0.0)
-    rate.take(1)
+    rate.take(1, 0.0)
     assert rate.room(0.05) == 0
     assert rate.next_at() == pytest.approx(0.1)
     assert rate.room(0.1001) == 1
@@ -288,7 +289,7 @@ def test_the_books_balance(count: int, begin: int, rate: float, deadline: float,
     slow: list[int] = []
     while not each.is_over:
         indexes = each.next_requests(now, bucket.room(now))
-        bucket.take(len(indexes))
+        bucket.take(len(indexes), now)
         requests.update(indexes)
         for index in slow:
             answered += each.receive(index) in (Receipt.FIRST, Receipt.LATE)
