@@ -10,7 +10,7 @@ import ipaddress
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from sipcore.errors import EXCERPT_CHARACTERS, LocalError, quoted
 from sipcore.resolve.target import SocketAddress
@@ -29,6 +29,8 @@ _MAPPED = 0xFFFF << 32
 """Where IPv4 begins on the line (RFC 4291 §2.5.5.2)."""
 _IPV4_END = _MAPPED | 0xFFFFFFFF
 _SECTION = "RFC 4632 §3.1"
+_MARK = "\ufeff"
+"""What some editors put before a text in UTF-8, unseen by who wrote it."""
 _FORMS = "give 192.0.2.7, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2.1-9 or 2001:db8::/120"
 _ADVICE = "give the parts where hosts are, as 2001:db8::/112"
 _is_name = re.compile(r"(?:[\w-]{1,63}\.)*[^\W\d_][\w-]{0,62}\.?").fullmatch
@@ -115,15 +117,28 @@ def ranges_of(lines: Iterable[str], source: str, lookup: Lookup) -> Iterator[Ran
     """The ranges of many lines. Raises RangeError, which names `source` and the line."""
     for number, line in enumerate(lines, 1):
         try:
-            yield from ranges_in(line, lookup)
+            yield from ranges_in(line.removeprefix(_MARK), lookup)
         except RangeError as error:
             raise RangeError(f"{source}, line {number}: {error.message}") from None
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """The same addresses, each once, in order. Raises RangeError where there are too many ranges to hold."""
+    """The same addresses, each once, in order. Raises RangeError where there are too many ranges to hold; as many as
+    somebody likes may be given of those that touch, such as the addresses of a network one by one.
+    """
+    rest = iter(ranges)
     found: list[Range] = []
-    for each in sorted(_bounded(ranges), key=lambda one: one.first):
+    while more := list(islice(rest, MAX_RANGES)):
+        found = _joined([*found, *more])
+        if len(found) > MAX_RANGES:
+            raise RangeError(f"more than {MAX_RANGES:,} ranges are too many for one sweep; divide them")
+    return found
+
+
+def _joined(ranges: Iterable[Range]) -> list[Range]:
+    """The same addresses, each once, in order."""
+    found: list[Range] = []
+    for each in sorted(ranges, key=lambda one: one.first):
         if found and each.first <= found[-1].last + 1:
             found[-1] = Range(found[-1].first, max(found[-1].last, each.last))
         else:
@@ -149,6 +164,15 @@ def without(ranges: Iterable[Range], excluded: Iterable[Range]) -> list[Range]:
         if first <= each.last:
             left.append(Range(first, each.last))
     return left
+
+
+def spread(ranges: Sequence[Range], count: int) -> Iterator[str]:
+    """At most `count` of their addresses, evenly spread; all of them where there are no more."""
+    before = [0, *accumulate(each.count for each in ranges)]
+    for number in range(min(count, before[-1])):
+        place = number * before[-1] // min(count, before[-1])
+        found = bisect_right(before, place) - 1
+        yield host_at(ranges[found].first + place - before[found])
 
 
 def host_at(number: int) -> str:
@@ -223,13 +247,6 @@ class Targets:
             return None
         place = self._before[found] + number - self._firsts[found]
         return place * len(self.ports) + self.ports.index(remote.port)
-
-
-def _bounded(ranges: Iterable[Range]) -> Iterator[Range]:
-    for number, each in enumerate(ranges):
-        if number >= MAX_RANGES:
-            raise RangeError(f"more than {MAX_RANGES:,} ranges are too many for one sweep; divide them")
-        yield each
 
 
 def _number(text: str, whole: str) -> int:

@@ -19,7 +19,7 @@ from probes.sweep.found import Found, Kind, Kinds, Tally
 from probes.sweep.match import KEY_SIZE, Match, Matcher
 from probes.sweep.order import SEED_BITS, Shuffle, State
 from probes.sweep.pace import Rate, Receipt, Waits, Window
-from probes.sweep.ranges import Targets, host_at
+from probes.sweep.ranges import Targets, host_at, spread
 from sipcore.deviation import Deviation
 from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
@@ -46,8 +46,8 @@ LINGER = 0.2
 """Seconds in the end in which answers still count as late ones, where some place was given up."""
 TURN = 32
 """Requests sent before answers are looked at again: some half a millisecond."""
-MAX_ROUTES = 16
-"""Ranges of whose addresses two are tried for a way there: the first may be its network's, where nothing is sent to."""
+MAX_ROUTES = 1024
+"""Addresses of a family that are tried for a way there, until one has one: some 20 ms where none has."""
 
 
 def random_seed() -> int:
@@ -151,8 +151,8 @@ class Sweep:
 
         The requests name one local address, and any will do: answers come back by `received` and `rport` (RFC 3581 §4).
         """
-        ranges = [each for each in self._targets.ranges if (":" in host_at(each.first)) == ipv6][:MAX_ROUTES]
-        for host in [host_at(min(each.first + step, each.last)) for each in ranges for step in (0, 1)]:
+        ranges = [each for each in self._targets.ranges if (":" in host_at(each.first)) == ipv6]
+        for host in spread(ranges, MAX_ROUTES):
             try:
                 local = route_host(Hop(Transport.UDP, SocketAddress(host, self._targets.ports[0])))
             except TransportFailure as failure:

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.sweep import ranges
-from probes.sweep.ranges import LargeRangeError, Range, RangeError, Targets, merged, ranges_in, ranges_of, without
+from probes.sweep.ranges import (
+    LargeRangeError,
+    Range,
+    RangeError,
+    Targets,
+    host_at,
+    merged,
+    ranges_in,
+    ranges_of,
+    spread,
+    without,
+)
 from sipcore.resolve.target import SocketAddress
 
 numbers = st.integers(0, 60)
@@ -111,6 +122,10 @@ def test_a_fault_in_a_file_is_told_with_its_line(line: str, told: str) -> None:
         list(ranges_of(["192.0.2.1\n", "\n", line], "hosts.txt", lookup))
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_an_address() -> None:
+    assert [str(each) for each in ranges_of(["\ufeff192.0.2.1\r\n"], "hosts.txt", lookup)] == ["192.0.2.1"]
+
+
 @given(spans)
 def test_merged_ranges_are_the_same_addresses_once(given_ranges: list[Range]) -> None:
     found = merged(given_ranges)
@@ -127,7 +142,20 @@ def test_what_is_excluded_is_left_out(given_ranges: list[Range], excluded: list[
 def test_no_more_ranges_than_can_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranges, "MAX_RANGES", 2)
     with pytest.raises(RangeError, match="more than 2 ranges"):
-        merged([Range(1, 1)] * 3)
+        merged(Range(number, number) for number in (1, 3, 5))
+    assert merged(Range(number, number) for number in (9, 1, 2, 8, 3, 3, 7)) == [Range(1, 3), Range(7, 9)]
+
+
+@given(spans, st.integers(1, 30))
+def test_addresses_spread_over_all_of_them(given_ranges: list[Range], count: int) -> None:
+    whole = merged(given_ranges)
+    all_of_them = list(map(host_at, addresses(whole)))
+    found = list(spread(whole, count))
+    assert len(found) == min(count, len(all_of_them))
+    places = [all_of_them.index(host) for host in found]
+    steps = {right - left for left, right in itertools.pairwise([*places, len(all_of_them)])}
+    assert not steps or (min(steps) >= 1 and max(steps) - min(steps) <= 1)
+    assert places[:1] == [0][: len(places)]
 
 
 @given(

@@ -264,6 +264,27 @@ async def test_the_first_address_may_be_the_networks(clock: MockClock, monkeypat
         assert (await Swept(port).run()).sweep.tally.answered == 16
 
 
+@pytest.mark.parametrize("without", [[f"192.0.2.{2 * number}" for number in range(40)], ["192.0.2.0/24"]])
+async def test_a_way_is_looked_for_beyond_the_first(
+    without: list[str], clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine has a route to the last address alone; the others are told as unreachable, each by itself."""
+
+    def only_the_last(hop: Hop) -> str:
+        if hop.remote.host != "203.0.113.9":
+            raise TransportFailure(FailureReason.UNREACHABLE, f"{hop}: no route to the network")
+        return "127.0.0.1"
+
+    def send(self: object, data: bytes, remote: SocketAddress) -> float:
+        raise TransportFailure(FailureReason.UNREACHABLE, f"udp {remote}: no route to the network")
+
+    monkeypatch.setattr(run, "route_host", only_the_last)
+    monkeypatch.setattr(UdpSocket, "send", send)
+    swept = await Swept(5060, *without, "203.0.113.9").run()
+    assert len(swept.told) == swept.targets.count
+    assert {found.detail for found in swept.told} == {"no route to the network"}
+
+
 async def test_what_comes_from_a_place_that_was_not_asked_yet(clock: MockClock) -> None:
     """The second is asked after two seconds; what comes from there before is nobody's answer."""
     said: list[bytes] = []
