@@ -186,8 +186,7 @@ def spelled_address(address: str) -> str:
     """An IP address in its one spelling: IPv6 as RFC 5952 has it, and an IPv4 address as such, also where a server or a
     log that has one socket for both families shows it as one of IPv6 (RFC 4291 §2.5.5.2).
     """
-    mapped = ipaddress.IPv6Address(address).ipv4_mapped if ":" in address else None
-    return SocketAddress(str(mapped or address), 0).host
+    return SocketAddress(address, 0).host
 
 
 def is_private_address(host: str) -> bool:

@@ -270,8 +270,8 @@ def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
         return next_hop
     if flow.transport.websocket:
         return flow.hop
-    remote, port = flow.remote, next_hop.port or flow.transport.default_port
-    if port != remote.port or next_hop.address != without_zone(remote.host):
+    place = SocketAddress(next_hop.address, next_hop.port or flow.transport.default_port)  # in its one spelling
+    if place != SocketAddress(without_zone(flow.remote.host), flow.remote.port):
         return next_hop
     named = next_hop.transport
     return flow.hop if not named or named.upper() == flow.transport.value else next_hop

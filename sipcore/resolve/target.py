@@ -51,7 +51,9 @@ class Transport(Member):
 class SocketAddress:
     """An IP address in text form, without brackets, and a port.
 
-    However an IPv6 address is given, it is spelled as RFC 5952 §4 recommends, so that one address equals itself.
+    However an IPv6 address is given, it is spelled as RFC 5952 §4 recommends, so that one address equals itself. One
+    that an IPv4 address is mapped to, as programs tell it whose sockets are for both, is that IPv4 address (RFC 4291
+    §2.5.5.2): a socket for IPv6 alone does not reach it, and whoever has no IPv6 cannot read it in a Via.
     """
 
     host: str
@@ -194,9 +196,10 @@ def has_zone(host: str) -> bool:
 
 @lru_cache(MAX_KNOWN)
 def _recommended(host: str) -> str:
-    """An IPv6 address in its one spelling, with its zone as it is; anything else unchanged."""
+    """An IPv6 address in its one spelling, with its zone as it is; a mapped one as IPv4; anything else unchanged."""
     address, percent, zone = host.partition("%")
     try:
-        return f"{ipaddress.IPv6Address(address)}{percent}{zone}"
+        read = ipaddress.IPv6Address(address)
     except ValueError:
         return host
+    return f"{read}{percent}{zone}" if read.ipv4_mapped is None else str(read.ipv4_mapped)

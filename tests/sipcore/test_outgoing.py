@@ -225,6 +225,8 @@ def test_an_order_that_could_not_be_sent_is_refused_at_once(
         (TLS, SocketAddress("192.0.2.2", 5061), "sip:bob@192.0.2.2;transport=TLS", True),
         (TLS, BOB, "sip:bob@192.0.2.2;transport=tls", False),
         (UDP, SocketAddress("fe80::2%3", 5060), "sip:bob@[fe80::2]", True),
+        (UDP, SocketAddress("fe80::2%3", 5060), "sip:bob@[FE80:0::2]", True),
+        (TCP, BOB, "sip:bob@[::ffff:192.0.2.2];transport=tcp", True),
         (WS, SocketAddress("192.0.2.2", 40000), "sip:bob@a1b2c3.invalid;transport=ws", True),
     ],
 )

@@ -41,6 +41,9 @@ def test_a_socket_address(host: str, text: str, ipv6: bool, loopback: bool) -> N
         ("FE80::0:1%Eth0", "fe80::1%Eth0"),
         ("no:address", "no:address"),
         ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:C000:201", "192.0.2.1"),
+        ("::192.0.2.1", "::c000:201"),
     ],
 )
 def test_one_address_has_one_spelling(host: str, recommended: str) -> None:
