@@ -18,6 +18,10 @@ MAX_SERVERS = 32
 MAX_HOPS = 64
 """How many places one plan offers: at 32 s of silence each, more than anyone tries."""
 
+NOBODYS = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them
+"""What DNS, or a hosts file, says of names that it blocks. What is sent there comes to this machine itself, which would
+answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
+
 
 class RecordType(Enum):
     """A kind of DNS record that locating a SIP server needs."""
@@ -397,7 +401,9 @@ class Plan:
             # RFC 2782 forbids an address as target; it is what the zone's owner meant, and it can be reached.
             hosts = [server.name] if is_numeric(server.name) else _interleaved(lists)
             hops += [self._hop(server.transport, host, server.port, server.why) for host in hosts]
-        return hops
+        blocked = dict.fromkeys(hop.remote.host for hop in hops if hop.remote.host in NOBODYS)
+        self._trail += [f"DNS says {host}, which is nobody's address: it blocks the name" for host in blocked]
+        return [hop for hop in hops if hop.remote.host not in blocked]
 
     def _hop(self, transport: Transport, host: str, port: int, why: str) -> Hop:
         """A hop; RFC 5922 §7.3: the name to verify is the domain that was asked for, not what DNS led to."""

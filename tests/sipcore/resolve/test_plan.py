@@ -106,6 +106,25 @@ def test_a_numeric_host_is_not_looked_up(target: Target, expected: str, tls_name
     assert plan.hops()[0].why == "numeric address"
 
 
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("a.test A 0.0.0.0\na.test AAAA ::", []),
+        ("a.test A 0.0.0.0\na.test AAAA 2001:db8::1", ["udp [2001:db8::1]:5060"]),
+        ("_sip._udp.a.test SRV 0 0 5060 0.0.0.0\n_sip._udp.a.test SRV 1 0 5060 192.0.2.1", ["udp 192.0.2.1:5060"]),
+        ("a.test AAAA ::ffff:0.0.0.0", []),
+    ],
+)
+def test_a_name_that_is_blocked_is_not_this_machine(zone: str, expected: list[str]) -> None:
+    """It would be asked, and might answer."""
+    plan = solve(Target("a.test"), Zone(zone))
+    assert places(plan) == expected
+    assert any("nobody's address" in text for text in plan.trail)
+    assert plan.hops() or "it blocks the name" in plan.failure().message
+    # Whoever writes it means it: so people name this machine.
+    assert places(solve(Target("0.0.0.0"), Zone(""))) == ["udp 0.0.0.0:5060"]  # nothing is bound
+
+
 def test_a_port_leads_to_addresses_and_not_to_srv() -> None:
     zone = Zone("a.test A 192.0.2.1\na.test A 192.0.2.2\na.test AAAA 2001:db8::1\n_sip._udp.a.test SRV 0 0 5090 b.test")
     plan = solve(Target("a.test", 5060), zone, never)
