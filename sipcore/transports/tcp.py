@@ -183,6 +183,8 @@ class Connection:
         try:
             early, self._early = self._early, b""
             await self._take_untrusted(early)
+            if self.engine is not None and self.engine.closed:  # the peer said so with the end of its handshake
+                self._fail(self._ending())
             while self.usable:
                 await trio.lowlevel.wait_readable(self._socket)
                 try:

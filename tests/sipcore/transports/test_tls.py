@@ -1,7 +1,7 @@
 """TLS over real loopback sockets: the same connection code as TCP's, and each way of failing told apart."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -14,6 +14,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports import connections
 from sipcore.transports.base import TlsConfig, TlsVersion, TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
+from sipcore.transports.tls import TlsContexts
 from sipcore.transports.tls_failure import TlsFailure, TlsProblem
 from tests.sipcore.transports.authority import Identity, issue
 from tests.sipcore.transports.recorder import LOOPBACK, OK, OPTIONS, Recorder
@@ -250,6 +251,27 @@ async def test_a_port_that_does_not_speak_tls(
             await client.prepare(hop)
         assert caught.value.tls is problem
         assert words in caught.value.message
+
+
+async def test_a_server_that_takes_its_leave_with_its_handshake_is_gone(recorder: Recorder) -> None:
+    """One that is being emptied does so, and waits a while before it closes: nobody is to wait for answers as long."""
+
+    async def takes_its_leave(stream: trio.SocketStream) -> None:
+        engine = TlsContexts(
+            TlsConfig(certificate=LEAF.chain, key=LEAF.key, maximum_version=TlsVersion.TLS_1_2)
+        ).server(Hop(TLS, LOOPBACK))
+        while not engine.established:
+            engine.receive(await stream.receive_some())
+            if engine.established:
+                engine.close()
+            await stream.send_all(engine.outgoing())
+        await trio.sleep_forever()
+
+    async with odd_server(takes_its_leave) as there, open_transports(TRUSTING, recorder) as client:
+        with suppress(TransportFailure):  # as chance will have it
+            client.send(await client.prepare(there), OPTIONS)
+        _, failure = await recorder.end()
+        assert failure.reason is FailureReason.CLOSED
 
 
 async def says_nothing(stream: trio.SocketStream) -> None:
