@@ -73,6 +73,28 @@ class Handshake(Protocol):
         """The datagrams to send."""
 
 
+class Postponed:
+    """A `Handshake` that nobody begins for now (RFC 4145 §4.1, `holdconn`): until another offer says who does, nothing
+    is sent, and nothing can be read.
+    """
+
+    keys: tuple[SrtpKeys, SrtpKeys] | None = None
+    failure = ""
+
+    def receive_untrusted(self, data: bytes, now: float) -> None:
+        """See `Handshake`."""
+
+    def next_timeout(self) -> None:
+        """See `Handshake`."""
+
+    def handle_timeout(self, now: float) -> None:
+        """See `Handshake`."""
+
+    def drain(self) -> list[bytes]:
+        """See `Handshake`."""
+        return []
+
+
 def new_crypto(suite: Suite, tag: int, random_bytes: RandomBytes) -> Crypto:
     """A crypto attribute with a new key (RFC 4568 §5.1)."""
     key_salt = base64.b64encode(random_bytes(suite.length)).decode()

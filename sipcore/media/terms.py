@@ -14,7 +14,7 @@ from enum import Enum
 
 from sipcore.errors import ParseError
 from sipcore.media.ice import IceCredentials
-from sipcore.media.keys import SUITES, SrtpKeys, Suite, choose_crypto, keys_of, new_crypto
+from sipcore.media.keys import SUITES, Postponed, SrtpKeys, Suite, choose_crypto, keys_of, new_crypto
 from sipcore.media.plan import MediaPlan
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import Candidate, Codec, Crypto, Fingerprint, Setup
@@ -32,6 +32,8 @@ WITH_HANDSHAKE = ("UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF")
 PROFILES = (*PLAIN, *WITH_KEYS, *WITH_HANDSHAKE)
 HOST_PRIORITY = (126 << 24) + (65535 << 8)
 """RFC 8445 §5.1.2.1: that of a host candidate where there is one address, less the number of its component from 256."""
+_ANSWERS = {Setup.ACTIVE: Setup.PASSIVE, Setup.HOLDCONN: Setup.HOLDCONN}
+"""RFC 4145 §4.1: what an answer says to an offer; to any other one, that the handshake begins here (RFC 5763 §5)."""
 _UNACCEPTABLE = 488
 
 
@@ -111,7 +113,9 @@ class DtlsRole:
 
 @value
 class Agreement:
-    """What an offer and its answer come to. With a `dtls` role, the plan still needs its handshake."""
+    """What an offer and its answer come to. With a `dtls` role, the plan still needs its handshake; without one, there
+    is none for now.
+    """
 
     stream: Stream
     plan: MediaPlan
@@ -167,8 +171,8 @@ def terms_for(
         suite = keys_of(crypto).suite
         return Terms((new_crypto(suite, crypto.tag, random_bytes),), required=required)
     if fingerprint is not None and offer.fingerprints_of(offered):
-        passive = offer.setup_of(offered) is Setup.ACTIVE
-        return Terms(fingerprint=fingerprint, setup=Setup.PASSIVE if passive else Setup.ACTIVE, required=required)
+        setup = _ANSWERS.get(offer.setup_of(offered) or Setup.ACTPASS, Setup.ACTIVE)
+        return Terms(fingerprint=fingerprint, setup=setup, required=required)
     return None if secure or required else Terms()
 
 
@@ -201,7 +205,11 @@ def agreement(local: SessionDescription, remote: SessionDescription, terms: Term
         return Agreement(stream, replace(plan, keys=keys), Keying.SDES)
     fingerprints = remote.fingerprints_of(there)
     if terms.fingerprint is not None and fingerprints:
-        role = DtlsRole(_is_client(local.setup_of(here), remote.setup_of(there)), fingerprints)
+        setups = local.setup_of(here), remote.setup_of(there)
+        if Setup.HOLDCONN in setups:
+            postponed = replace(plan, sends=False, receives=False, handshake=Postponed())
+            return Agreement(stream, postponed, Keying.DTLS)
+        role = DtlsRole(_is_client(*setups), fingerprints)
         return Agreement(stream, plan, Keying.DTLS, role)
     if terms.required or there.protocol not in PLAIN:
         text = "the peer's description has no keys for SRTP that go with those of this side"

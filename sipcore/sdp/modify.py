@@ -152,8 +152,11 @@ def _key_for(offered: Crypto, known: Sequence[Crypto]) -> Crypto | None:
 
 def _role(own: Setup, offered: Setup | None, before: Setup | None) -> Setup:
     """Who this side is in a handshake by its answer: who it has been so far, unless the peer says that it is that
-    (RFC 8842 §5.3); never both, which only an offer may say (RFC 5763 §5). `before` is who the peer has been.
+    (RFC 8842 §5.3); never both, which only an offer may say (RFC 5763 §5), and nobody where the offer wants none for
+    now (RFC 4145 §4.1). `before` is who the peer has been.
     """
+    if offered is Setup.HOLDCONN:
+        return offered
     if own not in _OTHER:
         own = Setup.PASSIVE if before is Setup.ACTIVE else Setup.ACTIVE
     return _OTHER[own] if offered is own else own

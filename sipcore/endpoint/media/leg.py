@@ -86,6 +86,8 @@ class Leg:
         self._sweep = sweep
         self._extra = plan | {"sweep": sweep}
         self._identity: DtlsIdentity | None = None
+        self._peers: tuple[Fingerprint, ...] = ()
+        """Of whose certificates the handshake is that was begun; empty where none was."""
         self._terms = Terms()
 
     def offer(self) -> SessionDescription:
@@ -136,17 +138,21 @@ class Leg:
         agreed = agreement(self.local, remote, self._terms)
         plan: MediaPlan = replace(agreed.plan, **self._extra)  # type: ignore[arg-type]  # the fields of a plan
         plan = _within_reach(plan, self.line.address)
-        before = self.agreed.plan if self.agreed is not None else None
         agreed = replace(agreed, plan=plan)
-        if plan == before:
-            self.agreed = agreed
-            return agreed
-        if before is not None and _moved(before, plan) == plan:
-            self.line.move(plan)
-        else:
+        before = self.agreed
+        if before is None or _moved(before.plan, plan) != plan or self._needs_keys(before, agreed):
             self.line.start(self._with_handshake(agreed), again=before is not None)
+        elif plan != before.plan:
+            self.line.move(plan)
         self.agreed = agreed
         return agreed
+
+    def _needs_keys(self, before: Agreement, agreed: Agreement) -> bool:
+        """Whether keys come from elsewhere than before: there is a handshake now, or none, or with another peer
+        (RFC 8842 §5.1). One that is only postponed keeps the keys that there are.
+        """
+        is_other = agreed.dtls is not None and agreed.dtls.fingerprints != self._peers
+        return is_other or agreed.keying is not before.keying
 
     def close(self) -> None:
         """Give the ports back."""
@@ -171,6 +177,7 @@ class Leg:
 
     def _with_handshake(self, agreed: Agreement) -> MediaPlan:
         role = agreed.dtls
+        self._peers = role.fingerprints if role is not None else ()
         if role is None or self._identity is None:
             return agreed.plan
         handshake = DtlsHandshake(self._identity, role.fingerprints, client=role.client)

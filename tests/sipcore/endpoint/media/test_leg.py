@@ -1,5 +1,6 @@
 """The audio of a call, from offer and answer to media, over the loopback. Times are real, and short."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,7 @@ from sipcore.errors import LocalError, ParseError
 from sipcore.media import voice
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.terms import Encryption, Keying, Wishes
-from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec, Setup
 from sipcore.sdp.codecs import CODECS
 from sipcore.sdp.description import MediaDescription, SessionDescription
 from sipcore.sdp.modify import directed
@@ -231,3 +232,71 @@ async def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPa
         (choice,) = choose(offer, [capability_of(Wishes((G722,)))])
         with pytest.raises(LocalError, match="pip install"):
             alice.answer(offer, choice)
+
+
+DTLS = Wishes((PCMU,), Encryption.REQUIRE, Keying.DTLS)
+
+
+def with_setup(description: SessionDescription, setup: str) -> SessionDescription:
+    return SessionDescription.parse(re.sub(rb"a=setup:\w+", b"a=setup:" + setup.encode(), bytes(description)))
+
+
+async def test_a_handshake_that_is_postponed_is_begun_by_a_later_offer() -> None:
+    """RFC 4145 §4.1, RFC 5763 §5: until then nothing flows, in the clear least of all."""
+    async with two_legs(DTLS, Wishes((PCMU,), Encryption.ALLOW)) as (alice, bob, told):
+        offer = alice.offer()
+        held = with_setup(offer, "holdconn")
+        answer = bob.answer(held)
+        assert answer.media[0].setup is Setup.HOLDCONN
+        for leg, description in ((alice, answer), (bob, held)):
+            agreed = leg.start(description)
+            assert (agreed.keying, agreed.dtls, agreed.plan.sends) == (Keying.DTLS, None, False)
+        await trio.sleep(0.3)
+        results = [leg.line.result() for leg in (alice, bob)]
+        assert [(result.sent.packets, result.control.sent, result.one_way) for result in results] == [(0, 0, False)] * 2
+        assert told == []
+        later = with_setup(answer, "active")
+        assert alice.start(later, offer).dtls is not None
+        assert bob.start(offer, later).dtls is not None
+        await until(alice, PACKETS)
+        assert alice.line.result().suite
+
+
+async def test_a_handshake_that_is_postponed_once_it_is_done_keeps_its_keys() -> None:
+    async with two_legs(DTLS, Wishes((PCMU,), Encryption.ALLOW)) as (alice, bob, told):
+        offer = alice.offer()
+        answer = bob.answer(offer)
+        bob.start(offer)
+        alice.start(answer)
+        await until(alice, PACKETS)
+        session, packets = alice.line.session, alice.line.result().sent.packets
+        alice.start(with_setup(answer, "holdconn"), with_setup(offer, "holdconn"))
+        assert [event.kind for event in told][-1] is MediaEventKind.HELD
+        alice.start(answer, offer)
+        await until(alice, packets + PACKETS)
+        assert alice.line.session is session
+
+
+async def test_a_change_of_where_keys_come_from_is_another_stream() -> None:
+    """RFC 8842 §5.1: another certificate is another association."""
+    async with two_legs(Wishes((PCMU,), Encryption.ALLOW, Keying.DTLS), Wishes((PCMU,), Encryption.ALLOW)) as (
+        alice,
+        bob,
+        _,
+    ):
+        answer = bob.answer(alice.offer())
+        other = re.sub(rb"(a=fingerprint:sha-256 )(..)", lambda found: found[1] + b"A" + found[2][1:], bytes(answer))
+        other = other if other != bytes(answer) else re.sub(rb"(a=fingerprint:sha-256 )..", rb"\1BB", other)
+        sessions = []
+        for said in (answer.with_media(0, answer.media[0].without_attribute("fingerprint")), answer, answer):
+            alice.start(said)
+            sessions.append(alice.line.session)
+        alice.start(SessionDescription.parse(other))
+        sessions.append(alice.line.session)
+        assert [session is not None and session.plan.handshake is not None for session in sessions] == [
+            False,
+            True,
+            True,
+            True,
+        ]
+        assert [sessions.index(session) for session in sessions] == [0, 1, 1, 3]
