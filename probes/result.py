@@ -266,6 +266,17 @@ class CallEvent:
 
 
 @value
+class CallMediaPart:
+    """What came of one stream of a call that was changed to another one, which began so many seconds after the call."""
+
+    began: float
+    codec: str
+    ptime: float
+    keying: str
+    measured: MediaResult
+
+
+@value
 class CallMedia:
     """The audio of a test call: what was agreed on, and what came of it.
 
@@ -285,6 +296,13 @@ class CallMedia:
     late: int = 0
     digits: str = ""
     last: float | None = None
+    parts: tuple[CallMediaPart, ...] = ()
+    """Where the call was changed to another stream, each of them; `measured` is what they come to altogether."""
+
+    @property
+    def latest(self) -> MediaResult:
+        """The measures of the stream that was agreed on last."""
+        return self.parts[-1].measured if self.parts else self.measured
 
     @property
     def keys(self) -> str:

@@ -4,7 +4,7 @@ Of what is not stored (the SSRCs, the packets of a key), the result has zeros; n
 """
 
 from probes.capture.fields import Data, address_of, count_of, number_of, part_of, parts_of, seconds_of, text_of
-from probes.result import CallMedia
+from probes.result import CallMedia, CallMediaPart
 from sipcore.media.dtmf import ReceivedKey
 from sipcore.media.listen import Echo, Heard
 from sipcore.media.plan import DEFAULT_PTIME
@@ -16,7 +16,7 @@ from sipcore.resolve.target import SocketAddress
 MAX_SOURCES = 256
 MAX_KEYS = 256
 MAX_PARTS = 64
-"""Streams, keys, tones and addresses that are read: no test call has so many."""
+"""Streams, tones and addresses that are read: no test call has so many."""
 _NOWHERE = SocketAddress("0.0.0.0", 0)  # noqa: S104  # nothing is bound to it
 
 
@@ -36,6 +36,17 @@ def media_of(found: object) -> CallMedia | None:
         count_of(part_of(found, "unexpected").get("after_hang_up")),
         text_of(part_of(found, "dtmf").get("sent")),
         seconds_of(found.get("last_packet_ms")),
+        parts=tuple(map(_part, parts_of(found, "parts")[:MAX_PARTS])),
+    )
+
+
+def _part(part: Data) -> CallMediaPart:
+    return CallMediaPart(
+        seconds_of(part.get("began_ms")) or 0.0,
+        text_of(part.get("codec")),
+        seconds_of(part.get("ptime_ms")) or DEFAULT_PTIME,
+        text_of(part.get("keying")) or "none",
+        _measured(part),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris
-from probes.result import AuthenticationStep, CallEvent, CallMedia, CallResult, CallStatus, TimelineEntry
+from probes.result import AuthenticationStep, CallEvent, CallMedia, CallMediaPart, CallResult, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
 from sipcore.errors import encodable
 from sipcore.media.emodel import is_wideband
@@ -157,6 +157,27 @@ def media_data(media: CallMedia) -> Data:
         "srtp_unverified": failures.authentication if failures else 0,
         "mos_estimate": _rounded(measured.opinion, 2),
         "last_packet_ms": _milliseconds(media.last),
+        "mos_scale": "wideband" if is_wideband(measured.codec) else "narrowband",
+        "parts": [_part_data(part) for part in media.parts],
+    }
+
+
+def _part_data(part: CallMediaPart) -> Data:
+    """One stream of a call that was changed to another one."""
+    measured = part.measured
+    return {
+        "began_ms": _milliseconds(part.began),
+        "codec": encodable(part.codec),
+        "ptime_ms": _milliseconds(part.ptime),
+        "keying": part.keying,
+        "srtp_suite": measured.suite or None,
+        "security_failure": encodable(measured.security_failure) or None,
+        "announced": str(measured.announced),
+        "remote": str(measured.remote),
+        "sent": _sent_data(measured.sent),
+        "received": _received_data(measured.received, measured) if measured.received else None,
+        "rtcp": _control_data(measured.control),
+        "mos_estimate": _rounded(measured.opinion, 2),
         "mos_scale": "wideband" if is_wideband(measured.codec) else "narrowband",
     }
 

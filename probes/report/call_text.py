@@ -6,7 +6,7 @@ from rich.text import Text
 from probes.report.findings_text import finding_lines
 from probes.report.lines import WIDTH, folded
 from probes.report.safe_text import printable
-from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
+from probes.result import CallKind, CallMedia, CallMediaPart, CallResult, CallRole, CallStatus
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
 from sipcore.media.voice import HEARD
@@ -73,7 +73,19 @@ def media_lines(media: CallMedia) -> list[str]:
         lost = f"lost {received.lost} ({100 * received.loss:.1f} %)"
         order = f"reordered {received.late}, gaps {received.gaps}"
         lines.append(f"  received {received.packets}, {lost}, {order}, jitter {thousandths(received.jitter):.1f} ms")
-    return [printable(line) for line in [*lines, *_quality(media)]]
+    return [printable(line) for line in [*lines, *_quality(media), *map(part_line, media.parts)]]
+
+
+def part_line(part: CallMediaPart) -> str:
+    """One stream of a call that was changed to another one."""
+    measured, received = part.measured, part.measured.received
+    secured = f", SRTP {measured.suite}".rstrip() if measured.suite else ""
+    head = f"  from {part.began:.1f} s {part.codec}{secured}: sent {measured.sent.packets}"
+    if received is None:
+        return f"{head}, nothing was received"
+    rated = f", MOS {round(measured.opinion, 2):.1f}" if measured.opinion is not None else ""
+    lost = f"lost {received.lost} ({100 * received.loss:.1f} %), jitter {thousandths(received.jitter):.1f} ms"
+    return f"{head}, received {received.packets}, {lost}{rated}"
 
 
 def _quality(media: CallMedia) -> list[str]:

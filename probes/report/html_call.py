@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from probes.capture.calls import CapturedCall
 from probes.findings.finding import Finding, Severity, worst
+from probes.report.call_text import part_line
 from probes.report.html import Evidence, ShownMessage, milliseconds, page, plural, told_facts
 from probes.report.ladder import Tone, ladder_of, tone_of
 from probes.report.replay_text import ending, title_of
@@ -191,6 +192,8 @@ def _audio(media: CallMedia) -> Iterator[tuple[str, object]]:
     if media.digits:
         yield "DTMF", f"{measured.sent.keys or 'nothing'} sent, {media.keys or 'nothing'} came back"
     yield "heard", _heard(measured)
+    for number, part in enumerate(media.parts, 1):
+        yield f"stream {number}", part_line(part).strip()
     yield "early media", "yes" if media.early else ""
     yield "after the end", plural(media.late, "packet") if media.late else ""
     elsewhere = ", ".join(f"{count} packets from {address}" for address, count in measured.unexpected.elsewhere)

@@ -217,6 +217,11 @@ def agreement(local: SessionDescription, remote: SessionDescription, terms: Term
     return Agreement(stream, plan, Keying.NONE)
 
 
+def keying_of(plan: MediaPlan) -> Keying:
+    """Where the keys of a plan come from."""
+    return Keying.SDES if plan.keys is not None else Keying.DTLS if plan.handshake is not None else Keying.NONE
+
+
 def _keys(local: Sequence[Crypto], remote: Sequence[Crypto]) -> tuple[SrtpKeys, SrtpKeys] | None:
     """The keys of the attribute that was taken: the answer has its tag and suite again (RFC 4568 §5.1.2)."""
     for theirs in remote:

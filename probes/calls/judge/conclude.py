@@ -17,7 +17,7 @@ def concluded(result: CallResult, expect: Expectation | None = None) -> CallResu
     if facts.invite is not None:
         result = replace(result, called=facts.invite.uri_text, caller=_caller(facts.invite))
     if result.kind is CallKind.CONNECTED:
-        measured = result.media.measured if result.media else None
+        measured = result.media.latest if result.media else None
         held = result.duration or 0.0
         # Who takes no audio at all is not due to send any, and the call has none all the same.
         due = held if result.media_problem else min(held, facts.due)

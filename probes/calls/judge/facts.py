@@ -215,7 +215,13 @@ class CallFacts:
     @property
     def began_anew(self) -> bool:
         """Whether media came, and then was changed to another stream, of which nothing came: it is the one measured."""
-        return self.media is not None and self.media.first_in is not None and not self.media.received
+        media = self.media_now
+        return media is not None and media.first_in is not None and not media.received
+
+    @property
+    def media_now(self) -> MediaFacts | None:
+        """What was measured of the stream that was agreed on last."""
+        return self.media.changed or self.media if self.media is not None else None
 
     @property
     def excused(self) -> float:

@@ -51,8 +51,8 @@ _EVENTS = "TELEPHONE-EVENT"
 
 
 def none(facts: CallFacts) -> Hints:
-    """Media that does not flow at all."""
-    media = facts.media
+    """Media that does not flow at all, or not since the call was changed."""
+    media = facts.media_now
     if facts.answered is None or media is None or media.received:
         return
     strange = list(_strange(media))

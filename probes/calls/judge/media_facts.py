@@ -1,5 +1,6 @@
 """What was measured of a call's audio, as the rules read it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -69,12 +70,24 @@ class MediaFacts:
     first_in: float | None = None
     lateness: float = 0.0
     latest: float = 0.0
+    changed: "MediaFacts | None" = None
+    """The same of the stream that the call was changed to last; None where there was one alone."""
 
 
 def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: float | None) -> MediaFacts:
     """The facts of measured media; `answered` is when, in seconds since the call began."""
+    facts = _facts(media, timeline, answered)
+    if not media.parts:
+        return facts
+    part = media.parts[-1]
+    return replace(facts, changed=_facts(replace(media, measured=part.measured), timeline, answered))
+
+
+def _facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: float | None) -> MediaFacts:
     measured = media.measured
+    since_ms = 1000 * media.parts[-1].began if media.parts else -math.inf
     events = [entry.event for entry in timeline if entry.event is not None]
+    latest = [entry.event for entry in timeline if entry.event is not None and entry.offset_ms >= since_ms]
     sent, control, unexpected, heard = measured.sent, measured.control, measured.unexpected, measured.heard
     view, began = control.remote, media.first_received
     facts = MediaFacts(
@@ -100,7 +113,7 @@ def media_facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: f
         switches=unexpected.switches,
         elsewhere=sum(count for _, count in unexpected.elsewhere),
         late=media.late,
-        stalled=_is_stalled(events),
+        stalled=_is_stalled(latest),
         unreachable=was_closed(events),
         digits=media.digits,
         keys=media.keys,

@@ -10,7 +10,7 @@ from probes.calls.machine import NAME, CallState, Happening, Step, advance
 from probes.calls.script import CallScript
 from probes.calls.story import Story
 from probes.calls.verdict import Verdict
-from probes.result import CallMedia
+from probes.result import CallMedia, CallMediaPart
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.dialog import DialogId
 from sipcore.dialogs.effects import EndReason
@@ -22,6 +22,8 @@ from sipcore.endpoint.media.media import Media
 from sipcore.errors import LocalError, SipError, TransportFailure
 from sipcore.events import CallAnswered, CallChanged, CallEvent, CallFailed, CallProgress
 from sipcore.media.report import MediaEvent, MediaEventKind, MediaResult
+from sipcore.media.terms import keying_of
+from sipcore.media.total import MediaPart
 from sipcore.message.message import Response
 from sipcore.message.method import INVITE
 from sipcore.message.status import TRYING
@@ -269,7 +271,8 @@ async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, liste
     over = line.result().unexpected.after_end
     if answered and line.result().sources:
         await trio.sleep(LINGER)
-    result = line.result(await line.listen() if listens else None)
+    heard = await line.listen() if listens else None
+    result, parts = line.result(heard), line.parts(heard)
     return CallMedia(
         result,
         agreed.plan.codec.encoding,
@@ -281,7 +284,13 @@ async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, liste
         early,
         result.unexpected.after_end - over,
         last=_last(result, story.start),
+        parts=tuple(_part(part, story.start) for part in parts) if len(parts) > 1 else (),
     )
+
+
+def _part(part: MediaPart, start: float) -> CallMediaPart:
+    plan = part.plan
+    return CallMediaPart(part.began - start, plan.codec.encoding, plan.ptime, keying_of(plan).value, part.measured)
 
 
 def _last(result: MediaResult, start: float) -> float | None:

@@ -35,6 +35,7 @@ from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
 from sipcore.media.rtp import kind_of
 from sipcore.media.session import Component, Datagram, MediaSession, Output
+from sipcore.media.total import MediaPart, total_of
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
 from sipcore.trace import Direction, FaultTrace, WireTrace
@@ -50,6 +51,8 @@ GRAIN = 0.001
 
 MAX_FAULTS = 16
 """Mistakes of this program that one line tells of; all are counted. A peer may send any number of what meets one."""
+MAX_PARTS = 32
+"""Streams of one line, one after the other, that are measured apart: of more, the first ones are taken together."""
 PAUSE = 0.1
 """Seconds after which a line is served again whose timer has met a mistake and would meet it again at once."""
 
@@ -163,6 +166,9 @@ class Line:
         self._on_event = on_event
         self._on_fault = on_fault
         self._faults = 0
+        self._over: list[MediaPart] = []
+        """The streams that others took the place of."""
+        self._began = 0.0
         self.due: float | None = None
         self.session: MediaSession | None = None
         self._early: deque[tuple[Component, bytes, SocketAddress, float]] = deque(maxlen=MAX_EARLY)
@@ -176,7 +182,8 @@ class Line:
             media.ports.add(port)
 
     def start(self, plan: MediaPlan, *, again: bool = False) -> None:
-        """Send and receive as the descriptions have agreed; `again` as another stream, whose measures begin anew.
+        """Send and receive as the descriptions have agreed; `again` as another stream, whose measures are a part of
+        their own.
 
         Raises LocalError when it was started before.
         """
@@ -184,6 +191,12 @@ class Line:
             raise LocalError("the media of this line has begun", section="RFC 3264 §8")
         prepare(plan)
         now = trio.current_time()
+        if self.session is not None:
+            self._over.append(MediaPart(self._began, self.session.plan, self.session.result(now)))
+            if len(self._over) > MAX_PARTS:
+                first, second = self._over[:2]
+                self._over[:2] = [replace(first, measured=total_of([first.measured, second.measured]))]
+        self._began = now
         self.session = MediaSession(plan, self._random_bytes, now, time.time() - now)
         for component, data, remote, at in self._early:
             self._receive(self.session, component, data, remote, at, now)
@@ -232,9 +245,14 @@ class Line:
                 await trio.lowlevel.checkpoint()
 
     def result(self, heard: Heard | None = None) -> MediaResult:
-        """The measures so far, with what was `heard`. Raises LocalError before the start."""
-        measured = self._started.result(trio.current_time(), heard)
+        """The measures of all streams so far, with what was `heard`. Raises LocalError before the start."""
+        measured = total_of([part.measured for part in self.parts(heard)])
         return replace(measured, unexpected=replace(measured.unexpected, faults=self._faults))
+
+    def parts(self, heard: Heard | None = None) -> tuple[MediaPart, ...]:
+        """The same of each stream, where one took the place of another; what was `heard` is of the last one."""
+        session = self._started
+        return (*self._over, MediaPart(self._began, session.plan, session.result(trio.current_time(), heard)))
 
     def close(self) -> None:
         """Give the ports back."""

@@ -24,7 +24,7 @@ from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import Direction, MessageTrace, TransitionTrace
 from tests.probes.calls.judge.said import WHOLE
 from tests.probes.calls.judge.test_diagnosis import stored
-from tests.probes.report.audio import audio, secured
+from tests.probes.report.audio import audio, changed, secured
 from tests.probes.report.recorded import LOCAL, RECORDS, REMOTE, START, timeline
 from tests.sipcore.media.talk import BOB
 
@@ -65,7 +65,7 @@ def results(draw: st.DrawFn) -> CallResult:
     begin, *steps = draw(st.lists(SECONDS, min_size=8, max_size=8))
     at = [round(begin, 6), *accumulate(steps, initial=begin)]
     records = [replace(record, at=START + when) for record, when in zip(RECORDS, at, strict=False)]
-    media = draw(st.sampled_from([None, audio(), audio(deaf=True), secured()]))
+    media = draw(st.sampled_from([None, audio(), audio(deaf=True), secured(), changed()]))
     heard = [replace(event, at=START + when) for event, when in zip(EVENTS, at[3:], strict=False)]
     if media is not None:
         main = [replace(each, jitter=draw(SECONDS)) for each in media.measured.sources]

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from functools import cache
 
-from probes.result import CallMedia, TimelineEntry
+from probes.result import CallMedia, CallMediaPart, TimelineEntry
 from probes.timeline import media_entry
 from sipcore.media.plan import MediaPlan
+from sipcore.media.total import total_of
 from sipcore.sdp.attributes import PCMU
 from tests.sipcore.media.talk import ALICE, BOB, EVENTS, Talk, lossy
 
@@ -41,3 +42,13 @@ def lines() -> tuple[TimelineEntry, ...]:
     """What was told of it while it went on."""
     talk = _talk(deaf=False)
     return tuple(media_entry(event, 100.0) for event in talk.alice.events)
+
+
+def changed() -> CallMedia:
+    """A call that was changed to another codec: first as above, then with nothing but what is sent."""
+    first, second = audio(), audio(deaf=True)
+    parts = (
+        CallMediaPart(0.1, "PCMU", 0.02, "none", first.measured),
+        CallMediaPart(3.2, "PCMA", 0.03, "SDES", second.measured),
+    )
+    return replace(first, measured=total_of([part.measured for part in parts]), codec="PCMA", parts=parts)

@@ -6,10 +6,11 @@ import pytest
 
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.find import EXPLAINED, find, progress_of, status_of
-from probes.calls.judge.media_facts import was_closed
+from probes.calls.judge.media_facts import media_facts, was_closed
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Severity
-from probes.result import CallKind, CallStatus
+from probes.result import CallKind, CallMediaPart, CallStatus
+from probes.timeline import media_entry
 from sipcore.auth.session import AuthRefusal
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.transports.tls_failure import TlsProblem
@@ -29,6 +30,7 @@ from tests.probes.calls.judge.said import (
     request,
     response,
 )
+from tests.probes.report.audio import audio
 
 DIGEST = 'WWW-Authenticate: Digest realm="x", nonce="{}", qop="auth"'
 PROOF = 'Authorization: Digest username="a", realm="x", nonce="1", uri="sip:b", response="0"'
@@ -515,3 +517,25 @@ def test_packets_without_anything_in_them_are_no_media() -> None:
     kept = replace(FLOW, received=3, empty=True, seen_codec="", seen_ptime=None, echo=None)
     call = facts(INVITE, OK, ACK, BYE, BYE_OK, media=kept, pace=2.0)
     assert codes(call) == ["no-rtp-in"]
+
+
+@pytest.mark.parametrize("came", [0, 60])
+def test_media_that_is_not_heard_since_the_call_was_changed(came: int) -> None:
+    """RFC 3264 §8.3.2: another codec is another stream, and that the first one came does not excuse it."""
+    reinvite = request("INVITE", body=OFFER.replace("RTP/AVP 0 8", "RTP/AVP 8"), cseq=2)
+    changed = ANSWER.replace("RTP/AVP 0", "RTP/AVP 8")
+    said = (*answered()[:4], reinvite, response("200 OK", CONTACT, body=changed, cseq=2), request("ACK", cseq=2))
+    ends = (request("BYE", cseq=3), response("200 OK", method="BYE", cseq=3))
+    media = replace(FLOW, changed=replace(FLOW, received=came))
+    found = find(facts(*said, *ends, media=media, pace=1.5))
+    assert [each.code for each in found] == ([] if came else ["no-rtp-in"])
+    assert all("since the call was changed" in each.what for each in found)
+
+
+def test_a_stall_before_the_call_was_changed_is_over_with_the_change() -> None:
+    part = CallMediaPart(5.0, "PCMA", 0.02, "none", audio().measured)
+    media = replace(audio(), parts=(replace(part, began=0.1), part))
+    stalled = [media_entry(MediaEvent(at, MediaEventKind.STALLED), 0.0) for at in (3.0, 7.0)]
+    assert not media_facts(media, stalled[:1], 0.0).stalled
+    assert media_facts(media, stalled, 0.0).stalled
+    assert media_facts(replace(media, parts=()), stalled[:1], 0.0).stalled

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from sipcore.endpoint.media.leg import Leg, capability_of
-from sipcore.endpoint.media.media import open_media
+from sipcore.endpoint.media.media import MAX_PARTS, open_media
 from sipcore.errors import LocalError, ParseError
 from sipcore.media import voice
 from sipcore.media.report import MediaEvent, MediaEventKind
@@ -300,3 +300,29 @@ async def test_a_change_of_where_keys_come_from_is_another_stream() -> None:
             True,
         ]
         assert [sessions.index(session) for session in sessions] == [0, 1, 1, 3]
+
+
+async def test_the_result_covers_all_streams_of_a_call_that_is_changed() -> None:
+    """RFC 3264 §8.3.2: another codec is another stream, and what was measured of the first one counts."""
+    async with two_legs(Wishes((PCMU, PCMA)), Wishes((PCMU, PCMA))) as (alice, bob, _):
+        offer = alice.offer()
+        answer = bob.answer(offer)
+        bob.start(offer)
+        alice.start(answer)
+        await until(alice, PACKETS)
+        before = alice.line.result()
+        other = answer.with_media(0, answer.media[0].replace(formats=("8",), attributes=()))
+        bob.start(offer, other)
+        alice.start(other)
+        await until(alice, before.sources[0].packets + 2 * PACKETS)
+        first, second = alice.line.parts()
+        total = alice.line.result()
+        assert [part.plan.codec for part in (first, second)] == [PCMU, PCMA]
+        assert second.began > first.began
+        assert first.measured.sent.packets >= before.sent.packets
+        assert total.sent.packets == first.measured.sent.packets + second.measured.sent.packets
+        assert total.sources[0].packets == sum(part.measured.sources[0].packets for part in (first, second))
+        for number in range(2 * MAX_PARTS):
+            alice.start((answer, other)[number % 2])
+        assert len(alice.line.parts()) == MAX_PARTS + 1
+        assert alice.line.result().sent.packets >= total.sent.packets
