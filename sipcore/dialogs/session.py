@@ -40,7 +40,10 @@ _MORE_ON_BODY = ("Content-Disposition", "Content-Encoding", "Content-Transfer-En
 class Session:
     """Which descriptions were exchanged. `local` and `remote` are those in force, empty while there are none."""
 
-    __slots__ = ("_agreed", "_before", "_offer", "_sent", "_trail", "exchange", "local", "remote", "trace_switch")
+    __slots__ = (
+        *("_agreed", "_before", "_given_up", "_offer", "_sent", "_trail"),
+        *("exchange", "local", "remote", "trace_switch"),
+    )
 
     def __init__(self) -> None:
         """Begin without any exchange."""
@@ -51,6 +54,8 @@ class Session:
         self._sent = b""
         self._agreed = b""
         """The last offer of this side that was answered."""
+        self._given_up = b""
+        """What was in force here before the peer gave streams up; it may want them back until this side offers."""
         self._before: tuple[bytes, bytes, bytes] | None = None
         """What was in force, and the last offer that was answered, when the INVITE began that is in progress."""
         self.trace_switch = _OFF
@@ -148,11 +153,16 @@ class Session:
 
         Empty as well where the offer has names that can be read, but must not be written (RFC 8866 §9).
         """
-        from sipcore.sdp.modify import continued
+        from sipcore.sdp.modify import continued, restored
 
         local, remote, last = self._parsed(self.local), self._parsed(offer), self._parsed(self._sent)
         if local is None or remote is None or last is None:
             return b""
+        before = self._parsed(self._given_up)
+        if before is not None:
+            local = restored(local, before)
+        if any(there.is_rejected for there in remote.media):
+            self._given_up = bytes(local)
         return _written(lambda: continued(local, remote, self.wanted, last, self._parsed(self.remote)))
 
     def refusal(self) -> bytes:
@@ -174,7 +184,7 @@ class Session:
         elif verdict.meaning in _AGREED:
             self.local, self.remote = (body, self._offer) if local else (self._offer, body)
             if not local:
-                self._agreed = self._offer
+                self._agreed, self._given_up = self._offer, b""
         if self.exchange.offerer is None:
             self._offer = b""
         if self._before is not None and self.exchange.state is _IDLE:

@@ -64,7 +64,8 @@ def continued(
     previous: SessionDescription,
     remote: SessionDescription | None = None,
 ) -> SessionDescription | None:
-    """The answer to `offer` that goes on with what `local` has, as far as it is offered; None where nothing is left.
+    """The answer to `offer` that goes on with what `local` has, as far as it is offered; None where nothing is left of
+    what it offers. One that gives every stream up is answered as it asks for, with port 0 (RFC 3264 §6, §8.2).
 
     So a stream is put on hold or taken off it, a codec dropped, a stream given up, without anybody being asked. What
     the offer adds is refused. `previous` is the last description that was sent, which the version follows, and `remote`
@@ -75,13 +76,23 @@ def continued(
         _continued(here, offer, there, wanted, role)
         for here, there, role in zip(local.media, offer.media, [*roles, *[None] * len(offer.media)], strict=False)
     ]
-    if not any(streams):
+    if not any(streams) and not _gives_all_up(offer):
         return None
     media = [stream or refused(there) for stream, there in zip(streams, offer.media, strict=False)]
     media += [refused(there) for there in offer.media[len(media) :]]
     for name in Direction:
         local = local.without_attribute(name.value) if local.has(name.value) else local
     return revised(previous, local.replace(media=tuple(media), timings=offer.timings))
+
+
+def _gives_all_up(offer: SessionDescription) -> bool:
+    return bool(offer.media) and all(there.is_rejected for there in offer.media)
+
+
+def restored(description: SessionDescription, before: SessionDescription) -> SessionDescription:
+    """With the streams that it has no more as they were `before`: the peer may offer them again (RFC 3264 §8.1)."""
+    media = tuple(was if now.is_rejected else now for now, was in zip(description.media, before.media, strict=False))
+    return description.replace(media=(*media, *description.media[len(media) :]))
 
 
 def _continued(

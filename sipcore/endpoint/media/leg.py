@@ -126,7 +126,7 @@ class Leg:
 
     def start(self, remote: SessionDescription, local: SessionDescription | None = None) -> Agreement:
         """Begin as agreed, or go on as agreed anew: with another address, or on or off hold; or, for anything else, as
-        another stream.
+        another stream. A peer that has given its streams up gets nothing more (RFC 3264 §8.2).
 
         `local` is what this side has said to `remote`, where that is no longer what was made here: the answer to a
         change has the streams and payload types of its offer. Raises ParseError as `agreement` does, and LocalError
@@ -135,6 +135,10 @@ class Leg:
         if self.local is None:
             raise LocalError("nothing was offered or answered yet", section="RFC 3264 §5")
         self.local = local or self.local
+        if self.agreed is not None and remote.media and all(stream.is_rejected for stream in remote.media):
+            self.agreed = replace(self.agreed, plan=replace(self.agreed.plan, sends=False, receives=False))
+            self.line.move(self.agreed.plan)
+            return self.agreed
         agreed = agreement(self.local, remote, self._terms)
         plan: MediaPlan = replace(agreed.plan, **self._extra)  # type: ignore[arg-type]  # the fields of a plan
         plan = _within_reach(plan, self.line.address)

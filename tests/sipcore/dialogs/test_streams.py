@@ -143,3 +143,66 @@ def test_an_offer_that_no_answer_can_be_written_to_is_refused(method: str, known
     assert wire.alice.starts()[-1] == f"488 {method}"
     assert wire.alice.stack.session(call).local == before
     assert wire.bob.told(CallUnchanged)
+
+
+def ports(side: Side, call: int) -> tuple[list[int], list[int]]:
+    """What is in force here and there, stream by stream."""
+    session = side.stack.session(call)
+    described = [SessionDescription.parse(body) for body in (session.local, session.remote)]
+    here, there = ([stream.port for stream in each.media] for each in described)
+    return here, there
+
+
+def offer_ports(wire: Wire, at_bob: int, method: str, *ports: int) -> None:
+    """Bob offers his streams with these ports."""
+    session = wire.bob.stack.session(at_bob)
+    wanted = streams(BOB, len(ports))
+    media = [stream.replace(port=port) for stream, port in zip(wanted.media, ports, strict=True)]
+    wire.bob.stack.change(at_bob, session.next_offer(wanted.replace(media=tuple(media))), wire.now, method=method)
+    wire.run(0.1)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_peer_may_give_the_only_stream_up_and_want_it_back(method: str) -> None:
+    """RFC 3264 §6: what is offered with port 0 is answered with port 0. The call stays, without media."""
+    wire = Wire()
+    call, at_bob = wire.up()
+    before = wire.alice.stack.session(call).local
+    offer_ports(wire, at_bob, method, 0)
+    assert wire.alice.starts()[-1] == f"200 {method}"
+    assert [event.local for event in wire.alice.told(CallChanged)] == [False]
+    assert ports(wire.alice, call) == ([0], [0])
+    offer_ports(wire, at_bob, method, 0)  # as a refresh of the session says it again
+    assert wire.alice.starts()[-1] == f"200 {method}"
+    offer_ports(wire, at_bob, method, 40010)
+    assert ports(wire.alice, call) == ([40000], [40010])
+    again = SessionDescription.parse(wire.alice.stack.session(call).local)
+    assert again.media == SessionDescription.parse(before).media
+    versions = [each.origin.session_version for each in offers(wire.alice)]
+    assert versions == sorted(set(versions))
+
+
+def test_a_peer_may_give_one_of_several_streams_up_and_want_it_back() -> None:
+    wire = Wire(bobs_config=StackConfig(answers_offers=False))
+    call, at_bob = wire.up(
+        offer=bytes(streams(ALICE, 2)),
+        answer=bytes(streams(BOB, 2)),
+    )
+    for told, answered in (((0, 40002), [0, 40002]), ((40000, 0), [40000, 0]), ((40000, 40002), [40000, 40002])):
+        offer_ports(wire, at_bob, "INVITE", *told)
+        assert ports(wire.alice, call) == (answered, list(told))
+
+
+def test_what_this_side_has_given_up_the_peer_does_not_get_back_by_offering_it() -> None:
+    wire = Wire()
+    call, at_bob = wire.up(offer=bytes(streams(ALICE, 2)), answer=bytes(streams(BOB, 2)))
+    offer_ports(wire, at_bob, "INVITE", 40000, 0)
+    offer_ports(wire, at_bob, "INVITE", 40000, 40002)
+    stack = wire.alice.stack
+    wanted = streams(ALICE, 2)
+    wanted = wanted.with_media(1, wanted.media[1].replace(port=0))
+    stack.change(call, stack.session(call).next_offer(wanted), wire.now)
+    wire.run(0.1)
+    assert ports(wire.alice, call) == ([40000, 0], [40000, 0])
+    offer_ports(wire, at_bob, "INVITE", 40000, 40002)
+    assert ports(wire.alice, call) == ([40000, 0], [40000, 40002])

@@ -326,3 +326,22 @@ async def test_the_result_covers_all_streams_of_a_call_that_is_changed() -> None
             alice.start((answer, other)[number % 2])
         assert len(alice.line.parts()) == MAX_PARTS + 1
         assert alice.line.result().sent.packets >= total.sent.packets
+
+
+async def test_a_peer_that_gives_the_stream_up_gets_nothing_until_it_wants_it_back() -> None:
+    """RFC 3264 §8.2."""
+    async with two_legs(Wishes((PCMU,)), Wishes((PCMU,))) as (alice, bob, _):
+        offer = SessionDescription.parse(bytes(alice.offer()))
+        answer = SessionDescription.parse(bytes(bob.answer(offer)))
+        bob.start(offer)
+        alice.start(answer)
+        await until(alice, PACKETS)
+        given_up = answer.with_media(0, answer.media[0].replace(port=0))
+        agreed = alice.start(given_up, offer.with_media(0, offer.media[0].replace(port=0)))
+        assert (agreed.plan.sends, agreed.plan.receives) == (False, False)
+        sent = alice.line.result().sent.packets
+        await trio.sleep(0.2)
+        assert alice.line.result().sent.packets == sent
+        assert alice.start(answer, offer).plan.sends
+        await trio.sleep(0.2)
+        assert alice.line.result().sent.packets > sent
