@@ -29,7 +29,8 @@ def refusal_of_malformed(
         if not flow.transport.reliable and not _is_matchable(request):
             return []
         arrived = stamped(request, flow)
-        refusal = build_response(arrived, error.status, reason_of(error), tag=tokens.tag(), fields=manner.signed(()))
+        tag = tokens.tag_for(_repeated_in(request))
+        refusal = build_response(arrived, error.status, reason_of(error), tag=tag, fields=manner.signed(()))
         return [Transmit(None, reply_to(arrived.via, flow), bytes(refusal))]
     except SipError:
         return []
@@ -38,6 +39,13 @@ def refusal_of_malformed(
 def reason_of(error: ParseError) -> str:
     """A reason phrase that says what is wrong with a request (RFC 3261 §21.4.1), in our words only."""
     return f"{error.header}: {error.message}" if error.header else ""
+
+
+def _repeated_in(request: Request) -> bytes:
+    """What each transmission of a request has, and no other request (RFC 3261 §17.2.3), readable or not."""
+    first_via = request.headers.get("Via") or ""
+    fields = (text for name in _NEEDED_WITHOUT_BRANCH for text in request.headers.get_all(name))
+    return "\r\n".join((request.start_line, first_via, *fields)).encode(errors="surrogateescape")
 
 
 def _is_matchable(request: Request) -> bool:

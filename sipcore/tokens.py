@@ -37,10 +37,12 @@ def pooled(random_bytes: RandomBytes) -> RandomBytes:
 class Tokens:
     """Makes the identifiers of RFC 3261 §8.1.1 and §19.3 out of `random_bytes`."""
 
-    __slots__ = ("_random_bytes",)
+    __slots__ = ("_random_bytes", "_secret")
 
     def __init__(self, random_bytes: RandomBytes) -> None:
         self._random_bytes = random_bytes
+        self._secret = b""
+        """What `tag_for` makes tags with; empty until one is asked for."""
 
     def branch(self) -> str:
         """A branch: the magic cookie and 96 random bits (RFC 3261 §8.1.1.7 wants it unique across space and time)."""
@@ -49,6 +51,15 @@ class Tokens:
     def tag(self) -> str:
         """A tag of 64 random bits (RFC 3261 §19.3 asks for at least 32)."""
         return self._random_bytes(8).hex()
+
+    def tag_for(self, data: bytes) -> str:
+        """The tag of whoever answers these bytes without keeping state: the same each time, and nobody else's to guess
+        (RFC 3261 §8.2.7, §19.3).
+        """
+        import hmac  # here, since hardly any program is sent what is answered like that
+
+        self._secret = self._secret or self._random_bytes(16)
+        return hmac.digest(self._secret, data, "sha256")[:8].hex()
 
     def call_id(self) -> str:
         """A Call-ID of 128 random bits, without a host: it would tell the local address (RFC 3261 §8.1.1.4)."""

@@ -149,6 +149,33 @@ def test_a_malformed_require_is_answered_400() -> None:
     assert refusal.data.startswith(b"SIP/2.0 400 Require: ")
 
 
+def test_a_malformed_request_gets_the_same_to_tag_each_time_that_it_comes() -> None:
+    """RFC 3261 §8.2.7: a UAS without state makes it so that it is the same for the same request, and for no other."""
+
+    def tag_of(wire: Wire, branch: str, *, call_id: str = "call-1") -> str | None:
+        request = Ends("UDP", BOB.host, BOB.port).around(wire.request("OPTIONS"), branch)
+        faulty = request.with_header("Call-ID", call_id).with_header("From", "<<<\udcff")
+        wire.alice.stack.receive(bytes(faulty), FLOW, Stamp(wire.now), wire.now)
+        wire.now += 0.5
+        (refusal,) = [output for output in wire.alice.stack.drain() if isinstance(output, Transmit)]
+        answer = parse_message(refusal.data)
+        assert isinstance(answer, Response)
+        assert answer.status == 400
+        return answer.to_tag
+
+    wire, other = Wire(), Wire(seed=9)
+    first = tag_of(wire, "z9hG4bK1")
+    assert first
+    assert len(first) >= 8
+    assert tag_of(wire, "z9hG4bK1") == first
+    others = [
+        tag_of(wire, "z9hG4bK2"),
+        tag_of(wire, "z9hG4bK1", call_id="call-2"),
+        tag_of(other, "z9hG4bK1"),
+    ]
+    assert len({first, *others}) == 4
+
+
 @pytest.mark.parametrize(
     "contact", ["tel:+15550100", "http://biloxi.example/", "<sip:bob@biloxi.example;transport=sctp>", "<<<", "*", ""]
 )
