@@ -42,6 +42,9 @@ from sipcore.value import value
 
 MAX_ROUNDS = 6
 """Challenges answered for one request: two proxies and the server behind them, each once more for a stale nonce."""
+MAX_STALE = 2
+"""Nonces in a row that one realm may call stale for one request: one that has run out, and one that another machine of
+its cluster has made. A server whose nonces are always stale would be asked again and again."""
 MAX_REALMS = 8
 """Realms that a session keeps nonces for; a peer that names more than a long proxy chain has is making them up."""
 MAX_CHAINS = 16
@@ -92,6 +95,8 @@ class Confirmation:
     has_nextnonce: bool
 
 
+STALE = "stale nonce"
+"""Why a realm is answered once more, as `AuthChoice.retried` says it."""
 _Key = tuple[bool, str]  # proxy or server, realm
 
 
@@ -104,7 +109,7 @@ class AuthSession:
         self._policy = policy
         self._spaces: dict[_Key, Space] = {}
         self._addresses: set[tuple[Account, str]] = set()
-        self._rounds: dict[tuple[str, str, int], int] = {}
+        self._rounds: dict[tuple[str, str, int], _Rounds] = {}
         self.choices: tuple[AuthChoice, ...] = ()
 
     def __repr__(self) -> str:
@@ -129,7 +134,7 @@ class AuthSession:
             advice = "the server has to say in WWW-Authenticate or Proxy-Authenticate what it wants"
             message = f"a {response.status} without a challenge that can be read"
             raise AuthError(AuthRefusal.NO_CHALLENGE, message, advice=advice, section="RFC 3261 §22.2")
-        self._count_round(request)
+        rounds = self._count_round(request)
         host = located or _destination(request)
         choices: list[AuthChoice] = []
         problems: list[AuthError] = []
@@ -138,6 +143,8 @@ class AuthSession:
                 account = self._account_for(realm, host, address, offered)
                 candidate, because = self._candidate(account, offered)
                 retried = self._reason_to_retry((proxy, realm), request, candidate, offered)
+                if retried == STALE:
+                    rounds.count_stale((proxy, realm), offered)
             except AuthError as error:
                 problems.append(error)
                 continue
@@ -190,16 +197,18 @@ class AuthSession:
             found.append(Confirmation(proxy, proof, info.nextnonce is not None))
         return tuple(found)
 
-    def _count_round(self, request: Request) -> None:
+    def _count_round(self, request: Request) -> "_Rounds":
         chain = (request.call_id, request.method, request.cseq.number)
-        rounds = self._rounds.pop(chain, 0) + 1
-        if rounds > MAX_ROUNDS:
-            message = f"challenged {rounds} times for one request"
+        rounds = self._rounds.pop(chain, None) or _Rounds()
+        rounds.count += 1
+        if rounds.count > MAX_ROUNDS:
+            message = f"challenged {rounds.count} times for one request"
             advice = "look for proxies that forward to each other, or for a server whose nonces expire at once"
             raise AuthError(AuthRefusal.LOOP, message, advice=advice, section="RFC 3261 §22.1")
         self._rounds[(chain[0], chain[1], chain[2] + 1)] = rounds
         while len(self._rounds) > MAX_CHAINS:
             del self._rounds[next(iter(self._rounds))]
+        return rounds
 
     def _is_trusted(self, account: Account, host: str, address: str) -> bool:
         return (
@@ -250,7 +259,7 @@ class AuthSession:
                 message, advice = "the server calls a nonce stale and offers the same again", "report it to its makers"
                 raise AuthError(AuthRefusal.LOOP, message, advice=advice, section="RFC 7616 §3.3", offered=offered)
         elif stale:
-            return "stale nonce"
+            return STALE
         elif space is None or space.was_reused:
             return "nonce ran out unannounced"
         what = f'the realm "{shown(key[1])}" ({candidate.algorithm.wire_name})'
@@ -278,6 +287,24 @@ class AuthSession:
         if len(sent) != 1:
             return None
         return info, self._spaces[(proxy, sent[0].realm or "")], sent[0]
+
+
+class _Rounds:
+    """The challenges to one request: how many there were, and how often each realm has called a nonce stale."""
+
+    __slots__ = ("_stale", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._stale: dict[_Key, int] = {}
+
+    def count_stale(self, key: _Key, offered: tuple[Challenge, ...]) -> None:
+        """One nonce more is stale. Raises AuthError when it is one too many."""
+        times = self._stale[key] = self._stale.get(key, 0) + 1
+        if times > MAX_STALE:
+            message = f'the realm "{shown(key[1])}" calls each nonce stale, {times} times for one request'
+            advice = "look for a server whose nonces expire at once, or whose machines do not know each other's"
+            raise AuthError(AuthRefusal.LOOP, message, advice=advice, section="RFC 7616 §3.3", offered=offered)
 
 
 _INFO = (

@@ -21,7 +21,7 @@ RETRY = 4.0
 through, but a peer that goes on refusing is not to be asked without end (§10)."""
 TOO_SMALL = 422
 """Session Interval Too Small (§6)."""
-MAX_RAISES = 8
+MAX_RAISES = 3
 """422 in a row that are believed: each proxy on the way may want more than the one before, but there are not many."""
 
 _FieldList = list[tuple[str, object]]

@@ -10,6 +10,7 @@ from sipcore.auth.session import (
     MAX_CHAINS,
     MAX_REALMS,
     MAX_ROUNDS,
+    MAX_STALE,
     AuthError,
     AuthRefusal,
     AuthSession,
@@ -313,10 +314,28 @@ def test_a_stale_nonce_that_comes_again_is_a_loop() -> None:
 
 def test_a_nonce_that_is_always_stale_is_a_loop() -> None:
     session, request = AuthSession(account()), make_request()
-    for number in range(MAX_ROUNDS):
+    for number in range(1 + MAX_STALE):
         response = challenged(request, REALM + f'nonce="n{number}", qop="auth", stale=true')
         request = session.answer(request, response, TOKENS)
     error = refuses(session, request, challenged(request, REALM + 'nonce="last", stale=true'))
+    assert error.reason is AuthRefusal.LOOP
+    assert f"calls each nonce stale, {1 + MAX_STALE} times" in str(error)
+    for number in range(2):  # the next request has its own
+        request = session.answer(
+            request.with_header("Call-ID", "next"),
+            challenged(request, REALM + f'nonce="x{number}", stale=true'),
+            TOKENS,
+        )
+
+
+def test_each_realm_may_call_a_nonce_stale() -> None:
+    """Two proxies and the server behind them, each once more: as many rounds as there may be, and no more."""
+    session, request = AuthSession(account(realm=None)), make_request()
+    realms = ["one", "two", "three"]
+    for number in range(MAX_ROUNDS):
+        text = f'Digest realm="{realms[number % 3]}", nonce="n{number}", stale={"true" if number >= 3 else "false"}'
+        request = session.answer(request, challenged(request, text), TOKENS)
+    error = refuses(session, request, challenged(request, 'Digest realm="four", nonce="last"'))
     assert error.reason is AuthRefusal.LOOP
     assert str(MAX_ROUNDS + 1) in str(error)
 
