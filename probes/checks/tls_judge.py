@@ -180,6 +180,10 @@ def judge(hop: Hop, seen: Sequence[Handshake], now: float, *, every_cipher: bool
     )
     if agreed is not None and agreed.shown.chain:
         report = _certified(report, agreed.shown)
+    elif agreed is not None and agreed.shown.faults:
+        # One that cannot be read is shown all the same; the library may say more often than once what it makes of it.
+        faults = tuple(dict.fromkeys(agreed.shown.faults))
+        report = replace(report, validity=Validity[faults[0].problem.name], faults=faults)
     return replace(report, remarks=tuple(_remarks(report)))
 
 

@@ -300,6 +300,12 @@ def test_a_server_without_a_certificate() -> None:
     assert (report.validity, report.works, report.sent) == (None, False, ())
 
 
+def test_a_certificate_that_cannot_be_read_is_not_missing() -> None:
+    unread = CertificateFault(TlsProblem.INVALID, 0, 0, "it cannot be read: error parsing asn1 value")
+    found = report_on(Shown((), faults=(unread, unread)))
+    assert (found.validity, found.faults, found.sent, found.works) == (Validity.INVALID, (unread,), (), False)
+
+
 def test_nothing_was_done() -> None:
     report = judge(HOP, [], NOW)
     assert (report.agreed, report.failure, report.validity) == (None, None, None)

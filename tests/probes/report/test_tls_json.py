@@ -80,3 +80,9 @@ def test_every_code_is_in_the_schema() -> None:
     assert set(SCHEMA["properties"]["validity"]["enum"]) == {each.name.lower() for each in Validity} | {None}
     assert set(definitions["staple"]["properties"]["verdict"]["enum"]) == {each.name.lower() for each in StapleVerdict}
     assert set(definitions["handshake"]["properties"]["purpose"]["enum"]) == {each.name.lower() for each in Purpose}
+
+
+def test_a_certificate_that_cannot_be_read() -> None:
+    unread = CertificateFault(TlsProblem.INVALID, 0, 0, "it cannot be read: error parsing asn1 value")
+    data = data_of(Table(shown=Shown((), faults=(unread,))).report())
+    assert (data["validity"], data["chain_sent"], data["days_left"]) == ("invalid", [], None)
