@@ -15,7 +15,7 @@ from typing import Protocol
 
 from cryptography.x509 import Certificate
 
-from sipcore.errors import TransportFailure
+from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import Hop
 from sipcore.transports.base import TlsConfig, TlsVersion
 from sipcore.transports.tls_failure import CertificateFault, TlsFailure, TlsProblem
@@ -115,17 +115,16 @@ class Handshake:
 
     @property
     def refused(self) -> bool:
-        """Whether the server said that it does not want this handshake, which a silent one does not."""
-        return not self.cipher and (self.problem in _GOING_ON or self._hung_up)
+        """Whether the server said that it does not want this handshake, or closed the connection; one that is silent,
+        or stops in the middle, says neither.
+        """
+        spoken = self.problem in _GOING_ON or self.problem is TlsProblem.SILENT
+        return not self.cipher and spoken and not self._timed_out
 
     @property
-    def _hung_up(self) -> bool:
-        silent = TlsProblem.SILENT
-        return self.problem is silent and isinstance(self.failure, TlsFailure) and self.failure.detail != _TIMED_OUT
+    def _timed_out(self) -> bool:
+        return isinstance(self.failure, TlsFailure) and self.failure.detail.startswith(FailureReason.TIMED_OUT.value)
 
-
-_TIMED_OUT = "timed out"
-"""What a failure by silence tells, as in `FailureReason.TIMED_OUT`; else the peer has closed the connection."""
 
 Plan = Callable[[Sequence[Handshake]], Sequence[Trial]]
 

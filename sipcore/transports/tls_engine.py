@@ -31,6 +31,7 @@ from sipcore.transports.tls_failure import (
     TlsProblem,
     first_of,
     problem_of,
+    what_is_invalid,
     worst,
 )
 from sipcore.value import value
@@ -58,7 +59,8 @@ _REASONS = (
     ("unsupported protocol", TlsProblem.VERSION),
     ("no protocols available", TlsProblem.VERSION),
     ("version too low", TlsProblem.VERSION),
-    ("too small", TlsProblem.WEAK),
+    ("key too small", TlsProblem.WEAK),
+    ("key size too small", TlsProblem.WEAK),
     ("too weak", TlsProblem.WEAK),
     ("unsafe legacy renegotiation", TlsProblem.WEAK),
     ("did not return a certificate", TlsProblem.CLIENT_CERTIFICATE_REQUIRED),
@@ -284,7 +286,9 @@ class TlsEngine:
         if self._deferred is not None or isinstance(failure, TlsFailure):
             return self._deferred or failure
         if not self.established:
-            return self._made(TlsProblem.HANDSHAKE if self._heard else TlsProblem.SILENT, failure.reason.value)
+            if not self._heard:
+                return self._made(TlsProblem.SILENT, failure.reason.value)
+            return self._made(TlsProblem.HANDSHAKE, f"{failure.reason.value}, after it had begun")
         if self._certificate_requested and not self._heard_plain and failure.reason is not FailureReason.TIMED_OUT:
             # Under TLS 1.3 the handshake is over for a client before the server has looked for its certificate.
             return self._made(TlsProblem.CLIENT_CERTIFICATE_REQUIRED, failure.reason.value)
@@ -415,4 +419,6 @@ def _detail(problem: TlsProblem, certificate: x509.Certificate, code: int) -> st
         return f"{name}, before {certificate.not_valid_before_utc:%Y-%m-%d}"
     if problem in (TlsProblem.INCOMPLETE_CHAIN, TlsProblem.UNTRUSTED_ROOT):
         return f"{name}, issued by {certificate.issuer.rfc4514_string()}"
-    return f"{name}, OpenSSL verification error {code}" if problem is TlsProblem.INVALID else name
+    if problem is TlsProblem.INVALID:
+        return ", ".join(part for part in (name, what_is_invalid(code)) if part)
+    return name

@@ -160,6 +160,27 @@ _VERIFY_CODES = {
 """X509_V_ERR_* of OpenSSL's <openssl/x509_vfy.h>; whatever is not in it makes a chain invalid."""
 
 
+_INVALID = {
+    7: "its signature is not its issuer's",
+    22: "the chain is too long",
+    23: "it was revoked",
+    24: "its issuer may not issue certificates",
+    25: "the chain is longer than one of its CAs allows",
+    26: "its extended key usage is for something else",
+    32: "its issuer may not sign certificates, by its key usage",
+    34: "it has a critical extension that is not known here",
+    47: "one of its CAs may not issue it, by its permitted names",
+    48: "one of its CAs may not issue it, by its excluded names",
+    79: "its issuer may not issue certificates",
+}
+"""X509_V_ERR_* in words, those that a server may cause."""
+
+
+def what_is_invalid(code: int) -> str:
+    """An OpenSSL verification error in words, with its number for those who look it up."""
+    return f"{_INVALID[code]} (OpenSSL error {code})" if code in _INVALID else f"OpenSSL verification error {code}"
+
+
 def problem_of(code: int, depth: int) -> TlsProblem:
     """What an OpenSSL verification error means at a depth of the chain."""
     problem = _VERIFY_CODES.get(code, TlsProblem.INVALID)

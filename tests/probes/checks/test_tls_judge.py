@@ -318,6 +318,13 @@ def test_a_version_whose_answer_did_not_come_out() -> None:
     assert report.remarks == (Remark.UNFINISHED,)
 
 
+def test_a_server_that_stops_in_the_middle_refuses_no_version() -> None:
+    stalled = failing(TlsProblem.HANDSHAKE, "timed out, after it had begun")
+    report = judge(HOP, Table({}, rejects=stalled).met(), NOW)
+    assert [facts.accepted for facts in report.versions] == [None] * 4
+    assert report.failure is stalled
+
+
 def test_a_handshake_that_was_lost_leaves_its_line_unfinished() -> None:
     seen = [replace(h, cipher="", failure=SILENT) if h.trial.without else h for h in Table().met()]
     report = judge(HOP, seen, NOW)

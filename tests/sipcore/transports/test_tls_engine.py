@@ -16,7 +16,7 @@ from sipcore.transports.base import TlsConfig, TlsVersion
 from sipcore.transports.certificates import KEY_PURPOSE_SIP_DOMAIN
 from sipcore.transports.tls import TlsContexts
 from sipcore.transports.tls_engine import TlsEngine, TlsEvidence
-from sipcore.transports.tls_failure import CERTIFICATE_PROBLEMS, TlsFailure, TlsProblem
+from sipcore.transports.tls_failure import CERTIFICATE_PROBLEMS, TlsFailure, TlsProblem, what_is_invalid
 from tests.sipcore.transports.authority import Identity, issue
 
 NAME = "sip.example.com"
@@ -173,7 +173,7 @@ NO_CA = issue("below a leaf", DIRECT, names=[NAME])
         ),
         (OTHER_NAME, TlsProblem.NAME_MISMATCH, "for other.example.com, *.example.com, and not for sip.example.com"),
         (NO_NAME, TlsProblem.NAME_MISMATCH, "it is for no SIP domain, and not for sip.example.com"),
-        (NO_CA, TlsProblem.INVALID, "OpenSSL verification error"),
+        (NO_CA, TlsProblem.INVALID, "its issuer may not issue certificates (OpenSSL error"),
     ],
 )
 def test_each_fault_of_a_certificate_is_told_apart(identity: Identity, problem: TlsProblem, words: str) -> None:
@@ -336,7 +336,23 @@ def test_the_end_in_the_middle_of_a_handshake_is_explained() -> None:
     client.receive(server.outgoing()[:20])
     broken = client.explain(reset)
     assert isinstance(broken, TlsFailure)
-    assert broken.tls is TlsProblem.HANDSHAKE
+    assert (broken.tls, broken.detail) == (TlsProblem.HANDSHAKE, "reset, after it had begun")
+
+
+def test_a_record_that_is_too_small_is_no_weak_key() -> None:
+    client, _ = engines()
+    client.receive(b"")
+    with pytest.raises(TlsFailure, match="record too small") as caught:
+        client.receive(b"\x16\x03\x03\x00\x00" * 99)
+    assert caught.value.tls is TlsProblem.HANDSHAKE
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(26, "its extended key usage is for something else (OpenSSL error 26)"), (1, "OpenSSL verification error 1")],
+)
+def test_what_makes_a_chain_invalid_is_told_in_words(code: int, words: str) -> None:
+    assert what_is_invalid(code) == words
 
 
 def test_what_was_said_before_an_error_is_delivered_first() -> None:
