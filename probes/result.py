@@ -191,6 +191,8 @@ class CallKind(Enum):
     """This program made a mistake, which says nothing about the peer."""
     NO_CALL = "no call"
     """Of a call that was waited for: none came in time."""
+    INTERRUPTED = "interrupted"
+    """Given up here before it was answered, or came to an end by itself."""
 
     @classmethod
     def of_refusal(cls, status: int | None) -> "CallKind":

@@ -7,9 +7,10 @@ from sipcore.value import value
 _STATUSES = {status.value: status for status in CallStatus}
 _KINDS = {kind.value.lower().replace(" ", "_"): kind for kind in CallKind}
 PENDING = CallStatus.PENDING.value
-WORDS = tuple(word for word in dict.fromkeys((*_STATUSES, *_KINDS)) if word != PENDING)
+_NO_ENDINGS = (PENDING, CallKind.INTERRUPTED.value)
+WORDS = tuple(word for word in dict.fromkeys((*_STATUSES, *_KINDS)) if word not in _NO_ENDINGS)
 """The endings that have a name; a final status is one, too, by its number. `pending` is none: what is told of a call
-before it has ended.
+before it has ended. Nor is what only the keyboard can bring about.
 """
 
 

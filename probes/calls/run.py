@@ -46,26 +46,29 @@ async def place_call(
     on_entry: OnEntry | None = None,
     hop: Hop | None = None,
     media: Media | None = None,
+    stop: trio.Event | None = None,
 ) -> CallResult:
     """Place the call and give its result; `on_entry` is called with each line of the timeline as it happens.
 
     A `hop` skips locating the destination, `config` replaces `call_config`; who places many calls at once gives them
     one `media`, so that one timer paces all of it. Whatever the network does is in the result; raises LocalError for a
-    script that cannot be carried out. Who cancels it has the call hung up properly first.
+    script that cannot be carried out. Who cancels it has the call hung up properly first, and so has who sets `stop`,
+    to whom the result says that the call was interrupted.
     """
-    return await to_its_end(partial(_place_call, script, config or call_config(), on_entry, hop, media))
+    return await to_its_end(partial(_place_call, script, config or call_config(), on_entry, hop, media), stop)
 
 
-async def to_its_end(work: Callable[[trio.CancelScope], Awaitable[T | None]]) -> T:
+async def to_its_end(work: Callable[[trio.CancelScope], Awaitable[T | None]], stop: trio.Event | None = None) -> T:
     """Carry out something with calls in it; whoever cancels it has them hung up properly first.
 
-    `work` is shielded, and gives up what it does inside the scope that it gets, with None. Raises its LocalError.
+    `work` is shielded, and gives up what it does inside the scope that it gets, with None; with something where `stop`
+    may be set to have that. Raises its LocalError.
     """
     given_up = trio.CancelScope()
     result: T | None = None
     failure: LocalError | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(pass_on_cancellation, given_up)
+        nursery.start_soon(pass_on_cancellation, given_up, stop if stop is not None else trio.Event())
         with trio.CancelScope(shield=True):
             try:
                 result = await work(given_up)
@@ -88,10 +91,10 @@ async def locate(destination: Destination, endpoint: Endpoint) -> list[Hop]:
     return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
 
-async def pass_on_cancellation(scope: trio.CancelScope) -> None:
-    """Whatever cancels is to end the calls and leave the transports, which hanging up needs."""
+async def pass_on_cancellation(scope: trio.CancelScope, stop: trio.Event) -> None:
+    """Whatever cancels, or sets `stop`, is to end the calls and leave the transports, which hanging up needs."""
     try:
-        await trio.sleep_forever()
+        await stop.wait()
     finally:
         scope.cancel()
 
@@ -104,8 +107,7 @@ async def _place_call(
     media: Media | None,
     given_up: trio.CancelScope,
 ) -> CallResult | None:
-    """The call's result; None when it was given up."""
-    result = None
+    """The call's result, as far as it came when it was given up."""
     prepare_sound(script.wishes.codecs, script.ptime)  # now, so that nobody waits for it at an open connection
     config = replace(config, garbage_fails=True, stack=script.stack(config.stack))
     async with AsyncExitStack() as opened:
@@ -113,9 +115,7 @@ async def _place_call(
         pacer = media if media is not None else await opened.enter_async_context(open_media())
         run = _Run(script, endpoint, pacer, on_entry)
         opened.callback(endpoint.subscribe(run.story.take))
-        with given_up:
-            result = await run.call(hop)
-    return result
+        return await run.call(hop, given_up)
 
 
 class _Run:
@@ -129,34 +129,51 @@ class _Run:
         self._epoch_ns = time.time_ns() - round(start * 1e9)
         self.story = Story(start, on_entry)
         self._talk: Talk | None = None
+        self._hop: Hop | None = None
 
-    async def call(self, hop: Hop | None) -> CallResult:
+    async def call(self, hop: Hop | None, given_up: trio.CancelScope) -> CallResult:
+        """Call, and give the result; inside `given_up`, so that who cancels that gets what there is by then."""
+        story = self.story
+        story.tell("initiated", story.start, str(self._script.destination))
+        story.reach(CallState.INITIATED, story.start, str(self._script.destination))
+        outcome = None
+        with given_up:
+            outcome = await self._try_hops(hop)
+        return self._result(outcome or self._interrupted(), self._hop)
+
+    def _interrupted(self) -> Verdict:
+        """The verdict of a call that was given up."""
+        talk, now = self._talk, trio.current_time()
+        if talk is not None and talk.interrupted is not None:
+            seconds = talk.interrupted - self.story.start
+            return verdict.of_interruption(seconds, rang=talk.first_ring is not None, held=talk.held)
+        self.story.tell("interrupted", now)
+        return verdict.of_interruption(now - self.story.start, rang=False, held=None)
+
+    async def _try_hops(self, hop: Hop | None) -> Verdict:
         """Try the hops in order until one gives an answer, whatever it says, or somebody's phone has rung.
 
         RFC 3263 §4.3 would have a 503 go on to the next hop, too; to a test of a destination it is the result.
         """
         story = self.story
-        story.tell("initiated", story.start, str(self._script.destination))
-        story.reach(CallState.INITIATED, story.start, str(self._script.destination))
         try:
             hops = [hop] if hop else await locate(self._script.destination, self._endpoint)
         except TransportFailure as failure:
-            return self._result(verdict.of_failure(failure), None)
+            return verdict.of_failure(failure)
         outcome = Verdict(CallKind.UNRESOLVABLE, "nowhere to call")
         called = 0
         for candidate in hops:
-            hop, invites = candidate, story.invites
+            self._hop, invites = candidate, story.invites
             try:
-                hop = await self._endpoint.transports.prepare(candidate)
+                self._hop = await self._endpoint.transports.prepare(candidate)
                 self._talk = Talk(self._script, self._endpoint, self._media, story)
-                outcome = await self._talk.run(hop)
-                break
+                return await self._talk.run(self._hop)
             except TransportFailure as failure:
                 outcome = verdict.of_failure(failure)
                 called += story.invites > invites
                 if called > MAX_RETRIES or (self._talk is not None and self._talk.first_ring is not None):
                     break  # a second call beside one that may still ring would be one too many
-        return self._result(outcome, hop)
+        return outcome
 
     def _result(self, outcome: Verdict, hop: Hop | None) -> CallResult:
         story, talk, script = self.story, self._talk, self._script

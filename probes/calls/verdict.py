@@ -131,6 +131,16 @@ def of_ended(reason: EndReason, held: float) -> Verdict:
     return Verdict(CallKind.CONNECTED, why, advice)
 
 
+def of_interruption(seconds: float, *, rang: bool, held: float | None) -> Verdict:
+    """The verdict of a call that was given up here `seconds` after it began, whatever the peer would have done.
+
+    `held` is for how many seconds it was up by then, None for one that was not answered.
+    """
+    if held is not None:
+        return Verdict(CallKind.CONNECTED, f"answered, held for {held:.1f} s, interrupted here")
+    return Verdict(CallKind.INTERRUPTED, f"interrupted here after {seconds:.1f} s{', while it rang' if rang else ''}")
+
+
 def of_incoming(status: int | None, reason: EndReason | None, seconds: float, why: str = "") -> Verdict:
     """The verdict of a call that came in here, `seconds` after its answer, or else after it began.
 

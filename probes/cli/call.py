@@ -1,5 +1,6 @@
 """`sipprobe call`: one real call, its timeline as it happens, and how it ended."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
@@ -21,10 +22,11 @@ from probes.cli.common import (
     read_address,
     read_destination,
     read_headers,
-    run_to_the_end,
+    run_interruptible,
     tell,
     telling_allow,
 )
+from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data
 from probes.cli.saving import (
     Collector,
@@ -39,6 +41,8 @@ from probes.cli.saving import (
 from sipcore.value import value
 
 if TYPE_CHECKING:
+    import trio
+
     from probes.calls.script import CallScript
     from probes.calls.story import OnEntry
     from probes.calls.wire import Wire
@@ -106,9 +110,8 @@ def call(
     details |= {"privacy": tuple(privacy or ()), "headers": read_headers(header)}
     details |= {"caller": read_address("--from", caller), "asserted": read_address("--asserted", asserted)}
     details |= {"account": read_account(destination, user, realm, password_file)}
-    result = _place(_script(destination, codec, wanted, expect, details), config, wire, as_json=as_json)
-    hand_over(result, files, html, wire, sender)
-    raise typer.Exit(exit_code(result))
+    script = _script(destination, codec, wanted, expect, details)
+    raise typer.Exit(_place(script, config, wire, lambda result: hand_over(result, files, html, wire, sender), as_json))
 
 
 @value
@@ -167,7 +170,7 @@ def _script(
 
 
 async def _call(
-    script: "CallScript", config: "EndpointConfig", wire: "Wire", show: "OnEntry | None" = None
+    script: "CallScript", config: "EndpointConfig", wire: "Wire", stop: "trio.Event", show: "OnEntry | None" = None
 ) -> "CallResult":
     """Place the call, and keep of it what is wanted for a capture."""
     from probes.calls.run import place_call
@@ -178,26 +181,36 @@ async def _call(
         transports = replace(transports, tls=replace(transports.tls, keylog=wire.key), on_wire=wire.take)
         config = replace(config, transports=transports)
     if not wire.media:
-        return await place_call(script, config, show)
+        return await place_call(script, config, show, stop=stop)
     async with open_media(on_packet=wire.take) as media:
-        return await place_call(script, config, show, media=media)
+        return await place_call(script, config, show, media=media, stop=stop)
 
 
-def _place(script: "CallScript", config: "EndpointConfig", wire: "Wire", *, as_json: bool) -> "CallResult":
-    """Place the call and print it, as it happens and at the end."""
+def _place(
+    script: "CallScript", config: "EndpointConfig", wire: "Wire", hand_on: "Callable[[CallResult], None]", as_json: bool
+) -> ExitCode:
+    """Place the call and print it, as it happens and at the end; what came of it is handed on then, also of one that
+    was interrupted, which ends the program.
+    """
     from probes.cli.live import Live
     from probes.report.call_json import call_data
     from probes.report.call_text import failure_line
 
     printer = Printer(make_console())
-    place = partial(_call, script, config, wire)
-    result = run_to_the_end(place if as_json else partial(Live(printer).during, place))
+
+    async def place(stop: "trio.Event") -> "CallResult":
+        work = partial(_call, script, config, wire, stop)
+        return await (work() if as_json else Live(printer).during(work))
+
+    result, end = run_interruptible(place)
     if as_json:
         print_data(call_data(result))
         tell(failure_line(result))
     else:
         print_result(result, printer)
-    return result
+    hand_on(result)
+    end()
+    return exit_code(result)
 
 
 def print_result(result: "CallResult", printer: Printer) -> None:

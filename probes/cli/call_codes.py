@@ -19,6 +19,7 @@ EXIT_CODES = {
     CallKind.NO_MEDIA: ExitCode.NO_MEDIA,
     CallKind.OWN_FAULT: ExitCode.OWN_FAULT,
     CallKind.NO_CALL: ExitCode.NO_ANSWER,
+    CallKind.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
 

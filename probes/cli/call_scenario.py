@@ -18,7 +18,7 @@ from probes.cli.common import (
     make_console,
     read_headers,
     read_password,
-    run_to_the_end,
+    run_interruptible,
     stop,
     why_unreadable,
 )
@@ -27,6 +27,8 @@ from probes.cli.printing import print_event
 from probes.cli.saving import HepSender, sender_to
 
 if TYPE_CHECKING:
+    import trio
+
     from probes.calls.scenario import PasswordOf, PlannedCall
     from probes.calls.story import OnEntry
     from probes.result import CallResult
@@ -89,8 +91,8 @@ def run_scenario(
     changes = overriding(context)
     calls = read_file(file, lambda text: read_scenario(text, str(file), passwords_for(file), changes))
     told = SeriesTold(len(calls), sender_to(collector), as_json=as_json)
-    run_to_the_end(partial(told.during, partial(_place, calls, config, told)))
-    told.end()
+    _, end = run_interruptible(lambda stop: told.during(partial(_place, calls, config, told, stop)))
+    told.end(end)
 
 
 def passwords_for(file: Path) -> "PasswordOf":
@@ -121,15 +123,20 @@ def read_file(file: Path, read: Callable[[str], T]) -> T:
 
 
 async def _place(
-    calls: "tuple[PlannedCall, ...]", config: "EndpointConfig", told: "SeriesTold", on_entry: "OnEntry | None"
-) -> bool:
-    """Each call in its turn, told as it happens."""
+    calls: "tuple[PlannedCall, ...]",
+    config: "EndpointConfig",
+    told: "SeriesTold",
+    stop: "trio.Event",
+    on_entry: "OnEntry | None",
+) -> None:
+    """Each call in its turn, told as it happens, until they are told to stop."""
     from probes.calls.run import place_call
 
     for call in calls:
         told.begin(call.name)
-        told.over(await place_call(call.script, config, on_entry))
-    return True
+        told.over(await place_call(call.script, config, on_entry, stop=stop))
+        if stop.is_set():
+            break
 
 
 class SeriesTold:
@@ -176,20 +183,23 @@ class SeriesTold:
         for line in (*result_lines(result, self._printer.console.width), ""):
             self._printer.line(line)
 
-    def end(self) -> NoReturn:
-        """The summary, and the exit code of the first call that is not as it should be."""
+    def end(self, interrupt: Callable[[], None] = lambda: None) -> NoReturn:
+        """The summary, and the exit code of the first call that is not as it should be, unless `interrupt` ends it."""
         good, count = self._codes.count(ExitCode.OK), len(self._codes)
+        left = self._count - count
         if self.as_json:
-            print_event({"event": "summary", "calls": count, "ok": good, "failed": count - good})
+            print_event({"event": "summary", "calls": count, "ok": good, "failed": count - good, "omitted": left})
         else:
             from probes.report.lines import folded
 
-            for line in (*self._lines, f"{good} of {count} calls are as they should be"):
+            omitted = f", and {left} {'was' if left == 1 else 'were'} not placed" if left else ""
+            for line in (*self._lines, f"{good} of {count} calls are as they should be{omitted}"):
                 for part in folded(line, self._printer.console.width):
                     self._printer.line(part)
             self._printer.close()
         if self._sender is not None:
             self._sender.close()
+        interrupt()
         raise typer.Exit(next((code for code in self._codes if code is not ExitCode.OK), ExitCode.OK))
 
 

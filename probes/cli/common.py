@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ from probes.cli.exit_codes import ExitCode
 from sipcore.errors import ParseError, quoted
 
 if TYPE_CHECKING:
+    import trio
     from rich.console import Console, RenderableType
 
     from probes.destination import Destination
@@ -292,8 +294,27 @@ def run_until_stopped(function: Callable[[], Awaitable[object]]) -> None:
     _run_heeding_signals(function)
 
 
-def _run_heeding_signals(function: Callable[[], Awaitable[T]]) -> tuple[list[T], list[int]]:
-    """What it returned, if it did, and the signal that came before."""
+def run_interruptible(function: "Callable[[trio.Event], Awaitable[T]]") -> tuple[T, Callable[[], None]]:
+    """The same for what gives a result also when it is told to stop, by the event that it is given. That is returned
+    with a function that ends the program as the signal would have, if one has come: the result is told before.
+    """
+    import trio
+
+    stop = trio.Event()
+    results, signals = _run_heeding_signals(partial(function, stop), stop)
+
+    def end() -> None:
+        for number in signals:
+            signal.raise_signal(number)
+            sys.exit(ExitCode.FAILED)  # where the signal is ignored
+
+    return results[0], end
+
+
+def _run_heeding_signals(
+    function: Callable[[], Awaitable[T]], stop: "trio.Event | None" = None
+) -> tuple[list[T], list[int]]:
+    """What it returned, if it did, and the signal that came before; that cancels it where there is no `stop`."""
     import trio
 
     results: list[T] = []
@@ -308,7 +329,10 @@ def _run_heeding_signals(function: Callable[[], Awaitable[T]]) -> tuple[list[T],
             task_status.started()
             signals.append(await anext(aiter(received)))
         trio.lowlevel.spawn_system_task(tell_who_waits)  # beyond what is cancelled, until the run is over
-        scope.cancel()
+        if stop is not None:
+            stop.set()
+        else:
+            scope.cancel()
 
     async def tell_who_waits() -> None:
         await trio.sleep(QUICK)

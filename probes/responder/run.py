@@ -189,7 +189,7 @@ class _Service:
     async def run(self, transports: TransportConfig, block: trio.CancelScope) -> None:
         """Serve until stopped, or cancelled; then end the calls, and the block with them."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(pass_on_cancellation, self.stop)
+            nursery.start_soon(pass_on_cancellation, self.stop, trio.Event())
             with trio.CancelScope(shield=True):
                 try:
                     async with AsyncExitStack() as stack:

@@ -137,7 +137,7 @@ def silent(facts: CallFacts) -> Hints:
     """Why there is no final response, or only the one that giving up brought about."""
     if facts.kind is CallKind.OWN_FAULT:
         return
-    if facts.final is not None and not _given_up(facts):
+    if facts.kind is CallKind.INTERRUPTED or (facts.final is not None and not _given_up(facts)):
         return
     if facts.kind is CallKind.TLS_FAILED:
         problem = next((one for one in TlsProblem if one.text in facts.why), TlsProblem.HANDSHAKE)

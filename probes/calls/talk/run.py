@@ -66,6 +66,9 @@ class Talk:
         self.answered: float | None = None
         self.ended: float | None = None
         self.final: Response | None = None
+        self._is_followed = False
+        self.interrupted: float | None = None
+        """When it was given up here by whoever placed it; None if it was not."""
         self.media: CallMedia | None = None
         self.media_problem = ""
 
@@ -90,12 +93,10 @@ class Talk:
         with leg as self._leg:
             async with self._endpoint.call(self._order(hop)) as self._call:
                 self._call.patience = LATE
-                await self._follow()
-            # Leaving the block has hung up, which may have taken its time: how the call ended is known only now.
-            self._move(Happening.OVER)
-            self.media = await measured(leg, self._story, answered=self.answered is not None, early=self._early)
-            if self.media is not None:
-                self.media = replace(self.media, digits=script.digits)
+                try:
+                    await self._follow()
+                finally:
+                    await self._conclude()
         return self._verdict()
 
     @property
@@ -107,6 +108,18 @@ class Talk:
     def end_reason(self) -> EndReason | None:
         """How the dialog ended."""
         return self._call.end_reason
+
+    async def _conclude(self) -> None:
+        """Hang up, and measure the media: of a call that is given up, too."""
+        if not self._is_followed:
+            self.interrupted = trio.current_time()
+            self._story.tell("interrupted", self.interrupted)
+        with trio.CancelScope(shield=True):
+            await self._call.hang_up()
+            # That may have taken its time: how the call ended is known only now.
+            self._move(Happening.OVER)
+            media = await measured(self._leg, self._story, answered=self.answered is not None, early=self._early)
+            self.media = replace(media, digits=self._script.digits) if media is not None else None
 
     def _order(self, hop: Hop) -> Order:
         script, endpoint = self._script, self._endpoint
@@ -134,6 +147,7 @@ class Talk:
                     self._deadline = math.inf
                 self._move(happening)
             nursery.cancel_scope.cancel()
+        self._is_followed = True
 
     async def _read(self) -> None:
         async for event in self._call:

@@ -28,7 +28,7 @@ from sipcore.sdp.terms import SDP
 from sipcore.trace import MessageTrace
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
-from tests.probes.discovery.network import HOST, ok, tcp, udp
+from tests.probes.discovery.network import HOST, ok, silent, tcp, udp
 
 ANSWER = bytes(audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMA]))
 Answer = Callable[[IncomingCall], Awaitable[None]]
@@ -425,6 +425,33 @@ async def test_a_call_over_a_websocket_goes_to_its_path(monkeypatch: pytest.Monk
     assert result.final_status == 480
     assert result.hop
     assert (result.hop.transport, result.hop.path) == (Transport.WS, "/sip")
+
+
+async def test_who_has_it_stop_gets_what_there_is() -> None:
+    asked: list[bytes] = []
+    stop = trio.Event()
+
+    def respond(data: bytes) -> bytes | None:
+        asked.append(data.split()[0])
+        if asked[-1] == b"ACK":
+            stop.set()
+            return None
+        return ok(data, f"Contact: <{data.split()[1].decode()}>")
+
+    async with udp(respond) as port:
+        result = await place_call(CallScript(Destination(HOST, port, Transport.UDP), hold=20), stop=stop)
+    assert asked == [b"INVITE", b"ACK", b"BYE"]
+    assert (result.kind, result.final_status) == (CallKind.CONNECTED, 200)
+    assert result.why.endswith(" s, interrupted here")
+    assert result.ended_by
+
+
+async def test_who_has_it_stop_before_it_began_gets_that() -> None:
+    stop = trio.Event()
+    stop.set()
+    async with udp(silent) as port:
+        result = await place_call(CallScript(Destination(HOST, port, Transport.UDP)), stop=stop)
+    assert (result.kind, result.status, result.findings) == (CallKind.INTERRUPTED, CallStatus.FAILED, ())
 
 
 async def test_who_cancels_has_the_call_hung_up() -> None:

@@ -170,3 +170,16 @@ def test_media_that_nobody_agreed_on_is_none(content: bytes) -> None:
 def test_of_a_call_that_came_in_and_was_given_up(reason: EndReason) -> None:
     judged = verdict.of_incoming(487, reason, 5.0)
     assert (judged.kind, judged.why) == (CallKind.NOT_ANSWERED, f"{reason.value} after 5.0 s")
+
+
+@pytest.mark.parametrize(
+    ("rang", "held", "kind", "why"),
+    [
+        (False, None, CallKind.INTERRUPTED, "interrupted here after 1.2 s"),
+        (True, None, CallKind.INTERRUPTED, "interrupted here after 1.2 s, while it rang"),
+        (True, 3.0, CallKind.CONNECTED, "answered, held for 3.0 s, interrupted here"),
+    ],
+)
+def test_interruptions(rang: bool, held: float | None, kind: CallKind, why: str) -> None:
+    found = verdict.of_interruption(1.2, rang=rang, held=held)
+    assert (found.kind, found.why, found.advice) == (kind, why, "")

@@ -28,6 +28,7 @@ from sipcore.transports.base import TlsConfig
 from sipcore.transports.certificates import self_signed
 from tests.probes.discovery.network import HOST, free_port, ok
 from tests.probes.report.pages import page_of
+from tests.probes.report.schemas import load, violations
 
 COMMAND = (sys.executable, "-m", "probes.cli.main", "call")
 Respond = Callable[[bytes], bytes | None]
@@ -366,6 +367,74 @@ def test_who_stops_it_hangs_up(respond: Respond, when: str, last: str, number: s
         bob.wait_for(last)
         code = call.wait(timeout=20)
     assert code == (ExitCode.INTERRUPTED if number is signal.SIGINT else -number)
+
+
+@pytest.mark.parametrize(
+    ("respond", "when", "kind", "why"),
+    [
+        (accept, "ACK", CallKind.CONNECTED, "interrupted here"),
+        (ring, "INVITE", CallKind.INTERRUPTED, "while it rang"),
+    ],
+    ids=["answered", "ringing"],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_stops_it_gets_what_was_recorded(
+    respond: Respond, when: str, kind: CallKind, why: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"call{end}" for end in WRITERS]
+    options = ["--hold", "30", "--json", *(f"--save={file}" for file in files)]
+    with peer(respond) as bob, subprocess.Popen([*COMMAND, bob.target, *options], stdout=subprocess.PIPE) as call:
+        bob.wait_for(when)
+        call.send_signal(number)
+        shown, _ = call.communicate(timeout=20)
+    assert call.returncode == (ExitCode.INTERRUPTED if number is signal.SIGINT else -number)
+    data = json.loads(shown)
+    assert violations(data, load("call")) == []
+    assert data["kind"] == kind.value
+    assert data["why"].endswith(why)
+    said = [entry["label"] for entry in data["timeline"]]
+    last = "BYE" if kind is CallKind.CONNECTED else "CANCEL"
+    assert said.index("interrupted") < next(place for place, label in enumerate(said) if last in label)
+    assert "nobody-answers" not in [finding["code"] for finding in data["findings"]]
+    assert all(file.stat().st_size for file in files)
+    assert json.loads((tmp_path / "call.json").read_text())["why"] == data["why"]
+
+
+def test_who_stops_it_before_anything_was_sent_gets_that() -> None:
+    """A connection that does not come about, over which nothing would have to be taken back."""
+    with socket.socket() as full:
+        full.bind((HOST, 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        target = f"tcp://{HOST}:{full.getsockname()[1]}"
+        words = [*COMMAND, target, "--json"]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as call:
+            with pytest.raises(subprocess.TimeoutExpired):
+                call.wait(timeout=2)
+            call.send_signal(signal.SIGINT)
+            shown, told = call.communicate(timeout=20)
+        for filler in fillers:
+            filler.close()
+    assert call.returncode == ExitCode.INTERRUPTED
+    assert json.loads(shown)["kind"] == CallKind.INTERRUPTED.value
+    assert b"interrupted here after " in told
+
+
+def test_who_stops_several_gets_a_sum_of_those_that_were(tmp_path: Path) -> None:
+    with peer(ring) as bob:
+        text = "\n".join(f'[[call]]\nname = "{name}"\ntarget = "{bob.target}"\n' for name in ("one", "two", "three"))
+        (tmp_path / "calls.toml").write_text(text)
+        words = [*COMMAND, "--scenario", str(tmp_path / "calls.toml")]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as call:
+            bob.wait_for("INVITE")
+            call.send_signal(signal.SIGINT)
+            shown, _ = call.communicate(timeout=20)
+    assert call.returncode == ExitCode.INTERRUPTED
+    assert shown.splitlines()[-1] == "0 of 1 calls are as they should be, and 2 were not placed"
+    assert bob.asked.count("INVITE") == 1
 
 
 def test_who_stops_it_is_told_what_takes_so_long() -> None:
