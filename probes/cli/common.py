@@ -36,6 +36,17 @@ T = TypeVar("T")
 CaFile = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the roots to trust for TLS.")]
 Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with a client certificate for TLS.")]
 Key = Annotated[Path | None, typer.Option(metavar="FILE", help="PEM file with the client certificate's key.")]
+ServerCertificate = Annotated[
+    Path | None,
+    typer.Option("--certificate", metavar="FILE", help="PEM file with the certificate for TLS, and its intermediates."),
+]
+ServerKey = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="PEM file with the certificate's key, without a password.")
+]
+ClientCa = Annotated[
+    Path | None,
+    typer.Option("--client-ca", metavar="FILE", help="Demand a certificate of TLS clients; PEM file with its roots."),
+]
 Nameservers = Annotated[
     list[str] | None,
     typer.Option(
@@ -191,10 +202,16 @@ def tls_config(ca_file: Path | None, *, insecure: bool) -> "TlsConfig":
 def with_client_certificate(config: "TlsConfig", certificate: Path | None, key: Path | None) -> "TlsConfig":
     """The same configuration with the --certificate and --key options."""
     if (certificate is None) != (key is None):
-        stop(ExitCode.USAGE, "a client certificate needs both --certificate and --key")
+        stop(ExitCode.USAGE, "a certificate needs both --certificate and --key")
     if certificate is None or key is None:
         return config
     return replace(config, certificate=read_content(certificate), key=read_content(key))
+
+
+def server_tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> "TlsConfig":
+    """How TLS is served with the --certificate, --key and --client-ca options; the certificate may be missing."""
+    config = with_client_certificate(tls_config(client_ca, insecure=False), certificate, key)
+    return replace(config, require_client_certificate=client_ca is not None)
 
 
 def calling_config(

@@ -22,7 +22,15 @@ from probes.cli.call_options import (
     ServedEncryption,
     SessionTimer,
 )
-from probes.cli.common import read_headers, read_password, stop
+from probes.cli.common import (
+    ClientCa,
+    ServerCertificate,
+    ServerKey,
+    read_headers,
+    read_password,
+    server_tls,
+    stop,
+)
 from probes.cli.exit_codes import ExitCode
 from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     from probes.responder.happening import Binding, Happening
     from probes.responder.personas import Guard, Manner, Persona
     from sipcore.message.uri import Uri
+    from sipcore.transports.base import TlsConfig
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -46,6 +55,9 @@ def respond(
     port: options.Port = 5060,
     tls_port: options.TlsPort = 5061,
     no_tls: options.NoTls = False,
+    certificate: ServerCertificate = None,
+    key: ServerKey = None,
+    client_ca: ClientCa = None,
     ring: options.Ring = None,
     answer_after: options.AnswerAfter = None,
     early_media: options.EarlyMedia = False,
@@ -83,23 +95,27 @@ def respond(
 ) -> None:
     """Answer OPTIONS and calls, until stopped (Ctrl-C or SIGTERM).
 
-    Of each call it is told what a test call tells. Without options about calls, the called user selects what happens:
-    echo (or any other) answers and sends the media back, ringecho rings first, ring rings for ever, early sends early
-    media, hangup hangs up after two seconds, busy, reject, unknown and congestion refuse, and so does any status code,
-    as in sip:603@127.0.0.1.
-    With --scenario, the [[answer]] tables of the file say what happens to each call, and how it should end.
-    Exit code 12: a call did not end as --expect says; 13: a call was answered, and no audio came from the caller.
+    Without options about calls, the called user decides, as in sip:603@127.0.0.1: a status code, busy, reject, unknown
+    and congestion refuse, ring never answers, early sends early media, hangup hangs up after 2 s, ringecho rings first;
+    all others are answered, and hear themselves. Exit code 12: not as --expect says; 13: no audio from the caller.
     """
-    wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
     given = _CallOptions(ring, answer_after, early_media, hang_up_after, refuse, redirect, busy, silent)
     details: _Details = {"server": server, "longest": max_hold, "ptime": ptime, "digits": dtmf, "ice": ice}
-    details |= {"guard": _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth)}
     details |= {"headers": read_headers(header), "session_interval": session_timer, "min_interval": min_se}
-    persona = _persona(given, _Wanted(codec, encryption, prack, refresher), expect, details)
-    binds = _binds(host, port, None if no_tls else tls_port)
+    guard = _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth)
+    persona = _persona(given, _Wanted(codec, encryption, prack, refresher, guard), expect, details)
+    wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
+    served = options.Served(_binds(host, port, None if no_tls else tls_port), _tls(certificate, key, client_ca, no_tls))
     if scenario is not None:
-        run_answers(scenario, context, persona, binds, sender_to(collector), as_json=as_json)
-    _run(persona, binds, Told(calls, sender_to(collector), as_json=as_json), wire, save_to or [], html)
+        run_answers(scenario, context, persona, served, sender_to(collector), as_json=as_json)
+    _run(persona, served, Told(calls, sender_to(collector), as_json=as_json), wire, save_to or [], html)
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None, no_tls: bool) -> "TlsConfig":
+    """How TLS is served; ends the program for options that contradict each other."""
+    if no_tls and (certificate or client_ca):
+        stop(ExitCode.USAGE, f"--no-tls leaves nothing to do for {'--certificate' if certificate else '--client-ca'}")
+    return server_tls(certificate, key, client_ca)
 
 
 @value
@@ -118,12 +134,14 @@ class _CallOptions:
 
 @value
 class _Wanted:
-    """The options that choose among names, by their names."""
+    """The options that choose among names, by their names, and who may call."""
 
     codecs: list[str] | None
     encryption: EncryptionName
     prack: ReliableName
     refresher: EndsName | None
+    guard: "Guard | None"
+    """What is asked of callers as proof of who they are."""
 
 
 class _Details(TypedDict, total=False):
@@ -134,19 +152,18 @@ class _Details(TypedDict, total=False):
     ptime: float | None
     digits: str
     ice: bool
-    guard: "Guard | None"
     headers: tuple[tuple[str, str], ...]
     session_interval: int
     min_interval: int
 
 
 def _run(
-    persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire", files: list[Path], html: Path | None
+    persona: "Persona", served: options.Served, told: Told, wire: "Wire", files: list[Path], html: Path | None
 ) -> NoReturn:
     # Loaded only here: `--help` and the other verbs should not wait for the engine.
     import trio
 
-    trio.run(told.during, partial(_serve, persona, binds, told, wire))
+    trio.run(told.during, partial(_serve, persona, served, told, wire))
     if told.last is not None:
         save(told.last, files, html, wire)
     told.close()
@@ -180,12 +197,13 @@ def _persona(given: _CallOptions, wanted: _Wanted, expect: str, details: _Detail
         reliable=Reliable(wanted.prack.value),
         refresher=Ends(wanted.refresher.value) if wanted.refresher else None,
         expect=Expectation.parse(expect) if expect else None,
+        guard=wanted.guard,
         **details,
     )
 
 
 async def _serve(
-    persona: "Persona", binds: "list[Binding]", told: Told, wire: "Wire", on_entry: "OnEntry | None"
+    persona: "Persona", served: options.Served, told: Told, wire: "Wire", on_entry: "OnEntry | None"
 ) -> None:
     """Answer, and print what happens, until a signal comes, or enough calls are over."""
     import trio
@@ -204,7 +222,7 @@ async def _serve(
             scope.cancel()
 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        opened = open_responder(persona, binds, tell, on_entry=on_entry, wire=wire)
+        opened = open_responder(persona, served.binds, tell, served.tls, on_entry=on_entry, wire=wire)
         async with opened as responder, trio.open_nursery() as nursery:
             say(responder.addresses, as_json=told.as_json)
             nursery.start_soon(stop_at_signal, nursery.cancel_scope)

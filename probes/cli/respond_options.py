@@ -1,19 +1,33 @@
 """The options of `sipprobe respond`: what they are called, what they take, and what the help says of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probes.cli.call_options import EndsName
 from probes.cli.common import seconds
+from sipcore.value import value
+
+if TYPE_CHECKING:
+    from probes.responder.happening import Binding
+    from sipcore.transports.base import TlsConfig
 
 MAX_PORT = 65535
+
+
+@value
+class Served:
+    """Where the responder is to be reached, and how TLS is served there."""
+
+    binds: "list[Binding]"
+    tls: "TlsConfig"
+
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on; 0.0.0.0 or :: for all.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For UDP and TCP; 0 for any free one.")]
 TlsPort = Annotated[
-    int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For TLS, with a certificate of its own.")
+    int, typer.Option(metavar="PORT", min=0, max=MAX_PORT, help="For TLS; without --certificate, one is made for it.")
 ]
 NoTls = Annotated[bool, typer.Option("--no-tls", help="Do not serve TLS.")]
 Ring = Annotated[float | None, seconds("Ring (180) for so long.", least=0.0)]

@@ -9,12 +9,12 @@ import typer
 from probes.cli.call_scenario import SeriesTold, overriding, passwords_for, read_file
 from probes.cli.common import run_to_the_end, stop
 from probes.cli.exit_codes import ExitCode
+from probes.cli.respond_options import Served
 from probes.cli.respond_told import say
 from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
     from probes.calls.story import OnEntry
-    from probes.responder.happening import Binding
     from probes.responder.personas import Persona
     from probes.responder.scenario import PlannedAnswer
 
@@ -32,7 +32,7 @@ def run_answers(
     file: Path,
     context: typer.Context,
     persona: "Persona",
-    binds: "list[Binding]",
+    served: Served,
     sender: HepSender | None,
     *,
     as_json: bool,
@@ -49,21 +49,21 @@ def run_answers(
     changes = overriding(context, OPTIONS)
     answers = read_file(file, lambda text: read_answers(text, str(file), persona, passwords_for(file), changes))
     told = SeriesTold(len(answers), sender, as_json=as_json)
-    run_to_the_end(partial(told.during, partial(_answer, answers, persona, binds, told)))
+    run_to_the_end(partial(told.during, partial(_answer, answers, persona, served, told)))
     told.end()
 
 
 async def _answer(
     answers: "tuple[PlannedAnswer, ...]",
     persona: "Persona",
-    binds: "list[Binding]",
+    served: Served,
     told: SeriesTold,
     on_entry: "OnEntry | None",
 ) -> bool:
     """Each call in its turn, told as it happens."""
     from probes.responder.run import open_responder
 
-    async with open_responder(persona, binds, on_entry=on_entry) as responder:
+    async with open_responder(persona, served.binds, tls=served.tls, on_entry=on_entry) as responder:
         say(responder.addresses, as_json=told.as_json)
         turns = [responder.expect(answer.persona) for answer in answers]
         for answer, turn in zip(answers, turns, strict=True):

@@ -148,12 +148,12 @@ async def open_responder(
     """Answer at `binds` (port 0: any free one) as `persona` until the block ends; calls are hung up then.
 
     `report` is called with each request and call once it is over, `on_entry` with each line of any call's timeline as
-    it happens, and `wire` keeps what it is meant to keep. Without `tls`, a certificate is made for the run if one is
-    needed. Raises CannotListenError when an address cannot be bound.
+    it happens, and `wire` keeps what it is meant to keep. Where `tls` has no certificate, one is made for the run if it
+    is needed. Raises CannotListenError when an address cannot be bound.
     """
     service = _Service(persona, binds, report or (lambda _: None), on_entry, wire)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(service.run, _transports(tls or _tls_for(binds), wire), nursery.cancel_scope)
+        nursery.start_soon(service.run, _transports(_certified(tls or TlsConfig(), binds), wire), nursery.cancel_scope)
         try:
             await service.ready.wait()
             if service.responder is not None:
@@ -233,13 +233,13 @@ def _transports(tls: TlsConfig, wire: Wire | None) -> TransportConfig:
     return TransportConfig(tls=replace(tls, keylog=wire.key), on_wire=wire.take)
 
 
-def _tls_for(binds: Sequence[Binding]) -> TlsConfig:
-    """A certificate for the run, if TLS is served, for the addresses that it is served on."""
+def _certified(tls: TlsConfig, binds: Sequence[Binding]) -> TlsConfig:
+    """The same with a certificate for the run, if TLS is served without one: for the addresses that it is served on."""
     hosts = [address.host for transport, address in binds if transport.secure]
-    if not hosts:
-        return TlsConfig()
+    if tls.certificate or not hosts:
+        return tls
     certificate, key = self_signed(tuple(dict.fromkeys(["localhost", "127.0.0.1", "::1", *hosts])))
-    return TlsConfig(certificate=certificate, key=key)
+    return replace(tls, certificate=certificate, key=key)
 
 
 def _bind_all(transports: Transports, binds: Sequence[Binding]) -> tuple[Binding, ...]:

@@ -18,6 +18,7 @@ from probes.capture.calls import read_calls
 from probes.capture.files import read_packets
 from probes.capture.network import Datagram, read_payloads
 from probes.cli import respond as verb
+from probes.cli import respond_options
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from probes.cli.saving import WRITERS
@@ -28,6 +29,7 @@ from sipcore.auth.server import ServerPolicy
 from sipcore.media import voice
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.codecs import CODECS
+from sipcore.transports.certificates import self_signed
 from tests.probes.cli.test_call import sipprobe
 from tests.probes.report import schemas
 
@@ -116,6 +118,67 @@ def test_for_programs() -> None:
         assert ask(port, "INVITE", number=3).startswith("SIP/2.0 486 ")
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT) == ExitCode.OK
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """A folder with those of the responder, whose name is not its address, and of a client that it knows."""
+    for name, names in (("server", ["pbx.example.com", HOST]), ("client", ["trunk.example.com"])):
+        for kind, content in zip(("pem", "key"), self_signed(names), strict=True):
+            (tmp_path / f"{name}.{kind}").write_bytes(content)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("demanded", "shown", "code"),
+    [
+        (False, False, ExitCode.OK),
+        (True, True, ExitCode.OK),
+        (True, False, ExitCode.TLS_FAILED),
+    ],
+)
+def test_tls_with_a_certificate_that_is_given(demanded: bool, shown: bool, code: ExitCode, certificates: Path) -> None:
+    served = [f"--certificate={certificates / 'server.pem'}", f"--key={certificates / 'server.key'}"]
+    served += [f"--client-ca={certificates / 'client.pem'}"] if demanded else []
+    own = [f"--certificate={certificates / 'client.pem'}", f"--key={certificates / 'client.key'}"] if shown else []
+    with responding("--json", *served) as process:
+        port = data_of(process)["addresses"][2]["port"]
+        target = f"sip:echo@{HOST}:{port};transport=tls"
+        done = sipprobe("call", target, "--hold=0.1", f"--ca-file={certificates / 'server.pem'}", *own)
+    assert done.returncode == code, done.stderr
+
+
+def test_a_client_certificate_may_be_demanded_with_a_certificate_that_is_made(certificates: Path) -> None:
+    with responding("--json", f"--client-ca={certificates / 'client.pem'}") as process:
+        port = data_of(process)["addresses"][2]["port"]
+        done = sipprobe("call", f"sip:echo@{HOST}:{port};transport=tls", "--hold=0.1", "--insecure")
+    assert done.returncode == ExitCode.TLS_FAILED
+    assert "certificate" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--certificate=server.pem"], "a certificate needs both --certificate and --key"),
+        (["--certificate=server.pem", "--key=client.key"], "key"),
+        (["--certificate=nowhere.pem", "--key=client.key"], "cannot read nowhere.pem"),
+        (["--client-ca=server.key"], "server.key"),
+        (
+            ["--no-tls", "--certificate=server.pem", "--key=server.key"],
+            "--no-tls leaves nothing to do for --certificate",
+        ),
+        (["--no-tls", "--client-ca=client.pem"], "--no-tls leaves nothing to do for --client-ca"),
+    ],
+)
+def test_certificates_that_cannot_be_used(
+    options: list[str], told: str, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(certificates)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = sipprobe("respond", "--port=0", "--tls-port=0", *options)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_so_many_calls() -> None:
@@ -280,8 +343,10 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """What the responder is told to be, in place of its being it."""
     personas: Served = []
 
-    async def serve(persona: Persona, binds: list[Binding], told: object, wire: object, on_entry: object) -> None:
-        personas.append((persona, binds))
+    async def serve(
+        persona: Persona, where: respond_options.Served, told: object, wire: object, on_entry: object
+    ) -> None:
+        personas.append((persona, where.binds))
 
     monkeypatch.setattr(verb, "_serve", serve)
     monkeypatch.setattr(voice, "is_installed", lambda: False)
