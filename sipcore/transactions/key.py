@@ -10,7 +10,7 @@ from sipcore.errors import ParseError
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE, KNOWN
-from sipcore.resolve.target import DEFAULT_PORT, Transport
+from sipcore.resolve.target import DEFAULT_PORT, SocketAddress, Transport
 from sipcore.tokens import MAGIC_COOKIE
 
 _COOKIE = MAGIC_COOKIE.lower()
@@ -81,8 +81,8 @@ def client_key(message: Request | Response) -> ClientKey:
 def is_sent_by(response: Response, sent_by: str) -> bool:
     """Whether a response is to a request that was sent with `sent_by`, which is in lower case (RFC 3261 §18.1.2).
 
-    A port that is not written is the transport's own (§18.1.1). With an empty `sent_by` nothing is known, nor asked. A
-    Via that cannot be read is not the one that was sent.
+    A port that is not written is the transport's own (§18.1.1), and IPv6 has several spellings (RFC 5954 §4.2). With an
+    empty `sent_by` nothing is known, nor asked. A Via that cannot be read is not the one that was sent.
     """
     found = response.sent_by
     if found == sent_by or not sent_by:
@@ -92,7 +92,7 @@ def is_sent_by(response: Response, sent_by: str) -> bool:
         default = f":{_DEFAULT_PORTS.get(response.via.transport.upper(), DEFAULT_PORT)}"
     except ParseError:
         return False
-    return found.removesuffix(default) == sent_by.removesuffix(default)
+    return _respelled(found.removesuffix(default)) == _respelled(sent_by.removesuffix(default))
 
 
 def server_key(request: Request) -> AnyServerKey:
@@ -125,6 +125,12 @@ def merge_key(request: Request) -> MergeKey | None:
     if request.method == CANCEL or request.to_tag is not None:
         return None
     return MergeKey(request.from_tag or "", request.call_id, request.cseq.number, request.method)
+
+
+def _respelled(sent_by: str) -> str:
+    """A sent-by with an IPv6 address in its one spelling (RFC 5952 §4)."""
+    host, bracket, port = sent_by.partition("]")
+    return SocketAddress(host[1:], 0).host + port if bracket else sent_by
 
 
 def _comparable(via: Via) -> str:
