@@ -59,6 +59,9 @@ class Client:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:  # noqa: ARG002
         raise failure
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        pass
+
     def is_awaited(self, flow: Flow) -> bool:
         return self.layer.is_awaited(flow)
 

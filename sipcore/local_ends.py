@@ -1,9 +1,12 @@
 """How the local ends of hops and flows are named in requests: in Via and Contact."""
 
+from dataclasses import replace
+
 from sipcore.message.address import Address
 from sipcore.message.build import Ends
 from sipcore.message.message import Request
 from sipcore.outgoing import contact_for, is_secured
+from sipcore.resolve.plan import NOBODYS
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, without_zone
 from sipcore.tokens import Tokens
 
@@ -19,17 +22,37 @@ class LocalEnds:
         self._tokens = tokens
         self._alias = ""
         self._known: dict[tuple[Transport, str, int, str | None, bool], Ends] = {}
+        self._listening: dict[tuple[Transport, str], int] = {}
 
-    def of(self, hop: Hop | Flow, local: SocketAddress, user: str | None, *, secure: bool) -> Ends:
-        """How to name the end of `hop` at `local`: with a Contact if there is a `user` to be reached there.
+    def listen(self, transport: Transport, at: SocketAddress) -> None:
+        """Peers can connect to `at`; of several ports at one host the first is told."""
+        self._listening.setdefault((transport, at.host), at.port)
+
+    def told(self, end: Hop | Flow) -> SocketAddress:
+        """The local address of a flow, or prepared hop, that peers are told: where they can connect to.
+
+        A connection that was opened here leaves by a port where nobody listens. Its peer has to find this side once
+        it is gone, or where it uses no connections that others have opened (RFC 3261 §18.1.1, §18.2.2).
+        """
+        local = end.local
+        assert local is not None  # noqa: S101  # it is prepared
+        if not self._listening or end.accepted or not end.transport.reliable:
+            return local
+        places = ((end.transport, host) for host in (local.host, NOBODYS[local.is_ipv6]))
+        port = next((self._listening[place] for place in places if place in self._listening), local.port)
+        return SocketAddress(local.host, port)
+
+    def of(self, hop: Hop | Flow, user: str | None, *, secure: bool) -> Ends:
+        """How to name the local end of `hop`, which is there: with a Contact if there is a `user` to be reached there.
 
         `secure` is whether the request is to a sips URI.
         """
+        local = self.told(hop)
         place = (hop.transport, local.host, local.port, user, secure)
         ends = self._known.get(place)
         if ends is None:
             alias = self._alias_for(hop)
-            contact = None if user is None else contact_for(user, hop, alias, secure=secure)
+            contact = None if user is None else contact_for(user, replace(hop, local=local), alias, secure=secure)
             host, port = (alias, None) if alias else (without_zone(local.host), local.port)
             if len(self._known) >= MAX_ENDS:
                 self._known.clear()
@@ -38,7 +61,7 @@ class LocalEnds:
 
     def contact(self, user: str, flow: Flow, request: Request) -> Address:
         """The Contact of whoever can be reached at the local end of `flow`, as `request` has it over that."""
-        contact = self.of(flow, flow.local, user, secure=is_secured(request)).contact
+        contact = self.of(flow, user, secure=is_secured(request)).contact
         assert contact is not None  # noqa: S101  # since there is a user
         return contact
 

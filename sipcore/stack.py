@@ -30,7 +30,7 @@ from sipcore.message.uri import Uri
 from sipcore.outgoing import Order
 from sipcore.recovery import Recovery, Work
 from sipcore.resolve.plan import Result
-from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.tickets import Tickets
 from sipcore.tokens import Tokens
@@ -79,6 +79,16 @@ class Stack:
     def __len__(self) -> int:
         """How much is still going on: transactions, requests and calls; 0 when nothing is left over."""
         return len(self._transactions) + len(self._tickets) + len(self._calls)
+
+    def listen(self, transport: Transport, at: SocketAddress) -> None:
+        """Peers can connect to this address, or to any of this machine at its port if it is a wildcard: Via and Contact
+        name it where a connection leaves by another port (RFC 3261 §18.1.1).
+        """
+        self._tickets.ends.listen(transport, at)
+
+    def told(self, hop: Hop) -> SocketAddress:
+        """The local address of a prepared hop that peers are told."""
+        return self._tickets.ends.told(hop)
 
     # What the owner asks for
 

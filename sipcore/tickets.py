@@ -245,7 +245,7 @@ class Tickets:
         order = outgoing.order
         request = outgoing.for_hop(hop, self._tokens)
         secure = order.contact is not None and is_secured(order.request)
-        ends = self.ends.of(hop, hop.local, order.contact, secure=secure)
+        ends = self.ends.of(hop, order.contact, secure=secure)
         branch = order.branch or self._tokens.branch()
         complete = ends.around(request, branch)
         data = bytes(complete)

@@ -411,6 +411,9 @@ class _Silence:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """Nothing waits for anything."""
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        """Nobody is told where."""
+
     def is_awaited(self, flow: Flow) -> bool:  # noqa: ARG002  # a Sink
         """Nothing is under way."""
         return False

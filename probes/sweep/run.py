@@ -226,6 +226,9 @@ class Sweep:
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """`Sink`: never called, as there are no connections."""
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        """`Sink`: never called, as nobody can connect."""
+
     def is_awaited(self, flow: Flow) -> bool:  # noqa: ARG002  # a Sink
         """`Sink`: never called, as there are no connections."""
         return False

@@ -45,7 +45,7 @@ from sipcore.message.method import OPTIONS
 from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.outgoing import Order, target_of
 from sipcore.resolve.plan import Plan, Question
-from sipcore.resolve.target import Flow, Hop
+from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
@@ -367,6 +367,10 @@ class Endpoint:
         `takes_incoming` were not set.
         """
         return self._incoming
+
+    def told(self, hop: Hop) -> SocketAddress:
+        """The local address of a prepared hop that peers are told, in Via and Contact (RFC 3261 §18.1.1)."""
+        return self.loop.stack.told(hop)
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each flow that ends (`Transports.ping`, too); gives a function that ends it.

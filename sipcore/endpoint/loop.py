@@ -156,6 +156,10 @@ class Loop:
         for watcher in tuple(self._flow_watchers):
             watcher(flow)
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        """Peers can connect."""
+        self.stack.listen(transport, at)
+
     def is_awaited(self, flow: Flow) -> bool:
         """Whether a connection is needed still."""
         return self.stack.is_awaited(flow)

@@ -9,6 +9,7 @@ The binding is refreshed while the block lasts and taken back when it ends, whic
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import trio
@@ -34,7 +35,7 @@ from sipcore.registration.keeper import (
 )
 from sipcore.registration.waits import BASE_WAIT, ping_after, retry_after
 from sipcore.resolve.plan import Plan
-from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.tokens import Tokens
 from sipcore.trace import TraceSwitch, TransitionTrace
 from sipcore.transports.base import was_closed
@@ -82,6 +83,9 @@ class Driver(Protocol):
 
     async def locate(self, uri: Uri) -> list[Hop]:
         """Where a request for `uri` would go, best first."""
+
+    def told(self, hop: Hop) -> SocketAddress:
+        """The local address of a prepared hop that peers are told."""
 
     def watch_flows(self, watcher: Callable[[Flow], None]) -> Callable[[], None]:
         """Have `watcher` called with each connection that ends; gives a function that ends it."""
@@ -299,7 +303,8 @@ class Registering:
         try:
             located = target_of(next_hop).host  # a strict router's, which no Route of the request names any more
             prepared = await self._driver.transports.prepare(hop)
-            contact = contact_for(self._user, prepared, self._alias if hop.transport.websocket else "")
+            end = replace(prepared, local=self._driver.told(prepared))
+            contact = contact_for(self._user, end, self._alias if hop.transport.websocket else "")
             request = self.keeper.request(contact.uri, fields=self._fields)
             exchange = await self._driver.request(Order(request, prepared, auth=self._auth, located=located))
         except SipError as error:  # LocalError: the configuration cannot be used for this hop

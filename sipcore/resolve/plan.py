@@ -19,8 +19,8 @@ MAX_HOPS = 64
 """How many places one plan offers: at 32 s of silence each, more than anyone tries."""
 
 NOBODYS = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them
-"""What DNS, or a hosts file, says of names that it blocks. What is sent there comes to this machine itself, which would
-answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
+"""The unspecified address of each family. DNS, or a hosts file, says it of names that it blocks. What is sent there
+comes to this machine itself, which would answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
 
 
 class RecordType(Enum):

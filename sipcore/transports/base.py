@@ -127,6 +127,9 @@ class Sink(Protocol):
     def is_awaited(self, flow: Flow) -> bool:
         """Whether something is under way over a connection, so that it is not closed for being idle."""
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        """Peers can connect to this address, which may be a wildcard, from now on."""
+
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""
 

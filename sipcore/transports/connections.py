@@ -114,6 +114,7 @@ class Transports:
             raise LocalError(text, section="RFC 3261 §18.2.1") from error
         local = socket_address(listener.getsockname())
         self._listeners.append((transport, local))
+        self._sink.listening(transport, local)
         self._nursery.start_soon(self._accept, transport, listener)
         return local
 

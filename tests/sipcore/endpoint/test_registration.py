@@ -280,6 +280,11 @@ class FakeEndpoint:
         self.watchers: list[Callable[[Flow], None]] = []
         self.trace_switch = TraceSwitch(on=True)
         self.traced: list[tuple[float, str]] = []
+        self.listening = 0
+
+    def told(self, hop: Hop) -> SocketAddress:
+        assert hop.local is not None
+        return replace(hop.local, port=self.listening or hop.local.port)
 
     def publish(self, record: TransitionTrace) -> None:
         self.traced.append((trio.current_time(), record.input))
@@ -347,6 +352,15 @@ async def test_the_contact_has_the_user_of_the_address_of_record(aor: str, given
         (contact,) = (await registered.binding()).contacts
     assert isinstance(contact.uri, SipUri)
     assert contact.uri.user == user
+
+
+async def test_the_contact_is_where_peers_can_connect_to() -> None:
+    fake = FakeEndpoint()
+    fake.listening = 5099
+    async with keep_registered(fake, Registration(AOR)) as registered:
+        (contact,) = (await registered.binding()).contacts
+    assert isinstance(contact.uri, SipUri)
+    assert contact.uri.port == 5099
 
 
 async def test_refreshed_on_demand(autojump_clock: trio.testing.MockClock) -> None:

@@ -15,9 +15,11 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import Exchange
+from sipcore.message.address import Address
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
+from sipcore.message.registry import CONTACT
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -151,6 +153,23 @@ async def test_sent_by_is_the_address_that_it_leaves_from(transport: Transport, 
     via = incoming.request.via
     assert incoming.flow.remote == SocketAddress(via.host, via.port or 0) == exchange.hop.local
     assert str(exchange.hop.local) in (incoming.request.headers.get("Contact") or "")
+
+
+@pytest.mark.parametrize("bound", [LOOPBACK, ANYWHERE])
+@pytest.mark.parametrize("transport", [TCP, TLS])
+async def test_a_peer_whose_connection_is_gone_finds_back(transport: Transport, bound: SocketAddress) -> None:
+    """Via and Contact name the port where connections are taken, and not the one that this one left by."""
+    tls = TlsConfig(certificate=CERTIFICATE, key=KEY, verify=False)
+    listening = EndpointConfig(transports=TransportConfig(bind=((transport, bound),), tls=tls))
+    async with Endpoint(replace(listening, takes_incoming=True)) as server, Endpoint(listening) as client:
+        _, incoming = await ask(client, server, at(server, transport))
+        address = client.transports.local_address(transport)
+        assert address is not None
+        assert incoming.request.via.port == address.port != incoming.flow.remote.port
+        server.transports.close(incoming.flow)
+        (contact,) = incoming.request[CONTACT]
+        assert isinstance(contact, Address)
+        assert (await server.options(contact.uri)).response.status == 200
 
 
 async def test_the_kernel_chooses_where_nobody_else_does() -> None:

@@ -60,6 +60,9 @@ class Recorder:
         self.ended.append((flow, failure))
         self.wake()
 
+    def listening(self, transport: Transport, at: SocketAddress) -> None:
+        """`Transports.local_address` tells it as well."""
+
     def is_awaited(self, flow: Flow) -> bool:
         return flow in self.awaited
 

@@ -260,12 +260,11 @@ async def test_a_server_that_takes_its_leave_with_its_handshake_is_gone(recorder
         engine = TlsContexts(
             TlsConfig(certificate=LEAF.chain, key=LEAF.key, maximum_version=TlsVersion.TLS_1_2)
         ).server(Hop(TLS, LOOPBACK))
-        while not engine.established:
-            engine.receive(await stream.receive_some())
+        while data := await stream.receive_some():
+            engine.receive(data)
             if engine.established:
                 engine.close()
             await stream.send_all(engine.outgoing())
-        await trio.sleep_forever()
 
     async with odd_server(takes_its_leave) as there, open_transports(TRUSTING, recorder) as client:
         with suppress(TransportFailure):  # as chance will have it
