@@ -37,7 +37,7 @@ class Address:
     params: Params = NO_PARAMS
     bracketed: bool = True
     spec: str = field(default="", compare=False, repr=False)
-    """How the URI was written, when it was parsed; empty for one that was built."""
+    """How the URI is written, where that is known: it was parsed, or has been written before."""
 
     if not TYPE_CHECKING:  # pragma: no branch  # a type checker would take it for leave to ask for anything
 
@@ -77,7 +77,7 @@ class Address:
     def with_tag(self, tag: str) -> "Address":
         """The same address with its tag set. Raises UnsafeValue when that is no token."""
         params = self.params.replace("tag", require_token(tag, "a tag"))
-        return Address(self.uri, self.display, params, self.bracketed)
+        return Address(self.uri, self.display, params, self.bracketed, self.spec or str(self.uri))
 
     def __str__(self) -> str:
         spec = self.spec or self.uri

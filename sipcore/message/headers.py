@@ -4,7 +4,7 @@ A field is kept as its line, folds and white space included, so that what was no
 view is parsed when it is first asked for, and remembered.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
@@ -83,17 +83,19 @@ class Headers:
         typed = self._typed.get(row, _UNREAD)
         if typed is not _UNREAD:
             return typed
-        if row.key not in self._keys:
+        keys, key = self._keys, row.key
+        if key not in keys:
             return row.absent
         if self._failed and row in self._failed:
             raise self._failed[row].within()
         notes: Notes = []
-        places = self._places(row.key)
         try:
-            if not isinstance(row, Single):
-                typed = self._read_values(row, places, notes)
+            if keys.count(key) > 1:
+                places = self._places(key)
+                single = isinstance(row, Single)
+                typed = (self._read_single if single else self._read_values)(row, places, notes)
             else:
-                typed = self._read_single(row, places, notes)
+                typed = self._read_only(row, keys.index(key), notes)
         except ParseError as error:
             self._failed = {**(self._failed or {}), row: error.within()}
             raise
@@ -151,6 +153,18 @@ class Headers:
         if count < 2:
             return (self._keys.index(key),) if count else ()
         return [index for index, found in enumerate(self._keys) if found == key]
+
+    def _read_only(self, row: Row[object], index: int, notes: Notes) -> object:
+        """What the one field of a row says, as most have one: a value, or a tuple of values where it may be a list."""
+        text = self._text(index)
+        single = isinstance(row, Single)
+        if not single and (not text or ("," in text and isinstance(row, Listed))):
+            return self._read_values(row, (index,), notes)
+        try:
+            value = row.codec(text, notes)
+        except ParseError as error:
+            raise self.placed(error, row, index) from None
+        return value if single else (value,)
 
     def _read_single(self, row: Row[object], places: Sequence[int], notes: Notes) -> object:
         text = self._text(places[0])
@@ -264,7 +278,7 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, one for each line that carries it."""
-        return [self._text(index) for index in self._places(key_of(name))]
+        return [self._text(index) for index in self._places(KNOWN_NAMES.get(name) or key_of(name))]
 
     def noted(self) -> tuple[Noted, ...]:
         """The deviations met in the header fields that were read so far."""
@@ -327,13 +341,24 @@ class Headers:
 
     def before_body(self, other: "Headers") -> "Headers":
         """The same fields with those of `other` put in where the fields of the body begin."""
+        at, keys, added = self._body_at(), self._keys, other._keys
+        return self._derived(self._lines[:at] + other._lines + self._lines[at:], keys[:at] + added + keys[at:], added)
+
+    def around(self, above: str, key: str, other: "Headers") -> "Headers":
+        """The same fields with one more on top, a line that is known to be safe, and those of `other` as `before_body`
+        has them. Nothing that was read of them stays read.
+        """
+        at, lines, keys = self._body_at(), self._lines, self._keys
+        return Headers([above, *lines[:at], *other._lines, *lines[at:]], [key, *keys[:at], *other._keys, *keys[at:]])
+
+    def _body_at(self) -> int:
+        """Where the fields of the body begin."""
         keys = self._keys
         at = len(keys)
         for first in _BODY_FIELDS:
             if first in keys:
                 at = min(at, keys.index(first))
-        added = other._keys
-        return self._derived(self._lines[:at] + other._lines + self._lines[at:], keys[:at] + added + keys[at:], added)
+        return at
 
     def _derived(self, lines: list[str], keys: list[str], changed: Container[str]) -> "Headers":
         """Fields made of these, of which those with other keys than `changed` are the same.
@@ -362,7 +387,7 @@ class Headers:
 
     def __str__(self) -> str:
         """All fields as they go on the wire, each ended by CRLF."""
-        return "".join([f"{line}\r\n" for line in self._lines])
+        return "\r\n".join([*self._lines, ""])
 
 
 @lru_cache(MAX_SELECTIONS)
@@ -371,23 +396,31 @@ def _keys_of(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(key_of, names))
 
 
-def headers_of(*items: tuple[str, object], typed: Mapping[Row[object], object] | None = None) -> Headers:
-    """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does.
+def headers_of(*items: tuple[str, object]) -> Headers:
+    """Header fields out of (name, value) pairs. Raises UnsafeValue as `Headers.replaced` does."""
+    return headers_below([], [], items, {})
+
+
+def headers_below(
+    lines: list[str], keys: list[str], items: Iterable[tuple[str, object]], typed: Mapping[Row[object], object]
+) -> Headers:
+    """Header fields of which the first are written already, and the others are (name, value) pairs. Raises UnsafeValue
+    as `Headers.replaced` does; lines and keys belong to the new object, as all do that are given to it.
 
     `typed` are values among them that are what reading them would give, and so need not be read. What stands more than
     once is read all the same.
     """
-    lines: list[str] = []
-    keys: list[str] = []
     for name, content in items:
         text = str(content)
         lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
     if not is_safe("".join(lines)):  # one look at all of them is a third of the work
-        for (name, _), line in zip(items, lines, strict=True):
-            require_field(line, name)
+        for line in lines:
+            require_field(line, line.partition(":")[0])
     headers = Headers(lines, keys)
-    if typed is not None:
+    if len(set(keys)) == len(keys):
+        headers._typed = dict(typed)
+    else:
         headers._typed = {row: known for row, known in typed.items() if keys.count(row.key) == 1}
     return headers
 

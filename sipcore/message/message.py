@@ -16,6 +16,7 @@ from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
 from sipcore.message.headers import Headers, Noted, message_start, plain_headers
+from sipcore.message.method import KNOWN
 from sipcore.message.registry import (
     CALL_ID,
     CONTENT_DISPOSITION,
@@ -68,7 +69,10 @@ def known_cseq(number: str, method: str) -> CSeq:
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = ("_body", "_envelope", "_headers", "_raw", "_sent_by", "_start_line", "_structural", "_via", "_written")
+    __slots__ = (
+        *("_body", "_envelope", "_headers", "_raw", "_sent_by", "_several_vias", "_start_line", "_structural", "_via"),
+        "_written",
+    )
 
     _start_line: str
     _headers: Headers | None
@@ -78,6 +82,8 @@ class Message:
     _raw: bytes | None
     _sent_by: str
     """Unset until `_envelope` is there; only then is it looked at."""
+    _several_vias: bool | None
+    """None until somebody asks who has not met a plain head."""
     _structural: tuple[Noted, ...]
     _via: Via | None
     _envelope: "Envelope | None"
@@ -125,10 +131,12 @@ class Message:
         """Whether a Via stands below the topmost one, readable or not (RFC 3261 §8.1.3.3). False where nothing can be
         told, and beside a comma too many.
         """
-        if self._headers is None:  # of a plain head: each has a line of its own, and is spelled like this
-            written = self._written
-            return written.count("\nVia:") + written.startswith("Via:") > 1
-        texts = self._headers.get_all(VIA.name)
+        if self._several_vias is None:
+            self._several_vias = self._has_several_vias()
+        return self._several_vias
+
+    def _has_several_vias(self) -> bool:
+        texts = self.headers.get_all(VIA.name)
         try:
             return len(texts) > 1 or any("," in text and len([*filter(None, split_list(text))]) > 1 for text in texts)
         except ParseError:  # a quote that is not closed
@@ -303,7 +311,8 @@ class Request(Message):
         self._uri: Uri | None = None if isinstance(uri, str) else uri
         self._uri_text = uri if isinstance(uri, str) else str(uri)
         if not start_line:
-            require_token(method, "a method")
+            if method not in KNOWN:
+                require_token(method, "a method")
             require_safe(self._uri_text, "the Request-URI")
             start_line = f"{method} {self._uri_text} {VERSION}"
         self._start_line = start_line
@@ -311,7 +320,7 @@ class Request(Message):
         self._body = body
         self._raw = raw
         self._structural = structural
-        self._via = None
+        self._via = self._several_vias = None
         self._envelope = None
 
     @property
@@ -384,7 +393,7 @@ class Response(Message):
         self._body = body
         self._raw = raw
         self._structural = structural
-        self._via = None
+        self._via = self._several_vias = None
         self._envelope = None
 
     @property
@@ -432,7 +441,7 @@ def received_request(
     request._body = body
     request._raw = raw
     request._structural = structural
-    request._via = None
+    request._via = request._several_vias = None
     request._envelope = None
     return request
 
@@ -455,14 +464,15 @@ def received_response(
     response._body = body
     response._raw = raw
     response._structural = structural
-    response._via = None
+    response._via = response._several_vias = None
     response._envelope = None
     return response
 
 
-def opened(message: Message, written: str, sent_by: str, envelope: Envelope) -> None:
+def opened(message: Message, written: str, sent_by: str, envelope: Envelope, *, several_vias: bool) -> None:
     """Let a message have what the parser has read of a plain head: its envelope, and its lines in place of headers."""
     message._written = written
+    message._several_vias = several_vias
     message._sent_by = sent_by
     message._envelope = envelope
 

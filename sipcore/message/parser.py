@@ -64,7 +64,7 @@ def _plain_pattern() -> str:
     via, from_, to, call_id, *rest = (
         rf"(?>{name}:|{others}{name}:){value}\r\n" for name, value in zip(names, values, strict=True)
     )
-    vias = rf"{via}(?>(?:Via:[ -~]*+\r\n){{0,{MAX_OTHERS}}})"
+    vias = rf"{via}((?>(?:Via:[ -~]*+\r\n){{0,{MAX_OTHERS}}}))"
     early = rf"(?>(?:Call-ID:{PLAIN_ENVELOPE[3]}\r\n)?)"
     late = rf"(?>(?:{call_id})?)"
     status_line = rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) ([ -~]*+)"
@@ -131,7 +131,7 @@ def _read_plain(data: bytes) -> Request | Response | None:
     head = _plain_head.match(text)
     if head is None:
         return None
-    line, status, reason, method, uri, sent_by, branch, early, from_tag, to_tag, late, number, of, length = (
+    line, status, reason, method, uri, sent_by, branch, vias, early, from_tag, to_tag, late, number, of, length = (
         head.groups()
     )
     end = head.end()
@@ -145,7 +145,8 @@ def _read_plain(data: bytes) -> Request | Response | None:
     else:
         message = received_response(int(status), reason, None, body, line, data, ())
     written = text[len(line) + 2 : end - 4]
-    opened(message, written, sent_by, (branch, from_tag, to_tag, call_id, known_cseq(number, of)))
+    envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of))
+    opened(message, written, sent_by, envelope, several_vias=vias != "")
     return message
 
 

@@ -9,7 +9,7 @@ from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
 from sipcore.grammar import MAX_LIST_VALUES
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
-from sipcore.message.headers import MAX_VALUES, Headers, Noted, field_position, headers_of, message_start
+from sipcore.message.headers import MAX_VALUES, Headers, Noted, field_position, headers_below, headers_of, message_start
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import (
     ALLOW,
@@ -298,7 +298,9 @@ def test_what_was_noted_is_noted_of_a_change_too() -> None:
 
 def test_values_that_are_known_are_not_read_but_what_stands_twice_is() -> None:
     address = Address(SipUri("b", "a"))
-    headers = headers_of(("To", address), ("CSeq", "1 A"), ("CSeq", "2 A"), typed={TO: address, CSEQ: CSeq(1, "A")})
+    headers = headers_below(
+        [], [], [("To", address), ("CSeq", "1 A"), ("CSeq", "2 A")], {TO: address, CSEQ: CSeq(1, "A")}
+    )
     assert headers[TO] is address
     with pytest.raises(ParseError, match="more than once"):
         headers[CSEQ]
