@@ -1,9 +1,14 @@
 """What a stack is told once, when it is made."""
 
+from typing import TYPE_CHECKING
+
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
 from sipcore.grammar import require_safe
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
+
+if TYPE_CHECKING:
+    from sipcore.sdp.attributes import Codec
 
 
 @value
@@ -31,6 +36,8 @@ class StackConfig:
     """Seconds: calls that ask for a shorter session interval are refused with a 422."""
     answers_offers: bool = True
     """Whether an offer in a running call is answered out of what was agreed before; `CallOffered` tells it if not."""
+    codecs: "tuple[Codec, ...]" = ()
+    """Those that this side can speak: offered, besides what was agreed before, where a re-INVITE asks for an offer."""
     acknowledges: bool = True
     """Whether a reliable 1xx that answers a call's offer gets its PRACK at once; `CallProgress.waits` tells if not."""
     tracing: bool = True
@@ -51,5 +58,6 @@ class StackConfig:
             interval=self.session_interval,
             min_interval=self.min_session_interval,
             answers_offers=self.answers_offers,
+            codecs=self.codecs,
             acknowledges=self.acknowledges,
         )

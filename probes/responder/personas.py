@@ -175,7 +175,12 @@ class Persona:
         refresher = "uas" if self.refresher is Ends.US else "uac"
         interval = self.session_interval
         return replace(
-            manner, extensions=extensions, interval=interval, min_interval=self.min_interval, refresher=refresher
+            manner,
+            extensions=extensions,
+            interval=interval,
+            min_interval=self.min_interval,
+            refresher=refresher,
+            codecs=self.codecs,
         )
 
     @property

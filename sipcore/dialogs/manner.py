@@ -1,5 +1,7 @@
 """How a user agent presents itself and what it can do: what every stack is told once, as its calls need it."""
 
+from typing import TYPE_CHECKING
+
 from sipcore.dialogs.session import ACCEPTED
 from sipcore.errors import ParseError
 from sipcore.grammar import require_safe, require_token
@@ -10,6 +12,9 @@ from sipcore.message.method import ACK, BYE, CANCEL, INVITE, OPTIONS, PRACK, UPD
 from sipcore.message.registry import SUPPORTED
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
+
+if TYPE_CHECKING:
+    from sipcore.sdp.attributes import Codec
 
 METHODS = (INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE)
 """The methods that a stack deals with by itself."""
@@ -41,6 +46,8 @@ class Manner:
     """Who refreshes a session where a request leaves that open and its sender can: "uac" or "uas" (RFC 4028 §9)."""
     answers_offers: bool = True
     """Whether the offer of a re-INVITE, UPDATE or PRACK is answered out of what was agreed before."""
+    codecs: "tuple[Codec, ...]" = ()
+    """What is offered besides what was agreed before where a re-INVITE asks for an offer (RFC 3261 §14.2)."""
     acknowledges: bool = True
     """Whether a reliable 1xx that answers the INVITE's offer gets its PRACK at once, and not when the owner says so,
     who may make another offer in it (RFC 3262 §5)."""

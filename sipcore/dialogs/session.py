@@ -4,7 +4,7 @@ They are kept as they went over the wire. Only where this side makes one of them
 them is loaded then: most calls do without, and so does whoever places none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sipcore.errors import LocalError, ParseError
@@ -16,6 +16,7 @@ from sipcore.sdp.terms import SDP, Direction
 from sipcore.trace import TraceSwitch
 
 if TYPE_CHECKING:
+    from sipcore.sdp.attributes import Codec
     from sipcore.sdp.description import SessionDescription
 
 
@@ -138,15 +139,20 @@ class Session:
         added = local.media[len(wanted.media) :] if local is not None else ()
         return bytes(self._numbered(wanted.replace(media=(*wanted.media, *added))))
 
-    def renewed(self, direction: Direction | None = None) -> bytes:
+    def renewed(self, direction: Direction | None = None, *, codecs: "Sequence[Codec]" = ()) -> bytes:
         """What is in force here as an offer of its own; empty where there is nothing.
 
-        Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
+        Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already. Its audio
+        may have these `codecs`, too, as if it were the offer of a new call (RFC 3261 §14.2).
         """
-        from sipcore.sdp.modify import directed
+        from sipcore.sdp.modify import directed, widened
 
         local = self._parsed(self.local)
-        return bytes(self._numbered(directed(local, direction or self.wanted))) if local is not None else b""
+        if local is None:
+            return b""
+        if codecs:
+            local = widened(local, codecs, self._parsed(self.remote))
+        return bytes(self._numbered(directed(local, direction or self.wanted)))
 
     def answer_to(self, offer: bytes) -> bytes:
         """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left.

@@ -57,6 +57,42 @@ def directed(description: SessionDescription, direction: Direction) -> SessionDe
     return description.replace(media=media)
 
 
+def widened(
+    description: SessionDescription, codecs: Sequence[Codec], remote: SessionDescription | None = None
+) -> SessionDescription:
+    """With `codecs` in each audio stream, after those that it has. A payload type that either side has given a meaning
+    to keeps that (RFC 3264 §8.3.2); where none is left, nothing is added.
+    """
+    others = remote.media if remote is not None else ()
+    media = [
+        _widened(stream, codecs, others[index] if index < len(others) else None)
+        for index, stream in enumerate(description.media)
+    ]
+    return description.replace(media=tuple(media))
+
+
+def _widened(stream: MediaDescription, codecs: Sequence[Codec], there: MediaDescription | None) -> MediaDescription:
+    if stream.media != "audio" or not stream.is_rtp or stream.is_rejected:
+        return stream
+    known = list(stream.codecs)
+    if there is not None and there.is_rtp:
+        numbers = {codec.payload_type for codec in known}
+        known += [codec for codec in there.codecs if codec.payload_type not in numbers]
+    new = [codec for codec in codecs if not any(codec.matches(own) for own in stream.codecs)]
+    sound = [codec for codec in stream.codecs if codec.encoding.lower() != TELEPHONE_EVENT]
+    events = [codec for codec in stream.codecs if codec.encoding.lower() == TELEPHONE_EVENT]
+    try:
+        return _with_codecs(stream, [*sound, *renumbered(new, _with_codecs(stream, known)), *events])
+    except LocalError:
+        return stream
+
+
+def _with_codecs(stream: MediaDescription, codecs: Sequence[Codec]) -> MediaDescription:
+    others = tuple(attribute for attribute in stream.attributes if attribute.name not in ("rtpmap", "fmtp"))
+    numbers = tuple(str(codec.payload_type) for codec in codecs)
+    return stream.replace(formats=numbers, attributes=(*format_attributes(codecs), *others))
+
+
 def continued(
     local: SessionDescription,
     offer: SessionDescription,
@@ -109,9 +145,7 @@ def _continued(
     codecs = [found for codec in there.codecs if (found := taken(codec, here.codecs)) is not None]
     if all(codec.encoding.lower() == TELEPHONE_EVENT for codec in codecs):
         return None
-    others = tuple(attribute for attribute in stream.attributes if attribute.name not in ("rtpmap", "fmtp"))
-    numbers = tuple(str(codec.payload_type) for codec in codecs)
-    return stream.replace(formats=numbers, attributes=(*format_attributes(codecs), *others))
+    return _with_codecs(stream, codecs)
 
 
 def _answering(

@@ -26,6 +26,7 @@ from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.errors import LocalError, UnsafeValue
 from sipcore.message.uri import parse_uri
 from sipcore.sdp.attributes import G722, G729, PCMA, PCMU
+from sipcore.stack_config import StackConfig
 from tests.probes.responder.requests import invite, offer, request
 
 ALLOW = "INVITE, ACK"
@@ -245,3 +246,9 @@ def test_offers_are_chosen_from_in_the_order_of_the_offer() -> None:
     plan = plan_call(Persona(codecs=(PCMU, PCMA)), invite(body=offer(G729, PCMA, PCMU)))
     assert plan.choice is not None
     assert plan.choice.codec == PCMA
+
+
+def test_a_caller_that_asks_for_an_offer_is_offered_all_codecs_of_the_persona() -> None:
+    """RFC 3261 §14.2."""
+    persona = Persona()
+    assert persona.manner_of(StackConfig().manner).codecs == persona.codecs != ()

@@ -4,7 +4,12 @@ import pytest
 
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
-from sipcore.events import CallAnswered, CallConfirmed, CallEnded, CallOffered
+from sipcore.events import CallAnswered, CallChanged, CallConfirmed, CallEnded, CallOffered
+from sipcore.message.message import Response
+from sipcore.sdp.attributes import G722, PCMA, PCMU, Codec
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.description import SessionDescription
+from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, Wire, description
 
 
@@ -91,3 +96,27 @@ def test_there_is_nothing_to_answer_in_an_ordinary_call() -> None:
             stack.answer(number, description(BOB), wire.now)
         with pytest.raises(LocalError, match="no offer"):
             stack.decline(number, wire.now)
+
+
+def speaking(address: str, *codecs: Codec) -> bytes:
+    return bytes(audio_description(address=address, port=40000, session_id=1, session_version=1, codecs=codecs))
+
+
+@pytest.mark.parametrize(
+    ("able", "offered", "agreed"),
+    [((), ["8", "101"], ["8", "101"]), ((PCMU, PCMA, G722), ["8", "0", "9", "101"], ["8", "0", "101"])],
+)
+def test_a_reinvite_without_an_offer_gets_all_that_this_side_can_speak(
+    able: tuple[Codec, ...], offered: list[str], agreed: list[str]
+) -> None:
+    """RFC 3261 §14.2: as if it were a new call; where nobody has said what that is, what was agreed on."""
+    wire = Wire(bobs_config=StackConfig(codecs=able))
+    call, at_bob = wire.up(offer=speaking(ALICE.host, PCMU, PCMA), answer=speaking(BOB.host, PCMA))
+    wire.alice.stack.change(call, b"", wire.now, method="INVITE")
+    wire.run(0.1)
+    success = [message for message in wire.bob.messages() if isinstance(message, Response) and message.body][-1]
+    assert [list(stream.formats) for stream in SessionDescription.parse(success.body).media] == [offered]
+    assert SessionDescription.parse(success.body).origin.session_version == (2 if able else 1)
+    assert [event.local for event in wire.bob.told(CallChanged)] == [False]
+    answer = SessionDescription.parse(wire.bob.stack.session(at_bob).remote)
+    assert [list(stream.formats) for stream in answer.media] == [agreed]

@@ -1,5 +1,7 @@
 """Offers that change a session."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sipcore.sdp.modify import (
     next_offer,
     renumbered,
     revised,
+    widened,
     with_stream,
     without_stream,
 )
@@ -201,3 +204,39 @@ def test_rtcp_goes_along_with_rtp_where_that_is_offered_again(offered: bool) -> 
     )
     answer = answered(muxed, muxed if offered else secured(SUITES[0]))
     assert ("a=rtcp-mux" in answer) is offered
+
+
+AMR = Codec(96, "AMR-WB", 16000)
+
+
+@pytest.mark.parametrize(
+    ("own", "remote", "formats"),
+    [
+        ([PCMA], None, ["8", "0", "96", "101"]),
+        ([PCMA], [PCMA, PCMU], ["8", "0", "96", "101"]),
+        ([PCMA], [AMR, PCMA], ["8", "0", "97", "101"]),  # 96 has a meaning
+        ([PCMA], [replace(OPUS, payload_type=99), PCMA], ["8", "0", "99", "101"]),
+        ([OPUS, PCMU, PCMA], None, ["96", "0", "8", "101", "102"]),
+    ],
+)
+def test_an_offer_of_all_that_can_be_spoken(own: list[Codec], remote: list[Codec] | None, formats: list[str]) -> None:
+    """What was agreed on comes first, and each payload type keeps its meaning (RFC 3264 §8.3.2)."""
+    before = session(own)
+    wide = widened(before, [PCMA, PCMU, OPUS], session(remote) if remote else None)
+    assert list(wide.media[0].formats) == formats
+    assert [codec.encoding for codec in wide.media[0].codecs if 96 <= codec.payload_type < 101] == ["opus"]
+    next_offer(before, wide)
+    assert SessionDescription.parse(bytes(wide)) == wide
+
+
+def test_only_audio_that_is_there_is_widened() -> None:
+    both = session([PCMA]).with_media(1, VIDEO)
+    assert widened(both, [PCMU]).media[1] == VIDEO
+    gone = without_stream(both, 0)
+    assert widened(gone, [PCMU]) == gone
+
+
+def test_no_payload_type_is_left_to_widen_with() -> None:
+    taken = [Codec(number, f"x{number}", 8000) for number in range(96, 128) if number != 101]
+    before = session([PCMA])
+    assert widened(before, [OPUS], session([PCMA, *taken])) == before
