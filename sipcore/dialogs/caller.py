@@ -260,6 +260,7 @@ class Caller(Side):
         else:
             usage = self._branch(response)
         ended = [each for other in early.values() for each in (*other.over(now), *other.give_up(), _unsent(other))]
+        inviting.lost = tuple(early)
         self.usage, self._early, self._answered = usage, None, usage.dialog.id
         usage.hear(response)
         usage.expiry.agreed(response, now)
@@ -354,7 +355,8 @@ class Caller(Side):
         fork = self._branch(response)
         fork.session.received(Carrier.SUCCESS, description_of(response))
         ack = inviting.acks[tag] = fork.acknowledge(inviting.invite, fork.session.refusal())
-        return [*fork.negotiated(now), ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]
+        told = [] if tag in inviting.lost else fork.negotiated(now)  # that its dialog began was told before
+        return [*told, ack, SendInDialog(Purpose.FORK, *fork.request(BYE))]
 
 
 def _unsent(early: InviteUsage) -> CancelChange:

@@ -29,7 +29,7 @@ class Inviting:
     those of the others, who came too late.
     """
 
-    __slots__ = ("_expiry", "_redirects", "acks", "answer", "invite", "onward")
+    __slots__ = ("_expiry", "_redirects", "acks", "answer", "invite", "lost", "onward")
 
     def __init__(self, invite: Request, redirects: int) -> None:
         """Take the INVITE that is sent, without its Via, and how often it may be sent on to somewhere else."""
@@ -37,6 +37,8 @@ class Inviting:
         self.acks: dict[str, AckSuccess] = {}
         self.answer = b""
         """What the first ACK says to the offer of its 2xx."""
+        self.lost: tuple[str, ...] = ()
+        """The remote tags of the early dialogs that another one has won over."""
         self.onward: Onward | None = None
         """Where it goes next; None for where it went before."""
         self._expiry: Expiry | None = None
@@ -91,7 +93,7 @@ class Inviting:
     def packed(self) -> "Packed":
         """What is needed of it once its 2xx is acknowledged: that may come again, and those of others."""
         acks = tuple([(tag, bytes(ack.request), str(ack.next_hop), ack.branch) for tag, ack in self.acks.items()])
-        return Packed(bytes(self.invite), acks)
+        return Packed(bytes(self.invite), acks, self.lost)
 
 
 class Packed(NamedTuple):
@@ -104,6 +106,7 @@ class Packed(NamedTuple):
     invite: bytes
     acks: tuple[tuple[str, bytes, str, str], ...]
     """Of each the remote tag, the request, where it goes, and its branch."""
+    lost: tuple[str, ...]
 
     def ack_of(self, tag: str) -> AckSuccess:
         """The ACK of the callee with this tag. Raises ParseError where it is larger than what is read of a message."""
@@ -113,6 +116,7 @@ class Packed(NamedTuple):
     def unpacked(self) -> Inviting:
         """The INVITE as it was. Raises ParseError as `ack_of` does."""
         inviting = Inviting(_request(self.invite), 0)
+        inviting.lost = self.lost
         for tag, *_ in self.acks:
             inviting.acks[tag] = self.ack_of(tag)
         return inviting

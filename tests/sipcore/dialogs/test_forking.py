@@ -23,6 +23,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
 from sipcore.stack_config import StackConfig
+from sipcore.trace import TransitionTrace
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 RELIABLE = ("Require", "100rel")
@@ -387,3 +388,18 @@ def test_the_2xx_has_the_last_word_on_the_way_of_its_dialog() -> None:
     sent = [message for message in wire.alice.messages() if message.to_tag == "b"]
     assert [message.cseq.method for message in sent] == ["ACK", "INVITE"]
     assert [message.headers.get("Route") for message in sent] == ["<sip:late@192.0.2.9;lr>"] * 2
+
+
+@pytest.mark.parametrize("later", [0.0, 1.0])
+def test_that_the_dialog_of_a_late_callee_began_is_told_once(later: float) -> None:
+    """It rings, loses to another one, and picks up all the same."""
+    wire, _ = calling()
+    for tag in ("b", "c"):
+        says(wire, 180, tag)
+    says(wire, 200, "c", body=description(BOB))
+    wire.run(later)
+    says(wire, 200, "b", body=description(BOB))
+    says(wire, 200, "d", body=description(BOB))
+    assert [sent_to(wire, tag) for tag in ("b", "c", "d")] == [["ACK", "BYE"], ["ACK"], ["ACK", "BYE"]]
+    begun = [told.remote_tag for told in wire.alice.told(TransitionTrace) if told.input == "START" and told.remote_tag]
+    assert begun == ["b", "c", "d"]
