@@ -35,7 +35,7 @@ from sipcore.transactions.key import ClientKey
 from sipcore.value import value
 
 if TYPE_CHECKING:
-    from sipcore.auth.session import AuthError, AuthSession
+    from sipcore.auth.session import AuthError, AuthSession, Rounds
 
 SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
@@ -77,7 +77,8 @@ class OutgoingRequest:
     """
 
     __slots__ = (
-        *("_has_credentials", "_may_be_stale", "_renewed", "_too_large_for", "answered", "auth_error", "cancelled"),
+        *("_has_credentials", "_may_be_stale", "_renewed", "_rounds", "_too_large_for"),
+        *("answered", "auth_error", "cancelled"),
         *("heard", "hop", "hops", "key", "order", "plan", "request"),
     )
 
@@ -113,6 +114,8 @@ class OutgoingRequest:
         """Whether `request` has the credentials that it needs, and was not sent with them yet."""
         self._may_be_stale = False
         """Whether it is on a connection that had served others before, and nothing has come of it yet."""
+        self._rounds: Rounds | None = None
+        """What counts its challenges; None before the first."""
         self._renewed = False
         """Whether a new connection was tried for it since the last response."""
         self._too_large_for: SocketAddress | None = None
@@ -182,10 +185,12 @@ class OutgoingRequest:
         auth, numbers = self.order.auth, self.order.numbers
         if auth is None or self.cancelled:
             return False
-        from sipcore.auth.session import AuthError  # here, since who has no accounts needs none of it
+        from sipcore.auth.session import AuthError, Rounds  # here, since who has no accounts needs none of it
 
+        rounds = self._rounds = self._rounds or Rounds()
+        located, address = self._located, str(hop.remote)
         try:
-            request = auth.answer(self.request, challenge, tokens, located=self._located, address=str(hop.remote))
+            request = auth.answer(self.request, challenge, tokens, located=located, address=address, rounds=rounds)
         except AuthError as error:
             self.auth_error = error.kept()
             return False

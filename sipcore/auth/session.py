@@ -109,14 +109,21 @@ class AuthSession:
         self._policy = policy
         self._spaces: dict[_Key, Space] = {}
         self._addresses: set[tuple[Account, str]] = set()
-        self._rounds: dict[tuple[str, str, int], _Rounds] = {}
+        self._rounds: dict[tuple[str, str, int], Rounds] = {}
         self.choices: tuple[AuthChoice, ...] = ()
 
     def __repr__(self) -> str:
         return f"<AuthSession, {len(self._accounts)} accounts, {len(self._spaces)} realms>"
 
     def answer(
-        self, request: Request, response: Response, tokens: Tokens, *, located: str = "", address: str = ""
+        self,
+        request: Request,
+        response: Response,
+        tokens: Tokens,
+        *,
+        located: str = "",
+        address: str = "",
+        rounds: "Rounds | None" = None,
     ) -> Request:
         """The request to send in reply to a 401 or 407 to `request`. Raises AuthError where there is none.
 
@@ -128,13 +135,15 @@ class AuthSession:
         so that it went to the host that its Route or URI names. `address` is the IP address that it came to, with the
         port (as `SocketAddress` writes it): an account may be for that address. Once a challenge from a host of an
         account was answered there, requests inside the dialog that go to the same address and port are trusted as well.
+        `rounds` counts the challenges to this request; without it, those of the last few are counted here.
         """
         offers = _offers(response)
         if not offers:
             advice = "the server has to say in WWW-Authenticate or Proxy-Authenticate what it wants"
             message = f"a {response.status} without a challenge that can be read"
             raise AuthError(AuthRefusal.NO_CHALLENGE, message, advice=advice, section="RFC 3261 §22.2")
-        rounds = self._count_round(request)
+        rounds = self._rounds_of(request) if rounds is None else rounds
+        rounds.count()
         host = located or _destination(request)
         choices: list[AuthChoice] = []
         problems: list[AuthError] = []
@@ -197,14 +206,9 @@ class AuthSession:
             found.append(Confirmation(proxy, proof, info.nextnonce is not None))
         return tuple(found)
 
-    def _count_round(self, request: Request) -> "_Rounds":
+    def _rounds_of(self, request: Request) -> "Rounds":
         chain = (request.call_id, request.method, request.cseq.number)
-        rounds = self._rounds.pop(chain, None) or _Rounds()
-        rounds.count += 1
-        if rounds.count > MAX_ROUNDS:
-            message = f"challenged {rounds.count} times for one request"
-            advice = "look for proxies that forward to each other, or for a server whose nonces expire at once"
-            raise AuthError(AuthRefusal.LOOP, message, advice=advice, section="RFC 3261 §22.1")
+        rounds = self._rounds.pop(chain, None) or Rounds()
         self._rounds[(chain[0], chain[1], chain[2] + 1)] = rounds
         while len(self._rounds) > MAX_CHAINS:
             del self._rounds[next(iter(self._rounds))]
@@ -289,14 +293,22 @@ class AuthSession:
         return info, self._spaces[(proxy, sent[0].realm or "")], sent[0]
 
 
-class _Rounds:
+class Rounds:
     """The challenges to one request: how many there were, and how often each realm has called a nonce stale."""
 
-    __slots__ = ("_stale", "count")
+    __slots__ = ("_count", "_stale")
 
     def __init__(self) -> None:
-        self.count = 0
+        self._count = 0
         self._stale: dict[_Key, int] = {}
+
+    def count(self) -> None:
+        """One challenge more. Raises AuthError when it is one too many."""
+        self._count += 1
+        if self._count > MAX_ROUNDS:
+            message = f"challenged {self._count} times for one request"
+            advice = "look for proxies that forward to each other, or for a server whose nonces expire at once"
+            raise AuthError(AuthRefusal.LOOP, message, advice=advice, section="RFC 3261 §22.1")
 
     def count_stale(self, key: _Key, offered: tuple[Challenge, ...]) -> None:
         """One nonce more is stale. Raises AuthError when it is one too many."""

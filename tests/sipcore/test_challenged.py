@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sipcore.auth.choice import Account
-from sipcore.auth.session import AuthSession
+from sipcore.auth.session import MAX_CHAINS, MAX_STALE, AuthRefusal, AuthSession
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallChanged, CallReceived, Output, Prepare, RequestReceived, Resolve
+from sipcore.events import CallChanged, CallReceived, Output, Prepare, RequestReceived, Resolve, ResponseReceived
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -233,3 +233,23 @@ def test_who_gets_the_proof_is_judged_by_where_the_request_goes(
     ladder.answer(ladder.sent(ticket), status, [(name, value) for _, value in CHALLENGE])
     sent_again = [output for output in ladder.stack.drain() if isinstance(output, Transmit)]
     assert bool(sent_again) == answered
+
+
+def test_a_server_whose_nonces_are_always_stale_is_asked_a_few_times_by_each_of_many_requests() -> None:
+    """A service has one AuthSession for all that it has under way at its trunk."""
+    wire, shared = Wire(), session()
+    count = 2 * MAX_CHAINS
+    for number in range(count):
+        request = wire.request("OPTIONS").with_header("Call-ID", f"call-{number}")
+        wire.alice.stack.request(Order(request, Hop(UDP, BOB), auth=shared), wire.now)
+    for round_ in range(10):
+        wire.run(0.1)
+        asked, wire.bob.events[:] = wire.bob.told(RequestReceived), []
+        for each in asked:
+            stale = f'Digest realm="biloxi", nonce="{round_}.{each.request.call_id}", stale=true'
+            refusal = build_response(each.request, 401, tag="b", fields=[("WWW-Authenticate", stale)])
+            wire.bob.stack.respond(each.key, refusal, wire.now)
+    wire.run(0.1)
+    assert len(sent(wire, "OPTIONS")) == count * (2 + MAX_STALE)
+    errors = [event.auth for event in wire.alice.told(ResponseReceived)]
+    assert [error.reason for error in errors if error] == [AuthRefusal.LOOP] * count
