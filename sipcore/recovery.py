@@ -2,13 +2,24 @@
 
 Whoever drives a stack catches what should never have been raised, tells of it, and has the stack give up what it was
 at (`Stack.recover`). That fails closed: a request that came is refused with 500, one from here has failed, a call that
-came in is turned away. Nobody waits for what will not come any more.
+came in is turned away, and one that is up without its owner's knowing is hung up. Nobody waits for what will not come
+any more.
 """
 
 from sipcore.calls import Calls
 from sipcore.dialogs.manner import Manner
 from sipcore.errors import own_fault
-from sipcore.events import CallReceived, CallRequested, Output, RequestFailed, RequestReceived, Resolve
+from sipcore.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallOffered,
+    CallReceived,
+    CallRequested,
+    Output,
+    RequestFailed,
+    RequestReceived,
+    Resolve,
+)
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, INVITE
@@ -74,7 +85,7 @@ class Recovery:
                 self._refuse(work.key, work.request, manner, now)
             case RequestReceived() | CallRequested():
                 self._refuse(work.key, work.request, manner, now)
-            case CallReceived(call=call):
+            case CallReceived(call=call) | CallAnswered(call=call) | CallConfirmed(call=call) | CallOffered(call=call):
                 self._calls.hang_up(call, now)
             case Response() if not work.is_provisional:
                 return self._ticket(client_key(work), now)

@@ -11,9 +11,12 @@ from sipcore.dialogs.usage import InviteUsage
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.events import (
     CallAnswered,
+    CallConfirmed,
     CallEnded,
     CallFailed,
+    CallOffered,
     CallReceived,
+    Output,
     RequestFailed,
     RequestReceived,
     ResponseReceived,
@@ -136,6 +139,28 @@ def test_a_2xx_that_a_mistake_is_made_over_is_acknowledged_and_its_call_ended(
     told = [event for event in wire.alice.events if isinstance(event, CallFailed | CallEnded)]
     assert [event.call for event in told] == [number]
     assert [event.call for event in wire.bob.told(CallEnded)] == [received.call]
+    wire.run(60.0)
+    assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+@pytest.mark.parametrize("offer", [description(ALICE), b""], ids=["offer", "no offer"])
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_call_is_hung_up_whose_owner_cannot_be_told_that_it_is_up(who: str, offer: bytes) -> None:
+    wire = Wire()
+    number, at_bob = wire.up(offer=offer)
+    told: Output
+    if who == "alice":
+        side, call = wire.alice, number
+        told = wire.alice.told(CallAnswered)[0] if offer else wire.alice.told(CallOffered)[0]
+    else:
+        if not offer:
+            wire.alice.stack.answer(number, description(ALICE), wire.now)
+            wire.run(0.1)
+        side, call, told = wire.bob, at_bob, wire.bob.told(CallConfirmed)[0]
+    side.stack.recover(wire.now, told)
+    wire.run(3.0)
+    assert side.starts()[-1] == "BYE"
+    assert [event.call for event in side.told(CallEnded)] == [call]
     wire.run(60.0)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
 
