@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 
 from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
-from probes.destination import Destination
+from probes.destination import Destination, is_host_address
 from sipcore.errors import LocalError
 from sipcore.message.uri import MAX_PORT, SipUri
 from sipcore.resolve.plan import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
@@ -151,8 +151,8 @@ def _srv_records(result: Result | None) -> list[Srv]:
 def _published(destination: Destination, scope: Scope, results: Results) -> Iterable[Candidate]:
     for transport, question in _services(destination.target.host, scope, results):
         for record in _srv_records(results.get(question)):
-            if not record.target or not record.port:
-                continue  # RFC 2782: "." says that the service is decidedly not available; port 0 leads nowhere
+            if not _leads_somewhere(record):
+                continue
             why = f"{question} {record.priority} {record.weight}, {record.target}"
             for host, _ in _addresses(record.target, results):
                 hop = _hop(destination, transport, SocketAddress(host, record.port), why)
@@ -187,7 +187,12 @@ def _servers(destination: Destination, scope: Scope, results: Results) -> Iterab
         if not transport.websocket
     ]
     records = [record for question in services for record in _srv_records(results.get(question))]
-    return dict.fromkeys(record.target for record in records if record.target and record.port)
+    return dict.fromkeys(record.target for record in records if _leads_somewhere(record))
+
+
+def _leads_somewhere(record: Srv) -> bool:
+    """RFC 2782: "." says that the service is decidedly not available; port 0 leads nowhere, nor do some addresses."""
+    return bool(record.target and record.port) and (not is_numeric(record.target) or is_host_address(record.target))
 
 
 def _places(scope: Scope) -> Iterable[tuple[int, Transport]]:
@@ -208,7 +213,7 @@ def _addresses(name: str, results: Results) -> list[tuple[str, str]]:
     for question in (normal(Question(family, name)) for family in _FAMILIES):
         result = results.get(question)
         source = f"{question}{_told_by(result)}"
-        records = [record for record in _records(result) if isinstance(record, Address)]
+        records = [one for one in _records(result) if isinstance(one, Address) and is_host_address(one.host)]
         found += [(record.host, source) for record in records[:MAX_ADDRESSES]]
     return found
 

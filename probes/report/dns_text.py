@@ -153,7 +153,7 @@ def _held(reply: Reply | None) -> str:
     """For how long a reply holds."""
     if reply is None or not reply.records:
         return ""
-    return f"{reply.ttl:g} s" if reply.source == "DNS" else reply.source
+    return f"{reply.ttl:.0f} s" if reply.source == "DNS" else reply.source
 
 
 def _ordinals(places: tuple[int, ...]) -> str:

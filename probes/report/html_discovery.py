@@ -197,7 +197,7 @@ def _addresses(rung: Rung, faulty: Faulty) -> Iterator[Branch]:
 
 def _held(reply: Reply) -> str:
     """For how long a reply holds, or who else told it."""
-    return f"holds for {reply.ttl:g} s" if reply.source == "DNS" else f"from {reply.source}"
+    return f"holds for {reply.ttl:.0f} s" if reply.source == "DNS" else f"from {reply.source}"
 
 
 def _branch(text: str, remarks: list[str], severity: Severity | None, below: tuple[Branch, ...]) -> Branch:

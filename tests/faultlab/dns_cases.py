@@ -56,6 +56,8 @@ def _zones() -> list[Case]:
         "published-dead": ("published-dead", srv(5099) + HOST + A),
         "ipv6-dead": ("ipv6-dead", A + AAAA),
         "address-private": ("nothing-answers", "DOMAIN A 10.9.8.6\n"),
+        "address-of-nobody": ("dns-no-host", "DOMAIN A 0.0.0.0\n"),
+        "address-of-a-group": ("dns-no-host", "DOMAIN A 224.0.0.251\n" + A),
         "large-answer": ("dns-truncated", MANY + A),
     }
     cases = [Case(name, "DOMAIN", plain(), code, zone) for name, (code, zone) in zones.items()]

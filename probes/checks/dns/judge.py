@@ -21,6 +21,7 @@ from probes.checks.dns.plan import (
     plan,
 )
 from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip, last_to_tell
+from probes.destination import is_host_address
 from probes.findings.finding import Severity
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import (
@@ -105,7 +106,8 @@ def judge(question: DnsQuestion, seen: Sequence[Reply]) -> DnsReport:
     """What the replies mean."""
     counting = told(question, seen)
     lookup = _located(question, counting)
-    places = tuple(hop for hop in lookup.hops() if hop.remote.port)
+    given = question.destination.is_numeric
+    places = tuple(hop for hop in lookup.hops() if hop.remote.port and (given or is_host_address(hop.remote.host)))
     faults = find(seen, counting)
     answered = {reply.query for reply in seen}
     missing = [query for query in plan(question, seen) if query not in answered]
@@ -129,11 +131,18 @@ def told(question: DnsQuestion, seen: Sequence[Reply]) -> Replies:
 
 
 def _failure(lookup: LookupPlan, faults: Sequence[DnsFault]) -> TransportFailure:
-    """Why there is no place: the worst fault, or what the procedure has to say where nothing is wrong but missing."""
-    if not faults:
+    """Why there is no place: the worst fault, or what the procedure has to say where nothing is wrong but missing.
+
+    Of what is worth a notice only, that a service is not offered explains it.
+    """
+    telling = (
+        fault for fault in faults if fault.severity is Severity.ERROR or fault.problem is DnsProblem.SRV_NOT_OFFERED
+    )
+    worst = next(telling, None)
+    if worst is None:
         return lookup.failure()
-    message = f"no address for {lookup.target}: {faults[0]}"
-    return TransportFailure(FailureReason.UNRESOLVABLE, message, section=faults[0].problem.entry.rule)
+    message = f"no address for {lookup.target}: {worst}"
+    return TransportFailure(FailureReason.UNRESOLVABLE, message, section=worst.problem.entry.rule)
 
 
 def _located(question: DnsQuestion, told: Replies) -> LookupPlan:

@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import groupby
 
 from probes.checks.dns.plan import FAMILIES, PREFIXES, SCTP_SERVICES, SERVICES, USUAL_ALIASES, Reply, normal
-from probes.destination import is_private_address
+from probes.destination import is_host_address, is_private_address
 from probes.findings.catalogue import Entry, catalogue
 from probes.findings.finding import Finding, Severity
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
@@ -41,6 +41,7 @@ class DnsProblem(Enum):
     SRV_CONTRADICTION = "dns-srv-contradiction"
     DISAGREEMENT = "dns-disagreement"
     CHANGED = "dns-changed"
+    NO_HOST = "dns-no-host"
     SLOW = "dns-slow"
     SRV_NOT_OFFERED = "dns-srv-not-offered"
     TRUNCATED = "dns-truncated"
@@ -105,7 +106,7 @@ _MAX_SHOWN = 4
 def find(seen: Sequence[Reply], told: Replies) -> tuple[DnsFault, ...]:
     """All that is wrong, the worst first; `told` are the replies that the ladder is made of."""
     faults = [*_in_records(told), *_aliases(told), *_failures(seen, told), *_truncations(seen)]
-    faults += [*_disagreements(seen, told), *_changes(seen), *_slowness(told), *_private(told)]
+    faults += [*_disagreements(seen, told), *_changes(seen), *_slowness(told), *_unrouted(told)]
     severities = list(Severity)
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: severities.index(fault.severity)))
 
@@ -248,7 +249,7 @@ def _changes(seen: Sequence[Reply]) -> Found:
             continue
         elapsed = reply.at - before.at
         if elapsed < before.ttl:
-            detail = f"{reply.query.resolver}: {_listed(before)}, and {elapsed:.1f} s of {before.ttl:g} later"
+            detail = f"{reply.query.resolver}: {_listed(before)}, and {elapsed:.1f} s of {before.ttl:.0f} later"
             yield DnsFault(DnsProblem.CHANGED, reply.query.question, detail=f"{detail} {_listed(reply)}")
 
 
@@ -272,8 +273,10 @@ def _listed(reply: Reply) -> str:
     return f"{', '.join(texts[:_MAX_SHOWN])}{more}" or "nothing"
 
 
-def _private(told: Replies) -> Found:
+def _unrouted(told: Replies) -> Found:
     for question, reply in told.items():
         for record in reply.records if reply.source == "DNS" else ():
-            if isinstance(record, Address) and is_private_address(record.host):
+            if isinstance(record, Address) and not is_host_address(record.host):
+                yield DnsFault(DnsProblem.NO_HOST, question, record)
+            elif isinstance(record, Address) and is_private_address(record.host):
                 yield DnsFault(DnsProblem.PRIVATE_ADDRESS, question, record)

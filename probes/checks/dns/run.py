@@ -4,6 +4,7 @@ looked for.
 """
 
 import math
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -212,7 +213,7 @@ async def _complete(
         try:
             whole = await _by_tcp(asked, query.resolver)
         except OSError as error:
-            why = f"TCP: {error.strerror or error}"
+            why = f"TCP: {_cause(error)}"
         else:
             if whole is not None:
                 return replace(read_reply(query, whole), truncated=True)
@@ -237,6 +238,12 @@ async def _by_udp(asked: "dns.message.Message", server: SocketAddress, seconds: 
                         return answered
             pause *= 2
     return None
+
+
+def _cause(error: OSError) -> str:
+    """Why a connection failed. trio tells of each address that was tried, of which there is one, in a group."""
+    causes = error.__cause__.exceptions if isinstance(error.__cause__, ExceptionGroup) else (error,)
+    return next((os.strerror(one.errno) for one in causes if isinstance(one, OSError) and one.errno), str(error))
 
 
 async def _by_tcp(asked: "dns.message.Message", server: SocketAddress) -> "dns.message.Message | None":

@@ -200,6 +200,26 @@ def test_an_answer_that_changes_after_its_ttl_has_not_changed_early() -> None:
     assert told(GOOD, later=GOOD | {"A h1.example.com": LookupFault.SERVFAIL}) == ["SERVFAIL A h1.example.com"]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "239.255.255.250", "255.255.255.255", "::", "ff02::1"])
+def test_an_address_that_is_no_hosts(host: str) -> None:
+    kind = "AAAA" if ":" in host else "A"
+    found = report({f"{kind} example.com": (Address(host),)})
+    assert [(fault.problem.name, fault.severity) for fault in found.faults] == [("NO_HOST", Severity.ERROR)]
+    assert (found.places, found.works) == ((), False)
+    assert found.failure is not None
+    assert f"{host}: the address is no host's" in found.failure.message
+    beside = report({f"{kind} example.com": (Address(host),), "SRV _sip._udp.example.com": (H1,), **V4})
+    assert [hop.remote.host for hop in beside.places] == ["192.0.2.1"]
+
+
+def test_a_notice_is_no_reason_for_having_no_address() -> None:
+    found = report({"A example.com": reply(truncated=True)})
+    assert [fault.problem.name for fault in found.faults] == ["TRUNCATED"]
+    assert found.failure is not None
+    assert "A example.com: the name has no such record" in found.failure.message
+    assert "datagram" not in found.failure.message
+
+
 def test_an_address_that_is_private() -> None:
     zone: Zone = {"A example.com": (Address("10.0.0.1"),), "AAAA example.com": (Address("2001:db8::1"),)}
     assert told(zone) == ["PRIVATE_ADDRESS A example.com 10.0.0.1"]

@@ -211,7 +211,7 @@ async def test_what_does_not_fit_comes_over_tcp() -> None:
 @pytest.mark.parametrize(
     ("tcp", "told"),
     [
-        (None, "TCP: "),
+        (None, "TCP: Connection refused"),
         (b"", "TCP: no whole answer"),
         (by_tcp()[:9], "TCP: no whole answer"),
         (b"\x00\x0cXX" + bytes(10), "TCP: no whole answer"),

@@ -283,3 +283,13 @@ def test_one_place_with_two_reasons_keeps_its_path() -> None:
 
 def test_the_ports_of_websockets_are_not_tried_unasked() -> None:
     assert {one.hop.transport for one in found("192.0.2.1")} == {UDP, TCP, TLS}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1"])
+def test_what_dns_names_that_is_no_host_is_not_tried(host: str) -> None:
+    """Nobody gave that address, and what is sent to a group, or to all, reaches those who were never meant."""
+    kind = "AAAA" if ":" in host else "A"
+    assert found("example.com", answer(f"{kind} example.com", Address(host))) == ()
+    assert found("example.com", answer("SRV _sip._udp.example.com", Srv(0, 0, 5060, host))) == ()
+    places = found("udp://example.com", answer(f"{kind} example.com", Address(host), Address("192.0.2.1")))
+    assert {place.hop.remote.host for place in places} == {"192.0.2.1"}

@@ -1,5 +1,7 @@
 """The DNS ladder in words: what it says, at 80 columns, whatever a name server has written."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,10 @@ def test_a_domain_that_is_well() -> None:
         "      _sips._ws.example.com, AAAA example.com",
     ]
     assert dns_failure_line(report(GOOD)) == ""
+
+
+def test_how_long_a_record_holds_is_told_in_whole_seconds() -> None:
+    assert "1209600 s" in said(report({"A example.com": replace(reply(Address("192.0.2.1")), ttl=1209600.0)}))
 
 
 BROKEN: Zone = V4 | {
