@@ -189,14 +189,15 @@ async def _ask(query: Query, seconds: float) -> Reply:
     except (dns.exception.DNSException, UnicodeError) as error:
         return Reply(query, fault=LookupFault.INVALID_NAME, detail=str(error).rstrip("."))
     try:
-        answered = await _by_udp(asked, query.resolver, seconds)
+        answered, strangers = await _by_udp(asked, query.resolver, seconds)
         if answered is not None and refuses_edns(answered):
             asked = dns.message.make_query(name, kind)
-            answered = await _by_udp(asked, query.resolver, end - trio.current_time())
+            answered, strangers = await _by_udp(asked, query.resolver, end - trio.current_time())
     except OSError as error:
         return Reply(query, fault=LookupFault.UNREACHABLE, detail=error.strerror or str(error))
     if answered is None:
-        return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds:g} s")
+        beside = f"; what came ({strangers}) answers nothing that was asked" if strangers else ""
+        return Reply(query, fault=LookupFault.TIMED_OUT, detail=f"within {seconds:g} s{beside}")
     return await _complete(query, asked, answered, seconds)
 
 
@@ -221,8 +222,13 @@ async def _complete(
     return Reply(query, fault=LookupFault.TRUNCATED, detail=why, truncated=True)
 
 
-async def _by_udp(asked: "dns.message.Message", server: SocketAddress, seconds: float) -> "dns.message.Message | None":
-    """The answer, or None where none came. Raises OSError where the host, or the network, says that none will."""
+async def _by_udp(
+    asked: "dns.message.Message", server: SocketAddress, seconds: float
+) -> tuple["dns.message.Message | None", int]:
+    """The answer, or None where none came, and how many datagrams came that are none. Raises OSError where the host, or
+    the network, says that no answer will come.
+    """
+    strangers = 0
     family = trio.socket.AF_INET6 if server.is_ipv6 else trio.socket.AF_INET
     with trio.socket.socket(family, trio.socket.SOCK_DGRAM) as sock:
         # Connected, so that others' datagrams stay out (RFC 5452 §9.1), and the kernel tells when nobody listens.
@@ -235,9 +241,10 @@ async def _by_udp(asked: "dns.message.Message", server: SocketAddress, seconds: 
                 while True:
                     answered = read_message(await sock.recv(MAX_DATAGRAM), asked)
                     if answered is not None:
-                        return answered
+                        return answered, strangers
+                    strangers += 1
             pause *= 2
-    return None
+    return None, strangers
 
 
 def _cause(error: OSError) -> str:

@@ -234,6 +234,16 @@ async def test_what_is_no_answer_is_passed_over() -> None:
         assert (await ask(server)).records == (Address("192.0.2.1"),)
 
 
+async def test_what_came_in_the_place_of_an_answer_is_told(autojump_clock: MockClock) -> None:
+    """Damaged on the way, or forged: the resolver runs all the same, and the port is open."""
+    async with resolver(lambda query: [b"junk", b"\0\0" + answer(query).to_wire()[2:]]) as server:
+        reply = await ask(server, timeout=1.0)
+    assert (reply.fault, reply.detail) == (
+        LookupFault.TIMED_OUT,
+        "within 1 s; what came (4) answers nothing that was asked",
+    )
+
+
 async def test_an_answer_that_cannot_be_read_is_a_failure() -> None:
     def cut(query: dns.message.Message) -> list[bytes]:
         return [answer(query, "example.com. 60 A 192.0.2.1").to_wire()[:-13]]
