@@ -3,6 +3,7 @@
 That module imports the engine inside its function only, so that `--help` and `--version` load no network library.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
@@ -32,6 +33,10 @@ VERBS = {
 }
 """The verbs in the order in which the help shows them."""
 DISTRIBUTION = "sipcore"
+COMPLETION = "_SIPPROBE_COMPLETE"
+"""What a shell sets to ask how a command line may go on, or, as in `eval "$(_SIPPROBE_COMPLETE=source_bash sipprobe)"`,
+for the script by which it does. That is no option of the help, since nobody needs it twice.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -50,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
     """The application with some of its verbs, each of them loaded."""
     app = typer.Typer(
-        add_completion=False,
+        add_completion=COMPLETION in os.environ,
         no_args_is_help=True,
         rich_markup_mode=None,
         # A traceback with the values of local variables would show passwords.

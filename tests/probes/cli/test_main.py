@@ -179,6 +179,57 @@ def test_a_reader_that_has_gone_changes_no_exit_code(arguments: list[str], code:
     assert "pipe" not in done.stderr.lower()
 
 
+def completed(shell: str, words: str) -> str:
+    """What a shell is told of how a command line may go on."""
+    environment = {"_SIPPROBE_COMPLETE": f"complete_{shell}", "COMP_WORDS": words, "_TYPER_COMPLETE_ARGS": words}
+    environment |= {"COMP_CWORD": str(words.count(" ")), "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from probes.cli.main import main; main()"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("sipprobe dis", "discover"),
+        ("sipprobe explain sip-a", "sip-alg"),
+        ("sipprobe ping --interv", "--interval"),
+        ("sipprobe call --transport w", "wss"),
+    ],
+)
+def test_a_shell_completes(shell: str, words: str, told: str) -> None:
+    assert told in completed(shell, words)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_given_its_script(shell: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from probes.cli.main import main; main()"],
+        cwd=ROOT,
+        env=os.environ | {command.COMPLETION: f"source_{shell}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+    assert command.COMPLETION in done.stdout
+
+
+def test_completion_is_no_clutter_in_the_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--help") == ExitCode.OK
+    assert "completion" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
