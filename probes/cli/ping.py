@@ -111,9 +111,11 @@ class _Run:
         from sipcore.errors import TransportFailure
 
         if not self._as_json:
-            from probes.report.ping_text import begin_line
+            from probes.report.ping_text import begin_lines
 
-            self._printer.line(begin_line(self._destination, self._config.interval, self._config.timeout))
+            config = self._config
+            for line in begin_lines(self._destination, config.interval, config.timeout, *self._width):
+                self._printer.line(line)
         try:
             with trio.CancelScope() as self._scope:
                 await self._pings.run()

@@ -1,8 +1,10 @@
 """What all reports in words share: text of anybody in lines of a terminal's width, alone or in columns.
 
-Lines are broken at spaces: a hyphen belongs to the name, the option or the number that it stands in.
+Lines are broken at spaces: a hyphen belongs to the name, the option or the number that it stands in. What a number
+counts stays on its line.
 """
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -12,14 +14,18 @@ from probes.report.safe_text import printable
 
 WIDTH = 80
 """Columns of a terminal that nobody has widened."""
+_UNBREAKABLE = "\ue000"
+"""What stands for a space while lines are broken: no text has it that is printable."""
+_before_unit = re.compile(r"(?<=[0-9]) (?=(?:ms|s|Hz|%)(?!\w))")
 
 
 def wrapped(text: str, width: int, first: str = "", later: str = "", style: str = "") -> list[Text]:
     """A text, made printable, in lines of at most `width` columns: `first` stands before the first, `later` before the
     others. None for an empty one.
     """
-    lines = textwrap.wrap(printable(text), width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
-    return [Text(line, style=style) for line in lines]
+    whole = _before_unit.sub(_UNBREAKABLE, printable(text))
+    lines = textwrap.wrap(whole, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+    return [Text(line.replace(_UNBREAKABLE, " "), style=style) for line in lines]
 
 
 def folded(text: str, width: int) -> list[Text]:

@@ -48,9 +48,9 @@ def happening_lines(happening: Happening, width: int = UNBROKEN) -> list[Text]:
     return [*lines, *(line for note in _notes(happening) for line in beside(" " * len(head), note, width))]
 
 
-def begin_line(destination: Destination, interval: float, timeout: float) -> str:
+def begin_lines(destination: Destination, interval: float, timeout: float, width: int = UNBROKEN) -> list[Text]:
     """What is about to be done."""
-    return f"OPTIONS to {destination} every {interval:g} s, waiting {timeout:g} s for each answer"
+    return folded(f"OPTIONS to {destination} every {interval:g} s, waiting {timeout:g} s for each answer", width)
 
 
 def tally_lines(destination: Destination, tally: Tally, width: int) -> list[Text]:
@@ -75,7 +75,8 @@ def _outcome(ping: Ping) -> str:
     """What became of a ping that was lost."""
     attempt = ping.attempt
     repeated = f", {attempt.retransmissions + 1} requests" if attempt.retransmissions else ""
-    return f"LOST  {attempt.hop}: {_cut(attempt.detail or attempt.reach.value)}{repeated}"
+    why = attempt.detail.removeprefix(f"{attempt.hop.remote.host} says by ") or attempt.reach.value
+    return f"LOST  {attempt.hop}: {_cut(why)}{repeated}"
 
 
 def _answer(ping: Ping) -> str:

@@ -16,7 +16,7 @@ from tests.probes.checks.codecs_values import HOP, SUITE, URI, Peer, answered, o
 from tests.probes.report.schemas import load, violations
 
 SCHEMA = load("codecs")
-WITHOUT = {CallKind.NO_MEDIA, CallKind.CERTIFICATE_WANTED, CallKind.NO_CALL}
+WITHOUT = {CallKind.NO_MEDIA, CallKind.CERTIFICATE_WANTED, CallKind.NO_CALL, CallKind.INTERRUPTED}
 """What a report never comes to."""
 FIRST = Question(Offer(codecs=tuple(CODECS)), Way.INVITE)
 

@@ -16,6 +16,16 @@ def test_lines_are_broken_at_spaces_and_not_at_hyphens() -> None:
     assert plain(wrapped("give --with-media again", 14)) == ["give", "--with-media", "again"]
 
 
+@pytest.mark.parametrize("unit", ["ms", "s", "Hz", "%"])
+def test_what_a_number_counts_stays_on_its_line(unit: str) -> None:
+    assert plain(wrapped(f"held for 1001 {unit}", 14)) == ["held for", f"1001 {unit}"]
+    assert plain(wrapped(f"so (90 {unit})", 8)) == ["so", f"(90 {unit})"]
+
+
+def test_what_is_no_unit_may_stand_on_the_next() -> None:
+    assert plain(wrapped("all 1001 sent", 9)) == ["all 1001", "sent"]
+
+
 def test_what_stands_before_them() -> None:
     assert plain(wrapped("one two three", 9, "- ", "    ")) == ["- one two", "    three"]
     assert plain(folded("  one two three", 11)) == ["  one two", "      three"]

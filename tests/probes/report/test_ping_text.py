@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from probes.destination import Destination
 from probes.ping.results import Connected, Counts, Disconnected, Happening, Late, Renamed, Returned, Tally, Unnamed
-from probes.report.ping_text import begin_line, failure_line, happening_lines, milliseconds, tally_lines
+from probes.report.ping_text import begin_lines, failure_line, happening_lines, milliseconds, tally_lines
 from probes.result import Reach
 from sipcore.resolve.target import SocketAddress
 from tests.probes.ping.values import BEGIN, TLS, UDP, answered, lost, told
@@ -60,6 +61,10 @@ def counted(*happenings: Happening, duration: float = 60.0, sent: int = 0) -> Ta
         (
             lost(3, Reach.TLS_FAILED, hop=TLS, again=0),
             ["00:00:03    3  LOST  tls [2001:db8::7]:5061: no answer within 4.0 s"],
+        ),
+        (
+            replace(lost(3, again=0), attempt=replace(lost(3).attempt, detail="192.0.2.1 says by ICMP: no route")),
+            ["00:00:03    3  LOST  udp 192.0.2.1:5060: ICMP: no route, 4 requests"],
         ),
         (
             Connected(BEGIN, TLS, 0.0234, AGREED),
@@ -154,7 +159,8 @@ def test_nothing_answered() -> None:
 
 def test_the_beginning() -> None:
     told = "OPTIONS to sip:example.com every 0.5 s, waiting 4 s for each answer"
-    assert begin_line(TARGET, 0.5, 4.0) == told
+    assert [line.plain for line in begin_lines(TARGET, 0.5, 4.0)] == [told]
+    assert len(begin_lines(TARGET, 0.5, 4.0, 40)) == 2
 
 
 @pytest.mark.parametrize(
