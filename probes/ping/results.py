@@ -60,7 +60,7 @@ class Connected:
 
 @value
 class Disconnected:
-    """A connection ended that was not ended here."""
+    """A connection ended, by the peer or the network, or because nothing came over it."""
 
     at: float
     hop: Hop
@@ -134,7 +134,7 @@ class Tally:
     connections: int
     """That were set up."""
     disconnections: int
-    """That ended, and not by this side."""
+    """That ended before the pings did."""
     statuses: tuple[tuple[int, str, int], ...]
     """The status codes of the answers, the first reason phrase of each, and how many; the most frequent first."""
     reaches: tuple[tuple[Reach, int], ...]

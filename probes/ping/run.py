@@ -5,7 +5,9 @@ await pings.run()
 print(pings.tally)
 
 Each ping is one transaction (RFC 3261 §17.1.2): over UDP its request is repeated until it is answered. Connections are
-kept, and opened again by the ping that finds its connection gone. DNS is asked beside it, so that no ping waits for it.
+kept, and opened again by the ping that finds its connection gone; one over which nothing comes any more is given up,
+since a router that has forgotten it may let the kernel wait for a quarter of an hour. DNS is asked beside it, so that
+no ping waits for it.
 """
 
 import itertools
@@ -42,7 +44,7 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.message.method import OPTIONS
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Flow, Hop
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import IDLE_TIMEOUT, TlsConfig, TransportConfig
@@ -92,6 +94,8 @@ class _Asking:
     started: float
     records: list[TraceRecord] = field(default_factory=list)
     sent_at: float | None = None
+    flow: Flow | None = None
+    """What it was sent over."""
     received: int = 0
 
 
@@ -118,6 +122,10 @@ class Pings:
         self._given_up: OrderedDict[str, _Asking] = OrderedDict()
         self._flows: dict[Key, list[TraceRecord]] = {}
         self._connected: set[Key] = set()
+        self._heard_at: dict[Key, float] = {}
+        """When something came over a connection to a place last."""
+        self._left: set[Flow] = set()
+        """The connections that were given up, until they have ended."""
         self._sent = 0
         self._started = self._ended = 0.0
         self._endpoint: Endpoint
@@ -206,12 +214,23 @@ class Pings:
         attempt = options.judge(seen)
         if attempt.response is None:
             self._places.fail(hop)
+            self._leave_dead_connection(asking)
             self._given_up[request.call_id] = asking
             if len(self._given_up) > MAX_LATE:
                 self._given_up.popitem(last=False)
         came = received_in(asking.records)
         source = came[-1].flow.remote if attempt.response is not None and came else None
         self._happen(Ping(number, asking.at, replace(attempt, records=()), source))
+
+    def _leave_dead_connection(self, asking: _Asking) -> None:
+        """Give up a connection over which nothing came since a ping was sent that has had all its time."""
+        flow, key = asking.flow, key_of(asking.hop)
+        if flow is None or not flow.transport.reliable or flow in self._left or key not in self._flows:
+            return
+        if asking.sent_at is not None and self._heard_at.get(key, 0.0) < asking.sent_at:
+            self._left.add(flow)
+            self._happen(Disconnected(time.time(), asking.hop, "given up here, since nothing comes over it"))
+            self._endpoint.transports.close(replace(asking.hop, local=flow.local))
 
     async def _observed(self, order: Order, query: Query, asking: _Asking) -> Observation:
         """Send it, and see what comes of it until its time is up."""
@@ -244,6 +263,7 @@ class Pings:
                 asking = self._asked.get(_call_id_of(record.data))
                 if asking is not None:
                     asking.sent_at = record.at if asking.sent_at is None else asking.sent_at
+                    asking.flow = record.flow
                     asking.records.append(record)
             case MessageTrace():
                 self._receive(record)
@@ -253,6 +273,8 @@ class Pings:
     def _receive(self, record: MessageTrace) -> None:
         """A message came: to the ping that it answers, or else, since it may be no message, to the oldest one there."""
         call_id = _call_id_of(record.data)
+        if record.flow.transport.reliable:
+            self._heard_at[record.flow.transport, record.flow.remote] = record.at
         late = self._given_up.pop(call_id, None)
         if late is not None:
             since = late.started if late.sent_at is None else late.sent_at
@@ -276,6 +298,8 @@ class Pings:
             asking.records.append(record)
         if record.event in _ENDED:
             del self._flows[key]
+            self._heard_at.pop(key, None)
+            self._left = {flow for flow in self._left if (flow.transport, flow.remote) != key}
             if was_ready and record.detail:  # what is ended here is ended without a word
                 self._happen(Disconnected(time.time(), hop, record.detail.removeprefix(f"{hop}: ")))
         elif not was_ready and _is_ready(hop, flow):

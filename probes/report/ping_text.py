@@ -134,7 +134,7 @@ def _facts(tally: Tally) -> Iterable[tuple[str, str]]:
         yield "repeated", f"{again}; {tally.repeated:,} {_plural('answer', tally.repeated)} needed it"
     yield "too late", f"{tally.late:,} {_plural('answer', tally.late)}, counted as lost" if tally.late else ""
     if tally.connections:
-        ended = f", {tally.disconnections:,} ended by the peer or the network" if tally.disconnections else ""
+        ended = f", {tally.disconnections:,} lost" if tally.disconnections else ""
         yield "connections", f"{tally.connections:,} opened{ended}"
     if len(tally.places) > 1:
         yield from (("", _place_text(place)) for place in tally.places)

@@ -155,6 +155,32 @@ async def test_a_connection_over_which_nothing_comes_is_open_but_silent(clock: M
     assert [each.attempt.reach for each in pings_in(told)] == [Reach.ANSWERED, Reach.SILENT]
 
 
+async def test_a_connection_over_which_nothing_comes_any_more_is_given_up(clock: MockClock) -> None:
+    """As after a firewall has forgotten it: the kernel would repeat what it sends for a quarter of an hour."""
+
+    async def answer_once(stream: trio.abc.Stream) -> None:
+        data = await stream.receive_some()
+        await stream.send_all(ok(bytes(data)))
+        while await stream.receive_some():
+            pass
+
+    async with tcp(answer_once) as port:
+        pings, told = await ping(f"tcp://{HOST}:{port}", PingConfig(interval=5.0, count=4))
+    assert [each.is_answered for each in pings_in(told)] == [True, False, True, False]
+    assert "given up here" in next(each.why for each in told if isinstance(each, Disconnected))
+    assert (pings.tally.connections, pings.tally.disconnections) == (2, 2)
+    assert pings._left == set()
+
+
+async def test_a_connection_over_which_others_are_answered_is_kept(clock: MockClock) -> None:
+    came = iter(range(1, 100))
+
+    async with tcp(saying(lambda data: None if next(came) == 2 else ok(data))) as port:
+        pings, told = await ping(f"tcp://{HOST}:{port}", PingConfig(interval=1.0, count=8))
+    assert [each.number for each in pings_in(told) if not each.is_answered] == [2]
+    assert (pings.tally.connections, pings.tally.disconnections) == (1, 0)
+
+
 @pytest.fixture
 def hops(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """What DNS says, one after the other; the last one stays."""

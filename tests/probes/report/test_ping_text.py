@@ -135,7 +135,7 @@ def test_the_sum() -> None:
         "  lost        1 × no answer",
         "  repeated    4 requests repeated; 1 answer needed it",
         "  too late    1 answer, counted as lost",
-        "  connections 1 opened, 1 ended by the peer or the network",
+        "  connections 1 opened, 1 lost",
     ]
 
 
