@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from probes.discovery.events import Concluded
     from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig, discover, open_discovery
+    from probes.ping.run import PingConfig, Pings
     from probes.report.call_json import call_data
     from probes.report.codecs_json import codecs_data
     from probes.report.dns_json import dns_data
@@ -53,6 +54,8 @@ __all__ = [
     "Limiter",
     "Limits",
     "Persona",
+    "PingConfig",
+    "Pings",
     "RefusedNumber",
     "Responder",
     "Sweep",
@@ -93,6 +96,7 @@ __getattr__ = passing_on(
         "probes.discovery.events": ("Concluded",),
         "probes.discovery.outcome": ("Discovery",),
         "probes.discovery.run": ("DiscoveryConfig", "discover", "open_discovery"),
+        "probes.ping.run": ("PingConfig", "Pings"),
         "probes.report.call_json": ("call_data",),
         "probes.report.codecs_json": ("codecs_data",),
         "probes.report.dns_json": ("dns_data",),

@@ -80,6 +80,7 @@ class PingConfig:
     every_place: bool = False
     """Whether all places that DNS names are asked each time; one of them if not, as long as it answers."""
     tls: TlsConfig = field(default_factory=TlsConfig)
+    """Which certificates are trusted, and which one is shown."""
     lookup: LookupConfig = field(default_factory=LookupConfig)
     """How DNS is asked."""
 
