@@ -40,3 +40,14 @@ async def test_asterisk_has_its_own_answer(asterisk: Server) -> None:
     pings, _ = await ping(Destination(asterisk.host, asterisk.udp_port, user="nobody-of-that-name"))
     assert [status for status, *_ in pings.tally.statuses] == [404]
     assert pings.tally.answered == 5
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_over_a_websocket(asterisk: Server, scheme: str) -> None:
+    port = asterisk.ws_port if scheme == "ws" else asterisk.wss_port
+    config = replace(SOON, tls=TlsConfig(ca_file=str(asterisk.ca_file)))
+    pings, told = await ping(Destination.parse(f"{scheme}://{asterisk.host}:{port}/ws"), config)
+    assert (pings.tally.answered, pings.tally.connections, pings.tally.disconnections) == (5, 1, 0)
+    connected = next(each for each in told if isinstance(each, Connected))
+    assert connected.seconds is not None
+    assert bool(connected.agreed) is (scheme == "wss")
