@@ -6,8 +6,7 @@ from sipcore.message.address import Address
 from sipcore.message.build import Ends
 from sipcore.message.message import Request
 from sipcore.outgoing import contact_for, is_secured
-from sipcore.resolve.plan import NOBODYS
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, without_zone
+from sipcore.resolve.target import NOBODYS, Flow, Hop, SocketAddress, Transport, without_zone
 from sipcore.tokens import Tokens
 
 MAX_ENDS = 256

@@ -10,17 +10,13 @@ from enum import Enum
 from itertools import accumulate, zip_longest
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.resolve.target import Hop, SocketAddress, Target, Transport, has_zone, is_numeric
+from sipcore.resolve.target import NOBODYS, Hop, SocketAddress, Target, Transport, has_zone, is_numeric
 from sipcore.value import value
 
 MAX_SERVERS = 32
 """How many SRV records of one plan are followed: each costs two more questions, and a zone may list thousands."""
 MAX_HOPS = 64
 """How many places one plan offers: at 32 s of silence each, more than anyone tries."""
-
-NOBODYS = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them
-"""The unspecified address of each family. DNS, or a hosts file, says it of names that it blocks. What is sent there
-comes to this machine itself, which would answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
 
 
 class RecordType(Enum):

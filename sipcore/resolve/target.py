@@ -13,6 +13,9 @@ DEFAULT_PORT = 5060
 """RFC 3261 §19.1.2: UDP, TCP, and SCTP."""
 DEFAULT_TLS_PORT = 5061
 """RFC 3261 §19.1.2: TLS over TCP."""
+NOBODYS = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them
+"""The unspecified address of each family. DNS, or a hosts file, says it of names that it blocks. What is sent there
+comes to this machine itself, which would answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
 MAX_KNOWN = 4096
 """Hosts of which it is remembered whether they are addresses, and how IPv6 addresses are spelled: finding out takes
 longer than sending a datagram."""

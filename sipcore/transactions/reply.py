@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
-from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_numeric, without_zone
+from sipcore.resolve.target import DEFAULT_PORT, NOBODYS, Flow, Hop, SocketAddress, is_numeric, without_zone
 
 
 def stamped(request: Request, flow: Flow) -> Request:
@@ -30,14 +30,17 @@ def stamped(request: Request, flow: Flow) -> Request:
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:
     """Where the responses to a request go that has `via` on top and came over `flow` (RFC 3261 §18.2.2).
 
-    A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent.
+    A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent; so is one that
+    would have it sent to this machine itself.
     """
     if flow.transport.reliable:
         return flow
     maddr = (via.params.get("maddr") or "").strip("[]")
     port = DEFAULT_PORT if via.port is None else via.port
-    if maddr and "%" not in maddr and is_numeric(maddr) and (":" in maddr) == flow.remote.is_ipv6:
-        return Hop(flow.transport, SocketAddress(maddr, port), flow.local, why="maddr of the request's Via")
+    if maddr and "%" not in maddr and is_numeric(maddr):
+        place = SocketAddress(maddr, port)
+        if place.is_ipv6 == flow.remote.is_ipv6 and place.host not in NOBODYS:
+            return Hop(flow.transport, place, flow.local, why="maddr of the request's Via")
     if via.wants_rport or port == flow.remote.port:
         return flow  # RFC 3581 §4: to the source port, from the address and port that the request was received on
     why = "the request's source, and the port of its Via"
