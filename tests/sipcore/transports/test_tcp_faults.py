@@ -196,6 +196,26 @@ async def test_refused(recorder: Recorder) -> None:
     assert recorder.events() == ["failed", "failed"]
 
 
+async def test_a_socket_that_would_connect_to_itself_is_refused(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As happens by chance to who asks again and again for a port of this machine where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        nowhere = socket_address(sock.getsockname())
+    prepare = tcp._prepare
+
+    def take_that_port(sock: socket.socket) -> None:
+        prepare(sock)
+        sock.bind((nowhere.host, nowhere.port))
+
+    monkeypatch.setattr(tcp, "_prepare", take_that_port)
+    async with open_transports(TransportConfig(), recorder) as client:
+        with pytest.raises(TransportFailure, match="nothing listens there") as caught:
+            await client.prepare(Hop(TCP, nowhere))
+    assert caught.value.reason is FailureReason.REFUSED
+
+
 async def test_no_answer(recorder: Recorder, patient_clock: MockClock) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
