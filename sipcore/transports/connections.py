@@ -251,8 +251,20 @@ class Transports:
         else:
             found = connection is not None and self._leads_to(connection, where)
             if not found:
-                connection, found = self._by_target.get(self._key(where)), True
+                connection, found = self._by_target.get(self._key(where)) or self._accepted_from(where), True
         return connection if found and connection is not None and connection.usable else None
+
+    def _accepted_from(self, hop: Hop) -> tcp.Connection | None:
+        """The connection that the peer has opened from the very place that a hop leads to: nobody listens there, but
+        many peers say in Contact that they are reached where their connection comes from.
+        """
+        peer, host = self._key(hop)
+        for connection in self._by_addresses.values():
+            flow = connection.flow
+            is_there = flow.accepted and flow.remote == hop.remote and host in (None, flow.local.host)
+            if is_there and self._key(flow.hop)[0] == peer:
+                return connection
+        return None
 
     def _leads_to(self, connection: tcp.Connection, hop: Hop) -> bool:
         """Whether a connection between the addresses of a hop is the one that it means."""

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.transports import tcp
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import open_transports
@@ -314,6 +314,23 @@ async def test_a_peer_that_resets_and_comes_back_from_the_same_port_is_answered(
             second.setblocking(False)
             await trio.lowlevel.wait_readable(second)
             assert second.recv(1000) == OK
+
+
+async def test_a_peer_is_reached_where_its_connection_comes_from(recorder: Recorder) -> None:
+    async with serving(recorder) as (transports, address):
+        async with await connect(address) as stream:
+            await stream.send_all(OPTIONS)
+            flow = (await recorder.message()).flow
+            for local in (None, SocketAddress("127.0.0.1", 0)):
+                hop = await transports.prepare(Hop(TCP, flow.remote, local))
+                assert hop.local == flow.local
+                transports.send(hop, OK)
+                assert await receive_exactly(stream, len(OK)) == OK
+            assert transports.prepared(Hop(TCP, flow.remote, tls_name="someone.example")) is None
+            assert transports.prepared(Hop(TCP, flow.remote, SocketAddress("127.0.0.9", 0))) is None
+            assert transports.prepared(Hop(Transport.WS, flow.remote)) is None
+        await recorder.end()
+        assert transports.prepared(Hop(TCP, flow.remote)) is None
 
 
 async def test_a_local_host_is_connected_from(recorder: Recorder, peer: Peer) -> None:
