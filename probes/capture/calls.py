@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from probes.capture.files import CapturedPacket
 from probes.capture.network import Datagram, Segment, read_payloads
@@ -28,6 +29,12 @@ _is_start = re.compile(
     rb"[\r\n]*(?:SIP/2\.0 [1-6]\d\d |[A-Za-z0-9\-.!%*_+`'~]{1,32} [^ \r\n]{1,8192} SIP/2\.0\r?\n)"
 ).match
 """How SIP begins: other protocols are not looked at any further."""
+_may_start = re.compile(
+    rb"[\r\n]*(?:[A-Za-z0-9\-.!%*_+`'~/]{0,32}|[A-Za-z0-9\-.!%*_+`'~/]{1,32} [^ \r\n]{0,8192}(?: [SIP/2.0]{0,7}\r?)?)\Z"
+).match
+"""What may be the first part of that."""
+_Way = tuple[SocketAddress, SocketAddress]
+"""From where to where."""
 
 
 @dataclass(slots=True)
@@ -102,27 +109,36 @@ def read_calls(
 
     What is in TLS is read as far as `keys` allow it; the connections that are not are added to `unread`.
     """
-    calls: dict[str, CapturedCall] = {}
-    streams: dict[tuple[SocketAddress, SocketAddress], StreamFramer] = {}
+    streams: dict[_Way, StreamFramer | bytes] = {}
+    found: list[tuple[int, Flow, bytes]] = []
     for payload in unwrapped(decrypted(read_payloads(packets), keys or KeyLog(), unread)):
         flow = Flow(payload.transport, payload.source, payload.destination)
         messages = [payload.data] if isinstance(payload, Datagram) else _framed(payload, streams)
-        for data in messages:
-            if _is_start(data):
-                _sort(data, payload.at_ns, flow, calls)
+        found += [(payload.at_ns, flow, data) for data in messages if _is_start(data)]
+    found.sort(key=itemgetter(0))  # interfaces are written in turn, and what was waited for is known late
+    calls: dict[str, CapturedCall] = {}
+    for at_ns, flow, data in found:
+        _sort(data, at_ns, flow, calls)
     return list(calls.values())
 
 
-def _framed(segment: Segment, streams: dict[tuple[SocketAddress, SocketAddress], StreamFramer]) -> Sequence[bytes]:
-    """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found."""
+def _framed(segment: Segment, streams: dict[_Way, StreamFramer | bytes]) -> Sequence[bytes]:
+    """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found.
+
+    What may be half a start line at the beginning of a connection waits for the other half.
+    """
     key = (segment.source, segment.destination)
-    framer = streams.get(key)
-    if framer is None or segment.gap or segment.begins:
-        if not _is_start(segment.data):
-            streams.pop(key, None)
+    framer, data = streams.pop(key, b""), segment.data
+    if isinstance(framer, bytes) or segment.gap or segment.begins:
+        half = framer if isinstance(framer, bytes) and not segment.gap and not segment.begins else b""
+        data = half + data
+        if not _is_start(data):
+            if (half or segment.begins) and _may_start(data):
+                streams[key] = data
             return []
-        framer = streams[key] = StreamFramer()
-    framer.receive(segment.data)
+        framer = StreamFramer()
+    streams[key] = framer
+    framer.receive(data)
     messages = []
     try:
         while (frame := framer.next_frame()) is not None:

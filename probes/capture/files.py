@@ -5,6 +5,7 @@ bytes that are there, and a file that ends in the middle of a packet is read as 
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 from sipcore.errors import LocalError
@@ -12,6 +13,9 @@ from sipcore.value import value
 
 MAX_PACKET = 1 << 18
 """Bytes of a packet: what capture programs take at most. A length beyond it is none, and what follows is lost."""
+MAX_UNPACKED = 1 << 30
+"""Bytes that a compressed file may have in it: a few of them may stand for any number."""
+_GZIP = b"\x1f\x8b"
 _PCAP = {b"\xa1\xb2\xc3\xd4": 1000, b"\xa1\xb2\x3c\x4d": 1}
 """The magic number, and the nanoseconds that the fraction of a time counts."""
 _SECTION, _INTERFACE, _ENHANCED, _SECRETS = 0x0A0D0D0A, 1, 6, 10
@@ -41,6 +45,27 @@ class CaptureError(LocalError):
         super().__init__(message, section="draft-ietf-opsawg-pcapng §4.1")
 
 
+def unpacked(data: bytes) -> bytes:
+    """The content of a file that is compressed with gzip (RFC 1952), as far as it goes where its end is missing; of any
+    other file, what it is. Raises CaptureError for one that cannot be unpacked, or is too large.
+    """
+    if data[:2] != _GZIP:
+        return data
+    whole, left = bytearray(), data
+    try:
+        while left[:2] == _GZIP:  # a file may have several parts, each compressed by itself
+            part = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            whole += part.decompress(left, MAX_UNPACKED + 1 - len(whole))
+            if len(whole) > MAX_UNPACKED:
+                raise CaptureError(
+                    f"it unpacks to more than {MAX_UNPACKED >> 20} MiB: cut it into several, with editcap"
+                )
+            left = part.unused_data
+    except zlib.error as error:
+        raise CaptureError(f"it is compressed with gzip, and cannot be unpacked: {error}") from None
+    return bytes(whole)
+
+
 def read_packets(data: bytes) -> Iterator[CapturedPacket]:
     """Every packet of a capture file. Raises CaptureError when it is none."""
     if data[:4] in _PCAP:
@@ -49,8 +74,8 @@ def read_packets(data: bytes) -> Iterator[CapturedPacket]:
         return _read_pcap(data, "<", _PCAP[data[3::-1]])
     if data[:4] == _SECTION_BYTES:
         return _read_pcapng(data)
-    if data[:2] == b"\x1f\x8b":
-        raise CaptureError("compressed; unpack it with gunzip")
+    if data[:2] == _GZIP:
+        raise CaptureError("compressed; see `unpacked`")
     raise CaptureError("neither a capture (pcap or pcapng) nor the JSON of test calls")
 
 

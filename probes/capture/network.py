@@ -19,10 +19,16 @@ MAX_CONNECTIONS = 65_536
 """Directions of connections that are followed; beyond it the oldest is forgotten."""
 MAX_AHEAD = 256
 """Segments that wait for one which was sent before them; beyond it that one counts as not captured."""
+MAX_WAIT_NS = 3 * 10**9
+"""The same by time: what was lost on the way is sent again by then (RFC 6298 §2), and what is not was not captured."""
 NULL, ETHERNET, RAW, SLL, LOOP, IPV4, IPV6, SLL2 = 0, 1, 101, 113, 108, 228, 229, 276
 _ETHERTYPES = frozenset({0x0800, 0x86DD})
 _TAGS = frozenset({0x8100, 0x88A8, 0x9100})
 """EtherTypes of VLAN tags, behind which the next one stands (IEEE 802.1Q)."""
+_PPPOE, _MPLS = 0x8864, 0x8847
+_PPP = {0x0021: 0x0800, 0x0057: 0x86DD}
+_VERSIONS = {4: 0x0800, 6: 0x86DD}
+"""EtherTypes by the protocols of PPP (RFC 1332, RFC 5072), and by the version in the packet itself."""
 _UDP, _TCP = 17, 6
 _EXTENSIONS = frozenset({0, 43, 60})
 """Extension headers of IPv6 that are skipped: hop-by-hop, routing, destination (RFC 8200 §4.1)."""
@@ -44,8 +50,7 @@ class Datagram:
 @value
 class Segment:
     """The next bytes of one direction of a connection, the first ones where it `begins` with them. With `gap`, bytes
-    before them were not captured; at the end of a capture there may be no more of them that can be put in order, so
-    that `data` is empty then. `transport` tells what they were taken out of.
+    before them were not captured. `transport` tells what they were taken out of.
     """
 
     at_ns: int
@@ -60,9 +65,7 @@ class Segment:
 def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segment]:
     """What applications sent, in the order of capture."""
     fragments, connections = _Fragments(), _Connections()
-    at_ns = 0
     for packet in packets:
-        at_ns = packet.at_ns
         content = _network_layer(packet)
         found = fragments.take(content) if content else None
         if found is None:
@@ -78,7 +81,7 @@ def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segm
             )
         elif protocol == _TCP and len(payload) >= 20:
             yield from connections.take(packet.at_ns, source, destination, payload)
-    yield from connections.finish(at_ns)
+    yield from connections.finish()
 
 
 def _network_layer(packet: CapturedPacket) -> bytes:
@@ -90,15 +93,30 @@ def _network_layer(packet: CapturedPacket) -> bytes:
         case 12 | 14 | 101 | 228 | 229:  # RAW, as some systems number it too, and IP alone
             return data
         case 1:
-            at, kind = 12, int.from_bytes(data[12:14])
-            while kind in _TAGS and at < len(data):
-                at += 4
-                kind = int.from_bytes(data[at : at + 2])
-            return data[at + 2 :] if kind in _ETHERTYPES else b""
+            return _behind(int.from_bytes(data[12:14]), data, 14)
         case 113:
-            return data[16:] if int.from_bytes(data[14:16]) in _ETHERTYPES else b""
+            return _behind(int.from_bytes(data[14:16]), data, 16)
         case 276:
-            return data[20:] if int.from_bytes(data[0:2]) in _ETHERTYPES else b""
+            return _behind(int.from_bytes(data[0:2]), data, 20)
+    return b""
+
+
+def _behind(kind: int, data: bytes, at: int) -> bytes:
+    """The IP packet in what an EtherType of that `kind` announces at a place; empty where there is none."""
+    while at < len(data):
+        if kind in _ETHERTYPES:
+            return data[at:]
+        if kind in _TAGS:
+            kind, at = int.from_bytes(data[at + 2 : at + 4]), at + 4
+        elif kind == _PPPOE:  # a header of six bytes, and the protocol of PPP (RFC 2516 §4, RFC 1661 §2)
+            kind, at = _PPP.get(int.from_bytes(data[at + 6 : at + 8]), 0), at + 8
+        elif kind == _MPLS:  # RFC 3032 §2.1: labels of four bytes, of which the last one is marked
+            while at + 4 <= len(data) and not data[at + 2] & 1:
+                at += 4
+            at += 4
+            kind = _VERSIONS.get(data[at] >> 4, 0) if at < len(data) else 0
+        else:
+            return b""
     return b""
 
 
@@ -197,7 +215,17 @@ class _Direction:
     """The sequence number of the first byte, which the SYN told."""
     begins: bool = False
     """Whether that byte is still to come."""
-    ahead: dict[int, bytes] = field(default_factory=dict)
+    ahead: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    """By their sequence numbers: when they came, in nanoseconds, and what they are."""
+
+    @property
+    def since_ns(self) -> int:
+        """Since when something waits."""
+        return min(came_ns for came_ns, _ in self.ahead.values())
+
+
+_Way = tuple[SocketAddress, SocketAddress]
+"""From where to where."""
 
 
 class _Connections:
@@ -219,24 +247,29 @@ class _Connections:
         if not data:
             return
         direction = self._directions.get(key) or self._follow(key, sequence)
-        direction.ahead.setdefault(sequence, data)
-        gap = False
-        while True:
-            piece = self._next_piece(direction)
-            if piece is not None:
-                yield Segment(at_ns, source, destination, piece, gap, direction.begins)
-                gap = direction.begins = False
-            elif len(direction.ahead) > MAX_AHEAD:
-                direction.following = min(direction.ahead, key=lambda at: (at - direction.following) % 2**32)
-                gap = True
-            else:
-                return
+        direction.ahead.setdefault(sequence, (at_ns, data))
+        yield from self._in_order(key, direction, at_ns)
+        while direction.ahead and (len(direction.ahead) > MAX_AHEAD or at_ns - direction.since_ns > MAX_WAIT_NS):
+            yield from self._skip(key, direction)
 
-    def finish(self, at_ns: int) -> Iterator[Segment]:
+    def finish(self) -> Iterator[Segment]:
         """Where something still waits, what was sent before it was not captured."""
-        for (source, destination), direction in self._directions.items():
-            if direction.ahead:
-                yield Segment(at_ns, source, destination, b"", gap=True)
+        for key, direction in self._directions.items():
+            while direction.ahead:
+                yield from self._skip(key, direction)
+
+    def _in_order(self, key: _Way, direction: _Direction, at_ns: int, *, gap: bool = False) -> Iterator[Segment]:
+        """What has its turn, at that time or when it came, whichever is later."""
+        while (piece := self._next_piece(direction)) is not None:
+            came_ns, data = piece
+            at_ns = max(at_ns, came_ns)
+            yield Segment(at_ns, *key, data, gap, direction.begins)
+            gap = direction.begins = False
+
+    def _skip(self, key: _Way, direction: _Direction) -> Iterator[Segment]:
+        """Go on behind what was not captured."""
+        direction.following = min(direction.ahead, key=lambda at: (at - direction.following) % 2**32)
+        return self._in_order(key, direction, direction.ahead[direction.following][0], gap=True)
 
     def _open(self, key: tuple[SocketAddress, SocketAddress], first: int) -> None:
         """Begin anew with a SYN, unless it is that of this connection, sent or captured again."""
@@ -252,14 +285,14 @@ class _Connections:
         return direction
 
     @staticmethod
-    def _next_piece(direction: _Direction) -> bytes | None:
+    def _next_piece(direction: _Direction) -> tuple[int, bytes] | None:
         """The bytes at `following`, without those that were there before; None while they lack."""
         for sequence in sorted(direction.ahead, key=lambda at: (direction.following - at) % 2**32):
             behind = (direction.following - sequence) % 2**32
             if behind > 2**31:
                 return None
-            data = direction.ahead.pop(sequence)
+            came_ns, data = direction.ahead.pop(sequence)
             if behind < len(data):
                 direction.following = (sequence + len(data)) % 2**32
-                return data[behind:]
+                return came_ns, data[behind:]
         return None

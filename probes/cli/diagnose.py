@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from probes.cli import call_options as options
-from probes.cli.common import Printer, make_console, read_content
+from probes.cli.common import Printer, make_console
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data
-from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log
+from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log, read_recorded
 
 
 def diagnose(
@@ -26,7 +26,7 @@ def diagnose(
     from probes.findings.finding import Severity, worst
     from probes.report.diagnosis import diagnosis_data, diagnosis_lines
 
-    keys, data = read_key_log(key_log), read_content(file)
+    keys, data = read_key_log(key_log), read_recorded(file)
     found = read_calls(
         file, data, diagnoses_of_results, lambda capture, unread: diagnoses_of_capture(capture, keys, unread)
     )

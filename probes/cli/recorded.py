@@ -36,6 +36,17 @@ def read_key_log(file: Path | None) -> bytes:
     return data
 
 
+def read_recorded(file: Path) -> bytes:
+    """What is in a file, unpacked where it is compressed. Ends the program when it cannot be read."""
+    from probes.capture.files import CaptureError, unpacked
+
+    data = read_content(file)
+    try:
+        return unpacked(data)
+    except CaptureError as error:
+        stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
+
+
 def read_calls(
     file: Path,
     data: bytes,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options
-from probes.cli.common import Printer, make_console, read_content, stop
+from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data
-from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log
+from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log, read_recorded
 from probes.cli.saving import CAPTURE, Collector, WithMedia, check_directory, sender_to
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def replay(
     from probes.report.replay_text import call_lines
 
     _check(files := save_to or [], with_media=with_media)
-    keys, data = read_key_log(key_log), read_content(file)
+    keys, data = read_key_log(key_log), read_recorded(file)
     found = read_calls(
         file,
         data,

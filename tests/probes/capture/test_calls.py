@@ -1,5 +1,7 @@
 """The calls of a capture."""
 
+import pytest
+
 from probes.capture.calls import CapturedCall, read_calls
 from probes.capture.files import CapturedPacket
 from probes.report.packets import packets
@@ -72,3 +74,34 @@ def test_a_call_without_its_beginning() -> None:
 def test_keep_alives_do_not_hide_a_message() -> None:
     (call,) = raw(ipv4(17, udp(b"\r\n\r\n" + INVITE)))
     assert call.first is not None
+
+
+@pytest.mark.parametrize("step", [1, 3, 10, 100])
+def test_a_start_line_may_come_in_pieces(step: int) -> None:
+    both = BUSY + INVITE
+    pieces = [tcp(1 + at, both[at : at + step]) for at in range(0, len(both), step)]
+    (call,) = raw(ipv4(6, tcp(0, flags=2)), *(ipv4(6, piece) for piece in pieces))
+    assert [record.data for record in call.records] == [BUSY, INVITE]
+
+
+@pytest.mark.parametrize("before", [b"EHLO there\r\n", b"x" * 40, b"INVITE sip:a" + b"x" * 9000, b"a  b"])
+def test_what_is_no_half_of_a_start_line_hides_no_message(before: bytes) -> None:
+    sent = ipv4(6, tcp(1, before)), ipv4(6, tcp(1 + len(before), INVITE))
+    for packets_sent in (sent, (ipv4(6, tcp(0, flags=2)), *sent)):
+        (call,) = raw(*packets_sent)
+        assert [record.data for record in call.records] == [INVITE]
+
+
+def test_the_end_of_a_message_is_no_beginning_of_the_next_one() -> None:
+    (call,) = raw(ipv4(6, tcp(1, b"sendrecv")), ipv4(6, tcp(9, INVITE)))
+    assert [record.data for record in call.records] == [INVITE]
+
+
+def test_messages_stand_in_the_order_of_time_whatever_that_of_the_file() -> None:
+    """As where two interfaces write into one file in turn, or a segment waits behind one that was not captured."""
+    answer, request = (ipv4(17, udp(data)) for data in (BUSY, INVITE))
+    (call,) = read_calls([CapturedPacket(2000, 101, answer), CapturedPacket(1000, 101, request)])
+    assert (call.began_ns, [record.data for record in call.records]) == (1000, [INVITE, BUSY])
+    lost = ipv4(6, tcp(0, flags=2)), ipv4(6, tcp(50, INVITE)), ipv4(17, udp(BUSY))
+    (call,) = raw(*lost)
+    assert (call.began_ns, [record.data for record in call.records]) == (1, [INVITE, BUSY])

@@ -1,12 +1,14 @@
 """Capture files of every kind, whole and broken."""
 
+import gzip
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_key_log, read_packets
+from probes.capture import files
+from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_key_log, read_packets, unpacked
 from probes.report.packets import Packet
 from probes.report.pcapng import pcapng
 from tests.probes.capture.captures import block, pcap
@@ -104,7 +106,7 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(whole: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"), [(b"", "neither"), (b"INVITE sip:a SIP/2.0", "neither"), (b"\x1f\x8b\x08", "gunzip")]
+    ("data", "told"), [(b"", "neither"), (b"INVITE sip:a SIP/2.0", "neither"), (b"\x1f\x8b\x08", "compressed")]
 )
 def test_what_is_no_capture_is_told(data: bytes, told: str) -> None:
     with pytest.raises(CaptureError, match=told):
@@ -117,3 +119,27 @@ def test_any_bytes_are_read_or_refused(data: bytes, begin: bytes) -> None:
         assert all(len(packet.data) <= len(data) for packet in read_packets(begin + data))
     except CaptureError:
         assert not begin
+
+
+def test_a_compressed_file_is_unpacked() -> None:
+    whole = pcap(b"abc", b"def")
+    packed = gzip.compress(whole)
+    assert unpacked(whole) is whole
+    assert unpacked(packed) == whole
+    assert unpacked(gzip.compress(whole[:30]) + gzip.compress(whole[30:]) + b"\0\0") == whole
+    for size in range(2, len(packed)):
+        assert whole.startswith(unpacked(packed[:size]))
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x09" + bytes(20), gzip.compress(b"abc")[:-8] + bytes(8)])
+def test_what_cannot_be_unpacked_is_told(data: bytes) -> None:
+    with pytest.raises(CaptureError, match="cannot be unpacked"):
+        unpacked(data)
+
+
+def test_a_file_of_a_few_bytes_does_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_UNPACKED", 1 << 20)
+    assert len(unpacked(gzip.compress(bytes(1 << 20)))) == 1 << 20
+    for bomb in (gzip.compress(bytes((1 << 20) + 1)), gzip.compress(bytes(1 << 19)) * 3):
+        with pytest.raises(CaptureError, match="more than 1 MiB"):
+            unpacked(bomb)

@@ -39,6 +39,11 @@ PACKET = ipv4(17, udp(b"hello"))
         (101, b""),
         (113, b"\0" * 14 + b"\x08\x00"),
         (228, b""),
+        (1, MACS + b"\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),  # PPPoE
+        (1, MACS + b"\x81\x00\x00\x05\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),
+        (1, MACS + b"\x88\x47\x00\x01\x10\xff\x00\x01\x11\xff"),  # MPLS, two labels
+        (113, b"\0" * 14 + b"\x81\x00\x00\x05\x08\x00"),
+        (276, b"\x81\x00" + b"\0" * 18 + b"\x00\x05\x08\x00"),
         (276, b"\x08\x00" + b"\0" * 18),
     ],
 )
@@ -50,6 +55,9 @@ def test_every_link_layer(link: int, before: bytes) -> None:
     ("link", "packet"),
     [
         (1, MACS + b"\x08\x06" + PACKET),  # ARP
+        (1, MACS + b"\x88\x64\x11\x00\x00\x01\x00\x23\xc0\x21" + PACKET),  # LCP of PPP
+        (1, MACS + b"\x88\x47" + b"\0" * 12),
+        (1, MACS + b"\x88\x47\x00\x01\x11\xff"),
         (113, b"\0" * 16 + PACKET),
         (276, b"\0" * 20 + PACKET),
         (147, PACKET),
@@ -143,8 +151,20 @@ def test_what_was_not_captured_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None
     assert found == [(b"f", True), (b"g", False), (b"h", False)]
 
 
-def test_a_gap_that_nothing_closes_is_told_at_the_end() -> None:
-    assert streamed(tcp(99, flags=2), tcp(100, b"a"), tcp(102, b"c"), tcp(103, b"d")) == [(b"a", False), (b"", True)]
+def test_what_waits_behind_a_gap_at_the_end_is_read_and_was_sent_when_it_came() -> None:
+    segments = tcp(99, flags=2), tcp(100, b"a"), tcp(104, b"e"), tcp(102, b"c"), tcp(103, b"d"), tcp(107, b"h")
+    found = payloads(*(ipv4(6, segment) for segment in segments))
+    told = [(each.at_ns, each.data, isinstance(each, Segment) and each.gap) for each in found]
+    assert told == [(1, b"a", False), (3, b"c", True), (4, b"d", False), (4, b"e", False), (5, b"h", True)]
+
+
+@pytest.mark.parametrize("wait", [network.MAX_WAIT_NS, network.MAX_WAIT_NS + 1])
+def test_a_gap_is_not_waited_for_longer_than_what_was_lost_takes(wait: int) -> None:
+    sent = (0, tcp(99, flags=2)), (1, tcp(101, b"b")), (1 + wait, tcp(102, b"c")), (2 + wait, tcp(100, b"a"))
+    found = list(read_payloads(CapturedPacket(at, 101, ipv4(6, segment)) for at, segment in sent))
+    told = [(each.at_ns, each.data) for each in found]
+    late = [(1, b"b"), (1 + wait, b"c")]
+    assert told == (late if wait > network.MAX_WAIT_NS else [(2 + wait, each) for each in (b"a", b"b", b"c")])
 
 
 def test_the_oldest_connection_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

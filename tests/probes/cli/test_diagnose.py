@@ -1,5 +1,6 @@
 """`sipprobe diagnose`: the verdict on a stored result and on a capture, in words and as data."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -98,3 +99,13 @@ def test_packets_that_are_cut_off_are_told(verb: str, tmp_path: Path, capsys: py
         with pytest.raises(SystemExit):
             main([verb, str(file)])
         assert told in capsys.readouterr().err
+
+
+def test_a_compressed_capture(refused: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = refused.with_suffix(".pcap.gz")
+    packed.write_bytes(gzip.compress(refused.read_bytes()))
+    assert run(packed) == 1
+    assert "source-not-trusted" in capsys.readouterr().out
+    packed.write_bytes(b"\x1f\x8b\x09" + bytes(20))
+    assert run(packed) == 2
+    assert "cannot be unpacked" in capsys.readouterr().err
