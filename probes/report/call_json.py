@@ -78,7 +78,7 @@ def entry_data(entry: TimelineEntry) -> Data:
         "offset_ms": round(entry.offset_ms, 3),
         "direction": _DIRECTIONS.get(entry.direction),
         "label": encodable(entry.label),
-        "detail": encodable(entry.detail),
+        "detail": encodable(cover_uris(entry.detail)),
         "kernel_stamped": entry.kernel_stamped,
         "message": _message_data(entry.record) if isinstance(entry.record, MessageTrace) else None,
         "event": entry.event.kind.value if entry.event is not None else None,

@@ -8,6 +8,7 @@ from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding
+from probes.report.safe_text import cover_lines, cover_uris
 from probes.result import CallKind, CallRole, CallStatus
 from sipcore.errors import ParseError
 
@@ -70,7 +71,12 @@ def find(facts: CallFacts) -> tuple[Finding, ...]:
     systems = _word.findall(facts.banner)
     return known.ranked(
         known.finding(
-            hint.code, hint.what, hint.evidence, systems=systems, severity=hint.severity, records=hint.records
+            hint.code,
+            cover_uris(hint.what),  # a URI of a peer may have a password (RFC 3261 §19.1.1)
+            tuple(map(cover_lines, hint.evidence)),
+            systems=systems,
+            severity=hint.severity,
+            records=hint.records,
         )
         for hint in hints
         if hint.code not in explained

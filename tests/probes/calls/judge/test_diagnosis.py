@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.calls.judge.conclude import concluded
 from probes.calls.judge.diagnosis import Diagnosis, calls_of_capture, diagnoses_of_capture, diagnosis_of
 from probes.calls.judge.facts import facts_of
 from probes.calls.judge.find import find
@@ -345,3 +346,23 @@ NAMES = ["message", "direction", "offset_ms", "event", "label"]
 def test_any_json_is_judged(timeline: object, media: object, kind: object) -> None:
     data = {"timeline": timeline, "media": media, "kind": kind, "why": kind, "answer_time_ms": kind}
     diagnosis_of(facts_of_data(data))
+
+
+SECRET = "6629fae4"[::-1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (INVITE, response("302 Moved", f"Contact: <sip:bob:{SECRET}@198.51.100.7>")),
+        (INVITE, response("200 OK", f"Contact: <sip:bob:{SECRET}@10.0.0.1>", body=ANSWER)),
+        (INVITE, OK, ACK, (BYE[0], BYE[1].replace("sip:bob@198", f"sip:bob:{SECRET}@198", 1))),
+    ],
+    ids=["in a fact", "in a header field", "in a start line"],
+)
+def test_no_password_of_a_uri_is_in_what_is_found(said: tuple[tuple[bool, str], ...]) -> None:
+    invite = (INVITE[0], INVITE[1].replace("sip:bob@198", f"sip:bob:{SECRET}@198", 1))
+    result = concluded(stored(invite, *said[1:], kind=CallKind.CONNECTED))
+    assert result.findings
+    assert all(SECRET not in part for each in result.findings for part in (each.what, *each.evidence))
+    assert SECRET not in json.dumps(call_data(result))
