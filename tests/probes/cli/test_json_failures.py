@@ -199,6 +199,16 @@ def _nothing(lines: list[str]) -> bool:
     return lines == []
 
 
+def _interrupted(lines: list[str]) -> bool:
+    data = json.loads("".join(lines))
+    return violations(data, load("call")) == [] and data["kind"] == "interrupted"
+
+
+def _broken_off(lines: list[str]) -> bool:
+    last = json.loads(lines[-1])
+    return violations(last, load("ping")) == [] and (last["event"], last["awaited"]) == ("summary", 1)
+
+
 def _summary(lines: list[str]) -> bool:
     last = json.loads(lines[-1])
     return (last["type"], last["complete"]) == ("summary", False)
@@ -208,15 +218,16 @@ def _summary(lines: list[str]) -> bool:
     ("arguments", "shows"),
     [
         (["discover", "127.0.0.1:{port}", "--only-options", "--timeout=60"], _nothing),
-        (["call", "sip:bob@127.0.0.1:{port}"], _nothing),
+        (["call", "sip:bob@127.0.0.1:{port}"], _interrupted),
+        (["ping", "127.0.0.1:{port}", "--count=2", "--interval=60", "--timeout=32"], _broken_off),
         (["sweep", "127.0.0.1", "--port={port}", "--timeout=32"], _summary),
     ],
-    ids=["discover", "call", "sweep"],
+    ids=["discover", "call", "ping", "sweep"],
 )
 def test_ctrl_c(
     arguments: list[str], shows: Callable[[list[str]], bool], silent: socket.socket, tmp_path: Path
 ) -> None:
-    """What is stopped has no result, but for what was found by then."""
+    """What is stopped has no result, but for what was found, or recorded, by then."""
     port = silent.getsockname()[1]
     words = [sys.executable, "-m", "probes.cli.main", *(word.format(port=port) for word in arguments), "--json"]
     pipe, environment = subprocess.PIPE, {**os.environ, "PYTHONPATH": str(ROOT)}
