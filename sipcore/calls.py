@@ -181,7 +181,7 @@ class Calls:
         return ticket in self._book.by_ticket or ticket in self._book.by_invite
 
     def receive_response(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
-        """A response to a request of a call that was not dealt with on the way; False if the owner wants it, too."""
+        """A response that was not dealt with on the way; False if the owner wants it, as each to what is of no call."""
         placed = self._book.by_invite.get(ticket)
         if placed is None:
             return self._receive_within(ticket, response, flow, stamp, now)
@@ -443,8 +443,10 @@ class Calls:
         return invite[REPLACES] if self._manner.supports("replaces") else None
 
     def _receive_within(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
-        """A response to a request inside a dialog."""
-        call, purpose = self._book.by_ticket[ticket]
+        """A response to a request inside a dialog, or to one outside of any."""
+        call, purpose = self._book.by_ticket.get(ticket, (None, Purpose.OTHER))
+        if call is None:
+            return False
         sent = self._tickets.request_of(ticket)
         if purpose in TARGET_REFRESHES and response.is_success:
             call.machine.reached_at(self._tickets.ends.contact(call.user, flow, sent))

@@ -403,7 +403,7 @@ class Stack:
         if self._tickets.take(ticket, response, now):
             return
         auth_error = self._tickets.auth_error_of(ticket)
-        if self._calls.owns(ticket) and self._calls.receive_response(ticket, response, flow, self._stamp, now):
+        if self._calls.receive_response(ticket, response, flow, self._stamp, now):
             return
         self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
         if not response.is_provisional:

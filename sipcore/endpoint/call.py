@@ -116,7 +116,8 @@ class _Events:
             self._changes = tuple(change for change in self._changes if change.is_under_way)
         if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
             self._unread.append(event)
-            self._readers.unpark()
+            if self._readers:
+                self._readers.unpark()
         if isinstance(event, _LAST):
             for change in self._changes:
                 change.close(self.number, self._closed_by)

@@ -82,8 +82,8 @@ class Address:
     def __str__(self) -> str:
         spec = self.spec or self.uri
         if not self.bracketed:
-            return f"{spec}{self.params}"
-        return f"{self.display} <{spec}>{self.params}" if self.display else f"<{spec}>{self.params}"
+            return f"{spec!s}{self.params!s}"
+        return f"{self.display} <{spec!s}>{self.params!s}" if self.display else f"<{spec!s}>{self.params!s}"
 
 
 _make_lazy = lazy_maker(Address, "uri")

@@ -53,13 +53,13 @@ def request(
     """
     cseq = CSeq(identity.cseq, method)
     above = [f"Via: {via}"] if via else []
-    routes = [f"Route: {address}" for address in route]
+    routes = [f"Route: {address!s}" for address in route]
     lines = [
         *above,
         *routes,
         f"Max-Forwards: {max_forwards}",
-        f"From: {identity.from_}",
-        f"To: {identity.to}",
+        f"From: {identity.from_!s}",
+        f"To: {identity.to!s}",
         f"Call-ID: {identity.call_id}",
         f"CSeq: {identity.cseq} {method}",
     ]

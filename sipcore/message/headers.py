@@ -65,7 +65,7 @@ class Headers:
         self._keys = keys
         self._origin = origin
         self._typed: dict[Row[object], object] = {}
-        self._notes: dict[Row[object], Notes] = {}
+        self._notes: dict[Row[object], Notes] | None = None
         self._failed: dict[Row[object], ParseError] | None = None
         self._extra = 0
 
@@ -101,8 +101,13 @@ class Headers:
             raise
         self._typed[row] = typed
         if notes:
-            self._notes[row] = notes
+            self._note(row, notes)
         return typed
+
+    def _note(self, row: Row[object], notes: Notes) -> None:
+        if self._notes is None:
+            self._notes = {}
+        self._notes.setdefault(row, []).extend(notes)
 
     def typed(self) -> Mapping[Row[object], object]:
         """Every known header field typed, by its row, in order: what asking for each of `known_rows()` gives.
@@ -138,7 +143,7 @@ class Headers:
                 text = self._text(index) if "\n" in text else text
                 found[row] = (*found.get(row, ()), *self._values_in(row, index, text, notes))
             if notes:
-                self._notes.setdefault(row, []).extend(notes)
+                self._note(row, notes)
                 notes.clear()
         if len(self._keys) + self._extra > MAX_LIST_VALUES:
             for row, values in found.items():
@@ -282,7 +287,8 @@ class Headers:
 
     def noted(self) -> tuple[Noted, ...]:
         """The deviations met in the header fields that were read so far."""
-        return tuple(Noted(note, row.name) for row, notes in self._notes.items() for note in dict.fromkeys(notes))
+        noted = (self._notes or {}).items()
+        return tuple(Noted(note, row.name) for row, notes in noted for note in dict.fromkeys(notes))
 
     def known_rows(self) -> list[Row[object]]:
         """The rows of the header fields that are there and known, in order, each once."""
@@ -365,9 +371,9 @@ class Headers:
 
         What was read of those stays read, save what was noted about, which is noted once more when it is read again.
         """
-        derived = Headers(lines, keys)
+        derived, noted = Headers(lines, keys), self._notes or ()
         derived._typed = {
-            row: typed for row, typed in self._typed.items() if row.key not in changed and row not in self._notes
+            row: typed for row, typed in self._typed.items() if row.key not in changed and row not in noted
         }
         return derived
 

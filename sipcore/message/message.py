@@ -271,7 +271,7 @@ class Message:
     def __bytes__(self) -> bytes:
         """The message as it goes on the wire."""
         if self._raw is None:
-            head = f"{self._start_line}\r\n{self.headers}\r\n"
+            head = f"{self._start_line}\r\n{self.headers!s}\r\n"
             self._raw = head.encode("utf-8", "surrogateescape") + self._body
         return self._raw
 

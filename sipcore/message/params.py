@@ -109,7 +109,7 @@ class Params:
         return len(self.items)
 
     def __str__(self) -> str:
-        if self.written:
+        if self.written or not self.items:
             return self.written
         return "".join([f";{name}" if content is None else f";{name}={content}" for name, content in self.items])
 

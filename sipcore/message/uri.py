@@ -197,7 +197,7 @@ class SipUri:
         at = "" if self.user is None else "@"
         port = "" if self.port is None else f":{self.port}"
         headers = "" if self.headers is None else f"?{self.headers}"
-        return f"{self.scheme}:{user}{at}{self.host}{port}{self.params}{headers}"
+        return f"{self.scheme}:{user}{at}{self.host}{port}{self.params!s}{headers}"
 
 
 @value

@@ -148,7 +148,8 @@ class Transports:
         self._require_open()
         hop = _numbered(hop)
         if hop.transport is UDP:
-            return _with_local(hop, self._udp.local_of(hop))
+            local = self._udp.local_of(hop)
+            return hop if local is hop.local else _with_local(hop, local)
         connection = self._find(hop)
         return _with_local(hop, connection.flow.local) if connection is not None else None
 
