@@ -1,8 +1,10 @@
 """The facts of a call in somebody's capture: its messages seen from the caller, and the media that was captured."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TypeAlias
 
 from probes.calls.judge.facts import CallFacts
@@ -43,7 +45,10 @@ WATCHED_NS = 2 * NS
 """How long behind that it is looked whether a stream goes on: afterwards the ports may be those of another call."""
 
 Datagrams: TypeAlias = Mapping[SocketAddress, Sequence[Datagram]]
-"""All of a capture, by where they came from, and by where they went."""
+"""All of a capture, by where they came from, and by where they went, in the order of time."""
+
+
+_time = attrgetter("at_ns")
 
 
 def by_place(payloads: Iterable[Datagram | Segment]) -> Datagrams:
@@ -53,6 +58,8 @@ def by_place(payloads: Iterable[Datagram | Segment]) -> Datagrams:
         if isinstance(each, Datagram):
             for place in {each.source, each.destination}:
                 found[place].append(each)
+    for there in found.values():
+        there.sort(key=_time)
     return found
 
 
@@ -345,11 +352,16 @@ def _sort(
         sent.take(datagram, end_ns)
 
 
-def _at(datagrams: Datagrams, places: tuple[SocketAddress, ...]) -> list[Datagram]:
-    """What came from any of those places or went there, or to or from their ports for RTCP, in order."""
+def _at(datagrams: Datagrams, places: tuple[SocketAddress, ...], began_ns: int, last_ns: int | None) -> list[Datagram]:
+    """What came from any of those places or went there, or to or from their ports for RTCP, in order, from one time to
+    another. Other calls have the ports before and after: of all that was there, no more is looked at.
+    """
     ports = [SocketAddress(place.host, place.port + beside) for place in places for beside in (0, 1)]
-    found = {id(each): each for port in ports for each in datagrams.get(port, ())}
-    return sorted(found.values(), key=lambda each: each.at_ns)
+    found: dict[int, Datagram] = {}
+    for there in (datagrams.get(port, ()) for port in ports):
+        end = len(there) if last_ns is None else bisect_right(there, last_ns, key=_time)
+        found |= {id(each): each for each in there[bisect_left(there, began_ns, key=_time) : end]}
+    return sorted(found.values(), key=_time)
 
 
 def _packets(
@@ -360,9 +372,7 @@ def _packets(
     """
     last_ns = end_ns + WATCHED_NS if end_ns is not None else None
     seen: dict[tuple[SocketAddress, SocketAddress, bytes], int] = {}
-    for each in _at(datagrams, places):
-        if each.at_ns < call.began_ns or (last_ns is not None and each.at_ns > last_ns):
-            continue
+    for each in _at(datagrams, places, call.began_ns, last_ns):
         if call.is_doubled:
             key = each.source, each.destination, each.data
             if each.at_ns - seen.get(key, -COPY_NS) < COPY_NS:

@@ -1,6 +1,7 @@
 """The same rules on calls that are over: stored results, and captures of calls that others made."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.calls.judge.captured import by_place, media_of_capture
 from probes.calls.judge.conclude import concluded
 from probes.calls.judge.diagnosis import Diagnosis, calls_of_capture, diagnoses_of_capture, diagnosis_of
 from probes.calls.judge.facts import facts_of
 from probes.calls.judge.find import find
 from probes.calls.judge.stored import facts_of_data
+from probes.capture.files import read_packets
+from probes.capture.network import Datagram, read_payloads
 from probes.destination import Destination
 from probes.report.call_json import call_data
 from probes.result import CallKind, CallMedia, CallResult, CallStatus, TimelineEntry
@@ -366,3 +370,31 @@ def test_no_password_of_a_uri_is_in_what_is_found(said: tuple[tuple[bool, str], 
     assert result.findings
     assert all(SECRET not in part for each in result.findings for part in (each.what, *each.evidence))
     assert SECRET not in json.dumps(call_data(result))
+
+
+class Looked(list[Datagram]):
+    """Tells how many of it were looked at."""
+
+    looked = 0
+
+    def __iter__(self) -> Iterator[Datagram]:
+        raise AssertionError("all of it was looked at")
+
+    def __getitem__(self, which: Any) -> Any:  # noqa: ANN401  # as a list has it
+        found = super().__getitem__(which)
+        if isinstance(which, slice):
+            Looked.looked += len(found)
+        return found
+
+
+def test_a_call_is_not_searched_for_in_all_that_had_its_ports_before_and_after() -> None:
+    """Or a large capture would take the square of its size, since ports are used again."""
+    before, now = (signalling(*LONG) + rtp(sent=False) + ending() for _ in range(2))
+    later = [type(one)(one.at_ns + 3600 * 10**9, one.link, one.data) for one in now]
+    (call,) = calls_of_capture(pcap(before))
+    places = by_place(read_payloads(read_packets(pcap([*later, *before]))))
+    assert all(list(there) == sorted(there, key=lambda each: each.at_ns) for there in places.values())
+    media = media_of_capture(call, {place: Looked(there) for place, there in places.items()})
+    assert media is not None
+    assert media.measured.received is not None
+    assert media.measured.received.packets <= Looked.looked <= 2 * len(before)
