@@ -23,7 +23,7 @@ from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.require import require
 from sipcore.message.uri import parse_uri
@@ -47,8 +47,16 @@ class Client:
         self.answered = trio.Event()
         self.at = 0.0
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:  # noqa: ARG002
-        message = parse_message(data)
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,
+        notes: tuple[Deviation, ...],  # noqa: ARG002
+        message: Request | Response | None = None,
+    ) -> None:
+        if message is None:
+            message = parse_message(data)
         require(message)
         self.layer.receive(message, flow, stamp.at)
         self.layer.drain()

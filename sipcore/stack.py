@@ -264,12 +264,14 @@ class Stack:
 
     # What happens to it
 
-    def receive(self, data: bytes, flow: Flow, stamp: Stamp, now: float) -> None:
-        """Take one datagram, or one message that was framed on a stream."""
+    def receive(
+        self, data: bytes, flow: Flow, stamp: Stamp, now: float, message: Request | Response | None = None
+    ) -> None:
+        """Take one datagram, or one message that was framed on a stream: `message`, if that has told what it says."""
         self._stamp = stamp
-        message = None
         try:
-            message = parse_message(data)
+            if message is None:
+                message = parse_message(data)
             require(message)
         except ParseError as error:
             found = salvage_request(data) if message is None else message

@@ -14,7 +14,8 @@ from sipcore.errors import ParseError
 from sipcore.grammar import unfold
 from sipcore.message.headers import Headers, Noted
 from sipcore.message.message import Request, Response
-from sipcore.message.parser import MAX_LINES, parse_message
+from sipcore.message.parser import parse_message
+from sipcore.message.plain import MAX_LINES
 from sipcore.message.registry import CONTENT_TYPE, ROWS, Single, key_of
 from sipcore.message.require import inspect
 from sipcore.sdp.description import SessionDescription

@@ -48,7 +48,7 @@ from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, ParseError, TransportFailure
-from sipcore.message.message import Request
+from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE, OPTIONS
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
@@ -397,10 +397,17 @@ class _Silence:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:  # noqa: ARG002  # a Sink
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,  # noqa: ARG002  # a Sink
+        notes: tuple[Deviation, ...],  # noqa: ARG002  # a Sink
+        message: Request | Response | None = None,  # a Sink
+    ) -> None:
         """One message, which is told of and otherwise ignored."""
         try:
-            message = parse_message(data)
+            message = message or parse_message(data)
             if isinstance(message, Request):
                 caller, called = parties(message)
                 when = datetime.now(UTC)

@@ -25,6 +25,7 @@ from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import Identity, Template, request
 from sipcore.message.fields.via import via_for
+from sipcore.message.message import Request, Response
 from sipcore.message.method import OPTIONS
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -197,7 +198,14 @@ class Sweep:
         except TransportFailure as failure:
             self._refused(index, remote, REACH[failure.reason], _detail(failure, remote))
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:  # noqa: ARG002
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,
+        notes: tuple[Deviation, ...],  # noqa: ARG002
+        message: Request | Response | None = None,  # noqa: ARG002
+    ) -> None:
         """`Sink`: a datagram came."""
         match = self._matcher.match_untrusted(data, flow.remote)
         if match is None:

@@ -11,6 +11,7 @@ from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
 from sipcore.errors import FailureReason, SipError, TransportFailure, own_fault
 from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
+from sipcore.message.message import Request, Response
 from sipcore.recovery import described
 from sipcore.resolve.plan import Answer, Question, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -136,7 +137,14 @@ class Loop:
 
     # What the transports tell (transports.base.Sink)
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,
+        notes: tuple[Deviation, ...],
+        message: Request | Response | None = None,
+    ) -> None:
         """One message came in. What comes after the endpoint's end and before its sockets' is left alone."""
         if self._closed:
             return
@@ -144,7 +152,7 @@ class Loop:
             self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
         now = self._clock()
         try:
-            self.stack.receive(data, flow, stamp, now)
+            self.stack.receive(data, flow, stamp, now, message)
         except Exception as error:  # noqa: BLE001  # see Faults
             self._recover(error, now)
         self.pump(now)

@@ -5,18 +5,20 @@ the bytes: nothing is searched twice but the two bytes in which a separator may 
 """
 
 import re
+from dataclasses import field
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, quoted
-from sipcore.pattern import Pattern
+from sipcore.message.message import Request, Response
+from sipcore.message.plain import read_plain
 from sipcore.value import maker, value
 
 MAX_HEAD = 64 * 1024
 """Bytes of start line and header fields: what a UDP datagram can carry at most, and the parser's own limit."""
 MAX_BODY = 1024 * 1024
 """Bytes of body: presence lists and pictures in MESSAGE stay below; it bounds what a peer can make us hold."""
-MAX_USUAL = 4096
-"""Bytes of a head that is looked at before it is known to begin as one: few are longer."""
+WINDOW = 20 * 1024
+"""Bytes that are looked at as text at once: what a connection takes in a turn, and what was left of the turn before."""
 MAX_LENGTH_DIGITS = 10
 """Digits of a Content-Length after leading zeros, so that a number is never made of a megabyte of digits."""
 
@@ -24,16 +26,6 @@ _HEAD_END = re.compile(rb"\n\r?\n").search
 """The end of CRLFCRLF; bare line feeds end a head as well, since the parser reads such messages."""
 TOKEN_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
 """What a start line may begin with: a method is a token, and so is SIP (RFC 3261 §25.1)."""
-# Lines of a head that neither continue another one nor have anything to do with Content-Length or its compact form.
-_OTHER_LINES = rb"(?>(?:(?:[^CcLl\s]|[Cc](?!(?i:ontent-length))|[Ll](?![ \t]*+:)).*+\n)*)"
-_usual_head = Pattern(
-    rb"(?>(?:[A-Za-z0-9\-.!%*_+`'~]++ [!-~]++ )?)SIP/.*+\n"
-    + _OTHER_LINES
-    + rb"(?i:content-length):[ \t]*+([0-9]{1,7})\r\n"
-    + _OTHER_LINES
-    + rb"\r?\n"
-)
-"""A whole head with one Content-Length that is in full and on one line, and with nothing odd about its start line."""
 MAX_UNFINISHED = 1024
 """Bytes of an unfinished message that are kept to be shown: its start line, and its first header fields."""
 _SHOWN = 16
@@ -53,10 +45,13 @@ _FOREIGN = (
 
 @value
 class MessageFrame:
-    """One message, its exact bytes from the start line to the end of the body."""
+    """One message, its exact bytes from the start line to the end of the body; and what they say, where finding their
+    end has told it.
+    """
 
     data: bytes
     notes: tuple[Deviation, ...] = ()
+    message: Request | Response | None = field(default=None, compare=False)
 
 
 @value
@@ -110,10 +105,18 @@ class StreamFramer:
     Once `next_frame` has raised, the place of the next message is lost: it raises the same error from then on.
     """
 
-    __slots__ = ("_buffer", "_error", "_half_ping", "_notes", "_pongs", "_scanned", "_size", "_started")
+    __slots__ = (
+        *("_at", "_buffer", "_error", "_half_ping", "_notes", "_pongs", "_scanned", "_size", "_started", "_text"),
+        "_window",
+    )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._at = 0
+        """Bytes of the buffer that have been taken as messages already."""
+        self._window = b""
+        """The first bytes of the buffer, as far as plain messages are looked for among them; `_text` in Latin-1."""
+        self._text = ""
         self._scanned = 0
         """Bytes of the buffer in which the end of the head was already looked for."""
         self._started = False
@@ -128,12 +131,12 @@ class StreamFramer:
     @property
     def partial(self) -> bool:
         """Whether a message has begun that is not complete."""
-        return bool(self._buffer)
+        return len(self._buffer) > self._at
 
     @property
     def unfinished(self) -> Unfinished | None:
         """The message that has begun; None between two of them."""
-        buffer = self._buffer
+        buffer = self._buffer[self._at :]
         return Unfinished(bytes(buffer[:MAX_UNFINISHED]), len(buffer), self._size) if buffer.strip() else None
 
     def expect_pong(self) -> None:
@@ -152,19 +155,37 @@ class StreamFramer:
         """
         if self._error is not None:
             raise self._error
+        if not (self._scanned or self._size):
+            plain = read_plain(self._window, self._text, self._at) or self._look_further()
+            if plain is not None:
+                message, data = plain
+                self._at += len(data)
+                self._half_ping = False
+                return _make_frame(data, (), message)
         try:
             return self._next_frame()
         except ParseError as error:
             self._error = error
             raise
 
+    def _look_further(self) -> tuple[Request | Response, bytes] | None:
+        """A plain message at the front of what has not been looked at yet; None leaves the buffer to all the rest."""
+        buffer = self._buffer
+        del buffer[: self._at]
+        self._at = 0
+        self._window, self._text = b"", ""
+        if not buffer or buffer[0] not in TOKEN_BYTES:
+            return None
+        window = bytes(buffer[:WINDOW])
+        text = window.decode("latin-1")
+        plain = read_plain(window, text, 0)
+        if plain is not None:
+            self._window, self._text = window, text
+        return plain
+
     def _next_frame(self) -> Frame | None:
         buffer = self._buffer
         if not self._size:
-            if not self._started and not self._scanned:
-                usual = self._usual_frame()
-                if usual is not None:
-                    return usual
             if not self._started and buffer[:1].isspace():
                 keep_alive = self._between_messages()
                 if keep_alive is not None:
@@ -178,27 +199,6 @@ class StreamFramer:
         self._size = self._scanned = 0
         self._started = self._half_ping = False
         return frame
-
-    def _usual_frame(self) -> Frame | None:
-        """The message at the front of the buffer if it is there as a whole, with nothing odd about its head.
-
-        What it finds is what the rest would find, in a fifth of the time; None leaves everything to it.
-        """
-        buffer = self._buffer
-        head = _usual_head.match(buffer, 0, MAX_USUAL)
-        if head is None:
-            return None
-        size = head.end()
-        data = head[0]
-        if head[1] != b"0":
-            length = int(head[1])
-            size += length
-            if length > MAX_BODY or size > len(buffer):
-                return None
-            data = bytes(buffer[:size])
-        del buffer[:size]
-        self._half_ping = False
-        return _make_frame(data)
 
     def _between_messages(self) -> Frame | None:
         """Take empty lines off the front (RFC 3261 §7.5) up to the first that means something (RFC 5626 §4.4.1)."""

@@ -71,17 +71,15 @@ class Message:
 
     __slots__ = (
         *("_body", "_envelope", "_headers", "_raw", "_sent_by", "_several_vias", "_start_line", "_structural", "_via"),
-        "_written",
     )
 
     _start_line: str
     _headers: Headers | None
-    _written: str
-    """The lines of a plain head, which are cut apart when `_headers` is None and somebody asks; unset otherwise."""
+    """None for a plain head, whose lines are cut out of `_raw` when somebody asks."""
     _body: bytes
     _raw: bytes | None
     _sent_by: str
-    """Unset until `_envelope` is there; only then is it looked at."""
+    """Only looked at once `_envelope` is there."""
     _several_vias: bool | None
     """None until somebody asks who has not met a plain head."""
     _structural: tuple[Noted, ...]
@@ -98,7 +96,9 @@ class Message:
         """The header fields, verbatim and in order."""
         if self._headers is None:
             _, _, _, call_id, cseq = self.envelope
-            self._headers = plain_headers(self._written, self._raw, {CALL_ID: call_id, CSEQ: cseq})
+            raw = bytes(self)
+            written = raw[len(self._start_line) + 2 : len(raw) - len(self._body) - 4].decode("ascii")
+            self._headers = plain_headers(written, raw, {CALL_ID: call_id, CSEQ: cseq})
         return self._headers
 
     @property
@@ -430,8 +430,14 @@ def received_request(
     start_line: str,
     raw: bytes | None,
     structural: tuple[Noted, ...],
+    envelope: Envelope | None = None,
+    sent_by: str = "",
+    several_vias: bool | None = None,
 ) -> Request:
-    """A request as the parser makes it: nothing left to check, and half the time."""
+    """A request as the parser makes it: nothing left to check, and half the time.
+
+    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, and tells whether it has several Vias.
+    """
     request = _new_request(Request)
     request._method = method
     request._uri = None
@@ -441,8 +447,10 @@ def received_request(
     request._body = body
     request._raw = raw
     request._structural = structural
-    request._via = request._several_vias = None
-    request._envelope = None
+    request._via = None
+    request._envelope = envelope
+    request._sent_by = sent_by
+    request._several_vias = several_vias
     return request
 
 
@@ -454,6 +462,9 @@ def received_response(
     start_line: str,
     raw: bytes,
     structural: tuple[Noted, ...],
+    envelope: Envelope | None = None,
+    sent_by: str = "",
+    several_vias: bool | None = None,
 ) -> Response:
     """A response as the parser makes it."""
     response = _new_response(Response)
@@ -464,17 +475,11 @@ def received_response(
     response._body = body
     response._raw = raw
     response._structural = structural
-    response._via = response._several_vias = None
-    response._envelope = None
+    response._via = None
+    response._envelope = envelope
+    response._sent_by = sent_by
+    response._several_vias = several_vias
     return response
-
-
-def opened(message: Message, written: str, sent_by: str, envelope: Envelope, *, several_vias: bool) -> None:
-    """Let a message have what the parser has read of a plain head: its envelope, and its lines in place of headers."""
-    message._written = written
-    message._several_vias = several_vias
-    message._sent_by = sent_by
-    message._envelope = envelope
 
 
 _new_request: Callable[[type[Request]], Request] = object.__new__

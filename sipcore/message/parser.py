@@ -1,46 +1,36 @@
 """Bytes to messages: RFC 3261 §7, by the robustness that RFC 4475 asks for.
 
-Most messages match one pattern for a whole head, which finds what tells their transaction; their header fields are cut
-apart when somebody asks. The others are decoded once and cut with `split` and `partition`, and where there are folds,
-bare line feeds and other faults they take a slower path still. What comes out is the same whichever way it took. Header
-fields are only named here; their values are read when somebody asks (`message.headers`).
+Most messages match one pattern for a whole head (`message.plain`). The others are decoded once and cut with `split` and
+`partition`, and where there are folds, bare line feeds and other faults they take a slower path still. What comes out
+is the same whichever way it took. Header fields are only named here; their values are read when somebody asks
+(`message.headers`).
 """
 
 import re
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.grammar import TOKEN, is_token, lonely_nul
+from sipcore.grammar import is_token, lonely_nul
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
 from sipcore.message.headers import Headers, Noted, field_position, message_start
 from sipcore.message.message import (
-    PLAIN_ENVELOPE,
     VERSION,
     Request,
     Response,
-    known_cseq,
-    opened,
     received_request,
     received_response,
 )
 from sipcore.message.method import KNOWN
+from sipcore.message.plain import MAX_LINES, MAX_PLAIN, read_plain
 from sipcore.message.registry import CONTENT_LENGTH, KNOWN_NAMES, key_of
 from sipcore.pattern import Pattern
 
 MAX_MESSAGE = MAX_HEAD + MAX_BODY
 """Bytes of a message: what a stream may carry, which is more than a datagram can."""
-MAX_LINES = 256
-"""Lines from the start line to the empty one. Messages that crossed many proxies have about a hundred, and folds are
-rare; each costs a string and a look-up, however short it is."""
 MAX_LINE = 16384
 """Characters in one header field with its folds: a Kerberos ticket of 12,000 bytes in Authorization, in base64."""
 MAX_START_LINE = 8192
 """Characters in the start line; a URI has its own limit, MAX_URI."""
-
-MAX_PLAIN = 4096
-"""Bytes of a message that is tried as a plain one: few are longer, and no line or URI in it is too long."""
-MAX_OTHERS = MAX_LINES // 9
-"""Lines between any two of those that a plain head has: there are eight such places, and a few lines more."""
 
 _LENGTH = CONTENT_LENGTH.key
 _METHODS = frozenset(KNOWN)
@@ -50,40 +40,17 @@ _is_version = Pattern(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _NOT_UTF8 = Pattern("[\udc80-\udcff]")
 
 
-def _plain_pattern() -> str:
-    """A head as most are: Via, From, To, Call-ID, CSeq and Content-Length in this order, others anywhere between them.
-
-    Call-ID may also come between Via and From, where pjproject has it. Each line has a token, a colon and nothing odd;
-    none is gone through more than three times. The others are those whose names begin with none of the letters that the
-    six and their compact forms begin with, but for the others with a C.
-    """
-    other = rf"(?![VFTILvftil]|[Cc](?i:all-id|seq|ontent-length)){TOKEN}++:[ -~]*+\r\n"
-    others = rf"(?>(?:{other}){{0,{MAX_OTHERS}}})"
-    names = ("Via", "From", "To", "Call-ID", "CSeq", "Content-Length")
-    values = (*PLAIN_ENVELOPE, "[ \t]*+([0-9]{1,7})")
-    via, from_, to, call_id, *rest = (
-        rf"(?>{name}:|{others}{name}:){value}\r\n" for name, value in zip(names, values, strict=True)
-    )
-    vias = rf"{via}((?>(?:Via:[ -~]*+\r\n){{0,{MAX_OTHERS}}}))"
-    early = rf"(?>(?:Call-ID:{PLAIN_ENVELOPE[3]}\r\n)?)"
-    late = rf"(?>(?:{call_id})?)"
-    status_line = rf"{re.escape(VERSION)} ([1-6][0-9]{{2}}) ([ -~]*+)"
-    request_line = rf"({'|'.join(KNOWN)}) ((?!<)[!-~]++) {re.escape(VERSION)}"
-    return rf"({status_line}|{request_line})\r\n{vias}{early}{from_}{to}{late}{''.join(rest)}{others}\r\n"
-
-
-_plain_head = Pattern(_plain_pattern())
-
-
 def parse_message(data: bytes) -> Request | Response:
     """Read one datagram, or one message that was framed on a stream.
 
     Raises ParseError with the status the RFC suggests, or LimitExceeded. Everything tolerated is in `message.noted`,
     that of a header field once the field was read.
     """
-    plain = _read_plain(data)
-    if plain is not None:
-        return plain
+    size = len(data)
+    if size <= MAX_PLAIN:
+        plain = read_plain(data, data.decode("latin-1"), 0)
+        if plain is not None and len(plain[1]) == size:
+            return plain[0]
     noted: list[Noted] = []
     lines, keys, start, after = _read_head(data, noted)
     fields = lines[1:]
@@ -121,33 +88,6 @@ def salvage_request(data: bytes) -> Request | None:
     if not is_token(method) or not uri or not _is_version.fullmatch(version):
         return None
     return received_request(method, uri, Headers(lines[1:], keys, data), b"", lines[0], data, ())
-
-
-def _read_plain(data: bytes) -> Request | Response | None:
-    """Read a message whose head is plain and whose body is as long as it says; None leaves it to the rest."""
-    if len(data) > MAX_PLAIN or not data.isascii():
-        return None
-    text = data.decode("ascii")
-    head = _plain_head.match(text)
-    if head is None:
-        return None
-    line, status, reason, method, uri, sent_by, branch, vias, early, from_tag, to_tag, late, number, of, length = (
-        head.groups()
-    )
-    end = head.end()
-    body = data[end:]
-    call_id = early or late
-    if call_id is None or (early and late) or int(length) != len(body):
-        return None
-    message: Request | Response
-    if status is None:
-        message = received_request(method, uri, None, body, line, data, ())
-    else:
-        message = received_response(int(status), reason, None, body, line, data, ())
-    written = text[len(line) + 2 : end - 4]
-    envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of))
-    opened(message, written, sent_by, envelope, several_vias=vias != "")
-    return message
 
 
 def _read_head(data: bytes, noted: list[Noted]) -> tuple[list[str], list[str], int, int]:

@@ -55,7 +55,7 @@ def require(message: Request | Response) -> None:
     written the rest itself (§8.2.6.2). One to an INVITE, save a 100, makes a dialog out of the whole of To (§12.1.2).
     """
     if isinstance(message, Response) and message.is_plain:
-        if message.cseq.method == INVITE and message.status > TRYING:
+        if message.status > TRYING and message.cseq.method == INVITE:
             message.to  # noqa: B018  # reading it is the check
         return
     for error in _faults(message):

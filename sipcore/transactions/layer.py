@@ -226,13 +226,13 @@ class TransactionLayer:
         transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
         if transaction is None:
             self._moment.out.append(StrayResponse(message, flow, NOT_AWAITED))
-        elif not is_sent_by(message, transaction.sent_by):
+        elif message.sent_by != transaction.sent_by and not is_sent_by(message, transaction.sent_by):
             self._moment.out.append(StrayResponse(message, flow, SENT_BY_ANOTHER))
         elif message.has_several_vias:
             self._moment.out.append(StrayResponse(message, flow, SEVERAL_VIAS))
         else:
-            received = new_effect(ResponseReceived, (transaction.key, message, flow))
-            self._step(transaction, transaction.program.responses[message.status // 100 - 1], now, received)
+            input_ = transaction.program.responses[message.status // 100 - 1]
+            self._step(transaction, input_, now, new_effect(ResponseReceived, (transaction.key, message, flow)))
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         """RFC 6026 §8.10: to its transaction, or else to the transaction user, with a new one unless it is an ACK."""
@@ -308,12 +308,13 @@ class TransactionLayer:
         program = transaction.program
         before = transaction.state
         cell = program.rows[before][input_]
-        if self.tracing:
+        tracing = self.tracing
+        if tracing:
             self._trace_path(transaction, program.path(before, input_)[:1] or [(input_, before)], before)
         if cell is None:
             return
         cell[1](transaction, moment)
-        if self.tracing:
+        if tracing:
             (_, first), *others = program.path(before, input_)
             self._trace_path(transaction, others, first)
         if transaction.cancel is CANCEL_DUE:
@@ -337,7 +338,8 @@ class TransactionLayer:
     def _remove(self, transaction: Transaction) -> None:
         key = transaction.key
         del self._transactions[key]
-        self._parting.pop(key, None)
+        if self._parting:
+            self._parting.pop(key, None)
         if transaction.wake != NEVER:
             self._alarms.forget(transaction)
         if isinstance(key, ClientKey):

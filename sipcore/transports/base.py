@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.message.message import Request, Response
 from sipcore.message.uri import MAX_PORT
 from sipcore.resolve.target import Flow, SocketAddress, Transport, has_zone, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
@@ -115,8 +116,18 @@ class TransportConfig:
 class Sink(Protocol):
     """Whom the transports report to. Called synchronously from their tasks: it must neither block nor raise."""
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
-        """One datagram, or one framed message. `notes` are what the framing tolerated: always empty for datagrams."""
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,
+        notes: tuple[Deviation, ...],
+        message: Request | Response | None = None,
+    ) -> None:
+        """One datagram, or one framed message. `notes` are what the framing tolerated: always empty for datagrams.
+
+        `message` is what `data` says, where the framing has read it already.
+        """
 
     def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
         """A connection ended that was not closed by `Transports.close`: once for each. Nothing can be sent on it.

@@ -228,7 +228,7 @@ class Connection:
         while self.usable and (frame := framing.next_frame()) is not None:
             if isinstance(frame, MessageFrame):
                 self._partial_since = None
-                received(frame.data, self.flow, stamp, frame.notes)
+                received(frame.data, self.flow, stamp, frame.notes, frame.message)
             elif isinstance(frame, Ping):
                 self._enqueue(framing.pong())
             else:

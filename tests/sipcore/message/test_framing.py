@@ -21,12 +21,17 @@ from sipcore.message.framing import (
     foreign_protocol,
     what_speaks,
 )
+from sipcore.message.parser import parse_message
 
 START = b"OPTIONS sip:alice@example.com SIP/2.0\r\n"
 EMPTY = START + b"Content-Length: 0\r\n\r\n"
 WITH_BODY = START + b"Call-ID: 1\r\nl: 5\r\nCSeq: 1 OPTIONS\r\n\r\nhello"
 RESPONSE = b"SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
 NO_LENGTH = START + b"Call-ID: 1\r\n\r\n"
+PLAIN = (
+    START + b"Via: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n"
+    b"CSeq: 1 OPTIONS\r\nContent-Length: 2\r\n\r\nhi"
+)
 
 TEN = START.replace(b"\r", b"") + b"Content-Length: 10\n\nabcdefghij"
 TALKATIVE = b"SIP/2.0 200 OK:5\r\nCall-ID: 1\r\n\r\n"
@@ -264,7 +269,7 @@ def test_a_half_message_waits_for_the_rest() -> None:
 
 STREAM_PIECES = st.lists(
     st.one_of(
-        st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH]),
+        st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH, PLAIN]),
         st.sampled_from([b"\r\n", b"\n", b"\r\n\r\n", b"\x16\x03", b"l: 3\r\n\r\n"]),
         st.binary(max_size=20),
     ),
@@ -292,7 +297,15 @@ def test_any_bytes_in_any_chunks(data: bytes, cuts: list[int]) -> None:
     assert outcome(data, cuts) == outcome(data, []) == outcome(data, list(range(len(data))))
 
 
-@given(st.lists(st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH]), max_size=5))
+@given(st.lists(st.sampled_from([EMPTY, WITH_BODY, RESPONSE, NO_LENGTH, PLAIN]), max_size=5))
 def test_nothing_is_lost(messages: list[bytes]) -> None:
     taken = cut(b"".join(messages)) if messages else []
+    for frame in taken:
+        assert isinstance(frame, MessageFrame)
+        assert frame.message is None or frame.message == parse_message(frame.data)
     assert [frame.data for frame in taken if isinstance(frame, MessageFrame)] == messages
+
+
+def test_a_plain_message_is_read_while_its_end_is_found() -> None:
+    found = [frame.message for frame in cut(PLAIN * 200) if isinstance(frame, MessageFrame)]
+    assert [message and bytes(message) for message in found] == [PLAIN] * 200

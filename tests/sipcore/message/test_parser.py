@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.message import parser
+from sipcore.message import plain
 from sipcore.message.framing import MAX_HEAD
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import (
     MAX_LINE,
-    MAX_LINES,
     MAX_MESSAGE,
     MAX_START_LINE,
     parse_message,
 )
+from sipcore.message.plain import MAX_LINES, read_plain
 from sipcore.message.registry import CALL_ID, MAX_FORWARDS, SUBJECT
 from sipcore.pattern import Pattern
 
@@ -302,9 +302,11 @@ def reading(read: Callable[[bytes], Request | Response], data: bytes) -> list[ob
     if not isinstance(message, Request | Response):
         return [message]
     start = (message.method, message.uri_text) if isinstance(message, Request) else (message.status, message.reason)
+    several_vias = message.has_several_vias  # before the header fields are cut apart
     headers = message.headers
     return [
         *(type(message), start, message.start_line, message.body, bytes(message), message.noted),
+        *(several_vias, message.has_several_vias),
         *(told(lambda: message.envelope), told(lambda: message.sent_by), headers.raw_items(), headers.envelope()),
         *(told(lambda row=row: message[row]) for row in headers.known_rows()),  # type: ignore[misc]
         *(message.noted, bytes(message.with_header("Subject", "x"))),
@@ -313,14 +315,15 @@ def reading(read: Callable[[bytes], Request | Response], data: bytes) -> list[ob
 
 @given(messages())
 def test_a_plain_message_reads_as_any_other(data: bytes) -> None:
-    plain = reading(parse_message, data)
+    read = reading(parse_message, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parser, "_plain_head", Pattern("(?!)"))
-        assert plain == reading(parse_message, data)
+        patch.setattr(plain, "_plain_head", Pattern("(?!)"))
+        assert read == reading(parse_message, data)
 
 
 @pytest.mark.parametrize("name", ["Call-ID", "Subject"])
 def test_messages_of_most_stacks_are_plain(name: str) -> None:
     lines = ["SIP/2.0 200 OK", *ENVELOPE[:1], f"{name}: x@y", *ENVELOPE[1:3]]
     lines += [*ENVELOPE[3 + (name == "Call-ID") :], "Contact: <sip:c@d>", "", ""]
-    assert parser._read_plain("\r\n".join(lines).encode()) is not None  # no other way shows which it took
+    text = "\r\n".join(lines)
+    assert read_plain(text.encode(), text, 0) is not None

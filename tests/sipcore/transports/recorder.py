@@ -7,6 +7,7 @@ import trio
 
 from sipcore.deviation import Deviation
 from sipcore.errors import TransportFailure
+from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import FlowTrace, Stamp, TraceRecord
 from sipcore.transports.connections import Transports
@@ -48,7 +49,14 @@ class Recorder:
     traces: list[FlowTrace] = field(default_factory=list)
     changed: trio.Event = field(default_factory=trio.Event)
 
-    def received(self, data: bytes, flow: Flow, stamp: Stamp, notes: tuple[Deviation, ...]) -> None:
+    def received(
+        self,
+        data: bytes,
+        flow: Flow,
+        stamp: Stamp,
+        notes: tuple[Deviation, ...],
+        message: Request | Response | None = None,
+    ) -> None:
         self.messages.append(Received(data, flow, stamp, notes))
         if self.answer_over is not None and not data.startswith(b"SIP/"):
             self.answer_over.send(flow, OK)
