@@ -48,7 +48,7 @@ Envelope = tuple[str, str | None, str | None, str, CSeq]
 _PARAM = rf"{TOKEN}++(?>(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?)"
 PLAIN_ENVELOPE = (
     rf' [^;,"<\r\n\0 ]++ ([^;,"<\r\n\0 ]++)'
-    rf"(?>(?:;(?!(?i:branch)[;=]){_PARAM})*);(?i:branch)=({TOKEN}++)(?>(?:;{_PARAM})*)",
+    rf"(?>(?:;(?!(?i:branch)[;=]){_PARAM})*);(?i:branch)=({MAGIC_COOKIE}{TOKEN}++)(?>(?:;{_PARAM})*)",
     rf"[^>\r\n\0]*+>;tag=({TOKEN}++)",
     rf"[^>\r\n\0]*+>(?>(?:;tag=({TOKEN}++))?)",
     rf" ({CALL_ID_WORDS})",
@@ -56,7 +56,8 @@ PLAIN_ENVELOPE = (
 )
 """Via, From, To, Call-ID and CSeq as most are written, each a pattern for what follows the colon, without line ends.
 
-Their groups are the sent-by and what an envelope holds. One pattern made of all is twice as fast as one for each."""
+Their groups are the sent-by and what an envelope holds; the branch is one of RFC 3261. One pattern made of all is twice
+as fast as one for each."""
 _plain_envelope = Pattern("\n".join(f"[^:\n]*+:{value}" for value in PLAIN_ENVELOPE))
 
 
@@ -95,10 +96,10 @@ class Message:
     def headers(self) -> Headers:
         """The header fields, verbatim and in order."""
         if self._headers is None:
-            _, _, _, call_id, cseq = self.envelope
-            raw = bytes(self)
+            raw, envelope = self._raw, self._envelope
+            assert raw is not None and envelope is not None  # noqa: S101, PT018  # the parser has both of a plain head
             written = raw[len(self._start_line) + 2 : len(raw) - len(self._body) - 4].decode("ascii")
-            self._headers = plain_headers(written, raw, {CALL_ID: call_id, CSEQ: cseq})
+            self._headers = plain_headers(written, raw, {CALL_ID: envelope[3], CSEQ: envelope[4]})
         return self._headers
 
     @property
@@ -150,8 +151,7 @@ class Message:
     @property
     def is_plain(self) -> bool:
         """Whether the envelope could be read in one go: all of it is there, and the branch is one of RFC 3261."""
-        envelope = self._envelope or self._open()
-        return envelope is not None and envelope[0][:7] == MAGIC_COOKIE != envelope[0]
+        return (self._envelope or self._open()) is not None
 
     @property
     def branch(self) -> str:
@@ -436,7 +436,7 @@ def received_request(
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time.
 
-    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, and tells whether it has several Vias.
+    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, and whether it has several.
     """
     request = _new_request(Request)
     request._method = method
