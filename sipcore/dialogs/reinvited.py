@@ -109,7 +109,7 @@ class ReinvitedUsage(TimedUsage):
         if needs_answer and self._manner.answers_offers:
             answer = self.session.answer_to(body)
         elif request.method == INVITE and not body:
-            answer, needs_answer = self.session.renewed(codecs=self._manner.codecs), True
+            answer, needs_answer = self.session.offer_anew(self._manner.codecs), True
         if needs_answer and not answer and body and not self._manner.answers_offers:
             return self._move_server(inputs.ASKED, now, partial(self._ask, key, request, now))
         if needs_answer and not answer:

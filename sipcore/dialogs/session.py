@@ -56,7 +56,7 @@ class Session:
         self._agreed = b""
         """The last offer of this side that was answered."""
         self._given_up = b""
-        """What was in force here before the peer gave streams up; it may want them back until this side offers."""
+        """What was in force here before the peer gave streams up; it may want them back until one is given up here."""
         self._before: tuple[bytes, bytes, bytes] | None = None
         """What was in force, and the last offer that was answered, when the INVITE began that is in progress."""
         self.trace_switch = _OFF
@@ -139,20 +139,29 @@ class Session:
         added = local.media[len(wanted.media) :] if local is not None else ()
         return bytes(self._numbered(wanted.replace(media=(*wanted.media, *added))))
 
-    def renewed(self, direction: Direction | None = None, *, codecs: "Sequence[Codec]" = ()) -> bytes:
+    def renewed(self, direction: Direction | None = None) -> bytes:
         """What is in force here as an offer of its own; empty where there is nothing.
 
-        Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already. Its audio
-        may have these `codecs`, too, as if it were the offer of a new call (RFC 3261 §14.2).
+        Its media goes in `direction`, as hold and resume want it, or else in the one that is wanted already.
         """
-        from sipcore.sdp.modify import directed, widened
+        from sipcore.sdp.modify import directed
 
         local = self._parsed(self.local)
+        return bytes(self._numbered(directed(local, direction or self.wanted))) if local is not None else b""
+
+    def offer_anew(self, codecs: "Sequence[Codec]") -> bytes:
+        """The offer that a re-INVITE without one asks for; empty where nothing is in force.
+
+        It is what is in force, and what else the offer of a new call would have (RFC 3261 §14.2): these `codecs` for
+        audio, and the streams that the peer has given up.
+        """
+        from sipcore.sdp.modify import directed, restored, widened
+
+        local, before = self._parsed(self.local), self._parsed(self._given_up)
         if local is None:
             return b""
-        if codecs:
-            local = widened(local, codecs, self._parsed(self.remote))
-        return bytes(self._numbered(directed(local, direction or self.wanted)))
+        local = restored(local, before) if before is not None else local
+        return bytes(self._numbered(directed(widened(local, codecs, self._parsed(self.remote)), self.wanted)))
 
     def answer_to(self, offer: bytes) -> bytes:
         """The answer that goes on with what is in force as far as `offer` lets it; empty where nothing is left.
@@ -188,15 +197,28 @@ class Session:
         if verdict.meaning is _OFFER:
             self._offer = body
         elif verdict.meaning in _AGREED:
-            self.local, self.remote = (body, self._offer) if local else (self._offer, body)
             if not local:
-                self._agreed, self._given_up = self._offer, b""
+                self._agree()
+            self.local, self.remote = (body, self._offer) if local else (self._offer, body)
         if self.exchange.offerer is None:
             self._offer = b""
         if self._before is not None and self.exchange.state is _IDLE:
             if carrier is _REFUSED:  # all that was agreed on in it is undone (RFC 6141 §3.3)
                 self.local, self.remote, self._agreed = self._before
             self._before = None
+
+    def _agree(self) -> None:
+        """The offer of this side is answered, and says what it wants. A refresh of a session whose streams the peer has
+        given up says nothing new: the peer may want them back, as they were wanted.
+        """
+        if self._given_up:
+            now, wanted = self._parsed(self.local), self._parsed(self._offer)
+            both = zip(now.media, wanted.media, strict=False) if now is not None and wanted is not None else ()
+            if any(then.is_rejected and not own.is_rejected for own, then in both):
+                self._given_up = b""
+            elif wanted is not None and all(stream.is_rejected for stream in wanted.media):
+                return
+        self._agreed = self._offer
 
     def _numbered(self, offer: "SessionDescription") -> "SessionDescription":
         """An offer with the version that follows all that was sent before, whatever became of that."""

@@ -74,11 +74,13 @@ def widened(
 def _widened(stream: MediaDescription, codecs: Sequence[Codec], there: MediaDescription | None) -> MediaDescription:
     if stream.media != "audio" or not stream.is_rtp or stream.is_rejected:
         return stream
+    new = [codec for codec in codecs if not any(codec.matches(own) for own in stream.codecs)]
+    if not new:
+        return stream
     known = list(stream.codecs)
     if there is not None and there.is_rtp:
         numbers = {codec.payload_type for codec in known}
         known += [codec for codec in there.codecs if codec.payload_type not in numbers]
-    new = [codec for codec in codecs if not any(codec.matches(own) for own in stream.codecs)]
     sound = [codec for codec in stream.codecs if codec.encoding.lower() != TELEPHONE_EVENT]
     events = [codec for codec in stream.codecs if codec.encoding.lower() == TELEPHONE_EVENT]
     try:

@@ -206,3 +206,43 @@ def test_what_this_side_has_given_up_the_peer_does_not_get_back_by_offering_it()
     assert ports(wire.alice, call) == ([40000, 0], [40000, 0])
     offer_ports(wire, at_bob, "INVITE", 40000, 40002)
     assert ports(wire.alice, call) == ([40000, 0], [40000, 40002])
+
+
+def ask_for_offer(wire: Wire, at_bob: int) -> None:
+    """Bob sends a re-INVITE without an offer, and gives the stream up once more in its ACK."""
+    wire.bob.stack.change(at_bob, b"", wire.now)
+    wire.run(0.1)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda wire, call, at_bob: wire.run(50),
+        lambda wire, call, at_bob: hold(wire, call),
+        lambda wire, call, at_bob: ask_for_offer(wire, at_bob),
+    ],
+    ids=["refresh", "hold", "delayed offer"],
+)
+def test_a_peer_may_want_a_stream_back_after_other_offers(between: Callable[[Wire, int, int], None]) -> None:
+    """What this side says of a stream that the peer has given up gives up no more of it."""
+    wire = Wire(config=TIMED, alter=without_update)
+    call, at_bob = wire.up()
+    hold(wire, call)
+    offer_ports(wire, at_bob, "INVITE", 0)
+    between(wire, call, at_bob)
+    assert ports(wire.alice, call)[1] == [0]
+    offer_ports(wire, at_bob, "INVITE", 40010)
+    assert ports(wire.alice, call) == ([40000], [40010])
+    again = SessionDescription.parse(wire.alice.stack.session(call).local)
+    assert again.direction_of(again.media[0]) is Direction.SENDONLY
+
+
+def test_who_asks_for_an_offer_gets_the_stream_offered_that_it_has_given_up() -> None:
+    """RFC 3261 §14.2: as in a new call."""
+    wire = Wire()
+    call, at_bob = wire.up()
+    before = SessionDescription.parse(wire.alice.stack.session(call).local)
+    offer_ports(wire, at_bob, "INVITE", 0)
+    wire.bob.stack.change(at_bob, b"", wire.now)
+    wire.run(0.1)
+    assert offers(wire.alice)[-1].media == before.media
