@@ -240,7 +240,8 @@ class Calls:
             placed.machine.resent(placed.invite.request)
             placed.invite = None
             self._tickets.release(ticket)
-        self._actions.carry_out(placed, placed.machine.break_off(success, failure, now), now)
+        effects = placed.machine.break_off(success, failure, now)
+        self._actions.carry_out(placed, effects + _lost_with_dialogs(placed), now)
 
     def turn_away(self, invite: AnyServerKey, now: float) -> bool:
         """Refuse or hang up the call that has come of an INVITE; False where there is none."""

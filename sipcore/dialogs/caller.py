@@ -162,7 +162,11 @@ class Caller(Side):
             return [*acknowledged, *([self._bye()] if self.state is State.ENDING else self.hang_up(now))]
         self._inviting.acks.pop(tag, None)
         ended = self._end_fork(tag, success, now)
-        return [*ended, *self._move(FAILED, now, failure=failure)] if self.state in _UNANSWERED else ended
+        if self.state in _UNANSWERED:
+            ended += self._move(FAILED, now, failure=failure)
+            self._inviting.lost = tuple(usage.dialog.id.remote_tag for usage in self.usages())
+            self.usage = self._early = None  # whoever of them picks up as well is too late
+        return ended
 
     def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:
         """Answer the offer of the 2xx, of a reliable 1xx, or of a request. Raises LocalError where there is none."""

@@ -33,7 +33,7 @@ from sipcore.transactions import effects
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.layer import TransactionLayer
 from tests.conftest import Injected
-from tests.sipcore.wire import ALICE, BOB, Wire, description
+from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 
 def silent() -> Wire:
@@ -191,6 +191,39 @@ def test_a_lost_ack_of_such_a_2xx_is_sent_once_more(monkeypatch: pytest.MonkeyPa
     assert len({message.via.branch for message in wire.alice.messages() if message.cseq.method == "ACK"}) == 1
     assert wire.bob.told(CallEnded)
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
+
+
+def test_each_callee_who_had_rung_gets_its_own_ack_and_bye_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3261 §13.2.2.4: whatever the mistake was made over, none of them takes the call for one that is up."""
+    wire = Wire(lose=lambda ordinal, data: True)
+    number = wire.call(offer=b"")
+    wire.run(0.1)
+    (invite,) = wire.alice.messages()
+
+    def said(tag: str, status: int) -> list[Request]:
+        """What is sent upon a response of a callee, who answers with an offer."""
+        fields, sent = [("Contact", f"<sip:{tag}@{BOB}>")], len(wire.alice.sent)
+        body, kind = (description(BOB), SDP) if status == 200 else (b"", "")
+        response = build_response(invite, status, tag=tag, fields=fields, body=body, content_type=kind)
+        flow = Flow(Transport.UDP, ALICE, BOB)
+        try:
+            wire.alice.stack.receive(bytes(response), flow, Stamp(wire.now), wire.now)
+        except Injected:
+            wire.alice.stack.recover(wire.now)
+        wire.pump()
+        return [message for message in wire.alice.messages()[sent:] if isinstance(message, Request)]
+
+    for tag in ("one", "two"):
+        said(tag, 180)
+    hits(monkeypatch, Caller, "_receive_answer", 1)
+    for tag in ("one", "two"):
+        acknowledged, bye = said(tag, 200)
+        assert [(each.method, each.to_tag) for each in (acknowledged, bye)] == [("ACK", tag), ("BYE", tag)]
+        assert b"m=audio 0 " in acknowledged.body
+        assert said(tag, 200) == [acknowledged], "the same once more (RFC 3261 §13.2.2.4)"
+    assert [event.call for event in wire.alice.told(CallFailed)] == [number]
+    wire.run(70.0)
+    assert len(wire.alice.stack) == 0
 
 
 @pytest.mark.parametrize("name", ["receive_response", "_take_success", "_acknowledge_change"])
