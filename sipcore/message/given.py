@@ -5,12 +5,13 @@ A text is not quoted in an error: there may be a password in it (RFC 3261 §19.1
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.message.address import Address
-from sipcore.message.uri import Uri, parse_uri
+from sipcore.message.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 
 
 def uri_given(given: Uri | str) -> Uri:
-    """A URI. Raises LocalError for a text that is none, and tells what to give."""
+    """A URI. Raises LocalError for what is none, and tells what to give."""
     if not isinstance(given, str):
+        _require_uri(given)
         return given
     try:
         return parse_uri(given)
@@ -30,3 +31,9 @@ def address_given(given: Address | Uri | str) -> Address:
     except ParseError as error:
         message = f'a text that is no address: {error.message}; give one as "Name <sip:user@host>"'
         raise LocalError(message, section=error.section) from None
+
+
+def _require_uri(given: object) -> None:
+    if not isinstance(given, (SipUri, TelUri, OtherUri)):
+        message = f'a URI is wanted here, not {type(given).__name__}: give one as "sip:user@host"'
+        raise LocalError(message, section="RFC 3261 §19.1")

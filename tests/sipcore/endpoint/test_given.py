@@ -1,6 +1,7 @@
 """What an embedding program gives: texts in the place of URIs, and other things in the place of what is wanted."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
@@ -98,6 +99,22 @@ async def test_whatever_else_is_given_in_the_place_of_an_order_or_a_registration
         Registration("sip:alice@example.com")  # type: ignore[arg-type]
     with pytest.raises(LocalError, match="SipUri is wanted here, not str"):
         Registration(Address.parse(ALICE), "sip:example.com")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, b"sip:bob@example.com", SocketAddress("127.0.0.1", 5060)])
+async def test_whatever_else_is_given_in_the_place_of_a_uri_is_an_error(given: Any) -> None:  # noqa: ANN401  # that is the point
+    wanted = f'a URI is wanted here, not {type(given).__name__}: give one as "sip:user@host"'
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        with pytest.raises(LocalError, match=wanted):
+            client.new_request("OPTIONS", given)
+        with pytest.raises(LocalError, match=wanted):
+            target_of(given)
+        with pytest.raises(LocalError, match=wanted):
+            await client.options(given)
+        with pytest.raises(LocalError, match=wanted):
+            await client.locate(given)
+    with pytest.raises(LocalError, match="a URI is wanted here, not Address"):
+        client.new_request("OPTIONS", Address.parse(ALICE))  # type: ignore[arg-type]
 
 
 async def test_an_endpoint_that_could_not_begin_has_no_sockets() -> None:
