@@ -47,14 +47,15 @@ def _without_secrets(text: str) -> str:
 
 
 def _without_secret(word: str) -> str:
-    scheme, _, rest = word.partition(":")
-    if scheme.lower() not in ("sip", "sips"):
-        return word
+    """A word of it, which is a URI of any scheme, or should have been one."""
+    scheme, colon, rest = word.partition(":")
     place, question, _ = rest.partition("?")
-    colon, at = place.find(":"), place.rfind("@")
-    if 0 <= colon < at:
-        place = f"{place[: colon + 1]}***{place[at:]}"
-    return f"{scheme}:{place}{'?...' if question else ''}"
+    secret, at = place.find(":"), place.rfind("@")
+    if secret >= 0 and at < 0 and "@" in rest:  # its "@" stands after a "?"
+        at = len(place)
+    if 0 <= secret < at:
+        place = f"{place[: secret + 1]}***{place[at:]}"
+    return f"{scheme}{colon}{place}{'?...' if question else ''}"
 
 
 def _named(error: BaseException) -> str:
