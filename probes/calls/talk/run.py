@@ -239,7 +239,7 @@ class Talk:
             if not remote:
                 self.media_problem = "the peer has described no session"
                 return
-            self._leg.start(*described(remote, self._call.local))
+            follow(self._leg, remote, self._call.local)
             self.media_problem = ""
         except SipError as error:
             self.media_problem = error.message
@@ -268,9 +268,12 @@ class Talk:
         return verdict.of_ended(self.end_reason or EndReason.BYE_UNANSWERED, self.held or 0.0)
 
 
-def described(remote: bytes, local: bytes) -> tuple[SessionDescription, SessionDescription | None]:
-    """The descriptions of both sides that are in force. Raises ParseError for one that cannot be read."""
-    return SessionDescription.parse(remote, []), SessionDescription.parse(local, []) if local else None
+def follow(leg: Leg, remote: bytes, local: bytes) -> None:
+    """Begin media by the descriptions of both sides that are in force, or go on by them. Raises what `Leg.start` does,
+    and ParseError for what cannot be read: a mistake of this program over what a peer wants costs that media alone.
+    """
+    with leg.line.guarding("the descriptions in force"):
+        leg.start(SessionDescription.parse(remote, []), SessionDescription.parse(local, []) if local else None)
 
 
 async def measured(leg: Leg, story: Story, *, answered: bool, early: bool, listens: bool = True) -> CallMedia | None:

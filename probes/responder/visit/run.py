@@ -12,7 +12,7 @@ from probes.calls.judge.conclude import concluded
 from probes.calls.judge.facts import facts_of
 from probes.calls.machine import NAME, CallState, Happening, advance
 from probes.calls.story import Story
-from probes.calls.talk.run import LINGER, RTCP_INTERVAL, described, measured
+from probes.calls.talk.run import LINGER, RTCP_INTERVAL, follow, measured
 from probes.destination import Destination
 from probes.responder.personas import (
     AGENT,
@@ -161,7 +161,7 @@ class Visit:
             if not remote:
                 self._problem = "the caller has described no session"
                 return
-            leg.start(*described(remote, self._call.local))
+            follow(leg, remote, self._call.local)
         except SipError as error:
             self._problem = error.message
             self._story.tell("no media", trio.current_time(), error.message)

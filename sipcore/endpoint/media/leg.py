@@ -146,6 +146,7 @@ class Leg:
         before = self.agreed
         if before is None or _moved(before.plan, plan) != plan or self._needs_keys(before, agreed):
             self.line.start(self._with_handshake(agreed), again=before is not None)
+            self._peers = agreed.dtls.fingerprints if agreed.dtls is not None else ()
         elif plan != before.plan:
             self.line.move(plan)
         self.agreed = agreed
@@ -181,7 +182,6 @@ class Leg:
 
     def _with_handshake(self, agreed: Agreement) -> MediaPlan:
         role = agreed.dtls
-        self._peers = role.fingerprints if role is not None else ()
         if role is None or self._identity is None:
             return agreed.plan
         handshake = DtlsHandshake(self._identity, role.fingerprints, client=role.client)

@@ -18,8 +18,8 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -29,7 +29,7 @@ import trio
 from sipcore.endpoint.faults import Faults
 from sipcore.endpoint.media.alarm import Alarm, new_alarm
 from sipcore.endpoint.media.port import Port, Ports, open_ports
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import LocalError, SipError, TransportFailure, own_fault
 from sipcore.media.listen import Heard
 from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
@@ -166,6 +166,8 @@ class Line:
         self._on_event = on_event
         self._on_fault = on_fault
         self._faults = 0
+        self._put_off: list[Output] | None = None
+        """What is to be sent and told once `guarding` is over; None outside of it."""
         self._over: list[MediaPart] = []
         """The streams that others took the place of."""
         self._began = 0.0
@@ -191,15 +193,15 @@ class Line:
             raise LocalError("the media of this line has begun", section="RFC 3264 §8")
         prepare(plan)
         now = trio.current_time()
+        session = MediaSession(plan, self._random_bytes, now, time.time() - now)
         if self.session is not None:
             self._over.append(MediaPart(self._began, self.session.plan, self.session.result(now)))
             if len(self._over) > MAX_PARTS:
                 first, second = self._over[:2]
                 self._over[:2] = [replace(first, measured=total_of([first.measured, second.measured]))]
-        self._began = now
-        self.session = MediaSession(plan, self._random_bytes, now, time.time() - now)
+        self._began, self.session = now, session
         for component, data, remote, at in self._early:
-            self._receive(self.session, component, data, remote, at, now)
+            self._receive(session, component, data, remote, at, now)
         self._early.clear()
         self._flush()
         self._reschedule()
@@ -213,6 +215,25 @@ class Line:
         self._flush()
         self._reschedule()
 
+    @contextmanager
+    def guarding(self, what: str) -> Iterator[None]:
+        """Do what a peer has brought about, such as `start` and `move`; `what` is named where a mistake is told.
+
+        A mistake of this program counts as one over a packet does, and TransportFailure is raised in its place. What is
+        to be sent and told waits until the end of it, since what a listener of the owner raises is no such mistake.
+        """
+        self._put_off = put_off = list[Output]()
+        try:
+            yield
+        except SipError:
+            raise
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self.note_fault(error, what)
+            raise own_fault() from None
+        finally:
+            self._put_off = None
+            self._put(put_off)
+
     def press(self, keys: str) -> None:
         """Send keys as telephone events. Raises LocalError for what is none, or where events were not agreed on."""
         self._started.press(keys)
@@ -223,7 +244,7 @@ class Line:
             try:
                 self.session.finish(trio.current_time())
             except Exception as error:  # noqa: BLE001  # see Faults
-                self._note_fault(error, "the end of the stream")
+                self.note_fault(error, "the end of the stream")
             self._flush()
 
     async def listen(self) -> Heard | None:
@@ -240,7 +261,7 @@ class Line:
                     heard: Heard | None = stopped.value
                     return heard
                 except Exception as error:  # noqa: BLE001  # see Faults
-                    self._note_fault(error, "the sound that came")
+                    self.note_fault(error, "the sound that came")
                     return None
                 await trio.lowlevel.checkpoint()
 
@@ -289,7 +310,7 @@ class Line:
             try:
                 session.handle_timeout(now)
             except Exception as error:  # noqa: BLE001  # see Faults
-                self._note_fault(error, "what was due")
+                self.note_fault(error, "what was due")
                 self._served_from = now + PAUSE if (session.next_timeout() or now) <= now else now
             if outputs := session.drain():
                 self._put(outputs)
@@ -321,9 +342,10 @@ class Line:
         try:
             session.receive_untrusted(component, data, remote, at, now)
         except Exception as error:  # noqa: BLE001  # see Faults
-            self._note_fault(error, f"{kind_of(data).value} from {remote}")
+            self.note_fault(error, f"{kind_of(data).value} from {remote}")
 
-    def _note_fault(self, error: Exception, what: str) -> None:
+    def note_fault(self, error: Exception, what: str) -> None:
+        """This program has made a mistake over what came to the line, or is due."""
         self._faults += 1
         told = self._media.noted.record(error, what, trio.current_time())
         if self._faults <= MAX_FAULTS:
@@ -332,14 +354,23 @@ class Line:
     def unreachable(self, why: str) -> None:
         """A datagram did not get there."""
         if self.session is not None:
-            self.session.unreachable(why, trio.current_time())
+            self._note_unreachable(self.session, why)
             self._flush()
+
+    def _note_unreachable(self, session: MediaSession, why: str) -> None:
+        try:
+            session.unreachable(why, trio.current_time())
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self.note_fault(error, "a packet that did not get there")
 
     def _flush(self) -> None:
         self._put(self._started.drain())
 
     def _put(self, outputs: Sequence[Output]) -> None:
         """Send and tell what a session has put out."""
+        if self._put_off is not None:
+            self._put_off += outputs
+            return
         on_packet = self._media.on_packet
         for output in outputs:
             if isinstance(output, Datagram):
@@ -348,7 +379,7 @@ class Line:
                 try:
                     port.send(output.data, output.remote)
                 except TransportFailure as failure:
-                    self._started.unreachable(failure.message, trio.current_time())
+                    self._note_unreachable(self._started, failure.message)
                     continue
                 if on_packet is not None:
                     flow = self._flow(output.component, output.remote)
@@ -374,14 +405,14 @@ def _bind(host: str, line: Line) -> tuple[Port, Port]:
     for _ in range(PORT_ATTEMPTS):
         with ExitStack() as bound:
             take = partial(line.receive_untrusted, Component.RTP)
-            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, take, line.unreachable)
+            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, take, line.unreachable, line.note_fault)
             bound.callback(rtp.close)
             if rtp.local.port % 2:
                 continue
             above = SocketAddress(host, rtp.local.port + 1)
             take = partial(line.receive_untrusted, Component.RTCP)
             try:
-                rtcp = Port(above, RECEIVE_BUFFER, take, line.unreachable)
+                rtcp = Port(above, RECEIVE_BUFFER, take, line.unreachable, line.note_fault)
             except OSError:
                 continue
             bound.pop_all()

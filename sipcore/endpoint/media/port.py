@@ -36,16 +36,21 @@ _read_stamp = TIMESPEC.unpack
 
 Receive = Callable[[bytes, SocketAddress, float, float], None]
 Unreachable = Callable[[str], None]
+NoteFault = Callable[[Exception, str], None]
 
 
 class Port:
     """A bound UDP port. `receive` is called with each datagram, where it is from, when it came and what time it is now,
-    `unreachable` with what the network says of one that was sent. Raises OSError as the kernel does.
+    `unreachable` with what the network says of one that was sent, and `note_fault` with a mistake of this program over
+    what the kernel told of either (see `faults`). Raises OSError as the kernel does.
     """
 
-    def __init__(self, address: SocketAddress, buffer: int, receive: Receive, unreachable: Unreachable) -> None:
+    def __init__(
+        self, address: SocketAddress, buffer: int, receive: Receive, unreachable: Unreachable, note_fault: NoteFault
+    ) -> None:
         self._receive = receive
         self._unreachable = unreachable
+        self._note_fault = note_fault
         self._socket = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
@@ -97,14 +102,18 @@ class Port:
         if len(data) <= MAX_KEEP_ALIVE and not data.strip(b"\r\n\0"):
             return
         at = now
-        for _, kind, told in ancillary:
-            if kind == SO_TIMESTAMPNS:
-                seconds, nanoseconds = _read_stamp(told)
-                age = (wall - seconds * 1_000_000_000 - nanoseconds) * 1e-9
-                if -MAX_STAMP_AGE < age < MAX_STAMP_AGE:  # else the time of day was set in between
-                    at = now - age
-        if name != self._heard_as:
-            self._heard_as, self._heard_from = name, socket_address(name)
+        try:
+            for _, kind, told in ancillary:
+                if kind == SO_TIMESTAMPNS:
+                    seconds, nanoseconds = _read_stamp(told)
+                    age = (wall - seconds * 1_000_000_000 - nanoseconds) * 1e-9
+                    if -MAX_STAMP_AGE < age < MAX_STAMP_AGE:  # else the time of day was set in between
+                        at = now - age
+            if name != self._heard_as:
+                self._heard_as, self._heard_from = name, socket_address(name)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._note_fault(error, "what came with a datagram of media")
+            return
         self._receive(data, self._heard_from, at, now)
 
     def _send_again(self, data: bytes, remote: SocketAddress, first: Exception) -> None:
@@ -120,7 +129,11 @@ class Port:
                 _, ancillary, _, name = self._socket.recvmsg(0, kernel.ANCILLARY_SIZE, kernel.MSG_ERRQUEUE)
             except OSError:
                 return
-            failure = kernel.queued_failure(ancillary, socket_address(name))
+            failure = None
+            try:
+                failure = kernel.queued_failure(ancillary, socket_address(name))
+            except Exception as error:  # noqa: BLE001  # see Faults
+                self._note_fault(error, "what became of a datagram of media")
             if failure is not None:
                 self._unreachable(failure.message)
 
@@ -225,12 +238,12 @@ class TrioPorts:
 
     async def _serve(self, port: Port, scope: trio.CancelScope) -> None:
         with scope:
-            try:
-                while True:
+            while True:
+                try:
                     await trio.lowlevel.wait_readable(port.fileno())
-                    port.take_untrusted(*both_clocks())
-            except (trio.ClosedResourceError, ValueError):
-                return  # it was closed while it was waited for
+                except (trio.ClosedResourceError, ValueError):
+                    return  # it was closed while it was waited for
+                port.take_untrusted(*both_clocks())
 
 
 def open_ports(nursery: trio.Nursery) -> Ports:

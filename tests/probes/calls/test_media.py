@@ -20,12 +20,14 @@ from probes.responder.personas import Manner, Persona
 from probes.responder.run import Responder, open_responder
 from probes.result import CallKind, CallMedia, CallResult, CallRole, CallStatus
 from sipcore.endpoint.media.media import open_media
+from sipcore.errors import own_fault
 from sipcore.media.receiver import Receiver
 from sipcore.media.report import MediaEvent
 from sipcore.media.rtp import RtpPacket
-from sipcore.media.terms import Encryption, Keying
+from sipcore.media.terms import Agreement, Encryption, Keying, Terms, agreement
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.sdp.attributes import PCMA
+from sipcore.sdp.description import SessionDescription
 from tests.conftest import Injected
 
 HOLD = 0.8
@@ -186,6 +188,27 @@ async def test_a_value_of_a_call_has_no_keys_in_its_words() -> None:
 
 class InjectedKeyError(KeyError, Injected):
     """A mistake that quotes what it was met over."""
+
+
+async def test_a_mistake_over_what_the_peer_describes_is_told_and_costs_the_media(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left, legs = [InjectedKeyError("of a peer")], list[object]()
+
+    def broken(local: SessionDescription, remote: SessionDescription, terms: Terms) -> Agreement:
+        legs.append(terms)
+        if len(legs) > 1 and left:  # the callee agrees first
+            raise left.pop()
+        return agreement(local, remote, terms)
+
+    monkeypatch.setattr("sipcore.endpoint.media.leg.agreement", broken)
+    async with responding() as responder:
+        result = await dial(responder, "echo", hold=0.2)
+        assert (await dial(responder, "echo", hold=0.2)).status is CallStatus.CONNECTED
+    assert result.media_problem == own_fault().message
+    assert result.final_status == 200
+    (finding,) = (each for each in result.findings if each.code == "own-fault")
+    assert finding.evidence[0].startswith("over the descriptions in force: InjectedKeyError (")
 
 
 @pytest.mark.parametrize("side", [CallRole.CALLER, CallRole.CALLEE])

@@ -38,6 +38,7 @@ from sipcore.sdp.attributes import G729, PCMA, PCMU
 from sipcore.sdp.build import audio_description, telephone_event_codec
 from sipcore.sdp.description import SessionDescription
 from sipcore.transports.connections import Transports
+from tests.conftest import Injected
 from tests.probes.responder.calling import (
     EVERYWHERE,
     HOST,
@@ -208,6 +209,23 @@ async def test_a_call_that_cannot_be_served_ends_alone(monkeypatch: pytest.Monke
         assert (await dial(responder, "a")).status is not CallStatus.CONNECTED
         await told.reach(1)
         assert (told[0].status, "cannot be accepted" in told[0].outcome) == (480, True)
+        assert (await dial(responder, "b")).status is CallStatus.CONNECTED
+
+
+async def test_a_mistake_over_a_change_costs_that_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise Injected("of a peer")
+
+    async with responding(Persona()) as (responder, endpoint, told), trio_udp() as (_, port):
+        body = offer(PCMU, address=HOST, port=port)
+        async with endpoint.call(order_of(endpoint, responder, "a", body)) as call:
+            await call.answered()
+            monkeypatch.setattr("sipcore.endpoint.media.leg.agreement", broken)
+            await call.hold()
+            await call.resume()
+        await told.reach(1)
+        assert "own-fault" in [finding.code for finding in result_of(told[0]).findings]
+        monkeypatch.undo()
         assert (await dial(responder, "b")).status is CallStatus.CONNECTED
 
 

@@ -18,7 +18,7 @@ from sipcore.endpoint.media.alarm import TrioAlarm
 from sipcore.endpoint.media.dtls import DtlsHandshake, DtlsIdentity
 from sipcore.endpoint.media.media import Line, Media, open_media
 from sipcore.endpoint.media.port import Port
-from sipcore.errors import LocalError
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.media.control import Controller
 from sipcore.media.ice import IceCredentials, LiteAgent
 from sipcore.media.keys import AEAD_AES_128_GCM, keys_of, new_crypto
@@ -373,6 +373,43 @@ async def test_a_mistake_at_the_end_keeps_neither_ports_nor_measures(monkeypatch
         assert alice.result().unexpected.faults == 2
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind((HOST, alice.address.port))
+
+
+async def test_a_mistake_over_what_a_peer_wants_leaves_media_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[FaultTrace] = []
+    with trio.fail_after(20):
+        async with open_media() as media:
+            with media.open(HOST, None, faults.append) as alice, media.open(HOST) as bob:
+                one, other = plans(alice, bob)
+                alice.start(one)
+                bob.start(other)
+                await until(alice, 5)
+                broken_once(monkeypatch, module, "MediaSession")
+                with pytest.raises(TransportFailure) as caught, alice.guarding("the descriptions in force"):
+                    alice.start(one, again=True)
+                await until(alice, 10)
+                assert len(alice.parts()) == 1
+                assert (media.faults, alice.result().unexpected.faults) == (1, 1)
+                with pytest.raises(LocalError), alice.guarding("the same"):  # which the owner or the peer has made
+                    alice.start(one)
+                assert media.faults == 1
+    (fault,) = faults
+    assert caught.value.reason is FailureReason.FAULT
+    assert (fault.what, fault.error) == ("the descriptions in force", "InjectedKeyError")
+
+
+async def test_what_a_listener_raises_over_what_a_peer_wants_is_no_mistake_of_ours() -> None:
+    def broken(_: object) -> None:
+        raise KeyError("of the owner's")
+
+    with trio.fail_after(20):
+        async with open_media() as media:
+            with media.open(HOST, broken) as alice, media.open(HOST) as bob:
+                bob.start(plans(bob, alice)[0])
+                await met(lambda: len(alice._early) > 2)
+                with pytest.raises(KeyError, match="of the owner's"), alice.guarding("the descriptions in force"):
+                    alice.start(plans(alice, bob)[0])
+                assert media.faults == 0
 
 
 @pytest.mark.parametrize("listener", ["event", "packet"])

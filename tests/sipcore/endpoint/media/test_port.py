@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from importlib import import_module
 
 import pytest
 import trio
@@ -30,12 +31,15 @@ class Heard:
 
     packets: list[tuple[bytes, SocketAddress, float]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     def port(self) -> Port:
         def take(data: bytes, remote: SocketAddress, at: float, _: float) -> None:
             self.packets.append((data, remote, at))
 
-        return Port(SocketAddress(HOST, 0), BUFFER, take, self.failures.append)
+        return Port(
+            SocketAddress(HOST, 0), BUFFER, take, self.failures.append, lambda _, what: self.faults.append(what)
+        )
 
 
 @asynccontextmanager
@@ -172,7 +176,73 @@ async def test_what_the_kernel_refuses() -> None:
         port.send(PACKET, SocketAddress("fe80::1%nowhere", 9))
     port.close()
     with pytest.raises(OSError, match=r"assign|address"):
-        Port(SocketAddress("192.0.2.1", 0), BUFFER, lambda *_: None, lambda _: None)
+        Port(SocketAddress("192.0.2.1", 0), BUFFER, lambda *_: None, lambda _: None, lambda *_: None)
+
+
+def broken_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have a function that ports use raise what it should never raise, once."""
+    where, _, last = name.rpartition(".")
+    work, left = getattr(import_module(where), last), [True]
+
+    def broken(*args: object) -> object:
+        if left:
+            left.pop()
+            raise KeyError("of a peer")
+        return work(*args)
+
+    monkeypatch.setattr(name, broken)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["_read_stamp", "socket_address"])
+async def test_a_mistake_over_what_the_kernel_tells_costs_that_datagram(
+    kind: Callable[[trio.Nursery], Ports], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    port, other = heard.port(), Heard().port()
+    with closing(other):
+        broken_once(monkeypatch, f"sipcore.endpoint.media.port.{name}")
+        async with waited_for(kind, port):
+            other.send(PACKET, port.local)
+            await met(lambda: heard.faults)
+            assert heard.packets == []
+            other.send(PACKET, port.local)
+            await met(lambda: heard.packets)
+    assert heard.faults == ["what came with a datagram of media"]
+
+
+@pytest.mark.skipif(not ancillary.LINUX, reason="Linux has the error queue")
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_mistake_over_what_icmp_says_costs_nothing_else(
+    kind: Callable[[trio.Nursery], Ports], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    port, gone, other = heard.port(), Heard().port(), Heard().port()
+    gone.close()
+    broken_once(monkeypatch, "sipcore.transports.ancillary.queued_failure")
+    with closing(other):
+        async with waited_for(kind, port):
+            port.send(PACKET, gone.local)
+            await met(lambda: heard.faults)
+            other.send(PACKET, port.local)
+            await met(lambda: heard.packets)
+    assert (heard.faults, heard.failures) == (["what became of a datagram of media"], [])
+
+
+async def test_what_an_owner_raises_over_a_packet_is_raised() -> None:
+    def take(*_: object) -> None:
+        raise ValueError("of the owner's")
+
+    async def wait(port: Port) -> None:
+        async with waited_for(TrioPorts, port):
+            await trio.sleep_forever()
+
+    port = Port(SocketAddress(HOST, 0), BUFFER, take, lambda _: None, lambda *_: None)
+    with closing(port), closing(Heard().port()) as other:
+        other.send(PACKET, port.local)
+        with pytest.raises(ExceptionGroup) as caught:
+            await wait(port)
+    assert caught.group_contains(ValueError, match="of the owner's")
 
 
 async def test_the_best_there_is() -> None:
