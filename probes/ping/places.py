@@ -35,10 +35,12 @@ class Places:
     def name(self, hops: Iterable[Hop]) -> tuple[tuple[Hop, ...], tuple[Hop, ...]]:
         """DNS names these now; gives those that are new, and those that it names no more."""
         before = self._hops
-        self._hops = {}
+        named: dict[Key, Hop] = {}
         for hop in hops:
-            if len(self._hops) < MAX_PLACES:
-                self._hops.setdefault(key_of(hop), hop)
+            named.setdefault(key_of(hop), hop)
+        # Of more than are asked, those that are asked already go on being asked, wherever they stand now.
+        asked = set(sorted(named, key=lambda key: key not in before)[:MAX_PLACES])
+        self._hops = {key: hop for key, hop in named.items() if key in asked}
         if self._turn not in self._hops:
             self._turn = next(iter(self._hops), None)
         came = tuple(hop for key, hop in self._hops.items() if key not in before)

@@ -49,3 +49,12 @@ def test_all_of_them_in_the_order_of_dns_each_once() -> None:
 def test_no_more_than_a_few() -> None:
     many = [Hop(Transport.UDP, SocketAddress("192.0.2.1", port)) for port in range(5060, 5160)]
     assert Places(many, every=True).next_hops() == tuple(many[:MAX_PLACES])
+
+
+def test_of_more_than_are_asked_another_order_is_no_change_either() -> None:
+    many = [Hop(Transport.UDP, SocketAddress("192.0.2.1", port)) for port in range(5060, 5060 + 2 * MAX_PLACES)]
+    places = Places(many)
+    assert places.name(reversed(many)) == ((), ())
+    assert places.next_hops() == (many[0],)
+    came, went = places.name(many[1:])
+    assert (came, went) == ((many[MAX_PLACES],), (many[0],))
