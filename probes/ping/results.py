@@ -38,6 +38,11 @@ class Ping:
         return self.attempt.rtt
 
     @property
+    def needed_repetition(self) -> bool:
+        """Whether its answer, one that fits, came after its request had been repeated."""
+        return self.took is not None and self.attempt.retransmissions > 0
+
+    @property
     def rtt(self) -> float | None:
         """The round trip in seconds; None where the request was repeated: nobody knows which one was answered, since
         all of them are the same (RFC 3261 §17.1.2.2).
@@ -230,7 +235,7 @@ class Counts:
             return None
         self._answered += 1
         place.answered += 1
-        self._repeated += attempt.retransmissions > 0
+        self._repeated += ping.needed_repetition
         self._statuses[response.status] += 1
         self._reasons.setdefault(response.status, response.reason)
         if ping.rtt is not None:
@@ -238,7 +243,7 @@ class Counts:
             place.round_trips.add(ping.rtt)
         place.last_answered = max(place.last_answered, ping.number)
         lost, place.lost_in_a_row = place.lost_in_a_row, 0
-        return Returned(ping.at, attempt.hop, ping.at - place.down_since, lost) if lost >= OUTAGE else None
+        return Returned(ping.at, attempt.hop, max(ping.at - place.down_since, 0.0), lost) if lost >= OUTAGE else None
 
     def _place(self, hop: Hop) -> _Place:
         """What is counted of a place; it is the one that was asked last then."""

@@ -59,10 +59,16 @@ MAX_AWAITED = 1024
 """Pings under way at once: what a peer that is silent for long makes this side keep."""
 RELOCATE = 5.0
 """Seconds at least between two looks at what DNS names; its answers are kept for their TTL anyway."""
-MAX_LATE = 256
-"""Pings given up whose answer would still be told as a late one."""
-MAX_RECEIVED = 16
-"""Messages kept of one ping: an answer may be preceded by others, and a peer that floods shows in these as well."""
+MAX_OVER = 1024
+"""Pings that are over and still known by their Call-IDs, so that what comes of them is taken for nothing else."""
+MAX_RECEIVED, MAX_RECEIVED_BYTES = 16, 65_536
+"""Messages kept of one ping, as long as they have no more bytes: an answer may be preceded by others, and a peer that
+floods shows in these as well.
+"""
+GRACE = 0.1
+"""Seconds by which the end of a ping's time is met too late where this program was stopped, or kept from running, and
+for which it then reads what came meanwhile before it gives the ping up.
+"""
 _ENDED = ("closed", "failed")
 _call_id = re.compile(rb"^(?:Call-ID|i)[ \t]*+:[ \t]*+(\S++)", re.IGNORECASE | re.MULTILINE).search
 
@@ -98,6 +104,15 @@ class _Asking:
     flow: Flow | None = None
     """What it was sent over."""
     received: int = 0
+    received_bytes: int = 0
+
+
+@value
+class _Over:
+    """A ping that was given up; what comes of it is late. `since` is when it was sent, or begun if it never was."""
+
+    number: int
+    since: float
 
 
 class Pings:
@@ -120,7 +135,8 @@ class Pings:
         self._tell = tell
         self._counts = Counts()
         self._asked: dict[str, _Asking] = {}
-        self._given_up: OrderedDict[str, _Asking] = OrderedDict()
+        self._over: OrderedDict[str, _Over | None] = OrderedDict()
+        """By Call-ID; None where the answer came, so that all others are repetitions of it."""
         self._flows: dict[Key, list[TraceRecord]] = {}
         self._connected: set[Key] = set()
         self._heard_at: dict[Key, float] = {}
@@ -216,12 +232,17 @@ class Pings:
         if attempt.response is None:
             self._places.fail(hop)
             self._leave_dead_connection(asking)
-            self._given_up[request.call_id] = asking
-            if len(self._given_up) > MAX_LATE:
-                self._given_up.popitem(last=False)
+        self._end(request.call_id, asking, is_answered=attempt.response is not None)
         came = received_in(asking.records)
         source = came[-1].flow.remote if attempt.response is not None and came else None
         self._happen(Ping(number, asking.at, replace(attempt, records=()), source))
+
+    def _end(self, call_id: str, asking: _Asking, *, is_answered: bool) -> None:
+        """A ping is over: remember it for what may still come of it."""
+        since = asking.started if asking.sent_at is None else asking.sent_at
+        self._over[call_id] = None if is_answered else _Over(asking.number, since)
+        if len(self._over) > MAX_OVER:
+            self._over.popitem(last=False)
 
     def _leave_dead_connection(self, asking: _Asking) -> None:
         """Give up a connection over which nothing came since a ping was sent that has had all its time."""
@@ -230,17 +251,19 @@ class Pings:
             return
         if asking.sent_at is not None and self._heard_at.get(key, 0.0) < asking.sent_at:
             self._left.add(flow)
-            self._happen(Disconnected(time.time(), asking.hop, "given up here, since nothing comes over it"))
+            self._happen(Disconnected(time.time(), asking.hop, "given up here, since no message comes over it"))
             self._endpoint.transports.close(replace(asking.hop, local=flow.local))
 
     async def _observed(self, order: Order, query: Query, asking: _Asking) -> Observation:
         """Send it, and see what comes of it until its time is up."""
         exchange, failure = None, None
-        with trio.move_on_after(query.timeout):
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(_cancel_after, query.timeout, waiting.cancel_scope)
             try:
                 exchange = await self._endpoint.request(order)
             except TransportFailure as error:
                 failure = error.kept()
+            waiting.cancel_scope.cancel()
         return Observation(
             query,
             trio.current_time() - asking.started,
@@ -250,6 +273,7 @@ class Pings:
             kernel_stamped=exchange.stamp.kernel if exchange else False,
             tls=None if exchange else self._tls_facts(query.hop),  # told once, when the connection is there
             records=tuple(asking.records),
+            unfinished=self._endpoint.transports.unfinished(query.hop),
         )
 
     def _tls_facts(self, hop: Hop) -> TlsFacts | None:
@@ -272,19 +296,24 @@ class Pings:
                 self._follow(record, key_of(hop))
 
     def _receive(self, record: MessageTrace) -> None:
-        """A message came: to the ping that it answers, or else, since it may be no message, to the oldest one there."""
+        """A message came: to the ping that it answers, or else, since it may be no message, to the oldest one there.
+        One that answers a ping that is over tells nothing of any other.
+        """
         call_id = _call_id_of(record.data)
         if record.flow.transport.reliable:
             self._heard_at[record.flow.transport, record.flow.remote] = record.at
-        late = self._given_up.pop(call_id, None)
-        if late is not None:
-            since = late.started if late.sent_at is None else late.sent_at
-            self._happen(Late(time.time(), late.number, record.at - since))
+        if call_id in self._over:
+            late, self._over[call_id] = self._over[call_id], None
+            if late is not None:
+                self._happen(Late(time.time(), late.number, record.at - late.since))
             return
         there = (each for each in self._asked.values() if each.hop.remote == record.flow.remote)
         asking = self._asked.get(call_id) or next(there, None)
-        if asking is not None and asking.received < MAX_RECEIVED:
-            asking.received += 1
+        if asking is None:
+            return
+        asking.received += 1
+        asking.received_bytes += len(record.data)
+        if asking.received <= MAX_RECEIVED and asking.received_bytes <= MAX_RECEIVED_BYTES:
             asking.records.append(record)
 
     def _follow(self, record: FlowTrace, key: Key) -> None:
@@ -318,6 +347,15 @@ class Pings:
         if before is not None:
             self._tell(before)
         self._tell(happening)
+
+
+async def _cancel_after(seconds: float, scope: trio.CancelScope) -> None:
+    """Cancel what has had its time; who slept through the end of it first reads what came meanwhile."""
+    due = trio.current_time() + seconds
+    await trio.sleep_until(due)
+    if trio.current_time() - due > GRACE:
+        await trio.sleep(GRACE)
+    scope.cancel()
 
 
 def _is_ready(hop: Hop, flow: list[TraceRecord]) -> bool:

@@ -92,7 +92,7 @@ def _notes(ping: Ping) -> Iterable[str]:
     attempt = ping.attempt
     if not ping.is_answered:
         return
-    if attempt.retransmissions:
+    if ping.needed_repetition:
         yield f"after {attempt.retransmissions + 1} requests: the first, or its answer, was lost or slow"
     if ping.source not in (None, attempt.hop.remote):
         yield f"answered from {ping.source}"

@@ -1,5 +1,7 @@
 """What pings come to: counts, round trips that are none, and when it is told that a place answers again."""
 
+from dataclasses import replace
+
 from probes.ping.places import Places
 from probes.ping.results import MAX_COUNTED, Connected, Counts, Disconnected, Happening, Late, Returned, Tally
 from probes.result import Reach
@@ -47,6 +49,19 @@ def test_a_request_that_was_repeated_has_no_round_trip() -> None:
     spread = counted(answered(1, 0.01), answered(2, 0.51, again=1)).round_trips
     assert spread is not None
     assert (spread.count, spread.most) == (1, 0.01)
+
+
+def test_an_answer_that_does_not_fit_was_not_got_by_repeating() -> None:
+    """As a provisional one alone: the request is repeated whatever comes."""
+    odd = answered(1, again=3)
+    odd = replace(odd, attempt=replace(odd.attempt, rtt=None, detail="only a provisional answer came"))
+    tally = counted(odd)
+    assert (tally.answered, tally.repeated, tally.retransmissions) == (1, 0, 3)
+
+
+def test_a_clock_that_is_set_back_makes_no_outage_less_than_nothing() -> None:
+    back = replace(answered(4), at=BEGIN - 3600)
+    assert returns(lost(2), lost(3), back) == [Returned(back.at, UDP, 0.0, 2)]
 
 
 def test_nothing_sent_is_nothing_lost() -> None:

@@ -116,6 +116,41 @@ async def test_an_answer_that_comes_too_late(clock: MockClock) -> None:
     assert (pings.tally.lost, pings.tally.late) == (2, len(late))
 
 
+async def test_answers_that_come_again_answer_no_other_ping(clock: MockClock) -> None:
+    """Each request of a ping is answered, long after it was given up: the pings behind it are lost all the same."""
+    async with udp(ok, delay=1.5) as port:
+        pings, told = await ping(f"{HOST}:{port}", PingConfig(interval=0.5, timeout=1, count=6))
+    assert [each.is_answered for each in pings_in(told)] == [False] * 6
+    late = [each.number for each in told if isinstance(each, Late)]
+    assert late == sorted(set(late))
+    assert late[0] == 1
+    assert pings.tally.lost == 6
+
+
+async def test_an_answer_that_comes_twice_answers_one_ping(clock: MockClock) -> None:
+    """The second time when the next ping, which is lost, is under way."""
+    came: dict[bytes, bytes] = {}
+
+    def respond(data: bytes) -> bytes | None:
+        call = next(line for line in data.split(b"\r\n") if line.startswith(b"Call-ID"))
+        came.setdefault(call, data)
+        return ok(next(iter(came.values())))  # whatever is asked, the first request is answered
+
+    async with udp(respond) as port:
+        _, told = await ping(f"{HOST}:{port}", PingConfig(interval=1, timeout=3, count=3))
+    assert [each.is_answered for each in pings_in(told)] == [True, False, False]
+    assert not any(isinstance(each, Late) for each in told)
+
+
+async def test_the_beginning_of_an_answer_is_no_silence(clock: MockClock) -> None:
+    async with tcp(saying(lambda data: ok(data)[:40])) as port:
+        pings, told = await ping(f"tcp://{HOST}:{port}", PingConfig(count=1))
+    (attempt,) = (each.attempt for each in pings_in(told))
+    assert attempt.reach is Reach.NOT_SIP
+    assert attempt.detail.startswith("the answer has no end: 40 bytes came")
+    assert pings.tally.reaches == ((Reach.NOT_SIP, 1),)
+
+
 async def test_a_connection_is_kept(clock: MockClock) -> None:
     async with tcp(saying(ok)) as port:
         pings, told = await ping(f"tcp://{HOST}:{port}")
@@ -267,11 +302,25 @@ async def test_who_was_stopped_makes_up_for_nothing(clock: MockClock, monkeypatc
     assert pings.tally.duration == pytest.approx(101.0, abs=0.2)
 
 
+async def test_what_came_while_this_side_was_stopped_is_an_answer(clock: MockClock) -> None:
+    """Its time is over when it goes on; the answer lies there nevertheless, and was not late."""
+
+    def respond(data: bytes) -> bytes:
+        if clock.current_time() < 10:
+            clock.jump(20.0)
+        return ok(data)
+
+    async with udp(respond) as port:
+        pings, told = await ping(f"{HOST}:{port}", PingConfig(count=3))
+    assert [each.is_answered for each in pings_in(told)] == [True, True, True]
+    assert pings.tally.late == 0
+
+
 async def test_what_is_kept_of_silence_has_an_end(clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_LATE", 5)
+    monkeypatch.setattr(module, "MAX_OVER", 5)
     async with udp(silent) as port:
         pings, _ = await ping(f"{HOST}:{port}", PingConfig(interval=1, timeout=1, count=20))
-    assert (len(pings._given_up), pings._asked, pings._flows) == (5, {}, {})
+    assert (len(pings._over), pings._asked, pings._flows) == (5, {}, {})
 
 
 @pytest.mark.parametrize(
