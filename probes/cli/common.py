@@ -205,7 +205,13 @@ def with_client_certificate(config: "TlsConfig", certificate: Path | None, key: 
         stop(ExitCode.USAGE, "a certificate needs both --certificate and --key")
     if certificate is None or key is None:
         return config
-    return replace(config, certificate=read_content(certificate), key=read_content(key))
+    chain, private = (_not_empty(file, read_content(file)) for file in (certificate, key))
+    return replace(config, certificate=chain, key=private)
+
+
+def _not_empty(file: Path, content: bytes) -> bytes:
+    """The content of a file, without which it would be as if it had not been given."""
+    return content or stop(ExitCode.USAGE, f"{file} is empty")
 
 
 def server_tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> "TlsConfig":
@@ -286,6 +292,11 @@ class Printer:
                 self.console.print(line)
         except OSError as error:
             self._failure = error
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be printed, so that nothing is any more."""
+        return self._failure is not None
 
     def close(self) -> None:
         """End the program if not everything could be printed."""

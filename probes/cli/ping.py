@@ -151,7 +151,7 @@ class _Run:
         else:
             for line in happening_lines(happening, *self._width):
                 self._printer.line(line)
-        if is_abandoned():
+        if is_abandoned() or self._printer.has_failed:
             self._scope.cancel()
 
     def _summary(self) -> None:

@@ -102,6 +102,7 @@ def test_an_answer(sipprobe: Command) -> None:
         (["192.0.2.1", "--ca-file", "/nonexistent"], "/nonexistent"),
         (["192.0.2.1", "--certificate", "/nonexistent"], "needs both --certificate and --key"),
         (["192.0.2.1", "--certificate", "/nonexistent", "--key", "/nonexistent"], "cannot read /nonexistent"),
+        (["192.0.2.1", "--certificate", "/dev/null", "--key", "/dev/null"], "/dev/null is empty"),
         (["192.0.2.1", "--nameserver", "dns.example"], "--nameserver takes an address"),
         (["192.0.2.1", "--nameserver", "???"], "cannot read '???'"),
         (

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -148,6 +149,17 @@ def test_nobody_is_pinged_for_a_reader_that_has_gone() -> None:
         running.stdout.readline()
         running.stdout.close()
         assert running.wait(20) == ExitCode.OK
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is one of Linux")
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_nobody_is_pinged_when_nothing_can_be_printed_any_more(as_json: tuple[str, ...]) -> None:
+    """Which is told at once, and not when somebody ends it months later."""
+    with peer(ok) as bob, Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, bob.target, *as_json], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "sipprobe: cannot write the result: No space left on device\n")
 
 
 async def test_tls_that_is_trusted(tmp_path_factory: pytest.TempPathFactory) -> None:

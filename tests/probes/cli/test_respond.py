@@ -163,6 +163,7 @@ def test_a_client_certificate_may_be_demanded_with_a_certificate_that_is_made(ce
         (["--certificate=server.pem", "--key=client.key"], "key"),
         (["--certificate=nowhere.pem", "--key=client.key"], "cannot read nowhere.pem"),
         (["--client-ca=server.key"], "server.key"),
+        (["--certificate=/dev/null", "--key=server.key"], "/dev/null is empty"),
         (
             ["--no-tls", "--certificate=server.pem", "--key=server.key"],
             "--no-tls leaves nothing to do for --certificate",
