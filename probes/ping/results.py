@@ -12,6 +12,8 @@ from sipcore.value import value
 
 MAX_COUNTED = 64
 """Places that are counted apart: DNS may name others each minute for days. The one that was asked longest ago goes."""
+TOO_SHORT = "wait longer for each answer: they come, too late"
+"""The advice where answers came, and none of them in time."""
 OUTAGE = 2
 """Pings in a row without an answer from which on it is told that a place answers again: for one, its line is enough."""
 
@@ -148,7 +150,7 @@ class Tally:
     """Of answers to requests that were sent once; None for none."""
     places: tuple[PlaceTally, ...]
     advice: str = ""
-    """What to try, by the ping that was lost last."""
+    """What to try, by the ping that was lost last, or since answers came, all of them too late."""
 
     @property
     def over(self) -> int:
@@ -217,7 +219,7 @@ class Counts:
             tuple(self._reaches.most_common()),
             self._round_trips.spread,
             tuple(_tally_of(self._places.values())),
-            self._advice,
+            TOO_SHORT if self._late and not self._answered else self._advice,
         )
 
     def _take_ping(self, ping: Ping) -> Returned | None:

@@ -3,7 +3,17 @@
 from dataclasses import replace
 
 from probes.ping.places import Places
-from probes.ping.results import MAX_COUNTED, Connected, Counts, Disconnected, Happening, Late, Returned, Tally
+from probes.ping.results import (
+    MAX_COUNTED,
+    TOO_SHORT,
+    Connected,
+    Counts,
+    Disconnected,
+    Happening,
+    Late,
+    Returned,
+    Tally,
+)
 from probes.result import Reach
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from tests.probes.ping.values import BEGIN, TLS, UDP, answered, lost
@@ -62,6 +72,11 @@ def test_an_answer_that_does_not_fit_was_not_got_by_repeating() -> None:
 def test_a_clock_that_is_set_back_makes_no_outage_less_than_nothing() -> None:
     back = replace(answered(4), at=BEGIN - 3600)
     assert returns(lost(2), lost(3), back) == [Returned(back.at, UDP, 0.0, 2)]
+
+
+def test_where_all_answers_are_late_it_is_no_firewall() -> None:
+    assert counted(lost(1), Late(BEGIN, 1, 5.0), lost(2)).advice == TOO_SHORT
+    assert counted(lost(1), Late(BEGIN, 1, 5.0), answered(2), lost(3)).advice == lost(3).attempt.advice
 
 
 def test_nothing_sent_is_nothing_lost() -> None:
