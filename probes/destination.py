@@ -189,9 +189,6 @@ def spelled_address(address: str) -> str:
     return SocketAddress(address, 0).host
 
 
-_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
-
-
 def is_private_address(host: str) -> bool:
     """Whether an IP address is one that the public Internet does not route (RFC 6890): private, shared, loopback,
     link-local, unspecified … but not those of documentation, which stand for public ones.
@@ -200,16 +197,6 @@ def is_private_address(host: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     return not address.is_global and not any(address in block for block in DOCUMENTATION)
-
-
-def is_host_address(host: str) -> bool:
-    """Whether an IP address may be a host's: it is neither of a group (RFC 5771, RFC 4291 §2.7), nor broadcast, nor the
-    unspecified one (RFC 1122 §3.2.1.3), by which some resolvers say that they do not tell a name's address.
-    """
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
 
 
 def _without_brackets(text: str) -> str:

@@ -8,11 +8,19 @@ from dataclasses import replace
 from itertools import product
 
 from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
-from probes.destination import Destination, is_host_address
+from probes.destination import Destination
 from sipcore.errors import LocalError
 from sipcore.message.uri import MAX_PORT, SipUri
 from sipcore.resolve.plan import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
-from sipcore.resolve.target import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, SocketAddress, Transport, is_numeric
+from sipcore.resolve.target import (
+    DEFAULT_PORT,
+    DEFAULT_TLS_PORT,
+    Hop,
+    SocketAddress,
+    Transport,
+    is_host_address,
+    is_numeric,
+)
 from sipcore.value import value
 
 DEFAULT_PORTS = (DEFAULT_PORT, DEFAULT_TLS_PORT, 5080)

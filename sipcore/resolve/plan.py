@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import accumulate, zip_longest
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.resolve.target import NOBODYS, Hop, SocketAddress, Target, Transport, has_zone, is_numeric
+from sipcore.resolve.target import NOBODYS, Hop, SocketAddress, Target, Transport, has_zone, is_host_address, is_numeric
 from sipcore.value import value
 
 MAX_SERVERS = 32
@@ -397,9 +397,11 @@ class Plan:
             # RFC 2782 forbids an address as target; it is what the zone's owner meant, and it can be reached.
             hosts = [server.name] if is_numeric(server.name) else _interleaved(lists)
             hops += [self._hop(server.transport, host, server.port, server.why) for host in hosts]
-        blocked = dict.fromkeys(hop.remote.host for hop in hops if hop.remote.host in NOBODYS)
-        self._trail += [f"DNS says {host}, which is nobody's address: it blocks the name" for host in blocked]
-        return [hop for hop in hops if hop.remote.host not in blocked]
+        barred = dict.fromkeys(hop.remote.host for hop in hops if not is_host_address(hop.remote.host))
+        for host in barred:
+            blocks = ": it blocks the name" if host in NOBODYS else ""
+            self._trail.append(f"DNS says {host}, which is nobody's address{blocks}")
+        return [hop for hop in hops if hop.remote.host not in barred]
 
     def _hop(self, transport: Transport, host: str, port: int, why: str) -> Hop:
         """A hop; RFC 5922 §7.3: the name to verify is the domain that was asked for, not what DNS led to."""

@@ -16,6 +16,7 @@ DEFAULT_TLS_PORT = 5061
 NOBODYS = ("0.0.0.0", "::")  # noqa: S104  # nothing is bound to them
 """The unspecified address of each family. DNS, or a hosts file, says it of names that it blocks. What is sent there
 comes to this machine itself, which would answer for somebody else (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2)."""
+_BROADCAST = "255.255.255.255"
 MAX_KNOWN = 4096
 """Hosts of which it is remembered whether they are addresses, and how IPv6 addresses are spelled: finding out takes
 longer than sending a datagram."""
@@ -188,6 +189,15 @@ def is_numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(MAX_KNOWN)
+def is_host_address(host: str) -> bool:
+    """Whether an IP address may be a host's: it is neither the unspecified one (NOBODYS), nor of a group (RFC 5771, RFC
+    4291 §2.7), nor broadcast (RFC 919 §7). Nobody is located at another one by what DNS, or a peer, says.
+    """
+    address = SocketAddress(host.partition("%")[0], 0).host
+    return address not in (*NOBODYS, _BROADCAST) and not ipaddress.ip_address(address).is_multicast
 
 
 def has_zone(host: str) -> bool:

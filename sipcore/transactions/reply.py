@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from sipcore.message.fields.via import Via
 from sipcore.message.message import Request, Response
-from sipcore.resolve.target import DEFAULT_PORT, NOBODYS, Flow, Hop, SocketAddress, is_numeric, without_zone
+from sipcore.resolve.target import DEFAULT_PORT, Flow, Hop, SocketAddress, is_host_address, is_numeric, without_zone
 
 
 def stamped(request: Request, flow: Flow) -> Request:
@@ -30,8 +30,8 @@ def stamped(request: Request, flow: Flow) -> Request:
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:
     """Where the responses to a request go that has `via` on top and came over `flow` (RFC 3261 §18.2.2).
 
-    A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent; so is one that
-    would have it sent to this machine itself.
+    A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent. So is one that
+    is no host's: it would have this machine answer itself, or a group, where it has joined none to be asked as one.
     """
     if flow.transport.reliable:
         return flow
@@ -39,7 +39,7 @@ def reply_to(via: Via, flow: Flow) -> Flow | Hop:
     port = DEFAULT_PORT if via.port is None else via.port
     if maddr and "%" not in maddr and is_numeric(maddr):
         place = SocketAddress(maddr, port)
-        if place.is_ipv6 == flow.remote.is_ipv6 and place.host not in NOBODYS:
+        if place.is_ipv6 == flow.remote.is_ipv6 and is_host_address(place.host):
             return Hop(flow.transport, place, flow.local, why="maddr of the request's Via")
     if via.wants_rport or port == flow.remote.port:
         return flow  # RFC 3581 §4: to the source port, from the address and port that the request was received on

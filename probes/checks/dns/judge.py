@@ -21,7 +21,6 @@ from probes.checks.dns.plan import (
     plan,
 )
 from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip, last_to_tell
-from probes.destination import is_host_address
 from probes.findings.finding import Severity
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import (
@@ -106,8 +105,7 @@ def judge(question: DnsQuestion, seen: Sequence[Reply]) -> DnsReport:
     """What the replies mean."""
     counting = told(question, seen)
     lookup = _located(question, counting)
-    given = question.destination.is_numeric
-    places = tuple(hop for hop in lookup.hops() if hop.remote.port and (given or is_host_address(hop.remote.host)))
+    places = tuple(lookup.hops())
     faults = find(seen, counting)
     answered = {reply.query for reply in seen}
     missing = [query for query in plan(question, seen) if query not in answered]

@@ -8,11 +8,11 @@ from enum import Enum
 from itertools import groupby
 
 from probes.checks.dns.plan import FAMILIES, PREFIXES, SCTP_SERVICES, SERVICES, USUAL_ALIASES, Reply, normal
-from probes.destination import is_host_address, is_private_address
+from probes.destination import is_private_address
 from probes.findings.catalogue import Entry, catalogue
 from probes.findings.finding import Finding, Severity
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
-from sipcore.resolve.target import is_numeric
+from sipcore.resolve.target import is_host_address, is_numeric
 from sipcore.value import value
 
 

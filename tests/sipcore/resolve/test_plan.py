@@ -25,7 +25,7 @@ from sipcore.resolve.plan import (
     Srv,
     order_srv,
 )
-from sipcore.resolve.target import Target, Transport
+from sipcore.resolve.target import SocketAddress, Target, Transport
 
 UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
 ALL = (UDP, TCP, TLS, WS, WSS)
@@ -123,6 +123,21 @@ def test_a_name_that_is_blocked_is_not_this_machine(zone: str, expected: list[st
     assert plan.hops() or "it blocks the name" in plan.failure().message
     # Whoever writes it means it: so people name this machine.
     assert places(solve(Target("0.0.0.0"), Zone(""))) == ["udp 0.0.0.0:5060"]  # nothing is bound
+
+
+@pytest.mark.parametrize("host", ["224.0.1.75", "239.255.255.250", "255.255.255.255", "ff02::1", "::ffff:224.0.1.75"])
+def test_dns_names_no_group_and_no_broadcast(host: str) -> None:
+    """What is sent there reaches those who were never meant."""
+    kind = "AAAA" if ":" in host else "A"
+    plan = solve(Target("a.test", 5060), Zone(f"a.test {kind} {host}"))
+    assert plan.hops() == []
+    assert plan.failure().message.endswith("which is nobody's address")
+    beside = solve(
+        Target("a.test"), Zone(f"_sip._udp.a.test SRV 0 0 5060 {host}\n_sip._udp.a.test SRV 1 0 5060 192.0.2.1")
+    )
+    assert places(beside) == ["udp 192.0.2.1:5060"]
+    # Whoever writes such an address means it.
+    assert [hop.remote.host for hop in solve(Target(host), Zone("")).hops()] == [SocketAddress(host, 0).host]
 
 
 def test_a_port_leads_to_addresses_and_not_to_srv() -> None:

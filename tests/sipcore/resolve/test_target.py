@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, in_zone_of, is_numeric
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport, in_zone_of, is_host_address, is_numeric
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,25 @@ def test_a_target(target: Target, text: str, numeric: bool) -> None:
 )
 def test_what_is_no_address(host: str) -> None:
     assert not is_numeric(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("192.0.2.1", True),
+        ("127.0.0.1", True),
+        ("240.0.0.1", True),  # reserved, and in use here and there
+        ("2001:db8::1", True),
+        ("fe80::1%eth0", True),
+        ("::ffff:192.0.2.1", True),
+        ("0.0.0.0", False),  # a value, not bound to
+        ("0:0::", False),
+        ("::ffff:0.0.0.0", False),
+        ("224.0.1.75", False),
+        ("::ffff:224.0.1.75", False),
+        ("255.255.255.255", False),
+        ("ff02::1%eth0", False),
+    ],
+)
+def test_addresses_of_hosts(host: str, expected: bool) -> None:
+    assert is_host_address(host) is expected

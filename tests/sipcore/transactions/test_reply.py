@@ -95,6 +95,8 @@ def test_what_a_via_says_in_a_quoted_pair_stays() -> None:
         ("192.0.2.9:5099;maddr=[2001:db8::1]", SocketAddress("192.0.2.4", 5099)),
         ("192.0.2.9:5099;maddr=a.example.com", SocketAddress("192.0.2.4", 5099)),
         ("192.0.2.9:5099;maddr=0.0.0.0", SocketAddress("192.0.2.4", 5099)),
+        ("192.0.2.9:5099;maddr=224.0.1.75", SocketAddress("192.0.2.4", 5099)),
+        ("192.0.2.9:5099;maddr=255.255.255.255", SocketAddress("192.0.2.4", 5099)),
         ("192.0.2.9:5099;maddr=[::ffff:198.51.100.1]", SocketAddress("198.51.100.1", 5099)),
         ("192.0.2.9:5099;maddr=a.example.com;rport", udp()),
     ],
