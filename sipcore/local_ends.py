@@ -20,7 +20,7 @@ class LocalEnds:
         """Take where the name of a WebSocket's local end comes from."""
         self._tokens = tokens
         self._alias = ""
-        self._known: dict[tuple[Transport, str, int, str | None, bool], Ends] = {}
+        self._known: dict[tuple[Transport, str, int, bool, str | None, bool], Ends] = {}
         self._listening: dict[tuple[Transport, str], int] = {}
 
     def listen(self, transport: Transport, at: SocketAddress) -> None:
@@ -47,7 +47,7 @@ class LocalEnds:
         `secure` is whether the request is to a sips URI.
         """
         local = self.told(hop)
-        place = (hop.transport, local.host, local.port, user, secure)
+        place = (hop.transport, local.host, local.port, hop.accepted, user, secure)
         ends = self._known.get(place)
         if ends is None:
             alias = self._alias_for(hop)

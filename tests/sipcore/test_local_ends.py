@@ -52,6 +52,18 @@ def test_the_server_of_a_websocket_has_an_address() -> None:
     assert ends.of(flow.hop, "bob", secure=False).sent_by == str(BOB)
 
 
+@pytest.mark.parametrize("opened_first", [True, False])
+def test_who_serves_websockets_and_opens_others_is_named_apart_in_each(opened_first: bool) -> None:
+    """Nobody can connect to a client (RFC 7118 §5), whatever port the server of the same machine has."""
+    ends, server = LocalEnds(seeded(1)), SocketAddress(ALICE.host, 8080)
+    ends.listen(WS, server)
+    opened, accepted = Hop(WS, BOB, ALICE), Hop(WS, BOB, server, accepted=True)
+    for hop in (opened, accepted) if opened_first else (accepted, opened):
+        ends.of(hop, "alice", secure=False)
+    assert ends.of(opened, "alice", secure=False).sent_by.endswith(".invalid")
+    assert ends.of(accepted, "alice", secure=False).sent_by == str(server)
+
+
 @pytest.mark.parametrize(
     ("transport", "local", "accepted", "port"),
     [
