@@ -252,20 +252,8 @@ class Transports:
         else:
             found = connection is not None and self._leads_to(connection, where)
             if not found:
-                connection, found = self._by_target.get(self._key(where)) or self._accepted_from(where), True
+                connection, found = self._by_target.get(self._key(where)), True
         return connection if found and connection is not None and connection.usable else None
-
-    def _accepted_from(self, hop: Hop) -> tcp.Connection | None:
-        """The connection that the peer has opened from the very place that a hop leads to: nobody listens there, but
-        many peers say in Contact that they are reached where their connection comes from.
-        """
-        peer, host = self._key(hop)
-        for connection in self._by_addresses.values():
-            flow = connection.flow
-            is_there = flow.accepted and flow.remote == hop.remote and host in (None, flow.local.host)
-            if is_there and self._key(flow.hop)[0] == peer:
-                return connection
-        return None
 
     def _leads_to(self, connection: tcp.Connection, hop: Hop) -> bool:
         """Whether a connection between the addresses of a hop is the one that it means."""
@@ -404,6 +392,7 @@ class Transports:
                 self._trace(hop, "accepted")
                 connection = await self._established(sock, hop, layers)
             if connection is not None:
+                self._offer(connection)
                 await self._work(connection)
             else:
                 self._trace(hop, "failed", f"the peer did not complete the {layers.missing} handshake")
@@ -413,6 +402,16 @@ class Transports:
             self._sink.fault(error, str(hop))
         finally:
             self._accepted -= 1
+
+    def _offer(self, connection: tcp.Connection) -> None:
+        """Let hops that lead to the very place that a peer's connection comes from have that: nobody listens there, but
+        many peers say so in Contact. One that was opened there comes first.
+        """
+        peer, host = self._key(connection.hop)
+        for key in ((peer, host), (peer, None)):
+            known = self._by_target.get(key)
+            if known is None or known.flow.accepted or not known.usable:
+                self._by_target[key] = connection
 
     def _trace(self, hop: Hop, event: str, detail: str = "") -> None:
         self._sink.trace(FlowTrace(trio.current_time(), hop, event, detail))

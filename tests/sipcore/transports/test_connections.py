@@ -58,7 +58,7 @@ async def test_nothing_is_kept_of_a_connection_that_is_closed(recorder: Recorder
         for local in (None, LOOPBACK, ANY):
             client.close(await client.prepare(Hop(TCP, bound(serving, TCP), local)))
         with trio.fail_after(5):
-            while client._by_target:  # noqa: ASYNC110  # until the connections' own tasks have ended
+            while client._by_target or serving._by_target:  # noqa: ASYNC110  # until the connections' own tasks have ended
                 await trio.sleep(0.01)
 
 
