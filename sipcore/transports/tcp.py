@@ -334,7 +334,8 @@ async def open_socket(hop: Hop) -> socket.socket:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, "") from None
-        if socket_address(sock.getsockname()) == hop.remote:
+        name = sock.getsockname()
+        if name[1] == hop.remote.port and name == sock.getpeername():
             # Nobody listens at a port of this machine, and the kernel took that very one for this end: TCP connects a
             # socket to itself then (RFC 9293 §3.5), which would answer its own requests.
             raise OSError(errno.ECONNREFUSED, "")

@@ -13,7 +13,7 @@ from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.framing import MAX_HEAD, Unfinished
-from sipcore.resolve.target import Flow, Hop, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.transports import connections, tcp
 from sipcore.transports.base import TransportConfig, socket_address
 from sipcore.transports.connections import Transports, open_transports
@@ -196,8 +196,9 @@ async def test_refused(recorder: Recorder) -> None:
     assert recorder.events() == ["failed", "failed"]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 async def test_a_socket_that_would_connect_to_itself_is_refused(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     """As happens by chance to who asks again and again for a port of this machine where nobody listens."""
     with socket.socket() as sock:
@@ -212,7 +213,7 @@ async def test_a_socket_that_would_connect_to_itself_is_refused(
     monkeypatch.setattr(tcp, "_prepare", take_that_port)
     async with open_transports(TransportConfig(), recorder) as client:
         with pytest.raises(TransportFailure, match="nothing listens there") as caught:
-            await client.prepare(Hop(TCP, nowhere))
+            await client.prepare(Hop(TCP, SocketAddress(host, nowhere.port)))
     assert caught.value.reason is FailureReason.REFUSED
 
 
