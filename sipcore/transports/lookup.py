@@ -4,6 +4,7 @@ What there is no need to ask is not asked: addresses, anything of `localhost`, a
 what is being asked already. dnspython is loaded with the first question, since it takes a twentieth of a second.
 """
 
+import io
 import socket
 import time
 from contextlib import suppress
@@ -123,7 +124,10 @@ class Lookup:
         if is_numeric(name):
             return (name,)
         if self._hosts_file.has_changed():
-            self._hosts = read_hosts(self._config.hosts_file)
+            try:
+                self._hosts = _hosts_in(_text_of(self._config.hosts_file))
+            except OSError:  # until it can be read again, what it said before is the best that is known
+                self._hosts_file.forget()
         return self._hosts.get(name)
 
     async def _ask(self, question: Question) -> Result:
@@ -174,10 +178,7 @@ class Lookup:
                 self._resolver.use_edns(-1)
                 return await self._resolve(question)
             return _no_nameservers(question, error)
-        except dns.resolver.NoResolverConfiguration as error:
-            unread = error.__context__  # why /etc/resolv.conf could not be read
-            if isinstance(unread, OSError) and unread.errno in EXHAUSTED:
-                return LookupFailure(question, LookupFault.NOT_ASKED, unread.strerror or str(unread))
+        except dns.resolver.NoResolverConfiguration:
             return LookupFailure(question, LookupFault.UNREACHABLE, "no name server is configured")
         except dns.exception.Timeout:
             return self._timed_out(question)
@@ -194,7 +195,9 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     import dns.nameserver
     import dns.resolver
 
-    resolver = dns.asyncresolver.Resolver(RESOLVERS_FILE, configure=not config.nameservers)
+    # Read here, since dnspython reads text of one encoding only, and raises for a line that says nothing to it.
+    usable = [] if config.nameservers else [line for line in _text_of(RESOLVERS_FILE).splitlines() if _is_usable(line)]
+    resolver = dns.asyncresolver.Resolver(io.StringIO("\n".join(usable)), configure=not config.nameservers)
     if config.nameservers:
         ask = dns.nameserver.Do53Nameserver
         resolver.nameservers = [ask(server.host, server.port) for server in config.nameservers]
@@ -204,6 +207,18 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     if config.cache_size:
         resolver.cache = _Cache(config.cache_size)
     return resolver
+
+
+def _is_usable(line: str) -> bool:
+    """Whether a line of /etc/resolv.conf says something that is needed here, and can be understood. As the system does,
+    the others are passed over: one may be half written.
+    """
+    match line.split():
+        case ["nameserver", host, *_]:
+            return is_numeric(host)
+        case ["options", *_]:
+            return True
+    return False
 
 
 class _Watched:
@@ -221,6 +236,10 @@ class _Watched:
             found = self._path.stat() if self._path is not None else None
             self._seen = (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
         return self._seen != before
+
+    def forget(self) -> None:
+        """Take it for changed when that is asked next."""
+        self._seen = ()
 
 
 class _Cache:
@@ -329,11 +348,26 @@ async def _ask_system(question: Question) -> Answer | None:
 
 def read_hosts(path: str) -> dict[str, tuple[str, ...]]:
     """The addresses of each name in a hosts file, in its order; nothing where the file cannot be read."""
-    hosts: dict[str, list[str]] = {}
+    with suppress(OSError):
+        return _hosts_in(_text_of(path))
+    return {}
+
+
+def _text_of(path: str) -> str:
+    """What is in a file of the system's; empty where there is none, or it is not for this process.
+
+    Raises OSError where there is nothing left to read it with.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
-    except OSError:
-        return {}
+        return Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
+        return ""
+
+
+def _hosts_in(text: str) -> dict[str, tuple[str, ...]]:
+    hosts: dict[str, list[str]] = {}
     for line in text.splitlines():
         host, *names = line.partition("#")[0].split() or [""]
         if is_numeric(host):

@@ -326,6 +326,57 @@ async def test_files_of_the_system_are_read_again_when_they_change(
     assert isinstance(await looked.ask(Question(A, "sip.test")), LookupFailure)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"nameserver 127.0.0.\nnameserver 127.0.0.5\n",  # half written, say
+        b"nameserver\nnameserver 127.0.0.5",
+        b"# caf\xe9\nnameserver 127.0.0.5\n",
+        b"search a..b " + b"c" * 64 + b"\ndomain .d\nnameserver 127.0.0.5 # first\noptions timeout:x ndots: rotate\n",
+    ],
+)
+def test_what_cannot_be_read_of_resolv_conf_is_passed_over(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system does."""
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(text)
+    monkeypatch.setattr(lookup, "RESOLVERS_FILE", str(path))
+    assert lookup._make_resolver(LookupConfig()).nameservers == ["127.0.0.5"]
+
+
+@pytest.mark.parametrize("text", [None, "", "nameserver 127.0.0.", "search lan"])
+async def test_nobody_to_be_asked(text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "resolv.conf"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(lookup, "RESOLVERS_FILE", str(path))
+    looked, question = Lookup(LookupConfig(timeout=0.05, lifetime=0.2, hosts_file="")), Question(SRV, "sip.test")
+    expected = LookupFailure(question, LookupFault.UNREACHABLE, "no name server is configured")
+    assert [await looked.ask(question), await looked.ask(question)] == [expected, expected]
+    path.write_text("nameserver 127.0.0.5\n")
+    assert await looked.ask(question) != expected
+
+
+async def test_a_hosts_file_that_cannot_be_read_for_now_is_read_later(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, "as told")
+
+    path = tmp_path / "hosts"
+    looked = Lookup(LookupConfig(nameservers=(server.address,), hosts_file=str(path)))
+    question = Question(A, "pbx.lan")
+    for host in ("198.51.100.1", "198.51.100.22"):
+        path.write_text(f"{host} pbx.lan\n")
+        before = looked._hosts.get("pbx.lan")
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_text", refuse)
+            await looked.ask(question)
+            assert looked._hosts.get("pbx.lan") == before
+        assert await looked.ask(question) == Answer(question, (Address(host),), source="hosts")
+
+
 def test_reading_a_hosts_file(tmp_path: Path) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(b"""# comment
@@ -472,11 +523,15 @@ async def test_nor_has_one_that_cannot_load_what_asks(server: Server, monkeypatc
     assert await looked.ask(question) == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
 
 
-async def test_nor_has_one_that_cannot_read_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nor_has_one_that_cannot_read_whom_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text("nameserver 127.0.0.5\n")
+    monkeypatch.setattr(lookup, "RESOLVERS_FILE", str(path))
+
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EMFILE, "as told")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse)
     question = Question(SRV, "_sip._udp.sip.test")
     result = await Lookup(LookupConfig(hosts_file="")).ask(question)
     assert result == LookupFailure(question, LookupFault.NOT_ASKED, "as told")
