@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
+from sipcore.media.control import MAX_ROUND_TRIPS
 from sipcore.media.emodel import is_wideband
 from sipcore.media.plan import MediaPlan
+from sipcore.media.receiver import MAX_KEYS, MAX_SOURCES
 from sipcore.media.reception import Received
 from sipcore.media.report import Control, MediaResult, Sent, Unexpected
+from sipcore.media.session import MAX_ELSEWHERE
 from sipcore.media.srtp import SrtpFailures
 from sipcore.resolve.target import SocketAddress
 from sipcore.value import value
@@ -31,7 +34,8 @@ def total_of(parts: Sequence[MediaResult]) -> MediaResult:
 
     What can be counted is added up: what was lost between two of them is in neither. Jitter and the opinion score are
     the means of the parts, by their packets, and the worst lateness is the worst of any. What was agreed on last counts
-    for what cannot be added: the codec, the suite, and where media went.
+    for what cannot be added: the codec, the suite, and where media went. Of what a peer may send any number of there is
+    no more than one stream may have, however often it changes the call.
     """
     if len(parts) == 1:
         return parts[0]
@@ -46,10 +50,10 @@ def total_of(parts: Sequence[MediaResult]) -> MediaResult:
     return replace(
         last,
         sent=_sent([part.sent for part in parts]),
-        sources=(_received(mains), *others) if mains else (),
+        sources=(_received(mains), *others[: MAX_SOURCES - 1]) if mains else (),
         control=_control([part.control for part in parts]),
         unexpected=_unexpected([part.unexpected for part in parts]),
-        keys=tuple(key for part in parts for key in part.keys),
+        keys=tuple(key for part in parts for key in part.keys)[:MAX_KEYS],
         payload_types=tuple(sorted(types.items())),
         codec=codec,
         security_failure=next((part.security_failure for part in reversed(parts) if part.security_failure), ""),
@@ -99,7 +103,7 @@ def _control(parts: Sequence[Control]) -> Control:
         sum(part.sent for part in parts),
         sum(part.received for part in parts),
         sum(part.malformed for part in parts),
-        tuple(seconds for part in parts for seconds in part.round_trips),
+        tuple(seconds for part in parts for seconds in part.round_trips)[:MAX_ROUND_TRIPS],
         replace(views[-1], lost=sum(view.lost for view in views)) if views else None,
         next((part.cname for part in reversed(parts) if part.cname), ""),
         any(part.goodbye for part in parts),
@@ -113,7 +117,7 @@ def _unexpected(parts: Sequence[Unexpected]) -> Unexpected:
         elsewhere.update(dict(part.elsewhere))
     counts = [field.name for field in fields(Unexpected) if field.name != "elsewhere"]
     return Unexpected(
-        elsewhere=tuple(elsewhere.items()),
+        elsewhere=tuple(elsewhere.most_common(MAX_ELSEWHERE)),
         **{name: sum(getattr(part, name) for part in parts) for name in counts},
     )
 

@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipcore.media.control import MAX_ROUND_TRIPS
+from sipcore.media.dtmf import ReceivedKey
 from sipcore.media.plan import MediaPlan
+from sipcore.media.receiver import MAX_KEYS, MAX_SOURCES
 from sipcore.media.report import MediaResult, RemoteView
+from sipcore.media.session import MAX_ELSEWHERE
 from sipcore.media.total import total_of
+from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.attributes import PCMA, PCMU
 from tests.sipcore.media.talk import ALICE, BOB, EVENTS, Talk, lossy
 
@@ -57,6 +62,23 @@ def test_what_is_counted_is_added_up(parts: list[MediaResult]) -> None:
     assert total.opinion is not None
     assert min(scores) - 1e-9 <= total.opinion <= max(scores) + 1e-9
     assert total.codec == heard[-1].codec
+
+
+def test_a_total_tells_no_more_than_one_stream_may() -> None:
+    """A peer that changes the call again and again, each time with other sources, costs no more memory for that."""
+    first = PARTS[0]
+    others = tuple(replace(first.sources[0], ssrc=ssrc, packets=ssrc) for ssrc in range(1, MAX_SOURCES))
+    rich = replace(
+        first,
+        sources=(first.sources[0], *others),
+        keys=(ReceivedKey("1", 1.0, 0.1, 3, 3, marked=True, volume=10),) * MAX_KEYS,
+        control=replace(first.control, round_trips=(0.1,) * MAX_ROUND_TRIPS),
+    )
+    elsewhere = [((SocketAddress("192.0.2.1", port), port),) for port in range(1, MAX_ELSEWHERE + 9)]
+    total = total_of([replace(rich, unexpected=replace(rich.unexpected, elsewhere=each)) for each in elsewhere])
+    assert [source.packets for source in total.sources[1:]] == [MAX_SOURCES - 1] * (MAX_SOURCES - 1)
+    assert (len(total.keys), len(total.control.round_trips)) == (MAX_KEYS, MAX_ROUND_TRIPS)
+    assert {count for _, count in total.unexpected.elsewhere} == set(range(9, MAX_ELSEWHERE + 9))
 
 
 def test_what_the_peer_missed_counts_anew_with_each_stream() -> None:
