@@ -1,6 +1,6 @@
 """Pings carried out: OPTIONS to a destination at an interval, and what happens told as it does, for minutes or months.
 
-pings = Pings(Destination.parse("sip.example.com"), PingConfig(count=3), print)
+pings = Pings("sip.example.com", PingConfig(count=3), print)
 await pings.run()
 print(pings.tally)
 
@@ -121,8 +121,8 @@ class Pings:
     `tell` is called with all that happens; it must neither block nor raise.
     """
 
-    def __init__(self, destination: Destination, config: PingConfig, tell: Callable[[Happening], None]) -> None:
-        """Raises LocalError for a configuration that cannot be used."""
+    def __init__(self, target: Destination | str, config: PingConfig, tell: Callable[[Happening], None]) -> None:
+        """Raises LocalError for a configuration that cannot be used, DestinationError for text that is no target."""
         if not (0 < config.interval < math.inf and 0 < config.timeout < math.inf):
             text = f"{config.interval} s and {config.timeout} s: interval and timeout are above 0"
             raise LocalError(text, section="RFC 3261 §17.1.2.1")
@@ -130,7 +130,7 @@ class Pings:
         if awaited > MAX_AWAITED:
             text = f"{awaited:.0f} pings would be under way at once: raise the interval, or lower the timeout"
             raise LocalError(text, section="RFC 3261 §17.1.2.1")
-        self._destination = destination
+        self._destination = Destination.of(target)
         self._config = config
         self._tell = tell
         self._counts = Counts()

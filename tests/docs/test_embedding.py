@@ -17,7 +17,14 @@ RAISED = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
 TOLD = (
     ("200 INVITE, ACK", "port unreachable"),
     ("registered alice", "PCMU sent ", "EndReason.LOCAL_HANG_UP"),
-    ("AttemptBegun\n", "Concluded\n", '{"target": "sip:echo@127.0.0.1:', "\nconnected\n"),
+    (
+        "AttemptBegun\n",
+        "Concluded\n",
+        '{"target": "sip:echo@127.0.0.1:',
+        "\nconnected\n",
+        "Ping(number=1,",
+        "\n3 of 3 answered\n",
+    ),
     ("() ['refused'",),
     (" a second, the slowest in ",),
 )

@@ -199,12 +199,14 @@ def test_each_callee_who_had_rung_gets_its_own_ack_and_bye_after_that(monkeypatc
     number = wire.call(offer=b"")
     wire.run(0.1)
     (invite,) = wire.alice.messages()
+    assert isinstance(invite, Request)
+    asked = invite
 
     def said(tag: str, status: int) -> list[Request]:
         """What is sent upon a response of a callee, who answers with an offer."""
         fields, sent = [("Contact", f"<sip:{tag}@{BOB}>")], len(wire.alice.sent)
         body, kind = (description(BOB), SDP) if status == 200 else (b"", "")
-        response = build_response(invite, status, tag=tag, fields=fields, body=body, content_type=kind)
+        response = build_response(asked, status, tag=tag, fields=fields, body=body, content_type=kind)
         flow = Flow(Transport.UDP, ALICE, BOB)
         try:
             wire.alice.stack.receive(bytes(response), flow, Stamp(wire.now), wire.now)
