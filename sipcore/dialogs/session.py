@@ -185,7 +185,7 @@ class Session:
         from sipcore.sdp.modify import all_refused
 
         offer = self._parsed(self._offer)
-        return _written(lambda: all_refused(offer)) if offer is not None else b""
+        return _written(lambda: self._numbered(all_refused(offer))) if offer is not None else b""
 
     def _take(self, carrier: Carrier, verdict: Verdict, body: bytes, *, local: bool) -> None:
         if self.trace_switch.on:
@@ -220,12 +220,12 @@ class Session:
                 return
         self._agreed = self._offer
 
-    def _numbered(self, offer: "SessionDescription") -> "SessionDescription":
-        """An offer with the version that follows all that was sent before, whatever became of that."""
+    def _numbered(self, description: "SessionDescription") -> "SessionDescription":
+        """A description with the version that follows all that was sent before, whatever became of that."""
         from sipcore.sdp.modify import revised
 
         previous = self._parsed(self._sent)
-        return offer if previous is None else revised(previous, offer)
+        return description if previous is None else revised(previous, description)
 
     @staticmethod
     def _parsed(body: bytes) -> "SessionDescription | None":

@@ -246,3 +246,19 @@ def test_who_asks_for_an_offer_gets_the_stream_offered_that_it_has_given_up() ->
     wire.bob.stack.change(at_bob, b"", wire.now)
     wire.run(0.1)
     assert offers(wire.alice)[-1].media == before.media
+
+
+def test_what_refuses_an_offer_follows_what_was_sent_before() -> None:
+    """RFC 3264 §8: its o= line is the same, and its version is the next one. Alice wants an offer, and no stream."""
+    wire = Wire()
+    call, _ = wire.up()
+    session = wire.alice.stack.session(call)
+    gone = streams(ALICE, 1)
+    gone = gone.replace(media=(gone.media[0].replace(port=0),))
+    for body in (session.next_offer(gone), b""):
+        wire.alice.stack.change(call, body, wire.now)
+        wire.run(0.1)
+    assert wire.alice.starts()[-1] == "ACK"
+    first, _, last = (each.origin for each in offers(wire.alice))
+    assert last == replace(first, session_version=first.session_version + 2)
+    assert ports(wire.alice, call) == ([0], [40000])
