@@ -47,8 +47,6 @@ MAX_STALE = 2
 its cluster has made. A server whose nonces are always stale would be asked again and again."""
 MAX_REALMS = 8
 """Realms that a session keeps nonces for; a peer that names more than a long proxy chain has is making them up."""
-MAX_CHAINS = 16
-"""Requests whose rounds are counted at the same time; a dialog has two or three of them under way."""
 
 
 class AuthRefusal(Enum):
@@ -109,7 +107,6 @@ class AuthSession:
         self._policy = policy
         self._spaces: dict[_Key, Space] = {}
         self._addresses: set[tuple[Account, str]] = set()
-        self._rounds: dict[tuple[str, str, int], Rounds] = {}
         self.choices: tuple[AuthChoice, ...] = ()
 
     def __repr__(self) -> str:
@@ -135,14 +132,14 @@ class AuthSession:
         so that it went to the host that its Route or URI names. `address` is the IP address that it came to, with the
         port (as `SocketAddress` writes it): an account may be for that address. Once a challenge from a host of an
         account was answered there, requests inside the dialog that go to the same address and port are trusted as well.
-        `rounds` counts the challenges to this request; without it, those of the last few are counted here.
+        `rounds` counts the challenges to this request; without it, this is taken for the first one.
         """
         offers = _offers(response)
         if not offers:
             advice = "the server has to say in WWW-Authenticate or Proxy-Authenticate what it wants"
             message = f"a {response.status} without a challenge that can be read"
             raise AuthError(AuthRefusal.NO_CHALLENGE, message, advice=advice, section="RFC 3261 §22.2")
-        rounds = self._rounds_of(request) if rounds is None else rounds
+        rounds = rounds or Rounds()
         rounds.count()
         host = located or _destination(request)
         choices: list[AuthChoice] = []
@@ -205,14 +202,6 @@ class AuthSession:
                 space.renew(info.nextnonce)
             found.append(Confirmation(proxy, proof, info.nextnonce is not None))
         return tuple(found)
-
-    def _rounds_of(self, request: Request) -> "Rounds":
-        chain = (request.call_id, request.method, request.cseq.number)
-        rounds = self._rounds.pop(chain, None) or Rounds()
-        self._rounds[(chain[0], chain[1], chain[2] + 1)] = rounds
-        while len(self._rounds) > MAX_CHAINS:
-            del self._rounds[next(iter(self._rounds))]
-        return rounds
 
     def _is_trusted(self, account: Account, host: str, address: str) -> bool:
         return (
