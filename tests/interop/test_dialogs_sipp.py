@@ -125,6 +125,18 @@ async def test_its_session_is_too_short_and_it_refreshes(lab: Lab, sipp: Sipp) -
     assert ended is None
 
 
+async def test_it_gives_the_stream_up_and_wants_it_back(lab: Lab, sipp: Sipp) -> None:
+    with trio.fail_after(PATIENCE):
+        async with phone(lab) as callee, trio.open_nursery() as nursery:
+            nursery.start_soon(sipp.call, callee.port(sipp.transport), sipp.scenario("caller-streams"))
+            call = await callee.picks_up()
+            for _ in range(3):
+                await told(call, CallChanged)
+            assert (await told(call, CallEnded)).reason is EndReason.REMOTE_HANG_UP
+    taken = [b"m=audio 0 " not in response.body for response in callee.answers(200)[:4]]
+    assert taken == [True, False, True, True]
+
+
 async def test_its_cancel_is_too_late(lab: Lab, sipp: Sipp) -> None:
     with trio.fail_after(PATIENCE):
         async with phone(lab) as callee, trio.open_nursery() as nursery:
