@@ -164,8 +164,8 @@ class Caller(Side):
         ended = self._end_fork(tag, success, now)
         if self.state in _UNANSWERED:
             ended += self._move(FAILED, now, failure=failure)
-            self._inviting.lost = tuple(usage.dialog.id.remote_tag for usage in self.usages())
-            self.usage = self._early = None  # whoever of them picks up as well is too late
+            self._inviting.lost += tuple(usage.dialog.id.remote_tag for usage in self.usages())
+            self.usage = self._early = self._answered = None  # whoever of them picks up as well is too late
         return ended
 
     def answer(self, body: bytes, now: float, remote_tag: str | None = None) -> list[Effect]:

@@ -179,12 +179,13 @@ def test_a_2xx_that_nothing_can_be_made_of_ends_the_call_here(monkeypatch: pytes
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
 
 
-def test_a_lost_ack_of_such_a_2xx_is_sent_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["_receive_answer", "_move"])
+def test_a_lost_ack_of_such_a_2xx_is_sent_once_more(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     wire = Wire(lose=lambda ordinal, data: data.startswith((b"ACK", b"BYE")) and ordinal < 6)
     wire.call()
     wire.run(0.1)
     (received,) = wire.bob.told(CallReceived)
-    hits(monkeypatch, Caller, "_receive_answer", 1)
+    hits(monkeypatch, Caller, name, 1)
     wire.accept(received.call)
     assert run_recovering(wire, 70.0) == 1
     assert wire.alice.starts().count("ACK") >= 2
@@ -193,7 +194,10 @@ def test_a_lost_ack_of_such_a_2xx_is_sent_once_more(monkeypatch: pytest.MonkeyPa
     assert (len(wire.alice.stack), len(wire.bob.stack)) == (0, 0)
 
 
-def test_each_callee_who_had_rung_gets_its_own_ack_and_bye_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["_receive_answer", "_move"])
+def test_each_callee_who_had_rung_gets_its_own_ack_and_bye_after_that(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """RFC 3261 §13.2.2.4: whatever the mistake was made over, none of them takes the call for one that is up."""
     wire = Wire(lose=lambda ordinal, data: True)
     number = wire.call(offer=b"")
@@ -217,7 +221,7 @@ def test_each_callee_who_had_rung_gets_its_own_ack_and_bye_after_that(monkeypatc
 
     for tag in ("one", "two"):
         said(tag, 180)
-    hits(monkeypatch, Caller, "_receive_answer", 1)
+    hits(monkeypatch, Caller, name, 1)
     for tag in ("one", "two"):
         acknowledged, bye = said(tag, 200)
         assert [(each.method, each.to_tag) for each in (acknowledged, bye)] == [("ACK", tag), ("BYE", tag)]
