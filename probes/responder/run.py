@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import trio
 
@@ -19,10 +20,12 @@ from probes.calls import verdict
 from probes.calls.judge.conclude import concluded
 from probes.calls.run import pass_on_cancellation
 from probes.calls.story import OnEntry
+from probes.calls.verdict import Verdict
 from probes.calls.wire import Wire
 from probes.destination import Destination
 from probes.responder.happening import Binding, Happening, parties
 from probes.responder.personas import (
+    INTERNAL_ERROR,
     OK,
     PROXY_AUTHENTICATION_REQUIRED,
     UNAUTHORIZED,
@@ -44,10 +47,11 @@ from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.endpoint.incoming import IncomingRequest
+from sipcore.endpoint.faults import Faults
+from sipcore.endpoint.incoming import Incoming, IncomingRequest
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import LocalError, ParseError, TransportFailure, own_fault
 from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE, OPTIONS
 from sipcore.message.parser import parse_message
@@ -68,6 +72,7 @@ CONTACT_USER = "sipprobe"
 ALLOWED = ", ".join(METHODS)
 
 Report = Callable[[Happening], None]
+T = TypeVar("T")
 
 
 class CannotListenError(LocalError):
@@ -124,15 +129,18 @@ class Turn:
             self._responder.turns.remove(self)
             return self._nobody(wait, self._responder.tapes.turned_away(since))
         await self._over.wait()
-        assert self._result is not None  # noqa: S101  # a call that was begun has one
-        return self._result
+        return self._result or self._without(verdict.of_failure(own_fault()))
 
     def _nobody(self, wait: float, refusal: str) -> CallResult:
-        transport, address = self._responder.addresses[0]
-        here = Destination(address.host, address.port, transport)
         none = verdict.of_no_call(wait)
         why = f"{none.why}: an INVITE was answered {refusal}, and none came after it" if refusal else none.why
-        result = CallResult(here, None, none.status, none.kind, why, none.advice, role=CallRole.CALLEE)
+        return self._without(replace(none, why=why))
+
+    def _without(self, none: Verdict) -> CallResult:
+        """The result where nothing is known of a call."""
+        transport, address = self._responder.addresses[0]
+        here = Destination(address.host, address.port, transport)
+        result = CallResult(here, None, none.status, none.kind, none.why, none.advice, role=CallRole.CALLEE)
         return concluded(result, self.persona.expect)
 
 
@@ -146,6 +154,9 @@ async def open_responder(
     wire: Wire | None = None,
 ) -> AsyncIterator[Responder]:
     """Answer at `binds` (port 0: any free one) as `persona` until the block ends; calls are hung up then.
+
+    A mistake of this program over what a visitor sends is logged and told, and costs that visitor's call or request
+    alone. What `report` or `on_entry` raise ends the block.
 
     `report` is called with each request and call once it is over, `on_entry` with each line of any call's timeline as
     it happens, and `wire` keeps what it is meant to keep. Where `tls` has no certificate, one is made for the run if it
@@ -176,8 +187,8 @@ class _Service:
     ) -> None:
         self._persona = persona
         self._binds = binds
-        self._report = report
-        self._on_entry = on_entry
+        self._report = self._heeding(report)
+        self._on_entry = self._heeding(on_entry) if on_entry is not None else None
         self._wire = wire
         self.responder: Responder | None = None
         self.ready = trio.Event()
@@ -202,6 +213,18 @@ class _Service:
             nursery.cancel_scope.cancel()
         self.ready.set()
         block.cancel()
+
+    def _heeding(self, listener: Callable[[T], None]) -> Callable[[T], None]:
+        """`listener`, which the owner has given: what it raises ends the block, and is no fault of a visitor's."""
+
+        def heed(told: T) -> None:
+            try:
+                listener(told)
+            except Exception as error:  # noqa: BLE001  # raised by the block
+                self.failure = self.failure or error
+                self.stop.cancel()
+
+        return heed
 
     async def _take(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
         """Take everything, and answer nothing."""
@@ -282,9 +305,41 @@ class _Desk:
         async with trio.open_nursery() as nursery:
             async for incoming in self.endpoint.incoming():
                 if isinstance(incoming, IncomingCall):
-                    nursery.start_soon(self._serve_call, incoming)
+                    nursery.start_soon(self._serve_alone, incoming)
                 else:
-                    self._serve_request(incoming)
+                    self._answer_alone(incoming)
+
+    async def _serve_alone(self, call: IncomingCall) -> None:
+        when = datetime.now(UTC)
+        try:
+            await self._serve_call(call)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._note_fault(error, call, call.invite, when)
+            try:
+                await call.hang_up()
+            except Exception as another:  # noqa: BLE001  # it is that which cannot be done
+                self.endpoint.note_fault(another, call.invite.start_line)
+
+    def _answer_alone(self, incoming: IncomingRequest) -> None:
+        when = datetime.now(UTC)
+        try:
+            self._serve_request(incoming)
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._note_fault(error, incoming, incoming.request, when)
+
+    def _note_fault(self, error: Exception, incoming: Incoming, request: Request, when: datetime) -> None:
+        """Refuse what this program has made a mistake over, as far as it is not answered yet, and tell of it."""
+        self.endpoint.note_fault(error, request.start_line)
+        status = None
+        try:
+            (incoming.reject if isinstance(incoming, IncomingCall) else incoming.respond)(INTERNAL_ERROR)
+            status = INTERNAL_ERROR
+        except LocalError:
+            pass  # it is answered
+        except Exception as another:  # noqa: BLE001  # it is that which cannot be done
+            self.endpoint.note_fault(another, request.start_line)
+        caller, called = parties(request)
+        self.report(Happening(when, request.method, caller, called, incoming.flow, status, own_fault().message))
 
     def _serve_request(self, incoming: IncomingRequest) -> None:
         request = incoming.request
@@ -396,6 +451,7 @@ class _Silence:
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self._faults = Faults()
 
     def received(
         self,
@@ -428,9 +484,9 @@ class _Silence:
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """Nothing was sent."""
 
-    def fault(self, error: Exception, what: str) -> None:  # noqa: ARG002  # a Sink
-        """It ends with it."""
-        raise error
+    def fault(self, error: Exception, what: str) -> None:
+        """It costs that datagram or connection."""
+        self._faults.record(error, what, trio.current_time())
 
     def trace(self, record: TraceRecord) -> None:
         """Nobody looks."""

@@ -49,7 +49,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import RandomBytes, Tokens, pooled
-from sipcore.trace import TraceRecord, TraceSwitch, TransitionTrace
+from sipcore.trace import FaultTrace, TraceRecord, TraceSwitch, TransitionTrace
 from sipcore.transports.base import TransportConfig, closed, was_closed
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
@@ -176,6 +176,12 @@ class Endpoint:
         They are told as `FaultTrace`; each kind is logged once, with its traceback. Please report them.
         """
         return self.loop.faults.count
+
+    def note_fault(self, error: Exception, what: str) -> FaultTrace:
+        """Count, trace and log what a program has caught while it dealt with something that came in, as if it were a
+        mistake in here; `what` is the start line of the message, as a rule. Gives what subscribers were told.
+        """
+        return self.loop.fault(error, what)
 
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it.

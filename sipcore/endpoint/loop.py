@@ -18,6 +18,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.trace import (
     Direction,
+    FaultTrace,
     MessageTrace,
     ResolveTrace,
     Stamp,
@@ -176,9 +177,11 @@ class Loop:
         """ICMP came back."""
         self._tell(lambda now: self.stack.unreachable(remote, failure, now))
 
-    def fault(self, error: Exception, what: str) -> None:
-        """A connection, or a datagram, was given up over a mistake of this program."""
-        self.publish(self.faults.record(error, what, self._clock()))
+    def fault(self, error: Exception, what: str) -> FaultTrace:
+        """A connection, or a datagram, was given up over a mistake of this program; gives what was told of it."""
+        told = self.faults.record(error, what, self._clock())
+        self.publish(told)
+        return told
 
     def trace(self, record: TraceRecord) -> None:
         """Something happened to a connection."""

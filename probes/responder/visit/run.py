@@ -17,6 +17,7 @@ from probes.destination import Destination
 from probes.responder.personas import (
     AGENT,
     INCOMPATIBLE_PROTOCOL,
+    INTERNAL_ERROR,
     NOT_ACCEPTABLE,
     OK,
     UNAVAILABLE,
@@ -38,7 +39,7 @@ from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media.leg import Leg
 from sipcore.endpoint.media.media import Media
-from sipcore.errors import LocalError, SipError
+from sipcore.errors import LocalError, SipError, own_fault
 from sipcore.events import CallChanged, CallConfirmed
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.media.sound import Sweep
@@ -101,13 +102,20 @@ class Visit:
                 await self._end()
 
     async def _take_steps(self) -> None:
-        """A step that this call does not allow ends this call, and no other one."""
+        """A step that this call does not allow, or over which this program makes a mistake, ends this call, and no
+        other one.
+        """
         try:
             for step in self._plan.steps:
                 if not self._call.is_over:
                     await self._take(step)
         except LocalError as error:
             self._problem = error.message
+        except Exception as error:  # noqa: BLE001  # see Faults
+            self._problem = own_fault().message
+            self._story.take(self._host.endpoint.note_fault(error, self._call.invite.start_line))
+            if self._answered is None:
+                self._refuse(INTERNAL_ERROR, ())
 
     async def _take(self, step: Step) -> None:
         call, host, own = self._call, self._host, self._persona.headers

@@ -3,7 +3,8 @@
 import errno
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 
 import pytest
@@ -24,7 +25,7 @@ from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.endpoint.media import media
 from sipcore.endpoint.media.media import open_media
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import CallProgress
 from sipcore.media.plan import MediaPlan
 from sipcore.media.report import MediaEventKind
@@ -227,6 +228,75 @@ async def test_a_mistake_over_a_change_costs_that_change(monkeypatch: pytest.Mon
         assert "own-fault" in [finding.code for finding in result_of(told[0]).findings]
         monkeypatch.undo()
         assert (await dial(responder, "b")).status is CallStatus.CONNECTED
+
+
+@pytest.mark.parametrize("where", ["plan_call", "visit.run.concluded", "visit.run.Leg"])
+async def test_a_mistake_over_a_call_costs_that_call(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise Injected("of a peer")
+
+    name = where if "." in where else f"run.{where}"
+    async with responding(Persona()) as (responder, _, told):
+        turn = responder.expect(Persona())
+        monkeypatch.setattr(f"probes.responder.{name}", broken)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(dial, responder, "a", hold=0.05))
+            await told.reach(1)
+            monkeypatch.undo()
+            if turn.began.is_set():
+                assert "made a mistake" in (await turn.result(5.0)).why
+        assert told[0].status == (None if where == "visit.run.concluded" else 500)
+        assert "made a mistake" in told[0].outcome
+        assert (await dial(responder, "b")).status is CallStatus.CONNECTED
+
+
+async def test_a_mistake_over_a_request_costs_that_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise Injected("of a peer")
+
+    async with responding(Persona()) as (responder, endpoint, told):
+        address = responder.address(Transport.UDP)
+        monkeypatch.setattr("probes.responder.run.answer_options", broken)
+        assert (await ask(endpoint, address)).response.status == 500
+        monkeypatch.undo()
+        assert (await ask(endpoint, address)).response.status == 200
+        assert [each.status for each in told] == [500, 200]
+
+
+async def test_a_mistake_of_who_says_nothing_costs_that_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> None:
+        raise Injected("of a peer")
+
+    async with responding(Persona(silent=True)) as (responder, endpoint, told):
+        address = responder.address(Transport.UDP)
+        monkeypatch.setattr("probes.responder.run.parties", broken)
+        with trio.move_on_after(MOMENT):
+            await ask(endpoint, address)
+        monkeypatch.undo()
+        with trio.move_on_after(2):
+            await ask(endpoint, address)
+        assert told
+
+
+@pytest.mark.parametrize(("listener", "silent"), [("report", False), ("report", True), ("on_entry", False)])
+async def test_what_an_owners_listener_raises_is_raised(listener: str, silent: bool) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("of the owner's")
+
+    async def serve() -> None:
+        async with (
+            open_responder(Persona(silent=silent), UDP, **{listener: broken}) as responder,  # type: ignore[arg-type]
+            Endpoint() as endpoint,
+        ):
+            with suppress(TransportFailure):
+                if listener == "report":
+                    await ask(endpoint, responder.address(Transport.UDP))
+                else:
+                    await dial(responder, "a")
+            await trio.sleep_forever()
+
+    with trio.fail_after(20), pytest.raises(ZeroDivisionError, match="of the owner's"):
+        await serve()
 
 
 async def test_media_goes_back_to_its_sender() -> None:
