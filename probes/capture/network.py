@@ -17,6 +17,8 @@ MAX_FRAGMENTED = 1024
 """Packets that wait for fragments; beyond it the oldest is given up."""
 MAX_CONNECTIONS = 65_536
 """Directions of connections that are followed; beyond it the oldest is forgotten."""
+MAX_TUNNELS = 4
+"""Tunnels in one another that are looked into."""
 MAX_AHEAD = 256
 """Segments that wait for one which was sent before them; beyond it that one counts as not captured."""
 MAX_WAIT_NS = 3 * 10**9
@@ -29,7 +31,13 @@ _PPPOE, _MPLS = 0x8864, 0x8847
 _PPP = {0x0021: 0x0800, 0x0057: 0x86DD}
 _VERSIONS = {4: 0x0800, 6: 0x86DD}
 """EtherTypes by the protocols of PPP (RFC 1332, RFC 5072), and by the version in the packet itself."""
-_UDP, _TCP = 17, 6
+_UDP, _TCP, _GRE = 17, 6, 47
+_IN_IP = frozenset({4, 41})
+"""Protocols that are IP itself (RFC 2003, RFC 4213 §3)."""
+_BRIDGED, _ERSPAN = 0x6558, 0x88BE
+"""What GRE says of Ethernet frames in it; the latter is how switches send what they mirror."""
+_VXLAN_PORT, _VXLAN = (4789).to_bytes(2), b"\x08\0\0\0"
+"""RFC 7348 §5: where VXLAN goes, and how it begins; clouds send so what they mirror."""
 _EXTENSIONS = frozenset({0, 43, 60})
 """Extension headers of IPv6 that are skipped: hop-by-hop, routing, destination (RFC 8200 §4.1)."""
 _FRAGMENT = 44
@@ -66,8 +74,7 @@ def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segm
     """What applications sent, in the order of capture."""
     fragments, connections = _Fragments(), _Connections()
     for packet in packets:
-        content = _network_layer(packet)
-        found = fragments.take(content) if content else None
+        found = _innermost(packet, fragments)
         if found is None:
             continue
         protocol, source, destination, payload = found
@@ -84,6 +91,39 @@ def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segm
     yield from connections.finish()
 
 
+def _innermost(packet: CapturedPacket, fragments: "_Fragments") -> "_Packet | None":
+    """The IP packet in a captured one, out of all tunnels; None where there is none yet, or it cannot be read."""
+    content, found = _network_layer(packet), None
+    for _ in range(MAX_TUNNELS + 1):
+        found = fragments.take(content)
+        content = _tunnelled(found) if found is not None else b""
+        if not content:
+            break
+    return found
+
+
+def _tunnelled(packet: "_Packet") -> bytes:
+    """The IP packet that another one carries; empty where it carries none."""
+    protocol, _, _, data = packet
+    if protocol in _IN_IP:
+        return data
+    if protocol == _UDP and data[2:4] == _VXLAN_PORT and data[8:12] == _VXLAN:
+        return _in_frame(data, 16)
+    if protocol != _GRE or len(data) < 4 or data[0] & 0x40 or data[1] & 7:  # routed, or another version
+        return b""
+    # RFC 2784 §2.1, RFC 2890 §2: a checksum, a key and a number, each where its bit is set.
+    at = 4 + 4 * sum(bool(data[0] & bit) for bit in (0x80, 0x20, 0x10))
+    kind = int.from_bytes(data[2:4])
+    if kind == _ERSPAN:  # without a number, it has no header of its own
+        return _in_frame(data, at + 8 * bool(data[0] & 0x10))
+    return _in_frame(data, at) if kind == _BRIDGED else _behind(kind, data, at)
+
+
+def _in_frame(data: bytes, at: int) -> bytes:
+    """The IP packet in the Ethernet frame at a place; empty where there is none."""
+    return _behind(int.from_bytes(data[at + 12 : at + 14]), data, at + 14)
+
+
 def _network_layer(packet: CapturedPacket) -> bytes:
     """The IP packet in a captured one; empty where there is none."""
     data = packet.data
@@ -93,7 +133,7 @@ def _network_layer(packet: CapturedPacket) -> bytes:
         case 12 | 14 | 101 | 228 | 229:  # RAW, as some systems number it too, and IP alone
             return data
         case 1:
-            return _behind(int.from_bytes(data[12:14]), data, 14)
+            return _in_frame(data, 0)
         case 113:
             return _behind(int.from_bytes(data[14:16]), data, 16)
         case 276:

@@ -73,6 +73,60 @@ def test_what_cannot_be_read_is_left_out(link: int, packet: bytes) -> None:
     assert payloads(packet, link=link) == []
 
 
+FRAME = MACS + b"\x08\x00" + PACKET
+VXLAN = struct.pack("!HHHH", 60_000, 4789, 16 + len(FRAME), 0) + b"\x08\0\0\0\0\0\x07\0" + FRAME
+TUNNELS = [
+    ipv4(4, PACKET),
+    ipv6(4, PACKET),
+    ipv4(47, b"\0\0\x08\0" + PACKET),
+    ipv4(47, b"\xb0\0\x08\0" + b"\0" * 12 + PACKET),  # with a checksum, a key and a number
+    ipv4(47, b"\x20\0\x65\x58" + b"\0" * 4 + FRAME),
+    ipv4(47, b"\x10\0\x88\xbe" + b"\0" * 12 + FRAME),  # ERSPAN II
+    ipv4(47, b"\0\0\x88\xbe" + FRAME),  # ERSPAN I
+    ipv4(17, VXLAN),
+    ipv4(4, ipv4(17, VXLAN)),
+]
+
+
+@pytest.mark.parametrize("packet", TUNNELS)
+def test_what_is_in_a_tunnel_is_read(packet: bytes) -> None:
+    assert payloads(packet) == [Datagram(0, A, B, b"hello")]
+
+
+def test_ipv6_in_a_tunnel() -> None:
+    (found,) = payloads(ipv4(41, ipv6(17, udp(b"hello"))))
+    assert found.source == SocketAddress("2001:db8::1", 5060)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        ipv4(47, b"\0\0\x08"),
+        ipv4(47, b"\0\0\x08\0"),
+        ipv4(47, b"\x40\0\x08\0" + PACKET),  # routed by its source
+        ipv4(47, b"\0\x01\x88\x0b" + PACKET),  # PPTP
+        ipv4(47, b"\x10\0\x88\xbe" + b"\0" * 9),
+        ipv4(4, PACKET[:-1]),
+    ],
+)
+def test_what_is_in_a_tunnel_and_cannot_be_read_is_left_out(packet: bytes) -> None:
+    assert payloads(packet) == []
+
+
+def test_tunnels_have_an_end() -> None:
+    packet = PACKET
+    for _ in range(network.MAX_TUNNELS):
+        packet = ipv4(4, packet)
+    assert payloads(packet) == [Datagram(0, A, B, b"hello")]
+    assert payloads(ipv4(4, packet)) == []
+
+
+def test_what_goes_to_the_port_of_vxlan_and_is_none_is_told_as_it_is() -> None:
+    report = b"\x80\xc9\x00\x01" + b"\0" * 4
+    (found,) = payloads(ipv4(17, struct.pack("!HHHH", 4789, 4789, 16, 0) + report))
+    assert found.data == report
+
+
 def test_what_follows_a_packet_is_no_part_of_it() -> None:
     assert payloads(PACKET + b"\0" * 9) == [Datagram(0, A, B, b"hello")]  # Ethernet pads short frames
 
