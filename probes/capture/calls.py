@@ -8,6 +8,7 @@ from operator import itemgetter
 from probes.capture.files import CapturedPacket
 from probes.capture.network import Datagram, Segment, read_payloads
 from probes.capture.tls_keys import KeyLog
+from probes.capture.tls_session import Problem
 from probes.capture.tls_streams import Unread, decrypted
 from probes.capture.websocket import unwrapped
 from probes.result import CallMedia, CallResult, TimelineEntry
@@ -107,28 +108,35 @@ def read_calls(
 ) -> list[CapturedCall]:
     """The calls, registrations and other exchanges of a capture, in the order in which they begin.
 
-    What is in TLS is read as far as `keys` allow it; the connections that are not are added to `unread`.
+    What is in TLS is read as far as `keys` allow it; the connections that are not, and those with SIP of which bytes
+    were not captured, are added to `unread`.
     """
     streams: dict[_Way, StreamFramer | bytes] = {}
+    broken: dict[_Way, None] = {}
     found: list[tuple[int, Flow, bytes]] = []
     for payload in unwrapped(decrypted(read_payloads(packets), keys or KeyLog(), unread)):
         flow = Flow(payload.transport, payload.source, payload.destination)
-        messages = [payload.data] if isinstance(payload, Datagram) else _framed(payload, streams)
+        messages = [payload.data] if isinstance(payload, Datagram) else _framed(payload, streams, broken)
         found += [(payload.at_ns, flow, data) for data in messages if _is_start(data)]
     found.sort(key=itemgetter(0))  # interfaces are written in turn, and what was waited for is known late
     calls: dict[str, CapturedCall] = {}
     for at_ns, flow, data in found:
         _sort(data, at_ns, flow, calls)
+    if unread is not None:
+        unread += [Unread(source, destination, Problem.GAP) for source, destination in broken]
     return list(calls.values())
 
 
-def _framed(segment: Segment, streams: dict[_Way, StreamFramer | bytes]) -> Sequence[bytes]:
+def _framed(segment: Segment, streams: dict[_Way, StreamFramer | bytes], broken: dict[_Way, None]) -> Sequence[bytes]:
     """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found.
 
-    What may be half a start line at the beginning of a connection waits for the other half.
+    Which way there is a gap in SIP is added to `broken`. What may be half a start line at the beginning of a connection
+    waits for the other half.
     """
     key = (segment.source, segment.destination)
     framer, data = streams.pop(key, b""), segment.data
+    if segment.gap and (isinstance(framer, StreamFramer) or _is_start(data)):
+        broken[key] = None
     if isinstance(framer, bytes) or segment.gap or segment.begins:
         half = framer if isinstance(framer, bytes) and not segment.gap and not segment.begins else b""
         data = half + data

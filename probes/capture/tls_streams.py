@@ -16,7 +16,9 @@ MAX_CONNECTIONS = 16_384
 
 @value
 class Unread:
-    """A connection in TLS that is not read, or not to its end, and why."""
+    """A connection that is not read, or not all of it, and why; one without TLS by the way from `client` to `server`
+    on which something is missing.
+    """
 
     client: SocketAddress
     server: SocketAddress

@@ -38,11 +38,13 @@ def cut_words(count: int) -> str:
 
 
 def unread_lines(unread: Sequence[Unread]) -> list[str]:
-    """What is to be said of connections in TLS that are not read: those to the ports of SIP first, and not too many."""
+    """What is to be said of connections that are not read, or not all of them: those to the ports of SIP first, and not
+    too many.
+    """
     ports = {Transport.TCP.default_port, Transport.TLS.default_port}
     told = sorted(unread, key=lambda each: each.server.port not in ports)[:MAX_UNREAD]
     more = len(unread) - len(told)
-    rest = [f"{more} more connections in TLS are not read"] if more else []
+    rest = [f"{more} more connections are not read, or not all of them"] if more else []
     return [*map(str, told), *rest]
 
 

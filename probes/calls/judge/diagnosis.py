@@ -58,8 +58,8 @@ def calls_of_capture(data: bytes, key_log: bytes = b"", unread: list[Unread] | N
     """The calls, registrations and other exchanges of a capture file, with their audio. Raises CaptureError when it is
     none.
 
-    TLS is decrypted with the keys in the file and those of `key_log`; connections that are not read are added to
-    `unread`.
+    TLS is decrypted with the keys in the file and those of `key_log`; connections that are not read, or not all of
+    them, are added to `unread`.
     """
     calls = _calls(data, key_log, unread)
     datagrams = _datagrams(data, calls)

@@ -4,10 +4,12 @@ import pytest
 
 from probes.capture.calls import CapturedCall, read_calls
 from probes.capture.files import CapturedPacket
+from probes.capture.tls_session import Problem
+from probes.capture.tls_streams import Unread
 from probes.report.packets import packets
 from sipcore.resolve.target import Flow, Transport
 from sipcore.trace import TraceRecord
-from tests.probes.capture.captures import ipv4, tcp, udp
+from tests.probes.capture.captures import A, B, ipv4, tcp, udp
 from tests.probes.report.recorded import BUSY, INVITE, LOCAL, REMOTE, received, sent
 
 CHALLENGE = BUSY.replace(b"486 Busy <Here> & there", b"401 Unauthorized")
@@ -53,6 +55,23 @@ def test_messages_over_tcp_are_framed() -> None:
 def test_a_connection_in_its_middle_is_read_from_the_next_message() -> None:
     assert raw(ipv4(6, tcp(1, INVITE[50:]))) == []
     assert len(raw(ipv4(6, tcp(1, INVITE[50:])), ipv4(6, tcp(len(INVITE) - 49, INVITE)))) == 1
+
+
+def test_what_lacks_of_a_connection_with_sip_is_told() -> None:
+    """Else a call whose answer was not captured looks like one that nobody has answered."""
+    told: list[Unread] = []
+    lost = [ipv4(6, tcp(1, INVITE)), ipv4(6, tcp(1 + len(INVITE) + 500, INVITE)), ipv4(6, tcp(9000, INVITE))]
+    read_calls((CapturedPacket(number, 101, packet) for number, packet in enumerate(lost)), None, told)
+    assert [(each.client, each.server, each.problem) for each in told] == [(A, B, Problem.GAP)]
+    assert "bytes of it were not captured" in str(told[0])
+
+
+@pytest.mark.parametrize("data", [INVITE, b"\0" * 600])
+def test_what_lacks_of_other_connections_is_not(data: bytes) -> None:
+    told: list[Unread] = []
+    whole = [ipv4(6, tcp(1, data)), ipv4(6, tcp(1 + len(data) + (data != INVITE), data))]
+    read_calls((CapturedPacket(number, 101, packet) for number, packet in enumerate(whole)), None, told)
+    assert told == []
 
 
 def test_another_connection_between_the_same_ports_is_read_from_its_beginning() -> None:

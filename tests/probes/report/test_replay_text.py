@@ -20,4 +20,4 @@ def test_connections_of_sip_come_first_and_there_are_not_too_many() -> None:
     web, sip = [connection(443, number) for number in range(30)], connection(5061)
     lines = unread_lines([*web, sip])
     assert lines[:2] == [str(sip), str(web[0])]
-    assert lines[MAX_UNREAD:] == ["23 more connections in TLS are not read"]
+    assert lines[MAX_UNREAD:] == ["23 more connections are not read, or not all of them"]
