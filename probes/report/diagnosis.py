@@ -5,7 +5,7 @@ from rich.text import Text
 from probes.calls.judge.diagnosis import Diagnosis
 from probes.report.findings_json import finding_data
 from probes.report.findings_text import finding_lines
-from probes.report.lines import WIDTH
+from probes.report.lines import WIDTH, beside
 from probes.report.safe_text import cover_uris, printable
 from sipcore.errors import encodable
 
@@ -19,7 +19,10 @@ def diagnosis_lines(number: int, diagnosis: Diagnosis, width: int = WIDTH) -> li
     ended = f"{diagnosis.status.value.replace('_', ' ')}{said}"
     lines = [Text.assemble((f"{number:>4}  ", "dim"), (title, "bold")), Text(f"      {ended}")]
     found = finding_lines(diagnosis.findings, width)
-    return [*lines, *(found or [Text("      nothing is wrong with it")])]
+    nothing = "nothing is wrong with it"
+    if diagnosis.unknown:
+        nothing += f" as far as it went: {printable(diagnosis.unknown)}"
+    return [*lines, *(found or beside("      ", nothing, width))]
 
 
 def diagnosis_data(diagnosis: Diagnosis) -> Data:

@@ -11,7 +11,7 @@ from probes.capture.stored import is_stored, results_in
 from probes.capture.tls_keys import KeyLog
 from probes.capture.tls_streams import Unread
 from probes.findings.finding import Finding
-from probes.result import CallStatus
+from probes.result import CallKind, CallStatus
 from sipcore.message.method import INVITE
 from sipcore.trace import WireTrace
 from sipcore.value import value
@@ -19,24 +19,29 @@ from sipcore.value import value
 
 @value
 class Diagnosis:
-    """`title` is who called whom, `said` the final response; empty where none came, or none was captured."""
+    """`title` is who called whom, `said` the final response; empty where none came, or none was captured. `unknown` is
+    why what would have become of it is not known; empty where it came to its end.
+    """
 
     call_id: str
     title: str
     status: CallStatus
     said: str
     findings: tuple[Finding, ...]
+    unknown: str = ""
 
 
 def diagnosis_of(facts: CallFacts) -> Diagnosis:
     """Judge the facts of one call."""
-    invite, final = facts.invite, facts.final
+    invite, final, status = facts.invite, facts.final, status_of(facts)
+    interrupted = facts.why if facts.kind is CallKind.INTERRUPTED else ""
     return Diagnosis(
         invite.call_id if invite is not None else "",
         f"{invite.method} {invite.uri_text}" if invite is not None else "no INVITE",
-        status_of(facts),
+        status,
         final[1].start_line.removeprefix("SIP/2.0 ") if final is not None else "",
         find(facts),
+        interrupted or ("no final response was seen" if status is CallStatus.PENDING else ""),
     )
 
 

@@ -52,7 +52,19 @@ def test_a_stored_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     file = tmp_path / "call.json"
     file.write_text(json.dumps(call_data(stored(*WHOLE, kind=CallKind.CONNECTED))))
     assert run(file) == 0
-    assert "nothing is wrong with it" in capsys.readouterr().out
+    assert "nothing is wrong with it\n" in capsys.readouterr().out
+
+
+def test_a_call_that_came_to_no_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "call.json"
+    result = stored(INVITE, response("180 Ringing"), kind=CallKind.INTERRUPTED)
+    file.write_text(json.dumps(call_data(replace(result, why="interrupted here after 2.0 s, while it rang"))))
+    assert run(file) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing is wrong with it as far as it went: interrupted here after 2.0 s, while it rang" in told
+    file.write_bytes(pcap(signalling(INVITE, response("180 Ringing"))))
+    assert run(file) == 0
+    assert "as far as it went: no final response was seen" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
