@@ -48,7 +48,13 @@ class CapturedCall:
     first: Request | None = None
     """The first request, if it was captured."""
     answer: Response | None = None
-    """The first final response to it, or to the same request with credentials."""
+    """The first final response to it, or to the same request with credentials, that its sender got. What a server
+    behind the first one has said to that, under the same Call-ID, is none.
+    """
+    way: _Way | None = field(default=None, repr=False)
+    """From where to where the first request went."""
+    callers: set[SocketAddress] = field(default_factory=set, repr=False)
+    """From where such requests went there: another transport has another port."""
     sent_before: dict[tuple[Flow, bytes], tuple[int, int]] = field(default_factory=dict, repr=False)
     """How often each message was sent on its way, and when last: what is sent again is a retransmission."""
     copies: int = 0
@@ -71,15 +77,29 @@ class CapturedCall:
         call_id, method = message.call_id, message.cseq.method
         self.call_id = self.call_id or call_id
         self.records.append(record)
+        flow = record.flow
+        source, target = flow.local, flow.remote
+        if record.direction is Direction.RECEIVED:
+            source, target = target, source
         if isinstance(message, Request):
-            self.first = self.first or message
+            self.first, self.way = self.first or message, self.way or (source, target)
+            if method == self.first.method and target == self.way[1]:
+                self.callers.add(source)
         elif (
             self.first
             and method == self.first.method
             and not message.is_provisional
             and (self.answer is None or self.answer.status in (401, 407))
+            and self.is_caller(target)
         ):
             self.answer = message
+
+    def is_caller(self, address: SocketAddress) -> bool:
+        """Whether it is one of who sent the first request; where both are on one host, the ports tell them apart."""
+        if self.way is None:
+            return False
+        source, target = self.way
+        return address in self.callers if source.host == target.host else address.host == source.host
 
     def timeline(self) -> tuple[TimelineEntry, ...]:
         """Its story, out of its messages and its audio where nothing else is known."""

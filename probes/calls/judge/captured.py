@@ -21,9 +21,6 @@ from sipcore.media.report import Control, MediaResult, RemoteView, Sent, Unexpec
 from sipcore.media.rtcp import Report, parse_rtcp
 from sipcore.media.rtp import Kind, RtpPacket, kind_of
 from sipcore.media.terms import WITH_HANDSHAKE, Keying
-from sipcore.message.message import Request
-from sipcore.message.method import INVITE
-from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.build import TELEPHONE_EVENT
@@ -109,36 +106,16 @@ def _signalled(call: CapturedCall) -> CallFacts:
     return CallFacts(list(read((record, record.direction is Direction.SENT) for record in _seen_by_caller(call))))
 
 
-def _invites(call: CapturedCall) -> Iterator[Flow]:
-    """Which way the INVITEs of a call went."""
-    for record in call.records:
-        message = parse_message(record.data)
-        if isinstance(message, Request) and message.method == INVITE:
-            yield record.flow
-
-
 def _seen_by_caller(call: CapturedCall) -> Iterator[MessageTrace]:
     """The messages that the caller sent and got. In a capture, `local` is where a packet came from.
 
-    Of a call that was captured more than once, the first place counts. Where both are on one host, the caller is at
-    each port from which there is an INVITE to where the first one went: another transport has another one.
+    Of a call that was captured more than once, the first place counts.
     """
-    invites = list(_invites(call))
-    if not invites:
-        return
-    first = invites[0]
-    ports = {flow.local for flow in invites if flow.remote == first.remote}
-
-    def is_caller(address: SocketAddress) -> bool:
-        if first.local.host == first.remote.host:
-            return address in ports
-        return address.host == first.local.host
-
     for record in call.records:
         source, target = record.flow.local, record.flow.remote
-        if is_caller(source):
+        if call.is_caller(source):
             yield record
-        elif is_caller(target):
+        elif call.is_caller(target):
             flow = Flow(record.flow.transport, target, source)
             yield MessageTrace(record.at, Direction.RECEIVED, flow, record.data, record.kernel, record.attempt)
 

@@ -7,7 +7,7 @@ from probes.capture.files import CapturedPacket
 from probes.capture.tls_session import Problem
 from probes.capture.tls_streams import Unread
 from probes.report.packets import packets
-from sipcore.resolve.target import Flow, Transport
+from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import TraceRecord
 from tests.probes.capture.captures import A, B, ipv4, tcp, udp
 from tests.probes.report.recorded import BUSY, INVITE, LOCAL, REMOTE, received, sent
@@ -41,6 +41,25 @@ def test_a_call_over_udp() -> None:
 
 def test_the_answer_to_credentials_counts() -> None:
     (call,) = read(sent(0.0), received(0.1, CHALLENGE), sent(0.2), received(0.3))
+    assert call.answer is not None
+    assert call.answer.status == 486
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "203.0.113.9", "192.0.2.2"])
+def test_what_a_server_behind_the_first_one_says_is_no_answer(host: str) -> None:
+    """A proxy, and many a B2BUA, goes on with the same Call-ID: to one behind it, to a port of the caller's host, or to
+    one of its own.
+    """
+    there = SocketAddress(host, 5070)
+    on = Flow(Transport.UDP, REMOTE, there)
+    records = [
+        sent(0.0),
+        sent(0.1, flow=on),
+        sent(0.2, BUSY.replace(b"486 Busy", b"403 Not"), Flow(Transport.UDP, there, REMOTE)),
+    ]
+    (call,) = read(*records)
+    assert (len(call.records), call.answer) == (3, None)
+    (call,) = read(*records, received(0.3))
     assert call.answer is not None
     assert call.answer.status == 486
 
