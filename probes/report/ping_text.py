@@ -5,6 +5,7 @@ Lines are for a terminal 80 columns wide; what may be longer stands last.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import chain, repeat
 
 from rich.text import Text
 
@@ -122,8 +123,9 @@ def _told(happening: Connected | Disconnected | Renamed | Unnamed | Returned | L
 
 
 def _facts(tally: Tally) -> Iterable[tuple[str, str]]:
-    yield "round trip", _spread(tally.round_trips) if tally.round_trips else ""
-    yield "", _percentiles(tally.round_trips) if tally.round_trips else ""
+    if tally.round_trips:
+        yield "round trip", _spread(tally.round_trips)
+        yield "", f"{_percentiles(tally.round_trips)}{_timed(tally.round_trips.count, tally.answered)}"
     statuses = [
         f"{count:,} × {status} {_cut(printable(reason), _SAID)}".rstrip() for status, reason, count in tally.statuses
     ]
@@ -137,7 +139,7 @@ def _facts(tally: Tally) -> Iterable[tuple[str, str]]:
         ended = f", {tally.disconnections:,} lost" if tally.disconnections else ""
         yield "connections", f"{tally.connections:,} opened{ended}"
     if len(tally.places) > 1:
-        yield from (("", _place_text(place)) for place in tally.places)
+        yield from zip(chain(["places"], repeat("")), map(_place_text, tally.places), strict=False)
     if not tally.answered:
         yield "try", tally.advice
 
@@ -155,6 +157,11 @@ def _spread(spread: Spread) -> str:
 
 def _percentiles(spread: Spread) -> str:
     return f"half within {milliseconds(spread.median)}, 95 % within {milliseconds(spread.p95)}"
+
+
+def _timed(count: int, answered: int) -> str:
+    """That not all answers could be timed (`Ping.rtt`): the others may have taken much longer."""
+    return f", of {count:,} timed {_plural('answer', count)}" if count < answered else ""
 
 
 def _reaches(reaches: Iterable[tuple[Reach, int]]) -> str:

@@ -130,7 +130,7 @@ def test_the_sum() -> None:
         "",
         "sip:example.com in 5.0 s: 6 sent, 4 answered, 1 lost (20.0 %), 1 not waited for",
         "  round trip  min 1.00 ms, mean 2.00 ms, max 3.00 ms, deviation 0.82 ms",
-        "              half within 1.99 ms, 95 % within 3.00 ms",
+        "              half within 1.99 ms, 95 % within 3.00 ms, of 3 timed answers",
         "  answers     3 × 200 OK, 1 × 503 OK",
         "  lost        1 × no answer",
         "  repeated    4 requests repeated; 1 answer needed it",
@@ -144,7 +144,7 @@ def test_the_sum_of_several_places_and_days() -> None:
     shown = [line.plain for line in tally_lines(TARGET, tally, 80)]
     assert shown[1] == "sip:example.com in 2 d 1:01:01: 2 sent, 1 answered, 1 lost (50.0 %)"
     assert shown[-3:] == [
-        "              tls [2001:db8::7]:5061: 0 of 1 answered",
+        "  places      tls [2001:db8::7]:5061: 0 of 1 answered",
         "              udp 192.0.2.1:5060: 1 of 1 answered, min 1.00 ms, mean 1.00 ms,",
         "              max 1.00 ms, deviation 0.00 ms",
     ]
