@@ -356,6 +356,8 @@ def _run_heeding_signals(
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
             task_status.started()
             signals.append(await anext(aiter(received)))
+        # Trio would wait with the KeyboardInterrupt of a second one until what is shielded is over: the BYE, say.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         trio.lowlevel.spawn_system_task(tell_who_waits)  # beyond what is cancelled, until the run is over
         if stop is not None:
             stop.set()
@@ -373,5 +375,9 @@ def _run_heeding_signals(
             results.append(await function())
             nursery.cancel_scope.cancel()
 
-    trio.run(watch)
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        trio.run(watch)
+    finally:
+        signal.signal(signal.SIGINT, usual or signal.SIG_DFL)
     return results, signals

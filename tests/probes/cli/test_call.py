@@ -450,6 +450,22 @@ def test_who_stops_it_is_told_what_takes_so_long() -> None:
         assert call.wait(timeout=20) == -signal.SIGTERM
 
 
+def test_who_interrupts_twice_waits_for_no_answer_to_the_bye() -> None:
+    """Which is shielded from the first time."""
+    with (
+        peer(lambda data: None if data.startswith(b"BYE") else accept(data)) as bob,
+        subprocess.Popen(
+            [*COMMAND, bob.target, "--hold", "0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as call,
+    ):
+        assert call.stderr
+        bob.wait_for("BYE")
+        call.send_signal(signal.SIGINT)
+        assert call.stderr.readline() == b"sipprobe: ending what was begun; once more ends it at once\n"
+        call.send_signal(signal.SIGINT)
+        assert call.wait(timeout=2) == -signal.SIGINT
+
+
 def test_who_reads_no_further_does_not_leave_the_call_up() -> None:
     with (
         peer(accept) as bob,
