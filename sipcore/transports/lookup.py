@@ -195,9 +195,7 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     import dns.nameserver
     import dns.resolver
 
-    # Read here, since dnspython reads text of one encoding only, and raises for a line that says nothing to it.
-    usable = [] if config.nameservers else [line for line in _text_of(RESOLVERS_FILE).splitlines() if _is_usable(line)]
-    resolver = dns.asyncresolver.Resolver(io.StringIO("\n".join(usable)), configure=not config.nameservers)
+    resolver = dns.asyncresolver.Resolver(configure=False) if config.nameservers else system_resolver()
     if config.nameservers:
         ask = dns.nameserver.Do53Nameserver
         resolver.nameservers = [ask(server.host, server.port) for server in config.nameservers]
@@ -207,6 +205,18 @@ def _make_resolver(config: LookupConfig) -> "dns.asyncresolver.Resolver":
     if config.cache_size:
         resolver.cache = _Cache(config.cache_size)
     return resolver
+
+
+def system_resolver() -> "dns.asyncresolver.Resolver":
+    """A resolver that asks as the system is configured.
+
+    Raises NoResolverConfiguration where it names nobody, and OSError where there is nothing left to read that with.
+    """
+    import dns.asyncresolver
+
+    # Read here, since dnspython reads text of one encoding only, and raises for a line that says nothing to it.
+    usable = [line for line in _text_of(RESOLVERS_FILE).splitlines() if _is_usable(line)]
+    return dns.asyncresolver.Resolver(io.StringIO("\n".join(usable)))
 
 
 def _is_usable(line: str) -> bool:

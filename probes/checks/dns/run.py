@@ -30,7 +30,7 @@ from probes.destination import Destination
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
-from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts, refuses_edns
+from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts, refuses_edns, system_resolver
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def system_resolvers() -> tuple[SocketAddress, ...]:
     import dns.resolver
 
     try:
-        found = dns.resolver.Resolver().nameservers
-    except dns.resolver.NoResolverConfiguration:
+        found = system_resolver().nameservers
+    except (dns.resolver.NoResolverConfiguration, OSError):
         return ()
-    return tuple(SocketAddress(server, DNS_PORT) for server in found if isinstance(server, str) and "/" not in server)
+    return tuple(SocketAddress(server, DNS_PORT) for server in found if isinstance(server, str))
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 
 import dns.edns
 import dns.exception
@@ -404,19 +405,16 @@ async def test_what_the_hosts_file_has_is_not_asked_for(
         assert by_dns.places == ()
 
 
-def test_the_resolvers_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Configured:
-        nameservers = ("192.0.2.53", "2001:DB8::53", "https://dns.example/dns-query")
-
-    monkeypatch.setattr("dns.resolver.Resolver", Configured)
+def test_the_resolvers_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "resolv.conf"
+    hosts = ("192.0.2.53", "2001:DB8::53", "https://dns.example/dns-query", "192.0.2.")
+    path.write_text("search a..b\n" + "".join(f"nameserver {host}\n" for host in hosts))
+    monkeypatch.setattr("sipcore.transports.lookup.RESOLVERS_FILE", str(path))
     assert system_resolvers() == (SocketAddress("192.0.2.53", 53), SocketAddress("2001:db8::53", 53))
 
 
-async def test_without_any_resolver_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise dns.resolver.NoResolverConfiguration
-
-    monkeypatch.setattr("dns.resolver.Resolver", missing)
+async def test_without_any_resolver_nobody_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipcore.transports.lookup.RESOLVERS_FILE", str(tmp_path / "missing"))
     report = await report_dns(Destination.parse("example.com"))
     assert str(report.failure) == "no address for sip:example.com: no name server is configured [RFC 3263 §4]"
     assert (report.replies, report.ladder, report.places, report.works) == ((), (), (), False)
