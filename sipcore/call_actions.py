@@ -42,7 +42,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, REFER
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order, target_along
+from sipcore.outgoing import Order, fallback_of, target_along
 from sipcore.tickets import Tickets
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.layer import TransactionLayer
@@ -166,7 +166,10 @@ class CallActions:
         """
         target, numbers = target_along(call.flow, next_hop), call.machine.numbers
         try:
-            return self._tickets.send(Order(request, target, contact, call.auth, False, branch, numbers))
+            fallback = fallback_of(call.flow, target)
+            return self._tickets.send(
+                Order(request, target, contact, call.auth, False, branch, numbers, fallback=fallback)
+            )
         except LocalError:
             if call.flow is None:
                 raise

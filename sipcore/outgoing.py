@@ -67,6 +67,8 @@ class Order:
     located: str = ""
     """Of a target that is a hop: the host whose hop it is, for whom credentials have to be; empty leaves it to what the
     request names (RFC 3261 §8.1.2)."""
+    fallback: Hop | None = None
+    """Where it goes where none of the hops that the target leads to can be reached."""
 
 
 class OutgoingRequest:
@@ -78,7 +80,7 @@ class OutgoingRequest:
 
     __slots__ = (
         *("_has_credentials", "_may_be_stale", "_renewed", "_rounds", "_too_large_for"),
-        *("answered", "auth_error", "cancelled"),
+        *("answered", "auth_error", "blamed", "cancelled"),
         *("heard", "hop", "hops", "key", "order", "plan", "request"),
     )
 
@@ -110,6 +112,8 @@ class OutgoingRequest:
         """Whether the owner has had the final response: what fails from then on is not the request."""
         self.auth_error: AuthError | None = None
         """Why its last challenge was not answered."""
+        self.blamed: TransportFailure | None = None
+        """Why it fell back: whatever comes of that, this is what was wrong."""
         self._has_credentials = False
         """Whether `request` has the credentials that it needs, and was not sent with them yet."""
         self._may_be_stale = False
@@ -134,7 +138,9 @@ class OutgoingRequest:
         """The host that was looked up for the order; of a hop, the name that was asked for, or what the order says.
         Empty where none is told: whoever chose the hop looked up what the request names.
         """
-        target = self.order.target
+        target, fallback = self.order.target, self.order.fallback
+        if self.blamed is not None and fallback is not None:
+            return without_zone(fallback.remote.host)
         if not isinstance(target, Hop):
             return target_of(target).host
         if target.tls_name or self.order.located:
@@ -166,6 +172,13 @@ class OutgoingRequest:
         if hop is not None and ended and self._may_be_stale and hop.transport.reliable and not hop.accepted:
             self._renewed = True
             self.hops.insert(0, replace(hop, local=self._chosen_local()))
+
+    def fall_back(self, failure: TransportFailure) -> None:
+        """None of its hops has a way that leads there: it goes where it does for want of any, once."""
+        fallback = self.order.fallback
+        if fallback is not None and self.blamed is None and not self.hops:
+            self.blamed = failure
+            self.hops.append(fallback)
 
     def is_too_large(self, size: int, hop: Hop) -> bool:
         """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""
@@ -280,3 +293,16 @@ def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
         return next_hop
     named = next_hop.transport
     return flow.hop if not named or named.upper() == flow.transport.value else next_hop
+
+
+def fallback_of(flow: Flow | None, target: Uri | Hop) -> Hop | None:
+    """Where a request inside a dialog goes if its target cannot be reached: where the dialog came from, unless it is to
+    be safe on its way there, and would not be (RFC 3261 §26.2.2).
+
+    Peers write into Contact what leads nowhere: a name of their own network, a port behind a firewall, an address for
+    which they have no certificate.
+    """
+    if flow is None or not isinstance(target, SipUri):
+        return None
+    is_secure = target.is_secure or (target.transport or "").upper() == Transport.TLS.value
+    return flow.hop if flow.transport.secure or not is_secure else None

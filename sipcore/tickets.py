@@ -72,6 +72,7 @@ class Tickets:
             self._transmit(ticket, outgoing, result, now, reused=reused)
             return None
         if isinstance(result, TransportFailure):
+            outgoing.fall_back(result)
             return self._next_hop(ticket, outgoing, result)
         if outgoing.plan is not None:
             outgoing.plan.answer(result)
@@ -223,7 +224,9 @@ class Tickets:
                 return None
             outgoing.plan, outgoing.hops = None, plan.hops()
             if not outgoing.hops:
-                return plan.failure()
+                failure = plan.failure()
+                outgoing.fall_back(failure)
+                return self._next_hop(ticket, outgoing, failure)
         self._prepare(ticket, outgoing)
         return None
 
@@ -234,7 +237,7 @@ class Tickets:
     def _next_hop(self, ticket: int, outgoing: OutgoingRequest, failure: TransportFailure) -> TransportFailure | None:
         self._forget_key(outgoing)
         if not outgoing.hops or outgoing.cancelled:
-            return failure
+            return outgoing.blamed or failure
         self._prepare(ticket, outgoing)
         return None
 

@@ -18,7 +18,7 @@ from sipcore.message.registry import AUTHORIZATION
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
 from sipcore.resolve.plan import Address as HostAddress
-from sipcore.resolve.plan import Answer, Question, RecordType
+from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, RecordType
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
@@ -72,6 +72,7 @@ def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) 
     "named",
     [
         b"Contact: <sip:bob@trusted.example:0>",  # which cannot be located, so that the dialog's flow is gone along
+        b"Contact: <sip:bob@trusted.example:5060>",  # which DNS does not know: the same
         b"Record-Route: <sip:192.0.2.2>\r\nContact: <sip:bob@trusted.example>",  # a strict router (RFC 3261 §16.12.1.2)
     ],
 )
@@ -93,8 +94,15 @@ def test_whom_a_callee_names_in_the_dialog_is_not_whom_the_password_is_for(named
     wire.accept(received.call)
     wire.run(0.1)
     wire.alice.stack.hang_up(number, wire.now)
+    for method in ("ACK", "BYE"):
+        wire.run(0.1)
+        for asked in wire.alice.told(Resolve):
+            if isinstance(asked.question, Question):
+                failure = LookupFailure(asked.question, LookupFault.NXDOMAIN)
+                wire.alice.stack.resolved(asked.ticket, failure, wire.now)
+        wire.run(0.1)
+        assert sent(wire, method)
     wire.run(10)
-    assert sent(wire, "BYE")
     assert not any(bye[AUTHORIZATION] for bye in sent(wire, "BYE"))
 
 

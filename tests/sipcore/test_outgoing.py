@@ -9,7 +9,7 @@ from sipcore.message.build import Ends
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import parse_uri
-from sipcore.outgoing import Order, contact_for, target_along, target_of
+from sipcore.outgoing import Order, contact_for, fallback_of, target_along, target_of
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Target, Transport
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
@@ -236,3 +236,24 @@ def test_a_request_in_a_dialog_goes_along_its_flow_where_that_leads_to_the_next_
     flow, uri = Flow(transport, LOCAL, remote), parse_uri(next_hop)
     assert target_along(flow, uri) == (flow.hop if along else uri)
     assert target_along(None, uri) is uri
+
+
+@pytest.mark.parametrize(
+    ("transport", "target", "falls_back"),
+    [
+        (TCP, "sip:bob@192.0.2.2:5062;transport=tcp", True),
+        (UDP, "sip:bob@pbx.lan;transport=tcp", True),
+        (TLS, "sip:bob@192.0.2.2:5061;transport=tls", True),
+        (TLS, "sips:bob@192.0.2.2", True),
+        (TCP, "sip:bob@192.0.2.2:5061;transport=TLS", False),
+        (UDP, "sips:bob@192.0.2.2", False),
+        (TCP, "tel:+15551234", False),
+    ],
+)
+def test_a_dialog_falls_back_to_its_flow_unless_that_is_less_secure(
+    transport: Transport, target: str, *, falls_back: bool
+) -> None:
+    flow = Flow(transport, LOCAL, BOB)
+    assert fallback_of(flow, parse_uri(target)) == (flow.hop if falls_back else None)
+    assert fallback_of(None, parse_uri(target)) is None
+    assert fallback_of(flow, flow.hop) is None

@@ -172,6 +172,32 @@ async def test_a_peer_whose_connection_is_gone_finds_back(transport: Transport, 
         assert (await server.options(contact.uri)).response.status == 200
 
 
+async def test_a_request_in_a_dialog_whose_peer_lets_nobody_connect_goes_the_way_that_the_dialog_came() -> None:
+    """The caller's certificate is for its name, and its Contact is an address."""
+    certificate, key = self_signed(["alice.example"])
+    tls = TlsConfig(certificate=certificate, key=key, ca_data=CERTIFICATE)
+    client_config = EndpointConfig(transports=TransportConfig(bind=((TLS, LOOPBACK),), tls=tls))
+    server_config = serving(TLS)
+    verifies = replace(server_config.transports, tls=replace(server_config.transports.tls, ca_data=certificate))
+    async with Endpoint(replace(server_config, transports=verifies)) as server, Endpoint(client_config) as client:
+
+        async def answer() -> None:
+            call = await server.incoming().receive()
+            assert isinstance(call, IncomingCall)
+            call.accept(body=b"v=0\r\n", content_type=SDP)
+            async for _ in call:
+                await call.hang_up()
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(answer)
+                request = client.new_request("INVITE", SipUri("127.0.0.1", "bob"), body=b"v=0\r\n", content_type=SDP)
+                async with client.call(Order(request, at(server, TLS), "alice")) as call:
+                    await call.answered()
+                    await call.over()
+        assert call.end_reason is EndReason.REMOTE_HANG_UP
+
+
 async def test_the_kernel_chooses_where_nobody_else_does() -> None:
     binds = TransportConfig(bind=((UDP, ANYWHERE),))
     async with (
