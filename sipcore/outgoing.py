@@ -26,6 +26,7 @@ from sipcore.resolve.target import (
     Target,
     Transport,
     has_zone,
+    is_host_address,
     is_numeric,
     is_transport,
     without_zone,
@@ -282,13 +283,16 @@ def _check_address(address: SocketAddress, way: str) -> None:
 def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
     """Where a request inside a dialog goes: along the dialog's own flow when that leads to the next hop anyway.
 
-    A WebSocket is the only way to and from its client, whatever the next hop is called (RFC 7118 appendix B).
+    A WebSocket is the only way to and from its client, whatever the next hop is called (RFC 7118 appendix B). An
+    address that is no host's, as 0.0.0.0 of programs that do not know their own, leads to this machine, or to a group.
     """
     if flow is None or not isinstance(next_hop, SipUri):
         return next_hop
     if flow.transport.websocket:
         return flow.hop
     place = SocketAddress(next_hop.address, next_hop.port or flow.transport.default_port)  # in its one spelling
+    if is_numeric(place.host) and not is_host_address(place.host):
+        return fallback_of(flow, next_hop) or next_hop
     if place != SocketAddress(without_zone(flow.remote.host), flow.remote.port):
         return next_hop
     named = next_hop.transport

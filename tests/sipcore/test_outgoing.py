@@ -228,6 +228,10 @@ def test_an_order_that_could_not_be_sent_is_refused_at_once(
         (UDP, SocketAddress("fe80::2%3", 5060), "sip:bob@[FE80:0::2]", True),
         (TCP, BOB, "sip:bob@[::ffff:192.0.2.2];transport=tcp", True),
         (WS, SocketAddress("192.0.2.2", 40000), "sip:bob@a1b2c3.invalid;transport=ws", True),
+        (UDP, BOB, "sip:bob@0.0.0.0:5060", True),
+        (TCP, BOB, "sip:bob@[::]", True),
+        (UDP, BOB, "sip:bob@224.0.1.75", True),
+        (UDP, BOB, "sips:bob@0.0.0.0", False),
     ],
 )
 def test_a_request_in_a_dialog_goes_along_its_flow_where_that_leads_to_the_next_hop(
