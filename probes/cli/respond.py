@@ -1,6 +1,5 @@
 """`sipprobe respond`: an answering endpoint, for tests and demonstrations. It runs until it is stopped."""
 
-import signal
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
@@ -28,6 +27,7 @@ from probes.cli.common import (
     ServerKey,
     read_headers,
     read_password,
+    run_until_stopped,
     server_tls,
     stop,
 )
@@ -160,10 +160,7 @@ class _Details(TypedDict, total=False):
 def _run(
     persona: "Persona", served: options.Served, told: Told, wire: "Wire", files: list[Path], html: Path | None
 ) -> NoReturn:
-    # Loaded only here: `--help` and the other verbs should not wait for the engine.
-    import trio
-
-    trio.run(told.during, partial(_serve, persona, served, told, wire))
+    run_until_stopped(partial(told.during, partial(_serve, persona, served, told, wire)))
     if told.last is not None:
         save(told.last, files, html, wire)
     told.close()
@@ -205,7 +202,7 @@ def _persona(given: _CallOptions, wanted: _Wanted, expect: str, details: _Detail
 async def _serve(
     persona: "Persona", served: options.Served, told: Told, wire: "Wire", on_entry: "OnEntry | None"
 ) -> None:
-    """Answer, and print what happens, until a signal comes, or enough calls are over."""
+    """Answer, and print what happens, until it is stopped, or enough calls are over."""
     import trio
 
     from probes.responder.run import open_responder
@@ -217,17 +214,10 @@ async def _serve(
         if told.is_enough:
             enough.set()
 
-    async def stop_at_signal(scope: trio.CancelScope) -> None:
-        async for _ in signals:
-            scope.cancel()
-
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        opened = open_responder(persona, served.binds, tell, served.tls, on_entry=on_entry, wire=wire)
-        async with opened as responder, trio.open_nursery() as nursery:
-            say(responder.addresses, as_json=told.as_json)
-            nursery.start_soon(stop_at_signal, nursery.cancel_scope)
-            await enough.wait()
-            nursery.cancel_scope.cancel()
+    opened = open_responder(persona, served.binds, tell, served.tls, on_entry=on_entry, wire=wire)
+    async with opened as responder:
+        say(responder.addresses, as_json=told.as_json)
+        await enough.wait()
 
 
 def _manner(given: _CallOptions) -> "Manner | None":

@@ -103,6 +103,22 @@ def test_from_start_to_end() -> None:
         assert process.communicate() == ("", "")
 
 
+def test_who_interrupts_twice_waits_for_no_caller() -> None:
+    """One who acknowledges nothing, and answers no BYE."""
+    with responding("--json", "--no-tls") as process, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.settimeout(TIMEOUT)
+        caller.connect((HOST, data_of(process)["addresses"][0]["port"]))
+        local = f"{HOST}:{caller.getsockname()[1]}"
+        caller.send(REQUEST.format(method="INVITE", user="echo", host=local, number=1).encode())
+        while not caller.recv(4096).startswith(b"SIP/2.0 200"):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "sipprobe: ending what was begun; once more ends it at once\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(2) == -signal.SIGINT
+
+
 def test_for_programs() -> None:
     """JSON, and that a reader which goes away stops nothing."""
     with responding("--json", "--no-tls", "--busy") as process:
