@@ -1,5 +1,6 @@
 """What came in at the responder and what became of it: one value, one line for people, one object for programs."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from rich.console import RenderableType
@@ -34,6 +35,9 @@ class Happening:
     outcome: str
     seconds: float = 0.0
     result: CallResult | None = None
+
+
+Report = Callable[[Happening], None]
 
 
 def parties(request: Request) -> tuple[str, str]:

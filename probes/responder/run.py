@@ -23,7 +23,7 @@ from probes.calls.story import OnEntry
 from probes.calls.verdict import Verdict
 from probes.calls.wire import Wire
 from probes.destination import Destination
-from probes.responder.happening import Binding, Happening, parties
+from probes.responder.happening import Binding, Happening, Report, parties
 from probes.responder.personas import (
     INTERNAL_ERROR,
     OK,
@@ -39,28 +39,25 @@ from probes.responder.personas import (
     plan_call,
     refuse_method,
 )
+from probes.responder.silence import Silence
 from probes.responder.tapes import Tapes
 from probes.responder.visit.run import Visit
 from probes.result import CallResult, CallRole
 from sipcore.auth.server import Accepted, Authenticator, Refused
-from sipcore.deviation import Deviation
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.endpoint.faults import Faults
 from sipcore.endpoint.incoming import Incoming, IncomingRequest
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
-from sipcore.errors import LocalError, ParseError, TransportFailure, own_fault
-from sipcore.message.message import Request, Response
+from sipcore.errors import LocalError, own_fault
+from sipcore.message.message import Request
 from sipcore.message.method import INVITE, OPTIONS
-from sipcore.message.parser import parse_message
 from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
-from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.certificates import self_signed
 from sipcore.transports.connections import Transports, open_transports
@@ -71,7 +68,6 @@ NONCE_SECRET_BYTES = 32
 CONTACT_USER = "sipprobe"
 ALLOWED = ", ".join(METHODS)
 
-Report = Callable[[Happening], None]
 T = TypeVar("T")
 
 
@@ -228,7 +224,7 @@ class _Service:
 
     async def _take(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
         """Take everything, and answer nothing."""
-        opened = await stack.enter_async_context(open_transports(transports, _Silence(self._report)))
+        opened = await stack.enter_async_context(open_transports(transports, Silence(self._report, trio.current_time)))
         self.responder = Responder(_bind_all(opened, self._binds), Tapes())
 
     async def _answer(self, stack: AsyncExitStack, transports: TransportConfig) -> None:
@@ -444,49 +440,3 @@ class _Desk:
             codecs=self.persona.codecs,
         )
         return bytes(told)
-
-
-class _Silence:
-    """Takes messages and answers none (`transports.base.Sink`)."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._faults = Faults()
-
-    def received(
-        self,
-        data: bytes,
-        flow: Flow,
-        stamp: Stamp,  # noqa: ARG002  # a Sink
-        notes: tuple[Deviation, ...],  # noqa: ARG002  # a Sink
-        message: Request | Response | None = None,  # a Sink
-    ) -> None:
-        """One message, which is told of and otherwise ignored."""
-        try:
-            message = message or parse_message(data)
-            if isinstance(message, Request):
-                caller, called = parties(message)
-                when = datetime.now(UTC)
-                self._report(Happening(when, message.method, caller, called, flow, None, "silent on purpose"))
-        except ParseError:
-            return
-
-    def flow_failed(self, flow: Flow, failure: TransportFailure) -> None:
-        """Nothing waits for anything."""
-
-    def listening(self, transport: Transport, at: SocketAddress) -> None:
-        """Nobody is told where."""
-
-    def is_awaited(self, flow: Flow) -> bool:  # noqa: ARG002  # a Sink
-        """Nothing is under way."""
-        return False
-
-    def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
-        """Nothing was sent."""
-
-    def fault(self, error: Exception, what: str) -> None:
-        """It costs that datagram or connection."""
-        self._faults.record(error, what, trio.current_time())
-
-    def trace(self, record: TraceRecord) -> None:
-        """Nobody looks."""

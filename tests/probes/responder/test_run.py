@@ -269,7 +269,7 @@ async def test_a_mistake_of_who_says_nothing_costs_that_message(monkeypatch: pyt
 
     async with responding(Persona(silent=True)) as (responder, endpoint, told):
         address = responder.address(Transport.UDP)
-        monkeypatch.setattr("probes.responder.run.parties", broken)
+        monkeypatch.setattr("probes.responder.silence.parties", broken)
         with trio.move_on_after(MOMENT):
             await ask(endpoint, address)
         monkeypatch.undo()
