@@ -6,7 +6,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.errors import ParseError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import Uri
-from sipcore.resolve.plan import Question
+from sipcore.resolve.records import Question
 from sipcore.resolve.target import Flow, Hop
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transactions.effects import Transmit

@@ -29,7 +29,7 @@ from sipcore.message.require import require
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order
 from sipcore.recovery import Recovery, Work
-from sipcore.resolve.plan import Result
+from sipcore.resolve.records import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.tickets import Tickets

@@ -14,7 +14,7 @@ from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK
 from sipcore.message.parser import parse_message
 from sipcore.outgoing import SERVICE_UNAVAILABLE, Order, OutgoingRequest, is_secured
-from sipcore.resolve.plan import Result
+from sipcore.resolve.records import Result
 from sipcore.resolve.target import Flow, Hop, goes_over
 from sipcore.tokens import Tokens
 from sipcore.transactions.effects import Transmit

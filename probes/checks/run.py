@@ -23,7 +23,7 @@ from probes.checks.tls_judge import TlsReport, judge
 from probes.destination import Destination
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.plan import Plan as LookupPlan
-from sipcore.resolve.plan import Question
+from sipcore.resolve.records import Question
 from sipcore.resolve.target import Hop, Transport
 from sipcore.transports.base import TlsConfig
 from sipcore.transports.lookup import Lookup, LookupConfig

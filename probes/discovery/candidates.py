@@ -11,7 +11,7 @@ from probes.checks.dns.plan import PREFIXES, SERVICES, leading, normal
 from probes.destination import Destination
 from sipcore.errors import LocalError
 from sipcore.message.uri import MAX_PORT, SipUri
-from sipcore.resolve.plan import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
+from sipcore.resolve.records import Address, Answer, Naptr, Question, Record, RecordType, Result, Srv
 from sipcore.resolve.target import (
     DEFAULT_PORT,
     DEFAULT_TLS_PORT,

@@ -22,7 +22,7 @@ from probes.fingerprint.banners import banner_of
 from probes.fingerprint.identify import system_of
 from probes.result import Attempt, Reach, System, flow_events_in
 from sipcore.message.message import Response
-from sipcore.resolve.plan import Address
+from sipcore.resolve.records import Address
 from sipcore.resolve.target import Hop, Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.tls_failure import TlsProblem

@@ -8,7 +8,7 @@ from probes.destination import Destination
 from probes.discovery.capabilities import Capabilities
 from probes.findings.finding import Finding
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
-from sipcore.resolve.plan import Answer, LookupFailure, Result
+from sipcore.resolve.records import Answer, LookupFailure, Result
 from sipcore.resolve.target import Hop
 from sipcore.trace import MessageTrace
 from sipcore.value import value

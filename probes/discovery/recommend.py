@@ -16,7 +16,7 @@ from probes.fingerprint.identify import system_of
 from probes.result import Attempt, LookupStep, Reach, Recommendation, System
 from sipcore.errors import ParseError
 from sipcore.message.fields.via import Via
-from sipcore.resolve.plan import LookupFailure, LookupFault, RecordType, Result
+from sipcore.resolve.records import LookupFailure, LookupFault, RecordType, Result
 from sipcore.resolve.target import Transport
 
 SERVER_ERROR = 500

@@ -55,7 +55,7 @@ from probes.product import PRODUCT
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.errors import LocalError
-from sipcore.resolve.plan import Result
+from sipcore.resolve.records import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig

@@ -4,7 +4,7 @@ from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.plan import Reply
 from probes.checks.dns.problems import DnsFault
 from sipcore.errors import encodable
-from sipcore.resolve.plan import Address, Naptr, Record, Srv
+from sipcore.resolve.records import Address, Naptr, Record, Srv
 from sipcore.resolve.target import Hop
 
 Data = dict[str, object]

@@ -12,7 +12,7 @@ from probes.checks.dns.plan import FAMILIES, Reply
 from probes.findings.finding import Severity
 from probes.report.lines import WIDTH, fact, wrapped
 from probes.report.safe_text import printable
-from sipcore.resolve.plan import Question, Record
+from sipcore.resolve.records import Question, Record
 
 _ORDER, _TTL = 7, 10
 """Columns, at the right, of a place in the order of trial and of a TTL."""

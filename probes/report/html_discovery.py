@@ -11,7 +11,7 @@ from probes.report.html import TONES, Evidence, ShownMessage, milliseconds, page
 from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
 from probes.result import Attempt, Reach
-from sipcore.resolve.plan import Question, Record
+from sipcore.resolve.records import Question, Record
 from sipcore.value import value
 
 _TONES = {

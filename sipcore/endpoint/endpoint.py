@@ -44,7 +44,8 @@ from sipcore.message.message import Request
 from sipcore.message.method import OPTIONS
 from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.outgoing import Order, target_of
-from sipcore.resolve.plan import Plan, Question
+from sipcore.resolve.plan import Plan
+from sipcore.resolve.records import Question
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig

@@ -13,7 +13,7 @@ from sipcore.errors import FailureReason, SipError, TransportFailure, own_fault
 from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
 from sipcore.message.message import Request, Response
 from sipcore.recovery import described
-from sipcore.resolve.plan import Answer, Question, Result
+from sipcore.resolve.records import Answer, Question, Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.trace import (

@@ -6,10 +6,21 @@ that reads like the RFC: it yields the questions it cannot go on without and is 
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Sequence
-from enum import Enum
 from itertools import accumulate, zip_longest
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.resolve.records import (
+    Address,
+    Answer,
+    LookupFailure,
+    LookupFault,
+    Naptr,
+    Question,
+    Record,
+    RecordType,
+    Result,
+    Srv,
+)
 from sipcore.resolve.target import NOBODYS, Hop, SocketAddress, Target, Transport, has_zone, is_host_address, is_numeric
 from sipcore.value import value
 
@@ -18,111 +29,9 @@ MAX_SERVERS = 32
 MAX_HOPS = 64
 """How many places one plan offers: at 32 s of silence each, more than anyone tries."""
 
-
-class RecordType(Enum):
-    """A kind of DNS record that locating a SIP server needs."""
-
-    NAPTR = "NAPTR"
-    SRV = "SRV"
-    A = "A"
-    AAAA = "AAAA"
-
-
-@value
-class Question:
-    """One thing to ask of DNS."""
-
-    type: RecordType
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.type.value} {self.name}"
-
-
-@value
-class Naptr:
-    """A NAPTR record (RFC 3403 §4.1); `replacement` without its final dot."""
-
-    order: int
-    preference: int
-    flags: str
-    service: str
-    regexp: str
-    replacement: str
-
-    def __str__(self) -> str:
-        texts = f'"{self.flags}" "{self.service}" "{self.regexp}"'
-        return f"{self.order} {self.preference} {texts} {self.replacement}."
-
-
-@value
-class Srv:
-    """An SRV record (RFC 2782); `target` without its final dot, empty where the record says `.`."""
-
-    priority: int
-    weight: int
-    port: int
-    target: str
-
-    def __str__(self) -> str:
-        return f"{self.priority} {self.weight} {self.port} {self.target}."
-
-
-@value
-class Address:
-    """An A or AAAA record: an IP address in text form."""
-
-    host: str
-
-    def __str__(self) -> str:
-        return self.host
-
-
-Record = Naptr | Srv | Address
-
-
-@value
-class Answer:
-    """The records that answer a question. `ttl` is in seconds; `source` says who told (DNS, or a hosts file)."""
-
-    question: Question
-    records: tuple[Record, ...]
-    ttl: float = 0.0
-    source: str = "DNS"
-
-
-class LookupFault(Enum):
-    """Why a question got no records: each is a different story for the user."""
-
-    NXDOMAIN = "the name does not exist"
-    NODATA = "the name has no such record"
-    SERVFAIL = "the name server failed"
-    REFUSED = "the name server refused to answer"
-    TRUNCATED = "the answer is cut off, and does not come over TCP"
-    TIMED_OUT = "no name server answered"
-    UNREACHABLE = "no name server can be reached"
-    INVALID_NAME = "the name is not one that DNS can hold"
-    NOT_ASKED = "this machine has nothing left to ask with"
-    """No descriptor or memory: no answer about the domain at all, so that nothing follows from it."""
-
-
-@value
-class LookupFailure:
-    """A question that got no records, and why; `detail` is what the resolver said about it."""
-
-    question: Question
-    fault: LookupFault
-    detail: str = ""
-
-    def __str__(self) -> str:
-        detail = f" ({self.detail})" if self.detail else ""
-        return f"{self.question}: {self.fault.value}{detail}"
-
-
 _ABSENT = (LookupFault.NXDOMAIN, LookupFault.NODATA, LookupFault.INVALID_NAME)
 """The faults by which it is known that there is no such record; after all others there may be one."""
 
-Result = Answer | LookupFailure
 Asking = Generator[list[Question], dict[Question, Result], list[Hop]]
 """A part of the procedure: yields questions, is sent the result of each, returns hops in order."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from sipcore.resolve.plan import (
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,

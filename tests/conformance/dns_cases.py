@@ -20,13 +20,13 @@ import dns.zone
 from sipcore.errors import ParseError
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import target_of
-from sipcore.resolve.plan import (
+from sipcore.resolve.plan import Plan
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,
     LookupFault,
     Naptr,
-    Plan,
     Question,
     Record,
     RecordType,

@@ -6,7 +6,8 @@ the order in which the source prefers them where DNS says nothing.
 
 from dataclasses import dataclass
 
-from sipcore.resolve.plan import DEFAULT_FAMILIES, DEFAULT_SUPPORTED, RecordType
+from sipcore.resolve.plan import DEFAULT_FAMILIES, DEFAULT_SUPPORTED
+from sipcore.resolve.records import RecordType
 from sipcore.resolve.target import Transport
 
 UDP_TCP = (Transport.UDP, Transport.TCP)

@@ -11,7 +11,8 @@ from math import prod
 
 import pytest
 
-from sipcore.resolve.plan import Answer, Question, RecordType, Srv, order_srv
+from sipcore.resolve.plan import order_srv
+from sipcore.resolve.records import Answer, Question, RecordType, Srv
 from tests.conformance.corpus import needs_corpus
 from tests.conformance.dns_cases import FOLDER, Zone, orders, rows, scenarios
 from tests.conformance.dns_disagreements import DISAGREEMENTS

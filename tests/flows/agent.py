@@ -30,7 +30,7 @@ from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order, contact_for
 from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Effect, Keeper, Send
-from sipcore.resolve.plan import Question
+from sipcore.resolve.records import Question
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import audio_description, origin_of

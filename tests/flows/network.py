@@ -6,7 +6,7 @@ Every party has an address and a name. What one sends reaches the other DELAY la
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, Record
+from sipcore.resolve.records import Answer, LookupFailure, LookupFault, Question, Record
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 
 DELAY = 0.01

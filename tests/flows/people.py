@@ -14,7 +14,7 @@ from sipcore.message.method import MESSAGE, NOTIFY, REFER, SUBSCRIBE
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import REFER_TO, REFERRED_BY
 from sipcore.message.uri import SipUri, Uri, escape_header
-from sipcore.resolve.plan import Address as HostAddress
+from sipcore.resolve.records import Address as HostAddress
 from sipcore.sdp.terms import Direction
 from tests.flows.agent import Agent
 from tests.flows.network import Network

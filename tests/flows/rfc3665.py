@@ -22,8 +22,8 @@ from sipcore.message.registry import CONTACT
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.registration.binding import Registration
 from sipcore.registration.keeper import Registered, RegistrationEnded, RegistrationFailed
-from sipcore.resolve.plan import Address as HostAddress
-from sipcore.resolve.plan import Srv
+from sipcore.resolve.records import Address as HostAddress
+from sipcore.resolve.records import Srv
 from sipcore.resolve.target import SocketAddress
 from tests.flows.agent import Agent, hop_to
 from tests.flows.golden import Flow, write

@@ -20,7 +20,8 @@ from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import target_of
-from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Plan, Question, RecordType
+from sipcore.resolve.plan import Plan
+from sipcore.resolve.records import Answer, LookupFailure, LookupFault, Question, RecordType
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.transports.base import socket_address
 from sipcore.transports.lookup import EDNS_PAYLOAD, Lookup, LookupConfig

@@ -17,8 +17,8 @@ from sipcore.message.parser import parse_message
 from sipcore.message.registry import AUTHORIZATION
 from sipcore.message.uri import SipUri, Uri
 from sipcore.outgoing import Order
-from sipcore.resolve.plan import Address as HostAddress
-from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, RecordType
+from sipcore.resolve.records import Address as HostAddress
+from sipcore.resolve.records import Answer, LookupFailure, LookupFault, Question, RecordType
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig

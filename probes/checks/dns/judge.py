@@ -23,7 +23,8 @@ from probes.checks.dns.plan import (
 from probes.checks.dns.problems import DnsFault, DnsProblem, Replies, find, is_of_sip, last_to_tell
 from probes.findings.finding import Severity
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.resolve.plan import (
+from sipcore.resolve.plan import Plan as LookupPlan
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,
@@ -35,7 +36,6 @@ from sipcore.resolve.plan import (
     Result,
     Srv,
 )
-from sipcore.resolve.plan import Plan as LookupPlan
 from sipcore.resolve.target import Hop, SocketAddress, Transport, is_numeric
 from sipcore.value import value
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from probes.destination import Destination
-from sipcore.resolve.plan import (
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,

@@ -11,7 +11,7 @@ from probes.checks.dns.plan import FAMILIES, PREFIXES, SCTP_SERVICES, SERVICES, 
 from probes.destination import is_private_address
 from probes.findings.catalogue import Entry, catalogue
 from probes.findings.finding import Finding, Severity
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import is_host_address, is_numeric
 from sipcore.value import value
 

@@ -28,7 +28,7 @@ from probes.checks.dns.plan import (
 )
 from probes.destination import Destination
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts, refuses_edns, system_resolver
 from sipcore.value import value

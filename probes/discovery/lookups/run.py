@@ -10,7 +10,7 @@ from probes.checks.dns.plan import DEFAULT_PAUSE, REPEAT, DnsQuestion, Query, Re
 from probes.checks.dns.run import DnsSockets, system_resolvers
 from probes.destination import Destination
 from probes.discovery.candidates import Candidate, Scope, candidates, is_without_records
-from sipcore.resolve.plan import Answer, Question, RecordType, Result
+from sipcore.resolve.records import Answer, Question, RecordType, Result
 from sipcore.transports.lookup import Lookup, LookupConfig, read_hosts
 
 PATIENCE = 0.9

@@ -7,7 +7,7 @@ from itertools import pairwise
 from probes.checks.dns.judge import DnsReport, judge
 from probes.checks.dns.plan import MAX_QUERIES, Alias, DnsQuestion, Query, Reply, plan
 from probes.destination import Destination
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Record, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Record, Srv
 from sipcore.resolve.target import SocketAddress
 
 FIRST, SECOND = SocketAddress("192.0.2.53", 53), SocketAddress("2001:db8::53", 53)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.problems import DnsProblem
 from sipcore.errors import FailureReason
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Record, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Record, Srv
 from tests.probes.checks.dns_values import GOOD, V4, Zone, reply, report
 
 

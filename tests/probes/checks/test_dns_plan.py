@@ -19,7 +19,7 @@ from probes.checks.dns.plan import (
     plan,
 )
 from probes.destination import Destination
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from tests.probes.checks.dns_values import FIRST, GOOD, SECOND, Table
 

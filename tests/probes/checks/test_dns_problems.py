@@ -8,7 +8,7 @@ from probes.checks.dns.judge import judge
 from probes.checks.dns.plan import Reply
 from probes.checks.dns.problems import DnsProblem
 from probes.findings.finding import Severity, Side
-from sipcore.resolve.plan import Address, LookupFault, Naptr, RecordType, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, RecordType, Srv
 from tests.probes.checks.dns_values import FIRST, GOOD, SECOND, V4, Zone, reply, report
 
 H1 = Srv(0, 0, 5060, "h1.example.com")

@@ -24,7 +24,7 @@ from trio.testing import MockClock
 from probes.checks.dns.plan import MAX_QUERIES, REPEAT, DnsQuestion, Plan, Query, Reply, act
 from probes.checks.dns.run import DnsReportConfig, DnsSockets, read_message, read_reply, report_dns, system_resolvers
 from probes.destination import Destination, DestinationError
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import socket_address
 from tests.machine import HOST6, needs_ipv6

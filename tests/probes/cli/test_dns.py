@@ -9,7 +9,7 @@ from probes.checks.dns.run import DnsReportConfig
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from probes.destination import Destination
-from sipcore.resolve.plan import Address, Srv
+from sipcore.resolve.records import Address, Srv
 from sipcore.resolve.target import SocketAddress
 from tests.probes.checks.dns_values import GOOD, V4, Zone, report
 from tests.probes.report.schemas import load, violations

@@ -13,7 +13,7 @@ import pytest
 
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.resolve.records import LookupFailure, LookupFault, Question
 from sipcore.transports.lookup import Lookup
 from tests.machine import one_port
 from tests.probes.discovery.network import free_port

@@ -18,7 +18,7 @@ from probes.ping.results import Tally
 from probes.responder.personas import Persona
 from probes.responder.run import open_responder
 from probes.result import Reach
-from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.resolve.records import LookupFailure, LookupFault, Question
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.transports.base import TlsConfig
 from sipcore.transports.certificates import self_signed

@@ -14,7 +14,7 @@ from probes.discovery.candidates import (
     is_without_records,
 )
 from sipcore.errors import LocalError
-from sipcore.resolve.plan import (
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,

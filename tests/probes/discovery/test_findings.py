@@ -17,7 +17,7 @@ from probes.findings.finding import Finding, Severity
 from probes.result import Attempt, Reach, System
 from sipcore.message.headers import headers_of
 from sipcore.message.message import Response
-from sipcore.resolve.plan import LookupFault, Srv
+from sipcore.resolve.records import LookupFault, Srv
 from sipcore.resolve.target import Flow, Transport
 from sipcore.trace import Direction, FlowTrace, MessageTrace
 from sipcore.transports.tls_failure import TlsProblem

@@ -8,7 +8,7 @@ from probes.destination import Destination
 from probes.discovery.findings import Seen
 from probes.discovery.recommend import conclude, most_telling, recommend, unresolvable
 from probes.result import Attempt, LookupStep, Reach
-from sipcore.resolve.plan import Answer, LookupFailure, LookupFault, Question, RecordType, Result
+from sipcore.resolve.records import Answer, LookupFailure, LookupFault, Question, RecordType, Result
 from tests.probes.discovery.attempts import EXAMPLE, answered, failed
 
 UDP, TCP, TLS = "udp 192.0.2.1:5060", "tcp 192.0.2.1:5060", "tls 192.0.2.1:5061"

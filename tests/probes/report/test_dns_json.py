@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from probes.checks.dns.judge import DnsReport
 from probes.report.dns_json import dns_data
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Srv
 from tests.probes.checks.dns_values import FIRST, GOOD, V4, Zone, reply, report
 from tests.probes.checks.test_dns_judge import zones
 from tests.probes.report.schemas import load, violations

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from probes.checks.dns.judge import DnsReport, judge
 from probes.report.dns_text import dns_failure_line, dns_lines
 from probes.report.lines import WIDTH
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Srv
 from tests.probes.checks.dns_values import GOOD, V4, Zone, reply, report
 
 

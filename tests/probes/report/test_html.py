@@ -17,7 +17,7 @@ from probes.report.html_call import MAX_LINES, call_page, replayed_page
 from probes.report.html_discovery import discovery_page
 from probes.result import Attempt, CallKind, CallResult, CallStatus, LookupStep, Reach, System
 from probes.result import Candidate as Product
-from sipcore.resolve.plan import Address, LookupFault, Naptr, Srv
+from sipcore.resolve.records import Address, LookupFault, Naptr, Srv
 from sipcore.trace import MessageTrace
 from tests.probes.checks.dns_values import GOOD, Zone, report
 from tests.probes.checks.tls_values import REFUSED

@@ -15,7 +15,7 @@ from probes.discovery.recommend import conclude
 from probes.report.json import discovery_data
 from probes.report.text import discovery_lines
 from probes.result import Attempt, LookupStep, Reach
-from sipcore.resolve.plan import Address, Srv
+from sipcore.resolve.records import Address, Srv
 from sipcore.trace import MessageTrace
 from tests.probes.checks.dns_values import Zone, report
 from tests.probes.checks.tls_values import Table

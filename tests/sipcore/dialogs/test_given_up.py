@@ -10,7 +10,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order
-from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.resolve.records import LookupFailure, LookupFault, Question
 from sipcore.resolve.target import Hop
 from sipcore.stack_config import StackConfig
 from tests.sipcore.dialogs.test_changes import hold

@@ -7,7 +7,7 @@ import pytest
 from sipcore.call_actions import PARTING_PATIENCE
 from sipcore.dialogs.effects import EndReason
 from sipcore.events import CallEnded, CallReceived, Resolve, StopResolving
-from sipcore.resolve.plan import Address, Answer, Question, RecordType
+from sipcore.resolve.records import Address, Answer, Question, RecordType
 from sipcore.transactions.timers import Timers
 from tests.sipcore.wire import Side, Wire
 

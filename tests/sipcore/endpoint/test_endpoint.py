@@ -16,7 +16,7 @@ from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallProgress
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
-from sipcore.resolve.plan import LookupFailure, LookupFault, Question
+from sipcore.resolve.records import LookupFailure, LookupFault, Question
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction, MessageTrace, TraceRecord

@@ -9,21 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipcore.errors import FailureReason, LocalError
-from sipcore.resolve.plan import (
-    MAX_HOPS,
-    MAX_SERVERS,
+from sipcore.resolve.plan import MAX_HOPS, MAX_SERVERS, Plan, order_srv
+from sipcore.resolve.records import (
     Address,
     Answer,
     LookupFailure,
     LookupFault,
     Naptr,
-    Plan,
     Question,
     Record,
     RecordType,
     Result,
     Srv,
-    order_srv,
 )
 from sipcore.resolve.target import SocketAddress, Target, Transport
 

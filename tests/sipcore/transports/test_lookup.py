@@ -17,16 +17,7 @@ import trio.testing
 from dns.resolver import NoResolverConfiguration
 from trio.testing import MockClock
 
-from sipcore.resolve.plan import (
-    Address,
-    Answer,
-    LookupFailure,
-    LookupFault,
-    Naptr,
-    Question,
-    RecordType,
-    Srv,
-)
+from sipcore.resolve.records import Address, Answer, LookupFailure, LookupFault, Naptr, Question, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports import lookup
 from sipcore.transports.base import socket_address
