@@ -26,6 +26,7 @@ from sipcore.auth.digest import (
 from sipcore.auth.nonces import NonceCounts, NonceMint
 from sipcore.errors import LocalError, ParseError
 from sipcore.message.build import response as build_response
+from sipcore.message.equivalence import equivalent
 from sipcore.message.fields.auth_params import quoted_as_needed
 from sipcore.message.fields.challenge import (
     INFO_QUOTES,
@@ -36,7 +37,7 @@ from sipcore.message.fields.challenge import (
 )
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE
-from sipcore.message.uri import SipUri, equivalent, parse_uri
+from sipcore.message.uri import SipUri, parse_uri
 from sipcore.tokens import RandomBytes
 from sipcore.value import value
 

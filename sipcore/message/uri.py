@@ -1,11 +1,10 @@
 """URIs: sip and sips taken apart, tel with its parameters, anything else kept verbatim. RFC 3261 §19.1, RFC 3966.
 
 Parts stay as they were written, escapes included; `SipUri.decoded_user` resolves them. Comparing values with `==` asks
-whether they are written alike; `equivalent` asks whether RFC 3261 §19.1.4 calls them equal.
+whether they are written alike; `equivalence.equivalent` asks whether RFC 3261 §19.1.4 calls them equal.
 """
 
 import ipaddress
-import re
 from dataclasses import field
 from enum import Enum
 from typing import Any
@@ -21,7 +20,8 @@ MAX_URI = 4096
 """Characters in one URI. The longest in use carry a GRUU or a whole Replaces header field and stay below 1,000."""
 MAX_PORT = 65535
 
-_ESCAPED = "%[0-9A-Fa-f]{2}"
+ESCAPED = "%[0-9A-Fa-f]{2}"
+"""A character that is written as its number (RFC 3261 §25.1)."""
 _LABEL = "[A-Za-z0-9]++(?>(?:-++[A-Za-z0-9]++)*)"
 _TOP_LABEL = "[A-Za-z][A-Za-z0-9]*+(?>(?:-++[A-Za-z0-9]++)*)"
 _OCTET = "(?:[1-9]?[0-9](?![0-9])|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
@@ -34,14 +34,14 @@ HOST = rf"(?:{_NAME_OR_IPV4}|\[[0-9A-Fa-f:.]++\])"
 which the grammar allows, is left out: `check_host` does both."""
 
 _USER_RUN = r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]++"
-_USER = rf"(?>(?:{_USER_RUN}|{_ESCAPED})+)"
-_PASSWORD = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{_ESCAPED})*)"
+_USER = rf"(?>(?:{_USER_RUN}|{ESCAPED})+)"
+_PASSWORD = rf"(?>(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|{ESCAPED})*)"
 _USERINFO = rf"(?:{_USER_RUN}(?:(?=@)|(?=[%:]){_USER}?(?::{_PASSWORD})?)|{_USER}(?::{_PASSWORD})?)"
 """User and password. Most have neither an escape nor a password; and where there is no user, its first run is the host,
 which is then not looked at twice."""
 PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,4})"
 """A port up to 65535, as a pattern."""
-_HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{_ESCAPED})"
+_HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{ESCAPED})"
 _HEADER = f"(?>{_HEADER_PART}+)=(?>{_HEADER_PART}*)"
 _HEADERS = f"{_HEADER}(?>(?:&{_HEADER})*)"
 PLAIN_SIP_URI = (
@@ -60,7 +60,7 @@ _are_headers = Pattern(_HEADERS)
 _is_host = Pattern(HOST)
 _is_name = Pattern(_NAME)
 _is_port = Pattern("[0-9]{1,5}")
-_is_absolute = Pattern(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{_ESCAPED})+)")
+_is_absolute = Pattern(rf"(?>(?:[A-Za-z0-9\-_.!~*'();/?:@&=+$,\[\]]++|{ESCAPED})+)")
 _is_global_number = Pattern(r"\+[\-.()]*+[0-9][0-9\-.()]*+")
 _is_local_number = Pattern(r"[\-.()]*+[0-9A-Fa-f*#][0-9A-Fa-f*#\-.()]*+")
 
@@ -70,10 +70,9 @@ _ODD_HEADER = r"""[^\x00-\x20\x7f"<>&=]++=[^\x00-\x20\x7f"<>&]*+"""
 _are_odd_headers = Pattern(f"{_ODD_HEADER}(?>(?:&{_ODD_HEADER})*)")
 _NOT_IN_USER = Pattern(r"""[\x00-\x20\x7f"<>]""")
 _BAD_ESCAPE = Pattern("%(?![0-9A-Fa-f]{2})")
-
-_ESCAPE = Pattern(_ESCAPED)
-_ESCAPE_BYTES = Pattern(_ESCAPED.encode())
-_SEPARATORS = Pattern(r"[\-.()]")
+_ESCAPE_BYTES = Pattern(ESCAPED.encode())
+VISUAL_SEPARATORS = Pattern(r"[\-.()]")
+"""What makes telephone numbers readable, and means nothing (RFC 3966 §5.1.1)."""
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
 _USER_OCTETS = frozenset(_UNRESERVED + b"&=+$,;?/")
 _PARAMETER_OCTETS = frozenset(_UNRESERVED + b"[]/:&+$")
@@ -221,7 +220,7 @@ class TelUri:
     @property
     def digits(self) -> str:
         """The number without visual separators (RFC 3966 §5.1.1)."""
-        return _SEPARATORS.sub("", self.number)
+        return VISUAL_SEPARATORS.sub("", self.number)
 
     def __str__(self) -> str:
         return self.text or f"tel:{self.number}{self.params}"
@@ -357,7 +356,7 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
     if host[:1] == "[":
         if ":::" in host:  # the ABNF of RFC 3261 allowed it by mistake: RFC 5118 §4.10
             tolerate(notes, Deviation.EXTRA_COLON_IN_ADDRESS, text, offset)
-        if not _read_ipv6(host):
+        if not read_ipv6(host):
             raise ParseError("not an IPv6 address", section="RFC 3261 §25.1", text=text, offset=offset)
     elif not _is_host.fullmatch(host) and not (host[-1:] == "." and _is_name.fullmatch(host[:-1])):
         if not _is_odd_host.fullmatch(host):
@@ -365,7 +364,7 @@ def check_host(host: str, text: str, notes: Notes | None = None, offset: int = 0
         tolerate(notes, Deviation.ODD_HOST, text, offset)
 
 
-def _read_ipv6(reference: str) -> ipaddress.IPv6Address | None:
+def read_ipv6(reference: str) -> ipaddress.IPv6Address | None:
     """The address in an IPv6 reference; None where there is none, or one with a zone, which has no place in SIP."""
     if reference[-1] != "]" or "%" in reference:
         return None
@@ -428,67 +427,3 @@ def escape_header(text: str) -> str:
 def _escape(text: str, allowed: frozenset[int]) -> str:
     data = text.encode("utf-8", "surrogateescape")
     return "".join(chr(octet) if octet in allowed else f"%{octet:02X}" for octet in data)
-
-
-def equivalent(left: Uri, right: Uri) -> bool:
-    """Whether two URIs are equal by RFC 3261 §19.1.4 (tel: RFC 3966 §4; other schemes: written alike)."""
-    if isinstance(left, SipUri) and isinstance(right, SipUri):
-        return (
-            left.scheme == right.scheme
-            and _comparable(left.user) == _comparable(right.user)
-            and _comparable(left.password) == _comparable(right.password)
-            and _comparable_host(left.host) == _comparable_host(right.host)
-            and left.port == right.port
-            and _same_params(left.params, right.params)
-            and _comparable_headers(left) == _comparable_headers(right)
-        )
-    if isinstance(left, TelUri) and isinstance(right, TelUri):
-        return left.digits.lower() == right.digits.lower() and _tel_params(left) == _tel_params(right)
-    return str(left) == str(right)
-
-
-_RESERVED = frozenset(";/?:@&=+$,%")
-"""RFC 3261 §25.1 reserved, and the percent sign: characters that do not mean the same as their escape."""
-_MUST_BE_IN_BOTH = ("user", "ttl", "method", "maddr", "transport")
-"""Parameters that no URI without them matches (RFC 3261 §19.1.4: its rules name four, its examples transport too)."""
-
-
-def _comparable(part: str | None) -> str | None:
-    """A part with the escapes resolved that mean the same as the character (RFC 3261 §19.1.4)."""
-    return part if part is None or "%" not in part else _ESCAPE.sub(_resolve, part)
-
-
-def _resolve(escape: re.Match[str]) -> str:
-    character = chr(int(escape.group()[1:], 16))
-    return escape.group().upper() if character in _RESERVED or not character.isascii() else character
-
-
-def _comparable_host(host: str) -> object:
-    return _read_ipv6(host) if host[:1] == "[" else host.lower()
-
-
-def _by_name(params: Params) -> dict[str, str]:
-    return {unescape(name).lower(): (_comparable(content) or "").lower() for name, content in params}
-
-
-def _same_params(left: Params, right: Params) -> bool:
-    first, second = _by_name(left), _by_name(right)
-    if any((name in first) != (name in second) for name in _MUST_BE_IN_BOTH):
-        return False
-    return all(first[name] == second[name] for name in first.keys() & second.keys())
-
-
-def _comparable_headers(uri: SipUri) -> list[tuple[str, str]]:
-    # Section 20 would have each header field compared by its own rules. What a URI carries is nearly always written
-    # by one hand, so the values are compared as they are.
-    return sorted((name.lower(), content) for name, content in uri.header_items())
-
-
-def _tel_params(uri: TelUri) -> dict[str, str]:
-    """RFC 3966 §4: compared by name, and numbers among them without their visual separators."""
-    params = _by_name(uri.params)
-    for name in ("phone-context", "ext"):
-        content = params.get(name, "")
-        if name == "ext" or content.startswith("+"):
-            params |= {name: _SEPARATORS.sub("", content)} if name in params else {}
-    return params

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sipcore.errors import LocalError, ParseError, require_kind
 from sipcore.grammar import quote, require_safe, split_list
 from sipcore.message.address import Address
+from sipcore.message.equivalence import equivalent
 from sipcore.message.fields.contact import (
     DEFAULT_EXPIRES,
     WILDCARD,
@@ -16,7 +17,7 @@ from sipcore.message.fields.contact import (
 from sipcore.message.message import Response
 from sipcore.message.params import NO_PARAMS
 from sipcore.message.registry import CONTACT, EXPIRES, FLOW_TIMER, PATH, REQUIRE, SERVICE_ROUTE, Row
-from sipcore.message.uri import SipUri, Uri, equivalent
+from sipcore.message.uri import SipUri, Uri
 from sipcore.value import value
 
 OUTBOUND = "outbound"

@@ -14,11 +14,12 @@ from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import Fields, Identity
 from sipcore.message.build import request as build_request
+from sipcore.message.equivalence import equivalent
 from sipcore.message.fields.contact import WILDCARD, contact_expires
 from sipcore.message.message import Request, Response
 from sipcore.message.method import REGISTER
 from sipcore.message.registry import CONTACT, MIN_EXPIRES, RETRY_AFTER
-from sipcore.message.uri import SipUri, Uri, equivalent
+from sipcore.message.uri import SipUri, Uri
 from sipcore.registration.binding import (
     OUTBOUND,
     PATH_OPTION,

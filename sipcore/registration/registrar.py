@@ -11,6 +11,7 @@ from enum import Enum
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.message.address import Address
+from sipcore.message.equivalence import equivalent
 from sipcore.message.fields.contact import (
     WILDCARD,
     contact_expires,
@@ -20,7 +21,7 @@ from sipcore.message.fields.contact import (
 )
 from sipcore.message.message import Request
 from sipcore.message.registry import CONTACT, EXPIRES, PATH, SUPPORTED, VIA
-from sipcore.message.uri import SipUri, Uri, equivalent
+from sipcore.message.uri import SipUri, Uri
 from sipcore.registration.binding import OUTBOUND, PATH_OPTION
 from sipcore.value import value
 

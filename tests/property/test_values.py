@@ -9,10 +9,11 @@ from sipcore.deviation import Notes
 from sipcore.errors import ParseError
 from sipcore.grammar import split_list
 from sipcore.message.address import Address
+from sipcore.message.equivalence import equivalent
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via
 from sipcore.message.params import Params
-from sipcore.message.uri import Uri, equivalent, parse_uri
+from sipcore.message.uri import Uri, parse_uri
 from tests.property.strategies import addresses, cseqs, generic_params, near_texts, uri_params, uris, vias
 
 
