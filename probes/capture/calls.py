@@ -8,8 +8,8 @@ from operator import itemgetter
 from probes.capture.files import CapturedPacket
 from probes.capture.network import Datagram, Segment, read_payloads
 from probes.capture.tls_keys import KeyLog
-from probes.capture.tls_session import Problem
-from probes.capture.tls_streams import Unread, decrypted
+from probes.capture.tls_streams import decrypted
+from probes.capture.unread import Problem, Unread
 from probes.capture.websocket import unwrapped
 from probes.result import CallMedia, CallResult, TimelineEntry
 from probes.timeline import Rounds, entry_of, media_entry

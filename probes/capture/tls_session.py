@@ -6,12 +6,12 @@ and changes of keys are followed as RFC 5246 §7 and RFC 8446 §4 have them, ren
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 
 from probes.capture.tls_hello import ClientHello, ServerHello, Version
 from probes.capture.tls_keys import KeyLog, Label, keys_of_master, keys_of_secret, next_secret
 from probes.capture.tls_records import Content, ContentType, Opener, Record, begins_record, next_record, opener_of
 from probes.capture.tls_suites import SUITES, Suite
+from probes.capture.unread import Problem
 from sipcore.errors import ParseError, RemoteError
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.tls_failure import ALERTS
@@ -29,28 +29,6 @@ _CLIENT_HELLO, _SERVER_HELLO, _FINISHED, _KEY_UPDATE = 1, 2, 20, 24
 _FATAL = 2
 _HARMLESS = frozenset({0, 90})
 """close_notify and user_canceled, which end a connection as it should (RFC 8446 §6.1)."""
-
-
-class Problem(Enum):
-    """Why a connection is not read: (what is the matter, what to do about it)."""
-
-    NO_KEYS = ("its keys are not known", "give what either end wrote as SSLKEYLOGFILE with --keylog FILE")
-    NO_HANDSHAKE = ("its handshake was not captured", "begin the capture before the connection is opened")
-    GAP = ("bytes of it were not captured", "capture all packets, and whole ones (snaplen 0)")
-    DAMAGED = (
-        "a record does not decrypt",
-        "the capture is damaged there, or the key log is that of another connection",
-    )
-    NOT_TLS = ("what follows its hello is no TLS", "the capture is damaged there, or the peer does not speak TLS")
-    SUITE = ("its cipher suite is not read here", "Wireshark reads more of them")
-    VERSION = ("its version is not read here", "Wireshark reads more of them")
-    COMPRESSED = ("it is compressed, which is not read here", "turn the compression of TLS off")
-    EARLY = ("it begins with early data, which is not read here", "turn early data (0-RTT) off")
-    ALERT = ("its handshake failed", "`sipprobe tls` tells what is wrong with a server")
-
-    def __init__(self, text: str, advice: str) -> None:
-        self.text = text
-        self.advice = advice
 
 
 class TlsError(RemoteError):

@@ -6,30 +6,12 @@ from dataclasses import dataclass, field
 from probes.capture.network import Datagram, Segment
 from probes.capture.tls_keys import KeyLog
 from probes.capture.tls_records import begins_record
-from probes.capture.tls_session import Problem, TlsError, TlsSession
+from probes.capture.tls_session import TlsError, TlsSession
+from probes.capture.unread import Problem, Unread
 from sipcore.resolve.target import SocketAddress, Transport
-from sipcore.value import value
 
 MAX_CONNECTIONS = 16_384
 """Connections that are followed; beyond it the oldest is forgotten."""
-
-
-@value
-class Unread:
-    """A connection that is not read, or not all of it, and why; one without TLS by the way from `client` to `server`
-    on which something is missing.
-    """
-
-    client: SocketAddress
-    server: SocketAddress
-    problem: Problem
-    detail: str = ""
-    version: str = ""
-
-    def __str__(self) -> str:
-        detail = f" ({self.detail})" if self.detail else ""
-        which = f" in {self.version}" if self.version else ""
-        return f"{self.client} to {self.server}{which}: {self.problem.text}{detail}: {self.problem.advice}"
 
 
 def decrypted(

@@ -11,7 +11,7 @@ from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data
 
 if TYPE_CHECKING:
-    from probes.capture.tls_streams import Unread
+    from probes.capture.unread import Unread
 
 T = TypeVar("T")
 KeyLogFile = Annotated[

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from probes.capture.calls import CapturedCall
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Unread
 from probes.report.ladder import HERE, Ladder, ladder_of
 from probes.report.ladder_text import ladder_rows
 from probes.report.lines import WIDTH

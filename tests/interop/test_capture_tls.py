@@ -12,8 +12,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from probes.calls.judge.diagnosis import calls_of_capture, diagnoses_of_capture
-from probes.capture.tls_session import Problem
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Problem, Unread
 from probes.report.packets import packets
 from probes.report.pcapng import pcapng
 from sipcore.message.message import Request

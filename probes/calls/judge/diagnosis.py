@@ -9,7 +9,7 @@ from probes.capture.files import read_key_log, read_packets
 from probes.capture.network import read_payloads
 from probes.capture.stored import is_stored, results_in
 from probes.capture.tls_keys import KeyLog
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Unread
 from probes.findings.finding import Finding
 from probes.result import CallKind, CallStatus
 from sipcore.message.method import INVITE

@@ -4,8 +4,7 @@ import pytest
 
 from probes.capture.calls import CapturedCall, read_calls
 from probes.capture.files import CapturedPacket
-from probes.capture.tls_session import Problem
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Problem, Unread
 from probes.report.packets import packets
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import TraceRecord

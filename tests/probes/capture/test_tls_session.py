@@ -10,8 +10,9 @@ from OpenSSL import SSL
 
 from probes.capture.tls_keys import KeyLog, keys_of_secret, next_secret
 from probes.capture.tls_records import TAG
-from probes.capture.tls_session import MAX_GUESSES, MAX_WAITING, Problem, TlsError, TlsSession
+from probes.capture.tls_session import MAX_GUESSES, MAX_WAITING, TlsError, TlsSession
 from probes.capture.tls_suites import SUITES
+from probes.capture.unread import Problem
 from tests.probes.capture.secured import CLIENT, SERVER, TLS_1_2, TLS_1_3, Said, Secured, secured
 
 TRACE = (

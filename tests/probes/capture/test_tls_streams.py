@@ -11,8 +11,7 @@ from probes.capture import tls_streams
 from probes.capture.calls import CapturedCall, read_calls
 from probes.capture.files import CapturedPacket
 from probes.capture.tls_keys import KeyLog
-from probes.capture.tls_session import Problem
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Problem, Unread
 from probes.report.packets import packets
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from tests.probes.capture.captures import ipv4, tcp, udp

@@ -1,7 +1,6 @@
 """What is told of a capture besides its calls."""
 
-from probes.capture.tls_session import Problem
-from probes.capture.tls_streams import Unread
+from probes.capture.unread import Problem, Unread
 from probes.report.replay_text import MAX_UNREAD, unread_lines
 from sipcore.resolve.target import SocketAddress
 
