@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from probes.capture.files import CapturedPacket
-from probes.capture.network import Datagram, Segment, read_payloads
+from probes.capture.network import Datagram, Segment, Way, read_payloads
 from probes.capture.tls_keys import KeyLog
 from probes.capture.tls_streams import decrypted
 from probes.capture.unread import Problem, Unread
@@ -34,8 +34,6 @@ _may_start = re.compile(
     rb"[\r\n]*(?:[A-Za-z0-9\-.!%*_+`'~/]{0,32}|[A-Za-z0-9\-.!%*_+`'~/]{1,32} [^ \r\n]{0,8192}(?: [SIP/2.0]{0,7}\r?)?)\Z"
 ).match
 """What may be the first part of that."""
-_Way = tuple[SocketAddress, SocketAddress]
-"""From where to where."""
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class CapturedCall:
     """The first final response to it, or to the same request with credentials, that its sender got. What a server
     behind the first one has said to that, under the same Call-ID, is none.
     """
-    way: _Way | None = field(default=None, repr=False)
+    way: Way | None = field(default=None, repr=False)
     """From where to where the first request went."""
     callers: set[SocketAddress] = field(default_factory=set, repr=False)
     """From where such requests went there: another transport has another port."""
@@ -131,8 +129,8 @@ def read_calls(
     What is in TLS is read as far as `keys` allow it; the connections that are not, and those with SIP of which bytes
     were not captured, are added to `unread`.
     """
-    streams: dict[_Way, StreamFramer | bytes] = {}
-    broken: dict[_Way, None] = {}
+    streams: dict[Way, StreamFramer | bytes] = {}
+    broken: dict[Way, None] = {}
     found: list[tuple[int, Flow, bytes]] = []
     for payload in unwrapped(decrypted(read_payloads(packets), keys or KeyLog(), unread)):
         flow = Flow(payload.transport, payload.source, payload.destination)
@@ -147,7 +145,7 @@ def read_calls(
     return list(calls.values())
 
 
-def _framed(segment: Segment, streams: dict[_Way, StreamFramer | bytes], broken: dict[_Way, None]) -> Sequence[bytes]:
+def _framed(segment: Segment, streams: dict[Way, StreamFramer | bytes], broken: dict[Way, None]) -> Sequence[bytes]:
     """The messages that are whole with this segment; after a gap, and where it is not SIP, the next start is found.
 
     Which way there is a gap in SIP is added to `broken`. What may be half a start line at the beginning of a connection

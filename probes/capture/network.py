@@ -42,6 +42,8 @@ _EXTENSIONS = frozenset({0, 43, 60})
 """Extension headers of IPv6 that are skipped: hop-by-hop, routing, destination (RFC 8200 §4.1)."""
 _FRAGMENT = 44
 _SYN = 0x02
+Way = tuple[SocketAddress, SocketAddress]
+"""From where to where."""
 
 
 @value
@@ -264,15 +266,11 @@ class _Direction:
         return min(came_ns for came_ns, _ in self.ahead.values())
 
 
-_Way = tuple[SocketAddress, SocketAddress]
-"""From where to where."""
-
-
 class _Connections:
     """Puts the segments of connections into their order (RFC 9293 §3.4); what was sent again is taken once."""
 
     def __init__(self) -> None:
-        self._directions: dict[tuple[SocketAddress, SocketAddress], _Direction] = {}
+        self._directions: dict[Way, _Direction] = {}
 
     def take(self, at_ns: int, source_host: str, destination_host: str, payload: bytes) -> Iterator[Segment]:
         """The bytes whose turn it is with this segment."""
@@ -298,7 +296,7 @@ class _Connections:
             while direction.ahead:
                 yield from self._skip(key, direction)
 
-    def _in_order(self, key: _Way, direction: _Direction, at_ns: int, *, gap: bool = False) -> Iterator[Segment]:
+    def _in_order(self, key: Way, direction: _Direction, at_ns: int, *, gap: bool = False) -> Iterator[Segment]:
         """What has its turn, at that time or when it came, whichever is later."""
         while (piece := self._next_piece(direction)) is not None:
             came_ns, data = piece
@@ -306,19 +304,19 @@ class _Connections:
             yield Segment(at_ns, *key, data, gap, direction.begins)
             gap = direction.begins = False
 
-    def _skip(self, key: _Way, direction: _Direction) -> Iterator[Segment]:
+    def _skip(self, key: Way, direction: _Direction) -> Iterator[Segment]:
         """Go on behind what was not captured."""
         direction.following = min(direction.ahead, key=lambda at: (at - direction.following) % 2**32)
         return self._in_order(key, direction, direction.ahead[direction.following][0], gap=True)
 
-    def _open(self, key: tuple[SocketAddress, SocketAddress], first: int) -> None:
+    def _open(self, key: Way, first: int) -> None:
         """Begin anew with a SYN, unless it is that of this connection, sent or captured again."""
         known = self._directions.get(key)
         if known is None or known.first != first:
             direction = self._follow(key, first)
             direction.first, direction.begins = first, True
 
-    def _follow(self, key: tuple[SocketAddress, SocketAddress], sequence: int) -> _Direction:
+    def _follow(self, key: Way, sequence: int) -> _Direction:
         if len(self._directions) >= MAX_CONNECTIONS and key not in self._directions:
             del self._directions[next(iter(self._directions))]
         direction = self._directions[key] = _Direction(sequence)

@@ -7,9 +7,9 @@ they were, where wsproto, which the transport uses, decodes text, and stops at w
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from probes.capture.network import Datagram, Segment
+from probes.capture.network import Datagram, Segment, Way
 from sipcore.message import framing
-from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.resolve.target import Transport
 
 MAX_MESSAGE = framing.MAX_HEAD + framing.MAX_BODY
 """Bytes of a message: what is taken of one over other transports."""
@@ -27,7 +27,7 @@ _LONGER = {126: 2, 127: 8}
 
 def unwrapped(payloads: Iterable[Datagram | Segment]) -> Iterator[Datagram | Segment]:
     """What applications sent, with each message of a WebSocket as a datagram of its own."""
-    sockets: dict[tuple[SocketAddress, SocketAddress], _WebSocket] = {}
+    sockets: dict[Way, _WebSocket] = {}
     for payload in payloads:
         if isinstance(payload, Datagram):
             yield payload
