@@ -16,14 +16,13 @@ from probes.calls.script import CallScript
 from probes.calls.story import OnEntry, Story
 from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
-from probes.destination import Destination
+from probes.locate import locate
 from probes.product import PRODUCT
 from probes.result import CallKind, CallResult
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.leg import prepare_sound
 from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, TransportFailure
-from sipcore.resolve.plan import Plan
 from sipcore.resolve.target import Hop
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -79,16 +78,6 @@ async def to_its_end(work: Callable[[trio.CancelScope], Awaitable[T | None]], st
         raise failure
     assert result is not None  # noqa: S101  # who was cancelled does not come here
     return result
-
-
-async def locate(destination: Destination, endpoint: Endpoint) -> list[Hop]:
-    """Where to call, best first. Raises TransportFailure when nowhere."""
-    if destination.is_numeric:
-        # Nothing is to be asked, and the address may have a zone, which no URI can hold (RFC 4007 §6).
-        hops = Plan(destination.target, chance=lambda: 0.0).hops()
-    else:
-        hops = await endpoint.locate(destination.uri())
-    return [replace(hop, path=destination.path) if hop.transport.websocket else hop for hop in hops]
 
 
 async def pass_on_cancellation(scope: trio.CancelScope, stop: trio.Event) -> None:

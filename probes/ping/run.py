@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from probes.calls.run import locate
 from probes.checks import options
 from probes.checks.io import Observation, Query, TlsFacts
 from probes.destination import Destination
 from probes.discovery.asking.run import check_tls
+from probes.locate import locate
 from probes.ping.places import MAX_PLACES, Key, Places, key_of
 from probes.ping.results import (
     MAX_COUNTED,

@@ -13,7 +13,7 @@ from functools import partial
 import trio
 
 from probes.calls.number import require_callable
-from probes.calls.run import call_config, locate, to_its_end
+from probes.calls.run import call_config, to_its_end
 from probes.calls.talk.run import LATE
 from probes.checks.codecs import (
     DEFAULT_RING_TIME,
@@ -30,6 +30,7 @@ from probes.checks.codecs import (
 from probes.checks.codecs_answer import NO_DESCRIPTION, Security, read_untrusted
 from probes.checks.codecs_judge import CodecReport, judge
 from probes.destination import Destination
+from probes.locate import locate
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import description_of
