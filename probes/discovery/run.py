@@ -26,7 +26,7 @@ import trio
 from probes.calls.number import require_callable
 from probes.checks import options
 from probes.destination import Destination
-from probes.discovery.asking.run import EndpointIO, check_tls, endpoint_config
+from probes.discovery.asking.run import EndpointIO, endpoint_config
 from probes.discovery.attempts.run import QUIET, Attempts
 from probes.discovery.candidates import Candidate, Key, Scope
 from probes.discovery.events import (
@@ -59,6 +59,7 @@ from sipcore.resolve.records import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig
+from sipcore.transports.handshake import check_tls
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
 

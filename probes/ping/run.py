@@ -23,7 +23,6 @@ import trio
 from probes.checks import options
 from probes.checks.io import Observation, Query, TlsFacts
 from probes.destination import Destination
-from probes.discovery.asking.run import check_tls
 from probes.locate import locate
 from probes.ping.places import MAX_PLACES, Key, Places, key_of
 from probes.ping.results import (
@@ -48,6 +47,7 @@ from sipcore.resolve.target import Flow, Hop
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord
 from sipcore.transports.base import IDLE_TIMEOUT, TlsConfig, TransportConfig
+from sipcore.transports.handshake import check_tls
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
 

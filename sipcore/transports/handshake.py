@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from sipcore.errors import FailureReason, TransportFailure
-from sipcore.resolve.target import Hop, Transport
-from sipcore.transports.base import TransportConfig, failure_of
+from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.transports.base import TlsConfig, TransportConfig, failure_of
 from sipcore.transports.layers import Engine, Framing, Handshake, StreamFraming
 
 if TYPE_CHECKING:
@@ -114,6 +114,16 @@ class Handshakes:
 
             self._contexts = TlsContexts(self._config.tls)
         return self._contexts
+
+
+def check_tls(config: TlsConfig) -> None:
+    """Raise LocalError for TLS settings that no connection can be opened with, which each would meet for itself
+    otherwise.
+
+    OpenSSL takes a tenth of a second to load, and is loaded here: later it would add to the answers' times.
+    """
+    anywhere = SocketAddress("192.0.2.1", Transport.TLS.default_port)
+    Handshakes(TransportConfig(tls=config)).client(Hop(Transport.TLS, anywhere))
 
 
 async def drive(sock: socket.socket, handshake: Handshake, hop: Hop) -> bytes:

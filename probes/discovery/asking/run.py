@@ -21,7 +21,7 @@ from sipcore.message.message import Request
 from sipcore.message.method import INVITE, REGISTER
 from sipcore.message.uri import SipUri
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
@@ -66,16 +66,6 @@ class _Asking:
         if len(self.records) < MAX_KEPT and size <= MAX_KEPT_BYTES:
             self.records.append(message)
             self.kept = size
-
-
-def check_tls(config: TlsConfig) -> None:
-    """Raise LocalError for TLS settings that cannot be used, which each attempt would meet for itself otherwise.
-
-    OpenSSL takes a tenth of a second to load, and is loaded here: later it would add to the answers' times.
-    """
-    from sipcore.transports.tls import TlsContexts
-
-    TlsContexts(config).client(Hop(Transport.TLS, SocketAddress("192.0.2.1", Transport.TLS.default_port)))
 
 
 def endpoint_config(tls: TlsConfig, product: str, seconds: float) -> EndpointConfig:

@@ -4,9 +4,10 @@ import errno
 
 import pytest
 
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Hop
-from sipcore.transports.handshake import _send_farewell, drive
+from sipcore.transports.base import TlsConfig
+from sipcore.transports.handshake import _send_farewell, check_tls, drive
 from tests.sipcore.transports.recorder import LOOPBACK
 from tests.sipcore.transports.streams import TCP, pair
 
@@ -59,3 +60,9 @@ async def test_a_handshake_that_fails_is_explained() -> None:
 async def test_a_farewell_that_cannot_be_said_is_dropped() -> None:
     async with pair(send=[BrokenPipeError()]) as (left, _):
         await _send_farewell(left, Handshake())
+
+
+def test_tls_settings_are_checked_before_there_is_a_connection() -> None:
+    check_tls(TlsConfig())
+    with pytest.raises(LocalError, match="they are certificates in PEM"):
+        check_tls(TlsConfig(ca_data=b"nonsense"))
