@@ -23,16 +23,14 @@ from probes.calls.story import OnEntry
 from probes.calls.verdict import Verdict
 from probes.calls.wire import Wire
 from probes.destination import Destination
+from probes.responder.guards import Guards
 from probes.responder.happening import Binding, Happening, Report, parties
 from probes.responder.personas import (
     INTERNAL_ERROR,
     OK,
-    PROXY_AUTHENTICATION_REQUIRED,
-    UNAUTHORIZED,
     UNAVAILABLE,
     CallPlan,
     Field,
-    Guard,
     Persona,
     Reply,
     answer_options,
@@ -43,7 +41,7 @@ from probes.responder.silence import Silence
 from probes.responder.tapes import Tapes
 from probes.responder.visit.run import Visit
 from probes.result import CallResult, CallRole
-from sipcore.auth.server import Accepted, Authenticator, Refused
+from sipcore.auth.server import Accepted
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
@@ -53,7 +51,6 @@ from sipcore.endpoint.media.media import Media, open_media
 from sipcore.errors import LocalError, own_fault
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, OPTIONS
-from sipcore.message.registry import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.terms import SDP
@@ -64,7 +61,6 @@ from sipcore.transports.connections import Transports, open_transports
 
 MAX_CALLS = 200
 """Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
-NONCE_SECRET_BYTES = 32
 CONTACT_USER = "sipprobe"
 ALLOWED = ", ".join(METHODS)
 
@@ -294,7 +290,7 @@ class _Desk:
         self.epoch_ns = time.time_ns() - round(trio.current_time() * 1e9)
         self._turns = turns
         self._calls = 0
-        self._authenticators: dict[Guard, Authenticator] = {}
+        self._guards = Guards(trio.current_time, secrets.token_bytes)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -339,7 +335,7 @@ class _Desk:
 
     def _serve_request(self, incoming: IncomingRequest) -> None:
         request = incoming.request
-        refused, accepted = self._admit(self.persona, request)
+        refused, accepted = self._guards.admit(self.persona, request)
         if refused is not None:
             reply, why = refused
         elif request.method == OPTIONS:
@@ -357,7 +353,7 @@ class _Desk:
         when, began = datetime.now(UTC), trio.current_time()
         turn = self._turns[0] if self._turns and self._calls < MAX_CALLS else None
         persona = turn.persona if turn is not None else self.persona
-        refused, accepted = self._admit(persona, call.invite)
+        refused, accepted = self._guards.admit(persona, call.invite)
         if refused is not None:
             self._turn_back(persona, call, when, *refused)
             return
@@ -394,41 +390,12 @@ class _Desk:
         told = Happening(when, INVITE, caller, called, call.flow, result.final_status, result.why, seconds, result)
         self.report(told)
 
-    def _authenticator(self, persona: Persona) -> Authenticator | None:
-        guard = persona.guard
-        if guard is None:
-            return None
-        if guard not in self._authenticators:
-            secret = secrets.token_bytes(NONCE_SECRET_BYTES)
-            self._authenticators[guard] = Authenticator(guard.policy, guard.users, secret, secrets.token_bytes)
-        return self._authenticators[guard]
-
-    def _admit(self, persona: Persona, request: Request) -> tuple[tuple[Reply, str] | None, Accepted | None]:
-        """How to refuse a request for want of credentials, and why; or else who sent it, where that is known."""
-        authenticator = self._authenticator(persona)
-        if authenticator is None:
-            return None, None
-        outcome = authenticator.verify(request, trio.current_time())
-        if not isinstance(outcome, Refused):
-            return None, outcome if isinstance(outcome, Accepted) else None
-        if outcome.status is not None:
-            return (Reply(outcome.status), outcome.why.text), None
-        policy = authenticator.policy
-        row = PROXY_AUTHENTICATE if policy.proxy else WWW_AUTHENTICATE
-        challenges = authenticator.challenges(trio.current_time(), stale=outcome.why.stale)
-        status = PROXY_AUTHENTICATION_REQUIRED if policy.proxy else UNAUTHORIZED
-        return (Reply(status, tuple((row.name, challenge) for challenge in challenges)), outcome.why.text), None
-
     def fields(
         self, persona: Persona, fields: Sequence[Field], accepted: Accepted | None, body: bytes
     ) -> Sequence[Field]:
         """The header fields of a response, with the banner and, for a user who has proven it, the proof from here."""
         told: list[Field] = [*fields, *([("Server", persona.server)] if persona.server else [])]
-        authenticator = self._authenticator(persona)
-        if accepted is None or authenticator is None:
-            return told
-        name = "Proxy-Authentication-Info" if authenticator.policy.proxy else "Authentication-Info"
-        return [*told, (name, authenticator.info(accepted, trio.current_time(), body))]
+        return [*told, *(self._guards.proof(persona, accepted, body) if accepted is not None else ())]
 
     def _capabilities(self, flow: Flow) -> bytes:
         """What the body of an answer to OPTIONS says (RFC 3264 §9): all codecs, and port 0, so that nobody calls it."""
