@@ -7,9 +7,10 @@ from probes.calls.judge import dialog, incoming, media, refusal, session
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
-from probes.findings.finding import Finding
+from probes.findings.finding import Finding, Severity
 from probes.report.safe_text import cover_lines, cover_uris
 from probes.result import CallKind, CallRole, CallStatus
+from sipcore.endpoint.faults import Faults
 from sipcore.errors import ParseError
 
 Rule = Callable[[CallFacts], Iterator[Hint]]
@@ -41,7 +42,9 @@ EXPLAINED = {
         "cancel-lost",
     },
     "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
-    "record-route-narrow": {"record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"},
+    "record-route-narrow": {
+        *("record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"),
+    },
     "contact-unreachable": {"bye-lost"},
     "record-route-unreachable": {"bye-lost"},
     "ack-lost": {"bye-lost"},
@@ -59,6 +62,10 @@ EXPLAINED = {
     "rtp-loss": {"rtp-gaps"},
 }
 """What needs no telling once its cause is told."""
+_PASSING = Severity.WARNING
+"""How bad a mistake is that the call did not suffer from."""
+_faults = Faults()
+"""One for all calls, so that a mistake is logged once at each place, however many calls are judged."""
 _word = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -84,13 +91,21 @@ def find(facts: CallFacts) -> tuple[Finding, ...]:
 
 
 def _applied(rule: Rule, facts: CallFacts) -> list[Hint]:
-    """What a rule finds, until it meets a message that it cannot read."""
+    """What a rule finds, until it meets a message that it cannot read, or a mistake of its own."""
     hints: list[Hint] = []
     try:
         hints += rule(facts)
     except ParseError:
         return hints
+    except Exception as error:  # noqa: BLE001  # see sipcore.endpoint.faults: it costs this rule, for this call
+        hints.append(_mistaken(f"the rule {rule.__module__.rpartition('.')[2]}.{rule.__name__}", error))
     return hints
+
+
+def _mistaken(what: str, error: Exception) -> Hint:
+    told = _faults.record(error, what, 0.0)
+    evidence = f"over {told.what}: {told.error} ({told.place})"
+    return Hint("own-fault", f"{what} made a mistake: what it would have found is not told", (evidence,), (), _PASSING)
 
 
 def status_of(facts: CallFacts) -> CallStatus:

@@ -1,19 +1,23 @@
 """The verdict on a call: each rule finds its fault, explains it once, and finds nothing in a call that is well."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from probes.calls.judge.facts import CallFacts
-from probes.calls.judge.find import EXPLAINED, find, progress_of, status_of
+from probes.calls.judge.find import EXPLAINED, RULES, find, progress_of, status_of
+from probes.calls.judge.hint import Hint
 from probes.calls.judge.media_facts import media_facts, was_closed
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Severity
-from probes.result import CallKind, CallMediaPart, CallStatus
+from probes.result import CallKind, CallMediaPart, CallRole, CallStatus
 from probes.timeline import media_entry
 from sipcore.auth.session import AuthRefusal
+from sipcore.endpoint.faults import LOGGER
 from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.transports.tls_failure import TlsProblem
+from tests.conftest import Injected
 from tests.probes.calls.judge.said import (
     ACK,
     ANSWER,
@@ -375,6 +379,27 @@ def test_the_cure_is_in_the_words_of_the_product() -> None:
 def test_what_nobody_can_read_stops_one_rule_only() -> None:
     broken = response("200 OK", "Via: nonsense", "Contact: <<", "Warning: x", body="v=0\nthis is none")
     assert find(facts(INVITE, broken))
+
+
+def test_a_mistake_in_a_rule_costs_that_rule_for_that_call_and_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(call: CallFacts) -> Iterator[Hint]:
+        yield Hint("packets-lost", "found before")
+        if call.rang:
+            raise Injected(call.banner)
+
+    lost = (INVITE, response("180 Ringing", "Server: of a peer"), OK, ACK, BYE)
+    monkeypatch.setitem(RULES, CallRole.CALLER, (broken, *RULES[CallRole.CALLER]))
+    for _ in range(2):
+        found = find(facts(*lost))
+        assert sorted(one.code for one in found) == ["bye-lost", "own-fault", "packets-lost"]
+    (own,) = (one for one in found if one.code == "own-fault")
+    assert (own.severity, "test_find.broken" in own.what) == (Severity.WARNING, True)
+    assert "Injected (broken in " in own.evidence[0]
+    assert "of a peer" not in own.evidence[0] + caplog.text
+    assert [record.name for record in caplog.records] == [LOGGER]
+    assert codes(facts(*answered())) == ["packets-lost"]
 
 
 def test_nothing_was_said_at_all() -> None:
