@@ -16,6 +16,8 @@ SENT, RECEIVED = "→", "←"
 """The arrows of a ladder: from here to the peer, and back."""
 OWN_FAULT = "own fault"
 """The label of a line that tells of a mistake of this program."""
+LOOKUP, CONNECTION_FAILED = "DNS", "connection failed"
+"""The labels of lines that tell of a question to DNS, and of a connection that failed."""
 FAILED = "failed"
 """The event of a `FlowTrace` that tells of a connection which was refused, or did not come about, or broke."""
 
@@ -47,7 +49,7 @@ def entry_of(record: TraceRecord, start: float) -> TimelineEntry | None:
             return _message_entry(record, offset)
         case ResolveTrace(question=question, answers=answers, error=error):
             told = ", ".join(answers) or error.removeprefix(f"{question}: ")
-            return TimelineEntry(offset, "DNS", f"{question}: {told}", record=record)
+            return TimelineEntry(offset, LOOKUP, f"{question}: {told}", record=record)
         case FlowTrace():
             return _flow_entry(record, offset)
         case DiscardTrace(start_line=line, why=why):
@@ -143,7 +145,7 @@ def media_entry(event: MediaEvent, start: float) -> TimelineEntry:
 def _flow_entry(record: FlowTrace, offset: float) -> TimelineEntry:
     """A connection's line. Which layer failed is for the detail to say: nothing may listen where TLS was wanted."""
     hop, name = record.hop, record.hop.transport.value
-    label = "connection failed" if record.event == FAILED else f"{name} {record.event}"
+    label = CONNECTION_FAILED if record.event == FAILED else f"{name} {record.event}"
     detail = record.detail.removeprefix(f"{hop}: ")
     where = str(hop) if record.event == FAILED else str(hop.remote)
     return TimelineEntry(offset, label, f"{where} {detail}".strip(), record=record)

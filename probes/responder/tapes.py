@@ -4,11 +4,14 @@ from probes.calls.machine import CallState
 from probes.calls.story import OnEntry, Story
 from probes.timeline import FAILED, SENT
 from sipcore.errors import ParseError
+from sipcore.message.address import Address
 from sipcore.message.message import Message, Request
 from sipcore.message.method import INVITE
 from sipcore.message.parser import parse_message
+from sipcore.message.registry import CONTACT, RECORD_ROUTE
+from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, SocketAddress
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TraceRecord, TransitionTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TraceRecord, TransitionTrace
 
 MAX_WAITING = 1000
 """Stories of INVITEs that have not become calls, such as those that were challenged; the oldest goes first."""
@@ -28,6 +31,7 @@ class Tapes:
         self._waiting: dict[str, Story] = {}
         self._running: dict[str, Story] = {}
         self._connections: dict[SocketAddress, list[FlowTrace]] = {}
+        self._named: dict[str, set[str]] = {}
 
     def take(self, record: TraceRecord) -> None:
         """A trace record: a line of the call that it belongs to, if there is one.
@@ -36,6 +40,8 @@ class Tapes:
         """
         if isinstance(record, FlowTrace):
             self._connect(record)
+        if isinstance(record, FlowTrace | ResolveTrace):
+            self._try(record)
         if isinstance(record, TransitionTrace) and (story := self._of(record.call_id)) is not None:
             story.take(record)
         if not isinstance(record, MessageTrace):
@@ -56,6 +62,7 @@ class Tapes:
     def begin(self, call_id: str, at: float, flow: Flow) -> Story:
         """The story of a call that is dealt with from now on, with what has been said of it so far."""
         story = self._waiting.pop(call_id, None) or self._begun(at, flow)
+        self._named[call_id] = _hosts_in(story)
         return self._running.setdefault(call_id, story)
 
     def turned_away(self, since: float) -> str:
@@ -67,6 +74,7 @@ class Tapes:
     def end(self, call_id: str) -> None:
         """Nothing more is told of a call."""
         self._running.pop(call_id, None)
+        self._named.pop(call_id, None)
 
     def _of(self, call_id: str) -> Story | None:
         return self._running.get(call_id) or self._waiting.get(call_id)
@@ -79,6 +87,17 @@ class Tapes:
         story.tell(CallState.INITIATED.value, at, f"by {flow.remote}")
         story.reach(CallState.INITIATED, at, str(flow.remote))
         return story
+
+    def _try(self, record: FlowTrace | ResolveTrace) -> None:
+        """What came of looking for a host that the callers of some calls have named, and of connecting to it."""
+        if isinstance(record, FlowTrace) and (record.hop.accepted or record.event != FAILED):
+            return
+        host = record.hop.remote.host if isinstance(record, FlowTrace) else record.question.rpartition(" ")[2]
+        for call_id, named in self._named.items():
+            if host.lower() in named:
+                self._running[call_id].take(record)
+                if isinstance(record, ResolveTrace):
+                    named.update(answer.partition(" ")[0] for answer in record.answers)
 
     def _connect(self, record: FlowTrace) -> None:
         """Keep how a connection began until a call comes over it."""
@@ -93,3 +112,15 @@ class Tapes:
 
 def _begins(record: MessageTrace, message: Message) -> bool:
     return record.direction is Direction.RECEIVED and isinstance(message, Request) and message.method == INVITE
+
+
+def _hosts_in(story: Story) -> set[str]:
+    """Where a caller wants to be reached in the call: the hosts in the Contact and Record-Route of its INVITE."""
+    record = next((each.record for each in story.timeline if isinstance(each.record, MessageTrace)), None)
+    try:
+        invite = parse_message(record.data) if record is not None else None
+        addresses = [*invite[CONTACT], *invite[RECORD_ROUTE]] if invite is not None else []
+    except ParseError:
+        return set()
+    uris = [each.uri for each in addresses if isinstance(each, Address)]
+    return {SocketAddress(uri.address, 0).host.lower() for uri in uris if isinstance(uri, SipUri)}

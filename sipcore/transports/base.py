@@ -171,6 +171,8 @@ FAILURES: dict[int, tuple[FailureReason, str]] = {
     errno.EACCES: (FailureReason.PROHIBITED, "a firewall forbids it, or it is a broadcast address"),
     errno.EMFILE: (FailureReason.UNREACHABLE, "this process has no descriptor left: raise its limit of open files"),
     errno.ENFILE: (FailureReason.UNREACHABLE, "this machine has no descriptor left: too many files are open on it"),
+    errno.ENOBUFS: (FailureReason.UNREACHABLE, "this machine has no buffer left for it"),
+    errno.ENOMEM: (FailureReason.UNREACHABLE, "this machine has no memory left for it"),
     errno.EMSGSIZE: (FailureReason.TOO_LARGE, "the datagram is too large"),
 }
 """What the kernel's refusals mean. The one table: whatever is not in it counts as unreachable."""
@@ -179,6 +181,8 @@ FAILURES: dict[int, tuple[FailureReason, str]] = {
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What the kernel says when this process, or this machine, has no descriptor or memory left: it tells nothing of a
 peer, and passes."""
+OWN_SIDE = EXHAUSTED | {errno.EPERM, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.ENETDOWN}
+"""What it says for other reasons that are this machine's."""
 
 
 REFUSALS = (OSError, TypeError, ValueError, OverflowError)

@@ -40,6 +40,7 @@ def callee_faults() -> list[CallCase]:
     manners = {
         "contact-private": ("contact-narrow", Manner(contact="<sip:bob@10.1.2.3>", deaf=True)),
         "contact-elsewhere": ("contact-unreachable", Manner(contact="<sip:bob@203.0.113.99>", deaf=True)),
+        "contact-closed": ("dialog-falls-back", Manner(contact="<sip:bob@198.51.100.1:5099;transport=tcp>")),
         "route-private": ("record-route-narrow", Manner(finals=(("200 OK", ("Record-Route: <sip:10.0.0.1;lr>",)),))),
         "contact-missing": ("contact-missing", Manner(contact="")),
         "deaf-to-ack": ("ack-lost", Manner(deaf=True)),

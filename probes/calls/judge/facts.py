@@ -11,7 +11,7 @@ from functools import cached_property
 from probes.calls.judge.media_facts import MediaFacts, media_facts
 from probes.calls.judge.said import Said, audio_of, description_in, method_of, place_of, read
 from probes.result import CallKind, CallResult, CallRole
-from probes.timeline import OWN_FAULT
+from probes.timeline import CONNECTION_FAILED, LOOKUP, OWN_FAULT
 from sipcore.dialogs.session import description_of
 from sipcore.errors import ParseError
 from sipcore.media.session import UNSPECIFIED
@@ -44,6 +44,8 @@ class CallFacts:
         media_problem: str = "",
         given_up: bool = False,
         faults: Sequence[str] = (),
+        lookups: Sequence[str] = (),
+        refusals: Sequence[str] = (),
         role: CallRole = CallRole.CALLER,
     ) -> None:
         self.role = role
@@ -59,6 +61,10 @@ class CallFacts:
         self.given_up = given_up
         self.faults = tuple(faults)
         """The mistakes of this program that were met in the call, in words."""
+        self.lookups = tuple(lookups)
+        """What DNS was asked for it, and what came back, in the words of the timeline."""
+        self.refusals = tuple(refusals)
+        """The connections for it that failed: transport, place, and why, in the words of the timeline."""
 
     def requests(self, method: str, *, sent: bool | None = None) -> list[tuple[Said, Request]]:
         """The requests of a method in order, those that were sent again left out."""
@@ -259,9 +265,15 @@ def facts_of(result: CallResult) -> CallFacts:
         ended_by=result.ended_by,
         media_problem=result.media_problem,
         given_up=any(entry.label == "given up" for entry in result.timeline),
-        faults=[entry.detail for entry in result.timeline if entry.label == OWN_FAULT],
+        faults=_told(result, OWN_FAULT),
+        lookups=_told(result, LOOKUP),
+        refusals=_told(result, CONNECTION_FAILED),
         role=result.role,
     )
+
+
+def _told(result: CallResult, label: str) -> list[str]:
+    return [entry.detail for entry in result.timeline if entry.label == label]
 
 
 def names(message: Request | Response) -> set[str]:

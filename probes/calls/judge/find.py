@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from probes.calls.judge import dialog, incoming, media, refusal, session
+from probes.calls.judge import dialog, fallback, incoming, media, refusal, session
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
@@ -19,13 +19,13 @@ RULES: dict[CallRole, tuple[Rule, ...]] = {
     CallRole.CALLER: (
         *(refusal.refused, refusal.silent, refusal.cancelled, refusal.discarded),
         *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
-        *(dialog.repeated, dialog.slow, dialog.mistaken),
+        *(fallback.fell_back, dialog.repeated, dialog.slow, dialog.mistaken),
         *(session.described, session.exposed),
         *(media.none, media.flowing, media.heard),
     ),
     CallRole.CALLEE: (
         *(incoming.waited, incoming.unusable, incoming.given_up, incoming.unacknowledged, incoming.offered),
-        *(dialog.rewritten, dialog.addressed, dialog.hung_up, dialog.repeated, dialog.mistaken),
+        *(dialog.rewritten, dialog.addressed, fallback.fell_back, dialog.hung_up, dialog.repeated, dialog.mistaken),
         *(session.exposed, media.none, media.flowing),
     ),
 }
@@ -36,14 +36,15 @@ EXPLAINED = {
         "contact-narrow",
         "record-route-narrow",
         "contact-unreachable",
+        "dialog-falls-back",
         "ack-lost",
         "no-rtp-in",
         "bye-lost",
         "cancel-lost",
     },
-    "contact-narrow": {"contact-unreachable", "ack-lost", "bye-lost"},
+    "contact-narrow": {"contact-unreachable", "dialog-falls-back", "ack-lost", "bye-lost"},
     "record-route-narrow": {
-        *("record-route-unreachable", "contact-unreachable", "ack-lost", "bye-lost"),
+        *("record-route-unreachable", "contact-unreachable", "dialog-falls-back", "ack-lost", "bye-lost"),
     },
     "contact-unreachable": {"bye-lost"},
     "record-route-unreachable": {"bye-lost"},

@@ -5,8 +5,8 @@ import pytest
 from probes.responder import tapes as module
 from probes.responder.tapes import Tapes
 from probes.result import TimelineEntry
-from sipcore.resolve.target import Flow, SocketAddress, Transport
-from sipcore.trace import Direction, FlowTrace, MessageTrace, TransitionTrace
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
+from sipcore.trace import Direction, FlowTrace, MessageTrace, ResolveTrace, TransitionTrace
 from tests.probes.responder.requests import invite, request
 
 FLOW = Flow(Transport.UDP, SocketAddress("192.0.2.4", 5060), SocketAddress("192.0.2.1", 5060))
@@ -115,3 +115,27 @@ def test_a_flood_of_connections_is_forgotten(monkeypatch: pytest.MonkeyPatch) ->
     for number in range(10):
         tapes.take(FlowTrace(4.9, Flow(Transport.TCP, FLOW.local, SocketAddress("192.0.2.9", number)).hop, "accepted"))
     assert len(tapes.begin("c1", 5.0, OVER_TLS).timeline) == 1
+
+
+def test_what_is_tried_to_reach_a_caller_is_part_of_its_call() -> None:
+    tapes = Tapes()
+    for call, contact in (("c1", b"<sip:a@PBX.lan>"), ("c2", b"<sip:a@192.0.2.9:5070>"), ("c3", b"<<")):
+        fields = named(call).split(b"\r\n")
+        kept = [field for field in fields if not field.startswith(b"Contact")]
+        tapes.take(record(b"\r\n".join([kept[0], b"Contact: " + contact, *kept[1:]]), 5.0))
+    stories = [tapes.begin(call, 7.0, FLOW) for call in ("c1", "c2", "c3")]
+    hop = Hop(Transport.TCP, SocketAddress("192.0.2.9", 5070))
+    tapes.take(FlowTrace(8.0, hop, "failed", "closed"))
+    tapes.take(ResolveTrace(8.0, "A pbx.lan", ("192.0.2.9 (60 s, DNS)",)))
+    tapes.take(ResolveTrace(8.0, "A other.lan", ("192.0.2.9 (60 s, DNS)",)))
+    tapes.take(FlowTrace(8.0, hop, "connected"))
+    tapes.take(FlowTrace(9.0, hop, "failed", "closed"))
+    tapes.take(FlowTrace(9.0, Hop(Transport.TCP, hop.remote, accepted=True), "failed", "reset"))
+    tapes.end("c2")
+    tapes.take(FlowTrace(9.5, hop, "failed", "closed"))
+    failed = "connection failed"
+    assert [[entry.label for entry in story.timeline[2:]] for story in stories] == [
+        ["DNS", failed, failed],
+        [failed] * 2,
+        [],
+    ]
