@@ -65,14 +65,16 @@ EXPLAINED = {
 """What needs no telling once its cause is told."""
 _PASSING = Severity.WARNING
 """How bad a mistake is that the call did not suffer from."""
-_faults = Faults()
-"""One for all calls, so that a mistake is logged once at each place, however many calls are judged."""
 _word = re.compile(r"[A-Za-z0-9]+")
 
 
 def find(facts: CallFacts) -> tuple[Finding, ...]:
-    """The findings of a call, the worst first; what another one explains is left out."""
-    hints = [hint for rule in RULES[facts.role] for hint in _applied(rule, facts)]
+    """The findings of a call, the worst first; what another one explains is left out.
+
+    A mistake of this program in a rule is logged, and found (`own-fault`); the other rules are followed all the same.
+    """
+    faults = Faults()
+    hints = [hint for rule in RULES[facts.role] for hint in _applied(rule, facts, faults)]
     found = {hint.code for hint in hints}
     explained = {code for cause in found for code in EXPLAINED.get(cause, ())}
     known = catalogue()
@@ -91,7 +93,7 @@ def find(facts: CallFacts) -> tuple[Finding, ...]:
     )
 
 
-def _applied(rule: Rule, facts: CallFacts) -> list[Hint]:
+def _applied(rule: Rule, facts: CallFacts, faults: Faults) -> list[Hint]:
     """What a rule finds, until it meets a message that it cannot read, or a mistake of its own."""
     hints: list[Hint] = []
     try:
@@ -99,14 +101,11 @@ def _applied(rule: Rule, facts: CallFacts) -> list[Hint]:
     except ParseError:
         return hints
     except Exception as error:  # noqa: BLE001  # see sipcore.endpoint.faults: it costs this rule, for this call
-        hints.append(_mistaken(f"the rule {rule.__module__.rpartition('.')[2]}.{rule.__name__}", error))
+        told = faults.record(error, f"the rule {rule.__module__.rpartition('.')[2]}.{rule.__name__}", 0.0)
+        evidence = f"over {told.what}: {told.error} ({told.place})"
+        what = f"{told.what} made a mistake: what it would have found is not told"
+        hints.append(Hint("own-fault", what, (evidence,), (), _PASSING))
     return hints
-
-
-def _mistaken(what: str, error: Exception) -> Hint:
-    told = _faults.record(error, what, 0.0)
-    evidence = f"over {told.what}: {told.error} ({told.place})"
-    return Hint("own-fault", f"{what} made a mistake: what it would have found is not told", (evidence,), (), _PASSING)
 
 
 def status_of(facts: CallFacts) -> CallStatus:
