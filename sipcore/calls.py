@@ -181,7 +181,7 @@ class Calls:
         return ticket in self._book.by_ticket or ticket in self._book.by_invite
 
     def receive_response(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
-        """A response that was not dealt with on the way; False if the owner wants it, as each to what is of no call."""
+        """A response that was not dealt with on the way; False if the owner wants it, as all to requests of no call."""
         placed = self._book.by_invite.get(ticket)
         if placed is None:
             return self._receive_within(ticket, response, flow, stamp, now)

@@ -6,7 +6,7 @@ The 2xx is repeated here until the ACK comes, since the transaction is over with
 from collections.abc import Callable
 from functools import partial
 
-from sipcore.dialogs.callee_table import TABLE, Input, State, Step
+from sipcore.dialogs.callee_table import EARLY, TABLE, Input, State, Step
 from sipcore.dialogs.dialog import Numbers, dialog_of_callee
 from sipcore.dialogs.effects import (
     Confirmed,
@@ -40,7 +40,6 @@ from sipcore.transactions.timers import NEVER
 NO_PRACK_STATUS = 504
 """To an INVITE whose reliable 1xx nobody acknowledges (RFC 3262 §3: a 5xx): the caller did not react in time."""
 
-_EARLY = (State.INVITED, State.RINGING, State.ACCEPTING)
 _GONE = State.TERMINATED
 _OVER = (State.ENDING, _GONE)
 PROVISIONAL, SUCCESS, REPEAT, FAILURE, TIMED_OUT = list(Step)[:5]
@@ -183,7 +182,7 @@ class Callee(Side):
 
     def hang_up(self, now: float) -> list[Effect]:
         """End the call: 480 while it is not answered, BYE once it is."""
-        if self.state in _EARLY:
+        if self.state in EARLY:
             return self.reject(480, now, fields=self.parting)
         if not self.is_over:
             self.end_reason = EndReason.LOCAL_HANG_UP
@@ -214,7 +213,7 @@ class Callee(Side):
         """The caller gives up its INVITE or re-INVITE; the CANCEL itself is answered by the owner (§9.2)."""
         if key != self._key:
             return self.usage.receive_cancel(key, now)
-        if self.state in _EARLY:
+        if self.state in EARLY:
             self.end_reason, self.ended_by = EndReason.CANCELLED, cancel
         return self._move(Input.CANCEL, now)
 
@@ -326,7 +325,7 @@ class Callee(Side):
         if cell[0] in _OVER and self.state not in _OVER:
             effects += self.usage.over(now)
         self.state = cell[0]
-        if self.state not in _EARLY:
+        if self.state not in EARLY:
             self._valid_until = NEVER
         if self.state is not State.RINGING:
             self._again, self._again_due = None, NEVER

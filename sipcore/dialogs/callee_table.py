@@ -96,12 +96,13 @@ TABLE: dict[tuple[State, Input], tuple[State, tuple[Step, ...]]] = {
     (_S.ENDING, _I.BYE_DONE): (_S.TERMINATED, (_DO.REPORT_END,)),
     (_S.TERMINATED, _I.REMOTE_BYE): (_S.TERMINATED, (_DO.ACCEPT_BYE,)),  # both hung up, and its own BYE was lost
 }
-_EARLY = (_S.INVITED, _S.RINGING, _S.ACCEPTING)
+EARLY = (_S.INVITED, _S.RINGING, _S.ACCEPTING)
+"""Before the final response."""
 _UP = (_S.ANSWERED, _S.LEAVING, _S.CONFIRMED, _S.ENDING)
 IGNORED = {
     *((state, _I.CANCEL) for state in _UP),  # 9.2: it has no effect after a final response
     *((state, _I.ACK) for state in (_S.CONFIRMED, _S.ENDING)),  # the ACK of a repeated 2xx
-    *((state, _I.ACK) for state in _EARLY),  # of a 2xx that somebody else has sent in the name of this side
+    *((state, _I.ACK) for state in EARLY),  # of a 2xx that somebody else has sent in the name of this side
     *((state, _I.HANG_UP) for state in (_S.LEAVING, _S.ENDING)),
     *((state, _I.REPEAT) for state in (_S.CONFIRMED, _S.ENDING)),  # a timer that was set before
     *((state, _I.NO_ACK) for state in (_S.CONFIRMED, _S.ENDING)),
@@ -109,9 +110,9 @@ IGNORED = {
     *((_S.TERMINATED, happening) for happening in Input if happening is not _I.REMOTE_BYE),
 }
 IMPOSSIBLE = {
-    *((state, happening) for state in _EARLY for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
+    *((state, happening) for state in EARLY for happening in (_I.REPEAT, _I.NO_ACK, _I.BYE_DONE)),
     # `Callee.hang_up` rejects a call that is not answered yet.
-    *((state, _I.HANG_UP) for state in _EARLY),
+    *((state, _I.HANG_UP) for state in EARLY),
     # `Callee` refuses these as the caller's mistake.
     *((state, happening) for state in (_S.ACCEPTING, *_UP) for happening in (_I.RING, _I.ACCEPT, _I.ACCEPT_LATER)),
     *((state, _I.REJECT) for state in _UP),

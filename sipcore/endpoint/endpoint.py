@@ -182,7 +182,7 @@ class Endpoint:
         """Count, trace and log what a program has caught while it dealt with something that came in, as if it were a
         mistake in here; `what` is the start line of the message, as a rule. Gives what subscribers were told.
         """
-        return self.loop.fault(error, what)
+        return self.loop.note_fault(error, what)
 
     def subscribe(self, subscriber: Callable[[TraceRecord], None]) -> Callable[[], None]:
         """Have `subscriber` called with every trace record from now on; gives a function that ends it.

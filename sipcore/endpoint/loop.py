@@ -177,8 +177,12 @@ class Loop:
         """ICMP came back."""
         self._tell(lambda now: self.stack.unreachable(remote, failure, now))
 
-    def fault(self, error: Exception, what: str) -> FaultTrace:
-        """A connection, or a datagram, was given up over a mistake of this program; gives what was told of it."""
+    def fault(self, error: Exception, what: str) -> None:
+        """A connection, or a datagram, was given up over a mistake of this program."""
+        self.note_fault(error, what)
+
+    def note_fault(self, error: Exception, what: str) -> FaultTrace:
+        """Count, trace and log a mistake of this program; gives what was told of it."""
         told = self.faults.record(error, what, self._clock())
         self.publish(told)
         return told

@@ -144,7 +144,7 @@ class Sink(Protocol):
     def unreachable(self, remote: SocketAddress, failure: TransportFailure) -> None:
         """ICMP told that a datagram sent to `remote` did not get there (RFC 3261 §18.4)."""
 
-    def fault(self, error: Exception, what: str) -> object:
+    def fault(self, error: Exception, what: str) -> None:
         """A mistake of this program was met over what a peer has sent, which only that connection or datagram pays for:
         it has been given up. `what` tells which it was.
         """
