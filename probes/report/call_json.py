@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris
+from probes.report.units import milliseconds
 from probes.result import AuthenticationStep, CallEvent, CallMedia, CallMediaPart, CallResult, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
 from sipcore.errors import encodable
@@ -35,11 +36,11 @@ def call_data(result: CallResult) -> Data:
         "hop": _hop_data(result.hop) if result.hop else None,
         "final_status": result.final_status,
         "reason": encodable(result.reason),
-        "post_dial_delay_ms": _milliseconds(result.post_dial_delay),
-        "answer_time_ms": _milliseconds(result.answer_time),
-        "duration_ms": _milliseconds(result.duration),
+        "post_dial_delay_ms": milliseconds(result.post_dial_delay),
+        "answer_time_ms": milliseconds(result.answer_time),
+        "duration_ms": milliseconds(result.duration),
         "codec": encodable(result.codec) or None,
-        "ring_time_ms": _milliseconds(result.ring_time),
+        "ring_time_ms": milliseconds(result.ring_time),
         "ended_by": result.ended_by or None,
         "authentication": result.authentication or None,
         "findings": [finding_data(finding) for finding in result.findings],
@@ -52,7 +53,7 @@ def call_data(result: CallResult) -> Data:
         "began_at": _began_at(result),
         "caller": encodable(cover_uris(result.caller)) or None,
         "called": encodable(cover_uris(result.called)) or None,
-        "invited_ms": _milliseconds(result.invited),
+        "invited_ms": milliseconds(result.invited),
         "transitions": [_transition_data(step, result.start or 0.0) for step in result.transitions],
         "progress": _progress(result),
     }
@@ -113,7 +114,7 @@ def _event_data(event: CallEvent) -> Data:
 
 def _transition_data(step: TransitionTrace, start: float) -> Data:
     return {
-        "offset_ms": _milliseconds(step.at - start),
+        "offset_ms": milliseconds(step.at - start),
         "machine": step.machine,
         "transaction": encodable(step.key),
         "input": step.input,
@@ -131,7 +132,7 @@ def media_data(media: CallMedia) -> Data:
     failures = measured.srtp
     return {
         "codec": encodable(media.codec),
-        "ptime_ms": _milliseconds(media.ptime),
+        "ptime_ms": milliseconds(media.ptime),
         "keying": media.keying,
         "srtp_suite": measured.suite or None,
         "srtp_failures": failures.total if failures else 0,
@@ -140,8 +141,8 @@ def media_data(media: CallMedia) -> Data:
         "announced": str(measured.announced),
         "remote": str(measured.remote),
         "early": media.early,
-        "first_sent_ms": _milliseconds(media.first_sent),
-        "first_received_ms": _milliseconds(media.first_received),
+        "first_sent_ms": milliseconds(media.first_sent),
+        "first_received_ms": milliseconds(media.first_received),
         "sent": _sent_data(measured.sent),
         "received": _received_data(measured.received, measured) if measured.received else None,
         "one_way": measured.one_way,
@@ -156,7 +157,7 @@ def media_data(media: CallMedia) -> Data:
         "unexpected": _unexpected_data(media),
         "srtp_unverified": failures.authentication if failures else 0,
         "mos_estimate": _rounded(measured.opinion, 2),
-        "last_packet_ms": _milliseconds(media.last),
+        "last_packet_ms": milliseconds(media.last),
         "mos_scale": "wideband" if is_wideband(measured.codec) else "narrowband",
         "parts": [_part_data(part) for part in media.parts],
     }
@@ -166,9 +167,9 @@ def _part_data(part: CallMediaPart) -> Data:
     """One stream of a call that was changed to another one."""
     measured = part.measured
     return {
-        "began_ms": _milliseconds(part.began),
+        "began_ms": milliseconds(part.began),
         "codec": encodable(part.codec),
-        "ptime_ms": _milliseconds(part.ptime),
+        "ptime_ms": milliseconds(part.ptime),
         "keying": part.keying,
         "srtp_suite": measured.suite or None,
         "security_failure": encodable(measured.security_failure) or None,
@@ -189,8 +190,8 @@ def _sent_data(sent: Sent) -> Data:
         "skipped": sent.skipped,
         "seconds": round((sent.last_at or 0.0) - (sent.first_at or 0.0), 3),
         "refused": sent.refused,
-        "lateness_ms": _milliseconds(sent.lateness),
-        "latest_ms": _milliseconds(sent.latest),
+        "lateness_ms": milliseconds(sent.lateness),
+        "latest_ms": milliseconds(sent.latest),
     }
 
 
@@ -205,16 +206,16 @@ def _received_data(received: Received, measured: MediaResult) -> Data:
         "bursts": received.bursts,
         "duplicates": received.duplicates,
         "reordered": received.late,
-        "jitter_ms": _milliseconds(received.jitter),
-        "peak_jitter_ms": _milliseconds(received.peak_jitter),
+        "jitter_ms": milliseconds(received.jitter),
+        "peak_jitter_ms": milliseconds(received.peak_jitter),
         "gaps": received.gaps,
-        "longest_gap_ms": _milliseconds(received.longest_gap),
-        "ptime_ms": _milliseconds(received.ptime),
+        "longest_gap_ms": milliseconds(received.longest_gap),
+        "ptime_ms": milliseconds(received.ptime),
         "drift_ppm": _rounded(received.drift, 1),
         "restarts": received.restarts,
         "timestamp_jumps": received.jumps,
         "sources": len(measured.sources),
-        "silence_ms": _milliseconds(measured.silent_seconds),
+        "silence_ms": milliseconds(measured.silent_seconds),
     }
 
 
@@ -225,9 +226,9 @@ def _control_data(control: Control) -> Data:
         "received": control.received,
         "malformed": control.malformed,
         "goodbye": control.goodbye,
-        "round_trip_ms": _milliseconds(control.round_trip),
+        "round_trip_ms": milliseconds(control.round_trip),
         "remote_lost": view.lost if view else None,
-        "remote_jitter_ms": _milliseconds(view.jitter) if view else None,
+        "remote_jitter_ms": milliseconds(view.jitter) if view else None,
         "reports": control.reports,
     }
 
@@ -241,7 +242,7 @@ def _heard_data(heard: Heard) -> Data:
         "echo": None
         if echo is None
         else {
-            "delay_ms": _milliseconds(echo.delay),
+            "delay_ms": milliseconds(echo.delay),
             "gain_db": round(echo.gain, 1),
             "likeness": round(echo.likeness, 3),
             "share_percent": round(100 * echo.share, 1),
@@ -270,7 +271,3 @@ def _hop_data(hop: Hop) -> Data:
         "local": str(hop.local) if hop.local else None,
         "why": encodable(hop.why),
     }
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000.0, 3)

@@ -10,6 +10,7 @@ from probes.report.dns_json import dns_data
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines
 from probes.report.tls_json import tls_data
+from probes.report.units import milliseconds
 from probes.result import Attempt, Candidate, LookupStep, Recommendation, System
 from sipcore.errors import encodable
 from sipcore.message.message import Response
@@ -47,7 +48,7 @@ def discovery_data(discovery: Discovery) -> Data:
         "dns": dns_data(discovery.dns) if discovery.dns else None,
         "tls": [tls_data(report) for report in discovery.tls],
         "exchanges": list(conversation.exchanges()),
-        "duration_ms": _milliseconds(discovery.duration),
+        "duration_ms": milliseconds(discovery.duration),
     }
 
 
@@ -93,7 +94,7 @@ class _Conversation:
         return {"offset_ms": self._offset(flow), **_place(flow.hop), **told}
 
     def _offset(self, record: TraceRecord) -> float | None:
-        return _milliseconds(record.at - self._begin)
+        return milliseconds(record.at - self._begin)
 
 
 def _outcome(discovery: Discovery) -> str:
@@ -110,7 +111,7 @@ def _attempt(attempt: Attempt) -> Data:
         "result": attempt.reach.name.lower(),
         "detail": encodable(attempt.detail),
         "advice": attempt.advice,
-        "response_time_ms": _milliseconds(attempt.rtt),
+        "response_time_ms": milliseconds(attempt.rtt),
         "kernel_stamped": attempt.kernel_stamped,
         "retransmissions": attempt.retransmissions,
         "tls": attempt.tls or None,
@@ -207,7 +208,3 @@ def _place(hop: Hop) -> Data:
         "port": hop.remote.port,
         "why": encodable(hop.why),
     }
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000.0, 3)

@@ -8,6 +8,7 @@ from probes.destination import Destination
 from probes.fingerprint.banners import banner_of
 from probes.ping.results import Connected, Disconnected, Happening, Late, Ping, Renamed, Returned, Tally, Unnamed
 from probes.ping.round_trips import Spread
+from probes.report.units import milliseconds
 from sipcore.errors import encodable
 from sipcore.resolve.target import Hop
 
@@ -21,7 +22,7 @@ def happening_data(happening: Happening) -> Data:
         case Ping():
             return {"event": "ping", "at": at, **_ping(happening)}
         case Connected(hop=hop, seconds=seconds, agreed=agreed, again=again):
-            told = {"duration_ms": _ms(seconds), "tls": encodable(agreed) or None, "again": again}
+            told = {"duration_ms": milliseconds(seconds), "tls": encodable(agreed) or None, "again": again}
             return {"event": "connected", "at": at, **_place(hop), **told}
         case Disconnected(hop=hop, why=why):
             return {"event": "disconnected", "at": at, **_place(hop), "detail": encodable(why)}
@@ -30,9 +31,9 @@ def happening_data(happening: Happening) -> Data:
         case Unnamed(why=why):
             return {"event": "dns_failed" if why else "dns_answers", "at": at, "detail": encodable(why)}
         case Returned(hop=hop, seconds=seconds, lost=lost):
-            return {"event": "returned", "at": at, **_place(hop), "duration_ms": _ms(seconds), "lost": lost}
+            return {"event": "returned", "at": at, **_place(hop), "duration_ms": milliseconds(seconds), "lost": lost}
         case Late(number=number, seconds=seconds):
-            return {"event": "late", "at": at, "number": number, "duration_ms": _ms(seconds)}
+            return {"event": "late", "at": at, "number": number, "duration_ms": milliseconds(seconds)}
 
 
 def tally_data(destination: Destination, tally: Tally, failure: str = "") -> Data:
@@ -41,7 +42,7 @@ def tally_data(destination: Destination, tally: Tally, failure: str = "") -> Dat
         "event": "summary",
         "target": encodable(str(destination)),
         "failure": encodable(failure) or None,
-        "duration_ms": _ms(tally.duration),
+        "duration_ms": milliseconds(tally.duration),
         "sent": tally.over + tally.awaited,
         "answered": tally.answered,
         "lost": tally.lost,
@@ -80,8 +81,8 @@ def _ping(ping: Ping) -> Data:
         "reason": encodable(response.reason) if response is not None else "",
         "banner": encodable(banner_of(response)) if response is not None else "",
         "answered_from": str(ping.source) if ping.source not in (None, attempt.hop.remote) else None,
-        "round_trip_ms": _ms(ping.rtt),
-        "response_time_ms": _ms(ping.took),
+        "round_trip_ms": milliseconds(ping.rtt),
+        "response_time_ms": milliseconds(ping.took),
         "kernel_stamped": attempt.kernel_stamped,
         "retransmissions": attempt.retransmissions,
         "detail": encodable(attempt.detail),
@@ -102,14 +103,10 @@ def _spread(spread: Spread | None) -> Data | None:
         return None
     return {
         "count": spread.count,
-        "min_ms": _ms(spread.least),
-        "mean_ms": _ms(spread.mean),
-        "max_ms": _ms(spread.most),
-        "stddev_ms": _ms(spread.deviation),
-        "p50_ms": _ms(spread.median),
-        "p95_ms": _ms(spread.p95),
+        "min_ms": milliseconds(spread.least),
+        "mean_ms": milliseconds(spread.mean),
+        "max_ms": milliseconds(spread.most),
+        "stddev_ms": milliseconds(spread.deviation),
+        "p50_ms": milliseconds(spread.median),
+        "p95_ms": milliseconds(spread.p95),
     }
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
