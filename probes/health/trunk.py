@@ -1,0 +1,114 @@
+"""A trunk as its operator describes it: by which routes it is reached, and how it is watched."""
+
+import math
+from dataclasses import field
+
+from probes.calls.script import CallScript
+from probes.destination import Destination
+from sipcore.errors import LocalError
+from sipcore.transports.base import TlsConfig
+from sipcore.value import value
+
+DEFAULT_INTERVAL = 60.0
+"""Seconds from one check of a route to the next: what SBCs have as their usual keep-alive."""
+DEFAULT_RETRY = 10.0
+"""Seconds from a failed check to the next one: five of them tell within a minute that a route is down."""
+DEFAULT_TIMEOUT = 4.0
+"""Seconds for each check, as discovery has it: four requests by then over UDP."""
+DEFAULT_MISSES = 5
+"""Checks in a row that have to fail before a route counts as down: fewer tell of every restart and lost datagram."""
+DEFAULT_RECOVERIES = 2
+"""Checks in a row that have to succeed before a route that was down counts as up."""
+DEFAULT_CERTIFICATE_DAYS = 14.0
+"""Days before the end of a certificate from which on it is told: a fortnight is what most renewals by hand take."""
+DEFAULT_CALL_INTERVAL = 3600.0
+"""Seconds from one test call to the next: calls ring somewhere, and somebody pays for them."""
+LEAST_INTERVAL = 1.0
+"""Seconds: who asks more often is not watching but loading."""
+LEAST_CALL_INTERVAL = 60.0
+"""Seconds between two test calls over one route, at least."""
+
+
+class WatchError(LocalError):
+    """Trunks that cannot be watched as they are described."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, section="RFC 3261 §11")
+
+
+@value
+class Rules:
+    """How the routes of a trunk are watched. Times are in seconds. Raises WatchError for what cannot be."""
+
+    interval: float = DEFAULT_INTERVAL
+    """From one check to the next while all is well."""
+    retry: float = DEFAULT_RETRY
+    """From one check to the next while a route is in doubt, no longer than `interval`."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Until a check is given up."""
+    misses: int = DEFAULT_MISSES
+    """Failed checks in a row by which a route is down."""
+    recoveries: int = DEFAULT_RECOVERIES
+    """Good checks in a row by which a route that was down is up again."""
+    slow: float = 0.0
+    """A round trip from which on an answer is poor; 0 for any that comes in time."""
+    refusals: tuple[int, ...] = ()
+    """Final statuses by which a route is as good as down, 403 for example. By itself each status tells that somebody is
+    alive there (405 and 404 included), and 503 that it takes no calls at the moment, which is poor (RFC 3261 §21.5.4).
+    """
+    certificate_days: float = DEFAULT_CERTIFICATE_DAYS
+    """Days before the end of a certificate from which on the route is poor; 0 does not look."""
+    call_interval: float = DEFAULT_CALL_INTERVAL
+    """From one test call to the next, where the trunk has one."""
+    fails_back: bool = True
+    """Whether calls return by themselves to a better route that is up again; if not, when somebody says so."""
+
+    def __post_init__(self) -> None:
+        if not LEAST_INTERVAL <= self.interval < math.inf:
+            raise WatchError(f"an interval of {self.interval:g} s: give {LEAST_INTERVAL:g} s or more")
+        if not 0 < self.timeout < math.inf:
+            raise WatchError(f"a timeout of {self.timeout:g} s: give more than 0")
+        if not LEAST_INTERVAL <= self.retry <= self.interval:
+            text = f"{self.retry:g} s between checks of a route in doubt: give {LEAST_INTERVAL:g} s to the interval"
+            raise WatchError(f"{text}, {self.interval:g} s")
+        if self.misses < 1 or self.recoveries < 1:
+            raise WatchError("a route goes down and comes up by one check at the least")
+        if not LEAST_CALL_INTERVAL <= self.call_interval < math.inf:
+            text = f"a test call each {self.call_interval:g} s: give {LEAST_CALL_INTERVAL:g} s or more"
+            raise WatchError(text)
+        if not (0 <= self.slow < math.inf and 0 <= self.certificate_days < math.inf):
+            raise WatchError("slow and certificate_days are 0 or more")
+        for status in self.refusals:
+            if not 200 <= status <= 699:
+                raise WatchError(f"{status} is no final status")
+
+
+@value
+class Route:
+    """One way to reach a trunk. It is checked by itself, at the place to which RFC 3263 leads at the time."""
+
+    name: str
+    destination: Destination
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    """Which certificates are trusted, and which one is shown."""
+    call: CallScript | None = None
+    """The test call over this route, besides OPTIONS; None for none."""
+
+
+@value
+class Trunk:
+    """A trunk. Calls take the first of its routes, and while that is down the best of the others that is up. Raises
+    WatchError for one that cannot be watched.
+    """
+
+    name: str
+    routes: tuple[Route, ...]
+    """Best first; their names differ."""
+    rules: Rules = Rules()
+
+    def __post_init__(self) -> None:
+        names = [route.name for route in self.routes]
+        if not names:
+            raise WatchError(f"trunk {self.name}: it needs a route")
+        if len(set(names)) < len(names):
+            raise WatchError(f"trunk {self.name}: each route needs a name of its own")
