@@ -14,24 +14,20 @@ What is wrong is told with the file, the line, the key and what would be right. 
 by a variable of the environment or a file; one in the clear needs `password_in_clear = true` beside it.
 """
 
-import re
-import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
-from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT, Key, ScenarioError, near
+from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT
 from probes.calls.number import RefusedNumber
 from probes.calls.script import CallScript
 from probes.destination import Destination
+from probes.entries import EntryError, EntryFile, Key
 from sipcore.auth.choice import Account
-from sipcore.errors import LocalError, SipError, quoted
+from sipcore.errors import LocalError, SipError
 from sipcore.resolve.target import Transport
 from sipcore.value import value
 
-MAX_SCENARIO = 1 << 20
-"""Characters: a thousand calls with all their keys are a tenth of it."""
 MAX_CALLS = 1000
 """In one file, one after the other: they take half an hour at the least."""
 CALL, ANSWER, DEFAULTS = "call", "answer", "defaults"
@@ -64,7 +60,7 @@ def read_scenario(
 ) -> tuple[PlannedCall, ...]:
     """The calls that the file `source` has placed, in their order. What is `overriding` stands above what it says.
 
-    Raises ScenarioError.
+    Raises EntryError.
     """
     part = Part(text, source, CALL, KEYS, overriding or {})
     return tuple(_call(part, read, number, password_of) for number, read in part.entries())
@@ -76,19 +72,18 @@ class Part:
     def __init__(
         self, text: str, source: str, kind: str, keys: Mapping[str, Key], overriding: Mapping[str, object]
     ) -> None:
-        self._text = text
-        self._source = source
+        self._file = EntryFile(text, source, "a scenario")
         self._kind = kind
         self._keys = keys
         self._overriding = overriding
 
     def entries(self) -> Iterator[tuple[int, dict[str, object]]]:
-        """Each entry by its number, from 1, its keys read. Raises ScenarioError."""
-        data = self._parsed()
+        """Each entry by its number, from 1, its keys read. Raises EntryError."""
+        data = self._file.parsed((*VERBS, DEFAULTS), f"[[{self._kind}]] and [{DEFAULTS}]")
         defaults = data.get(DEFAULTS, {})
         if not isinstance(defaults, dict):
             raise self.error(f"write [{DEFAULTS}] above what all calls have in common", key=DEFAULTS)
-        self._check_keys(defaults, 0, {**KEYS, **ANSWER_KEYS})
+        self._file.check_keys(defaults, {**KEYS, **ANSWER_KEYS})
         common = {key: told for key, told in defaults.items() if key in self._keys}
         entries = data.get(self._kind)
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
@@ -98,21 +93,10 @@ class Part:
         if len(entries) > MAX_CALLS:
             raise self.error(f"{len(entries)} calls, and {MAX_CALLS} are the most")
         for number, given in enumerate(entries, 1):
-            self._check_keys(given, number, self._keys)
+            self._file.check_keys(given, self._keys, self._kind, number)
             merged = self._merged(common, given)
-            yield number, {key: self._read(key, told, number) for key, told in merged.items()}
-
-    def _parsed(self) -> dict[str, Any]:
-        if len(self._text) > MAX_SCENARIO:
-            raise self.error(f"longer than the {MAX_SCENARIO} characters that a scenario may have")
-        try:
-            data = tomllib.loads(self._text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise self.error(f"no TOML: {error}") from None
-        for key in data:
-            if key not in (*VERBS, DEFAULTS):
-                raise self.error(f"{quoted(key)} stands outside of [[{self._kind}]] and [{DEFAULTS}]", key=key)
-        return data
+            read = self._file.read
+            yield number, {key: read(self._keys, key, told, self._kind, number) for key, told in merged.items()}
 
     def _merged(self, *given: Mapping[str, object]) -> dict[str, object]:
         """What is said of a call, the last word counting; credentials go together, and all come from one place."""
@@ -123,49 +107,13 @@ class Part:
             merged |= each
         return merged
 
-    def _check_keys(self, given: Mapping[str, object], number: int, keys: Mapping[str, Key]) -> None:
-        for key in given:
-            if key not in keys:
-                meant = near(key, tuple(keys)) or f"; there are {', '.join(keys)}"
-                raise self.error(f"there is no key {quoted(key)}{meant}", number, key)
-
-    def _read(self, key: str, value: object, number: int) -> object:
-        try:
-            return self._keys[key].read(value)
-        except TypeError:
-            told = "a text in quotes" if key.startswith("password") else repr(value)
-            problem = f"{key} = {told} cannot be used; write something like {key} = {self._keys[key].example}"
-            raise self.error(problem, number, key) from None
-        except SipError as error:
-            raise self.error(f"{key}: {error.message}", number, key) from None
-
     def fields(self, read: Mapping[str, object]) -> dict[str, Any]:
         """What was read, by the fields that it is meant for."""
         return {self._keys[key].field: value for key, value in read.items() if self._keys[key].field}
 
-    def error(self, problem: str, number: int = 0, key: str = "") -> ScenarioError:
+    def error(self, problem: str, number: int = 0, key: str = "") -> EntryError:
         """An error with its place: an entry by its number, 0 for none, and a key of it."""
-        line = self._line_of(number, key)
-        where = f"{self._source}:{line}" if line else self._source
-        which = f"{self._kind} {number}: " if number else ""
-        return ScenarioError(f"{where}: {which}{problem}")
-
-    def _line_of(self, number: int, key: str) -> int:
-        """Where a key of an entry stands, or else that of the defaults, or else the entry; 0 for what is not found."""
-        found = common = 0
-        counts: Counter[str] = Counter()
-        here, wanted = ("", 0), (self._kind if number else "", number)
-        for place, line in enumerate(self._text.splitlines(), 1):
-            head = _HEAD.match(line)
-            if head:
-                counts[head[1]] += 1
-                here = (head[1], counts[head[1]])
-                found = place if here == wanted else found
-            elif key and _key_of(line) == key:
-                if here == wanted:
-                    return place
-                common = place if not here[1] else common
-        return common or found
+        return self._file.error(problem, self._kind, number, key)
 
 
 def _call(part: Part, read: Mapping[str, object], number: int, password_of: PasswordOf) -> PlannedCall:
@@ -181,7 +129,7 @@ def _call(part: Part, read: Mapping[str, object], number: int, password_of: Pass
         account = _account(part, destination, read, number, password_of)
         key = ""
         script = CallScript(destination, account=account, **part.fields(read))
-    except ScenarioError:
+    except EntryError:
         raise
     except RefusedNumber as error:
         raise part.error(f'{error.message}: allow = ["{error.kind}"]', number, TARGET) from None
@@ -200,7 +148,7 @@ def _account(
 
 
 def credentials_of(part: Part, read: Mapping[str, object], number: int, password_of: PasswordOf) -> Credentials | None:
-    """Who is named in an entry, for a challenge; None for nobody. Raises ScenarioError."""
+    """Who is named in an entry, for a challenge; None for nobody. Raises EntryError."""
     ways = [key for key in ("password_env", "password_file", "password") if key in read]
     if "user" not in read:
         for key in CREDENTIALS:
@@ -219,11 +167,3 @@ def credentials_of(part: Part, read: Mapping[str, object], number: int, password
     except LocalError as error:
         raise part.error(error.message, number, way) from None
     return Credentials(str(read["user"]), password, str(read.get("realm", "")))
-
-
-_HEAD = re.compile(r"\s*\[\[\s*(call|answer)\s*\]\]")
-
-
-def _key_of(line: str) -> str:
-    """The key that a line begins with, in its own quotes or without."""
-    return line.partition("=")[0].strip().strip("\"'").partition(".")[0] if "=" in line else ""

@@ -112,13 +112,13 @@ def passwords_for(file: Path) -> "PasswordOf":
 
 def read_file(file: Path, read: Callable[[str], T]) -> T:
     """What `read` makes of a scenario; ends the program when it cannot be used."""
-    from probes.calls.keys import ScenarioError
+    from probes.entries import EntryError
 
     try:
         return read(file.read_bytes().decode())
     except (OSError, UnicodeDecodeError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
-    except ScenarioError as error:
+    except EntryError as error:
         stop(ExitCode.USAGE, error.message)
 
 

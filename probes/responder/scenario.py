@@ -42,7 +42,7 @@ def read_answers(
 ) -> tuple[PlannedAnswer, ...]:
     """The calls that the file `source` has answered, in their order, by personas like `base` but for what it says.
 
-    What is `overriding` stands above what the file says. Raises ScenarioError.
+    What is `overriding` stands above what the file says. Raises EntryError.
     """
     part = Part(text, source, ANSWER, ANSWER_KEYS, overriding or {})
     return tuple(_answer(part, read, number, base, password_of) for number, read in part.entries())

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.calls.expect import Expectation
-from probes.calls.keys import CREDENTIALS, KEYS, ScenarioError
+from probes.calls.keys import CREDENTIALS, KEYS
 from probes.calls.number import NumberFormat
-from probes.calls.scenario import MAX_CALLS, MAX_SCENARIO, PlannedCall, read_scenario
+from probes.calls.scenario import MAX_CALLS, PlannedCall, read_scenario
 from probes.calls.script import CallScript, Ends, Reliable
 from probes.destination import Destination
+from probes.entries import MAX_FILE, EntryError
 from sipcore.errors import LocalError
 from sipcore.media.terms import Encryption, Keying
 from sipcore.message.address import Address
@@ -139,12 +140,12 @@ def test_credentials_stay_with_the_host(line: str) -> None:
         (f'[[call]]\n{TARGET}\nuser = "a"\npassword = "hush"', "calls.toml:4: call 1: a password in the clear"),
         (f'[[call]]\n{TARGET}\nuser = "a"\npassword = 17', "password = a text in quotes cannot be used"),
         (f'[[call]]\n{TARGET}\nuser = "a"\npassword_env = "MISSING"', "the environment has no variable MISSING"),
-        (f"#{'x' * MAX_SCENARIO}", "longer than"),
+        (f"#{'x' * MAX_FILE}", "longer than"),
         (f"[[call]]\n{TARGET}\n" * (MAX_CALLS + 1), "1001 calls, and 1000 are the most"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(ScenarioError) as raised:
+    with pytest.raises(EntryError) as raised:
         read(text)
     assert said in raised.value.message
     assert raised.value.message.startswith("calls.toml")
@@ -154,7 +155,7 @@ def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
 
 @given(st.text() | st.sampled_from(sorted(KEYS)).map(lambda key: f"[[call]]\n{TARGET}\n{key} = [[{{}}]]"))
 def test_any_text_is_a_scenario_or_a_named_error(text: str) -> None:
-    with suppress(ScenarioError):
+    with suppress(EntryError):
         read(text)
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from probes.calls.expect import Expectation
-from probes.calls.keys import ANSWER_KEYS, ScenarioError
+from probes.calls.keys import ANSWER_KEYS
 from probes.calls.script import Ends, Reliable
 from probes.cli.respond_scenario import OPTIONS
+from probes.entries import EntryError
 from probes.responder.personas import Manner, Persona
 from probes.responder.scenario import DEFAULT_WAIT, PlannedAnswer, read_answers
 from sipcore.auth.digest import Algorithm, Secret
@@ -112,7 +113,7 @@ def test_what_stands_above() -> None:
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(ScenarioError) as raised:
+    with pytest.raises(EntryError) as raised:
         read(text)
     assert said in raised.value.message
 
