@@ -118,6 +118,11 @@ def _list(given: object) -> Sequence[object]:
     return given
 
 
+def fields_of(keys: Mapping[str, Key], read: Mapping[str, object]) -> dict[str, Any]:
+    """What was read, by the fields that it is meant for."""
+    return {keys[key].field: value for key, value in read.items() if keys[key].field}
+
+
 class EntryFile:
     """The text of one file. `what` says what it is in errors."""
 

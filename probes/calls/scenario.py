@@ -16,13 +16,12 @@ by a variable of the environment or a file; one in the clear needs `password_in_
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
-from typing import Any
 
 from probes.calls.keys import ANSWER_KEYS, CREDENTIALS, KEYS, NAME, TARGET, TRANSPORT
 from probes.calls.number import RefusedNumber
 from probes.calls.script import CallScript
 from probes.destination import Destination
-from probes.entries import EntryError, EntryFile, Key
+from probes.entries import EntryError, EntryFile, Key, fields_of
 from sipcore.auth.choice import Account
 from sipcore.errors import LocalError, SipError
 from sipcore.resolve.target import Transport
@@ -53,6 +52,10 @@ class Credentials:
     user: str
     password: str = field(repr=False)
     realm: str
+
+    def account_for(self, destination: Destination) -> Account:
+        """They are proven to the hosts of a destination, and to nobody else."""
+        return Account(self.user, self.password, hosts=destination.hosts, realm=self.realm or None)
 
 
 def read_scenario(
@@ -94,22 +97,9 @@ class Part:
             raise self.error(f"{len(entries)} calls, and {MAX_CALLS} are the most")
         for number, given in enumerate(entries, 1):
             self._file.check_keys(given, self._keys, self._kind, number)
-            merged = self._merged(common, given)
+            merged = overlaid(common, given, self._overriding)
             read = self._file.read
             yield number, {key: read(self._keys, key, told, self._kind, number) for key, told in merged.items()}
-
-    def _merged(self, *given: Mapping[str, object]) -> dict[str, object]:
-        """What is said of a call, the last word counting; credentials go together, and all come from one place."""
-        merged: dict[str, object] = {}
-        for each in (*given, self._overriding):
-            if any(key in CREDENTIALS for key in each):
-                merged = {key: value for key, value in merged.items() if key not in CREDENTIALS}
-            merged |= each
-        return merged
-
-    def fields(self, read: Mapping[str, object]) -> dict[str, Any]:
-        """What was read, by the fields that it is meant for."""
-        return {self._keys[key].field: value for key, value in read.items() if self._keys[key].field}
 
     def error(self, problem: str, number: int = 0, key: str = "") -> EntryError:
         """An error with its place: an entry by its number, 0 for none, and a key of it."""
@@ -128,7 +118,7 @@ def _call(part: Part, read: Mapping[str, object], number: int, password_of: Pass
             destination = destination.over(transport)
         account = _account(part, destination, read, number, password_of)
         key = ""
-        script = CallScript(destination, account=account, **part.fields(read))
+        script = CallScript(destination, account=account, **fields_of(KEYS, read))
     except EntryError:
         raise
     except RefusedNumber as error:
@@ -141,29 +131,41 @@ def _call(part: Part, read: Mapping[str, object], number: int, password_of: Pass
 def _account(
     part: Part, destination: Destination, read: Mapping[str, object], number: int, password_of: PasswordOf
 ) -> Account | None:
-    found = credentials_of(part, read, number, password_of)
-    if found is None:
-        return None
-    return Account(found.user, found.password, hosts=destination.hosts, realm=found.realm or None)
+    found = credentials_of(read, password_of, lambda problem, key: part.error(problem, number, key))
+    return found.account_for(destination) if found is not None else None
 
 
-def credentials_of(part: Part, read: Mapping[str, object], number: int, password_of: PasswordOf) -> Credentials | None:
-    """Who is named in an entry, for a challenge; None for nobody. Raises EntryError."""
+def credentials_of(
+    read: Mapping[str, object], password_of: PasswordOf, wrong: Callable[[str, str], EntryError]
+) -> Credentials | None:
+    """Who is named in an entry, for a challenge; None for nobody. Raises the error that `wrong` makes of a problem and
+    the key that it is with.
+    """
     ways = [key for key in ("password_env", "password_file", "password") if key in read]
     if "user" not in read:
         for key in CREDENTIALS:
             if key in read:
-                raise part.error(f"{key} says nothing without user", number, key)
+                raise wrong(f"{key} says nothing without user", key)
         return None
     if len(ways) != 1:
         text = f"{' and '.join(ways)} exclude each other" if ways else "user has no password"
-        raise part.error(f"{text}: give one of password_env and password_file", number, "user")
+        raise wrong(f"{text}: give one of password_env and password_file", "user")
     way, told = ways[0], str(read[ways[0]])
     if way == "password" and read.get("password_in_clear") is not True:
         text = "a password in the clear: name a variable by password_env or a file by password_file"
-        raise part.error(f"{text}, or write password_in_clear = true beside it", number, way)
+        raise wrong(f"{text}, or write password_in_clear = true beside it", way)
     try:
         password = told if way == "password" else password_of(way, told)
     except LocalError as error:
-        raise part.error(error.message, number, way) from None
+        raise wrong(error.message, way) from None
     return Credentials(str(read["user"]), password, str(read.get("realm", "")))
+
+
+def overlaid(*given: Mapping[str, object]) -> dict[str, object]:
+    """What is said of a call, the last word counting; credentials go together, and all come from one place."""
+    merged: dict[str, object] = {}
+    for each in given:
+        if any(key in CREDENTIALS for key in each):
+            merged = {key: value for key, value in merged.items() if key not in CREDENTIALS}
+        merged |= each
+    return merged

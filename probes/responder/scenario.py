@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 
 from probes.calls.keys import ANSWER_KEYS, NAME
 from probes.calls.scenario import ANSWER, Part, PasswordOf, credentials_of
+from probes.entries import fields_of
 from probes.responder.personas import DEFAULT_REALM, MOVED_TEMPORARILY, OK, Guard, Manner, Persona
 from sipcore.auth.server import ServerPolicy, UserTable
 from sipcore.errors import SipError
@@ -51,8 +52,8 @@ def read_answers(
 def _answer(
     part: Part, read: Mapping[str, object], number: int, base: Persona, password_of: PasswordOf
 ) -> PlannedAnswer:
-    given = part.fields(read)
-    found = credentials_of(part, read, number, password_of)
+    given = fields_of(ANSWER_KEYS, read)
+    found = credentials_of(read, password_of, lambda problem, key: part.error(problem, number, key))
     if found is not None:
         policy = base.guard.policy if base.guard is not None else ServerPolicy(DEFAULT_REALM)
         policy = replace(policy, realm=found.realm) if found.realm else policy
