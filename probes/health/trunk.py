@@ -109,6 +109,6 @@ class Trunk:
     def __post_init__(self) -> None:
         names = [route.name for route in self.routes]
         if not names:
-            raise WatchError(f"trunk {self.name}: it needs a route")
+            raise WatchError("a trunk needs a route")
         if len(set(names)) < len(names):
-            raise WatchError(f"trunk {self.name}: each route needs a name of its own")
+            raise WatchError("each route of a trunk needs a name of its own")

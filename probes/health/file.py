@@ -1,0 +1,234 @@
+"""The trunks that are watched, as a file: TOML with one `[[trunk]]` for each, and `[defaults]` for what is common.
+
+[[trunk]]
+name = "carrier"
+target = "sip:sbc1.example.com;transport=tls"
+
+[[trunk]]
+name = "office"
+interval = 30
+call = { to = "echo", expect = "connected" }
+
+[[trunk.route]]
+target = "sip:pbx.example.com"
+
+[[trunk.route]]
+target = "sip:standby.example.com"
+
+What is wrong is told as in scenarios of calls, whose keys those of a test call are (`calls.keys`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from enum import Enum
+from typing import Any
+
+from probes.calls.keys import KEYS as CALL_KEYS
+from probes.calls.number import RefusedNumber
+from probes.calls.scenario import PasswordOf, credentials_of, overlaid
+from probes.calls.script import CallScript
+from probes.destination import Destination
+from probes.entries import EntryError, EntryFile, Key, boolean, fields_of, number, one_of, table, text, whole, wholes
+from probes.health.trunk import DEFAULT_RETRY, Route, Rules, Trunk
+from sipcore.errors import LocalError, SipError, quoted
+from sipcore.message.uri import escape_user
+from sipcore.resolve.target import Transport
+from sipcore.transports.base import TlsConfig
+from sipcore.value import value
+
+MAX_ROUTES = 1000
+"""Of one file: at one check a minute each, seventeen checks a second."""
+TRUNK, ROUTE, DEFAULTS, STORE, CALL, TO = "trunk", "route", "defaults", "store", "call", "to"
+ContentOf = Callable[[str], bytes]
+"""What is in the file of this name, beside the one that names it. Raises LocalError."""
+
+
+class Failback(Enum):
+    """Who has calls return to a better route that is up again."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+RULE_KEYS = {
+    "interval": Key("interval", "60 (seconds)", number),
+    "retry": Key("retry", "10 (seconds)", number),
+    "timeout": Key("timeout", "4 (seconds)", number),
+    "misses": Key("misses", "5", whole),
+    "recoveries": Key("recoveries", "2", whole),
+    "slow": Key("slow", "0.5 (seconds)", number),
+    "refusals": Key("refusals", "[403]", wholes),
+    "certificate_days": Key("certificate_days", "14", number),
+    "call_interval": Key("call_interval", "3600 (seconds)", number),
+    "failback": Key("", '"auto" or "manual"', one_of(Failback)),
+}
+"""How a trunk is watched."""
+ROUTE_KEYS = {
+    "transport": CALL_KEYS["transport"],
+    "ca_file": Key("", '"carrier-ca.pem"', text),
+    "certificate": Key("", '"us.pem"', text),
+    "key": Key("", '"us.key"', text),
+    "insecure": Key("", "true", boolean),
+    CALL: Key("", '{ to = "echo", expect = "connected" }', table),
+}
+"""How a route is reached; where they stand with a trunk, they are for all of its routes."""
+OF_ROUTE = {"name": CALL_KEYS["name"], "target": CALL_KEYS["target"], **ROUTE_KEYS}
+OF_TRUNK = {
+    **OF_ROUTE,
+    **RULE_KEYS,
+    ROUTE: Key("", f"nothing; write [[{TRUNK}.{ROUTE}]] above each", lambda given: given),
+}
+CALLED = {TO: Key("", '"+15550100"', text)} | {
+    key: each for key, each in CALL_KEYS.items() if key not in ("name", "target", "transport")
+}
+"""The keys of a test call: whom it is to, at the route's own host, and else those of a scenario."""
+
+
+@value
+class WatchFile:
+    """What a file says."""
+
+    trunks: tuple[Trunk, ...]
+    store: str = ""
+    """Where the history is kept, as the file names it; empty for none."""
+
+
+def read_watch(content: str, source: str, password_of: PasswordOf, content_of: ContentOf) -> WatchFile:
+    """What the file `source` says, which holds `content`. Raises EntryError."""
+    return _Reader(content, source, password_of, content_of).read()
+
+
+class _Reader:
+    def __init__(self, content: str, source: str, password_of: PasswordOf, content_of: ContentOf) -> None:
+        self._file = EntryFile(content, source, "a file of trunks")
+        self._password_of = password_of
+        self._content_of = content_of
+        self._routes = 0
+        """How many `[[trunk.route]]` were read by now."""
+
+    def read(self) -> WatchFile:
+        data = self._file.parsed((STORE, DEFAULTS, TRUNK), f"[[{TRUNK}]] and [{DEFAULTS}]")
+        common = data.get(DEFAULTS, {})
+        if not isinstance(common, dict):
+            raise self._file.error(f"write [{DEFAULTS}] above what all trunks have in common", key=DEFAULTS)
+        self._file.check_keys(common, {**RULE_KEYS, **ROUTE_KEYS})
+        trunks = tuple(self._trunk(common, given, place) for place, given in enumerate(self._entries(data, TRUNK), 1))
+        if not trunks:
+            raise self._file.error(f"no trunks: write [[{TRUNK}]], with two brackets, above each", key=TRUNK)
+        for place, trunk in enumerate(trunks, 1):
+            if trunk.name in [other.name for other in trunks[: place - 1]]:
+                raise self._file.error(f"there is a trunk {quoted(trunk.name)} above already", TRUNK, place, "name")
+        if sum(len(trunk.routes) for trunk in trunks) > MAX_ROUTES:
+            raise self._file.error(f"more than {MAX_ROUTES} routes")
+        store = data.get(STORE, "")
+        if not isinstance(store, str):
+            raise self._file.error(f'{STORE} cannot be used; write something like {STORE} = "watch.db"', key=STORE)
+        return WatchFile(trunks, store)
+
+    def _entries(self, data: Mapping[str, Any], kind: str) -> list[dict[str, object]]:
+        entries = data.get(kind, [])
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise self._file.error(f"write [[{kind}]], with two brackets, above each", key=kind)
+        return entries
+
+    def _trunk(self, common: Mapping[str, object], given: Mapping[str, object], place: int) -> Trunk:
+        file = self._file
+        file.check_keys(given, OF_TRUNK, TRUNK, place)
+        own = {key: told for key, told in given.items() if key != ROUTE}
+        told = {**common, **own}
+        read = {key: file.read(RULE_KEYS, key, each, TRUNK, place) for key, each in told.items() if key in RULE_KEYS}
+        name = str(file.read(OF_TRUNK, "name", own.get("name", f"{TRUNK} {place}"), TRUNK, place))
+        routes = given.get(ROUTE)
+        if routes is not None and "target" in given:
+            raise file.error(
+                f"target is for a trunk with one route; here it stands in each [[{TRUNK}.{ROUTE}]]", TRUNK, place
+            )
+        if routes is None:
+            alone = {key: each for key, each in own.items() if key != "name"}
+            reached = [self._route([common, alone], TRUNK, place)]
+        else:
+            reached = list(self._routes_of(common, own, given, place))
+        try:
+            return Trunk(name, tuple(reached), _rules(read))
+        except LocalError as error:
+            raise file.error(error.message, TRUNK, place) from None
+
+    def _routes_of(
+        self, common: Mapping[str, object], own: Mapping[str, object], given: Mapping[str, object], place: int
+    ) -> Iterator[Route]:
+        shared = {key: told for key, told in own.items() if key in ROUTE_KEYS}
+        try:
+            entries = self._entries(given, ROUTE)
+        except EntryError:
+            problem = f"write [[{TRUNK}.{ROUTE}]], with two brackets, above each route"
+            raise self._file.error(problem, TRUNK, place, ROUTE) from None
+        for entry in entries:
+            self._routes += 1
+            self._file.check_keys(entry, OF_ROUTE, f"{TRUNK}.{ROUTE}", self._routes)
+            yield self._route([common, shared, entry], f"{TRUNK}.{ROUTE}", self._routes)
+
+    def _route(self, given: list[Mapping[str, object]], kind: str, place: int) -> Route:
+        """One route, out of what is said of all, of its trunk and of itself, the last word counting."""
+        file = self._file
+        told = {key: each for one in given for key, each in one.items() if key in OF_ROUTE}
+        read = {key: file.read(OF_ROUTE, key, each, kind, place) for key, each in told.items()}
+        if "target" not in read:
+            raise file.error(f"where is it? write target = {OF_ROUTE['target'].example}", kind, place)
+        key = "target"
+        try:
+            destination = Destination.parse(str(read[key]))
+            transport = read.get("transport")
+            if isinstance(transport, Transport):
+                key = "transport"
+                destination = destination.over(transport)
+        except SipError as error:
+            raise file.error(error.message, kind, place, key) from None
+        name = str(read.get("name", destination))
+        calls = [one[CALL] for one in given if CALL in one]
+        call = self._call(destination, calls, kind, place) if calls else None
+        return Route(name, destination, self._tls(read, kind, place), call)
+
+    def _tls(self, read: Mapping[str, object], kind: str, place: int) -> TlsConfig:
+        if ("certificate" in read) != ("key" in read):
+            raise self._file.error("a certificate needs both certificate and key", kind, place)
+        content = {}
+        for key in ("ca_file", "certificate", "key"):
+            try:
+                content[key] = self._content_of(str(read[key])) if key in read else b""
+            except LocalError as error:
+                raise self._file.error(f"{key}: {error.message}", kind, place, key) from None
+        return TlsConfig(
+            verify=read.get("insecure") is not True,
+            ca_data=content["ca_file"],
+            certificate=content["certificate"],
+            key=content["key"],
+        )
+
+    def _call(self, destination: Destination, given: list[object], kind: str, place: int) -> CallScript:
+        """The test call to somebody at the destination's own host."""
+        file = self._file
+        tables = [each for each in given if isinstance(each, dict)]  # others were refused when the key was read
+        for each in tables:
+            file.check_keys(each, CALLED, kind, place)
+        read = {key: file.read(CALLED, key, told, kind, place) for key, told in overlaid(*tables).items()}
+        if TO not in read and not destination.user:
+            raise file.error(f"whom to call? write {TO} = {CALLED[TO].example} in {CALL}", kind, place, CALL)
+        callee = replace(destination, user=escape_user(str(read[TO]))) if TO in read else destination
+        found = credentials_of(read, self._password_of, lambda problem, key: file.error(problem, kind, place, key))
+        try:
+            account = found.account_for(callee) if found is not None else None
+            return CallScript(callee, account=account, **fields_of(CALLED, read))
+        except RefusedNumber as error:
+            raise file.error(f'{error.message}: allow = ["{error.kind}"]', kind, place, CALL) from None
+        except SipError as error:
+            raise file.error(f"{CALL}: {error.message}", kind, place, CALL) from None
+
+
+def _rules(read: Mapping[str, object]) -> Rules:
+    """Rules out of what was said; a retry that nobody has set is no longer than the interval."""
+    given = fields_of(RULE_KEYS, read)
+    if "interval" in given and "retry" not in given:
+        given["retry"] = min(DEFAULT_RETRY, given["interval"])
+    if "failback" in read:
+        given["fails_back"] = read["failback"] is Failback.AUTO
+    return Rules(**given)

@@ -1,0 +1,164 @@
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.entries import MAX_FILE, EntryError
+from probes.health.file import CALLED, MAX_ROUTES, OF_ROUTE, OF_TRUNK, RULE_KEYS, WatchFile, read_watch
+from probes.health.trunk import Rules
+from sipcore.errors import LocalError
+from sipcore.resolve.target import Transport
+
+EXAMPLE = Path(__file__).parents[3] / "docs/examples/trunks.toml"
+TARGET = 'target = "sip:pbx.example.com"'
+
+
+def password_of(way: str, told: str) -> str:
+    if told == "MISSING":
+        raise LocalError("the environment has no variable MISSING", section="RFC 3261 §22.2")
+    return "secret"
+
+
+def content_of(name: str) -> bytes:
+    if not name.startswith("missing"):
+        return f"what is in {name}".encode()
+    raise LocalError("no such file", section="RFC 5280 §4.1")
+
+
+def read(text: str) -> WatchFile:
+    return read_watch(text, "trunks.toml", password_of, content_of)
+
+
+def test_one_target_is_a_trunk_with_one_route() -> None:
+    (trunk,) = read(f"[[trunk]]\n{TARGET}").trunks
+    assert (trunk.name, trunk.rules) == ("trunk 1", Rules())
+    (route,) = trunk.routes
+    assert (route.name, str(route.destination), route.call) == ("sip:pbx.example.com", "sip:pbx.example.com", None)
+    assert route.tls.verify
+
+
+def test_routes_take_over_what_their_trunk_says_and_what_all_have_in_common() -> None:
+    (trunk,) = read(
+        f"""
+        [defaults]
+        transport = "tls"
+        ca_file = "ca.pem"
+        call = {{ to = "echo", hold = 1, user = "all", password_env = "ALL" }}
+        [[trunk]]
+        ca_file = "trunk.pem"
+        insecure = true
+        [[trunk.route]]
+        {TARGET}
+        [[trunk.route]]
+        name = "standby"
+        target = "192.0.2.1"
+        transport = "tcp"
+        insecure = false
+        call = {{ to = "+1 555", user = "own", password_file = "p", realm = "r" }}
+        """
+    ).trunks
+    first, second = trunk.routes
+    assert (first.destination.transport, second.destination.transport) == (Transport.TLS, Transport.TCP)
+    assert first.tls.ca_data == second.tls.ca_data == b"what is in trunk.pem"
+    assert (first.tls.verify, second.tls.verify) == (False, True)
+    assert first.call is not None
+    assert second.call is not None
+    assert (first.call.destination.user, first.call.hold) == ("echo", 1)
+    assert first.call.account is not None
+    assert (first.call.account.username, first.call.account.realm) == ("all", None)
+    assert first.call.account.trusts("pbx.example.com")
+    assert not first.call.account.trusts("192.0.2.1")
+    assert (second.call.destination.user, second.call.hold) == ("+1%20555", 1)
+    assert second.call.account is not None
+    assert (second.call.account.username, second.call.account.realm) == ("own", "r")
+
+
+def test_a_route_in_doubt_is_not_asked_less_often_than_one_that_is_well() -> None:
+    (trunk,) = read(f"[[trunk]]\ninterval = 5\n{TARGET}").trunks
+    assert trunk.rules.retry == 5
+
+
+@pytest.mark.parametrize(("failback", "fails_back"), [("auto", True), ("Manual", False)])
+def test_calls_return_by_themselves_or_not(failback: str, fails_back: bool) -> None:
+    (trunk,) = read(f'[[trunk]]\nfailback = "{failback}"\n{TARGET}').trunks
+    assert trunk.rules.fails_back is fails_back
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "trunks.toml: no trunks: write [[trunk]], with two brackets, above each"),
+        ("[trunk]\nname = 1", "trunks.toml: write [[trunk]], with two brackets, above each"),
+        ("trunk = [1]", "trunks.toml:1: write [[trunk]]"),
+        ("defaults = 1", "write [defaults] above what all trunks have in common"),
+        ("[[trunks]]", "'trunks' stands outside of [[trunk]] and [defaults]"),
+        (f"store = 1\n[[trunk]]\n{TARGET}", "trunks.toml:1: store cannot be used; write something like store = "),
+        ("[[trunk]]\n\nname = 'a'", "trunks.toml:1: trunk 1: where is it? write target = "),
+        (
+            f"[[trunk]]\n{TARGET}\nintervall = 3",
+            "trunks.toml:3: trunk 1: there is no key 'intervall'; did you mean int",
+        ),
+        (f"[[trunk]]\n{TARGET}\ninterval = true", "trunks.toml:3: trunk 1: interval = True cannot be used; write"),
+        (f"[[trunk]]\n{TARGET}\ninterval = 0.1", "trunk 1: an interval of 0.1 s: give 1 s or more"),
+        (f"[[trunk]]\n{TARGET}\nretry = 100", "trunk 1: 100 s between checks of a route in doubt: give 1 s to the"),
+        (f"[[trunk]]\n{TARGET}\nmisses = 0", "by one check at the least"),
+        (f"[[trunk]]\n{TARGET}\nmisses = 1.5", "write something like misses = 5"),
+        (f"[[trunk]]\n{TARGET}\nrefusals = [100]", "100 is no final status"),
+        (f"[[trunk]]\n{TARGET}\nrefusals = 403", "write something like refusals = [403]"),
+        (f"[[trunk]]\n{TARGET}\nslow = inf", "slow and certificate_days are 0 or more"),
+        (f"[[trunk]]\n{TARGET}\ntimeout = nan", "a timeout of nan s"),
+        (f"[[trunk]]\n{TARGET}\ncall_interval = 1", "a test call each 1 s: give 60 s or more"),
+        (f'[[trunk]]\n{TARGET}\nfailback = "automatic"', "is none of auto, manual; did you mean auto?"),
+        ('[[trunk]]\ntarget = "sip:"', "trunks.toml:2: trunk 1: "),
+        ('[[trunk]]\ntarget = "tls://h"\ntransport = "ws"', "trunks.toml:3: trunk 1: "),
+        (f"[[trunk]]\n{TARGET}\n[[trunk]]\n{TARGET}\nname = 'trunk 1'", "trunks.toml:5: trunk 2: there is a trunk "),
+        (f"[[trunk]]\n{TARGET}\n[[trunk.route]]\n{TARGET}", "target is for a trunk with one route; here it stands in"),
+        ("[[trunk]]\nroute = []", "trunk 1: a trunk needs a route"),
+        ("[[trunk]]\n[trunk.route]\nname = 'a'", "write [[trunk.route]], with two brackets, above each route"),
+        ("[[trunk]]\n[[trunk.route]]\nname = 'a'", "trunks.toml:2: trunk.route 1: where is it?"),
+        (
+            f"[[trunk]]\n[[trunk.route]]\n{TARGET}\n[[trunk.route]]\n{TARGET}",
+            "each route of a trunk needs a name of its own",
+        ),
+        (f"[[trunk]]\n[[trunk.route]]\n{TARGET}\nmisses = 3", "trunks.toml:4: trunk.route 1: there is no key 'misses'"),
+        (f"[[trunk]]\n{TARGET}\nkey = 'a'", "trunk 1: a certificate needs both certificate and key"),
+        (f"[[trunk]]\n{TARGET}\nca_file = 'missing.pem'", "trunks.toml:3: trunk 1: ca_file: no such file"),
+        (f"[[trunk]]\n{TARGET}\ncall = 1", 'write something like call = { to = "echo", expect = "connected" }'),
+        (f"[[trunk]]\n{TARGET}\ncall = {{ hold = 1 }}", 'whom to call? write to = "+15550100" in call'),
+        (f"[[trunk]]\n{TARGET}\ncall = {{ too = 'a' }}", "trunk 1: there is no key 'too'; did you mean to?"),
+        (f"[[trunk]]\n{TARGET}\ncall = {{ to = '911' }}", 'allow = ["emergency"]'),
+        (f"[[trunk]]\n{TARGET}\ncall = {{ to = 'a', hold = 1000 }}", "call: 1000 s is longer than a call may last"),
+        (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'", "trunks.toml:5: trunk 1: user has no password"),
+        (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'\npassword_env = 'MISSING'", "no variable MISSING"),
+        (f"#{'x' * MAX_FILE}", "longer than"),
+        (
+            "[[trunk]]\n" + f"[[trunk.route]]\n{TARGET}\n" * (MAX_ROUTES + 1),
+            "each route of a trunk needs a name of its own",
+        ),
+        ("".join(f"[[trunk]]\nname = '{each}'\n{TARGET}\n" for each in range(MAX_ROUTES + 1)), "more than 1000 routes"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(EntryError) as raised:
+        read(text)
+    assert said in raised.value.message
+    assert raised.value.message.startswith("trunks.toml")
+
+
+@given(st.text() | st.sampled_from(sorted(OF_TRUNK)).map(lambda key: f"[[trunk]]\n{TARGET}\n{key} = [[{{}}]]"))
+def test_any_text_is_a_file_of_trunks_or_a_named_error(text: str) -> None:
+    with suppress(EntryError):
+        read(text)
+
+
+def test_the_documented_example_has_every_key() -> None:
+    text = EXAMPLE.read_text()
+    told = read(text)
+    assert [len(trunk.routes) for trunk in told.trunks] == [1, 2]
+    assert told.store == "watch.db"
+    assert all(route.call is not None for route in told.trunks[1].routes)
+    assert [key for key in {**RULE_KEYS, **OF_ROUTE} if f"\n{key} = " not in text] == ["call"]
+    assert "\n[trunk.call]" in text
+    assert {"to", "expect", "user", "password_env"} <= {key for key in CALLED if f"\n{key} = " in text}
