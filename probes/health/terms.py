@@ -74,7 +74,9 @@ class Health(Member):
 
 @value
 class Change:
-    """The health of a route changed by a check. `at` is the check's own time."""
+    """The health of a route changed by a check. `at` is the check's own time, or that of the change before it where the
+    check was begun earlier, as a test call is that takes long.
+    """
 
     trunk: str
     route: str
@@ -90,16 +92,18 @@ class SwitchCause(Enum):
     """Why calls take another route."""
 
     FAILOVER = "failover"
-    """The route that they took is down."""
+    """The route that they took is down, or no route of the trunk any more."""
     FAILBACK = "failback"
-    """A better route is up again."""
+    """A better route is up again, or any at all."""
     BY_HAND = "by hand"
     """Somebody said so."""
 
 
 @value
 class Switch:
-    """Calls of a trunk take another route from now on. `after` is None where none is left that could be up."""
+    """Calls of a trunk take another route from now on. `after` is None where none is left that could be up; by hand it
+    may be the one that they take already, which they are to keep then.
+    """
 
     trunk: str
     at: float

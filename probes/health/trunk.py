@@ -19,6 +19,8 @@ DEFAULT_MISSES = 5
 """Checks in a row that have to fail before a route counts as down: fewer tell of every restart and lost datagram."""
 DEFAULT_RECOVERIES = 2
 """Checks in a row that have to succeed before a route that was down counts as up."""
+DEFAULT_CALL_MISSES = 2
+"""Test calls in a row that have to fail before a route counts as down: one may have met a busy line."""
 DEFAULT_CERTIFICATE_DAYS = 14.0
 """Days before the end of a certificate from which on it is told: a fortnight is what most renewals by hand take."""
 DEFAULT_CALL_INTERVAL = 3600.0
@@ -47,9 +49,11 @@ class Rules:
     timeout: float = DEFAULT_TIMEOUT
     """Until a check is given up."""
     misses: int = DEFAULT_MISSES
-    """Failed checks in a row by which a route is down."""
+    """OPTIONS in a row by whose failure a route is down."""
     recoveries: int = DEFAULT_RECOVERIES
-    """Good checks in a row by which a route that was down is up again."""
+    """Good OPTIONS in a row by which a route that was down is up again. Of test calls one is enough."""
+    call_misses: int = DEFAULT_CALL_MISSES
+    """Test calls in a row by whose failure a route is down, whatever OPTIONS say."""
     slow: float = 0.0
     """A round trip from which on an answer is poor; 0 for any that comes in time."""
     refusals: tuple[int, ...] = ()
@@ -71,7 +75,7 @@ class Rules:
         if not LEAST_INTERVAL <= self.retry <= self.interval:
             text = f"{self.retry:g} s between checks of a route in doubt: give {LEAST_INTERVAL:g} s to the interval"
             raise WatchError(f"{text}, {self.interval:g} s")
-        if self.misses < 1 or self.recoveries < 1:
+        if min(self.misses, self.recoveries, self.call_misses) < 1:
             raise WatchError("a route goes down and comes up by one check at the least")
         if not LEAST_CALL_INTERVAL <= self.call_interval < math.inf:
             text = f"a test call each {self.call_interval:g} s: give {LEAST_CALL_INTERVAL:g} s or more"

@@ -1,0 +1,235 @@
+"""How a route is, as a table: what a check may say about it, and what follows; every cell is decided.
+
+OPTIONS and test calls are told apart: each kind has a `Track` of its own, by the same table, and `JOINT` says what the
+two come to. In one row they would hide each other: OPTIONS that are answered each minute would take back a test call
+that fails each hour, and one call that succeeds would make failures out of OPTIONS that are dropped, as they always
+were.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+
+from probes.health.terms import Change, Check, Health, Kind, Verdict
+from probes.health.trunk import Rules
+from sipcore.value import Member, value
+
+CALL_RECOVERIES = 1
+"""Test calls in a row that have to succeed before calls count as possible again: one that is answered has gone all the
+way, and the next may be an hour off.
+"""
+
+
+class Input(Member):
+    """What a check may say, once it is known what those before it said."""
+
+    GOOD = "good"
+    """It answers as it should, and often enough in a row where it was down."""
+    POOR = "poor"
+    """Likewise, but something is wrong."""
+    RECOVERING = "good or poor, not yet often enough"
+    """Only where it was down."""
+    MISS = "a miss, not yet the last"
+    """Refused, or silent where it has answered before."""
+    LAST_MISS = "as many misses in a row as the rules have"
+    SILENCE = "silent, and it never answered"
+    LASTING_SILENCE = "silent often enough, and it never answered"
+    """As often in a row as it would have to answer to count as up."""
+    PROVED = "silent, but a test call succeeds"
+    OWN = "could not be checked"
+
+
+class Step(Enum):
+    """What becomes of what is counted, on the way to the next state."""
+
+    CLEAR = "count anew"
+    COUNT_MISS = "count the miss"
+    COUNT_PASS = "count the answer"
+    """And the misses anew, since they are no longer in a row."""
+    COUNT_SILENCE = "count the silence"
+    """It takes nothing back until it lasts: refused is refused."""
+    EXPECT = "expect answers"
+    """From now on silence is a miss."""
+    EXPECT_NOTHING = "expect no answers"
+    """From now on silence says nothing, until something is answered."""
+
+
+_H, _I, _DO = Health, Input, Step
+_UP = (_DO.CLEAR, _DO.EXPECT)
+_WITHOUT_ANSWER = (_H.UNCHECKED, _H.UNKNOWN)
+_IN_DOUBT = (_H.DEGRADED, _H.UNREACHABLE)
+
+TABLE: dict[tuple[Health, Input], tuple[Health, tuple[Step, ...]]] = {
+    **{(health, _I.GOOD): (_H.HEALTHY, _UP) for health in Health if health is not _H.HEALTHY},
+    **{(health, _I.POOR): (_H.DEGRADED, _UP) for health in Health},
+    **{(health, _I.MISS): (_H.DEGRADED, (_DO.COUNT_MISS,)) for health in Health if health is not _H.UNREACHABLE},
+    **{(health, _I.LAST_MISS): (_H.UNREACHABLE, (_DO.COUNT_MISS,)) for health in Health},
+    (_H.UNREACHABLE, _I.MISS): (_H.UNREACHABLE, (_DO.COUNT_MISS,)),  # it had begun to come up
+    (_H.UNREACHABLE, _I.RECOVERING): (_H.UNREACHABLE, (_DO.COUNT_PASS, _DO.EXPECT)),
+    (_H.UNCHECKED, _I.SILENCE): (_H.UNKNOWN, ()),
+    (_H.UNCHECKED, _I.LASTING_SILENCE): (_H.UNKNOWN, ()),
+    # It was refused, and is silent as before: whoever drops OPTIONS never comes up in another way.
+    **{(health, _I.SILENCE): (health, (_DO.COUNT_SILENCE,)) for health in _IN_DOUBT},
+    **{(health, _I.LASTING_SILENCE): (_H.UNKNOWN, (_DO.CLEAR,)) for health in _IN_DOUBT},
+    # It began to drop OPTIONS. Not before it is down by them: a lost datagram beside a call that succeeds is no sign.
+    (_H.UNREACHABLE, _I.PROVED): (_H.UNKNOWN, (_DO.CLEAR, _DO.EXPECT_NOTHING)),
+}
+IGNORED = {
+    *((health, _I.OWN) for health in Health),  # a fault of this host says nothing about the route
+    (_H.HEALTHY, _I.GOOD),
+    (_H.UNKNOWN, _I.SILENCE),
+    (_H.UNKNOWN, _I.LASTING_SILENCE),
+    (_H.UNKNOWN, _I.PROVED),
+    (_H.DEGRADED, _I.PROVED),
+}
+IMPOSSIBLE = {
+    *((health, _I.RECOVERING) for health in Health if health is not _H.UNREACHABLE),
+    *((_H.HEALTHY, silence) for silence in (_I.SILENCE, _I.LASTING_SILENCE)),  # it has answered
+    *((health, _I.PROVED) for health in (_H.UNCHECKED, _H.HEALTHY)),  # its last check was no silence
+}
+
+
+@value
+class Track:
+    """What the checks of one kind say about a route."""
+
+    health: Health = Health.UNCHECKED
+    misses: int = 0
+    """Failures in a row; what says nothing breaks no row."""
+    passes: int = 0
+    """Since it was in doubt: answers in a row, or silences in a row where it never answered."""
+    expected: bool = False
+    """Whether silence is a failure, since it has answered before."""
+    silent: bool = False
+    """Whether the last check that said anything was silent."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the next check should come sooner: it failed of late and is not down, or it is coming up."""
+        return self.passes > 0 if self.health is Health.UNREACHABLE else self.misses > 0
+
+
+@value
+class Limits:
+    """How many checks of one kind in a row bring a route down, and up."""
+
+    misses: int
+    recoveries: int
+
+
+def limits(rules: Rules, kind: Kind) -> Limits:
+    """The limits for checks of one kind."""
+    if kind is Kind.CALL:
+        return Limits(rules.call_misses, CALL_RECOVERIES)
+    return Limits(rules.misses, rules.recoveries)
+
+
+def input_of(track: Track, verdict: Verdict, limit: Limits) -> Input:
+    """What a verdict comes to after those that the track has seen."""
+    if verdict is Verdict.OWN:
+        return Input.OWN
+    lasting = track.passes + 1 >= limit.recoveries
+    if verdict in (Verdict.GOOD, Verdict.POOR):
+        if track.health is Health.UNREACHABLE and not lasting:
+            return Input.RECOVERING
+        return Input.GOOD if verdict is Verdict.GOOD else Input.POOR
+    if verdict is Verdict.SILENT and not track.expected:
+        return Input.LASTING_SILENCE if lasting else Input.SILENCE
+    return Input.LAST_MISS if track.misses + 1 >= limit.misses else Input.MISS
+
+
+_STEPS: dict[Step, Callable[[Track], Track]] = {
+    Step.CLEAR: lambda track: replace(track, misses=0, passes=0),
+    Step.COUNT_MISS: lambda track: replace(track, misses=track.misses + 1, passes=0),
+    Step.COUNT_PASS: lambda track: replace(track, misses=0, passes=track.passes + 1),
+    Step.COUNT_SILENCE: lambda track: replace(track, passes=track.passes + 1),
+    Step.EXPECT: lambda track: replace(track, expected=True),
+    Step.EXPECT_NOTHING: lambda track: replace(track, expected=False),
+}
+
+
+def advance(track: Track, happening: Input) -> Track:
+    """The track after an input, by the table."""
+    cell = track.health, happening
+    if cell in IGNORED:
+        return track
+    health, steps = TABLE[cell]
+    for step in steps:
+        track = _STEPS[step](track)
+    return replace(track, health=health)
+
+
+JOINT: dict[tuple[Health, Health], Health] = {
+    # By OPTIONS, then by test calls. Without calls OPTIONS alone count, and what was answered is known to work.
+    **{(health, _H.UNCHECKED): health for health in Health},
+    **{(health, _H.HEALTHY): _H.HEALTHY for health in (*_WITHOUT_ANSWER, _H.HEALTHY)},
+    **{(health, _H.HEALTHY): health for health in _IN_DOUBT},
+    **{(health, _H.DEGRADED): _H.DEGRADED for health in Health if health is not _H.UNREACHABLE},
+    (_H.UNREACHABLE, _H.DEGRADED): _H.UNREACHABLE,
+    **{(health, _H.UNREACHABLE): _H.UNREACHABLE for health in Health},
+}
+"""What both kinds of checks come to: the worse, and what is known before what is not. A test call is never silent
+(`Condition.after`), so nothing stands for UNKNOWN there.
+"""
+
+
+@value
+class Condition:
+    """What all checks say about a route."""
+
+    options: Track = Track()
+    calls: Track = Track(expected=True)
+    """Silence is no answer to a call: it has failed."""
+
+    @property
+    def health(self) -> Health:
+        """How the route is."""
+        return JOINT[self.options.health, self.calls.health]
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether OPTIONS should be sent sooner than usual. Test calls are not: they ring somewhere."""
+        return self.options.in_doubt
+
+    @property
+    def misses(self) -> int:
+        """Checks of one kind in a row that failed: of the kind that fails more."""
+        return max(self.options.misses, self.calls.misses)
+
+    def after(self, check: Check, rules: Rules) -> "Condition":
+        """What they say once there is one more."""
+        track = advance(self._of(check.kind), input_of(self._of(check.kind), check.verdict, limits(rules, check.kind)))
+        if check.verdict is not Verdict.OWN:
+            track = replace(track, silent=check.verdict is Verdict.SILENT)
+        return self._with(check.kind, track)._heard_call(check)
+
+    def _heard_call(self, check: Check) -> "Condition":
+        succeeded = check.kind is Kind.CALL and check.verdict is Verdict.GOOD
+        if succeeded and self.options.silent:
+            return replace(self, options=advance(self.options, Input.PROVED))
+        return self
+
+    def told(self, change: Change, rules: Rules) -> "Condition":
+        """What they said after a change that is remembered, where not every check before it is: counters are what is
+        known of them, and at least what the health needs.
+        """
+        kind = change.check.kind
+        made = self if self.health is change.after else self._with(kind, self._remembered(kind, change, rules))
+        if made.health is change.after:
+            return made
+        # What is known of the other kind says otherwise, so that is what is wrong.
+        return Condition(options=self._remembered(Kind.OPTIONS, change, rules))
+
+    def _remembered(self, kind: Kind, change: Change, rules: Rules) -> Track:
+        track, verdict = self._of(kind), change.check.verdict
+        missed = verdict in (Verdict.BAD, Verdict.SILENT)
+        least = {Health.UNREACHABLE: limits(rules, kind).misses, Health.DEGRADED: int(missed)}.get(change.after, 0)
+        misses = max(least, track.misses) if least else 0
+        expected = change.after is not Health.UNKNOWN and (track.expected or verdict is not Verdict.BAD)
+        return Track(change.after, misses, expected=expected, silent=track.silent)
+
+    def _of(self, kind: Kind) -> Track:
+        return self.calls if kind is Kind.CALL else self.options
+
+    def _with(self, kind: Kind, track: Track) -> "Condition":
+        return replace(self, calls=track) if kind is Kind.CALL else replace(self, options=track)

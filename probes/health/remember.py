@@ -1,0 +1,62 @@
+"""What is remembered of a route after a restart, made into a condition."""
+
+from probes.health.machine import Condition
+from probes.health.terms import Change, Check, Health, Kind
+from probes.health.trunk import Rules
+
+
+class Memory:
+    """The changes and checks of one route that a store knew, in any order."""
+
+    def __init__(self) -> None:
+        self._checks: dict[tuple[float, Kind], Check] = {}
+        self._changes: list[Change] = []
+
+    def add(self, happening: Check | Change) -> None:
+        """One more. The check of a change is a check as well, and counts once."""
+        if isinstance(happening, Check):
+            self._checks[happening.at, happening.kind] = happening
+            return
+        self._changes.append(happening)
+        self._checks.setdefault((happening.check.at, happening.check.kind), happening.check)
+
+    @property
+    def check(self) -> Check | None:
+        """The last check."""
+        return max(self._checks.values(), key=lambda check: check.at, default=None)
+
+    @property
+    def health(self) -> Health:
+        """How the route was."""
+        last = self._last()
+        return last.after if last else Health.UNCHECKED
+
+    @property
+    def since(self) -> float | None:
+        """Since when."""
+        last = self._last()
+        return last.at if last else None
+
+    def condition(self, rules: Rules, calls: bool) -> Condition:
+        """What the checks come to, held to the changes that are known, since not every check is. Without `calls` what
+        was found by test calls is left out: none will be made that could take it back.
+        """
+        condition, last = Condition(), None
+        for happening in self._in_order():
+            if not calls and _kind(happening) is Kind.CALL:
+                continue
+            if isinstance(happening, Check):
+                condition = condition.after(happening, rules)
+            else:
+                condition, last = condition.told(happening, rules), happening
+        return condition.told(last, rules) if last else condition
+
+    def _in_order(self) -> list[Check | Change]:
+        return sorted((*self._checks.values(), *self._changes), key=lambda one: (one.at, isinstance(one, Change)))
+
+    def _last(self) -> Change | None:
+        return max(reversed(self._changes), key=lambda change: change.at, default=None)
+
+
+def _kind(happening: Check | Change) -> Kind:
+    return happening.kind if isinstance(happening, Check) else happening.check.kind
