@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from probes.health.failover import Choice, settle
 from probes.health.machine import Condition
 from probes.health.remember import Memory
-from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause
+from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause
 from probes.health.trunk import Route, Trunk, WatchError
 from sipcore.value import value
 
@@ -29,6 +29,8 @@ class RouteState:
     """The last one, whatever it found."""
     in_doubt: bool = False
     """Whether OPTIONS should be sent sooner than usual: they failed of late and it is not down, or it is coming up."""
+    call: Check | None = None
+    """The last test call; None where there was none."""
 
 
 @value
@@ -175,6 +177,7 @@ class _Route:
         self._condition = Condition()
         self._since: float | None = None
         self._check: Check | None = None
+        self._call: Check | None = None
 
     @property
     def health(self) -> Health:
@@ -183,23 +186,31 @@ class _Route:
 
     def state(self) -> RouteState:
         """As it is shown."""
-        condition = self._condition
-        return RouteState(self._route.name, self.health, self._since, condition.misses, self._check, condition.in_doubt)
+        now = self._condition
+        checks = self._check, now.in_doubt, self._call
+        return RouteState(self._route.name, now.health, self._since, now.misses, *checks)
 
     def take(self, check: Check) -> Change | None:
         """One more check, and what it changes."""
-        self._check, before = check, self.health
+        self._heard(check)
+        before = self.health
         self._condition = self._condition.after(check, self._trunk.rules)
         return None if self.health is before else self._changed(before, check, check.at)
 
     def restore(self, memory: Memory, at: float) -> Change | None:
         """Begin with what was known, and tell what is different from that now."""
         self._condition = memory.condition(self._trunk.rules, calls=self._route.call is not None)
-        self._since, self._check = memory.since, memory.check
-        before = memory.health
+        self._since, before = memory.since, memory.health
+        for check in memory.checks():
+            self._heard(check)
         if self._check is None or self.health is before:
             return None
         return self._changed(before, self._check, at)
+
+    def _heard(self, check: Check) -> None:
+        self._check = check
+        if check.kind is Kind.CALL:
+            self._call = check
 
     def _changed(self, before: Health, check: Check, at: float) -> Change:
         since = at if self._since is None else self._since

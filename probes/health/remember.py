@@ -20,10 +20,9 @@ class Memory:
         self._changes.append(happening)
         self._checks.setdefault((happening.check.at, happening.check.kind), happening.check)
 
-    @property
-    def check(self) -> Check | None:
-        """The last check."""
-        return max(self._checks.values(), key=lambda check: check.at, default=None)
+    def checks(self) -> list[Check]:
+        """All checks, in order."""
+        return sorted(self._checks.values(), key=lambda check: check.at)
 
     @property
     def health(self) -> Health:
