@@ -10,7 +10,7 @@ from dataclasses import field
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, quoted
 from sipcore.message.message import Request, Response
-from sipcore.message.plain import read_plain
+from sipcore.message.plain import PlainReader
 from sipcore.value import maker, value
 
 MAX_HEAD = 64 * 1024
@@ -106,8 +106,8 @@ class StreamFramer:
     """
 
     __slots__ = (
-        *("_at", "_buffer", "_error", "_half_ping", "_notes", "_pongs", "_scanned", "_size", "_started", "_text"),
-        "_window",
+        *("_at", "_buffer", "_error", "_half_ping", "_notes", "_pongs", "_reader", "_scanned", "_size", "_started"),
+        *("_text", "_window"),
     )
 
     def __init__(self) -> None:
@@ -117,6 +117,7 @@ class StreamFramer:
         self._window = b""
         """The first bytes of the buffer, as far as plain messages are looked for among them; `_text` in Latin-1."""
         self._text = ""
+        self._reader = PlainReader()
         self._scanned = 0
         """Bytes of the buffer in which the end of the head was already looked for."""
         self._started = False
@@ -156,7 +157,7 @@ class StreamFramer:
         if self._error is not None:
             raise self._error
         if not (self._scanned or self._size):
-            plain = read_plain(self._window, self._text, self._at) or self._look_further()
+            plain = self._reader.read(self._window, self._text, self._at) or self._look_further()
             if plain is not None:
                 message, data = plain
                 self._at += len(data)
@@ -178,7 +179,7 @@ class StreamFramer:
             return None
         window = bytes(buffer[:WINDOW])
         text = window.decode("latin-1")
-        plain = read_plain(window, text, 0)
+        plain = self._reader.read(window, text, 0)
         if plain is not None:
             self._window, self._text = window, text
         return plain

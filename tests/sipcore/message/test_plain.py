@@ -1,0 +1,161 @@
+"""Heads that are expected: whatever comes, they are read as the pattern for the whole head reads them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipcore.message import plain
+from sipcore.message.message import Response
+from sipcore.message.plain import MAX_SHAPES, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
+from sipcore.pattern import Pattern
+from tests.conformance.corpus import needs_corpus, recorded
+from tests.sipcore.message.test_parser import messages, reading
+
+VALUES = ["z9hG4bK1", "f-1", "t.1", "x@y"]
+"""What differs from one transaction to the next: branch, tags, Call-ID."""
+LETTERS = "aZ9-.!%*_+`'~@:;,= <>\"\\\t\r\n\0\x7fé[]/"
+
+
+def answer(*values: str, start: str = "SIP/2.0 200 OK", length: str = "2", body: str = "hi") -> bytes:
+    branch, from_tag, to_tag, call_id = values
+    to = f"To: <sip:c@d>;tag={to_tag}" if to_tag else "To: <sip:c@d>"
+    lines = [start, f"Via: SIP/2.0/TCP a:5060;branch={branch};rport=1", f"From: <sip:a@b>;tag={from_tag}", to]
+    lines += [f"Call-ID: {call_id}", "CSeq: 1 OPTIONS", "Server: x", f"Content-Length: {length}", "", body]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def used_to(data: bytes) -> PlainReader:
+    """A reader that has met these bytes so often that it expects them."""
+    reader = PlainReader()
+    for _ in range(SEEN_BEFORE + 1):
+        reader.read(data, data.decode("latin-1"), 0)
+    return reader
+
+
+def check(reader: PlainReader, data: bytes, at: int = 0) -> bool:
+    """Whether a message is there that reads as the pattern alone has it, if any."""
+    text = data.decode("latin-1")
+    found, known = reader.read(data, text, at), read_plain(data, text, at)
+    assert (found is None) == (known is None)
+    if found is None or known is None:
+        return False
+    assert found[1] == known[1]
+    assert reading(lambda _: found[0], b"") == reading(lambda _: known[0], b"")
+    return True
+
+
+def is_expected(reader: PlainReader, data: bytes) -> bool:
+    """Whether it is read without the pattern."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "_plain_head", Pattern("(?!)"))
+        return reader.read(data, data.decode("latin-1"), 0) is not None
+
+
+@st.composite
+def changed(draw: st.DrawFn, data: bytes) -> bytes:
+    """The same bytes but for a few letters that are replaced, left out or put in, or for their end."""
+    text = data.decode("latin-1")
+    for _ in range(draw(st.integers(0, 3))):
+        at, size = draw(st.integers(0, len(text))), draw(st.integers(0, 2))
+        text = text[:at] + draw(st.text(LETTERS, min_size=size, max_size=2)) + text[at + size :]
+    return text[: draw(st.none() | st.integers(0, len(text)))].encode("latin-1")
+
+
+@given(messages(), st.data())
+def test_whatever_follows_reads_as_the_pattern_has_it(data: bytes, drawn: st.DataObject) -> None:
+    reader = used_to(data)
+    for _ in range(5):
+        check(reader, drawn.draw(changed(data)))
+
+
+@given(st.tuples(*(st.text(LETTERS, min_size=len(value), max_size=len(value)) for value in VALUES)))
+def test_values_of_the_same_size_read_as_the_pattern_has_them(values: tuple[str, ...]) -> None:
+    reader = used_to(answer(*VALUES))
+    for index, value in enumerate(values):
+        check(reader, answer(*VALUES[:index], value, *VALUES[index + 1 :]))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *[("z9hG4bKa", "1-f", "1.t", "y@y"), ("z9hG4bK~", "...", "_+%", "-@y"), ("z9hG4bK2", "f-1", "t.1", "x@y")],
+    ],
+)
+@pytest.mark.parametrize("start", ["SIP/2.0 200 OK", "SIP/2.0 486 "])
+def test_other_tokens_are_expected(values: tuple[str, ...], start: str) -> None:
+    reader = used_to(answer(*VALUES, start=start))
+    data = answer(*values, start=start)
+    assert is_expected(reader, data)
+    assert check(reader, data)
+    assert check(reader, b"before" + data, len(b"before"))
+
+
+def test_a_provisional_response_without_a_tag_is_expected() -> None:
+    before = [value if index != 2 else "" for index, value in enumerate(VALUES)]
+    assert is_expected(used_to(answer(*before)), answer("z9hG4bK2", "f-2", "", "z@y"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *[answer("z9hG4bL1", *VALUES[1:]), answer("z9hG4b-1", *VALUES[1:]), answer(*VALUES[:3], "x@z")],
+        *[answer(*VALUES, body="h"), answer(*VALUES, body="hé"), answer(*VALUES, length="3"), answer(*VALUES)[:-9]],
+        *[answer(*VALUES, start="SIP/2.0 201 OK"), answer("z9hG4bK", "f-11", "t.1", "x@y")],
+        *[answer("z9hG4bK1", "f 1", "t.1", "x@y"), answer("z9hG4bK1", "f-1", "é.1", "x@y")],
+    ],
+)
+def test_what_is_not_expected_is_left_to_the_pattern(data: bytes) -> None:
+    reader = used_to(answer(*VALUES))
+    assert not is_expected(reader, data)
+    check(reader, data)
+
+
+def test_a_shape_is_expected_once_it_has_come_several_times() -> None:
+    reader, data = PlainReader(), answer(*VALUES)
+    for _ in range(SEEN_BEFORE):
+        assert check(reader, data)
+        assert not is_expected(reader, data)
+    assert check(reader, data)
+    assert is_expected(reader, data)
+
+
+def test_a_few_shapes_are_expected_at_once_and_the_one_that_was_met_longest_ago_gives_way() -> None:
+    starts = [f"SIP/2.0 200 {'x' * size}" for size in range(MAX_SHAPES + 1)]
+    reader = PlainReader()
+    for start in starts[:MAX_SHAPES] * (SEEN_BEFORE + 1):
+        assert check(reader, answer(*VALUES, start=start))
+    assert all(is_expected(reader, answer(*VALUES, start=start)) for start in starts[:MAX_SHAPES])
+    for _ in range(SEEN_BEFORE + 1):
+        assert check(reader, answer(*VALUES, start=starts[MAX_SHAPES]))
+    assert [is_expected(reader, answer(*VALUES, start=start)) for start in starts] == [False, *[True] * MAX_SHAPES]
+
+
+def test_what_is_kept_of_a_peer_is_bounded() -> None:
+    reader = PlainReader()
+    for size in range(MAX_SIZES * 2):
+        assert check(reader, answer(*VALUES, start=f"SIP/2.0 200 {'x' * size}"))
+    assert len(reader._seen) <= MAX_SIZES
+    assert not reader._shapes
+
+
+def test_requests_are_left_to_the_pattern() -> None:
+    data = answer(*VALUES, start="OPTIONS sip:a@b SIP/2.0")
+    reader = used_to(data)
+    assert check(reader, data)
+    assert not is_expected(reader, data)
+
+
+@needs_corpus
+def test_what_real_servers_sent_reads_as_the_pattern_has_it() -> None:
+    count = 0
+    for _, data in recorded():
+        reader = used_to(data)
+        other = data.replace(b"tag=", b"tag=x", 1).replace(b"z9hG4bK", b"z9hG4bKx", 1)
+        text = data.decode("latin-1")
+        for each in (data, other, data[:-1], data.swapcase(), text.translate({48: "7"}).encode("latin-1")):
+            check(reader, each)
+        message = read_plain(data, text, 0)
+        if message is not None and isinstance(message[0], Response):
+            assert is_expected(reader, data)
+            count += 1
+    assert count > 1000
