@@ -1,5 +1,7 @@
 """What the machines of calls ask for, carried out: what is sent, what is told, and when a call may be forgotten."""
 
+from dataclasses import replace
+
 from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
 from sipcore.dialogs.effects import (
     AckSuccess,
@@ -42,7 +44,7 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, REFER
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order, fallback_of, target_along
+from sipcore.outgoing import Order
 from sipcore.tickets import Tickets
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.layer import TransactionLayer
@@ -76,13 +78,13 @@ class CallActions:
                 case Reply(key, response):
                     self._transactions.respond(key, response, now)
                 case AckSuccess(request, next_hop, branch):
-                    self._send(call, request, next_hop, branch=branch)
+                    self._send(call, request, next_hop, now, branch=branch)
                 case SendInDialog(purpose, request, next_hop):
                     if purpose is Purpose.BYE:
                         self._give_up_own(call, now)
                     if purpose in _PARTING:
                         call.part_by = now + PARTING_PATIENCE * call.machine.manner.timers.t1
-                    self.send(call, purpose, request, next_hop)
+                    self.send(call, purpose, request, next_hop, now)
                 case SendInvite(request, target) if isinstance(call, PlacedCall):
                     self._invite_again(call, request, target, now)
                 case CancelInvite(fields) if isinstance(call, PlacedCall):
@@ -95,13 +97,13 @@ class CallActions:
             self._book.schedule(call)
         self._remove_if_over(call)
 
-    def send(self, call: Call, purpose: Purpose, request: Request, next_hop: Uri) -> int:
+    def send(self, call: Call, purpose: Purpose, request: Request, next_hop: Uri, now: float) -> int:
         """Send a request inside the dialog, and watch for what becomes of it; gives its ticket. Raises LocalError.
 
         What may refresh the target has a Contact (RFC 3261 §12.2.1.1), which the owner's own requests may need as well.
         """
         contact = call.user if purpose in _WITH_CONTACT else None
-        ticket = self._send(call, request, next_hop, contact=contact)
+        ticket = self._send(call, request, next_hop, now, contact=contact)
         self._book.watch(call, ticket, purpose)
         return ticket
 
@@ -158,22 +160,21 @@ class CallActions:
     # Inside
 
     def _send(
-        self, call: Call, request: Request, next_hop: Uri, *, contact: str | None = None, branch: str = ""
+        self, call: Call, request: Request, next_hop: Uri, now: float, *, contact: str | None = None, branch: str = ""
     ) -> int:
         """Send a request inside the dialog; a next hop that leads nowhere is replaced by where the dialog came from.
 
         The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
         """
-        target, numbers = target_along(call.flow, next_hop), call.machine.numbers
+        course, numbers = call.course_to(next_hop), call.machine.numbers
+        target, fallback, prepared = course.target, course.fallback, course.prepared
+        order = Order(request, target, contact, call.auth, False, branch, numbers, "", fallback, prepared)
         try:
-            fallback = fallback_of(call.flow, target)
-            return self._tickets.send(
-                Order(request, target, contact, call.auth, False, branch, numbers, fallback=fallback)
-            )
+            return self._tickets.send(order, now)
         except LocalError:
             if call.flow is None:
                 raise
-            return self._tickets.send(Order(request, call.flow.hop, contact, call.auth, False, branch, numbers))
+            return self._tickets.send(replace(order, target=call.flow.hop, fallback=None, prepared=False), now)
 
     def _invite_again(self, call: PlacedCall, request: Request, target: Uri | None, now: float) -> None:
         invite = call.invite
@@ -182,7 +183,7 @@ class CallActions:
         call.flow = None
         self._give_up_own(call, now)  # its early dialogs are gone (RFC 3261 §13.2.2.3)
         try:
-            invite.send_again(request, target)
+            invite.send_again(request, target, now)
         except LocalError as error:
             nowhere = TransportFailure(FailureReason.UNRESOLVABLE, error.message, section=error.section)
             self.carry_out(call, call.machine.fail(nowhere, now), now)

@@ -72,6 +72,7 @@ class Calls:
         invite = OutgoingInvite(
             self._tickets,
             Order(request, order.target, contact, order.auth, order.any_size, order.branch, machine.numbers),
+            now,
         )
         number = self._book.next_number()
         call = PlacedCall(number, machine, user, order.auth, invite)
@@ -111,7 +112,7 @@ class Calls:
         """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
         call = self._call(number, method)
         request, next_hop = call.machine.request(method, fields, body, content_type, remote_tag)
-        ticket = self._actions.send(call, Purpose.OTHER, request, next_hop)
+        ticket = self._actions.send(call, Purpose.OTHER, request, next_hop, now)
         if method == REFER:
             call.referring = True
             self._actions.carry_out(call, call.machine.referring().send(ticket, request, now), now)

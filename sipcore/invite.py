@@ -24,11 +24,11 @@ class OutgoingInvite:
 
     __slots__ = ("_order", "_tickets", "ticket")
 
-    def __init__(self, tickets: Tickets, order: Order) -> None:
+    def __init__(self, tickets: Tickets, order: Order, now: float) -> None:
         """Send it. Raises LocalError as `Tickets.send` does."""
         self._tickets = tickets
         self._order = order
-        self.ticket = tickets.send(order)
+        self.ticket = tickets.send(order, now)
 
     @property
     def request(self) -> Request:
@@ -44,10 +44,10 @@ class OutgoingInvite:
         """The Contact that it has over `flow`."""
         return self._tickets.ends.contact(user, flow, self.request)
 
-    def send_again(self, request: Request, target: Uri | None) -> None:
+    def send_again(self, request: Request, target: Uri | None, now: float) -> None:
         """Send `request` in its place: to `target`, or to where it went before. Raises LocalError as `Tickets.send`."""
         self._order = replace(self._order, request=request, target=target or self._order.target)
-        self.ticket = self._tickets.send(self._order)
+        self.ticket = self._tickets.send(self._order, now)
 
     def cancel(self, now: float, fields: Fields) -> bool:
         """Cancel it (RFC 3261 §9.1), with `fields` in the CANCEL; False when nothing was sent yet."""

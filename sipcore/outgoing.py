@@ -70,6 +70,8 @@ class Order:
     request names (RFC 3261 §8.1.2)."""
     fallback: Hop | None = None
     """Where it goes where none of the hops that the target leads to can be reached."""
+    prepared: bool = False
+    """Whether the target is a hop that is ready for use, so that nobody has to be asked for its local address."""
 
 
 class OutgoingRequest:
@@ -278,6 +280,25 @@ def _check_address(address: SocketAddress, way: str) -> None:
         raise LocalError(text, section="RFC 3263 §4")
     if not 0 <= address.port <= MAX_PORT:
         raise LocalError(f"a hop leads {way} port {address.port}, and ports end at {MAX_PORT}", section="RFC 6335 §6")
+
+
+@value
+class Course:
+    """Where requests inside a dialog go whose next hop is this one, while the dialog was heard of over this flow."""
+
+    flow: Flow | None
+    next_hop: Uri
+    target: Uri | Hop
+    fallback: Hop | None
+    prepared: bool
+    """Whether the target needs no preparation: a flow of datagrams is always there, a connection may be gone."""
+
+
+def course_along(flow: Flow | None, next_hop: Uri) -> Course:
+    """Where a request inside a dialog goes: along the dialog's flow, or elsewhere, and back to the flow at worst."""
+    target = target_along(flow, next_hop)
+    prepared = isinstance(target, Hop) and not target.transport.reliable
+    return Course(flow, next_hop, target, fallback_of(flow, target), prepared)
 
 
 def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:

@@ -96,7 +96,7 @@ class Stack:
         """Send a request outside of any call; gives its ticket. Raises LocalError where it cannot be sent at all."""
         if order.request.method in (INVITE, ACK, CANCEL):
             raise LocalError(f"{order.request.method} belongs to a call; use call()", section="RFC 3261 §17.1")
-        ticket = self._tickets.send(order)
+        ticket = self._tickets.send(order, now)
         self._settle(now)
         return ticket
 

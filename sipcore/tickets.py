@@ -49,12 +49,15 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._requests) + len(self._carried_back)
 
-    def send(self, order: Order) -> int:
+    def send(self, order: Order, now: float) -> int:
         """Start on an order; gives its ticket. Raises LocalError for a target that no transport here can reach."""
         self._last_ticket += 1
         ticket = self._last_ticket
         request = self._requests[ticket] = OutgoingRequest(order, self._tokens.chance)
-        self._advance(ticket, request)
+        if order.prepared:
+            self._transmit(ticket, request, request.hops.pop(0), now, reused=True)
+        else:
+            self._advance(ticket, request)
         return ticket
 
     def resolved(

@@ -65,15 +65,15 @@ def _bodies(side: Side) -> list[bytes]:
 
 def test_whoever_has_moved_says_so_in_every_answer() -> None:
     """RFC 3261 §12.2.1.1: a re-INVITE from another address gives its Contact, and so do the 2xx that follow."""
-    wire = Wire()
+    wire = Wire(transport=Transport.TCP)  # whose connections are made anew
     call, at_bob = wire.up()
     wire.bob.address = SocketAddress("192.0.2.9", 5060)
     hold(wire, wire.bob, at_bob)
     wire.run(0.1)
-    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"
+    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060;transport=tcp"
     hold(wire, wire.alice, call)
     wire.run(0.1)
-    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060"
+    assert str(wire.alice.stack.peer(call)) == "sip:sipcore@192.0.2.9:5060;transport=tcp"
 
 
 def test_a_change_moves_the_remote_target_and_counts_on() -> None:

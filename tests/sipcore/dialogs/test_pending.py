@@ -22,7 +22,7 @@ from sipcore.events import (
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.outgoing import Order
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, Transport
 from sipcore.sdp.terms import Direction
 from sipcore.stack_config import StackConfig
 from tests.sipcore.wire import ALICE, BOB, SDP, Side, Wire, description
@@ -87,7 +87,7 @@ def test_what_is_given_up_after_the_end_of_its_call_keeps_nothing() -> None:
 
 
 def test_what_is_given_up_before_it_was_sent_is_not_sent() -> None:
-    wire = Wire(config=TALKATIVE)
+    wire = Wire(config=TALKATIVE, transport=Transport.TCP)
     call, _ = wire.up()
     wire.alice.stack.abandon(wire.alice.stack.request_within(call, "INFO", wire.now), wire.now)
     wire.run(40)
@@ -229,7 +229,7 @@ class StuckWire(Wire):
 
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
 def test_a_change_that_is_taken_back_before_it_was_sent_is_not_sent(method: str) -> None:
-    wire = StuckWire()
+    wire = StuckWire(transport=Transport.TCP)
     call, _ = wire.up()
     wire.stuck = []
     wire.alice.stack.change(call, wire.alice.stack.session(call).renewed(), wire.now, method=method)
@@ -246,7 +246,7 @@ def test_a_change_that_is_taken_back_before_it_was_sent_is_not_sent(method: str)
 
 
 def test_a_change_in_another_dialog_is_not_taken_back_with_one() -> None:
-    wire = StuckWire()
+    wire = StuckWire(transport=Transport.TCP)
     call = wire.call()
     wire.run(0.1)
     invite = wire.alice.messages()[0]
@@ -304,7 +304,7 @@ def test_there_may_be_nothing_to_take_back() -> None:
 
 
 def test_a_change_that_never_gets_its_connection_is_given_up_and_another_one_goes_out() -> None:
-    wire = StuckWire()
+    wire = StuckWire(transport=Transport.TCP)
     call, at_bob = wire.up()
     session = wire.alice.stack.session(call)
     wire.stuck = []

@@ -13,13 +13,14 @@ from sipcore.dialogs.effects import Effect
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.session import Session
 from sipcore.errors import FailureReason, LocalError, TransportFailure
-from sipcore.events import CallConfirmed, CallEnded, CallProgress, Output, Resolve
+from sipcore.events import CallConfirmed, CallEnded, CallProgress, Output
 from sipcore.message.method import INVITE
 from sipcore.sdp.offer_answer import Carrier, Inner, OfferAnswer, State
 from sipcore.sdp.offer_answer import Side as Who
 from sipcore.stack import Stack
 from sipcore.stack_config import StackConfig
 from sipcore.trace import TraceSwitch, TransitionTrace
+from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import DELAY, Side, Wire, seeded
 
 ALICES, BOBS = "a1", seeded(2).tag()
@@ -198,7 +199,7 @@ def test_what_is_told_comes_before_what_is_done() -> None:
     first, *others = wire.alice.stack.drain()
     assert isinstance(first, TransitionTrace)
     assert (first.at, first.input) == (wire.now, "HANG_UP")
-    assert [one for one in others if isinstance(one, Resolve)]  # of the BYE
+    assert [one.data[:4] for one in others if isinstance(one, Transmit)] == [b"BYE "]
 
 
 def test_a_change_that_has_to_wait_for_the_peers_own_is_told_as_glare() -> None:

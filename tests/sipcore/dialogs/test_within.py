@@ -13,6 +13,7 @@ from sipcore.events import (
     CallRequested,
     RequestFailed,
     RequestReceived,
+    Resolve,
     ResponseReceived,
 )
 from sipcore.message.build import Ends, cancel_for
@@ -21,6 +22,7 @@ from sipcore.message.message import Request, Response
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, Transport
 from sipcore.stack_config import StackConfig
+from sipcore.transactions.effects import Transmit
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
 
 TALKATIVE = StackConfig(methods=("INFO", "REFER"))
@@ -51,6 +53,22 @@ def test_what_nobody_asked_for_is_refused_with_what_is_known() -> None:
     assert answer.response.status == 405
     assert "UPDATE" in (answer.response.headers.get("Allow") or "")
     assert not wire.alice.told(CallEnded)
+
+
+@pytest.mark.parametrize(("transport", "at_once"), [(Transport.UDP, True), (Transport.TCP, False)])
+def test_a_flow_of_datagrams_is_always_there_and_a_connection_may_be_gone(transport: Transport, at_once: bool) -> None:
+    """RFC 3261 §18: what goes back along a flow of datagrams asks nobody for its local address."""
+    wire = Wire(transport=transport)
+    call, _ = wire.up()
+    wire.alice.stack.hang_up(call, wire.now)
+    outputs = wire.alice.stack.drain()
+    asked = [output for output in outputs if isinstance(output, Resolve)]
+    sent = [output.data[:3] for output in outputs if isinstance(output, Transmit)]
+    assert (len(asked), sent) == ((0, [b"BYE"]) if at_once else (1, []))
+    for output in outputs:
+        wire.carry_out(wire.alice, output)
+    wire.run(1)
+    assert [event.reason for event in wire.alice.told(CallEnded)] == [EndReason.LOCAL_HANG_UP]
 
 
 def test_a_1xx_to_the_bye_does_not_end_the_call() -> None:
