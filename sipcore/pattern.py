@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, AnyStr, Generic
 
-_METHODS = ("findall", "finditer", "fullmatch", "match", "search", "sub")
+_METHODS = ("findall", "finditer", "fullmatch", "match", "search", "split", "sub")
 
 
 class Pattern(Generic[AnyStr]):
@@ -28,6 +28,7 @@ class Pattern(Generic[AnyStr]):
     search: "Callable[..., re.Match[AnyStr] | None]"
     findall: "Callable[..., list[Any]]"
     finditer: "Callable[..., Iterator[re.Match[AnyStr]]]"
+    split: "Callable[[AnyStr], list[Any]]"
     sub: "Callable[[AnyStr | Callable[[re.Match[AnyStr]], AnyStr], AnyStr], AnyStr]"
 
     def __init__(self, text: AnyStr, flags: int = 0) -> None:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from sipcore.dialogs.route_set import Ends, Way
 from sipcore.errors import ParseError
 from sipcore.message.address import Address
-from sipcore.message.build import Fields, Identity
-from sipcore.message.build import request as build_request
+from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import CONTACT, RECORD_ROUTE
 from sipcore.message.uri import Uri
@@ -97,18 +96,9 @@ class Dialog:
         self, method: str, sequence: int, *, fields: Fields = (), body: bytes = b"", content_type: str = ""
     ) -> tuple[Request, Uri]:
         """A request inside this dialog (RFC 3261 §12.2.1.1), and the URI whose hop is next; Via is still missing."""
-        routing = self.way.routing
-        identity = Identity(self.local, self.remote, self.call_id, sequence)
-        built = build_request(
-            method,
-            routing.request_uri,
-            identity,
-            route=routing.routes,
-            fields=fields,
-            body=body,
-            content_type=content_type,
-        )
-        return built, routing.next_hop
+        way = self.way
+        head = way.letterhead(self.local, self.remote, self.id.call_id)
+        return head.request(method, sequence, fields, body, content_type), way.routing.next_hop
 
 
 class Numbers:

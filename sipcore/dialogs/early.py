@@ -64,10 +64,10 @@ class EarlyUsage:
 
     def acknowledge(self, invite: Request, body: bytes) -> AckSuccess:
         """The ACK of a 2xx to `invite`, as it was sent last: with its credentials (RFC 3261 §13.2.2.4)."""
-        credentials = invite.headers.only("Authorization", "Proxy-Authorization")
-        request, next_hop = self.dialog.request(
-            ACK, invite.cseq.number, fields=credentials, body=body, content_type=SDP if body else ""
-        )
+        headers, credentials = invite.headers, ("Authorization", "Proxy-Authorization")
+        fields = headers.only(*credentials) if headers.has_any(*credentials) else ()
+        number = invite.cseq.number
+        request, next_hop = self.dialog.request(ACK, number, fields=fields, body=body, content_type=SDP if body else "")
         return AckSuccess(request, next_hop, self._tokens.branch())
 
     def progress(self, response: Response) -> list[Effect] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sipcore.message.address import Address
+from sipcore.message.build import Letterhead
 from sipcore.message.uri import Place, SipUri, Uri
 from sipcore.value import value
 
@@ -40,12 +41,13 @@ class Way:
     send one; it is kept as what it makes of each.
     """
 
-    __slots__ = ("_ends", "_routing")
+    __slots__ = ("_ends", "_letterhead", "_routing")
 
     def __init__(self, ends: Ends | Callable[[], Ends]) -> None:
         """Take the remote target and the route set, or what finds them; it is asked once, and then let go."""
         self._ends = ends
         self._routing: Routing | None = None
+        self._letterhead: Letterhead | None = None
 
     @property
     def ends(self) -> Ends:
@@ -60,6 +62,13 @@ class Way:
         if self._routing is None:
             self._routing = routing_for(*self.ends)
         return self._routing
+
+    def letterhead(self, local: Address, remote: Address, call_id: str) -> Letterhead:
+        """What all requests of the dialog have in common while they go this way; its own part is always the same."""
+        if self._letterhead is None:
+            routing = self.routing
+            self._letterhead = Letterhead(routing.request_uri, local, remote, call_id, route=routing.routes)
+        return self._letterhead
 
 
 def _fitted(uri: Uri) -> Uri:

@@ -9,7 +9,7 @@ from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via, via_for
 from sipcore.message.headers import Headers, headers_below, headers_of
-from sipcore.message.message import Request, Response
+from sipcore.message.message import Request, Response, built_request, known_cseq
 from sipcore.message.method import ACK, CANCEL
 from sipcore.message.registry import CSEQ, FROM, TO, Row, key_of
 from sipcore.message.status import reason_for
@@ -21,6 +21,7 @@ DEFAULT_MAX_FORWARDS = 70
 """RFC 3261 §8.1.1.6."""
 
 Fields = Iterable[tuple[str, object]]
+_COMMON_KEYS = ["max-forwards", "from", "to", "call-id", "cseq"]
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
@@ -51,22 +52,44 @@ def request(
     Without `via` there is none yet: the transaction adds its own, once the hop is known. Raises UnsafeValue on CR, LF
     or NUL in any value.
     """
-    cseq = CSeq(identity.cseq, method)
-    above = [f"Via: {via}"] if via else []
-    routes = [f"Route: {address!s}" for address in route]
-    lines = [
-        *above,
-        *routes,
-        f"Max-Forwards: {max_forwards}",
-        f"From: {identity.from_!s}",
-        f"To: {identity.to!s}",
-        f"Call-ID: {identity.call_id}",
-        f"CSeq: {identity.cseq} {method}",
-    ]
-    keys = [*["via"] * len(above), *["route"] * len(routes), "max-forwards", "from", "to", "call-id", "cseq"]
-    typed: dict[Row[object], object] = {FROM: identity.from_, TO: identity.to, CSEQ: cseq}
-    headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed)
-    return Request(method, uri, headers, body)
+    head = Letterhead(uri, identity.from_, identity.to, identity.call_id, via, route, max_forwards)
+    return head.request(method, identity.cseq, fields, body, content_type)
+
+
+class Letterhead:
+    """What several requests have in common, as all inside a dialog have that go one way: Request-URI, Routes, From, To
+    and Call-ID. It is written once.
+    """
+
+    __slots__ = ("_from", "_keys", "_lines", "_to", "_uri", "_uri_text")
+
+    def __init__(
+        self,
+        uri: Uri,
+        from_: Address,
+        to: Address,
+        call_id: str,
+        via: Via | None = None,
+        route: Iterable[Address] = (),
+        max_forwards: int = DEFAULT_MAX_FORWARDS,
+    ) -> None:
+        """Take what `request` takes of them. Raises UnsafeValue on CR, LF or NUL in the Request-URI."""
+        self._uri, self._from, self._to = uri, from_, to
+        self._uri_text = require_safe(str(uri), "the Request-URI")
+        vias = [f"Via: {via}"] if via else []
+        routes = [f"Route: {address!s}" for address in route]
+        common = [f"Max-Forwards: {max_forwards}", f"From: {from_!s}", f"To: {to!s}", f"Call-ID: {call_id}"]
+        self._lines = vias + routes + common
+        self._keys = ["via"] * len(vias) + ["route"] * len(routes) + _COMMON_KEYS
+
+    def request(self, method: str, cseq: int, fields: Fields, body: bytes, content_type: str) -> Request:
+        """One of these requests, with `fields`, then the body's, behind what they have in common. Raises UnsafeValue on
+        CR, LF or NUL in any value of either.
+        """
+        lines, keys = [*self._lines, f"CSeq: {cseq} {method}"], self._keys.copy()
+        typed: dict[Row[object], object] = {FROM: self._from, TO: self._to, CSEQ: known_cseq(str(cseq), method)}
+        headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed)
+        return built_request(method, self._uri, self._uri_text, headers, body)
 
 
 def response(
@@ -146,10 +169,9 @@ class Ends:
         A Contact that it has already gives way. Raises UnsafeValue for a branch with CR, LF or NUL.
         """
         via = f"{self._via}{require_safe(branch, 'a branch')}{self._via_params}"
-        headers = request.headers
-        if self.contact is not None and "Contact" in headers:
-            headers = headers.replaced("Contact")
-        return request.with_headers(headers.around(via, "via", self._contact))
+        if self.contact is not None and "Contact" in request.headers:
+            request = request.without("Contact")
+        return request.around(via, self._contact)
 
 
 def _derived(invite: Request, method: str, to: Headers) -> Request:

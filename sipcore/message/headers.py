@@ -23,6 +23,7 @@ from sipcore.grammar import (
 )
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
+from sipcore.pattern import Pattern
 from sipcore.value import value
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ MAX_VALUES = 512
 could hold ten thousand."""
 
 MAX_SELECTIONS = 64
-
+_LINE_END = Pattern(r"\r\n(?![ \t])")
 _UNREAD = object()
 _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}
 """What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
@@ -350,12 +351,12 @@ class Headers:
         at, keys, added = self._body_at(), self._keys, other._keys
         return self._derived(self._lines[:at] + other._lines + self._lines[at:], keys[:at] + added + keys[at:], added)
 
-    def around(self, above: str, key: str, other: "Headers") -> "Headers":
-        """The same fields with one more on top, a line that is known to be safe, and those of `other` as `before_body`
-        has them. Nothing that was read of them stays read.
+    def written_around(self, above: str, other: "Headers") -> str:
+        """How the same fields are written with one more on top, a line that is known to be safe, and those of `other`
+        as `before_body` has them.
         """
-        at, lines, keys = self._body_at(), self._lines, self._keys
-        return Headers([above, *lines[:at], *other._lines, *lines[at:]], [key, *keys[:at], *other._keys, *keys[at:]])
+        lines, at = self._lines, self._body_at() if other._lines else 0
+        return "\r\n".join([above, *lines[:at], *other._lines, *lines[at:], ""])
 
     def _body_at(self) -> int:
         """Where the fields of the body begin."""
@@ -444,6 +445,12 @@ def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], o
     headers = Headers(lines, keys, origin)
     headers._typed = typed
     return headers
+
+
+def written_headers(written: str) -> Headers:
+    """Header fields out of what `str` of them gives: a line that begins with white space belongs to the one above."""
+    lines = _LINE_END.split(written)[:-1]
+    return Headers(lines, [key_of(line.partition(":")[0]) for line in lines])
 
 
 def message_start(data: bytes) -> int:

@@ -15,7 +15,7 @@ from sipcore.grammar import TOKEN, require_safe, require_token, split_list
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
-from sipcore.message.headers import Headers, Noted, message_start, plain_headers
+from sipcore.message.headers import Headers, Noted, message_start, plain_headers, written_headers
 from sipcore.message.method import KNOWN
 from sipcore.message.registry import (
     CALL_ID,
@@ -76,7 +76,7 @@ class Message:
 
     _start_line: str
     _headers: Headers | None
-    """None for a plain head, whose lines are cut out of `_raw` when somebody asks."""
+    """None for a head that is plain or was sent, whose lines are cut out of `_raw` when somebody asks."""
     _body: bytes
     _raw: bytes | None
     _sent_by: str
@@ -97,9 +97,12 @@ class Message:
         """The header fields, verbatim and in order."""
         if self._headers is None:
             raw, envelope = self._raw, self._envelope
-            assert raw is not None and envelope is not None  # noqa: S101, PT018  # the parser has both of a plain head
-            written = raw[len(self._start_line) + 2 : len(raw) - len(self._body) - 4].decode("ascii")
-            self._headers = plain_headers(written, raw, {CALL_ID: envelope[3], CSEQ: envelope[4]})
+            assert raw is not None  # noqa: S101  # a head without header fields is one that is there as bytes
+            written = raw[raw.index(b"\r\n") + 2 : len(raw) - len(self._body) - 2].decode("utf-8", "surrogateescape")
+            if envelope is None:
+                self._headers = written_headers(written)
+            else:
+                self._headers = plain_headers(written[:-2], raw, {CALL_ID: envelope[3], CSEQ: envelope[4]})
         return self._headers
 
     @property
@@ -293,32 +296,16 @@ class Request(Message):
     __slots__ = ("_method", "_uri", "_uri_text")
 
     def __init__(
-        self,
-        method: str,
-        uri: Uri | str,
-        headers: Headers,
-        body: bytes = b"",
-        *,
-        start_line: str = "",
-        raw: bytes | None = None,
-        structural: tuple[Noted, ...] = (),
+        self, method: str, uri: Uri | str, headers: Headers, body: bytes = b"", *, structural: tuple[Noted, ...] = ()
     ) -> None:
-        """A request that was received has a `start_line`, and the `raw` bytes unless it was changed.
-
-        For one that is built the start line is made, and UnsafeValue raised where method or URI do not fit into one.
-        """
+        """A request that is built. Raises UnsafeValue where method or URI do not fit into a start line."""
         self._method = method
         self._uri: Uri | None = None if isinstance(uri, str) else uri
         self._uri_text = uri if isinstance(uri, str) else str(uri)
-        if not start_line:
-            if method not in KNOWN:
-                require_token(method, "a method")
-            require_safe(self._uri_text, "the Request-URI")
-            start_line = f"{method} {self._uri_text} {VERSION}"
-        self._start_line = start_line
+        self._start_line = _request_line(method, require_safe(self._uri_text, "the Request-URI"))
         self._headers = headers
         self._body = body
-        self._raw = raw
+        self._raw = None
         self._structural = structural
         self._via = self._several_vias = None
         self._envelope = None
@@ -357,6 +344,16 @@ class Request(Message):
     def with_uri(self, uri: Uri) -> "Request":
         """The same request for another Request-URI."""
         return Request(self._method, uri, self.headers, self._body, structural=self._structural)
+
+    def around(self, above: str, other: Headers) -> "Request":
+        """The same request as it is sent: with one more header field on top, a line that is known to be safe, and with
+        those of `other` where the fields of the body begin. It is there as bytes, and cut apart when somebody asks.
+        """
+        head = f"{self._start_line}\r\n{self.headers.written_around(above, other)}\r\n"
+        raw = head.encode("utf-8", "surrogateescape") + self._body
+        sent = received_request(self._method, self._uri_text, None, self._body, self._start_line, raw, self._structural)
+        sent._uri = self._uri
+        return sent
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
         changed = received_request(
@@ -452,6 +449,19 @@ def received_request(
     request._sent_by = sent_by
     request._several_vias = several_vias
     return request
+
+
+def built_request(method: str, uri: Uri, uri_text: str, headers: Headers, body: bytes) -> Request:
+    """A request for a URI whose text is known to be safe. Raises UnsafeValue for a method that is no token."""
+    request = received_request(method, uri_text, headers, body, _request_line(method, uri_text), None, ())
+    request._uri = uri
+    return request
+
+
+def _request_line(method: str, uri: str) -> str:
+    if method not in KNOWN:
+        require_token(method, "a method")
+    return f"{method} {uri} {VERSION}"
 
 
 def received_response(

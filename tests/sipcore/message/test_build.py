@@ -1,6 +1,7 @@
 """Requests and responses by the book, and templates."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from sipcore.message.build import (
     Draft,
     Ends,
     Identity,
+    Letterhead,
     Target,
     Template,
     ack_for_failure,
@@ -166,6 +168,32 @@ def test_status_codes_are_from_100_to_699(status: int) -> None:
 def test_a_body_has_a_type() -> None:
     with pytest.raises(LocalError):
         request("MESSAGE", BOB, IDENTITY, body=b"hi")
+
+
+def test_a_request_that_is_sent_keeps_what_is_folded_and_what_is_not_ascii() -> None:
+    """Its header fields are cut out of what goes on the wire."""
+    text = "OPTIONS sip:\u00e9@b.example SIP/2.0\r\nSubject : a\r\n  b\r\n\tc\r\nX: \u00e9\udcff\r\nl: 2\r\n\r\nhi"
+    request = parse_message(text.encode("utf-8", "surrogateescape"))
+    assert isinstance(request, Request)
+    sent = Ends("UDP", "a", 5070, Address(BOB)).around(request, "z9hG4bK2")
+    assert sent.headers.raw_items() == [
+        ("Via", " SIP/2.0/UDP a:5070;branch=z9hG4bK2;rport"),
+        *request.headers.raw_items()[:-1],
+        ("Contact", " <sip:bob@b.example>"),
+        *request.headers.raw_items()[-1:],
+    ]
+    assert sent.body == b"hi"
+    assert parse_message(bytes(sent)).headers.raw_items() == sent.headers.raw_items()
+    assert [name for name in ("Subject", "Content-Length") if name in sent.headers] == ["Subject", "Content-Length"]
+
+
+def test_what_requests_have_in_common_is_written_once() -> None:
+    head = Letterhead(BOB, IDENTITY.from_, IDENTITY.to, IDENTITY.call_id, route=ROUTE)
+    for method, cseq, fields in (("ACK", 7, ()), ("BYE", 8, [("Reason", "SIP")])):
+        expected = request(method, BOB, replace(IDENTITY, cseq=cseq), route=ROUTE, fields=fields)
+        assert head.request(method, cseq, fields, b"", "") == expected
+    with pytest.raises(UnsafeValue):
+        head.request("B YE", 9, (), b"", "")
 
 
 def test_the_ack_of_a_failure() -> None:
