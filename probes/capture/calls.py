@@ -167,7 +167,7 @@ def _framed(segment: Segment, streams: dict[Way, StreamFramer | bytes], broken: 
     framer.receive(data)
     messages = []
     try:
-        while (frame := framer.next_frame()) is not None:
+        for frame in framer.frames():
             if isinstance(frame, MessageFrame):
                 messages.append(frame.data)
     except ParseError:

@@ -113,11 +113,12 @@ class PlainReader:
     def read(self, data: bytes, text: str, at: int) -> tuple[Request | Response, bytes] | None:
         """As `read_plain`."""
         shapes = self._shapes
-        for index, shape in enumerate(shapes):
+        for shape in shapes:
             found = shape.read(data, text, at)
             if found is not None:
-                if index:
-                    shapes.insert(0, shapes.pop(index))
+                if shape is not shapes[0]:
+                    shapes.remove(shape)
+                    shapes.insert(0, shape)
                 return found
         head = _plain_head.match(text, at, at + MAX_PLAIN)
         if head is None:
@@ -149,28 +150,27 @@ class _Shape:
     """
 
     __slots__ = (
-        *("_call_id_ends", "_cseq", "_expected", "_fixed", "_line", "_reason", "_sent_by", "_several_vias", "_size"),
-        *("_status", "_values", "_whole"),
+        *("_call_id_ends", "_call_id_is_early", "_cseq", "_fixed", "_line", "_reason", "_sent_by", "_several_vias"),
+        *("_size", "_status", "_values", "_whole"),
     )
 
     def __init__(self, text: str, response: Response) -> None:
         """Take a head, and what it was read as."""
         head = _plain_head.match(text)
         assert head is not None  # noqa: S101  # it has been read
-        call_id = max(head.start(_EARLY), head.start(_LATE))
+        self._call_id_is_early = head[_EARLY] is not None
         local, _, _ = response.call_id.partition("@")
         self._call_id_ends = response.call_id[len(local) :]
-        places = [
-            (head.start(_BRANCH), head.end(_BRANCH)),
-            (head.start(_FROM_TAG), head.end(_FROM_TAG)),
-            (max(head.start(_TO_TAG), 0), max(head.end(_TO_TAG), 0)),
-            (call_id, call_id + len(local)),
-        ]
+        branch = (head.start(_BRANCH) + len(MAGIC_COOKIE), head.end(_BRANCH))
+        from_tag, to_tag = head.span(_FROM_TAG), head.span(_TO_TAG)
+        call_id = head.start(_EARLY if self._call_id_is_early else _LATE)
+        places = [branch, from_tag, to_tag if head[_TO_TAG] else (from_tag[1], from_tag[1])]
+        places.insert(1 if self._call_id_is_early else 3, (call_id, call_id + len(local)))
         self._values = itemgetter(*(slice(*place) for place in places))
-        places[0] = (places[0][0] + len(MAGIC_COOKIE), places[0][1])
-        edges = [0, *(edge for place in sorted(places) if place != (0, 0) for edge in place), len(text)]
-        self._fixed = itemgetter(*(slice(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)))
-        self._expected = self._fixed(text)
+        """The values that may differ, in the order of the text; of a To tag that is not there, nothing."""
+        edges = [0, *(edge for place in places for edge in place), len(text)]
+        self._fixed = [text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+        """What stands before, between and behind them."""
         self._size, self._whole = len(text), len(bytes(response))
         self._status, self._reason, self._line = response.status, response.reason, response.start_line
         self._sent_by, self._several_vias, self._cseq = response.sent_by, response.has_several_vias, response.cseq
@@ -179,22 +179,30 @@ class _Shape:
         """The response that begins at byte `at` of `data`, as `read_plain` gives it, if it is of this shape."""
         size, whole = self._size, self._whole
         head = text[at : at + size]
-        if self._fixed(head) != self._expected:
-            return None
         branch, from_tag, to_tag, call_id = values = self._values(head)
+        a, b, c, d, e = self._fixed
+        if f"{a}{branch}{b}{from_tag}{c}{to_tag}{d}{call_id}{e}" != head:
+            return None
         varying = "".join(values)
         raw = data[at : at + whole]
-        if not (varying.isalnum() or is_token(varying)) or len(raw) != whole or not raw.isascii():
+        if not ((varying.isalnum() or is_token(varying)) and raw.isascii()):
             return None
+        body = b""
+        if whole != size:
+            body = raw[size:]
+            if len(raw) != whole:
+                return None
+        if self._call_id_is_early:
+            call_id, from_tag, to_tag = from_tag, to_tag, call_id
         return received_response(
             self._status,
             self._reason,
             None,
-            raw[size:] if size != whole else b"",
+            body,
             self._line,
             raw,
             (),
-            (branch, from_tag, to_tag or None, call_id + self._call_id_ends, self._cseq),
+            (MAGIC_COOKIE + branch, from_tag, to_tag or None, call_id + self._call_id_ends, self._cseq),
             self._sent_by,
             self._several_vias,
         ), raw

@@ -6,6 +6,7 @@ Nothing here waits: bytes go in and come out. `handshake` drives what has to be 
 `tcp.Connection` everything from then on.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from sipcore.errors import TransportFailure
@@ -72,8 +73,8 @@ class Framing(Protocol):
     def receive(self, data: bytes) -> None:
         """Take plain bytes from the peer."""
 
-    def next_frame(self) -> Frame | None:
-        """The next complete frame, None until more bytes come. Raises ParseError, again and again once it has."""
+    def frames(self) -> Iterator[Frame]:
+        """The complete frames that were not taken yet. Raises ParseError, again and again once it has."""
 
     def message(self, data: bytes) -> bytes:
         """The plain bytes that carry a message."""
@@ -82,7 +83,7 @@ class Framing(Protocol):
         """The plain bytes that ask whether the peer is there; the answer to them will be a Pong."""
 
     def pong(self) -> bytes:
-        """The plain bytes that answer the Ping which `next_frame` gave last."""
+        """The plain bytes that answer the Ping which `frames` gave last."""
 
     def close(self) -> bytes:
         """The plain bytes that say goodbye."""

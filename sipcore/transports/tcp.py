@@ -225,10 +225,13 @@ class Connection:
         """Cut plain bytes into frames, and hand the messages on."""
         framing, received = self._framing, self._sink.received
         framing.receive(data)
-        while self.usable and (frame := framing.next_frame()) is not None:
+        for frame in framing.frames():
+            if not self.usable:
+                break
             if isinstance(frame, MessageFrame):
+                data, notes, message = frame
                 self._partial_since = None
-                received(frame.data, self.flow, stamp, frame.notes, frame.message)
+                received(data, self.flow, stamp, notes, message)
             elif isinstance(frame, Ping):
                 self._enqueue(framing.pong())
             else:

@@ -1,5 +1,7 @@
 """Messages in a WebSocket: RFC 7118 §4.2 and §5 over the frames of RFC 6455 §5, by wsproto."""
 
+from collections.abc import Iterator
+
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
@@ -47,8 +49,8 @@ class WsFraming:
         if self._error is None and not self.ending:
             self._connection.receive_data(data)
 
-    def next_frame(self) -> framing.Frame | None:
-        """The next message, ping or pong, None until more bytes come.
+    def frames(self) -> Iterator[framing.Frame]:
+        """The messages, pings and pongs that are complete.
 
         Raises ParseError for what breaks the rules of RFC 6455, and LimitExceeded for a message that is too large.
         """
@@ -61,8 +63,7 @@ class WsFraming:
                 self._error = error
                 raise
             if frame is not None:
-                return frame
-        return None
+                yield frame
 
     def message(self, data: bytes) -> bytes:
         """A text message where the bytes are UTF-8, a binary one where they are not (RFC 7118 §4.2)."""

@@ -112,7 +112,7 @@ def test_in_one_field(deviation: Deviation) -> None:
 def test_on_a_stream() -> None:
     framer = StreamFramer()
     framer.receive(MESSAGE.replace(b"Content-Length: 0\r\n", b""))
-    frame = framer.next_frame()
+    frame = next(framer.frames(), None)
     assert isinstance(frame, MessageFrame)
     assert frame.notes == (Deviation.WITHOUT_LENGTH,)
 

@@ -64,7 +64,7 @@ class Client:
         with trio.fail_after(LONG):
             while not self.framing.ending:
                 self.framing.receive(await self.stream.receive_some())
-                self.framing.next_frame()
+                next(self.framing.frames(), None)
         return self.framing.ending
 
 

@@ -26,7 +26,7 @@ def frames(framing: WsFraming, data: bytes = b"", chunk: int = 1 << 20) -> list[
     found: list[Frame] = []
     for begin in range(0, max(len(data), 1), chunk):
         framing.receive(data[begin : begin + chunk])
-        while (frame := framing.next_frame()) is not None:
+        for frame in framing.frames():
             found.append(frame)
     return found
 
@@ -184,10 +184,10 @@ def test_closing_is_said_once() -> None:
 def test_a_frame_that_breaks_the_rules_is_an_error_and_told_to_the_peer(data: bytes, words: str, code: int) -> None:
     client, server = framings()
     client.receive(frame(TEXT, OPTIONS) + data)
-    assert client.next_frame() == MessageFrame(OPTIONS)
+    assert next(client.frames(), None) == MessageFrame(OPTIONS)
     for _ in range(2):  # again and again
         with pytest.raises(ParseError, match=words) as caught:
-            client.next_frame()
+            next(client.frames(), None)
     assert caught.value.section.startswith("RFC 6455")
     client.receive(frame(TEXT, OPTIONS))
     assert frames(server, client.close()) == []
@@ -215,7 +215,7 @@ def test_a_frame_that_announces_too_much_is_not_waited_for(monkeypatch: pytest.M
     monkeypatch.setattr(ws_framing, "MAX_MESSAGE", 1000)
     client, _ = framings()
     client.receive(b"\x81\x7f\x7f" + bytes([255] * 7))
-    assert client.next_frame() is None
+    assert next(client.frames(), None) is None
     with pytest.raises(LimitExceeded):
         frames(client, b"a" * 2000)
 
@@ -238,7 +238,7 @@ def outcome(data: bytes, chunk: int) -> tuple[list[Frame], str, str]:
     try:
         for begin in range(0, len(data), chunk):
             client.receive(data[begin : begin + chunk])
-            while (one := client.next_frame()) is not None:
+            for one in client.frames():
                 found.append(one)
     except ParseError as error:
         # Where a letter is torn, the library's words differ with the place.
