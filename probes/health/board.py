@@ -199,13 +199,19 @@ class _Route:
 
     def restore(self, memory: Memory, at: float) -> Change | None:
         """Begin with what was known, and tell what is different from that now."""
-        self._condition = memory.condition(self._trunk.rules, calls=self._route.call is not None)
+        calls = self._route.call is not None
+        self._condition = memory.condition(self._trunk.rules, calls)
         self._since, before = memory.since, memory.health
+        counted = None
         for check in memory.checks():
             self._heard(check)
-        if self._check is None or self.health is before:
+            counted = check if calls or check.kind is Kind.OPTIONS else counted
+        if self.health is before:
             return None
-        return self._changed(before, self._check, at)
+        if counted is None:
+            self._since = None
+            return None
+        return self._changed(before, counted, at)
 
     def _heard(self, check: Check) -> None:
         self._check = check

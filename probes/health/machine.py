@@ -173,13 +173,16 @@ JOINT: dict[tuple[Health, Health], Health] = {
 """
 
 
+NO_CALLS = Track(expected=True)
+"""As long as none was made. Silence is no answer to a call: it has failed."""
+
+
 @value
 class Condition:
     """What all checks say about a route."""
 
     options: Track = Track()
-    calls: Track = Track(expected=True)
-    """Silence is no answer to a call: it has failed."""
+    calls: Track = NO_CALLS
 
     @property
     def health(self) -> Health:
@@ -198,14 +201,21 @@ class Condition:
 
     def after(self, check: Check, rules: Rules) -> "Condition":
         """What they say once there is one more."""
-        track = advance(self._of(check.kind), input_of(self._of(check.kind), check.verdict, limits(rules, check.kind)))
+        track = self._of(check.kind)
+        track = advance(track, input_of(track, check.verdict, limits(rules, check.kind)))
         if check.verdict is not Verdict.OWN:
-            track = replace(track, silent=check.verdict is Verdict.SILENT)
-        return self._with(check.kind, track)._heard_call(check)
+            # A refusal is an answer as well, after which silence is none.
+            answered = track.expected or check.status is not None
+            track = replace(track, expected=answered, silent=check.verdict is Verdict.SILENT)
+        made = self._with(check.kind, track)
+        if check.kind is Kind.CALL:
+            return made._heard_call(check)
+        # What a call showed before that holds no longer.
+        outdated = track.health is Health.UNREACHABLE is not self.options.health and self.calls.health is Health.HEALTHY
+        return replace(made, calls=NO_CALLS) if outdated else made
 
     def _heard_call(self, check: Check) -> "Condition":
-        succeeded = check.kind is Kind.CALL and check.verdict is Verdict.GOOD
-        if succeeded and self.options.silent:
+        if check.verdict in (Verdict.GOOD, Verdict.POOR) and self.options.silent:
             return replace(self, options=advance(self.options, Input.PROVED))
         return self
 
@@ -213,23 +223,31 @@ class Condition:
         """What they said after a change that is remembered, where not every check before it is: counters are what is
         known of them, and at least what the health needs.
         """
-        kind = change.check.kind
-        made = self if self.health is change.after else self._with(kind, self._remembered(kind, change, rules))
-        if made.health is change.after:
-            return made
+        kind, after = change.check.kind, change.after
+        if self.health is after:
+            return self
+        both = (self.options.health, after) if kind is Kind.CALL else (after, self.calls.health)
+        if JOINT.get(both) is after:
+            return self._with(kind, _remembered(self._of(kind), change, limits(rules, kind)))
         # What is known of the other kind says otherwise, so that is what is wrong.
-        return Condition(options=self._remembered(Kind.OPTIONS, change, rules))
-
-    def _remembered(self, kind: Kind, change: Change, rules: Rules) -> Track:
-        track, verdict = self._of(kind), change.check.verdict
-        missed = verdict in (Verdict.BAD, Verdict.SILENT)
-        least = {Health.UNREACHABLE: limits(rules, kind).misses, Health.DEGRADED: int(missed)}.get(change.after, 0)
-        misses = max(least, track.misses) if least else 0
-        expected = change.after is not Health.UNKNOWN and (track.expected or verdict is not Verdict.BAD)
-        return Track(change.after, misses, expected=expected, silent=track.silent)
+        return Condition(options=_remembered(self.options, change, limits(rules, Kind.OPTIONS)))
 
     def _of(self, kind: Kind) -> Track:
         return self.calls if kind is Kind.CALL else self.options
 
     def _with(self, kind: Kind, track: Track) -> "Condition":
         return replace(self, calls=track) if kind is Kind.CALL else replace(self, options=track)
+
+
+def _remembered(track: Track, change: Change, limit: Limits) -> Track:
+    """A track with the health that a change gave it, and the rest as that makes it."""
+    health, verdict = change.after, change.check.verdict
+    missed = verdict in (Verdict.BAD, Verdict.SILENT)
+    least = {Health.UNREACHABLE: limit.misses, Health.DEGRADED: int(missed)}.get(health, 0)
+    return Track(
+        health,
+        misses=max(least, track.misses) if least else 0,
+        expected=health is not Health.UNKNOWN
+        and (track.expected or health is Health.HEALTHY or verdict is not Verdict.BAD),
+        silent=health in (Health.UNKNOWN, *_IN_DOUBT) and track.silent,
+    )
