@@ -227,4 +227,6 @@ class _Route:
 
 
 def _named(names: Sequence[str]) -> str:
+    if not names:
+        return "no trunk is watched"
     return f"take {names[0]}" if len(names) == 1 else f"take one of {', '.join(names)}"
