@@ -55,6 +55,6 @@ class Outbox(Protocol):
         """
 
     def unsent(self) -> tuple[Delivery, ...]:
-        """Those of an earlier run that are still to be sent, oldest first. They may have been sent, where that run ended
-        before it could say so.
+        """Those of an earlier run that are still to be sent, oldest first. They may have been sent, where that run
+        ended before it could say so.
         """

@@ -1,0 +1,166 @@
+"""The file under a history: how it is opened, and what is told where that does not work.
+
+It is an SQLite database in WAL mode, so that others read while one writes, and what is committed is on the disk
+(synchronous=FULL) whatever becomes of the process or of the machine. WAL does not work over network shares.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from probes.health.trunk import WatchError
+
+WAIT = 5.0
+"""Seconds until a file that somebody else has locked counts as locked: a backup by SQLite's own tool takes less."""
+WAL_BYTES = 64 << 20
+"""What the log of changes beside the file is cut down to."""
+PRIVATE = 0o600
+"""Who watches trunks knows who calls whom by what: nobody else reads it unless its owner allows."""
+LOCK_SUFFIX = ".lock"
+"""Of the file whose lock tells that somebody writes. SQLite's own locks are held for moments only."""
+
+ADVICE = {
+    "SQLITE_FULL": "its disk is full: make room there",
+    "SQLITE_READONLY": "it cannot be written: see who owns it, and whether its disk is mounted read-only",
+    "SQLITE_CANTOPEN": "it cannot be opened: see who owns it and its directory",
+    "SQLITE_PERM": "it cannot be opened: see who owns it and its directory",
+    "SQLITE_BUSY": "another program has locked it: end that one",
+    "SQLITE_LOCKED": "another program has locked it: end that one",
+    "SQLITE_PROTOCOL": "it cannot be locked: keep it on a local disk, not on a network share",
+    "SQLITE_NOTADB": "it is no history of a watch: name another file",
+    "SQLITE_CORRUPT": "it is damaged: put it aside and begin a new one, or put back a copy",
+    "SQLITE_IOERR": "its disk does not take it, or a limit on the size of files was reached",
+}
+"""What to say of a failure, by the beginning of SQLite's name for it."""
+
+
+def unusable(path: Path, text: str) -> WatchError:
+    """The error for a file, which says what to do about it."""
+    return WatchError(f"history {path}: {text}")
+
+
+def explained(path: Path, error: Exception) -> WatchError:
+    """The error for a file, by what went wrong with it."""
+    if isinstance(error, WatchError):
+        return error
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    known: str = getattr(cause, "sqlite_errorname", "")
+    for name, advice in ADVICE.items():
+        if known.startswith(name):
+            return unusable(path, advice)
+    if isinstance(cause, sqlite3.Error | OSError):
+        return unusable(path, str(cause))
+    return unusable(path, f"a mistake of this program ({type(cause).__name__}): please report it")
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn what the database says into errors that tell what to do."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        raise explained(path, error) from error
+
+
+def reading_engine(path: Path) -> Engine:
+    """Connections that only read, for any thread. A file that is not there is not made."""
+    return _engine(lambda: _connect(f"{path.absolute().as_uri()}?mode=ro"), "BEGIN")
+
+
+def writing_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    """Connections that write, of which one is used at a time. The file has to be there."""
+
+    def connect() -> sqlite3.Connection:
+        connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+        try:
+            _set_up_for_writing(connection, path)
+            connection.execute(f"PRAGMA foreign_keys = {foreign_keys:d}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return _engine(connect, "BEGIN IMMEDIATE")
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], begin: str) -> Engine:
+    """`begin` is how transactions begin, since the standard library's own way locks late, and fails late."""
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", begin_transaction)
+    return engine
+
+
+def _set_up_for_writing(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file only, and before the next one writes to it
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise unusable(path, "its file system does not do what SQLite's WAL mode asks for: keep it on a local disk")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+
+class WriterLock:
+    """Held by the one program that writes to a file, and let go with its process, however that ends.
+
+    It is a lock on a file of its own: closing any descriptor of the database would end the locks that SQLite holds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock of the file `path`. Raises WatchError when another program has it."""
+        self._path = path.with_name(path.name + LOCK_SUFFIX)
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        except OSError as error:
+            raise unusable(path, f"{self._path.name} beside it cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._descriptor, 20).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            text = f"another watch writes to it (process {holder}): end that one, or give this one a file of its own"
+            raise unusable(path, text) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others write. The file stays: another program may be waiting at it."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def require_file(path: Path) -> None:
+    """Raise WatchError where there is no file to be read."""
+    if not path.is_file():
+        raise unusable(path, "there is no such file: `sipprobe watch` writes it, and its trunks' file names it")
+
+
+def make_file(path: Path) -> None:
+    """Make the file if there is none. Raises WatchError where it cannot be made, or is none."""
+    if not path.parent.is_dir():
+        raise unusable(path, f"there is no directory {path.parent}: make it first")
+    if path.is_dir():
+        raise unusable(path, "it is a directory: name a file in it")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+    except OSError as error:
+        raise unusable(path, f"it cannot be written: {error.strerror}") from error

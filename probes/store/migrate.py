@@ -1,0 +1,96 @@
+"""Which version a file is of, and how one of an older version becomes one of this version.
+
+Alembic's table `alembic_version` names the revision. Alembic itself is loaded only to make or change tables.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from probes.store.database import PRIVATE, explaining, unusable, writing_engine
+
+APPLICATION_ID = int.from_bytes(b"sipw")
+"""What SQLite files of ours have in their head, which tells them from those of other programs."""
+REVISIONS = ("0001",)
+"""All revisions in `migrations/versions`, oldest first."""
+SCRIPTS = "probes.store:migrations"
+"""Where Alembic finds them."""
+NEW = ""
+"""The revision of a file without tables."""
+
+
+def _revision_of(connection: Connection, path: Path, known: Sequence[str]) -> str:
+    """The revision that a file has. Raises WatchError for what is no history, or one of a newer version."""
+    found: int = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    tables: int = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+    if not found and not tables:
+        return NEW
+    if found != APPLICATION_ID:
+        raise unusable(path, "it is the database of another program: name another file")
+    revision: str = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+    if revision not in known:
+        raise unusable(path, "it was written by a newer version: use that one, or begin a new file")
+    return revision
+
+
+def require_current(engine: Engine, path: Path) -> None:
+    """Raise WatchError for a file that cannot be read as it is."""
+    with explaining(path), engine.begin() as connection:
+        revision = _revision_of(connection, path, REVISIONS)
+    if revision == NEW:
+        raise unusable(path, "nothing was written to it yet: start `sipprobe watch` first")
+    if revision != REVISIONS[-1]:
+        text = "it was written by an older version: start `sipprobe watch` with it once, which keeps a copy"
+        raise unusable(path, text)
+
+
+def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCRIPTS) -> None:
+    """Make the tables of a new file, or those of this version out of older ones, all of it or nothing.
+
+    What is there is copied first, into a file named after the revision that it has. Raises WatchError.
+    """
+    engine = writing_engine(path, foreign_keys=False)  # which would not let tables be made anew that others refer to
+    try:
+        with explaining(path):
+            with engine.begin() as connection:
+                revision = _revision_of(connection, path, revisions)
+            if revision not in (NEW, revisions[-1]):
+                _copy(path, path.with_name(f"{path.name}.{revision}"))
+            if revision != revisions[-1]:
+                with engine.begin() as connection:
+                    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+                    _upgrade(connection, scripts)
+    finally:
+        engine.dispose()
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """A copy of the database as it is, changes that are still in its log among them."""
+    part = copy.with_name(copy.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+        source, target = sqlite3.connect(path), sqlite3.connect(part)
+        try:
+            source.backup(target)
+        finally:
+            source.close()
+            target.close()
+        part.rename(copy)
+    except (OSError, sqlite3.Error) as error:
+        part.unlink(missing_ok=True)
+        text = f"it is of an older version, and cannot be copied to {copy.name} before it is changed: {error}"
+        raise unusable(path, text) from error
+
+
+def _upgrade(connection: Connection, scripts: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", scripts)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
