@@ -6,11 +6,12 @@ Alembic's table `alembic_version` names the revision. Alembic itself is loaded o
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from probes.store.database import PRIVATE, explaining, unusable, writing_engine
+from probes.store.database import PRIVATE, explaining, reading_engine, unusable, writing_engine
 
 APPLICATION_ID = int.from_bytes(b"sipw")
 """What SQLite files of ours have in their head, which tells them from those of other programs."""
@@ -36,10 +37,9 @@ def _revision_of(connection: Connection, path: Path, known: Sequence[str]) -> st
     return revision
 
 
-def require_current(engine: Engine, path: Path) -> None:
+def require_current(path: Path) -> None:
     """Raise WatchError for a file that cannot be read as it is."""
-    with explaining(path), engine.begin() as connection:
-        revision = _revision_of(connection, path, REVISIONS)
+    revision = _found(path, REVISIONS)
     if revision == NEW:
         raise unusable(path, "nothing was written to it yet: start `sipprobe watch` first")
     if revision != REVISIONS[-1]:
@@ -52,17 +52,26 @@ def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCR
 
     What is there is copied first, into a file named after the revision that it has. Raises WatchError.
     """
+    revision = _found(path, revisions)
+    if revision == revisions[-1]:
+        return
+    if revision != NEW:
+        _copy(path, path.with_name(f"{path.name}.{revision}"))
     engine = writing_engine(path, foreign_keys=False)  # which would not let tables be made anew that others refer to
     try:
-        with explaining(path):
-            with engine.begin() as connection:
-                revision = _revision_of(connection, path, revisions)
-            if revision not in (NEW, revisions[-1]):
-                _copy(path, path.with_name(f"{path.name}.{revision}"))
-            if revision != revisions[-1]:
-                with engine.begin() as connection:
-                    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-                    _upgrade(connection, scripts)
+        with explaining(path), engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            _upgrade(connection, scripts)
+    finally:
+        engine.dispose()
+
+
+def _found(path: Path, known: Sequence[str]) -> str:
+    """The revision of a file, which is only read: it may be somebody else's."""
+    engine = reading_engine(path)
+    try:
+        with explaining(path), engine.begin() as connection:
+            return _revision_of(connection, path, known)
     finally:
         engine.dispose()
 
@@ -81,7 +90,8 @@ def _copy(path: Path, copy: Path) -> None:
             target.close()
         part.rename(copy)
     except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         text = f"it is of an older version, and cannot be copied to {copy.name} before it is changed: {error}"
         raise unusable(path, text) from error
 

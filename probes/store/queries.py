@@ -17,10 +17,10 @@ from probes.store.retention import ANSWERED, of_kind
 from probes.store.rows import Row, change_of, check_of, delivery_of, switch_of
 from probes.store.schema import changes, checks, deliveries, routes, running, switches
 
-BATCH = 5000
-"""Rows in memory, of all routes together."""
-LEAST_BATCH = 50
-"""Rows that are read at once, at least."""
+MAX_ROWS = 20_000
+"""Rows in memory, of all routes together: some 10 MB."""
+LEAST_BATCH, MOST_BATCH = 50, 2000
+"""Rows that are read at once."""
 
 
 class _Timed(Protocol):
@@ -78,7 +78,7 @@ class Queries:
         rows = _during(switches, since, until)
         if trunk:
             rows &= switches.c.trunk == trunk
-        return self._paged(switches, rows, (switches.c.at, switches.c.id), BATCH, switch_of)
+        return self._paged(switches, rows, (switches.c.at, switches.c.id), MOST_BATCH, switch_of)
 
     def changes_before(self, at: float, trunk: str, route: str) -> tuple[Change, ...]:
         """The last change of each of some routes before a time."""
@@ -115,7 +115,7 @@ class Queries:
         """The deliveries that are still to be sent."""
         waiting = deliveries.c.state.in_([state.value for state in UNSENT])
         key = (deliveries.c.at, deliveries.c.alert, deliveries.c.channel)
-        return tuple(self._paged(deliveries, waiting, key, BATCH, delivery_of))
+        return tuple(self._paged(deliveries, waiting, key, MOST_BATCH, delivery_of))
 
     def running(self) -> Row | None:
         """The row of the program that writes, or wrote last."""
@@ -171,4 +171,4 @@ def _merged(parts: Iterable[Iterator[T]]) -> Iterator[T]:
 
 def _share(sources: int) -> int:
     """How many rows each of some sources may have in memory."""
-    return max(LEAST_BATCH, BATCH // max(1, sources))
+    return min(max(LEAST_BATCH, MAX_ROWS // max(1, sources)), MOST_BATCH)

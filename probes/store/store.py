@@ -63,13 +63,8 @@ class History:
             from probes.store.migrate import require_current
 
         require_file(path)
-        engine = reading_engine(path)
-        try:
-            require_current(engine, path)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(path, engine)
+        require_current(path)
+        return cls(path, reading_engine(path))
 
     def checks(self, since: float, until: float, trunk: str = "", route: str = "") -> Iterator[Check]:
         """The checks that were begun at `since` or later and before `until`, in the order of time, of one trunk or

@@ -17,6 +17,8 @@ from probes.report.safe_text import cover_lines, cover_uris
 
 HIDDEN = "***"
 """What stands in the place of a credential."""
+MAX_TEXT = 1000
+"""Characters of one text of a check: what a peer says may have thousands, with each check again."""
 A_FILE = "(a file)"
 """What stands in the place of a path: where keys lie is nobody else's affair."""
 
@@ -25,7 +27,7 @@ _assigned = re.compile(r"(?P<before>\b(?:passw(?:or)?d|passphrase|secret)=)(?P<s
 _key = re.compile(r"(?P<before>\binline:)(?P<secret>\S+)", re.IGNORECASE)
 _quoted_path = re.compile(r"(?P<quote>['\"])(?:~|\.{1,2})?/[^'\"\n]+(?P=quote)")
 _path = re.compile(r"(?<![^\s'\"(=,;:])(?:~|\.{1,2})?/(?=[^\s/'\"])[^\s'\"),;]*[^\s'\"),;:.]")
-_key_file = re.compile(r"[^\s'\"(),;:=]+\.(?:key|pem|p12|pfx|crt|cer|der)\b", re.IGNORECASE)
+_key_file = re.compile(r"(?<![^\s'\"(),;:=])[^\s'\"(),;:=]+\.(?:key|pem|p12|pfx|crt|cer|der)\b", re.IGNORECASE)
 _PLAIN = frozenset("/@.:=")
 """Characters without one of which there is no path, no URI and no header field."""
 
@@ -64,13 +66,17 @@ def _kept_check(check: Check) -> Check:
         kind=check.kind,
         at=check.at,
         verdict=check.verdict,
-        reason=fit(check.reason),
-        detail=fit(check.detail),
+        reason=_short(fit(check.reason)),
+        detail=_short(fit(check.detail)),
         status=check.status,
         rtt=check.rtt,
-        place=fit(check.place),
+        place=_short(fit(check.place)),
         certificate_ends=check.certificate_ends,
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def kept_delivery(delivery: Delivery) -> Delivery:

@@ -61,6 +61,11 @@ def upgrade() -> None:
         Column("cause", Text, nullable=False),
         Index("switches_by_trunk", "trunk", "at"),
     )
+    make_outbox()
+
+
+def make_outbox() -> None:
+    """Make the outbox of alerts, and the row that says who writes."""
     op.create_table(
         "deliveries",
         Column("alert", Text, primary_key=True),

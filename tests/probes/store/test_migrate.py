@@ -1,0 +1,151 @@
+"""Files of other versions, and of other programs."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from probes.health.trunk import WatchError
+from probes.store.database import make_file, reading_engine
+from probes.store.migrate import REVISIONS, SCRIPTS, migrate
+from probes.store.schema import METADATA
+from probes.store.store import History, Store
+from tests.probes.store.samples import NOW, Clock, change, check, delivery, switch
+
+ROOT = Path(__file__).parents[3]
+FIRST = ROOT / "fixtures/store/0001.sql"
+"""A file of the first revision, as SQLite's own tool writes it out: `sqlite3 history.db .dump`, and its head."""
+NEXT = """
+from alembic import op
+from sqlalchemy import Column, Integer, Text
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("running", Column("host", Text))
+    with op.batch_alter_table("routes", recreate="always") as routes:
+        routes.add_column(Column("rank", Integer))
+    {more}
+"""
+
+
+def of_the_first_revision(path: Path) -> Path:
+    connection = sqlite3.connect(path)
+    connection.executescript(FIRST.read_text())
+    connection.close()
+    return path
+
+
+def with_another_revision(place: Path, more: str = "") -> str:
+    """The migrations, and one that is to come."""
+    scripts = place / "migrations"
+    shutil.copytree(ROOT / "probes/store/migrations", scripts)
+    (scripts / "versions/r0002_next.py").write_text(NEXT.format(more=more))
+    return str(scripts)
+
+
+def test_first_revision_is_read(tmp_path: Path) -> None:
+    with Store.open(of_the_first_revision(tmp_path / "history.db"), clock=Clock(0)) as store:
+        assert [*store.checks(0, 1e11)] == [check(NOW), check(NOW + 60, detail="a\0b\ud800")]
+        assert [*store.changes(0, 1e11)] == [change(NOW)]
+        assert [*store.switches(0, 1e11)] == [switch(NOW)]
+        assert store.unsent() == (delivery(),)
+
+
+def test_revisions_are_those_of_the_scripts() -> None:
+    config = Config()
+    config.set_main_option("script_location", SCRIPTS)
+    scripts = ScriptDirectory.from_config(config)
+    assert [script.revision for script in scripts.walk_revisions()] == [*reversed(REVISIONS)]
+
+
+def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    make_file(path)
+    migrate(path)
+    engine = reading_engine(path)
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
+
+
+def test_older_file_is_copied_and_changed(tmp_path: Path) -> None:
+    path = of_the_first_revision(tmp_path / "history.db")
+    migrate(path, ("0001", "0002"), with_another_revision(tmp_path))
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    assert connection.execute("SELECT trunk, rank FROM routes").fetchall() == [("berlin", None)]
+    assert connection.execute("SELECT count(*) FROM checks").fetchall() == [(2,)]
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+    copy = tmp_path / "history.db.0001"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with Store.open(copy, clock=Clock(0)) as store:
+        assert len([*store.checks(0, 1e11)]) == 2
+
+
+def test_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = of_the_first_revision(tmp_path / "history.db")
+    scripts = with_another_revision(tmp_path, "op.execute('SELECT * FROM nowhere')")
+    with pytest.raises(WatchError, match="no such table: nowhere"):
+        migrate(path, ("0001", "0002"), scripts)
+    with Store.open(path, clock=Clock(0)) as store:
+        assert len([*store.checks(0, 1e11)]) == 2
+
+
+def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
+    path = of_the_first_revision(tmp_path / "history.db")
+    (tmp_path / "history.db.0001").mkdir()
+    with pytest.raises(WatchError, match=r"of an older version, and cannot be copied to history\.db\.0001"):
+        migrate(path, ("0001", "0002"), with_another_revision(tmp_path))
+    Store.open(path, clock=Clock(0)).close()
+
+
+def test_older_file_is_not_changed_by_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = of_the_first_revision(tmp_path / "history.db")
+    monkeypatch.setattr("probes.store.migrate.REVISIONS", ("0001", "0002"))
+    with pytest.raises(WatchError, match="an older version: start `sipprobe watch` with it once, which keeps a copy"):
+        History.open(path)
+
+
+def test_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    Store.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    before = path.read_bytes()
+    for kind in (Store, History):
+        with pytest.raises(WatchError, match="written by a newer version: use that one, or begin a new file"):
+            kind.open(path)
+    assert path.read_bytes() == before
+
+
+def test_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "phonebook.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE people (name TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    for kind in (Store, History):
+        with pytest.raises(WatchError, match="the database of another program: name another file"):
+            kind.open(path)
+    assert path.read_bytes() == before
+
+
+def test_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "trunks.toml"
+    text = "[[trunk]]\nname = 'berlin'\n" * 100
+    path.write_text(text)
+    for kind in (Store, History):
+        with pytest.raises(WatchError, match="it is no history of a watch: name another file"):
+            kind.open(path)
+    assert path.read_text() == text
