@@ -117,17 +117,15 @@ class AlertRules:
     """How many checks in a row have to be slow, and how many have to be quick until it is over."""
     call_failures: int = 1
     """How many test calls in a row have to fail."""
-    certificate_days: float = 14.0
-    """Days before the end of a certificate; 0 does not look."""
     repeat_minutes: float = 0.0
-    """After how long it is told again what still lasts; 0 does not. Certificates have days of their own."""
+    """After how long it is told again what still lasts; 0 does not. A certificate is told again as its end comes
+    nearer, whatever this says; from when on it is told is `Rules.certificate_days`."""
 
     def __post_init__(self) -> None:
         numbers = {
             "unreachable_minutes": self.unreachable_minutes,
             "degraded_minutes": self.degraded_minutes,
             "response_time_ms": self.response_time_ms,
-            "certificate_days": self.certificate_days,
             "repeat_minutes": self.repeat_minutes,
         }
         for name, number in numbers.items():

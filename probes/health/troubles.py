@@ -1,0 +1,118 @@
+"""What the checks of one route say about each trouble that is told of it: signs that it is there, or gone."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from probes.health.alerts import AlertKind, AlertRules
+from probes.health.incidents import Sign
+from probes.health.terms import Change, Check, Health, Kind, Verdict
+from sipcore.value import value
+
+DAY = 86_400.0
+"""Seconds."""
+LEAST_RATED = 5
+"""Checks by which a failure rate is told at the least."""
+RELIEF = 0.5
+"""The part of the failure rate that is told below which it is over, so that it does not come and go."""
+CALM_CHECKS = 5
+"""Checks in a row whose certificate lasts, until one is taken to be renewed: a name may lead to several hosts, and each
+has its own."""
+
+
+@value
+class Signal:
+    """A sign of a trouble, and since when it is there or gone, in seconds since 1970."""
+
+    kind: AlertKind
+    sign: Sign
+    since: float
+
+
+class Troubles:
+    """What goes on at one route."""
+
+    def __init__(self, rules: AlertRules, certificate_days: float) -> None:
+        self.health = Health.UNCHECKED
+        self.certificate_ends: float | None = None
+        """When the certificate ends that is told of."""
+        self.failed = 0
+        self.rated = 0
+        """Checks within the window of the failure rate, and how many of them failed."""
+        self._rules = rules
+        self._certificate_days = certificate_days
+        self._window: deque[tuple[float, bool]] = deque()
+        self._slow = _Streak()
+        self._calls = _Streak()
+        self._certificates = _Streak()
+
+    @property
+    def failure_percent(self) -> float:
+        """How many checks of a hundred failed of late."""
+        return 100.0 * self.failed / self.rated if self.rated else 0.0
+
+    def change(self, change: Change) -> Iterator[Signal]:
+        """What a change of health says."""
+        self.health = change.after
+        is_down = change.after is Health.UNREACHABLE
+        yield Signal(AlertKind.DOWN, Sign.ON if is_down else Sign.OFF, change.at)
+        if self._rules.degraded_minutes and not is_down:  # what is down is not well again
+            is_degraded = change.after is Health.DEGRADED
+            yield Signal(AlertKind.DEGRADED, Sign.ON if is_degraded else Sign.OFF, change.at)
+
+    def check(self, check: Check) -> Iterator[Signal]:
+        """What a check says by itself. It comes before the change that follows from it."""
+        if check.verdict is Verdict.OWN:
+            return
+        if self._rules.response_time_ms and check.rtt is not None and check.kind is Kind.OPTIONS:
+            is_slow = check.rtt * 1000.0 >= self._rules.response_time_ms
+            needed = self._rules.response_time_checks
+            yield from self._slow.signals(AlertKind.SLOW, is_slow, check.at, needed, needed)
+        if check.kind is Kind.CALL:
+            has_failed = check.verdict is Verdict.BAD
+            yield from self._calls.signals(AlertKind.CALL, has_failed, check.at, self._rules.call_failures, 1)
+        if self._certificate_days and check.certificate_ends is not None:
+            yield from self._certificate(check.at, check.certificate_ends)
+        if self._rules.failure_rate_percent:
+            yield from self._rate(check)
+
+    def _certificate(self, at: float, ends: float) -> Iterator[Signal]:
+        is_near = ends - at <= self._certificate_days * DAY
+        if is_near:
+            self.certificate_ends = ends
+        yield from self._certificates.signals(AlertKind.CERTIFICATE, is_near, at, 1, CALM_CHECKS)
+
+    def _rate(self, check: Check) -> Iterator[Signal]:
+        """Silence counts where the route has answered before, as it does for its health."""
+        never_answered = self.health in (Health.UNKNOWN, Health.UNCHECKED)
+        if check.verdict is Verdict.SILENT and never_answered:
+            return
+        has_failed = check.verdict in (Verdict.BAD, Verdict.SILENT)
+        self._window.append((check.at, has_failed))
+        self.rated += 1
+        self.failed += has_failed
+        while self._window[0][0] <= check.at - self._rules.failure_rate_window_minutes * 60.0:
+            self.rated -= 1
+            self.failed -= self._window.popleft()[1]
+        if self.rated < LEAST_RATED:
+            return
+        if self.failure_percent >= self._rules.failure_rate_percent:
+            yield Signal(AlertKind.FAILURE_RATE, Sign.ON, check.at)
+        elif self.failure_percent < self._rules.failure_rate_percent * RELIEF:
+            yield Signal(AlertKind.FAILURE_RATE, Sign.OFF, check.at)
+
+
+class _Streak:
+    """How often in a row something was so, or was not."""
+
+    def __init__(self) -> None:
+        self._was = False
+        self._count = 0
+        self._since = 0.0
+
+    def signals(self, kind: AlertKind, so: bool, at: float, needed: int, needed_off: int) -> Iterator[Signal]:
+        """One more time; it is on after `needed` in a row, and off after `needed_off`."""
+        if so is not self._was or not self._count:
+            self._was, self._count, self._since = so, 0, at
+        self._count += 1
+        if self._count >= (needed if so else needed_off):
+            yield Signal(kind, Sign.ON if so else Sign.OFF, self._since)
