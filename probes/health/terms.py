@@ -40,8 +40,10 @@ class Check:
     at: float
     verdict: Verdict
     reason: str
-    """What it goes by, in one word for programs: `answered`, `slow`, `maintenance`, `certificate`, `status`, `silent`,
-    `refused`, `unreachable`, `tls`, `client-certificate`, `not-sip`, `name` (no address), `call`, `own`."""
+    """What it goes by, in one word for programs: `answered`, `slow`, `maintenance`, `certificate`, `place` (what comes
+    first did not answer, another place did), `odd` (the answer is not final, or does not fit), `status`, `silent`,
+    `refused`, `unreachable`, `tls`, `client-certificate`, `not-sip`, `name` (no address, or DNS does not tell it at the
+    moment), `call`, `own`."""
     detail: str = ""
     """The same for people, with what to try where there is something."""
     status: int | None = None

@@ -258,7 +258,7 @@ class Pings:
         """Send it, and see what comes of it until its time is up."""
         exchange, failure = None, None
         async with trio.open_nursery() as waiting:
-            waiting.start_soon(_cancel_after, query.timeout, waiting.cancel_scope)
+            waiting.start_soon(cancel_after, query.timeout, waiting.cancel_scope)
             try:
                 exchange = await self._endpoint.request(order)
             except TransportFailure as error:
@@ -285,7 +285,7 @@ class Pings:
     def _take(self, record: TraceRecord) -> None:
         match record:
             case MessageTrace(direction=Direction.SENT):
-                asking = self._asked.get(_call_id_of(record.data))
+                asking = self._asked.get(call_id_of(record.data))
                 if asking is not None:
                     asking.sent_at = record.at if asking.sent_at is None else asking.sent_at
                     asking.flow = record.flow
@@ -299,7 +299,7 @@ class Pings:
         """A message came: to the ping that it answers, or else, since it may be no message, to the oldest one there.
         One that answers a ping that is over tells nothing of any other.
         """
-        call_id = _call_id_of(record.data)
+        call_id = call_id_of(record.data)
         if record.flow.transport.reliable:
             self._heard_at[record.flow.transport, record.flow.remote] = record.at
         if call_id in self._over:
@@ -349,7 +349,7 @@ class Pings:
         self._tell(happening)
 
 
-async def _cancel_after(seconds: float, scope: trio.CancelScope) -> None:
+async def cancel_after(seconds: float, scope: trio.CancelScope) -> None:
     """Cancel what has had its time; who slept through the end of it first reads what came meanwhile."""
     due = trio.current_time() + seconds
     await trio.sleep_until(due)
@@ -364,6 +364,7 @@ def _is_ready(hop: Hop, flow: list[TraceRecord]) -> bool:
     return any(isinstance(one, FlowTrace) and one.event == last for one in flow)
 
 
-def _call_id_of(data: bytes) -> str:
+def call_id_of(data: bytes) -> str:
+    """The Call-ID of a message as it came, which may be none; "" where it has none that can be seen."""
     found = _call_id(data)
     return found[1].decode("utf-8", "surrogateescape") if found else ""

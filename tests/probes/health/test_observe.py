@@ -1,0 +1,301 @@
+"""What one check says of a route, by what was seen of the places and of the call."""
+
+import errno
+
+import pytest
+
+from probes.destination import Destination
+from probes.health.observe import (
+    DAY,
+    MAX_DETAIL,
+    Tried,
+    is_unsaid,
+    next_places,
+    of_call,
+    of_nowhere,
+    of_own,
+    of_places,
+    places_in,
+)
+from probes.health.terms import Kind, Verdict
+from probes.health.trunk import Rules
+from probes.result import CallKind, CallResult, Reach
+from sipcore.errors import FailureReason, TransportFailure, own_fault
+from sipcore.resolve.records import LookupFault
+from sipcore.resolve.target import Hop
+from sipcore.transports.base import FAILURES
+from tests.probes.health.values import BEGIN, FIRST, SECOND, SIXTH, TLS, answered, but, missed, response, subject
+
+GOOD, POOR, SILENT, BAD, OWN = Verdict
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 405, 407, 408, 481, 483, 500, 501, 603])
+def test_any_answer_is_alive(status: int) -> None:
+    check = of_places(subject(), [answered(status, "Whatever")])
+    assert (check.verdict, check.reason, check.status, check.rtt) == (GOOD, "answered", status, 0.02)
+    assert (check.trunk, check.route, check.kind, check.at) == ("acme", "main", Kind.OPTIONS, BEGIN)
+    assert (check.detail, check.place) == (f"{status} Whatever", "udp 192.0.2.1:5060")
+    assert check.attempt is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("Retry-After: 120", ", and asks to wait 120 s (Retry-After)"),
+        ("Retry-After: 60 (in a meeting);duration=5", ", and asks to wait 60 s (Retry-After)"),
+        ("Retry-After: soon", ""),
+        ("Server: x", ""),
+    ],
+)
+def test_503_is_maintenance(field: str, told: str) -> None:
+    check = of_places(subject(), [answered(503, "Service Unavailable", field)])
+    assert (check.verdict, check.reason, check.status) == (POOR, "maintenance", 503)
+    assert check.detail == f"503 Service Unavailable: it takes no calls at the moment{told}"
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_statuses_that_the_operator_names_are_refusals(status: int) -> None:
+    check = of_places(subject(Rules(refusals=(403, 503))), [answered(status, "No")])
+    assert (check.verdict, check.reason, check.status) == (BAD, "status", status)
+    assert "counts as a refusal" in check.detail
+
+
+def test_a_slow_answer() -> None:
+    rules = Rules(slow=0.5)
+    assert of_places(subject(rules), [answered(rtt=0.499)]).verdict is GOOD
+    check = of_places(subject(rules), [answered(rtt=0.8)])
+    assert (check.verdict, check.reason, check.rtt) == (POOR, "slow", 0.8)
+    assert check.detail == "200 OK; 800 ms after the request, slow from 500 ms on"
+
+
+def test_an_answer_to_a_repeated_request_has_no_round_trip_and_is_slow_all_the_same() -> None:
+    """Else a peer that always takes longer than Timer E would never be slow."""
+    check = of_places(subject(Rules(slow=0.5)), [but(answered(rtt=0.8), retransmissions=1)])
+    assert (check.verdict, check.reason, check.rtt) == (POOR, "slow", None)
+    assert "repeated 1 times" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("days", "ends", "told"),
+    [
+        (14.0, 14 * DAY, ""),
+        (14.0, 14 * DAY - 1, "ends on 2026-01-14 23:59 UTC, in 14 days"),
+        (14.0, 2.4 * DAY, "in 2 days"),
+        (0.0, 1.0, ""),
+        (1.0, -5.0, "in 0 days"),
+    ],
+)
+def test_a_certificate_that_ends_soon(days: float, ends: float, told: str) -> None:
+    tried = Tried(answered(hop=TLS).attempt, BEGIN + ends)
+    check = of_places(subject(Rules(certificate_days=days)), [tried])
+    assert check.certificate_ends == BEGIN + ends
+    assert (check.verdict, check.reason) == ((POOR, "certificate") if told else (GOOD, "answered"))
+    assert told in check.detail
+
+
+def test_a_certificate_that_is_not_valid_although_nobody_verifies() -> None:
+    tried = but(answered(hop=TLS), tls_problems=("the certificate has expired",), advice="renew it")
+    check = of_places(subject(Rules(certificate_days=0)), [tried])
+    assert (check.verdict, check.reason) == (POOR, "certificate")
+    assert check.detail == "200 OK; the certificate has expired, which nobody verifies here: renew it"
+
+
+def test_the_reason_is_the_worst_of_several_and_the_detail_has_all() -> None:
+    tried = Tried(answered(503, "Busy", rtt=2.0, hop=TLS).attempt, BEGIN + 1.0)
+    check = of_places(subject(Rules(slow=1.0)), [tried])
+    assert (check.verdict, check.reason) == (POOR, "maintenance")
+    assert all(part in check.detail for part in ("no calls", "certificate ends", "slow from"))
+
+
+def test_an_answer_that_is_not_final_or_does_not_fit() -> None:
+    trying = but(answered(100, "Trying", rtt=None), detail="only a provisional answer came")
+    check = of_places(subject(), [trying])
+    assert (check.verdict, check.reason, check.status) == (POOR, "odd", None)
+    assert check.detail == "100 Trying; only a provisional answer came"
+    other = but(answered(rtt=None), detail="the answer does not fit the request, its Via, Call-ID or CSeq differs")
+    assert of_places(subject(), [other]).reason == "odd"
+
+
+@pytest.mark.parametrize(
+    ("reach", "verdict", "reason"),
+    [
+        (Reach.SILENT, SILENT, "silent"),
+        (Reach.NO_ANSWER, SILENT, "silent"),
+        (Reach.FILTERED, BAD, "unreachable"),
+        (Reach.REFUSED, BAD, "refused"),
+        (Reach.UNREACHABLE, BAD, "unreachable"),
+        (Reach.TLS_FAILED, BAD, "tls"),
+        (Reach.CERTIFICATE_WANTED, BAD, "client-certificate"),
+        (Reach.NOT_SIP, BAD, "not-sip"),
+        (Reach.FAILED, OWN, "own"),
+    ],
+)
+def test_what_is_no_answer(reach: Reach, verdict: Verdict, reason: str) -> None:
+    check = of_places(subject(), [missed(reach)])
+    assert (check.verdict, check.reason, check.status, check.rtt) == (verdict, reason, None, None)
+    assert check.detail == f"{reach.value}: so it is; do this"
+
+
+def test_every_reach_is_judged() -> None:
+    for reach in set(Reach) - {Reach.ANSWERED}:
+        assert of_places(subject(), [missed(reach)]).reason
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENETDOWN, errno.EPERM])
+def test_what_fails_at_this_host_is_its_own_fault(number: int) -> None:
+    check = of_places(subject(), [missed(Reach.UNREACHABLE, f"udp 192.0.2.1:5060: {FAILURES[number][1]}")])
+    assert (check.verdict, check.reason) == (OWN, "own")
+
+
+def test_nothing_follows_from_silence_while_this_program_was_stopped() -> None:
+    assert of_places(subject(), [missed(Reach.NO_ANSWER, late=0.9)]).verdict is SILENT
+    check = of_places(subject(), [missed(Reach.NO_ANSWER, late=30.0)])
+    assert (check.verdict, check.reason) == (OWN, "own")
+    assert "kept from running for 30.0 s" in check.detail
+    assert of_places(subject(), [missed(Reach.REFUSED, late=30.0)]).verdict is BAD
+
+
+# Several places
+
+
+def test_another_place_that_answers_is_poor() -> None:
+    check = of_places(subject(), [missed(Reach.REFUSED), answered(hop=SECOND)])
+    assert (check.verdict, check.reason, check.status, check.place) == (POOR, "place", 200, "udp 192.0.2.2:5060")
+    assert check.detail == (
+        "200 OK; udp 192.0.2.2:5060 answered, and not what comes first: udp 192.0.2.1:5060: refused: so it is; do this"
+    )
+
+
+def test_an_address_that_this_host_cannot_get_to_is_missed_by_nobody() -> None:
+    """IPv6 comes first in what DNS tells, and half of all hosts have none."""
+    nowhere = missed(Reach.UNREACHABLE, FAILURES[errno.ENETUNREACH][1], hop=SIXTH)
+    assert of_places(subject(), [nowhere, answered()]).verdict is GOOD
+    assert of_places(subject(), [nowhere]).verdict is BAD
+    assert of_places(subject(), [missed(Reach.FAILED), answered(hop=SECOND)]).verdict is GOOD
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict", "reason"),
+    [
+        (answered(503, "Busy"), answered(hop=SECOND), POOR, "place"),
+        (answered(503, "Busy"), missed(Reach.REFUSED, hop=SECOND), POOR, "maintenance"),
+        (missed(Reach.REFUSED), answered(503, "Busy", hop=SECOND), POOR, "maintenance"),
+        (missed(Reach.REFUSED), missed(Reach.NO_ANSWER, hop=SECOND), SILENT, "silent"),
+        (missed(Reach.TLS_FAILED), missed(Reach.REFUSED, hop=SECOND), BAD, "tls"),
+        (missed(Reach.FAILED), missed(Reach.REFUSED, hop=SECOND), BAD, "refused"),
+    ],
+)
+def test_which_place_a_check_goes_by(first: Tried, second: Tried, verdict: Verdict, reason: str) -> None:
+    check = of_places(subject(), [first, second])
+    assert (check.verdict, check.reason) == (verdict, reason)
+    assert str(FIRST) in check.detail or check.place == str(FIRST)
+    assert str(SECOND) in check.detail or check.place == str(SECOND)
+
+
+@pytest.mark.parametrize(
+    ("last", "left", "expected"),
+    [
+        (answered(), [SECOND], []),
+        (answered(403), [SECOND], []),
+        (answered(503), [SECOND], [SECOND]),
+        (answered(503), [Hop(TLS.transport, FIRST.remote), SECOND], [SECOND]),
+        (missed(Reach.REFUSED), [Hop(TLS.transport, FIRST.remote)], [Hop(TLS.transport, FIRST.remote)]),
+        (missed(Reach.NO_ANSWER), [SECOND], [SECOND]),
+        (missed(Reach.NOT_SIP), [SECOND], [SECOND]),
+    ],
+)
+def test_where_to_go_on(last: Tried, left: list[Hop], expected: list[Hop]) -> None:
+    assert next_places(last, left) == expected
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.2, 1), (1.0, 1), (1.9, 1), (2.0, 2), (4.0, 4)])
+def test_each_place_gets_a_second_at_least(seconds: float, count: int) -> None:
+    assert places_in(seconds) == count
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("fault", "unsaid", "verdict"),
+    [
+        (LookupFault.NXDOMAIN, False, BAD),
+        (LookupFault.NODATA, False, BAD),
+        (LookupFault.INVALID_NAME, False, BAD),
+        (LookupFault.SERVFAIL, True, BAD),
+        (LookupFault.TIMED_OUT, True, BAD),
+        (LookupFault.UNREACHABLE, True, OWN),
+        (LookupFault.NOT_ASKED, True, OWN),
+    ],
+)
+def test_a_name_without_address(fault: LookupFault, unsaid: bool, verdict: Verdict) -> None:
+    failure = TransportFailure(FailureReason.UNRESOLVABLE, f"no address for sip:x.test: x.test: {fault.value}")
+    assert is_unsaid(failure) is unsaid
+    check = of_nowhere(subject(), failure)
+    assert (check.verdict, check.reason, check.place) == (verdict, "name" if verdict is BAD else "own", "")
+    assert fault.value in check.detail
+
+
+@pytest.mark.parametrize(
+    ("tried", "verdict", "reason"),
+    [
+        (answered(), POOR, "name"),
+        (answered(503), POOR, "maintenance"),
+        (missed(Reach.REFUSED), BAD, "name"),
+        (missed(Reach.NO_ANSWER), SILENT, "silent"),
+    ],
+)
+def test_a_place_that_is_known_from_before(tried: Tried, verdict: Verdict, reason: str) -> None:
+    check = of_places(subject(), [tried], unnamed="no name server answered")
+    assert (check.verdict, check.reason) == (verdict, reason)
+    assert "since DNS does not tell: no name server answered" in check.detail
+
+
+# Calls
+
+
+def call(kind: CallKind, unmet: str | None = None, why: str = "486 Busy Here") -> CallResult:
+    target = Destination.parse("sip:echo@192.0.2.1")
+    return CallResult(target, FIRST, kind.status, kind, why, "do this", final_status=486, unmet=unmet)
+
+
+@pytest.mark.parametrize(
+    ("kind", "unmet", "verdict", "reason"),
+    [
+        (CallKind.CONNECTED, None, GOOD, "answered"),
+        (CallKind.BUSY, "", GOOD, "answered"),
+        (CallKind.CONNECTED, "the codec is PCMA", BAD, "call"),
+        (CallKind.NO_MEDIA, None, BAD, "call"),
+        (CallKind.BUSY, None, BAD, "call"),
+        (CallKind.AUTHENTICATION, None, BAD, "call"),
+        (CallKind.REFUSED, None, BAD, "call"),
+        (CallKind.NO_ANSWER, None, BAD, "call"),
+        (CallKind.UNRESOLVABLE, None, BAD, "name"),
+        (CallKind.OWN_FAULT, None, OWN, "own"),
+        (CallKind.INTERRUPTED, None, OWN, "own"),
+    ],
+)
+def test_a_test_call(kind: CallKind, unmet: str | None, verdict: Verdict, reason: str) -> None:
+    check = of_call(subject(kind=Kind.CALL), call(kind, unmet))
+    assert (check.kind, check.verdict, check.reason, check.status) == (Kind.CALL, verdict, reason, 486)
+    assert (check.place, check.rtt, check.call is not None) == ("udp 192.0.2.1:5060", None, True)
+    assert "486 Busy Here" in check.detail
+    assert ("do this" in check.detail) is (verdict is not GOOD)
+
+
+@pytest.mark.parametrize("why", [FAILURES[errno.EMFILE][1], own_fault().message])
+def test_a_call_that_failed_here(why: str) -> None:
+    assert of_call(subject(kind=Kind.CALL), call(CallKind.UNREACHABLE, why=f"udp x: {why}")).verdict is OWN
+
+
+def test_own_faults() -> None:
+    check = of_own(subject(kind=Kind.CALL), "a mistake")
+    assert (check.kind, check.verdict, check.reason, check.detail) == (Kind.CALL, OWN, "own", "a mistake")
+
+
+def test_what_peers_write_is_fit_to_be_shown_and_has_an_end() -> None:
+    nasty = but(answered(), response=response(200, "\x1b[31m" + "x" * 2000))
+    detail = of_places(subject(), [nasty]).detail
+    assert detail.isprintable()
+    assert len(detail) == MAX_DETAIL
+    assert detail.endswith("…")
