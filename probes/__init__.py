@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from probes.discovery.events import Concluded
     from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig, discover, open_discovery
+    from probes.health.board import RouteState, TrunkState
+    from probes.health.run import Watch, WatchConfig
+    from probes.health.terms import Change, Check, Health, Kind, Switch, SwitchCause, Verdict
+    from probes.health.trunk import Route, Rules, Trunk, WatchError
     from probes.ping.run import PingConfig, Pings
     from probes.report.call_json import call_data
     from probes.report.codecs_json import codecs_data
@@ -41,6 +45,8 @@ __all__ = [
     "CallResult",
     "CallScript",
     "CallStatus",
+    "Change",
+    "Check",
     "CodecProbe",
     "CodecReport",
     "Concluded",
@@ -51,6 +57,8 @@ __all__ = [
     "DnsReport",
     "DnsReportConfig",
     "Expectation",
+    "Health",
+    "Kind",
     "Limiter",
     "Limits",
     "Persona",
@@ -58,11 +66,22 @@ __all__ = [
     "Pings",
     "RefusedNumber",
     "Responder",
+    "Route",
+    "RouteState",
+    "Rules",
     "Sweep",
     "SweepConfig",
+    "Switch",
+    "SwitchCause",
     "Targets",
     "TlsReport",
     "TlsReportConfig",
+    "Trunk",
+    "TrunkState",
+    "Verdict",
+    "Watch",
+    "WatchConfig",
+    "WatchError",
     "call_config",
     "call_data",
     "codecs_data",
@@ -96,6 +115,10 @@ __getattr__ = passing_on(
         "probes.discovery.events": ("Concluded",),
         "probes.discovery.outcome": ("Discovery",),
         "probes.discovery.run": ("DiscoveryConfig", "discover", "open_discovery"),
+        "probes.health.board": ("RouteState", "TrunkState"),
+        "probes.health.run": ("Watch", "WatchConfig"),
+        "probes.health.terms": ("Change", "Check", "Health", "Kind", "Switch", "SwitchCause", "Verdict"),
+        "probes.health.trunk": ("Route", "Rules", "Trunk", "WatchError"),
         "probes.ping.run": ("PingConfig", "Pings"),
         "probes.report.call_json": ("call_data",),
         "probes.report.codecs_json": ("codecs_data",),

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[1]
 CONFIGURATIONS = ("EndpointConfig", "StackConfig", "TransportConfig", "TlsConfig", "LookupConfig", "Registration")
 SET_OR_READ = {
     "sipcore": (*CONFIGURATIONS, "Wishes", "Order", "Exchange", "MediaResult"),
-    "probes": ("CallScript", "DiscoveryConfig", "SweepConfig", "PingConfig", "CallResult", "Discovery"),
+    "probes": (
+        *("CallScript", "DiscoveryConfig", "SweepConfig", "PingConfig", "WatchConfig", "Rules", "Route", "Trunk"),
+        *("CallResult", "Discovery", "Check", "Change", "Switch"),
+    ),
 }
 """What other programs fill in, or read what came of it from: each field says what it means."""
 FOR_FEW = {"Alarm", "Deviation", "Wire"}

@@ -32,7 +32,9 @@ class Kind(Enum):
 
 @value
 class Check:
-    """One check of one route, and what it found. `at` is when it was begun, in seconds since 1970."""
+    """One check of one route, and what it found. `trunk` and `route` are names, `kind` how it was checked, `at` when
+    that was begun, in seconds since 1970, and `verdict` what it says.
+    """
 
     trunk: str
     route: str
@@ -76,8 +78,9 @@ class Health(Member):
 
 @value
 class Change:
-    """The health of a route changed by a check. `at` is the check's own time, or that of the change before it where the
-    check was begun earlier, as a test call is that takes long.
+    """The health of a route, by the names of its `trunk` and itself (`route`), changed by a `check`, from `before` to
+    `after`. `at` is the check's own time, or that of the change before it where the check was begun earlier, as a test
+    call is that takes long.
     """
 
     trunk: str
@@ -103,8 +106,9 @@ class SwitchCause(Enum):
 
 @value
 class Switch:
-    """Calls of a trunk take another route from now on. `after` is None where none is left that could be up; by hand it
-    may be the one that they take already, which they are to keep then.
+    """Calls of a `trunk` take another route from now on, `at` in seconds since 1970: `after` in the place of `before`,
+    None where none was left that could be up; by hand it may be the one that they take already, which they are to keep
+    then. `cause` is why.
     """
 
     trunk: str

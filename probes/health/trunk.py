@@ -47,7 +47,9 @@ class Rules:
     retry: float = DEFAULT_RETRY
     """From one check to the next while a route is in doubt, no longer than `interval`."""
     timeout: float = DEFAULT_TIMEOUT
-    """Until a check is given up."""
+    """Until a check is given up. Where DNS names several places, a check goes on to the next one after silence, a
+    failure or a 503 (RFC 3263 §4.3), and each has an equal share of what is left. DNS has as long before that.
+    """
     misses: int = DEFAULT_MISSES
     """OPTIONS in a row by whose failure a route is down."""
     recoveries: int = DEFAULT_RECOVERIES
@@ -92,7 +94,9 @@ class Route:
     """One way to reach a trunk. It is checked by itself, at the place to which RFC 3263 leads at the time."""
 
     name: str
+    """What people call it; unique within its trunk."""
     destination: Destination
+    """Whom OPTIONS go to, and where."""
     tls: TlsConfig = field(default_factory=TlsConfig)
     """Which certificates are trusted, and which one is shown."""
     call: CallScript | None = None
@@ -106,9 +110,11 @@ class Trunk:
     """
 
     name: str
+    """What people call it; unique within a watch."""
     routes: tuple[Route, ...]
     """Best first; their names differ."""
     rules: Rules = Rules()
+    """How all of them are watched."""
 
     def __post_init__(self) -> None:
         names = [route.name for route in self.routes]

@@ -38,7 +38,7 @@ class Names:
 
     def __init__(self, endpoint: Endpoint, nursery: trio.Nursery) -> None:
         """Ask by an open endpoint; what takes longer than whoever asks waits goes on in `nursery`."""
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._nursery = nursery
         self._asked: dict[Destination, _Asked] = {}
 
@@ -56,11 +56,11 @@ class Names:
 
     async def _locate(self, destination: Destination, asked: _Asked) -> None:
         try:
-            asked.named = Named(tuple(await locate(destination, self._endpoint)))
+            asked.named = Named(tuple(await locate(destination, self.endpoint)))
         except TransportFailure as failure:
             asked.named = Named(asked.named.hops if is_unsaid(failure) else (), failure.kept())
         except Exception as error:  # noqa: BLE001  # a mistake in here costs the checks that wait for this, and no others
-            self._endpoint.note_fault(error, "a lookup")
+            self.endpoint.note_fault(error, "a lookup")
             asked.named = Named(asked.named.hops, own_fault())
         finally:
             if asked.under_way is not None:
