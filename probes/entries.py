@@ -99,6 +99,12 @@ def one_of(choices: type[Enum]) -> Callable[[object], Enum]:
     return read
 
 
+def several_of(choices: type[Enum]) -> Callable[[object], tuple[Enum, ...]]:
+    """Several of the values of an Enum."""
+    read = one_of(choices)
+    return lambda given: tuple(map(read, _list(given)))
+
+
 def known(word: str, words: Sequence[str]) -> str:
     """The word, which is one of those. Raises EntryError."""
     if word not in words:

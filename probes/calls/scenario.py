@@ -34,7 +34,8 @@ VERBS = {CALL: "call", ANSWER: "respond"}
 """Who reads which part of a file."""
 
 PasswordOf = Callable[[str, str], str]
-"""The password that `password_env` or `password_file` (the first argument) names. Raises LocalError without one."""
+"""The secret that `password_env` or `password_file` names, or another key that ends so (the first argument). Raises
+LocalError without one."""
 
 
 @value

@@ -100,10 +100,10 @@ def passwords_for(file: Path) -> "PasswordOf":
     from sipcore.errors import LocalError
 
     def password_of(way: str, told: str) -> str:
-        if way == "password_file":
+        if way.endswith("_file"):
             return read_password("", file.parent / told)
         if told not in os.environ:
-            text = f"the environment has no variable {told}, which password_env names"
+            text = f"the environment has no variable {told}, which {way} names"
             raise LocalError(text, section="RFC 3261 §22.2")
         return os.environ[told]
 

@@ -1,4 +1,5 @@
-"""The trunks that are watched, as a file: TOML with one `[[trunk]]` for each, and `[defaults]` for what is common.
+"""The trunks that are watched, as a file: TOML with one `[[trunk]]` for each, `[defaults]` for what is common, and one
+`[[alert]]` for each channel through which people are told.
 
 [[trunk]]
 name = "carrier"
@@ -15,6 +16,10 @@ target = "sip:pbx.example.com"
 [[trunk.route]]
 target = "sip:standby.example.com"
 
+[[alert]]
+webhook = "https://example.com/sip-alerts"
+secret_env = "WATCH_SECRET"
+
 What is wrong is told as in scenarios of calls, whose keys those of a test call are (`calls.keys`).
 """
 
@@ -28,7 +33,21 @@ from probes.calls.number import RefusedNumber
 from probes.calls.scenario import PasswordOf, credentials_of, overlaid
 from probes.calls.script import CallScript
 from probes.destination import Destination
-from probes.entries import EntryError, EntryFile, Key, boolean, fields_of, number, one_of, table, text, whole, wholes
+from probes.entries import (
+    EntryError,
+    EntryFile,
+    Key,
+    boolean,
+    fields_of,
+    number,
+    one_of,
+    several_of,
+    table,
+    text,
+    whole,
+    wholes,
+)
+from probes.health.alerts import AlertKind, AlertRules, AppriseChannel, Channel, Severity, WebhookChannel
 from probes.health.trunk import DEFAULT_RETRY, Route, Rules, Trunk
 from sipcore.errors import LocalError, SipError, quoted
 from sipcore.message.uri import escape_user
@@ -39,6 +58,7 @@ from sipcore.value import value
 MAX_ROUTES = 1000
 """Of one file: at one check a minute each, seventeen checks a second."""
 TRUNK, ROUTE, DEFAULTS, STORE, CALL, TO = "trunk", "route", "defaults", "store", "call", "to"
+ALERT, ALERTS = "alert", "alerts"
 ContentOf = Callable[[str], bytes]
 """What is in the file of this name, beside the one that names it. Raises LocalError."""
 
@@ -63,6 +83,33 @@ RULE_KEYS = {
     "failback": Key("", '"auto" or "manual"', one_of(Failback)),
 }
 """How a trunk is watched."""
+ALERT_RULE_KEYS = {
+    "unreachable_minutes": Key("unreachable_minutes", "5", number),
+    "degraded_minutes": Key("degraded_minutes", "15", number),
+    "failure_rate_percent": Key("failure_rate_percent", "20", number),
+    "failure_rate_window_minutes": Key("failure_rate_window_minutes", "60", number),
+    "response_time_ms": Key("response_time_ms", "500", number),
+    "response_time_checks": Key("response_time_checks", "3", whole),
+    "call_failures": Key("call_failures", "2", whole),
+    "repeat_minutes": Key("repeat_minutes", "60", number),
+}
+"""When the troubles of a trunk are told: the table `alerts` of a trunk, or of the defaults."""
+CHANNEL_KEYS = {
+    "name": CALL_KEYS["name"],
+    "webhook": Key("", '"https://example.com/alerts"', text),
+    "webhook_env": Key("", '"WATCH_WEBHOOK"', text),
+    "webhook_file": Key("", '"/run/secrets/webhook"', text),
+    "secret_env": Key("", '"WATCH_SECRET"', text),
+    "secret_file": Key("", '"/run/secrets/watch"', text),
+    "apprise_env": Key("", '"WATCH_MAIL"', text),
+    "apprise_file": Key("", '"/run/secrets/mail"', text),
+    "kinds": Key("kinds", '["down", "all-down"]', several_of(AlertKind)),
+    "severity": Key("severity", '"info", "warning" or "critical"', one_of(Severity)),
+    "allow_private": Key("", "true", boolean),
+    "ca_file": Key("", '"webhook-ca.pem"', text),
+}
+"""A channel through which people are told: a webhook, or a service of Apprise. What may be a secret is named by a
+variable of the environment, or a file."""
 ROUTE_KEYS = {
     "transport": CALL_KEYS["transport"],
     "ca_file": Key("", '"carrier-ca.pem"', text),
@@ -73,9 +120,10 @@ ROUTE_KEYS = {
 }
 """How a route is reached; where they stand with a trunk, they are for all of its routes."""
 OF_ROUTE = {"name": CALL_KEYS["name"], "target": CALL_KEYS["target"], **ROUTE_KEYS}
+OF_ALL = {**ROUTE_KEYS, **RULE_KEYS, ALERTS: Key("", "{ unreachable_minutes = 5 }", table)}
 OF_TRUNK = {
     **OF_ROUTE,
-    **RULE_KEYS,
+    **OF_ALL,
     ROUTE: Key("", f"nothing; write [[{TRUNK}.{ROUTE}]] above each", lambda given: given),
 }
 CALLED = {TO: Key("", '"+15550100"', text)} | {
@@ -91,6 +139,10 @@ class WatchFile:
     trunks: tuple[Trunk, ...]
     store: str = ""
     """Where the history is kept, as the file names it; empty for none."""
+    channels: tuple[Channel, ...] = ()
+    """Through which people are told."""
+    alerts: tuple[tuple[str, AlertRules], ...] = ()
+    """When the troubles of each trunk are told, by its name."""
 
 
 def read_watch(content: str, source: str, password_of: PasswordOf, content_of: ContentOf) -> WatchFile:
@@ -107,23 +159,31 @@ class _Reader:
         """How many `[[trunk.route]]` were read by now."""
 
     def read(self) -> WatchFile:
-        data = self._file.parsed((STORE, DEFAULTS, TRUNK), f"[[{TRUNK}]] and [{DEFAULTS}]")
+        data = self._file.parsed((STORE, DEFAULTS, TRUNK, ALERT), f"[[{TRUNK}]], [[{ALERT}]] and [{DEFAULTS}]")
         common = data.get(DEFAULTS, {})
         if not isinstance(common, dict):
             raise self._file.error(f"write [{DEFAULTS}] above what all trunks have in common", key=DEFAULTS)
-        self._file.check_keys(common, {**RULE_KEYS, **ROUTE_KEYS})
-        trunks = tuple(self._trunk(common, given, place) for place, given in enumerate(self._entries(data, TRUNK), 1))
+        self._file.check_keys(common, OF_ALL)
+        given = self._entries(data, TRUNK)
+        trunks = tuple(self._trunk(common, each, place) for place, each in enumerate(given, 1))
         if not trunks:
             raise self._file.error(f"no trunks: write [[{TRUNK}]], with two brackets, above each", key=TRUNK)
-        for place, trunk in enumerate(trunks, 1):
-            if trunk.name in [other.name for other in trunks[: place - 1]]:
-                raise self._file.error(f"there is a trunk {quoted(trunk.name)} above already", TRUNK, place, "name")
+        self._require_distinct([trunk.name for trunk in trunks], TRUNK)
         if sum(len(trunk.routes) for trunk in trunks) > MAX_ROUTES:
             raise self._file.error(f"more than {MAX_ROUTES} routes")
+        rules = [self._alert_rules(common, each, place) for place, each in enumerate(given, 1)]
+        channels = tuple(self._channel(each, place) for place, each in enumerate(self._entries(data, ALERT), 1))
+        self._require_distinct([channel.name for channel in channels], ALERT)
         store = data.get(STORE, "")
         if not isinstance(store, str):
             raise self._file.error(f'{STORE} cannot be used; write something like {STORE} = "watch.db"', key=STORE)
-        return WatchFile(trunks, store)
+        alerts = tuple((trunk.name, each) for trunk, each in zip(trunks, rules, strict=True))
+        return WatchFile(trunks, store, channels, alerts)
+
+    def _require_distinct(self, names: list[str], kind: str) -> None:
+        for place, name in enumerate(names, 1):
+            if name in names[: place - 1]:
+                raise self._file.error(f"there is {kind} {quoted(name)} above already", kind, place, "name")
 
     def _entries(self, data: Mapping[str, Any], kind: str) -> list[dict[str, object]]:
         entries = data.get(kind, [])
@@ -167,6 +227,68 @@ class _Reader:
             self._file.check_keys(entry, OF_ROUTE, f"{TRUNK}.{ROUTE}", self._routes)
             yield self._route([common, shared, entry], f"{TRUNK}.{ROUTE}", self._routes)
 
+    def _alert_rules(self, common: Mapping[str, object], given: Mapping[str, object], place: int) -> AlertRules:
+        """When the troubles of a trunk are told."""
+        file = self._file
+        told: dict[str, object] = {}
+        for one in (common, given):
+            of_one = file.read(OF_ALL, ALERTS, one.get(ALERTS, {}), TRUNK, place)
+            told |= of_one if isinstance(of_one, dict) else {}
+        file.check_keys(told, ALERT_RULE_KEYS, TRUNK, place)
+        read = {key: file.read(ALERT_RULE_KEYS, key, each, TRUNK, place) for key, each in told.items()}
+        try:
+            return AlertRules(**fields_of(ALERT_RULE_KEYS, read))
+        except LocalError as error:
+            raise file.error(error.message, TRUNK, place, ALERTS) from None
+
+    def _channel(self, given: Mapping[str, object], place: int) -> Channel:
+        """A webhook, or a service of Apprise."""
+        file = self._file
+        file.check_keys(given, CHANNEL_KEYS, ALERT, place)
+        read = {key: file.read(CHANNEL_KEYS, key, told, ALERT, place) for key, told in given.items()}
+        name = str(read.get("name", f"{ALERT} {place}"))
+        webhook, apprise = (self._secret(read, what, place) for what in ("webhook", "apprise"))
+        if bool(webhook) == bool(apprise):
+            text = "name where to by one of webhook, webhook_env, webhook_file, apprise_env and apprise_file"
+            raise file.error(text, ALERT, place)
+        told = fields_of(CHANNEL_KEYS, read)
+        try:
+            if apprise:
+                for key in ("secret_env", "secret_file", "allow_private", "ca_file"):
+                    if key in read:
+                        raise file.error(f"{key} is for webhooks", ALERT, place, key)
+                return AppriseChannel(name, apprise, **told)
+            ca_data = self._content(read, "ca_file", ALERT, place)
+            private = read.get("allow_private") is True
+            secret = self._secret(read, "secret", place)
+            return WebhookChannel(name, webhook, secret, **told, allow_private=private, ca_data=ca_data)
+        except EntryError:
+            raise
+        except LocalError as error:
+            raise file.error(error.message, ALERT, place) from None
+
+    def _secret(self, read: Mapping[str, object], what: str, place: int) -> str:
+        """What one of the keys for `what` says or names; empty for none."""
+        ways = [key for key in (what, f"{what}_env", f"{what}_file") if key in read]
+        if len(ways) > 1:
+            raise self._file.error(f"{' and '.join(ways)} exclude each other", ALERT, place, ways[1])
+        if not ways or ways == [what]:
+            return str(read[what]) if ways else ""
+        try:
+            found = self._password_of(ways[0], str(read[ways[0]]))
+        except LocalError as error:
+            raise self._file.error(error.message, ALERT, place, ways[0]) from None
+        if not found:
+            raise self._file.error(f"what {ways[0]} names is empty", ALERT, place, ways[0])
+        return found
+
+    def _content(self, read: Mapping[str, object], key: str, kind: str, place: int) -> bytes:
+        """What is in the file that a key names; empty for none."""
+        try:
+            return self._content_of(str(read[key])) if key in read else b""
+        except LocalError as error:
+            raise self._file.error(f"{key}: {error.message}", kind, place, key) from None
+
     def _route(self, given: list[Mapping[str, object]], kind: str, place: int) -> Route:
         """One route, out of what is said of all, of its trunk and of itself, the last word counting."""
         file = self._file
@@ -191,17 +313,11 @@ class _Reader:
     def _tls(self, read: Mapping[str, object], kind: str, place: int) -> TlsConfig:
         if ("certificate" in read) != ("key" in read):
             raise self._file.error("a certificate needs both certificate and key", kind, place)
-        content = {}
-        for key in ("ca_file", "certificate", "key"):
-            try:
-                content[key] = self._content_of(str(read[key])) if key in read else b""
-            except LocalError as error:
-                raise self._file.error(f"{key}: {error.message}", kind, place, key) from None
         return TlsConfig(
             verify=read.get("insecure") is not True,
-            ca_data=content["ca_file"],
-            certificate=content["certificate"],
-            key=content["key"],
+            ca_data=self._content(read, "ca_file", kind, place),
+            certificate=self._content(read, "certificate", kind, place),
+            key=self._content(read, "key", kind, place),
         )
 
     def _call(self, destination: Destination, given: list[object], kind: str, place: int) -> CallScript:

@@ -1,4 +1,5 @@
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.entries import MAX_FILE, EntryError
-from probes.health.file import CALLED, MAX_ROUTES, OF_ROUTE, OF_TRUNK, RULE_KEYS, WatchFile, read_watch
+from probes.health.alerts import AlertKind, AlertRules, AppriseChannel, Severity, WebhookChannel
+from probes.health.file import (
+    ALERT_RULE_KEYS,
+    CALLED,
+    CHANNEL_KEYS,
+    MAX_ROUTES,
+    OF_ROUTE,
+    OF_TRUNK,
+    RULE_KEYS,
+    WatchFile,
+    read_watch,
+)
 from probes.health.trunk import Rules
 from sipcore.errors import LocalError
 from sipcore.resolve.target import Transport
@@ -15,10 +27,13 @@ EXAMPLE = Path(__file__).parents[3] / "docs/examples/trunks.toml"
 TARGET = 'target = "sip:pbx.example.com"'
 
 
+ALERT = f"[[trunk]]\n{TARGET}\n[[alert]]"
+
+
 def password_of(way: str, told: str) -> str:
     if told == "MISSING":
         raise LocalError("the environment has no variable MISSING", section="RFC 3261 §22.2")
-    return "secret"
+    return "" if told == "EMPTY" else "mailto://a:b@192.0.2.1" if way.startswith("apprise") else "secret"
 
 
 def content_of(name: str) -> bytes:
@@ -86,6 +101,39 @@ def test_calls_return_by_themselves_or_not(failback: str, fails_back: bool) -> N
     assert trunk.rules.fails_back is fails_back
 
 
+def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
+    told = read(
+        f"""
+        [defaults.alerts]
+        unreachable_minutes = 5
+        repeat_minutes = 60
+        [[trunk]]
+        {TARGET}
+        [[trunk]]
+        name = "b"
+        alerts = {{ repeat_minutes = 0 }}
+        {TARGET}
+        [[alert]]
+        webhook = "https://192.0.2.1/a"
+        secret_env = "SECRET"
+        kinds = ["Down", "all-down"]
+        [[alert]]
+        name = "mail"
+        apprise_file = "mail"
+        severity = "critical"
+        """
+    )
+    rules = AlertRules(unreachable_minutes=5)
+    assert told.alerts == (("trunk 1", replace(rules, repeat_minutes=60)), ("b", rules))
+    kinds = (AlertKind.DOWN, AlertKind.ALL_DOWN)
+    assert told.channels == (
+        WebhookChannel("alert 1", "https://192.0.2.1/a", "secret", kinds),
+        AppriseChannel("mail", "mailto://a:b@192.0.2.1", severity=Severity.CRITICAL),
+    )
+    assert "secret" not in repr(told)
+    assert "a:b" not in repr(told)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -93,7 +141,7 @@ def test_calls_return_by_themselves_or_not(failback: str, fails_back: bool) -> N
         ("[trunk]\nname = 1", "trunks.toml: write [[trunk]], with two brackets, above each"),
         ("trunk = [1]", "trunks.toml:1: write [[trunk]]"),
         ("defaults = 1", "write [defaults] above what all trunks have in common"),
-        ("[[trunks]]", "'trunks' stands outside of [[trunk]] and [defaults]"),
+        ("[[trunks]]", "'trunks' stands outside of [[trunk]], [[alert]] and [defaults]"),
         (f"store = 1\n[[trunk]]\n{TARGET}", "trunks.toml:1: store cannot be used; write something like store = "),
         ("[[trunk]]\n\nname = 'a'", "trunks.toml:1: trunk 1: where is it? write target = "),
         (
@@ -113,7 +161,10 @@ def test_calls_return_by_themselves_or_not(failback: str, fails_back: bool) -> N
         (f'[[trunk]]\n{TARGET}\nfailback = "automatic"', "is none of auto, manual; did you mean auto?"),
         ('[[trunk]]\ntarget = "sip:"', "trunks.toml:2: trunk 1: "),
         ('[[trunk]]\ntarget = "tls://h"\ntransport = "ws"', "trunks.toml:3: trunk 1: "),
-        (f"[[trunk]]\n{TARGET}\n[[trunk]]\n{TARGET}\nname = 'trunk 1'", "trunks.toml:5: trunk 2: there is a trunk "),
+        (
+            f"[[trunk]]\n{TARGET}\n[[trunk]]\n{TARGET}\nname = 'trunk 1'",
+            "trunks.toml:5: trunk 2: there is trunk 'trunk 1' above",
+        ),
         (f"[[trunk]]\n{TARGET}\n[[trunk.route]]\n{TARGET}", "target is for a trunk with one route; here it stands in"),
         ("[[trunk]]\nroute = []", "trunk 1: a trunk needs a route"),
         ("[[trunk]]\n[trunk.route]\nname = 'a'", "write [[trunk.route]], with two brackets, above each route"),
@@ -132,6 +183,23 @@ def test_calls_return_by_themselves_or_not(failback: str, fails_back: bool) -> N
         (f"[[trunk]]\n{TARGET}\ncall = {{ to = 'a', hold = 1000 }}", "call: 1000 s is longer than a call may last"),
         (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'", "trunks.toml:5: trunk 1: user has no password"),
         (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'\npassword_env = 'MISSING'", "no variable MISSING"),
+        (f"[[trunk]]\n{TARGET}\nalerts = {{ unreachable = 1 }}", "there is no key 'unreachable'; did you mean unreach"),
+        (f"[[trunk]]\n{TARGET}\nalerts = {{ call_failures = 0 }}", "response_time_checks and call_failures are 1 or"),
+        (f"[[trunk]]\n{TARGET}\nalerts = 1", "write something like alerts = { unreachable_minutes = 5 }"),
+        (f"{ALERT}\nname = 'a'", "trunks.toml:3: alert 1: name where to by one of webhook, webhook_env"),
+        (f"{ALERT}\nwebhook = 'https://h'\napprise_env = 'A'", "alert 1: name where to by one of"),
+        (f"{ALERT}\nwebhook = 'https://h'\nwebhook_env = 'A'", "webhook and webhook_env exclude each other"),
+        (f"{ALERT}\nwebhook = 'ftp://h'", "channel alert 1: its url is no http or https URL with a host"),
+        (f"{ALERT}\nwebhook = 'https://h'\nsecret_env = 'MISSING'", "trunks.toml:5: alert 1: the environment has no"),
+        (f"{ALERT}\nwebhook = 'https://h'\nsecret_env = 'EMPTY'", "what secret_env names is empty"),
+        (f"{ALERT}\nwebhook = 'https://h'\nkinds = ['downn']", "is none of all-down, down,"),
+        (f"{ALERT}\nwebhook = 'https://h'\nca_file = 'missing'", "ca_file: no such file"),
+        (f"{ALERT}\napprise_env = 'A'\nsecret_env = 'B'", "trunks.toml:5: alert 1: secret_env is for webhooks"),
+        (
+            f"{ALERT}\nwebhook = 'https://h'\n[[alert]]\nname = 'alert 1'\nwebhook = 'https://h'",
+            "there is alert 'alert 1'",
+        ),
+        ("[[trunk]]\n" + TARGET + "\n[alert]\nname = 'a'", "write [[alert]], with two brackets, above each"),
         (f"#{'x' * MAX_FILE}", "longer than"),
         (
             "[[trunk]]\n" + f"[[trunk.route]]\n{TARGET}\n" * (MAX_ROUTES + 1),
@@ -159,6 +227,9 @@ def test_the_documented_example_has_every_key() -> None:
     assert [len(trunk.routes) for trunk in told.trunks] == [1, 2]
     assert told.store == "watch.db"
     assert all(route.call is not None for route in told.trunks[1].routes)
-    assert [key for key in {**RULE_KEYS, **OF_ROUTE} if f"\n{key} = " not in text] == ["call"]
+    assert [
+        key for key in {**RULE_KEYS, **OF_ROUTE, **ALERT_RULE_KEYS, **CHANNEL_KEYS} if f"\n{key} = " not in text
+    ] == [*("call", "webhook_env", "webhook_file", "secret_file", "apprise_file")]
+    assert all(key in text for key in CHANNEL_KEYS)
     assert "\n[trunk.call]" in text
     assert {"to", "expect", "user", "password_env"} <= {key for key in CALLED if f"\n{key} = " in text}
