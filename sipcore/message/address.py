@@ -16,6 +16,8 @@ from sipcore.message.uri import MAX_URI, PLAIN_SIP_URI, Uri, parse_uri
 from sipcore.pattern import Pattern
 from sipcore.value import lazy_maker, value
 
+PLAIN_NAME_ADDR = rf'(?>(?:"[^"\\<>\r\n\0]*+"|{TOKEN}++(?>(?: {TOKEN}++)*))?) ?+<{PLAIN_SIP_URI}>'
+"""A name-addr on one line as most are written, as a pattern: without a fault."""
 # Between display name and bracket RFC 3261 §25.1 wants white space after a token, but RFC 4475 §3.1.1.6 has it accepted
 # without.
 _plain = Pattern(

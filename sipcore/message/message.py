@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Self, TypeVar, overload
 
-from sipcore.deviation import Notes
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import TOKEN, require_safe, require_token, split_list
 from sipcore.message.address import Address
@@ -33,7 +32,7 @@ from sipcore.message.registry import (
     Row,
     Single,
 )
-from sipcore.message.uri import Uri, parse_uri
+from sipcore.message.uri import Uri, known_uri
 from sipcore.pattern import Pattern
 from sipcore.tokens import MAGIC_COOKIE
 
@@ -41,7 +40,6 @@ T = TypeVar("T")
 VERSION = "SIP/2.0"
 MAX_CSEQS = 1024
 """CSeqs that are remembered: nearly all are a small number and one of few methods, and a look-up is a third of one."""
-
 Envelope = tuple[str, str | None, str | None, str, CSeq]
 """What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
 
@@ -293,7 +291,7 @@ class Message:
 class Request(Message):
     """A request (RFC 3261 §7.1). Build one with `message.build`; the parser makes its own."""
 
-    __slots__ = ("_method", "_uri", "_uri_text")
+    __slots__ = ("_method", "_sound", "_uri", "_uri_text")
 
     def __init__(
         self, method: str, uri: Uri | str, headers: Headers, body: bytes = b"", *, structural: tuple[Noted, ...] = ()
@@ -303,6 +301,7 @@ class Request(Message):
         self._uri: Uri | None = None if isinstance(uri, str) else uri
         self._uri_text = uri if isinstance(uri, str) else str(uri)
         self._start_line = _request_line(method, require_safe(self._uri_text, "the Request-URI"))
+        self._sound = False
         self._headers = headers
         self._body = body
         self._raw = None
@@ -316,15 +315,23 @@ class Request(Message):
         return self._method
 
     @property
+    def is_sound(self) -> bool:
+        """Whether a received request is known to have Via, From, To, Call-ID and CSeq without a fault.
+
+        They may be unread by then. Where it is not known, reading them tells.
+        """
+        return self._sound
+
+    @property
     def uri(self) -> Uri:
         """The Request-URI. Raises ParseError when it was received and cannot be read."""
         if self._uri is None:
-            notes: Notes = []
             try:
-                self._uri = parse_uri(self._uri_text, notes)
+                self._uri, notes = known_uri(self._uri_text)
             except ParseError as error:
                 raise self._placed(error) from None
-            self._structural += tuple(Noted(note, "Request-URI") for note in notes)
+            if notes:
+                self._structural += tuple(Noted(note, "Request-URI") for note in notes)
         return self._uri
 
     def _placed(self, error: ParseError) -> ParseError:
@@ -430,10 +437,13 @@ def received_request(
     envelope: Envelope | None = None,
     sent_by: str = "",
     several_vias: bool | None = None,
+    *,
+    sound: bool = False,
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time.
 
-    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, and whether it has several.
+    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, whether it has several, and
+    whether it `is_sound`.
     """
     request = _new_request(Request)
     request._method = method
@@ -448,6 +458,7 @@ def received_request(
     request._envelope = envelope
     request._sent_by = sent_by
     request._several_vias = several_vias
+    request._sound = sound
     return request
 
 

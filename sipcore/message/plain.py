@@ -9,9 +9,11 @@ expects what it has seen before, as TCPs that predict headers do, and compares i
 """
 
 import re
-from operator import itemgetter
+from operator import add, itemgetter
 
 from sipcore.grammar import TOKEN, is_token
+from sipcore.message.address import PLAIN_NAME_ADDR
+from sipcore.message.fields.via import PLAIN_VIA
 from sipcore.message.message import (
     PLAIN_ENVELOPE,
     VERSION,
@@ -49,11 +51,15 @@ def _plain_pattern() -> str:
     Call-ID may also come between Via and From, where pjproject has it. Each line has a token, a colon and nothing odd;
     none is gone through more than three times. The others are those whose names begin with none of the letters that the
     six and their compact forms begin with, but for the others with a C.
+
+    In front of Via, From and To of a request stands a group that takes part where the field is yet to be looked at.
     """
     other = rf"(?![VFTILvftil]|[Cc](?i:all-id|seq|ontent-length)){TOKEN}++:[ -~]*+\r\n"
     others = rf"(?>(?:{other}){{0,{MAX_OTHERS}}})"
     names = ("Via", "From", "To", "Call-ID", "CSeq", "Content-Length")
-    values = (*PLAIN_ENVELOPE, "[ \t]*+([0-9]{1,7})")
+    faultless = (rf"{PLAIN_VIA}\r", rf"{PLAIN_NAME_ADDR};", rf"{PLAIN_NAME_ADDR}[;\r]")
+    looked_at = [rf"(?(2)|(?>(?= {value})|()))" for value in faultless]
+    values = (*map(add, looked_at, PLAIN_ENVELOPE), *PLAIN_ENVELOPE[3:], "[ \t]*+([0-9]{1,7})")
     via, from_, to, call_id, *rest = (
         rf"(?>{name}:|{others}{name}:){value}\r\n" for name, value in zip(names, values, strict=True)
     )
@@ -66,7 +72,7 @@ def _plain_pattern() -> str:
 
 
 _plain_head = Pattern(_plain_pattern())
-_BRANCH, _EARLY, _FROM_TAG, _TO_TAG, _LATE = 7, 9, 10, 11, 12
+_BRANCH, _EARLY, _FROM_TAG, _TO_TAG, _LATE = 8, 10, 12, 14, 15
 """Groups of it; the Call-ID is in one of two."""
 
 
@@ -81,9 +87,10 @@ def read_plain(data: bytes, text: str, at: int) -> tuple[Request | Response, byt
 
 def _message(head: re.Match[str], data: bytes, at: int) -> tuple[Request | Response, bytes] | None:
     """The message with this head, as `read_plain` gives it."""
-    line, status, reason, method, uri, sent_by, branch, vias, early, from_tag, to_tag, late, number, of, length = (
+    line, status, reason, method, uri, *of_via, early, odd_from, from_tag, odd_to, to_tag, late, number, of, length = (
         head.groups()
     )
+    odd_via, sent_by, branch, vias = of_via
     begin = end = head.end()
     body = b""
     if length != "0":
@@ -95,7 +102,8 @@ def _message(head: re.Match[str], data: bytes, at: int) -> tuple[Request | Respo
         return None
     envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of))
     if status is None:
-        return received_request(method, uri, None, body, line, raw, (), envelope, sent_by, vias != ""), raw
+        sound = odd_via is odd_from is odd_to is None and not vias
+        return received_request(method, uri, None, body, line, raw, (), envelope, sent_by, vias != "", sound=sound), raw
     return received_response(int(status), reason, None, body, line, raw, (), envelope, sent_by, vias != ""), raw
 
 

@@ -89,10 +89,10 @@ def _controls(message: Request | Response) -> Iterator[Noted]:
 
 def _faults(message: Request | Response) -> Iterator[ParseError]:
     """What keeps a message from being processed, one error for each header field."""
-    headers = message.headers
-    for row in _MANDATORY:
+    is_sound = isinstance(message, Request) and message.is_sound
+    for row in () if is_sound else _MANDATORY:
         try:
-            if not headers[row]:
+            if not message.headers[row]:
                 yield ParseError("missing", section="RFC 3261 §8.1.1", header=row.name)
         except ParseError as error:
             yield error

@@ -7,6 +7,7 @@ whether they are written alike; `equivalence.equivalent` asks whether RFC 3261 �
 import ipaddress
 from dataclasses import field
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from sipcore.deviation import Deviation, Notes, tolerate
@@ -18,6 +19,8 @@ from sipcore.value import maker, value
 
 MAX_URI = 4096
 """Characters in one URI. The longest in use carry a GRUU or a whole Replaces header field and stay below 1,000."""
+MAX_KNOWN = 256
+"""URIs that are remembered: requests in dialogs are for where this side can be reached, which is always the same."""
 MAX_PORT = 65535
 
 ESCAPED = "%[0-9A-Fa-f]{2}"
@@ -28,8 +31,9 @@ _OCTET = "(?:[1-9]?[0-9](?![0-9])|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
 _NAME = rf"(?>(?:{_LABEL}\.)*){_TOP_LABEL}"
 _NAME_WITHOUT_HYPHEN = r"(?>(?:[A-Za-z0-9]++\.)*)[A-Za-z][A-Za-z0-9]*+"
 _END_OF_HOST = r"(?![A-Za-z0-9.\-])"
-_NAME_OR_IPV4 = rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}{_END_OF_HOST}|{_NAME_WITHOUT_HYPHEN}{_END_OF_HOST}|{_NAME})"
-HOST = rf"(?:{_NAME_OR_IPV4}|\[[0-9A-Fa-f:.]++\])"
+PLAIN_HOST = rf"(?:{_OCTET}(?:\.{_OCTET}){{3}}{_END_OF_HOST}|{_NAME_WITHOUT_HYPHEN}{_END_OF_HOST}|{_NAME})"
+"""A host by RFC 3261 §25.1 without a fault, as a pattern; IPv6 references, which have to be read, are left out."""
+HOST = rf"(?:{PLAIN_HOST}|\[[0-9A-Fa-f:.]++\])"
 """A host by RFC 3261 §25.1, as a pattern. What is in brackets is only looked at roughly, and a name that ends in a dot,
 which the grammar allows, is left out: `check_host` does both."""
 
@@ -45,7 +49,7 @@ _HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{ESCAPED})"
 _HEADER = f"(?>{_HEADER_PART}+)=(?>{_HEADER_PART}*)"
 _HEADERS = f"{_HEADER}(?>(?:&{_HEADER})*)"
 PLAIN_SIP_URI = (
-    rf"[sS][iI][pP][sS]?:(?>(?:{_USERINFO}@)?){_NAME_OR_IPV4}(?>(?::{PORT})?){URI_PARAMS}"
+    rf"[sS][iI][pP][sS]?:(?>(?:{_USERINFO}@)?){PLAIN_HOST}(?>(?::{PORT})?){URI_PARAMS}"
     rf"(?>(?:\?{_HEADERS})?)"
 )
 """A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""
@@ -253,6 +257,13 @@ def parse_uri(text: str, notes: Notes | None = None) -> Uri:
         check_host(host, text, notes, match.start(4))
     port = int(digits) if digits else None
     return _make_sip_uri(host, user, port, matched_params(parameters), scheme.lower(), password, headers, text)
+
+
+@lru_cache(MAX_KNOWN)
+def known_uri(text: str) -> tuple[Uri, tuple[Deviation, ...]]:
+    """A URI that is met again and again, as a Request-URI is, and what is unusual about it. Raises as `parse_uri`."""
+    notes: Notes = []
+    return parse_uri(text, notes), tuple(notes)
 
 
 def uri_of(

@@ -6,7 +6,7 @@ from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN, require_safe
 from sipcore.message.params import GENERIC_PARAM, MAX_PARAMETERS, NO_PARAMS, Params, matched_params
-from sipcore.message.uri import HOST, MAX_PORT, PORT, check_host, parse_hostport
+from sipcore.message.uri import HOST, MAX_PORT, PLAIN_HOST, PORT, check_host, parse_hostport
 from sipcore.pattern import Pattern
 from sipcore.tokens import MAGIC_COOKIE
 from sipcore.value import maker, value
@@ -19,7 +19,9 @@ MAX_TTL = 255
 _PARAM = (
     rf"(?:branch={TOKEN}++|rport(?>(?:={PORT})?)|received=[0-9A-Fa-f:.]++|(?!(?i:rport|received|ttl)){GENERIC_PARAM})"
 )
-_PARAMS = rf"(?>(?:;{_PARAM}(?=;|$)){{0,{MAX_PARAMETERS}}})"
+_PARAMS = rf"(?>(?:;{_PARAM}(?=[;\r]|$)){{0,{MAX_PARAMETERS}}})"
+PLAIN_VIA = rf"SIP/2\.0/{TOKEN}++ {PLAIN_HOST}(?>(?::{PORT})?){_PARAMS}"
+"""A Via as most are written, as a pattern: without a fault."""
 _plain = Pattern(rf"({TOKEN}++)/({TOKEN}++)/({TOKEN}++)[ \t]++({HOST})(?>(?::({PORT}))?)({_PARAMS})", re.DOTALL)
 _protocol = Pattern(rf"({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++")
 _sent_by = Pattern(r"(\[[^\]]*+\]|[^ \t:]++)(?>(?:[ \t]*+:[ \t]*+([^ \t]++))?)")

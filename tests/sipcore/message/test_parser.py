@@ -18,7 +18,7 @@ from sipcore.message.parser import (
     parse_message,
 )
 from sipcore.message.plain import MAX_LINES, read_plain
-from sipcore.message.registry import CALL_ID, MAX_FORWARDS, SUBJECT
+from sipcore.message.registry import CALL_ID, CSEQ, FROM, MAX_FORWARDS, SUBJECT, TO, VIA
 from sipcore.pattern import Pattern
 
 REQUEST = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCall-ID: x\r\nContent-Length: 2\r\n\r\nhi"
@@ -319,6 +319,81 @@ def test_a_plain_message_reads_as_any_other(data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_plain_head", Pattern("(?!)"))
         assert read == reading(parse_message, data)
+
+
+PIECES = [
+    *('"A" ', '"A', '"A\\"" ', '"A\r\n', "A ", "A B\t", "A:", "<", "<", ">", ">", ">;tag=1", ";tag=1", " ", "\t", ","),
+    *("sip:", "sips:", "tel:", "a@", "b", "b.", "-b", "1.2.3.4", "1.2.3.400", "[::1]", "[::g]", ":5060", ":70000", ":"),
+    *(
+        "%41",
+        "%4",
+        "SIP/2.0/UDP ",
+        "SIP/2.0/UDP  ",
+        "SIP/2.0/",
+        ";branch=z9hG4bK1",
+        ";rport",
+        ";rport=1",
+        ";rport=70000",
+    ),
+    *(";received=1.2.3.4", ";received=[::1]", ";ttl=1", ";ttl=256", ";x", ";x=", ';x="\r"', ";x=y", ";x" * 65),
+]
+pieces = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+
+
+def request_of(via: str, sender: str, to: str, more: str = "") -> bytes:
+    """A request that has these, and is as most are otherwise."""
+    head = f"Via:{via}\r\n{more}From:{sender}\r\nTo:{to}\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0"
+    return f"OPTIONS sip:a SIP/2.0\r\n{head}\r\n\r\n".encode()
+
+
+@given(
+    st.sampled_from(PIECES), pieces, st.sampled_from((" SIP/2.0/UDP b{};branch=z9hG4bK1{}", " {}b{};branch=z9hG4bK1"))
+)
+def test_a_via_that_is_sound_reads_without_a_fault(first: str, others: str, form: str) -> None:
+    assert_sound_reads_well(request_of(form.format(first, others), " <sip:a@b>;tag=1", " <sip:a@b>"))
+
+
+@given(st.sampled_from(PIECES), pieces, st.sampled_from((" {}<sip:a@b{}>;tag=1", " <sip:{}b{}>;tag=1", "{}{};tag=1")))
+def test_an_address_that_is_sound_reads_without_a_fault(first: str, others: str, form: str) -> None:
+    sender = form.format(first, others)
+    for ends in ((sender, " <sip:a@b>"), (" <sip:a@b>;tag=1", sender), (" <sip:a@b>;tag=1", sender[:-6])):
+        assert_sound_reads_well(request_of(" SIP/2.0/UDP b;branch=z9hG4bK1", *ends))
+
+
+def assert_sound_reads_well(data: bytes) -> None:
+    try:
+        request = parse_message(data)
+    except ParseError:
+        return
+    assert isinstance(request, Request)
+    if request.is_sound:
+        assert all(request[row] for row in (VIA, FROM, TO, CALL_ID, CSEQ))
+        assert not request.noted
+
+
+@pytest.mark.parametrize(
+    ("via", "sender", "to", "more", "is_sound"),
+    [
+        (" SIP/2.0/UDP b;branch=z9hG4bK1", " <sip:a@b>;tag=1", " <sip:a@b>", "", True),
+        (
+            " SIP/2.0/TLS 1.2.3.4:5061;rport;branch=z9hG4bK1",
+            ' "A B" <sips:1.2.3.4>;tag=1',
+            " A B <sip:a@b:5060>",
+            "",
+            True,
+        ),
+        (" SIP/2.0/UDP b:70000;branch=z9hG4bK1", " <sip:a@b>;tag=1", " <sip:a@b>", "", False),
+        (" SIP/2.0/UDP b;branch=z9hG4bK1;rport=x", " <sip:a@b>;tag=1", " <sip:a@b>", "", False),
+        (" SIP/2.0/UDP [::1];branch=z9hG4bK1", " <sip:a@b>;tag=1", " <sip:a@b>", "", False),
+        (" SIP/2.0/UDP b;branch=z9hG4bK1", " <tel:+49>;tag=1", " <sip:a@b>", "", False),
+        (" SIP/2.0/UDP b;branch=z9hG4bK1", " <sip:a@b>;tag=1", " <sip:@b>", "", False),
+        (" SIP/2.0/UDP b;branch=z9hG4bK1", " <sip:a@b>;tag=1", " <sip:a@b>", "Via: nobody\r\n", False),
+    ],
+)
+def test_what_is_known_to_be_sound(via: str, sender: str, to: str, more: str, is_sound: bool) -> None:
+    request = parse_message(request_of(via, sender, to, more))
+    assert isinstance(request, Request)
+    assert (request.is_sound, request.is_plain) == (is_sound, True)
 
 
 @pytest.mark.parametrize("name", ["Call-ID", "Subject"])
