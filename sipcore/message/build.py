@@ -12,7 +12,7 @@ from sipcore.message.headers import Headers, headers_below, headers_of
 from sipcore.message.message import Request, Response, built_request, known_cseq
 from sipcore.message.method import ACK, CANCEL
 from sipcore.message.registry import CSEQ, FROM, TO, Row, key_of
-from sipcore.message.status import reason_for
+from sipcore.message.status import TRYING, reason_for
 from sipcore.message.uri import Uri
 from sipcore.pattern import Pattern
 from sipcore.value import value
@@ -22,7 +22,8 @@ DEFAULT_MAX_FORWARDS = 70
 
 Fields = Iterable[tuple[str, object]]
 _COMMON_KEYS = ["max-forwards", "from", "to", "call-id", "cseq"]
-_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
+_COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
+_COPIED_BY_100 = _COPIED | {"timestamp"}
 
 
 @value
@@ -109,11 +110,11 @@ def response(
     """
     if not 100 <= status <= 699:
         raise LocalError(f"a status code is from 100 to 699, not {status}", section="RFC 3261 §7.2")
-    copied = to.headers.only(*_COPIED, *(["Timestamp"] if status == 100 else []))
-    if tag and _lacks_tag(to):
-        copied = copied.with_suffix("To", f";tag={require_token(tag, 'a tag')}")
-    own = headers_of(*fields, *_of_body(body, content_type))
-    return Response(status, reason or reason_for(status), copied + own, body)
+    lines, keys = to.headers.written(_COPIED_BY_100 if status == TRYING else _COPIED)
+    if tag and "to" in keys and _lacks_tag(to):
+        lines[keys.index("to")] += f";tag={require_token(tag, 'a tag')}"
+    headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], {}, as_written=len(lines))
+    return Response(status, reason or reason_for(status), headers, body)
 
 
 def _lacks_tag(request: Request) -> bool:

@@ -324,24 +324,18 @@ class Headers:
         key = key_of(require_token(name, "a header field's name"))
         return self._derived([*self._lines, _line(name, content)], [*self._keys, key], (key,))
 
-    def with_suffix(self, name: str, suffix: str) -> "Headers":
-        """The same fields with `suffix` behind the value of the first `name`, which itself stays as it was written.
-
-        Without such a field nothing changes. Raises UnsafeValue on a suffix with CR, LF or NUL.
-        """
-        key = key_of(name)
-        if key not in self._keys:
-            return self
-        at = self._keys.index(key)
-        lines = self._lines.copy()
-        lines[at] += require_field(suffix, name)
-        return self._derived(lines, self._keys, (key,))
-
     def only(self, *names: str) -> "Headers":
         """The fields of these names, as they were written and in their order."""
-        wanted = _keys_of(names)
-        kept = [index for index, key in enumerate(self._keys) if key in wanted]
-        return Headers([self._lines[index] for index in kept], [self._keys[index] for index in kept])
+        return Headers(*self.written(_keys_of(names)))
+
+    def written(self, wanted: Container[str]) -> tuple[list[str], list[str]]:
+        """The fields with these keys as they were written and in their order, and their keys, to build others of."""
+        lines, keys = [], []
+        for line, key in zip(self._lines, self._keys, strict=True):
+            if key in wanted:
+                lines.append(line)
+                keys.append(key)
+        return lines, keys
 
     def __add__(self, other: "Headers") -> "Headers":
         return Headers(self._lines + other._lines, self._keys + other._keys)
@@ -409,22 +403,28 @@ def headers_of(*items: tuple[str, object]) -> Headers:
 
 
 def headers_below(
-    lines: list[str], keys: list[str], items: Iterable[tuple[str, object]], typed: Mapping[Row[object], object]
+    lines: list[str],
+    keys: list[str],
+    items: Iterable[tuple[str, object]],
+    typed: Mapping[Row[object], object],
+    as_written: int = 0,
 ) -> Headers:
     """Header fields of which the first are written already, and the others are (name, value) pairs. Raises UnsafeValue
     as `Headers.replaced` does; lines and keys belong to the new object, as all do that are given to it.
 
     `typed` are values among them that are what reading them would give, and so need not be read. What stands more than
-    once is read all the same.
+    once is read all the same. The first `as_written` lines were received like that, and go out as they came.
     """
     for name, content in items:
         text = str(content)
         lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
-    if not is_safe("".join(lines)):  # one look at all of them is a third of the work
-        for line in lines:
+    if not is_safe("".join(lines[as_written:])):  # one look at all of them is a third of the work
+        for line in lines[as_written:]:
             require_field(line, line.partition(":")[0])
     headers = Headers(lines, keys)
+    if not typed:
+        return headers
     if len(set(keys)) == len(keys):
         headers._typed = dict(typed)
     else:
