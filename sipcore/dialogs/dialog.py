@@ -1,5 +1,6 @@
 """A dialog as a value: RFC 3261 §12. Each event that changes it gives a new one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -17,6 +18,8 @@ from sipcore.value import value
 
 Cell = tuple[Enum, object]
 """What a table has for a state and an input: the next state, and what is done on the way."""
+
+Both = tuple[Address, Address]
 
 
 class DialogId(NamedTuple):
@@ -42,6 +45,25 @@ class DialogId(NamedTuple):
         return TransitionTrace(at, machine, "", happening.name, before.name, after.name, *self)
 
 
+class Parties:
+    """The addresses of both sides of a dialog, with their tags. They are read with the first request in it that is sent
+    from here: who is called and hung up on never sends one.
+    """
+
+    __slots__ = ("_both",)
+
+    def __init__(self, both: Both | Callable[[], Both]) -> None:
+        """Take the local and the remote address, or what reads them; it is asked once, and then let go."""
+        self._both = both
+
+    @property
+    def both(self) -> Both:
+        """The local and the remote address."""
+        if not isinstance(self._both, tuple):
+            self._both = self._both()
+        return self._both
+
+
 @value
 class Dialog:
     """The state of RFC 3261 §12: addresses with their tags, route set, remote target and remote sequence number.
@@ -51,8 +73,7 @@ class Dialog:
     """
 
     id: DialogId
-    local: Address
-    remote: Address
+    parties: Parties
     way: Way
     remote_sequence: int | None
     confirmed: bool
@@ -73,16 +94,16 @@ class Dialog:
 
     def after(self, request: Request) -> "Dialog":
         """The dialog after a request of the peer."""
-        return Dialog(self.id, self.local, self.remote, self.way, request.cseq.number, self.confirmed)
+        return Dialog(self.id, self.parties, self.way, request.cseq.number, self.confirmed)
 
     def answered(self, invite: Request, success: Response) -> "Dialog":
         """The caller's early dialog after its 2xx, out of which target and route set are made anew (§13.2.2.4)."""
         way = Way(partial(_ends_for_caller, invite, success))
-        return Dialog(self.id, self.local, self.remote, way, self.remote_sequence, confirmed=True)
+        return Dialog(self.id, self.parties, way, self.remote_sequence, confirmed=True)
 
     def accepted(self) -> "Dialog":
         """The callee's early dialog after its own 2xx (RFC 3261 §12.1)."""
-        return Dialog(self.id, self.local, self.remote, self.way, self.remote_sequence, confirmed=True)
+        return Dialog(self.id, self.parties, self.way, self.remote_sequence, confirmed=True)
 
     def towards(self, message: Request | Response) -> "Dialog":
         """The dialog after a target refresh: with the target that this Contact names (RFC 3261 §12.2.1.2, §12.2.2)."""
@@ -97,7 +118,7 @@ class Dialog:
     ) -> tuple[Request, Uri]:
         """A request inside this dialog (RFC 3261 §12.2.1.1), and the URI whose hop is next; Via is still missing."""
         way = self.way
-        head = way.letterhead(self.local, self.remote, self.id.call_id)
+        head = way.letterhead(*self.parties.both, self.id.call_id)
         return head.request(method, sequence, fields, body, content_type), way.routing.next_hop
 
 
@@ -120,7 +141,8 @@ def dialog_of_caller(invite: Request, response: Response) -> Dialog:
     """The caller's dialog out of a 2xx, or its early dialog out of a 1xx with a tag (RFC 3261 §12.1.2)."""
     local, way = invite.from_, Way(partial(_ends_for_caller, invite, response))
     dialog_id = DialogId(invite.call_id, local.tag or "", response.to_tag or "")
-    return Dialog(dialog_id, local, response.to, way, remote_sequence=None, confirmed=response.is_success)
+    parties = Parties((local, response.to))
+    return Dialog(dialog_id, parties, way, remote_sequence=None, confirmed=response.is_success)
 
 
 def _ends_for_caller(invite: Request, response: Response) -> Ends:
@@ -147,12 +169,18 @@ def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
         raise ParseError("missing, so the dialog has no target", section="RFC 3261 §8.1.1.8", header="Contact")
     return Dialog(
         DialogId(invite.call_id, local_tag, invite.from_tag or ""),
-        local=invite.to.with_tag(local_tag),
-        remote=invite.from_,
-        way=Way((target, invite[RECORD_ROUTE])),
-        remote_sequence=invite.cseq.number,
+        Parties(
+            partial(_parties_of_callee, invite.headers.get("To") or "", local_tag, invite.headers.get("From") or "")
+        ),
+        Way((target, invite[RECORD_ROUTE])),
+        invite.cseq.number,
         confirmed=False,
     )
+
+
+def _parties_of_callee(to: str, local_tag: str, sender: str) -> Both:
+    """The addresses of a callee's dialog out of To and From of its INVITE, as they were written (RFC 3261 §12.1.1)."""
+    return Address.parse(to, []).with_tag(local_tag), Address.parse(sender, [])
 
 
 def contact_of(message: Request | Response) -> Uri | None:
