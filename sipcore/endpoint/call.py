@@ -88,14 +88,16 @@ class _Events:
     def __init__(self, driver: Driver, number: int) -> None:
         self._driver = driver
         self._unread: deque[CallEvent] = deque()
-        self._readers = trio.lowlevel.ParkingLot()
-        self._over = trio.Event()
+        self._waiting: trio.lowlevel.ParkingLot | None = None
+        """Who waits for the next event; None until somebody does, which nobody does for most calls that come in."""
         self._changes: tuple[Change, ...] = ()
         """Those that something is still to come of; of each dialog one at most."""
         self._up = False
         self._given_up_at: float | None = None
         self._closed_by: TransportFailure | None = None
         self.number = number
+        self.is_over = False
+        """Whether the last event has been."""
         self.end_reason: EndReason | None = None
         """How the call ended; None while it lasts, or when it never came about."""
         self.patience = HANG_UP_TIMEOUT
@@ -116,14 +118,13 @@ class _Events:
             self._changes = tuple(change for change in self._changes if change.is_under_way)
         if not isinstance(event, _MAY_BE_MISSED) or not self._is_full:
             self._unread.append(event)
-            if self._readers:
-                self._readers.unpark()
         if isinstance(event, _LAST):
             for change in self._changes:
                 change.close(self.number, self._closed_by)
             self._changes = ()
-            self._over.set()
-            self._readers.unpark_all()
+            self.is_over = True
+        if self._waiting:
+            self._waiting.unpark_all()
 
     def close(self, failure: TransportFailure) -> None:
         """Tell the last event: nothing more is heard of the call, because of `failure`."""
@@ -138,14 +139,18 @@ class _Events:
     def _is_full(self) -> bool:
         return len(self._unread) >= MAX_UNREAD
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the last event has been."""
-        return self._over.is_set()
-
     async def over(self) -> None:
         """Wait until the call is over."""
-        await self._over.wait()
+        if self.is_over:
+            await trio.lowlevel.checkpoint()
+        while not self.is_over:
+            await self._next()
+
+    async def _next(self) -> None:
+        """Wait for one more event."""
+        if self._waiting is None:
+            self._waiting = trio.lowlevel.ParkingLot()
+        await self._waiting.park()
 
     async def hang_up(self, *, fields: Fields = ()) -> None:
         """End the call and wait until it is over, `patience` at most, whatever is cancelled around it.
@@ -158,7 +163,7 @@ class _Events:
                 self._driver.act(lambda stack, now: stack.hang_up(self.number, now, fields=fields))
             self._given_up_at = trio.current_time()
         with trio.CancelScope(shield=True, deadline=self._given_up_at + self.patience):
-            await self._over.wait()
+            await self.over()
 
     def __aiter__(self) -> Self:
         return self
@@ -168,7 +173,7 @@ class _Events:
         while not self._unread:
             if self.is_over:
                 raise StopAsyncIteration
-            await self._readers.park()
+            await self._next()
         return self._unread.popleft()
 
     # The session
@@ -407,6 +412,25 @@ class Call(_Events):
 
     def _last(self) -> CallEvent:
         return super()._last() if self._up else CallFailed(self.number, None, self._closed_by)
+
+
+class Placing:
+    """The block of a call placed here: it is placed when that begins, and hung up when it ends."""
+
+    __slots__ = ("_call", "_place")
+    _call: Call
+
+    def __init__(self, place: Callable[[], Call]) -> None:
+        self._place = place
+
+    async def __aenter__(self) -> Call:
+        self._call = self._place()
+        return self._call
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._call.hang_up()
 
 
 class IncomingCall(_Events):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
 
-from sipcore.endpoint.call import Call, IncomingCall
+from sipcore.endpoint.call import Call, IncomingCall, Placing
 from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
 from sipcore.endpoint.transfer import Transfer
@@ -277,8 +277,7 @@ class Endpoint:
         if scope.cancelled_caught:
             raise was_closed()
 
-    @asynccontextmanager
-    async def call(self, order: Order, *, redirects: int = 0) -> AsyncIterator[Call]:
+    def call(self, order: Order, *, redirects: int = 0) -> AbstractAsyncContextManager[Call]:
         """Place a call with the order's INVITE; it is hung up properly when the block ends, however it ends.
 
         `redirects` is how many other places a 3xx may send it on to: anywhere the callee names, so 0 unless trusted.
@@ -291,11 +290,7 @@ class Endpoint:
             self._calls[placed.number] = placed
             return placed
 
-        call = self.loop.act(place)
-        try:
-            yield call
-        finally:
-            await call.hang_up()
+        return Placing(lambda: self.loop.act(place))
 
     def register(
         self,

@@ -73,6 +73,8 @@ class Params:
 
     def get(self, name: str) -> str | None:
         """The first value of `name` (in lower case) as written; None when it is absent, and "" for a bare name."""
+        if self.written and name not in self.written.lower():  # so that nothing is taken apart for what is not there
+            return None
         for key, content in self.items:
             if key == name or key.lower() == name:
                 return content if content is not None else ""
