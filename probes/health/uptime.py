@@ -40,7 +40,7 @@ class Spent:
     def availability(self) -> float | None:
         """Per cent of the time of which it is known whether it was up or down; None where it never is."""
         known = self.up + self.unreachable
-        return 100 * self.up / known if known else None
+        return 100 * (self.up / known) if known else None
 
 
 @value
@@ -94,7 +94,7 @@ class RouteUptime:
     @property
     def answer_seizure_ratio(self) -> float | None:
         """Per cent of test calls that were answered (ITU-T E.411); None without any."""
-        return 100 * self.calls_answered / self.calls if self.calls else None
+        return 100 * (self.calls_answered / self.calls) if self.calls else None
 
 
 @value
