@@ -80,6 +80,7 @@ RULE_KEYS = {
     "refusals": Key("refusals", "[403]", wholes),
     "certificate_days": Key("certificate_days", "14", number),
     "call_interval": Key("call_interval", "3600 (seconds)", number),
+    "call_misses": Key("call_misses", "2", whole),
     "failback": Key("", '"auto" or "manual"', one_of(Failback)),
 }
 """How a trunk is watched."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -186,11 +187,21 @@ def as_stored(happening: Happening) -> Happening:
     return replace(happening)
 
 
+def lived(board: Board, text: str, chance: random.Random) -> list[Happening]:
+    """What checks come to while somebody switches by hand now and then."""
+    happenings: list[Happening] = []
+    for check in checks(text):
+        happenings += board.take(check)
+        if chance.random() < 0.2:
+            with suppress(WatchError):  # it is down
+                happenings += board.switch("t", chance.choice("abc"), check.at + 0.5)
+    return happenings
+
+
 @given(stories, stories, rules, st.randoms(use_true_random=False))
 def test_a_restart_changes_nothing(before: str, after: str, by: Rules, chance: random.Random) -> None:
     board = Board([trunk(rules=by)])
-    happenings = told(board, checks(before))
-    known = [as_stored(one) for one in happenings]
+    known = [as_stored(one) for one in lived(board, before, chance)]
     chance.shuffle(known)
     again = restored(known, by=by)
     assert again.states() == board.states()
@@ -212,10 +223,12 @@ def last_known(happenings: Iterable[Happening], tail: int) -> list[Happening]:
     return [one for found in known.values() for one in found[-tail:]]
 
 
-@given(stories, rules, st.integers(1, 6))
-def test_what_the_least_of_stores_keeps_is_enough_for_how_everything_is(text: str, by: Rules, tail: int) -> None:
+@given(stories, rules, st.integers(1, 6), st.randoms(use_true_random=False))
+def test_what_the_least_of_stores_keeps_is_enough_for_how_everything_is(
+    text: str, by: Rules, tail: int, chance: random.Random
+) -> None:
     board = Board([trunk(rules=by)])
-    happenings = told(board, checks(text))
+    happenings = lived(board, text, chance)
     again = Board([trunk(rules=by)])
     again.restore(last_known(happenings, tail), NOW)
     for old, new in zip(board.states(), again.states(), strict=True):

@@ -1,5 +1,5 @@
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,10 @@ def test_one_target_is_a_trunk_with_one_route() -> None:
     (route,) = trunk.routes
     assert (route.name, str(route.destination), route.call) == ("sip:pbx.example.com", "sip:pbx.example.com", None)
     assert route.tls.verify
+
+
+def test_each_rule_can_be_told() -> None:
+    assert {key.field for key in RULE_KEYS.values()} - {""} == {one.name for one in fields(Rules)} - {"fails_back"}
 
 
 def test_routes_take_over_what_their_trunk_says_and_what_all_have_in_common() -> None:
