@@ -91,9 +91,9 @@ def next_places(last: Tried, left: Sequence[Hop]) -> list[Hop]:
     return [hop for hop in left if hop.remote != last.attempt.hop.remote]
 
 
-def places_in(seconds: float) -> int:
-    """How many places may be asked one after the other in that time."""
-    return max(int(seconds / LEAST_SHARE), 1)
+def share_of(left: float, places: int) -> float:
+    """The seconds that the first of so many places gets of those that are left."""
+    return max(left / places, min(left, LEAST_SHARE))
 
 
 def is_unsaid(failure: TransportFailure) -> bool:

@@ -86,18 +86,16 @@ class Checks:
             return observe.of_own(subject, own_fault().message)
 
     async def _ask(self, subject: Subject, route: Route) -> Check:
-        """OPTIONS to what comes first, and, as a client would, to what comes next (RFC 3263 §4.3) where there is time.
-        Each place has an equal share of what is left.
-        """
+        """OPTIONS to what comes first and, while there is time, where a client goes then (RFC 3263 §4.3)."""
         seconds = subject.rules.timeout
         named = await self._names.find(route.destination, seconds)
-        hops = list(named.hops[: observe.places_in(seconds)])
+        hops = list(named.hops)
         if not hops:
             return observe.of_nowhere(subject, named.failure or _nowhere(route))
         asker, end = self._askers[_tls_of(route)], trio.current_time() + seconds
         tried: list[Tried] = []
-        while hops and end > trio.current_time():
-            tried.append(await asker.ask(self._query(route, hops[0], (end - trio.current_time()) / len(hops))))
+        while hops and (left := end - trio.current_time()) > 0:
+            tried.append(await asker.ask(self._query(route, hops[0], observe.share_of(left, len(hops)))))
             hops = observe.next_places(tried[-1], hops[1:])
         return observe.of_places(subject, tried, named.failure.message if named.failure else "")
 

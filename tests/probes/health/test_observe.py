@@ -15,7 +15,7 @@ from probes.health.observe import (
     of_nowhere,
     of_own,
     of_places,
-    places_in,
+    share_of,
 )
 from probes.health.terms import Kind, Verdict
 from probes.health.trunk import Rules
@@ -208,9 +208,11 @@ def test_where_to_go_on(last: Tried, left: list[Hop], expected: list[Hop]) -> No
     assert next_places(last, left) == expected
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(0.2, 1), (1.0, 1), (1.9, 1), (2.0, 2), (4.0, 4)])
-def test_each_place_gets_a_second_at_least(seconds: float, count: int) -> None:
-    assert places_in(seconds) == count
+@pytest.mark.parametrize(
+    ("left", "places", "share"), [(4.0, 1, 4.0), (4.0, 2, 2.0), (4.0, 8, 1.0), (0.5, 4, 0.5), (0.2, 1, 0.2)]
+)
+def test_each_place_has_its_share_and_a_second_at_least(left: float, places: int, share: float) -> None:
+    assert share_of(left, places) == share
 
 
 # Names
