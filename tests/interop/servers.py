@@ -111,6 +111,11 @@ def kamailio(lab: Lab, gateway: Server, algorithm: str = "MD5") -> AbstractConte
 
     Its challenges ask for `algorithm`, the same one all the time.
     """
+    return lab.running(*kamailio_command(lab, gateway, algorithm))
+
+
+def kamailio_command(lab: Lab, gateway: Server, algorithm: str = "MD5") -> tuple[Server, list[str]]:
+    """The same before it runs, for who stops it and starts it again, and what to run."""
     command = program("kamailio", "kamailio")
     port = lab.ports(2)
     names = {"tls_port": port + 1, "gateway_port": gateway.udp_port, "algorithm": algorithm}
@@ -121,7 +126,7 @@ def kamailio(lab: Lab, gateway: Server, algorithm: str = "MD5") -> AbstractConte
     foreground = [command, "-DD", "-E", "-m", "32", "-M", "8", "-f", str(folder / "kamailio.cfg"), "-Y", str(folder)]
     if server.host6:
         foreground += ["-A", "WITH_IPV6"]
-    return lab.running(server, foreground)
+    return server, foreground
 
 
 def sipp(lab: Lab) -> AbstractContextManager[Server]:

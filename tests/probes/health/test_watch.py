@@ -141,19 +141,19 @@ async def test_a_connection_that_the_peer_has_closed_is_opened_anew(clock: MockC
 
 async def test_a_connection_is_not_kept_for_longer_than_translators_do(clock: MockClock) -> None:
     """One that has been forgotten on the way would be taken for a route that is silent."""
-    forgetful = 0
+    accepted = 0
 
     async def serve(stream: trio.abc.Stream) -> None:
-        nonlocal forgetful
-        forgetful += 1
+        nonlocal accepted
+        accepted += 1
         with trio.move_on_after(200):
             await saying(ok)(stream)
-        await trio.sleep_forever()
+        await trio.sleep_forever()  # it takes what comes, and says nothing
 
     async with tcp(serve) as port:
         told = await watch([trunk(route(port, scheme="tcp"), rules=Rules(interval=250))], 800)
     assert [each.verdict for each in told.checks] == [Verdict.GOOD] * 4
-    assert forgetful == 4
+    assert accepted == 4
 
 
 async def test_a_connection_over_which_nothing_comes_any_more_is_given_up(clock: MockClock) -> None:

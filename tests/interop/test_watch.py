@@ -1,0 +1,235 @@
+"""Trunks watched at real servers: those that go down and come back, stay silent, refuse, or have certificates that end.
+
+Times are short: each server is asked once in a second, and two misses bring it down.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from probes.calls.script import CallScript
+from probes.destination import Destination
+from probes.health.run import Watch
+from probes.health.terms import Change, Check, Kind, SwitchCause, Verdict
+from probes.health.trunk import Route, Rules, Trunk
+from sipcore.resolve.target import Transport
+from sipcore.transports.base import TlsConfig
+from tests.interop import servers
+from tests.interop.conftest import do_without, installed
+from tests.interop.lab import HOST, POLL_SECONDS, START_SECONDS, Lab, MissingError, Server, process
+from tests.probes.health.watching import Told
+from tests.sipcore.transports.authority import Identity, issue
+
+RULES = Rules(interval=1.0, retry=1.0, timeout=0.8, misses=2, recoveries=2, certificate_days=0.0)
+DOWN = 2 * RULES.interval + RULES.retry * (RULES.misses - 1) + RULES.timeout
+"""Seconds within which the rules have a server down that has gone: the check after that, and one more miss."""
+SLACK = 3.0
+"""Seconds for a machine that is busy, and for what a server takes to go."""
+NOWHERE = Server("nowhere", "", HOST, 9, 9)
+"""A gateway that gets no calls."""
+
+
+def to(server: Server, name: str = "main", transport: Transport = Transport.UDP, user: str | None = None) -> Route:
+    port = server.tls_port if transport is Transport.TLS else server.udp_port
+    destination = Destination(server.host, port, transport, user)
+    return Route(name, destination, TlsConfig(ca_file=str(server.ca_file) if server.ca_file else None))
+
+
+def trunk(*routes: Route, rules: Rules = RULES) -> Trunk:
+    return Trunk("acme", routes, rules)
+
+
+async def once(watched: Trunk) -> Told:
+    told = Told()
+    with trio.fail_after(30):
+        await Watch([watched], told).check_once()
+    return told
+
+
+@asynccontextmanager
+async def watching(watched: Trunk) -> AsyncIterator[Told]:
+    told = Told()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Watch([watched], told).run)
+        yield told
+        nursery.cancel_scope.cancel()
+
+
+async def until(met: Callable[[], bool], seconds: float) -> float:
+    """Wait for something; gives the seconds that it took."""
+    began = trio.current_time()
+    with trio.fail_after(seconds):
+        while not met():  # noqa: ASYNC110  # whatever it is, it does not tell
+            await trio.sleep(POLL_SECONDS)
+    return trio.current_time() - began
+
+
+@asynccontextmanager
+async def up(command: list[str], folder: Path) -> AsyncIterator["subprocess.Popen[bytes]"]:
+    """A server that runs for a block. The watch goes on while it starts and ends."""
+    with process(command, folder) as started:
+        yield started
+        started.terminate()
+        with trio.CancelScope(shield=True):
+            await until(lambda: started.poll() is not None, 10)
+
+
+@pytest.fixture
+def restartable(lab: Lab, tmp_path: Path) -> tuple[Server, list[str], Path]:
+    """A Kamailio that does not run yet, what to run, and where."""
+    try:
+        server, command = servers.kamailio_command(replace(lab, folder=tmp_path), NOWHERE)
+    except MissingError as missing:
+        do_without(missing)
+    return server, command, tmp_path / "kamailio"
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP, Transport.TLS])
+@pytest.mark.parametrize("name", ["kamailio", "asterisk"])
+async def test_a_server_that_is_well(name: str, transport: Transport, request: pytest.FixtureRequest) -> None:
+    server: Server = request.getfixturevalue(name)
+    (check,) = (await once(trunk(to(server, transport=transport)))).checks
+    assert (check.verdict, check.reason) == (Verdict.GOOD, "answered"), check.detail
+    assert check.rtt is not None
+    assert (check.certificate_ends is not None) is (transport is Transport.TLS)
+
+
+async def test_another_status_is_alive(asterisk: Server) -> None:
+    """404 to who is nobody there, unless the operator takes that for a refusal."""
+    nobody = to(asterisk, user="nobody-of-that-name")
+    (check,) = (await once(trunk(nobody))).checks
+    assert (check.verdict, check.status) == (Verdict.GOOD, 404)
+    (check,) = (await once(trunk(nobody, rules=replace(RULES, refusals=(404,))))).checks
+    assert (check.verdict, check.reason, check.status) == (Verdict.BAD, "status", 404)
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP, Transport.TLS])
+async def test_a_server_that_goes_and_comes_back(
+    transport: Transport, restartable: tuple[Server, list[str], Path], asterisk: Server
+) -> None:
+    """Its calls take another server meanwhile, all within the times of the rules."""
+    server, command, folder = restartable
+    watched = trunk(to(server, transport=transport), to(asterisk, "backup", transport))
+    async with watching(watched) as told:
+        async with up(command, folder):
+            await until(lambda: told.story.count("main healthy") == 1, START_SECONDS)
+            begun = len(told.timed)
+        taken = await until(lambda: bool(told.story) and told.story[-1] == "failover to backup", DOWN + SLACK)
+        assert taken < DOWN + SLACK
+        assert [each.after.value for each in told.changes if each.route == "main"][-2:] == ["degraded", "unreachable"]
+        missed = [each for _, each in told.timed[begun:] if isinstance(each, Check) and each.route == "main"]
+        assert {each.reason for each in missed} <= {"answered", "refused", "silent"}
+        async with up(command, folder):
+            await until(lambda: told.story[-1] == "failback to main", START_SECONDS)
+    assert [(each.after, each.cause) for each in told.switches][-2:] == [
+        ("backup", SwitchCause.FAILOVER),
+        ("main", SwitchCause.FAILBACK),
+    ]
+    assert told.story[-2:] == ["main healthy", "failback to main"]
+    assert {each.verdict for each in told.checks if each.route == "backup"} == {Verdict.GOOD}
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_server_that_stands_still(transport: Transport, restartable: tuple[Server, list[str], Path]) -> None:
+    """Its kernel takes what comes, and it says nothing: silence is a miss at who has answered before."""
+    server, command, folder = restartable
+    async with up(command, folder) as running, watching(trunk(to(server, transport=transport))) as told:
+        await until(lambda: "main healthy" in told.story, START_SECONDS)
+        os.killpg(running.pid, signal.SIGSTOP)
+        try:
+            await until(lambda: "main unreachable" in told.story, DOWN + 2 * RULES.timeout + SLACK)
+        finally:
+            os.killpg(running.pid, signal.SIGCONT)
+        await until(lambda: told.story[-2:] == ["main healthy", "failback to main"], 10)
+    missed = [each.reason for each in told.checks if each.verdict in (Verdict.SILENT, Verdict.BAD)]
+    assert "silent" in missed
+
+
+# SIPp, by scenarios of its own
+
+
+@asynccontextmanager
+async def sipp(lab: Lab, folder: Path, old: str, new: str) -> AsyncIterator[Server]:
+    """SIPp, whose usual scenario has a part replaced behind the answer to a call."""
+    program, port, rtp = installed("sipp", "sip-tester"), lab.ports(1), lab.ports(20)
+    home = replace(lab, folder=folder).configure("sipp")
+    scenario = home / "answer.xml"
+    text = scenario.read_text()
+    head, label, options = text.partition('<label id="options"/>')
+    assert old in options
+    scenario.write_text(head + label + options.replace(old, new))
+    where = ["-i", HOST, "-p", str(port), "-mi", HOST, "-mp", str(rtp)]
+    async with up([program, "-sf", str(scenario), *where, "-t", "u1", "-nostdin", "-rtp_echo"], home):
+        yield Server("sipp", "", HOST, port, port)
+
+
+async def test_maintenance(lab: Lab, tmp_path: Path) -> None:
+    busy = "503 Service Unavailable\nRetry-After: 30"
+    async with sipp(lab, tmp_path, "200 OK", busy) as server, watching(trunk(to(server))) as told:
+        await until(lambda: any(each.status == 503 for each in told.checks), START_SECONDS)
+    (check,) = (each for each in told.checks if each.status == 503)
+    assert (check.verdict, check.reason) == (Verdict.POOR, "maintenance")
+    assert "asks to wait 30 s" in check.detail
+    assert told.story[-1] == "main degraded"
+
+
+async def test_a_server_that_drops_options_and_takes_calls(lab: Lab, tmp_path: Path) -> None:
+    """Unknown by OPTIONS, and healthy by its call."""
+    async with sipp(lab, tmp_path, "<send>", '<nop next="end"/><send>') as server:
+        plain = to(server, user="echo")
+        await trio.sleep(0.5)
+        told = await once(trunk(plain))
+        assert (told.story, told.checks[0].verdict) == (["main unknown"], Verdict.SILENT)
+        script = CallScript(plain.destination, hold=1.0)
+        told = await once(trunk(replace(plain, call=script)))
+    assert told.story == ["main unknown", "main healthy"]
+    (call,) = (each for each in told.checks if each.kind is Kind.CALL)
+    assert (call.verdict, call.status) == (Verdict.GOOD, 200), call.detail
+
+
+# Certificates of a real server
+
+
+ROOT = issue("root", ca=True, days=(-30, 400))
+
+
+def certificate(days: float) -> Identity:
+    return issue("sut.example", ROOT, names=(HOST, "localhost"), days=(-20, days))
+
+
+@pytest.mark.parametrize(
+    ("days", "verify", "verdict", "reason", "told"),
+    [
+        (60, True, Verdict.GOOD, "answered", "200"),
+        (5, True, Verdict.POOR, "certificate", "in 5 days"),
+        (-1, True, Verdict.BAD, "tls", "the certificate has expired"),
+        (-1, False, Verdict.POOR, "certificate", "the certificate has expired"),
+    ],
+)
+async def test_certificates(
+    days: float,
+    verify: bool,
+    verdict: Verdict,
+    reason: str,
+    told: str,
+    restartable: tuple[Server, list[str], Path],
+) -> None:
+    server, command, folder = restartable
+    shown = certificate(days)
+    (folder / "certificate.pem").write_bytes(shown.chain)
+    (folder / "key.pem").write_bytes(shown.key)
+    rules = replace(RULES, certificate_days=14.0)
+    route = replace(to(server, transport=Transport.TLS), tls=TlsConfig(verify=verify, ca_data=ROOT.pem))
+    async with up(command, folder), watching(trunk(route, rules=rules)) as found:
+        await until(lambda: any(each.reason == reason for each in found.checks), START_SECONDS)
+    check = next(each for each in found.checks if each.reason == reason)
+    assert (check.verdict, told in check.detail) == (verdict, True), check.detail
+    assert check.certificate_ends == shown.certificate.not_valid_after_utc.timestamp()
+    assert isinstance(found.changes[-1], Change)
