@@ -36,7 +36,7 @@ ADVICE = {
     "SQLITE_PROTOCOL": "it cannot be locked: keep it on a local disk, not on a network share",
     "SQLITE_NOTADB": "it is no history of a watch: name another file",
     "SQLITE_CORRUPT": "it is damaged: put it aside and begin a new one, or put back a copy",
-    "SQLITE_IOERR": "its disk does not take it, or a limit on the size of files was reached",
+    "SQLITE_IOERR": "its disk does not take it: it may be full or failing, or over a quota",
 }
 """What to say of a failure, by the beginning of SQLite's name for it."""
 
@@ -126,12 +126,21 @@ class WriterLock:
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
         except OSError as error:
-            raise unusable(path, f"{self._path.name} beside it cannot be written: {error.strerror}") from error
+            raise unusable(path, f"{self._path.name} beside it cannot be written: {_reason(error)}") from error
+        try:
+            self._take(path)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise unusable(path, f"{self._path.name} beside it cannot be written: {_reason(error)}") from error
+        except WatchError:
+            os.close(self._descriptor)
+            raise
+
+    def _take(self, path: Path) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.read(self._descriptor, 20).decode(errors="replace").strip()
-            os.close(self._descriptor)
             text = f"another watch writes to it (process {holder}): end that one, or give this one a file of its own"
             raise unusable(path, text) from error
         os.ftruncate(self._descriptor, 0)
@@ -150,17 +159,29 @@ class WriterLock:
 
 def require_file(path: Path) -> None:
     """Raise WatchError where there is no file to be read."""
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError) as error:
+        raise unusable(path, f"it cannot be read: {_reason(error)}") from error
+    if not is_file:
         raise unusable(path, "there is no such file: `sipprobe watch` writes it, and its trunks' file names it")
 
 
 def make_file(path: Path) -> None:
-    """Make the file if there is none. Raises WatchError where it cannot be made, or is none."""
-    if not path.parent.is_dir():
-        raise unusable(path, f"there is no directory {path.parent}: make it first")
-    if path.is_dir():
-        raise unusable(path, "it is a directory: name a file in it")
+    """Make the file if there is none. Raises WatchError where it cannot be made, or is none.
+
+    One that is there is not opened: closing it again would end the locks that SQLite holds in this process.
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
-    except OSError as error:
-        raise unusable(path, f"it cannot be written: {error.strerror}") from error
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
+    except FileExistsError as error:
+        if path.is_dir():
+            raise unusable(path, "it is a directory: name a file in it") from error
+    except FileNotFoundError as error:
+        raise unusable(path, f"there is no directory {path.parent}: make it first") from error
+    except (OSError, ValueError) as error:
+        raise unusable(path, f"it cannot be written: {_reason(error)}") from error
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

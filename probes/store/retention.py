@@ -1,6 +1,7 @@
 """What is old leaves the history, in steps so small that nobody waits for them."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from sqlalchemy import ColumnElement, Engine, Table, delete, func, select
 
@@ -36,9 +37,7 @@ def steps(engine: Engine, config: StoreConfig, now: float) -> Iterator[None]:
         for kind in Kind:
             own = of_kind(number, kind)
             answered = _last(engine, checks, own & ANSWERED)
-            if answered is not None:
-                own &= checks.c.at != answered
-            yield from _delete_before(engine, checks, own, oldest_check)
+            yield from _delete_before(engine, checks, own, oldest_check, answered)
         yield from _delete_before(engine, changes, changes.c.route_id == number, oldest_change)
     for trunk in trunks:
         yield from _delete_before(engine, switches, switches.c.trunk == trunk, oldest_change)
@@ -52,10 +51,16 @@ def _last(engine: Engine, table: Table, rows: ColumnElement[bool]) -> float | No
         return connection.scalar(select(table.c.at).where(rows).order_by(table.c.at.desc()).limit(1))
 
 
-def _delete_before(engine: Engine, table: Table, rows: ColumnElement[bool], oldest: float) -> Iterator[None]:
-    """Delete those of some rows that are older than `oldest`, but for the last of them all."""
+def _delete_before(
+    engine: Engine, table: Table, rows: ColumnElement[bool], oldest: float, spared: float | None = None
+) -> Iterator[None]:
+    """Delete those of some rows that are older than `oldest`, but for the last of them all and that of another time."""
     last = _last(engine, table, rows)
-    old = rows & (table.c.at < min(oldest, oldest if last is None else last))
+    if last is None:
+        return
+    old = rows & (table.c.at < min(oldest, last))
+    if spared is not None:
+        old &= table.c.at != spared
     while True:
         with engine.begin() as connection:
             first = select(table.c.at).where(old).order_by(table.c.at).limit(STEP_ROWS).subquery()
@@ -72,10 +77,8 @@ def _give_back(engine: Engine) -> Iterator[None]:
         with engine.begin() as connection:
             pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            if free * FREE_SHARE <= pages:
-                return
-            vacuum = connection.connection.cursor()
-            vacuum.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})")
-            vacuum.fetchall()  # each row of no columns is one page
-            vacuum.close()
+        if free * FREE_SHARE <= pages:
+            return
+        with closing(engine.raw_connection()) as raw:
+            raw.cursor().executescript(f"PRAGMA incremental_vacuum({STEP_PAGES})")  # `execute` gives back a single page
         yield

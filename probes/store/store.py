@@ -195,10 +195,10 @@ class Store(History):
 
     def close(self) -> None:
         """Write what waits, and close the file. Raises WatchError where it cannot be written, and is lost."""
+        super().close()  # first, since it is the last connection that puts the log into the file, and must be able to
         try:
             self._writer.close()
         finally:
-            super().close()
             self._lock.release()
 
     def __exit__(
