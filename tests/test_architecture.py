@@ -60,15 +60,15 @@ NEVER = (
 )
 """(importer, imported): what the order of the layers alone would allow."""
 WORLD = {
-    *("trio", "anyio", "OpenSSL", "dns", "wsproto", "h11"),
+    *("trio", "anyio", "OpenSSL", "dns", "wsproto", "h11", "httpx", "apprise"),
     *("socket", "ssl", "select", "selectors", "asyncio", "threading", "subprocess", "signal"),
     *("time", "random", "secrets", "uuid", "os", "logging"),
 }
 """Input, output, clocks and chance: top-level modules that only the edge imports."""
 EDGE = (
     *("sipcore.transports", "sipcore.endpoint"),
-    *("probes.store", "probes.fleet", "probes.web.app", "probes.health.notify", "probes.cli", "probes.config"),
-    "probes.daemon",
+    *("probes.store", "probes.fleet", "probes.web.app", "probes.cli", "probes.config", "probes.daemon"),
+    *("probes.health.notify", "probes.health.webhook", "probes.health.messages"),
 )
 """With each slice's `run` module, the modules that may touch the world."""
 FILE_LINES = 500

@@ -1,0 +1,122 @@
+"""Alerts as text: mail, SMS and chats, through one service of Apprise each, in a thread since Apprise waits.
+
+What Apprise logs while it sends for us goes nowhere but into the reason of a failure, without any part of the URL: its
+URLs are made of credentials, and what its services log has parts of them.
+"""
+
+import contextvars
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import trio
+
+from probes.health.alerts import Alert, AppriseChannel, Phase, Severity
+from probes.health.sending import INSTALL, NotifyConfig, SendFailure
+from probes.health.trunk import WatchError
+from probes.report.safe_text import printable
+
+if TYPE_CHECKING:
+    import apprise
+
+LOGGERS = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
+"""Who logs URLs, or parts of them."""
+MAX_WHY = 300
+"""Characters of what is told of a failure."""
+LEAST_SECRET = 3
+"""Characters of a part of a URL that is covered: shorter ones stand in any text."""
+_heard: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("heard", default=None)
+"""What was logged in this thread while a message was sent; None where none is."""
+
+
+class _Ear(logging.Filter):
+    """Keeps what is logged on our behalf from everybody else."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        heard = _heard.get()
+        if heard is None:
+            return True
+        if record.levelno >= logging.WARNING:
+            heard.append(record.getMessage())
+        return False
+
+
+_ear = _Ear()
+
+
+class Messenger:
+    """Sends alerts to one URL of Apprise. Raises WatchError for a channel that cannot be used."""
+
+    def __init__(self, channel: AppriseChannel, config: NotifyConfig) -> None:
+        try:
+            import apprise
+        except ImportError:
+            raise WatchError(f"channel {channel.name}: mail, SMS and chats need Apprise: {INSTALL}") from None
+        for name in LOGGERS:
+            logging.getLogger(name).addFilter(_ear)  # which is there once, however often it is added
+        self._channel, self._config = channel, config
+        self._turn = trio.CapacityLimiter(1)
+        """One thread at a time, also of those that were given up and still hang."""
+        asset = apprise.AppriseAsset(async_mode=False, secure_logging=True, storage_mode="memory")
+        self._apprise = apprise.Apprise(asset=asset)
+        context = contextvars.copy_context()
+        if not context.run(self._add):
+            scheme = printable(channel.url.partition("://")[0][:32])
+            raise WatchError(
+                f"channel {channel.name}: Apprise makes nothing of its {scheme}:// URL; see its page on that service"
+            )
+
+    def _add(self) -> bool:
+        _heard.set([])
+        try:
+            return bool(self._apprise.add(self._channel.url))
+        except Exception:  # noqa: BLE001  # whatever a service raises for a URL, which it may quote
+            return False
+
+    async def send(self, alert: Alert) -> None:
+        """Send an alert. Raises SendFailure."""
+        why: str | None = None
+        with trio.move_on_after(self._config.message_timeout) as scope:
+            why = await trio.to_thread.run_sync(self._notify, alert, abandon_on_cancel=True, limiter=self._turn)
+        if scope.cancelled_caught:
+            raise SendFailure(f"Apprise did not come back within {self._config.message_timeout:g} s")
+        if why:
+            raise SendFailure(why)
+
+    def _notify(self, alert: Alert) -> str:
+        """In a thread: why it failed, empty if it did not."""
+        import apprise
+
+        heard: list[str] = []
+        _heard.set(heard)  # of this call alone, which runs in a context of its own
+        try:
+            is_sent = self._apprise.notify(
+                title=alert.text,
+                body="\n".join(alert.lines) or alert.text,
+                notify_type=_kind(apprise, alert),
+                body_format=apprise.NotifyFormat.TEXT,
+            )
+        except Exception as error:  # noqa: BLE001  # a service of Apprise may raise anything
+            return f"Apprise failed with {type(error).__name__}"
+        if is_sent:
+            return ""
+        return self._covered("; ".join(heard))[:MAX_WHY] or "Apprise could not send it"
+
+    def _covered(self, text: str) -> str:
+        """A text without any part of the URL."""
+        _, _, rest = self._channel.url.partition("://")
+        parts = {part for each in (rest, unquote(rest)) for part in re.split(r"[/:@?&=#,\s]", each)}
+        for part in sorted(parts, key=len, reverse=True):
+            if len(part) >= LEAST_SECRET:
+                text = text.replace(part, "***")
+        return printable(text)
+
+
+def _kind(library: "apprise", alert: Alert) -> object:
+    """What Apprise shows by a colour or a sign."""
+    if alert.phase is Phase.ENDED:
+        return library.NotifyType.SUCCESS
+    if alert.severity is Severity.CRITICAL:
+        return library.NotifyType.FAILURE
+    return library.NotifyType.WARNING if alert.severity is Severity.WARNING else library.NotifyType.INFO

@@ -1,0 +1,251 @@
+"""Sends alerts to their channels: each by itself, in order, again where it fails, and over restarts by an outbox."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+import trio
+
+from probes.health.alerter import Alerter
+from probes.health.alerts import Alert, Channel, Phase, WebhookChannel, alert_data, alert_of, wants
+from probes.health.messages import Messenger
+from probes.health.outbox import Delivery, DeliveryState, Outbox
+from probes.health.sending import NotifyConfig, SendFailure
+from probes.health.terms import Change, Check, Happening, Switch
+from probes.health.trunk import WatchError
+from probes.health.webhook import Resolve, Webhook, system_addresses
+
+JOURNAL = ""
+"""In place of a channel: what the outbox keeps under it is the last alert of an incident whose end is still to be sent.
+"""
+LONGEST_NAP = 60.0
+"""Seconds after which the clock is looked at again, which may have been set meanwhile."""
+Tell = Callable[[str], None]
+Clock = Callable[[], float]
+Sender = Callable[[Delivery], Awaitable[None]]
+"""Sends one alert. Raises SendFailure."""
+DEFAULT_CONFIG = NotifyConfig()
+
+
+class Notifier:
+    """Sends alerts. Raises WatchError for channels that cannot be used."""
+
+    def __init__(
+        self,
+        channels: Iterable[Channel],
+        outbox: Outbox | None = None,
+        tell_trouble: Tell | None = None,
+        config: NotifyConfig = DEFAULT_CONFIG,
+        *,
+        clock: Clock = time.time,
+        resolve: Resolve = system_addresses,
+    ) -> None:
+        """What could not be sent is told to `tell_trouble`, in a sentence without secrets. `clock` gives seconds since
+        1970; `resolve` looks names of receivers up.
+
+        What an earlier run has left in the outbox is sent first.
+        """
+        self._outbox = outbox
+        self._tell = tell_trouble or (lambda _: None)
+        self._lines: dict[str, _Line] = {}
+        for channel in channels:
+            if channel.name in self._lines:
+                raise WatchError(f"two channels are named {channel.name}: give each a name of its own")
+            sender = _sender(channel, config, clock, resolve)
+            self._lines[channel.name] = _Line(channel, sender, self._keep, self._tell, config, clock)
+        self._open: list[Alert] = []
+        for delivery in outbox.unsent() if outbox is not None else ():
+            self._restore(delivery)
+
+    def _restore(self, delivery: Delivery) -> None:
+        alert = alert_of(_parsed(delivery.payload))
+        line = self._lines.get(delivery.channel)
+        if alert is not None and delivery.channel == JOURNAL:
+            self._open.append(alert)
+        elif alert is not None and line is not None:
+            line.add(delivery)
+        else:
+            why = "there is no such channel any more" if alert is not None else "another version has written it"
+            self._keep(replace(delivery, state=DeliveryState.GIVEN_UP, next_attempt=None, error=why))
+            if delivery.channel != JOURNAL:
+                self._tell(f"channel {delivery.channel}: an alert of an earlier run is not sent: {why}")
+
+    @property
+    def open_alerts(self) -> tuple[Alert, ...]:
+        """The last alert of each incident that an earlier run has not told as over: what `Alerter.restore` takes."""
+        return tuple(self._open)
+
+    def send(self, alert: Alert) -> None:
+        """Have an alert sent to the channels that want it, without waiting for that."""
+        payload = json.dumps(alert_data(alert))
+        delivery = Delivery(alert.incident, JOURNAL, alert.at, alert.trunk, alert.route, payload)
+        if alert.phase is not Phase.ONCE:
+            is_over = alert.phase is Phase.ENDED
+            self._keep(replace(delivery, state=DeliveryState.SENT) if is_over else delivery)
+        for name, line in self._lines.items():
+            if wants(line.channel, alert):
+                own = replace(delivery, alert=alert.id, channel=name)
+                self._keep(own)
+                line.add(own)
+
+    def _keep(self, delivery: Delivery) -> None:
+        if self._outbox is not None:
+            self._outbox.keep(delivery)
+
+    async def run(self) -> None:
+        """Send what comes, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for line in self._lines.values():
+                nursery.start_soon(line.run)
+            await trio.sleep_forever()
+
+    async def drained(self) -> None:
+        """Wait until all that was given is sent, or given up."""
+        for line in self._lines.values():
+            await line.drained()
+
+
+class Alarms:
+    """Alerts of a watch: what its `tell` is given goes to an alerter, and what that tells to a notifier."""
+
+    def __init__(self, alerter: Alerter, notifier: Notifier, clock: Clock = time.time) -> None:
+        self._alerter, self._notifier, self._clock = alerter, notifier, clock
+        self._changed = trio.Event()
+
+    def restore(self, known: Iterable[Change | Switch | Check]) -> None:
+        """Go on where an earlier run has ended, by what a history knows of last."""
+        self._send(self._alerter.restore(self._notifier.open_alerts, known, self._clock()))
+
+    def take(self, happening: Happening) -> None:
+        """One more thing that happened."""
+        self._send(self._alerter.take(happening, self._clock()))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._notifier.run)
+            while True:
+                self._changed = trio.Event()
+                self._send(self._alerter.handle_timeout(self._clock()))
+                due = self._alerter.next_timeout()
+                nap = LONGEST_NAP if due is None else min(max(due - self._clock(), 0.0), LONGEST_NAP)
+                with trio.move_on_after(nap):
+                    await self._changed.wait()
+
+    def _send(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._notifier.send(alert)
+
+
+class _Line:
+    """The way to one channel. One alert is sent at a time, so that none overtakes another."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        send: Sender,
+        keep: Callable[[Delivery], None],
+        tell: Tell,
+        config: NotifyConfig,
+        clock: Clock,
+    ) -> None:
+        self.channel = channel
+        self._send, self._keep, self._tell = send, keep, tell
+        self._config, self._clock = config, clock
+        self._queue: deque[Delivery] = deque()
+        self._given = trio.Event()
+        self._done = trio.Event()
+        self._done.set()
+
+    def add(self, delivery: Delivery) -> None:
+        """One more to send. Where too many wait, the oldest is given up that is not being sent."""
+        self._queue.append(delivery)
+        if len(self._queue) > self._config.queue:
+            oldest = self._queue[1]
+            del self._queue[1]
+            self._give_up(oldest, f"more than {self._config.queue} wait for this channel")
+        if self._done.is_set():
+            self._done = trio.Event()
+        self._given.set()
+
+    async def drained(self) -> None:
+        """Wait until none waits."""
+        await self._done.wait()
+
+    async def run(self) -> None:
+        """Send what is given, until cancelled."""
+        while True:
+            while self._queue:
+                await self._wait_for(self._queue[0])
+                left = await self._try(self._queue[0])
+                if left is None:
+                    self._queue.popleft()
+                else:
+                    self._queue[0] = left
+            self._done.set()
+            self._given = trio.Event()
+            await self._given.wait()
+
+    async def _wait_for(self, delivery: Delivery) -> None:
+        """Until it is time for another attempt; no longer than any wait, in case the clock was set back."""
+        if delivery.next_attempt is not None:
+            await trio.sleep(min(max(delivery.next_attempt - self._clock(), 0.0), self._config.give_up))
+
+    async def _try(self, delivery: Delivery) -> Delivery | None:
+        """One attempt; what is left to be done after it, None for nothing."""
+        attempts = delivery.attempts + 1
+        try:
+            await self._send(delivery)
+        except SendFailure as found:
+            failure = found
+        except Exception as error:  # noqa: BLE001  # one alert that cannot be sent, and not all that come after it
+            failure = SendFailure(f"this program made a mistake, please report it: {type(error).__name__}")
+        else:
+            sent = replace(delivery, state=DeliveryState.SENT, attempts=attempts, next_attempt=None, error="")
+            self._keep(sent)
+            return None
+        tried = replace(delivery, attempts=attempts, error=failure.why)
+        now = self._clock()
+        wait = min(self._config.first_wait * 2.0 ** min(attempts - 1, 30), self._config.longest_wait)
+        again = now + max(wait, failure.retry_after or 0.0)
+        if failure.is_final or again > delivery.at + self._config.give_up:
+            self._give_up(tried, failure.why)
+            return None
+        left = replace(tried, state=DeliveryState.FAILED, next_attempt=again)
+        self._keep(left)
+        return left
+
+    def _give_up(self, delivery: Delivery, why: str) -> None:
+        self._keep(replace(delivery, state=DeliveryState.GIVEN_UP, next_attempt=None, error=why))
+        times = f" after {delivery.attempts} attempts" if delivery.attempts > 1 else ""
+        about = f"{delivery.trunk}, {delivery.route}" if delivery.route else delivery.trunk
+        self._tell(f"channel {self.channel.name}: an alert of {about} was not sent, and is given up{times}: {why}")
+
+
+def _sender(channel: Channel, config: NotifyConfig, clock: Clock, resolve: Resolve) -> Sender:
+    """How deliveries are sent to a channel."""
+    if isinstance(channel, WebhookChannel):
+        webhook = Webhook(channel, config, resolve)
+
+        async def post(delivery: Delivery) -> None:
+            await webhook.send(delivery.alert, delivery.payload.encode(), clock())
+
+        return post
+    messenger = Messenger(channel, config)
+
+    async def write(delivery: Delivery) -> None:
+        alert = alert_of(_parsed(delivery.payload))
+        if alert is not None:  # what is no alert was given up when it was restored
+            await messenger.send(alert)
+
+    return write
+
+
+def _parsed(payload: str) -> object:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return None

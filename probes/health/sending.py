@@ -1,0 +1,52 @@
+"""What sending an alert may come to, whichever way it goes."""
+
+from email.utils import parsedate_to_datetime
+
+from sipcore.value import value
+
+INSTALL = "pip install '.[daemon]'"
+"""What brings the libraries that alerts are sent with."""
+
+
+@value
+class NotifyConfig:
+    """How alerts are sent. Times are in seconds."""
+
+    connect_timeout: float = 5.0
+    """Until a connection to one address of a receiver is up, TLS included."""
+    timeout: float = 20.0
+    """Until a receiver has answered, from the lookup of its name on."""
+    message_timeout: float = 60.0
+    """Until a service of Apprise has taken a message; mail servers are slow on purpose."""
+    first_wait: float = 2.0
+    """After the first failure; it doubles with each further one."""
+    longest_wait: float = 300.0
+    give_up: float = 4 * 3600.0
+    """After an alert came up: from then on it is not tried again."""
+    queue: int = 1000
+    """Alerts that wait for one channel, at most; then the oldest is given up."""
+
+
+class SendFailure(Exception):
+    """An alert could not be sent. `why` is for people, and holds no secrets."""
+
+    def __init__(self, why: str, *, retry_after: float | None = None, is_final: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.retry_after = retry_after
+        """Seconds for which the receiver asks to be left alone."""
+        self.is_final = is_final
+        """Whether the same would come of it again."""
+
+
+def retry_after(text: str, now: float) -> float | None:
+    """How many seconds a Retry-After stands for (RFC 9110 §10.2.3), `now` in seconds since 1970; None for none, or for
+    what is none.
+    """
+    text = text.strip()
+    if text.isdecimal() and text.isascii():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

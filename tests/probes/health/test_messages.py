@@ -1,0 +1,153 @@
+"""Messages by Apprise: mail to a server on loopback, and services that fail."""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+import trio
+
+from probes.health.alerts import Alert, AppriseChannel
+from probes.health.messages import Messenger
+from probes.health.sending import NotifyConfig, SendFailure
+from probes.health.trunk import WatchError
+from tests.probes.health.happenings import Scene
+from tests.probes.health.http_servers import serving, status
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what services of Apprise import
+
+
+def an_alert() -> Alert:
+    scene = Scene("sbc1")
+    scene.drops("sbc1")
+    scene.wait(60)
+    return scene.told[0]
+
+
+def messenger(url: str, **config: float) -> Messenger:
+    return Messenger(AppriseChannel("mail", url), NotifyConfig(**config))  # type: ignore[arg-type]
+
+
+class Mailbox:
+    """Takes what is delivered, or refuses it."""
+
+    def __init__(self, refuses: bool) -> None:
+        self.refuses = refuses
+        self.mails: list[Any] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802  # aiosmtpd's
+        if self.refuses:
+            return "554 5.7.1 not here"
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+@contextmanager
+def mail_server(refuses: bool = False) -> Iterator[tuple[int, Mailbox]]:
+    from aiosmtpd.controller import Controller
+
+    class OnAnyPort(Controller):  # type: ignore[misc]  # it has no types
+        def _trigger_server(self) -> None:
+            self.port = self.server.sockets[0].getsockname()[1]
+            super()._trigger_server()
+
+    mailbox = Mailbox(refuses)
+    controller = OnAnyPort(mailbox, hostname="127.0.0.1", port=0)
+    controller.start()
+    try:
+        yield controller.port, mailbox
+    finally:
+        controller.stop()
+
+
+async def test_an_alert_is_a_mail() -> None:
+    alert = an_alert()
+    with mail_server() as (port, mailbox):
+        await messenger(f"mailto://127.0.0.1:{port}/?from=watch@example.com&to=ops@example.com").send(alert)
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "carrier: no route is left, calls fail (refused)"
+    assert "ops@example.com" in mail["To"]
+    text = mail.get_body(("plain",)).get_content()
+    assert [line for line in text.splitlines() if line] == list(alert.lines)
+
+
+async def test_a_mail_that_is_refused_is_a_failure_that_shows_no_part_of_the_url() -> None:
+    with mail_server(refuses=True) as (port, _):
+        url = f"mailto://127.0.0.1:{port}/?from=watch@example.com&to=ops@example.com"
+        with pytest.raises(SendFailure) as caught:
+            await messenger(url).send(an_alert())
+    assert caught.value.why
+    assert not caught.value.is_final
+    assert not any(part in caught.value.why for part in ("ops", "watch@", str(port), "127.0.0.1"))
+
+
+async def test_nobody_else_hears_what_apprise_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    with serving(status(500)) as receiver:
+        hidden = messenger(f"json://user:pa55w0rd@127.0.0.1:{receiver.port}/T0K3N")
+        with pytest.raises(SendFailure) as caught:
+            await hidden.send(an_alert())
+    assert len(receiver.received) == 1
+    assert not any(secret in caplog.text + caught.value.why for secret in ("T0K3N", "pa55w0rd"))
+    assert not any(record.name == "apprise" and record.levelno > logging.DEBUG for record in caplog.records)
+    logging.getLogger("apprise").warning("said by somebody else")
+    assert "said by somebody else" in caplog.text
+
+
+async def test_a_service_that_hangs_is_given_up_and_takes_one_thread() -> None:
+    over = threading.Event()
+    hanging = messenger("json://127.0.0.1:9/", message_timeout=0.2)
+    calls = []
+
+    class Hanging:
+        def notify(self, **_: object) -> bool:
+            calls.append(1)
+            over.wait()
+            return True
+
+    hanging._apprise = Hanging()
+    try:
+        for _ in range(3):
+            with pytest.raises(SendFailure, match=r"Apprise did not come back within 0\.2 s"):
+                await hanging.send(an_alert())
+    finally:
+        over.set()
+    assert len(calls) == 1
+    with trio.fail_after(5):
+        await hanging.send(an_alert())
+
+
+async def test_whatever_a_service_raises_is_a_failure() -> None:
+    broken = messenger("json://127.0.0.1:9/")
+
+    class Broken:
+        def notify(self, **_: object) -> bool:
+            raise RuntimeError("json://user:pa55w0rd@example.com")
+
+    broken._apprise = Broken()
+    with pytest.raises(SendFailure, match=r"^Apprise failed with RuntimeError$"):
+        await broken.send(an_alert())
+
+
+@pytest.mark.parametrize("url", ["unheard://user:pa55w0rd@example.com", "slack://pa55w0rd", "mailto://"])
+def test_what_apprise_does_not_know_is_told_without_the_url(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WatchError, match=r"channel mail: Apprise makes nothing of its [a-z]+:// URL") as caught:
+        messenger(url)
+    assert "pa55w0rd" not in str(caught.value) + caplog.text
+
+
+def test_without_its_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(WatchError, match=r"channel mail: mail, SMS and chats need Apprise: pip install '\.\[daemon\]'"):
+        messenger("json://127.0.0.1/")
+
+
+async def test_an_alert_without_particulars_has_its_headline_as_text() -> None:
+    with serving(status(200)) as receiver:
+        await messenger(f"json://127.0.0.1:{receiver.port}/").send(replace(an_alert(), lines=()))
+    assert receiver.received[0].body.count(b"no route is left, calls fail") == 2
