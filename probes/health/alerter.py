@@ -65,7 +65,7 @@ class Alerter:
 
     def restore(self, told: Iterable[Alert], known: Iterable[Change | Switch | Check], now: float) -> tuple[Alert, ...]:
         """Go on where an earlier run has ended, before anything is taken: `told` is the last alert of each incident
-        that it has not told as over, and `known` what a history knows of last, in the order of time.
+        that it has not told as over, and `known` what a history knows of last.
 
         What is over by now is told so, and what was not told yet is. Incidents of what is no longer watched are told as
         over at once.
@@ -75,7 +75,7 @@ class Alerter:
             trunk = self._trunks.get(alert.trunk)
             if trunk is None or not trunk.adopt(alert, now):
                 foreign.append(_unwatched(alert, now))
-        for happening in known:
+        for happening in sorted(known, key=lambda each: each.at):
             if (trunk := self._trunks.get(happening.trunk)) is not None:
                 trunk.recall(happening, now)
         return tuple(foreign)
