@@ -1,6 +1,8 @@
 """What the machines of calls ask for, carried out: what is sent, what is told, and when a call may be forgotten."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
 from sipcore.dialogs.effects import (
@@ -74,28 +76,32 @@ class CallActions:
         if call.machine.trace_switch.on:
             self._outputs += call.machine.negotiated(now)
         for effect in effects:
-            match effect:
-                case Reply(key, response):
-                    self._transactions.respond(key, response, now)
-                case AckSuccess(request, next_hop, branch):
-                    self._send(call, request, next_hop, now, branch=branch)
-                case SendInDialog(purpose, request, next_hop):
-                    if purpose is Purpose.BYE:
-                        self._give_up_own(call, now)
-                    if purpose in _PARTING:
-                        call.part_by = now + PARTING_PATIENCE * call.machine.manner.timers.t1
-                    self.send(call, purpose, request, next_hop, now)
-                case SendInvite(request, target) if isinstance(call, PlacedCall):
-                    self._invite_again(call, request, target, now)
-                case CancelInvite(fields) if isinstance(call, PlacedCall):
-                    self._cancel_invite(call, fields, now)
-                case CancelChange(remote_tag):
-                    self._cancel_changes(call, now, remote_tag)
-                case _:
-                    self._tell(call, effect, stamp or Stamp(now), now)
+            if type(effect) in _EVENTS:
+                self._tell(call, effect, stamp or Stamp(now), now)
+            else:
+                self._do(call, effect, now)
         if not call.over or call.machine.referrals or call.part_by < NEVER:
             self._book.schedule(call)
         self._remove_if_over(call)
+
+    def _do(self, call: Call, effect: Effect, now: float) -> None:
+        match effect:
+            case Reply(key, response):
+                self._transactions.respond(key, response, now)
+            case AckSuccess(request, next_hop, branch):
+                self._send(call, request, next_hop, now, branch=branch)
+            case SendInDialog(purpose, request, next_hop):
+                if purpose is Purpose.BYE:
+                    self._give_up_own(call, now)
+                if purpose in _PARTING:
+                    call.part_by = now + PARTING_PATIENCE * call.machine.manner.timers.t1
+                self.send(call, purpose, request, next_hop, now)
+            case SendInvite(request, target) if isinstance(call, PlacedCall):
+                self._invite_again(call, request, target, now)
+            case CancelInvite(fields) if isinstance(call, PlacedCall):
+                self._cancel_invite(call, fields, now)
+            case CancelChange(remote_tag):
+                self._cancel_changes(call, now, remote_tag)
 
     def send(self, call: Call, purpose: Purpose, request: Request, next_hop: Uri, now: float) -> int:
         """Send a request inside the dialog, and watch for what becomes of it; gives its ticket. Raises LocalError.
@@ -216,34 +222,11 @@ class CallActions:
             self.transaction_over(ticket)
 
     def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:
-        number, outputs = call.number, self._outputs
-        match effect:
-            case Progress(response, waits):
-                outputs.append(CallProgress(number, response, stamp, waits))
-            case Answered(response):
-                outputs.append(CallAnswered(number, response, stamp))
-            case Redirected(response, target):
-                outputs.append(CallRedirected(number, response, target, stamp))
-            case Confirmed(ack):
-                outputs.append(CallConfirmed(number, ack, stamp))
-                self._replace(call, now)
-            case Offered(message):
-                outputs.append(CallOffered(number, message, stamp))
-            case Changed(message, local, remote_tag):
-                outputs.append(CallChanged(number, message, local, stamp, remote_tag))
-            case Unchanged(response, failure, remote_tag):
-                outputs.append(CallUnchanged(number, response, failure, remote_tag))
-            case Lapsed(ticket):
-                outputs.append(ReferLapsed(number, ticket))
-            case Failed(response, failure):
-                unanswered = call.auth_error if isinstance(call, PlacedCall) else None
-                outputs.append(CallFailed(number, response, failure or unanswered))
-                self._end(call, now)
-            case Ended(reason, request):
-                outputs.append(CallEnded(number, reason, request))
-                self._end(call, now)
-            case TransitionTrace():
-                outputs.append(effect)
+        self._outputs.append(_EVENTS[type(effect)](call, effect, stamp))
+        if isinstance(effect, Failed | Ended):
+            self._end(call, now)
+        elif isinstance(effect, Confirmed):
+            self._replace(call, now)
 
     def _end(self, call: Call, now: float) -> None:
         """The end of a call was told: what still goes on in it comes to an end as well."""
@@ -288,3 +271,19 @@ class CallActions:
     def _remove_if_over(self, call: Call) -> None:
         if call.over and not call.is_awaited:
             self._book.remove(call)
+
+
+_EVENTS: dict[type, Callable[[Call, Any, Stamp], Output]] = {
+    Progress: lambda call, told, stamp: CallProgress(call.number, told.response, stamp, told.waits),
+    Answered: lambda call, told, stamp: CallAnswered(call.number, told.response, stamp),
+    Redirected: lambda call, told, stamp: CallRedirected(call.number, told.response, told.target, stamp),
+    Confirmed: lambda call, told, stamp: CallConfirmed(call.number, told.ack, stamp),
+    Offered: lambda call, told, stamp: CallOffered(call.number, told.message, stamp),
+    Changed: lambda call, told, stamp: CallChanged(call.number, told.message, told.local, stamp, told.remote_tag),
+    Unchanged: lambda call, told, _: CallUnchanged(call.number, told.response, told.failure, told.remote_tag),
+    Lapsed: lambda call, told, _: ReferLapsed(call.number, told.ticket),
+    Failed: lambda call, told, _: CallFailed(call.number, told.response, told.failure or call.auth_error),
+    Ended: lambda call, told, _: CallEnded(call.number, told.reason, told.request),
+    TransitionTrace: lambda _, told, __: told,
+}
+"""How the owner is told of what a machine reports."""

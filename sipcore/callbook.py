@@ -79,6 +79,11 @@ class Call:
         return NEVER if referrals is None else referrals.next_timeout()
 
     @property
+    def auth_error(self) -> "AuthError | None":
+        """Why the last challenge to its INVITE was not answered, if it sent one."""
+        return None
+
+    @property
     def is_awaited(self) -> bool:
         """Whether something may come for it although it is over: a 2xx once more (RFC 6026 §7.2), or the NOTIFY about
         a REFER, which may be due from here as well.

@@ -165,7 +165,8 @@ class Calls:
         call = self._book.by_number.get(number)
         if call is not None:
             parting = tuple(fields)
-            require_sendable(parting)
+            if parting:
+                require_sendable(parting)
             call.machine.parting = parting
             self._actions.carry_out(call, call.machine.hang_up(now), now)
 

@@ -100,9 +100,10 @@ class OutgoingRequest:
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
         if isinstance(target, Hop):
-            _check_address(target.remote, "to")
-            if target.local is not None:
-                _check_address(target.local, "from")
+            if not order.prepared:
+                _check_address(target.remote, "to")
+                if target.local is not None:
+                    _check_address(target.local, "from")
             self.hops.append(target)
         else:
             self.plan = Plan(target_of(target), chance=chance, supported=DEFAULT_SUPPORTED)
@@ -311,10 +312,11 @@ def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:
         return next_hop
     if flow.transport.websocket:
         return flow.hop
-    place = SocketAddress(next_hop.address, next_hop.port or flow.transport.default_port)  # in its one spelling
-    if is_numeric(place.host) and not is_host_address(place.host):
+    host = SocketAddress(next_hop.address, 0).host  # in its one spelling
+    if is_numeric(host) and not is_host_address(host):
         return fallback_of(flow, next_hop) or next_hop
-    if place != SocketAddress(without_zone(flow.remote.host), flow.remote.port):
+    remote, port = flow.remote, next_hop.port or flow.transport.default_port
+    if port != remote.port or host != without_zone(remote.host):
         return next_hop
     named = next_hop.transport
     return flow.hop if not named or named.upper() == flow.transport.value else next_hop

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import require_safe, require_token
+from sipcore.grammar import is_token, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via, via_for
 from sipcore.message.headers import Headers, headers_below, headers_of
 from sipcore.message.message import Request, Response, built_request, known_cseq
 from sipcore.message.method import ACK, CANCEL
-from sipcore.message.registry import CSEQ, FROM, TO, Row, key_of
+from sipcore.message.registry import CALL_ID, CSEQ, FROM, TO, Row, key_of
 from sipcore.message.status import TRYING, reason_for
 from sipcore.message.uri import Uri
 from sipcore.pattern import Pattern
@@ -62,7 +62,7 @@ class Letterhead:
     and Call-ID. It is written once.
     """
 
-    __slots__ = ("_from", "_keys", "_lines", "_to", "_uri", "_uri_text")
+    __slots__ = ("_keys", "_lines", "_typed", "_uri", "_uri_text")
 
     def __init__(
         self,
@@ -75,8 +75,11 @@ class Letterhead:
         max_forwards: int = DEFAULT_MAX_FORWARDS,
     ) -> None:
         """Take what `request` takes of them. Raises UnsafeValue on CR, LF or NUL in the Request-URI."""
-        self._uri, self._from, self._to = uri, from_, to
+        self._uri = uri
         self._uri_text = require_safe(str(uri), "the Request-URI")
+        self._typed: dict[Row[object], object] = {FROM: from_, TO: to}
+        if is_token(call_id):  # else it is to be read as the peer reads it
+            self._typed[CALL_ID] = call_id
         vias = [f"Via: {via}"] if via else []
         routes = [f"Route: {address!s}" for address in route]
         common = [f"Max-Forwards: {max_forwards}", f"From: {from_!s}", f"To: {to!s}", f"Call-ID: {call_id}"]
@@ -88,7 +91,7 @@ class Letterhead:
         CR, LF or NUL in any value of either.
         """
         lines, keys = [*self._lines, f"CSeq: {cseq} {method}"], self._keys.copy()
-        typed: dict[Row[object], object] = {FROM: self._from, TO: self._to, CSEQ: known_cseq(str(cseq), method)}
+        typed = {**self._typed, CSEQ: known_cseq(str(cseq), method)}
         headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed)
         return built_request(method, self._uri, self._uri_text, headers, body)
 

@@ -1,13 +1,25 @@
 """What becomes of a call's INVITE when it goes out more than once, and what is told of it."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 
 from sipcore.auth.choice import Account
 from sipcore.auth.session import AuthError, AuthSession
+from sipcore.call_actions import _EVENTS
 from sipcore.callbook import PlacedCall
-from sipcore.dialogs.effects import EndReason
+from sipcore.dialogs.effects import (
+    AckSuccess,
+    CancelChange,
+    CancelInvite,
+    Effect,
+    EndReason,
+    Finish,
+    Reply,
+    SendInDialog,
+    SendInvite,
+)
 from sipcore.errors import FailureReason, LocalError, TransportFailure, UnsafeValue
 from sipcore.events import CallAnswered, CallEnded, CallFailed, CallReceived, CallUnchanged, RequestSent
 from sipcore.message.build import Fields
@@ -325,3 +337,9 @@ def test_a_reliable_1xx_that_was_not_sent_has_no_number() -> None:
     wire.bob.stack.ring(1, 183, wire.now, reliably=True)
     wire.run(0.1)
     assert wire.bob.starts() == ["180 INVITE", "200 PRACK", "183 INVITE", "200 PRACK"]
+
+
+def test_what_a_machine_may_ask_for_is_done_or_told() -> None:
+    done = {AckSuccess, CancelChange, CancelInvite, Reply, SendInDialog, SendInvite}
+    assert {*get_args(Effect)} - {Finish} == done | {*_EVENTS}  # a Finish becomes what ends the call
+    assert not done & {*_EVENTS}
