@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from sipcore.endpoint.registration import Registering
     from sipcore.registration.binding import Registration
 
-ANONYMOUS = Address(SipUri("anonymous.invalid", "anonymous"), '"Anonymous"')
+ANONYMOUS = Address(SipUri("anonymous.invalid", "anonymous"), '"Anonymous"', spec="sip:anonymous@anonymous.invalid")
 """Who an endpoint without an identity is (RFC 3323 §4.1.1.3)."""
 INCOMING_BACKLOG = 128
 """Incoming requests and calls that wait to be taken; the next one is answered 503 (RFC 3261 §21.5.4)."""
@@ -235,7 +235,8 @@ class Endpoint:
         """A request outside of any dialog with fresh From tag and Call-ID (RFC 3261 §8.1.1); Via is put on later."""
         uri, sender = uri_given(uri), address_given(from_ or self.config.identity or ANONYMOUS)
         fitted = uri.fitted_to(Place.TO) if isinstance(uri, SipUri) else uri
-        identity = Identity(sender.with_tag(self.tokens.tag()), address_given(to or fitted), self.tokens.call_id())
+        callee = address_given(to) if to else Address(fitted)
+        identity = Identity(sender.with_tag(self.tokens.tag()), callee, self.tokens.call_id())
         product = (("User-Agent", self.config.stack.product),) if self.config.stack.product else ()
         return build_request(method, uri, identity, fields=[*fields, *product], body=body, content_type=content_type)
 
