@@ -375,28 +375,15 @@ class Response(Message):
 
     __slots__ = ("_reason", "_status")
 
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        headers: Headers,
-        body: bytes = b"",
-        *,
-        start_line: str = "",
-        raw: bytes | None = None,
-        structural: tuple[Noted, ...] = (),
-    ) -> None:
-        """A response that was received has a `start_line`, and the `raw` bytes unless it was changed.
-
-        For one that is built the start line is made, and UnsafeValue raised where the reason does not fit into one.
-        """
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
+        """A response that is built. Raises UnsafeValue where the reason does not fit into a start line."""
         self._status = status
         self._reason = reason
-        self._start_line = start_line or f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}"
+        self._start_line = f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}"
         self._headers = headers
         self._body = body
-        self._raw = raw
-        self._structural = structural
+        self._raw = None
+        self._structural = ()
         self._via = self._several_vias = None
         self._envelope = None
 
@@ -421,9 +408,7 @@ class Response(Message):
         return 200 <= self._status < 300
 
     def _changed(self, headers: Headers, body: bytes) -> "Response":
-        return Response(
-            self._status, self._reason, headers, body, start_line=self._start_line, structural=self._structural
-        )
+        return received_response(self._status, self._reason, headers, body, self._start_line, None, self._structural)
 
 
 def received_request(
@@ -481,7 +466,7 @@ def received_response(
     headers: Headers | None,
     body: bytes,
     start_line: str,
-    raw: bytes,
+    raw: bytes | None,
     structural: tuple[Noted, ...],
     envelope: Envelope | None = None,
     sent_by: str = "",
