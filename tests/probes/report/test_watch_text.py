@@ -1,0 +1,227 @@
+"""A watch in words: lines that can be searched, in columns, and no wider than the screen."""
+
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+
+import pytest
+
+from probes.health.alerts import AlertKind
+from probes.health.board import TrunkState
+from probes.health.terms import Check, Happening, Health, Verdict
+from probes.health.trunk import Trunk
+from probes.report.watch_text import (
+    WatchText,
+    begin_lines,
+    failure_line,
+    known_lines,
+    outcome,
+    state_lines,
+    tells_more,
+    trouble_lines,
+    works,
+)
+from tests.probes.report.watched import (
+    ALERT,
+    BEGIN,
+    CARRIER,
+    DAY,
+    HAPPENINGS,
+    NO_ANSWER,
+    OFFICE,
+    OFFICE_AT,
+    RESET,
+    STATES,
+    TRUNKS,
+    UNCHECKED,
+    At,
+)
+
+
+def told(*happenings: Happening, width: int = 80, checks: bool = False) -> list[str]:
+    text = WatchText(TRUNKS, width, UTC, checks=checks)
+    return [line.plain for happening in happenings for line in text.lines(happening)]
+
+
+def test_a_night_on_a_screen() -> None:
+    assert told(*HAPPENINGS) == [
+        "2026-01-01 UTC",
+        "00:00:00  carrier primary  healthy      200 OK in 12.3 ms, tls 192.0.2.1:5061",
+        "00:05:00  carrier primary  degraded     after 5 min healthy: tls 192.0.2.1:5061:",
+        "          refused: nothing listens there (TCP reset); is the server running, and",
+        "          is this its port?",
+        "00:05:58  carrier primary  unreachable  after 58 s degraded: the same again",
+        "00:05:58  carrier backup   takes calls  instead of primary, which is down",
+        "00:06:40  office           unknown      udp 192.0.2.9:5060: no answer within",
+        "          4 s; many drop OPTIONS: a test call tells more",
+        "00:07:40  carrier          no route     backup is down, and no other is left",
+        "2026-01-02 UTC",
+        "00:01:00  carrier primary  healthy      after 23 h 55 min unreachable: 200 OK in",
+        "          12.3 ms, tls 192.0.2.1:5061",
+        "00:01:00  carrier primary  takes calls  it is the first that is up again",
+        "00:01:30  carrier backup   takes calls  by hand, instead of primary",
+        "00:01:39  carrier primary  takes calls  again, instead of backup",
+    ]
+
+
+def test_in_a_log_each_is_one_line() -> None:
+    assert told(HAPPENINGS[3], width=10_000) == [
+        "2026-01-01 UTC",
+        f"00:05:58  carrier primary  unreachable  after 58 s degraded: tls 192.0.2.1:5061: {RESET}",
+    ]
+
+
+def test_checks_where_they_are_asked_for() -> None:
+    call = At(450, route="backup").call(Verdict.BAD, "call", "486 Busy Here: try another number", 486)
+    assert told(At(60).good(), At(70).slow(), At(80).silent(), call, checks=True) == [
+        "2026-01-01 UTC",
+        "00:01:00  carrier primary  good         200 OK in 12.3 ms, tls 192.0.2.1:5061",
+        "00:01:10  carrier primary  poor         tls 192.0.2.1:5061: 200 OK; 812 ms after",
+        "          the request, slow from 500 ms on",
+        "00:01:20  carrier primary  silent       udp 192.0.2.9:5060: no answer within",
+        "          4 s; many drop OPTIONS: a test call tells more",
+        "00:07:30  carrier backup   bad          test call: tcp [2001:db8::7]:5070: 486",
+        "          Busy Here: try another number",
+    ]
+    assert told(At(60).good()) == []
+
+
+def test_the_day_and_its_zone_are_told_once() -> None:
+    text = WatchText(TRUNKS, 80, timezone(timedelta(hours=2), "CEST"))
+    assert text.lines(HAPPENINGS[1])[0].plain == "2026-01-01 CEST"
+    assert [line.plain for line in text.lines(HAPPENINGS[4])] == [
+        "02:05:58  carrier backup   takes calls  instead of primary, which is down"
+    ]
+
+
+def test_the_state_stands_out() -> None:
+    lines = WatchText(TRUNKS, 80, UTC).lines(HAPPENINGS[3])
+    assert [(span.style, lines[1].plain[span.start : span.end]) for span in lines[1].spans] == [
+        ("bold red", "unreachable")
+    ]
+
+
+def test_alerts() -> None:
+    lines = WatchText(TRUNKS, 80, UTC).alert(ALERT)
+    assert [line.plain for line in lines] == [
+        "2026-01-01 UTC",
+        "00:00:09  carrier primary  alert        carrier, primary: 3 of 10 checks failed",
+    ]
+    assert [tells_more(replace(ALERT, kind=kind)) for kind in (AlertKind.DOWN, AlertKind.SLOW)] == [False, True]
+
+
+def test_the_beginning() -> None:
+    assert [line.plain for line in begin_lines(TRUNKS, 80)] == [
+        "carrier primary  OPTIONS to sip:sbc1.carrier.example;transport=tls every 60 s",
+        "carrier backup   OPTIONS to sip:sbc2.carrier.example:5070;transport=tcp every",
+        "          60 s, a call to sip:echo@sbc2.carrier.example:5070;transport=tcp every",
+        "          1 h",
+        "office           OPTIONS to sip:pbx.example.com every 60 s",
+    ]
+
+
+def test_what_is_known_of_earlier() -> None:
+    assert [line.plain for line in known_lines(STATES, BEGIN + 7500, 80, UTC)] == [
+        "carrier primary  unreachable  since 2026-01-01 00:05:58 (1 h 59 min)",
+        "carrier backup   healthy      since 2026-01-01 00:00:00 (2 h 5 min); takes calls",
+        "office           unknown      since 2026-01-01 00:06:40 (1 h 58 min)",
+    ]
+    assert known_lines(UNCHECKED, BEGIN, 80, UTC) == []
+
+
+def test_how_all_is() -> None:
+    assert [line.plain for line in state_lines(STATES, BEGIN + 1000)] == [
+        "                                   for  says        time  cert  place",
+        "  carrier primary  unreachable  10 min  refused                 tls 192.0.2.1:5…",
+        "▶ carrier backup   healthy      16 min  200      12.3 ms  43 d  tcp 192.0.2.2:5…",
+        "  office           unknown      10 min  silent                  udp 192.0.2.9:5…",
+    ]
+    assert [line.plain for line in state_lines(STATES, BEGIN + 1000, 120, lasting=False)][1:] == [
+        "  carrier primary  unreachable  refused                 tls 192.0.2.1:5061",
+        "▶ carrier backup   healthy      200      12.3 ms  43 d  tcp 192.0.2.2:5070",
+        "  office           unknown      silent                  udp 192.0.2.9:5060",
+    ]
+
+
+def test_a_trunk_that_was_never_looked_at() -> None:
+    assert [line.plain for line in state_lines(UNCHECKED, BEGIN)] == ["", "office  unchecked"]
+
+
+def test_the_worst_where_there_is_no_room_for_all() -> None:
+    assert [line.plain for line in state_lines(STATES, BEGIN + 1000, rows=1)] == [
+        "                                   for  says     place",
+        "  carrier primary  unreachable  10 min  refused  tls 192.0.2.1:5061",
+        "  and 2 more",
+    ]
+
+
+def test_what_is_wrong() -> None:
+    assert [line.plain for line in trouble_lines(STATES, 80)] == [
+        "carrier primary  tls 192.0.2.1:5061: refused: nothing listens there (TCP reset);",
+        "          is the server running, and is this its port?",
+        "office           udp 192.0.2.9:5060: no answer within 4 s; many drop OPTIONS: a",
+        "          test call tells more",
+    ]
+    assert [line.plain for line in trouble_lines(STATES)][1] == f"office           udp 192.0.2.9:5060: {NO_ANSWER}"
+
+
+def test_in_one_line_for_a_program() -> None:
+    assert failure_line(STATES) == "office has no route that works (silent)"
+    down = replace(STATES[0].routes[1], health=Health.DEGRADED, check=At(1).call(Verdict.BAD, "call", "busy", 486))
+    trunks = (TrunkState("carrier", None, (STATES[0].routes[0], down)), *UNCHECKED)
+    assert failure_line(trunks) == (
+        "carrier has no route that works (primary: refused, backup: call 486); "
+        "office has no route that works (unchecked)"
+    )
+    assert failure_line(STATES[:1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("health", "check", "it_does"),
+    [
+        (Health.HEALTHY, None, True),
+        (Health.HEALTHY, At(1).silent(), True),
+        (Health.DEGRADED, At(1).slow(), True),
+        (Health.UNREACHABLE, At(1).good(), False),
+        (Health.DEGRADED, At(1).refused(), False),
+        (Health.UNKNOWN, At(1).silent(), False),
+        (Health.UNCHECKED, None, False),
+    ],
+)
+def test_what_works(health: Health, check: Check | None, it_does: bool) -> None:
+    assert works(replace(STATES[0].routes[0], health=health, check=check)) is it_does
+
+
+def test_what_checks_found() -> None:
+    assert outcome(At(0).good()) == "200 OK in 12.3 ms, tls 192.0.2.1:5061"
+    assert outcome(At(0).good(None, "")) == "200 OK"
+    assert outcome(At(0).refused()) == f"tls 192.0.2.1:5061: {RESET}"
+    assert outcome(replace(At(0).refused(), place="", detail="")) == "refused"
+    answered = At(0).call(Verdict.GOOD, "answered", "answered, held for 2.0 s, hung up here", 200)
+    assert outcome(answered) == "test call: answered, held for 2.0 s, hung up here, tcp [2001:db8::7]:5070"
+
+
+def test_what_a_peer_wrote_drives_no_terminal_and_is_cut() -> None:
+    check = replace(At(0).refused(), detail=f"\x1b[2J{'x' * 1000}")
+    lines = told(check, checks=True)
+    assert lines[1].startswith("00:00:00  carrier primary  bad")
+    assert "\x1b" not in "".join(lines)
+    assert len("".join(lines)) < 600
+
+
+def test_names_that_are_longer_than_the_column() -> None:
+    long = Trunk("a trunk with quite a long name of its own", OFFICE.routes)
+    assert [line.plain[:46] for line in begin_lines((long, CARRIER), 10_000)] == [
+        "a trunk with quite a long name of its own  OPT",
+        "carrier primary                 OPTIONS to sip",
+        "carrier backup                  OPTIONS to sip",
+    ]
+
+
+def test_each_day_begins_with_its_date() -> None:
+    text = WatchText(TRUNKS, 80, UTC)
+    assert text.lines(At(DAY - 1).switch("primary", "backup"))[0].plain == "2026-01-01 UTC"
+    assert text.lines(At(DAY).switch("backup", "primary"))[0].plain == "2026-01-02 UTC"
+
+
+def test_a_trunk_with_one_route_has_none_to_choose() -> None:
+    assert WatchText(TRUNKS, 80, UTC).lines(OFFICE_AT.switch(OFFICE_AT.route, None)) == []
