@@ -19,6 +19,8 @@ from sipcore.errors import SipError
 VERBS = {
     "discover": "probes.cli.discover",
     "ping": "probes.cli.ping",
+    "watch": "probes.cli.watch",
+    "uptime": "probes.cli.uptime",
     "sweep": "probes.cli.sweep",
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",

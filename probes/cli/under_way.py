@@ -16,8 +16,8 @@ Lines = Callable[[float, int], Sequence[Text]]
 
 
 @asynccontextmanager
-async def shown_meanwhile(console: Console | None, lines: Lines) -> AsyncIterator[None]:
-    """Show `lines` while the block lasts.
+async def shown_meanwhile(console: Console | None, lines: Lines, pause: float = REFRESH) -> AsyncIterator[None]:
+    """Show `lines` while the block lasts, looking each `pause` seconds.
 
     Without a console, or where it is no terminal, nothing is shown. What the block raises comes in a group.
     """
@@ -28,7 +28,7 @@ async def shown_meanwhile(console: Console | None, lines: Lines) -> AsyncIterato
 
     async def refresh() -> None:
         while True:
-            await trio.sleep(REFRESH)
+            await trio.sleep(pause)
             live.update(Group(*lines(trio.current_time() - started, console.width)), refresh=True)
 
     with Live(console=console, auto_refresh=False, transient=True) as live:
