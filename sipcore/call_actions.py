@@ -46,7 +46,8 @@ from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, REFER
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order
+from sipcore.outgoing import Course, Order, course_along
+from sipcore.resolve.target import Flow
 from sipcore.tickets import Tickets
 from sipcore.trace import Stamp, TransitionTrace
 from sipcore.transactions.layer import TransactionLayer
@@ -59,6 +60,8 @@ _PARTING = (Purpose.BYE, Purpose.FORK)
 PARTING_PATIENCE = 128
 """Times T1 after which a BYE goes to no further hop, and is not sent at all where nobody has found a way for it: long
 enough for one hop to be silent and the next one to be tried. A call that is hung up ends, whatever DNS does."""
+MAX_COURSES = 256
+"""Next hops of which it is remembered where they lead; forgotten all at once beyond that."""
 _WITH_CONTACT = (*TARGET_REFRESHES, Purpose.NOTIFY, Purpose.OTHER)
 
 
@@ -70,6 +73,8 @@ class CallActions:
         self._transactions = transactions
         self._tickets = tickets
         self._outputs = outputs
+        self._courses: dict[str, Course] = {}
+        """By their next hops."""
 
     def carry_out(self, call: Call, effects: list[Effect], now: float, stamp: Stamp | None = None) -> None:
         """Do what a call's machine asked for, in order. `stamp` is that of the message that made it ask."""
@@ -172,7 +177,7 @@ class CallActions:
 
         The next hop is what the peer's Contact says, and peers write tel URIs and unknown transports there, too.
         """
-        course, numbers = call.course_to(next_hop), call.machine.numbers
+        course, numbers = self._course(call.flow, next_hop), call.machine.numbers
         target, fallback, prepared = course.target, course.fallback, course.prepared
         order = Order(request, target, contact, call.auth, False, branch, numbers, "", fallback, prepared)
         try:
@@ -181,6 +186,16 @@ class CallActions:
             if call.flow is None:
                 raise
             return self._tickets.send(replace(order, target=call.flow.hop, fallback=None, prepared=False), now)
+
+    def _course(self, flow: Flow | None, next_hop: Uri) -> Course:
+        """Where a request inside a dialog goes. Requests of one dialog go one way, and those of many to one peer do."""
+        name = str(next_hop)
+        course = self._courses.get(name)
+        if course is None or course.flow is not flow:
+            if len(self._courses) >= MAX_COURSES:
+                self._courses.clear()
+            course = self._courses[name] = course_along(flow, next_hop)
+        return course
 
     def _invite_again(self, call: PlacedCall, request: Request, target: Uri | None, now: float) -> None:
         invite = call.invite

@@ -10,8 +10,6 @@ from sipcore.dialogs.effects import Effect, Purpose
 from sipcore.dialogs.side import Side
 from sipcore.invite import OutgoingInvite
 from sipcore.message.message import Request, Response
-from sipcore.message.uri import Uri
-from sipcore.outgoing import Course, course_along
 from sipcore.resolve.target import Flow
 from sipcore.transactions.key import AnyServerKey
 from sipcore.transactions.timers import NEVER
@@ -29,7 +27,6 @@ class Call:
     __slots__ = (
         "asked",
         "auth",
-        "course",
         "dialog_ids",
         "due",
         "flow",
@@ -51,8 +48,6 @@ class Call:
         """What answers the challenges to its requests."""
         self.flow: Flow | None = None
         """Where its dialog was heard of."""
-        self.course: Course | None = None
-        """Where the last request inside its dialog went."""
         self.tickets: tuple[int, ...] = ()
         self.asked: dict[AnyServerKey, Request] | None = None
         """The peer's requests that are its owner's to answer, until they are; None while there was none."""
@@ -64,13 +59,6 @@ class Call:
         """Whether its end has been told."""
         self.part_by = NEVER
         """When its BYE has had its time."""
-
-    def course_to(self, next_hop: Uri) -> Course:
-        """Where a request inside its dialog goes that has this next hop, as nearly all of a dialog have."""
-        course = self.course
-        if course is None or course.flow is not self.flow or course.next_hop is not next_hop:
-            course = self.course = course_along(self.flow, next_hop)
-        return course
 
     @property
     def lapses_at(self) -> float:

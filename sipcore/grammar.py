@@ -62,6 +62,14 @@ def require_field(text: str, what: str) -> str:
     return text
 
 
+def require_lines(lines: list[str]) -> list[str]:
+    """Give lines of header fields back; raises UnsafeValue for one that `require_field` refuses."""
+    if not is_safe("".join(lines)):  # one look at all of them is a third of the work
+        for line in lines:
+            require_field(line, line.partition(":")[0])
+    return lines
+
+
 def require_token(text: str, what: str) -> str:
     """Give `text` back if it is a token; raises UnsafeValue, which names `what`, if it is not."""
     if not is_token(text):

@@ -285,10 +285,9 @@ def _check_address(address: SocketAddress, way: str) -> None:
 
 @value
 class Course:
-    """Where requests inside a dialog go whose next hop is this one, while the dialog was heard of over this flow."""
+    """Where requests inside a dialog go that have one next hop, while the dialog was heard of over this flow."""
 
     flow: Flow | None
-    next_hop: Uri
     target: Uri | Hop
     fallback: Hop | None
     prepared: bool
@@ -299,7 +298,7 @@ def course_along(flow: Flow | None, next_hop: Uri) -> Course:
     """Where a request inside a dialog goes: along the dialog's flow, or elsewhere, and back to the flow at worst."""
     target = target_along(flow, next_hop)
     prepared = isinstance(target, Hop) and not target.transport.reliable
-    return Course(flow, next_hop, target, fallback_of(flow, target), prepared)
+    return Course(flow, target, fallback_of(flow, target), prepared)
 
 
 def target_along(flow: Flow | None, next_hop: Uri) -> Uri | Hop:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import is_token, require_safe, require_token
+from sipcore.grammar import is_token, require_lines, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via, via_for
@@ -21,7 +21,7 @@ DEFAULT_MAX_FORWARDS = 70
 """RFC 3261 §8.1.1.6."""
 
 Fields = Iterable[tuple[str, object]]
-_COMMON_KEYS = ["max-forwards", "from", "to", "call-id", "cseq"]
+_COMMON_KEYS = ("max-forwards", "from", "to", "call-id", "cseq")
 _COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
 _COPIED_BY_100 = _COPIED | {"timestamp"}
 
@@ -62,7 +62,7 @@ class Letterhead:
     and Call-ID. It is written once.
     """
 
-    __slots__ = ("_keys", "_lines", "_typed", "_uri", "_uri_text")
+    __slots__ = ("_call_id", "_from", "_keys", "_text", "_to", "_uri")
 
     def __init__(
         self,
@@ -74,26 +74,27 @@ class Letterhead:
         route: Iterable[Address] = (),
         max_forwards: int = DEFAULT_MAX_FORWARDS,
     ) -> None:
-        """Take what `request` takes of them. Raises UnsafeValue on CR, LF or NUL in the Request-URI."""
-        self._uri = uri
-        self._uri_text = require_safe(str(uri), "the Request-URI")
-        self._typed: dict[Row[object], object] = {FROM: from_, TO: to}
-        if is_token(call_id):  # else it is to be read as the peer reads it
-            self._typed[CALL_ID] = call_id
+        """Take what `request` takes of them. Raises UnsafeValue on CR, LF or NUL in any value."""
+        require_safe(str(uri), "the Request-URI")
+        self._uri, self._from, self._to = uri, from_, to
+        self._call_id = call_id if is_token(call_id) else None  # else it is to be read as the peer reads it
         vias = [f"Via: {via}"] if via else []
         routes = [f"Route: {address!s}" for address in route]
         common = [f"Max-Forwards: {max_forwards}", f"From: {from_!s}", f"To: {to!s}", f"Call-ID: {call_id}"]
-        self._lines = vias + routes + common
-        self._keys = ["via"] * len(vias) + ["route"] * len(routes) + _COMMON_KEYS
+        self._text = "\r\n".join(require_lines(vias + routes + common))
+        """One text, since every call that is up keeps it."""
+        self._keys = ("via",) * len(vias) + ("route",) * len(routes) + _COMMON_KEYS if vias or routes else _COMMON_KEYS
 
     def request(self, method: str, cseq: int, fields: Fields, body: bytes, content_type: str) -> Request:
-        """One of these requests, with `fields`, then the body's, behind what they have in common. Raises UnsafeValue on
-        CR, LF or NUL in any value of either.
+        """One of these requests, with `fields`, then the body's, behind what they have in common. Raises UnsafeValue as
+        well.
         """
-        lines, keys = [*self._lines, f"CSeq: {cseq} {method}"], self._keys.copy()
-        typed = {**self._typed, CSEQ: known_cseq(str(cseq), method)}
-        headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed)
-        return built_request(method, self._uri, self._uri_text, headers, body)
+        lines, keys = [*self._text.split("\r\n"), f"CSeq: {cseq} {method}"], [*self._keys]
+        typed: dict[Row[object], object] = {FROM: self._from, TO: self._to, CSEQ: known_cseq(str(cseq), method)}
+        if self._call_id is not None:
+            typed[CALL_ID] = self._call_id
+        headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed, as_written=len(lines))
+        return built_request(method, self._uri, headers, body)
 
 
 def response(

@@ -13,10 +13,10 @@ from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import (
     MAX_LIST_VALUES,
-    is_safe,
     is_token,
     raw_offset,
     require_field,
+    require_lines,
     require_token,
     split_list,
     unfold,
@@ -413,15 +413,13 @@ def headers_below(
     as `Headers.replaced` does; lines and keys belong to the new object, as all do that are given to it.
 
     `typed` are values among them that are what reading them would give, and so need not be read. What stands more than
-    once is read all the same. The first `as_written` lines were received like that, and go out as they came.
+    once is read all the same. The first `as_written` lines were checked, or received like that, and go out as they are.
     """
     for name, content in items:
         text = str(content)
         lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
-    if not is_safe("".join(lines[as_written:])):  # one look at all of them is a third of the work
-        for line in lines[as_written:]:
-            require_field(line, line.partition(":")[0])
+    require_lines(lines[as_written:])
     headers = Headers(lines, keys)
     if not typed:
         return headers

@@ -447,9 +447,10 @@ def received_request(
     return request
 
 
-def built_request(method: str, uri: Uri, uri_text: str, headers: Headers, body: bytes) -> Request:
-    """A request for a URI whose text is known to be safe. Raises UnsafeValue for a method that is no token."""
-    request = received_request(method, uri_text, headers, body, _request_line(method, uri_text), None, ())
+def built_request(method: str, uri: Uri, headers: Headers, body: bytes) -> Request:
+    """A request for a URI that is known to be safe. Raises UnsafeValue for a method that is no token."""
+    text = str(uri)
+    request = received_request(method, text, headers, body, _request_line(method, text), None, ())
     request._uri = uri
     return request
 
