@@ -2,6 +2,9 @@
 
 import pytest
 
+from sipcore import call_actions
+from sipcore.call_actions import CallActions
+from sipcore.callbook import CallBook
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.events import CallEnded, CallReceived, Prepare, RequestReceived, Resolve
@@ -16,7 +19,7 @@ from sipcore.stack_config import StackConfig
 from sipcore.tickets import MAX_CARRIED_BACK
 from sipcore.trace import Stamp
 from sipcore.transactions.effects import Transmit
-from tests.sipcore.wire import BOB, Wire, seeded
+from tests.sipcore.wire import ALICE, BOB, Wire, seeded
 
 UDP, TCP, TLS, WS, WSS = Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS, Transport.WSS
 LOCAL = SocketAddress("192.0.2.1", 40000)
@@ -210,6 +213,31 @@ def test_an_order_that_could_not_be_sent_is_refused_at_once(
         wire.alice.stack.request(order, wire.now)
     assert not wire.alice.stack.drain()
     assert len(wire.alice.stack) == 0
+
+
+@pytest.mark.parametrize("target", ["sip:bob@192.0.2.2", Hop(UDP, BOB)])
+def test_what_is_prepared_has_its_local_address(target: str | Hop) -> None:
+    wire = Wire()
+    with pytest.raises(LocalError, match="a hop with its local address"):
+        wire.alice.stack.request(Order(wire.request("OPTIONS"), target, prepared=True), wire.now)
+    assert len(wire.alice.stack) == 0
+    ready = Hop(UDP, BOB, ALICE)
+    wire.alice.stack.request(Order(wire.request("OPTIONS"), ready, prepared=True), wire.now)
+    assert [output.to for output in wire.alice.stack.drain() if isinstance(output, Transmit)] == [ready]
+
+
+def test_one_next_hop_is_reached_along_the_flow_of_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is remembered of next hops is bounded: peers write what they like."""
+    wire = Wire()
+    actions = CallActions(CallBook(), wire.alice.stack._transactions, wire.alice.stack._tickets, [])
+    flows = [Flow(UDP, SocketAddress("192.0.2.1", port), BOB) for port in (5060, 5070)]
+    bob = parse_uri(f"sip:bob@{BOB}")
+    assert [actions._course(flow, bob).target for flow in (*flows, *flows)] == [flow.hop for flow in (*flows, *flows)]
+    assert actions._course(None, bob).target is bob
+    monkeypatch.setattr(call_actions, "MAX_COURSES", 2)
+    for number in range(5):
+        actions._course(flows[0], parse_uri(f"sip:{number}@{BOB}"))
+        assert len(actions._courses) <= 2
 
 
 @pytest.mark.parametrize(
