@@ -164,15 +164,15 @@ def _ends_for_caller(invite: Request, response: Response) -> Ends:
 
 def dialog_of_callee(invite: Request, local_tag: str) -> Dialog:
     """The callee's dialog out of a request that may make one (RFC 3261 §12.1.1). Raises ParseError without Contact."""
-    target = contact_of(invite)
-    if target is None:
+    contact = _contact_in(invite)
+    if contact is None:
         raise ParseError("missing, so the dialog has no target", section="RFC 3261 §8.1.1.8", header="Contact")
     return Dialog(
         DialogId(invite.call_id, local_tag, invite.from_tag or ""),
         Parties(
             partial(_parties_of_callee, invite.headers.get("To") or "", local_tag, invite.headers.get("From") or "")
         ),
-        Way((target, invite[RECORD_ROUTE])),
+        Way(partial(_ends_for_callee, contact, invite[RECORD_ROUTE])),
         invite.cseq.number,
         confirmed=False,
     )
@@ -183,9 +183,15 @@ def _parties_of_callee(to: str, local_tag: str, sender: str) -> Both:
     return Address.parse(to, []).with_tag(local_tag), Address.parse(sender, [])
 
 
+def _ends_for_callee(contact: Address, route_set: tuple[Address, ...]) -> Ends:
+    return contact.uri, route_set
+
+
 def contact_of(message: Request | Response) -> Uri | None:
     """The URI of the first Contact, None where there is none (RFC 3261 §8.1.1.8)."""
-    for contact in message[CONTACT]:
-        if isinstance(contact, Address):
-            return contact.uri
-    return None
+    contact = _contact_in(message)
+    return contact.uri if contact is not None else None
+
+
+def _contact_in(message: Request | Response) -> Address | None:
+    return next((contact for contact in message[CONTACT] if isinstance(contact, Address)), None)

@@ -12,7 +12,7 @@ from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import QUOTED, TOKEN, match_quoted, quote, require_safe, require_token, unquote
 from sipcore.message.params import GENERIC_PARAMS, NO_PARAMS, Params, checked, matched_params
-from sipcore.message.uri import MAX_URI, PLAIN_SIP_URI, Uri, parse_uri
+from sipcore.message.uri import MAX_URI, PLAIN_SIP_PLACE, PLAIN_SIP_URI, Uri, parse_uri
 from sipcore.pattern import Pattern
 from sipcore.value import lazy_maker, value
 
@@ -23,6 +23,8 @@ PLAIN_NAME_ADDR = rf'(?>(?:"[^"\\<>\r\n\0]*+"|{TOKEN}++(?>(?: {TOKEN}++)*))?) ?+
 _plain = Pattern(
     rf"(?>({QUOTED}|{TOKEN}++(?>(?:[ \t]++{TOKEN}++)*))?)[ \t]*+<({PLAIN_SIP_URI})>({GENERIC_PARAMS})", re.DOTALL
 )
+# Its URI ends with the first semicolon, and what follows are parameters of the header field (RFC 3261 §20).
+_bare = Pattern(rf"(?![^,;?]*+(?:[,?]|;[^@]*+@))({PLAIN_SIP_PLACE})({GENERIC_PARAMS})", re.DOTALL)
 _is_token_display = Pattern(rf"{TOKEN}++(?>(?:[ \t]++{TOKEN}++)*)")
 
 
@@ -54,11 +56,11 @@ class Address:
     @classmethod
     def parse(cls, text: str, notes: Notes | None = None) -> "Address":
         """Read one address; raises ParseError."""
-        match = _plain.fullmatch(text)
+        match = _plain.fullmatch(text) or _bare.fullmatch(text)
         if not match or len(text) > MAX_URI:
             return _read_slowly(text, notes)
-        display, spec, params = match.groups()
-        return _make_lazy(display or "", matched_params(params) if params else NO_PARAMS, True, spec)
+        *display, spec, params = match.groups("")
+        return _make_lazy("".join(display), matched_params(params), bool(display), spec)
 
     @property
     def display_name(self) -> str:

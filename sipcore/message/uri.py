@@ -48,11 +48,10 @@ PORT = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[0-5]?[0-9]{1,
 _HEADER_PART = rf"(?:[A-Za-z0-9\-_.!~*'()\[\]/?:+$]++|{ESCAPED})"
 _HEADER = f"(?>{_HEADER_PART}+)=(?>{_HEADER_PART}*)"
 _HEADERS = f"{_HEADER}(?>(?:&{_HEADER})*)"
-PLAIN_SIP_URI = (
-    rf"[sS][iI][pP][sS]?:(?>(?:{_USERINFO}@)?){PLAIN_HOST}(?>(?::{PORT})?){URI_PARAMS}"
-    rf"(?>(?:\?{_HEADERS})?)"
-)
-"""A sip or sips URI without a fault, as a pattern; those with an IPv6 reference are left out."""
+PLAIN_SIP_PLACE = rf"[sS][iI][pP][sS]?:(?>(?:{_USERINFO}@)?){PLAIN_HOST}(?>(?::{PORT})?)"
+"""A sip or sips URI up to its parameters, without a fault, as a pattern; those with an IPv6 reference are left out."""
+PLAIN_SIP_URI = rf"{PLAIN_SIP_PLACE}{URI_PARAMS}(?>(?:\?{_HEADERS})?)"
+"""A whole one."""
 _sip_uri = Pattern(
     rf"([sS][iI][pP][sS]?):(?>(?:({_USER})(?::({_PASSWORD}))?@)?)({HOST})(?>(?::({PORT}))?)({URI_PARAMS})"
     rf"(?>(?:\?({_HEADERS}))?)"

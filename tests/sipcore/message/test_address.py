@@ -1,9 +1,14 @@
 """Addresses: name-addr and addr-spec, display names, and whose parameters are whose."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
+from sipcore.message import address as module
 from sipcore.message.address import Address, address_of
 from sipcore.message.params import MAX_PARAMETERS, Params
 from sipcore.message.uri import MAX_URI, OtherUri, SipUri, TelUri
@@ -164,3 +169,39 @@ def test_line_ends_are_refused(name: str) -> None:
         address_of(SipUri(name))
     with pytest.raises(UnsafeValue):
         address_of("sip:a@b", "", Params(((name, None),)))
+
+
+PIECES = [
+    "sip:",
+    "sips:",
+    "tel:+1",
+    "a",
+    "a;b",
+    "a,b",
+    "a?b",
+    "@",
+    ":5060",
+    ":70000",
+    "[::1]",
+    "1.2.3.4",
+    "1.2.3",
+    ";x",
+    ";x=",
+]
+PIECES += [';x="y;z"', ";x=[::1]", "?x=y", " ", "<", ">", "A ", '"A"', "%41", "%4", ":", "b.", "-b", "\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+@example("sip:a@b;tag=1")
+@example("sip:a;b@c")
+@example("sip:a?b@c;x")
+def test_what_is_plain_is_read_as_anything_else_is(text: str) -> None:
+    def read(parse: Callable[[str, Notes], Address]) -> object:
+        notes: Notes = []
+        try:
+            address = parse(text, notes)
+        except ParseError as error:
+            return str(error), error.offset
+        return address, address.uri, str(address), notes
+
+    assert read(Address.parse) == read(module._read_slowly)
