@@ -104,6 +104,11 @@ class Track:
     """Whether the last check that said anything was silent."""
 
     @property
+    def answers(self) -> int:
+        """Answers in a row since it was in doubt."""
+        return self.passes if self.expected else 0
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the next check should come sooner: it failed of late and is not down, or it is coming up."""
         return self.passes > 0 if self.health is Health.UNREACHABLE else self.misses > 0
@@ -128,20 +133,19 @@ def input_of(track: Track, verdict: Verdict, limit: Limits) -> Input:
     """What a verdict comes to after those that the track has seen."""
     if verdict is Verdict.OWN:
         return Input.OWN
-    lasting = track.passes + 1 >= limit.recoveries
     if verdict in (Verdict.GOOD, Verdict.POOR):
-        if track.health is Health.UNREACHABLE and not lasting:
+        if track.health is Health.UNREACHABLE and track.answers + 1 < limit.recoveries:
             return Input.RECOVERING
         return Input.GOOD if verdict is Verdict.GOOD else Input.POOR
     if verdict is Verdict.SILENT and not track.expected:
-        return Input.LASTING_SILENCE if lasting else Input.SILENCE
+        return Input.SILENCE if track.passes + 1 < limit.recoveries else Input.LASTING_SILENCE
     return Input.LAST_MISS if track.misses + 1 >= limit.misses else Input.MISS
 
 
 _STEPS: dict[Step, Callable[[Track], Track]] = {
     Step.CLEAR: lambda track: replace(track, misses=0, passes=0),
     Step.COUNT_MISS: lambda track: replace(track, misses=track.misses + 1, passes=0),
-    Step.COUNT_PASS: lambda track: replace(track, misses=0, passes=track.passes + 1),
+    Step.COUNT_PASS: lambda track: replace(track, misses=0, passes=track.answers + 1),
     Step.COUNT_SILENCE: lambda track: replace(track, passes=track.passes + 1),
     Step.EXPECT: lambda track: replace(track, expected=True),
     Step.EXPECT_NOTHING: lambda track: replace(track, expected=False),

@@ -51,7 +51,8 @@ class Memory:
         return condition.told(last, rules) if last else condition
 
     def _in_order(self) -> list[Check | Change]:
-        return sorted((*self._checks.values(), *self._changes), key=lambda one: (one.at, isinstance(one, Change)))
+        # Of those at one time the checks come first, since sorting keeps their order.
+        return sorted((*self._checks.values(), *self._changes), key=lambda one: one.at)
 
     def _last(self) -> Change | None:
         return max(reversed(self._changes), key=lambda change: change.at, default=None)

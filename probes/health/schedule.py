@@ -79,9 +79,8 @@ class Schedule:
     def done(self, due: Due, state: RouteState, now: float) -> None:
         """A check is over, whatever came of it, and its route is in this state now."""
         began, step = self._under_way.pop(due), self._step(due, state)
-        passed = max(0.0, now - began)
         # What a check that takes longer than its interval has missed is not made up for.
-        self._add(began + step * (passed // step + 1), due)
+        self._add(began + step * ((now - began) // step + 1), due)
         if due.kind is Kind.CALL:
             self._calling.discard(due.trunk)
             if self._waiting.get(due.trunk):

@@ -63,7 +63,7 @@ class Course:
         """The stretches up to here."""
         watched = until - self._seen <= self._gap
         for change in self._changes:
-            yield from self._cut(min(change.at, until), watched)
+            yield from self._cut(change.at, watched)
             self._change(change)
         self._changes.clear()
         yield from self._cut(until, watched)
@@ -80,8 +80,8 @@ class Course:
             self._why = self._failed.get(check.kind, check)
         elif change.after is Health.DEGRADED and _failed(check):
             self._failed[check.kind] = check
-        else:
-            self._failed.pop(check.kind, None)
+        elif change.after is not Health.DEGRADED:
+            self._failed.clear()
 
     def _note(self, check: Check) -> None:
         # Silence of a route that never answered is no failure, and leaves it UNKNOWN.

@@ -299,7 +299,8 @@ def test_that_it_has_answered_before_is_remembered() -> None:
 
 def test_a_route_that_is_down_is_remembered_by_its_last_change_alone() -> None:
     known = told(Board([trunk()]), checks("a. a- a- a-"))
-    again = restored([known[-2], known[-1]])
+    again = restored(known[-2:])
+    assert again.state("t", "a") == RouteState("a", H.UNREACHABLE, 3.0, 3, checks("a. a- a- a-")[-1])
     assert healths(told(again, checks("a. a.", 10.0))) == [H.HEALTHY]
 
 
@@ -360,8 +361,16 @@ def test_checks_without_their_changes_are_told_anew() -> None:
     assert board.restore(given, NOW) == (Change("t", "a", NOW, H.UNCHECKED, H.HEALTHY, NOW, given[0]),)
 
 
+def test_of_changes_at_one_time_the_last_counts() -> None:
+    board = Board([trunk("a", replace(RULES, call_misses=1))])
+    known = told(board, [*checks("a. a-", 100.0), *checks("A-", 50.0)])
+    assert [one.at for one in known if isinstance(one, Change)] == [100.0, 101.0, 101.0]
+    state = restored(known, "a", replace(RULES, call_misses=1)).state("t", "a")
+    assert (state.health, state.since) == (H.UNREACHABLE, 101.0)
+
+
 def test_other_rules_hold_from_the_next_check_on() -> None:
-    known = told(Board([trunk()]), checks("a. a- a-"))
-    board = restored(known, by=replace(RULES, misses=2))
+    known = told(Board([trunk(rules=replace(RULES, misses=9))]), checks("a. a- a- a- a-"))
+    board = restored(known)
     assert board.state("t", "a").health is H.DEGRADED
     assert healths(told(board, checks("a-", 10.0))) == [H.UNREACHABLE]

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from probes.health.machine import (
     IGNORED,
@@ -18,7 +19,7 @@ from probes.health.machine import (
     input_of,
     limits,
 )
-from probes.health.terms import Check, Health, Kind, Verdict
+from probes.health.terms import Change, Check, Health, Kind, Verdict
 from probes.health.trunk import Rules
 from tests.probes.health.board_values import RULES, checks, rules, stories
 
@@ -82,6 +83,7 @@ def test_each_step_is_used() -> None:
         # One silence in between is no way out of it.
         ("a? a- a? a- a? a-", "?~~~~x"),
         # It comes up by so many in a row.
+        ("a- a- a- a? a. a.", "~~xxx+"),
         ("a- a- a- a. a.", "~~xx+"),
         ("a- a- a- a. a- a. a.", "~~xxxx+"),
         ("a- a- a- a. a? a. a~", "~~xxxx~"),
@@ -188,7 +190,7 @@ def test_no_route_goes_down_or_comes_up_too_soon(text: str, by: Rules) -> None:
             assert misses_in_row(row) >= limit.misses
         if before.health is Health.UNREACHABLE is not condition.health:
             assert check.verdict is not Verdict.BAD
-            assert (check.kind is Kind.CALL and passes(row) >= 1) or passes(row) + silences(row) >= limit.recoveries
+            assert (check.kind is Kind.CALL and passes(row) >= 1) or max(passes(row), silences(row)) >= limit.recoveries
         if condition.health is Health.HEALTHY is not before.health:
             assert check.verdict in (Verdict.GOOD, Verdict.POOR) or passes(rows[Kind.CALL])
 
@@ -211,6 +213,27 @@ def test_no_sequence_of_checks_reaches_what_is_impossible(text: str, by: Rules) 
     for check in checks(text):
         track = condition.calls if check.kind is Kind.CALL else condition.options
         assert (track.health, input_of(track, check.verdict, limits(by, check.kind))) not in IMPOSSIBLE
+        condition = condition.after(check, by)
+
+
+@given(
+    stories,
+    stories,
+    rules,
+    st.sampled_from([Health.UNKNOWN, Health.HEALTHY, Health.DEGRADED, Health.UNREACHABLE]),
+    st.sampled_from(Verdict),
+    st.sampled_from(Kind),
+)
+def test_what_a_change_is_remembered_to_have_made_is_so_and_it_goes_on(
+    before: str, after: str, by: Rules, health: Health, verdict: Verdict, kind: Kind
+) -> None:
+    condition = Condition()
+    for check in checks(before):
+        condition = condition.after(check, by)
+    check = Check("t", "a", kind, 0.0, verdict, "x")
+    condition = condition.told(Change("t", "a", 0.0, Health.UNCHECKED, health, 0.0, check), by)
+    assert condition.health is health
+    for check in checks(after):
         condition = condition.after(check, by)
 
 

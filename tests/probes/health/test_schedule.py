@@ -186,7 +186,9 @@ def test_one_call_of_a_trunk_at_a_time() -> None:
         assert all(later - earlier >= 45 for earlier, later in itertools.pairwise(own))
         # They take turns, though there is no time for as many as there should be.
         turns = Counter(due.route for _, due in found if due.trunk == name)
+        assert set(turns) == set("abc")
         assert max(turns.values()) - min(turns.values()) <= 1
+        assert sum(turns.values()) == 2000 // 45 + 1
 
 
 def test_calls_of_different_trunks_do_not_wait_for_each_other() -> None:

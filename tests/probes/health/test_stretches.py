@@ -87,11 +87,18 @@ def test_a_change_by_a_call_that_took_long_counts_from_when_it_is_told() -> None
         ("a. a- A- a. a. A-", 2),
         ("a. a- a- a- a- a. a. a- a- a-", 7),
         ("a- a- a- a~ a~ a- a- a-", 5),
+        ("a. a~ a- a~ a- a- a-", 4),
+        ("a. a? a? a? A. A- a- a- a-", 6),  # it had begun to drop OPTIONS, and that was over
     ],
 )
 def test_what_it_went_down_by(text: str, why: int) -> None:
     given = checks(text)
     assert cut(happenings(text), 0, len(given))[-1].why == given[why]
+
+
+def test_silence_of_a_route_that_never_answered_is_nothing_it_went_down_by() -> None:
+    once = happenings("a? a? a-", Rules(misses=1))
+    assert cut(once, 0, 3)[-1].why == checks("a? a? a-")[2]
 
 
 def test_a_route_that_was_down_before_the_window() -> None:
