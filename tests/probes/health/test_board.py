@@ -297,6 +297,11 @@ def test_that_it_has_answered_before_is_remembered() -> None:
     assert healths(told(again, checks("a? a?", 10.0))) == [H.UNREACHABLE]
 
 
+def test_that_its_silence_was_a_failure_is_remembered() -> None:
+    known = told(Board([trunk()]), checks("a. a. a. a?"))
+    assert healths(told(restored(known[-1:]), checks("a? a?", 10.0))) == [H.UNREACHABLE]
+
+
 def test_a_route_that_is_down_is_remembered_by_its_last_change_alone() -> None:
     known = told(Board([trunk()]), checks("a. a- a- a-"))
     again = restored(known[-2:])

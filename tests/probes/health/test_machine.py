@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from probes.health.machine import (
@@ -224,6 +224,8 @@ def test_no_sequence_of_checks_reaches_what_is_impossible(text: str, by: Rules) 
     st.sampled_from(Verdict),
     st.sampled_from(Kind),
 )
+@example("a. a?", "A.", RULES, Health.HEALTHY, Verdict.SILENT, Kind.OPTIONS)
+@example("", "a?", RULES, Health.HEALTHY, Verdict.BAD, Kind.OPTIONS)
 def test_what_a_change_is_remembered_to_have_made_is_so_and_it_goes_on(
     before: str, after: str, by: Rules, health: Health, verdict: Verdict, kind: Kind
 ) -> None:
