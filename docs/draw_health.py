@@ -88,7 +88,7 @@ before its interval is over.
 Availability is the time in which a route was HEALTHY or DEGRADED, by the time in which it was that or UNREACHABLE. The
 time in which it was UNKNOWN is told apart, and so is that in which nobody watched: where no check could be made for
 {GAP_INTERVALS:g} intervals and a timeout. A trunk is as the best of its routes: up while any of them is, down while
-each is known to be.
+each is known to be. A route that nobody watched while others were is left out: it was added later, say.
 """
 
 

@@ -13,7 +13,7 @@ from sipcore.value import value
 
 BEST = (Health.HEALTHY, Health.DEGRADED, Health.UNKNOWN, Health.UNCHECKED, None, Health.UNREACHABLE)
 """What a trunk is by its routes: the first of these that one of them is. It is down only while each of them is known to
-be.
+be, where it is watched.
 """
 
 
@@ -129,18 +129,25 @@ def _order(happening: Check | Change) -> tuple[float, bool]:
     return happening.at, isinstance(happening, Change)
 
 
-def together(courses: Sequence[Iterator[Stretch]]) -> Iterator[Stretch]:
-    """The trunk, out of its routes over the same window: as the best of them is."""
+def together(courses: Sequence[Iterator[Stretch]], gap: float) -> Iterator[Stretch]:
+    """The trunk, out of its routes over the same window: as the best of them is. A route that was not watched for
+    longer than `gap` while others were counts for nothing: it was no part of the trunk yet, or is none any more.
+    """
     current = [next(course, None) for course in courses]
+    absent: dict[int, float] = {}
+    """From when on routes count for nothing, by their numbers."""
     at: float | None = None
     while all(current):
         now = [stretch for stretch in current if stretch is not None]
-        end = min(stretch.until for stretch in now)
-        yield _best(now, now[0].since if at is None else at, end)
-        at = end
+        begin = now[0].since if at is None else at
+        watched = any(stretch.health is not None for stretch in now)
+        missing = [number for number, stretch in enumerate(now) if watched and stretch.health is None]
+        absent = {number: absent.get(number, begin + gap) for number in missing}
+        counted = [stretch for number, stretch in enumerate(now) if absent.get(number, math.inf) > begin]
+        at = min([stretch.until for stretch in now] + [time for time in absent.values() if time > begin])
+        yield _best(counted, begin, at)
         current = [
-            next(course, None) if stretch.until <= end else stretch
-            for course, stretch in zip(courses, now, strict=True)
+            next(course, None) if stretch.until <= at else stretch for course, stretch in zip(courses, now, strict=True)
         ]
 
 

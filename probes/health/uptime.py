@@ -99,7 +99,7 @@ class RouteUptime:
 
 @value
 class TrunkUptime:
-    """How well a trunk was: up while any of its routes is, down while all are known to be."""
+    """How well a trunk was: up while any of its routes is, down while all that were watched are known to be."""
 
     trunk: str
     since: float
@@ -143,7 +143,7 @@ def trunk_uptime(
     tallies = [_RouteTally(trunk, route, since) for route in routes]
     courses = [tally.course(history, until, gap) for tally in tallies]
     whole = _Tally(trunk, "")
-    for stretch in together(courses):
+    for stretch in together(courses, gap):
         whole.add(stretch)
     incidents = whole.incidents()
     made = tuple(tally.uptime() for tally in tallies)

@@ -140,6 +140,9 @@ def test_checks_and_changes_as_they_were_told() -> None:
 PLAIN: dict[str, Health | None] = dict(zip("_?+~x.", SIGNS, strict=True))
 
 
+SHORT = {health: sign for sign, health in PLAIN.items()}
+
+
 def course(text: str, since: int = 0) -> list[Stretch]:
     """A second for each sign."""
     found: list[Stretch] = []
@@ -163,7 +166,7 @@ def course(text: str, since: int = 0) -> list[Stretch]:
     ],
 )
 def test_a_trunk_is_as_the_best_of_its_routes(routes: list[str], expected: str) -> None:
-    found = together([iter(course(text)) for text in routes])
+    found = together([iter(course(text)) for text in routes], 9)
     assert [(one.since, one.until, one.health) for one in found] == [
         (number, number + 1, PLAIN[sign]) for number, sign in enumerate(expected)
     ]
@@ -175,7 +178,28 @@ def test_a_trunk_is_down_by_what_took_its_last_route() -> None:
         [Stretch(0, 5, Health.UNREACHABLE, first)],
         [Stretch(0, 2, Health.HEALTHY), Stretch(2, 5, Health.UNREACHABLE, second)],
     ]
-    assert list(together([iter(route) for route in routes])) == [
+    assert list(together([iter(route) for route in routes], 9)) == [
         Stretch(0, 2, Health.HEALTHY),
         Stretch(2, 5, Health.UNREACHABLE, second),
     ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        # One that was added, or taken away.
+        (["xxxxxx", "....++"], "..xx++"),
+        (["xxxxxx", "++...."], "++..xx"),
+        (["++xxxx", "......"], "++xxxx"),
+        (["++xxxx", "......", "~....."], "++.xxx"),
+        # The watch was off, and its routes are not checked at the same moment.
+        (["x....x", "+....+"], "+....+"),
+        (["xx...x", "+...+."], "+...+."),
+        (["xx...xxxx", "+....++++"], "+....++++"),
+        (["xx...xx", "+......"], "+......"),
+        (["xxx..xxx", "........"], "..x....x"),
+    ],
+)
+def test_a_route_that_nobody_watches_while_others_are_is_no_part_of_the_trunk(routes: list[str], expected: str) -> None:
+    found = together([iter(course(text)) for text in routes], 2)
+    assert "".join(SHORT[one.health] for one in found) == expected
