@@ -5,11 +5,12 @@ from where it was. Rows of several routes are merged by time out of those of eac
 """
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Engine, Table, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Table, select, true, tuple_
 
 from probes.health.outbox import UNSENT, Delivery
 from probes.health.terms import Change, Check, Happening, Kind, Switch
@@ -29,8 +30,13 @@ class _Timed(Protocol):
 
 
 T = TypeVar("T", bound=_Timed)
-Key = tuple[Column[Any], ...]
-"""The columns in whose order rows are read; no two rows have the same there."""
+KEYS = {
+    checks: (checks.c.at, checks.c.number),
+    changes: (changes.c.at, changes.c.id),
+    switches: (switches.c.at, switches.c.id),
+    deliveries: (deliveries.c.at, deliveries.c.alert, deliveries.c.channel),
+}
+"""The columns in whose order rows are read; no two of one route and kind have the same there."""
 _by_time = attrgetter("at")
 _ORDER = {Check: 0, Change: 1, Switch: 2}
 """A change follows its check, and a switch follows the change."""
@@ -45,66 +51,51 @@ class Queries:
 
     def checks(self, since: float, until: float, trunk: str, route: str) -> Iterator[Check]:
         """The checks of some routes, in the order of time."""
-        found = self._routes(trunk, route)
-        size = _share(len(Kind) * len(found))
-        key = (checks.c.at, checks.c.number)
-        parts = (
-            self._paged(
-                checks, of_kind(number, kind) & _during(checks, since, until), key, size, _maker(check_of, names)
-            )
-            for number, names in found
-            for kind in Kind
+        found = [(*each, kind) for each in self._routes(trunk, route) for kind in Kind]
+        size = _share(len(found))
+        return _merged(
+            self._paged(checks, of_kind(number, kind), (since, until), _maker(check_of, names), size)
+            for number, names, kind in found
         )
-        return _merged(parts)
 
     def changes(self, since: float, until: float, trunk: str, route: str) -> Iterator[Change]:
         """Likewise, the changes."""
         found = self._routes(trunk, route)
         size = _share(len(found))
-        parts = (
-            self._paged(
-                changes,
-                (changes.c.route_id == number) & _during(changes, since, until),
-                (changes.c.at, changes.c.id),
-                size,
-                _maker(change_of, names),
-            )
+        return _merged(
+            self._paged(changes, changes.c.route_id == number, (since, until), _maker(change_of, names), size)
             for number, names in found
         )
-        return _merged(parts)
 
     def switches(self, since: float, until: float, trunk: str) -> Iterator[Switch]:
         """Likewise, the switches of some trunks."""
-        rows = _during(switches, since, until)
-        if trunk:
-            rows &= switches.c.trunk == trunk
-        return self._paged(switches, rows, (switches.c.at, switches.c.id), MOST_BATCH, switch_of)
+        rows = switches.c.trunk == trunk if trunk else true()
+        return self._paged(switches, rows, (since, until), switch_of)
 
     def changes_before(self, at: float, trunk: str, route: str) -> tuple[Change, ...]:
         """The last change of each of some routes before a time."""
         found = []
         for number, names in self._routes(trunk, route):
             own = (changes.c.route_id == number) & (changes.c.at < at)
-            found += self._latest(changes, own, (changes.c.at, changes.c.id), 1, _maker(change_of, names))
+            found += self._latest(changes, own, _maker(change_of, names))
         return tuple(sorted(found, key=_by_time))
 
     def last(self, count: int) -> tuple[Happening, ...]:
         """What a watch goes on from: `count` checks of each route and kind, and the last of all else."""
         found: list[Happening] = []
-        key = (checks.c.at, checks.c.number)
         for number, names in self._routes("", ""):
             for kind in Kind:
                 own, make = of_kind(number, kind), _maker(check_of, names)
-                latest = self._latest(checks, own, key, count, make)
-                answered = self._latest(checks, own & ANSWERED, key, 1, make)
+                latest = self._latest(checks, own, make, count)
+                answered = self._latest(checks, own & ANSWERED, make)
                 found += latest + [check for check in answered if check not in latest]
             own = changes.c.route_id == number
-            found += self._latest(changes, own, (changes.c.at, changes.c.id), 1, _maker(change_of, names))
+            found += self._latest(changes, own, _maker(change_of, names))
         with self._engine.begin() as connection:
             trunks = connection.scalars(select(switches.c.trunk).distinct()).all()
         for trunk in trunks:
             own = switches.c.trunk == trunk
-            found += self._latest(switches, own, (switches.c.at, switches.c.id), 1, switch_of)
+            found += self._latest(switches, own, switch_of)
         return tuple(sorted(found, key=lambda one: (one.at, _ORDER[type(one)])))
 
     def routes(self) -> tuple[tuple[str, str], ...]:
@@ -114,8 +105,7 @@ class Queries:
     def unsent(self) -> tuple[Delivery, ...]:
         """The deliveries that are still to be sent."""
         waiting = deliveries.c.state.in_([state.value for state in UNSENT])
-        key = (deliveries.c.at, deliveries.c.alert, deliveries.c.channel)
-        return tuple(self._paged(deliveries, waiting, key, MOST_BATCH, delivery_of))
+        return tuple(self._paged(deliveries, waiting, (-math.inf, math.inf), delivery_of))
 
     def running(self) -> Row | None:
         """The row of the program that writes, or wrote last."""
@@ -133,31 +123,32 @@ class Queries:
             return [(number, (trunk, route)) for number, trunk, route in connection.execute(query)]
 
     def _paged(
-        self, table: Table, rows: ColumnElement[bool], key: Key, size: int, make: Callable[[Row], T]
+        self,
+        table: Table,
+        rows: ColumnElement[bool],
+        window: tuple[float, float],
+        make: Callable[[Row], T],
+        size: int = MOST_BATCH,
     ) -> Iterator[T]:
-        """Some rows in the order of a key, in batches of `size`, each from behind the last one of those before."""
-        query = select(table).where(rows).order_by(*key).limit(size)
-        behind = query
+        """Some rows of a window of time, in batches of `size`, each from behind the last one of those before."""
+        key, (since, until) = KEYS[table], window
+        query = select(table).where(rows, table.c.at < until).order_by(*key).limit(size)
+        page = query.where(table.c.at >= since)
         while True:
             with self._engine.begin() as connection:
-                batch = connection.execute(behind).mappings().all()
+                batch = connection.execute(page).mappings().all()
             for row in batch:
                 yield make(row)
             if len(batch) < size:
                 return
-            behind = query.where(tuple_(*key) > tuple_(*(row[column.name] for column in key)))
+            # In the place of `since`, not beside it: SQLite would go by that, and read all from there on again.
+            page = query.where(tuple_(*key) > tuple_(*(row[column.name] for column in key)))
 
-    def _latest(
-        self, table: Table, rows: ColumnElement[bool], key: Key, count: int, make: Callable[[Row], T]
-    ) -> list[T]:
+    def _latest(self, table: Table, rows: ColumnElement[bool], make: Callable[[Row], T], count: int = 1) -> list[T]:
         """The last of some rows, latest first."""
-        query = select(table).where(rows).order_by(*(column.desc() for column in key)).limit(count)
+        query = select(table).where(rows).order_by(*(column.desc() for column in KEYS[table])).limit(count)
         with self._engine.begin() as connection:
             return [make(row) for row in connection.execute(query).mappings()]
-
-
-def _during(table: Table, since: float, until: float) -> ColumnElement[bool]:
-    return (table.c.at >= since) & (table.c.at < until)
 
 
 def _maker(make: Callable[[Row, str, str], T], names: tuple[str, str]) -> Callable[[Row], T]:
