@@ -221,6 +221,31 @@ async def test_checks_are_given_up_while_it_cannot_be_written(tmp_path: Path, mo
         assert len([*store.changes(0, 1e11)]) == 31
 
 
+async def test_disk_that_is_too_slow_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("probes.store.writer.Pending", lambda: Pending(max_checks=10))
+    path = tmp_path / "history.db"
+    with Store.open(path, clock=Clock(0)) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # which the writer waits for
+        for number in range(1000):
+            store.add(check(number))
+            store.add(change(number))
+        assert "its disk is too slow for what is watched" in store.trouble
+        assert store.trouble.endswith("checks were given up)")
+        other.execute("ROLLBACK")
+        other.close()
+        await store.flush()
+        assert store.trouble == ""
+        assert len([*store.changes(0, 1e11)]) == 1000
+        assert [*store.checks(990, 1e11)] == [check(number) for number in range(990, 1000)]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2, messages
+    assert "too slow" in messages[0]
+    assert "it is written again" in messages[1]
+
+
 @pytest.mark.parametrize("text", ["no/such/directory/history.db", "", "trunks"])
 def test_place_where_no_file_can_be_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "trunks").mkdir()

@@ -1,6 +1,7 @@
 """What every store does, whichever database is under it: one that is new has a row in `STORES`."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from probes.health.outbox import Delivery, DeliveryState
 from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, Verdict
 from probes.health.trunk import WatchError
 from probes.product import PRODUCT
+from probes.store.queries import MOST_BATCH
 from probes.store.store import History, Running, Store
 from probes.store.words import kept, kept_delivery
 from tests.probes.store import samples
@@ -277,3 +279,23 @@ def test_who_wrote_last_is_known(tmp_path: Path) -> None:
             clock.now = begun + 5
         with History.open(path) as history:
             assert history.running() == Running(os.getpid(), PRODUCT, begun, begun + 5)
+
+
+def test_a_page_begins_where_the_one_before_has_ended(tmp_path: Path) -> None:
+    """It would be found by going through all of them again, which nobody sees but by the time that it takes."""
+    with Store.open(tmp_path / "history.db", clock=Clock(0)) as store:
+        for number in range(4 * MOST_BATCH):
+            store.add(check(number))
+        trio.run(store.flush)
+        ticks = []
+        with store._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.set_progress_handler(lambda: ticks.append(0), 100)  # hundreds of steps of SQLite's machine
+
+        def cost(count: int) -> int:
+            ticks.clear()
+            assert sum(1 for _ in store.checks(0, count)) == count
+            return len(ticks)
+
+        assert cost(4 * MOST_BATCH) < 2.2 * cost(2 * MOST_BATCH)
