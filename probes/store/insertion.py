@@ -104,12 +104,10 @@ class Insertion:
         """The number of a route, a new one for a route of which nothing is known yet."""
         names = (found.trunk, found.route)
         if names not in self._routes:
-            same = (routes.c.trunk == found.trunk) & (routes.c.route == found.route)
-            number: int | None = connection.scalar(select(routes.c.id).where(same))
-            if number is None:
-                made = insert(routes).returning(routes.c.id)
-                number = connection.execute(made, {"trunk": found.trunk, "route": found.route}).scalar_one()
-            self._routes[names] = number
+            known = select(routes.c.id).where(routes.c.trunk == found.trunk, routes.c.route == found.route)
+            if connection.scalar(known) is None:
+                connection.execute(insert(routes), {"trunk": found.trunk, "route": found.route})
+            self._routes[names] = connection.execute(known).scalar_one()
         return self._routes[names]
 
 

@@ -26,7 +26,7 @@ _authorization = re.compile(r"(?P<before>authorization[\"']?\s*[:=]\s*)(?P<secre
 _assigned = re.compile(r"(?P<before>\b(?:passw(?:or)?d|passphrase|secret)=)(?P<secret>[^\s,;&]+)", re.IGNORECASE)
 _key = re.compile(r"(?P<before>\binline:)(?P<secret>\S+)", re.IGNORECASE)
 _quoted_path = re.compile(r"(?P<quote>['\"])(?:~|\.{1,2})?/[^'\"\n]+(?P=quote)")
-_path = re.compile(r"(?<![^\s'\"(=,;:])(?:~|\.{1,2})?/(?=[^\s/'\"])[^\s'\"),;]*[^\s'\"),;:.]")
+_path = re.compile(r"(?<![^\s'\"(=,;:])(?:~|\.{1,2})?/(?=[^\W\d]|[.~_-])[^\s'\"),;]*[^\s'\"),;:.]")
 _key_file = re.compile(r"(?<![^\s'\"(),;:=])[^\s'\"(),;:=]+\.(?:key|pem|p12|pfx|crt|cer|der)\b", re.IGNORECASE)
 _PLAIN = frozenset("/@.:=")
 """Characters without one of which there is no path, no URI and no header field."""

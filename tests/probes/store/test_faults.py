@@ -246,6 +246,33 @@ async def test_disk_that_is_too_slow_is_told_once(
     assert "it is written again" in messages[1]
 
 
+def test_word_of_another_version_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with Store.open(path, clock=Clock(0)) as store:
+        store.add(check())
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE checks SET verdict = 'splendid'")
+    connection.close()
+    with (
+        History.open(path) as history,
+        pytest.raises(WatchError, match="the history has 'splendid', which this version does not know"),
+    ):
+        next(history.checks(0, 1e11))
+
+
+def test_damaged_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with Store.open(path, clock=Clock(0)) as store:
+        for number in range(1000):
+            store.add(check(number))
+    page = 4096
+    data = bytearray(path.read_bytes())
+    data[page * 2 :] = b"\xa5" * (len(data) - page * 2)
+    path.write_bytes(data)
+    with pytest.raises(WatchError, match="it is damaged: put it aside and begin a new one, or put back a copy"):
+        Store.open(path)
+
+
 @pytest.mark.parametrize("text", ["no/such/directory/history.db", "", "trunks"])
 def test_place_where_no_file_can_be_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "trunks").mkdir()

@@ -44,6 +44,8 @@ PLAIN = [
     "TLS fails: certificate has expired (ends 2024-01-01T00:00:00Z)",
     "10.0.0.0/24 and/or application/sdp, 3 of 4",
     "the certificate names sip.example.com, *.example.org",
+    "not more than a /24, or a /64 of IPv6",
+    "https://sip.example.com/help, ws://192.0.2.1:8080/sip",
     "503 Service Unavailable; Retry-After: 30",
     "it wants a password: try --password-file",
 ]
