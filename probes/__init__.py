@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from probes.responder.personas import Persona
     from probes.responder.run import Responder, open_responder
     from probes.result import CallKind, CallResult, CallStatus
+    from probes.store.config import StoreConfig
+    from probes.store.store import History, Store
     from probes.sweep.ranges import Targets
     from probes.sweep.run import Sweep, SweepConfig
 
@@ -58,6 +60,7 @@ __all__ = [
     "DnsReportConfig",
     "Expectation",
     "Health",
+    "History",
     "Kind",
     "Limiter",
     "Limits",
@@ -69,6 +72,8 @@ __all__ = [
     "Route",
     "RouteState",
     "Rules",
+    "Store",
+    "StoreConfig",
     "Sweep",
     "SweepConfig",
     "Switch",
@@ -128,6 +133,8 @@ __getattr__ = passing_on(
         "probes.responder.personas": ("Persona",),
         "probes.responder.run": ("Responder", "open_responder"),
         "probes.result": ("CallKind", "CallResult", "CallStatus"),
+        "probes.store.config": ("StoreConfig",),
+        "probes.store.store": ("History", "Store"),
         "probes.sweep.ranges": ("Targets",),
         "probes.sweep.run": ("Sweep", "SweepConfig"),
     },

@@ -20,7 +20,7 @@ SET_OR_READ = {
     "sipcore": (*CONFIGURATIONS, "Wishes", "Order", "Exchange", "MediaResult"),
     "probes": (
         *("CallScript", "DiscoveryConfig", "SweepConfig", "PingConfig", "WatchConfig", "Rules", "Route", "Trunk"),
-        *("CallResult", "Discovery", "Check", "Change", "Switch"),
+        *("CallResult", "Discovery", "Check", "Change", "Switch", "StoreConfig"),
     ),
 }
 """What other programs fill in, or read what came of it from: each field says what it means."""
