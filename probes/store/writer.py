@@ -45,8 +45,10 @@ class Writer:
         self._changed = threading.Condition()  # guards what follows, and tells of it
         self._pending = Pending()
         self._trouble = ""
-        self._failures = self._given_up = 0
-        """How many attempts have failed, and how many checks had been given up when the last trouble was over."""
+        self._attempt_number = self._failed_attempt = 0
+        """Of the attempt to write that was begun last, and of the last one that failed."""
+        self._given_up = 0
+        """How many checks had been given up when the last trouble was over."""
         self._hurry = self._closing = self._ended = False
         try:
             self._say_begun(process)
@@ -84,13 +86,15 @@ class Writer:
             return not self._pending
 
     def flush(self) -> None:
-        """Wait until what was added so far is on the disk. Raises WatchError when an attempt fails meanwhile."""
+        """Wait until what was added so far is on the disk. Raises WatchError when an attempt fails that was begun
+        later than that.
+        """
         with self._changed:
-            mark, failures = self._pending.mark, self._failures
+            mark, attempt = self._pending.mark, self._attempt_number
             self._hurry = True
             self._changed.notify_all()
             while not self._pending.has_passed(mark):
-                if self._failures > failures or self._ended:
+                if self._failed_attempt > attempt or self._ended:
                     raise WatchError(self._trouble or unusable(self._path, "it is closed").message)
                 self._changed.wait()
 
@@ -122,24 +126,35 @@ class Writer:
             if not self._pending and not self._closing:
                 self._changed.wait(max(0.0, self._next_sweep - time.monotonic()))
             batch, closing = self._pending.batch(), self._closing
+            self._attempt_number += 1
+            self._hurry = False
         if not batch:
             if closing:
                 self._attempt(self._say_ended)
             else:
                 self._sweep_if_due()
             return not closing
-        done = self._attempt(lambda: self._insertion.write(self._engine, batch))
-        with self._changed:
-            if done:
-                self._pending.settle(batch)
-            else:
-                self._pending.give_back()
-            self._changed.notify_all()
-        if done:
-            self._tell_if_over()
+        if self._attempt(lambda: self._insertion.write(self._engine, batch)):
+            self._settle(batch)
             self._sweep_if_due()
             return True
+        with self._changed:
+            self._pending.give_back()
+            self._failed_attempt = self._attempt_number
+            self._changed.notify_all()
         return not closing and self._rest()
+
+    def _settle(self, batch: list[Item]) -> None:
+        """What was to be written is, and so trouble is over where nothing waits any more."""
+        with self._changed:
+            self._pending.settle(batch)
+            is_over = bool(self._trouble) and not self._pending
+            lost = self._pending.given_up - self._given_up
+            if is_over:
+                self._trouble, self._given_up = "", self._pending.given_up
+            self._changed.notify_all()
+        if is_over:
+            _log.warning("history %s: it is written again; %d checks were given up meanwhile", self._path, lost)
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         """Do something with the file. A failure is told once."""
@@ -162,23 +177,12 @@ class Writer:
         with self._changed:
             is_new = self._trouble != told.message
             self._trouble = told.message
-            self._failures += 1
-            self._changed.notify_all()
         if is_new:
             _log.warning("%s; what happens meanwhile is kept in memory", told.message)
-
-    def _tell_if_over(self) -> None:
-        with self._changed:
-            if self._pending or not self._trouble:
-                return
-            lost = self._pending.given_up - self._given_up
-            self._trouble, self._given_up = "", self._pending.given_up
-        _log.warning("history %s: it is written again; %d checks were given up meanwhile", self._path, lost)
 
     def _rest(self) -> bool:
         """Wait until the next attempt, or until somebody is in a hurry."""
         with self._changed:
-            self._hurry = False
             self._changed.wait_for(lambda: self._hurry or self._closing, self._delay)
         self._delay = min(2 * self._delay, MAX_RETRY)
         return True
