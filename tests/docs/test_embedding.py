@@ -25,6 +25,12 @@ TOLD = (
         "Ping(number=1,",
         "\n3 of 3 answered\n",
     ),
+    (
+        "main unreachable by refused: 127.0.0.1 says by ICMP",
+        "backup healthy by 200 OK",
+        "calls take backup failover",
+        "\nbackup\n",
+    ),
     ("() ['refused'",),
     (" a second, the slowest in ",),
 )

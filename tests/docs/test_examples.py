@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 import trio
 
+from probes.destination import Destination
+from probes.health.trunk import Rules
 from sipcore.dialogs.effects import EndReason
 from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
@@ -25,6 +27,7 @@ from sipcore.sdp.build import audio_description
 from sipcore.sdp.terms import SDP
 from sipcore.trace import TraceRecord
 from sipcore.transports.base import TransportConfig
+from tests.machine import one_port
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SECONDS = 0.3
@@ -40,7 +43,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-on_trio, on_asyncio = load("trio_service"), load("asyncio_service")
+on_trio, on_asyncio, watching = load("trio_service"), load("asyncio_service"), load("trunk_watch")
 
 
 def listening() -> EndpointConfig:
@@ -276,7 +279,31 @@ def test_an_endpoint_that_cannot_be_opened_says_so() -> None:
         asyncio.run(bind_the_impossible())
 
 
-@pytest.mark.parametrize("name", ["trio_service", "asyncio_service"])
+async def test_calls_take_a_route_that_works() -> None:
+    lines: list[str] = []
+    switched = trio.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if line.startswith("calls take"):
+            switched.set()
+
+    rules = Rules(interval=1, retry=1, timeout=0.5, misses=1, recoveries=1)
+    with one_port("127.0.0.1") as (closed, _):
+        first = "tcp://{}:{}".format(*closed.getsockname())
+    async with Endpoint(listening()) as other, trio.open_nursery() as nursery:
+        second = f"udp://{other.transports.local_address(Transport.UDP)}"
+        trunking = watching.Trunking([first, second], say, rules)
+        nursery.start_soon(trunking.run)
+        with trio.fail_after(10):
+            await switched.wait()
+        assert trunking.destination == Destination.parse(second)
+        nursery.cancel_scope.cancel()
+    assert f"{first} is unreachable: refused: nothing listens there; check port and transport" in lines
+    assert f"calls take {second} (failover)" in lines
+
+
+@pytest.mark.parametrize("name", ["trio_service", "asyncio_service", "trunk_watch"])
 def test_it_can_be_imported_without_running(name: str) -> None:
     subprocess.run(
         [sys.executable, "-c", f"import runpy; runpy.run_path({str(EXAMPLES / name) + '.py'!r})"], check=True

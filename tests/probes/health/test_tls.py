@@ -114,6 +114,21 @@ async def test_each_hour_a_connection_is_opened_anew_so_that_the_certificate_is_
     assert [at - opened[0] for at in opened] == pytest.approx([0, 3600, 7200], abs=101)
 
 
+async def test_each_connection_shows_its_certificate(tmp_path: Path, clock: MockClock) -> None:
+    """A session that was resumed would show the one of an earlier connection."""
+
+    async def answer_once(stream: trio.abc.Stream) -> None:
+        await stream.send_all(ok(bytes(await stream.receive_some())))
+        await trio.sleep(0.5)
+        await stream.aclose()
+
+    async with tls(answer_once, valid_for(90), tmp_path) as port:
+        found = await watch([trunk(route(port, scheme="tls", tls=trusting()))], 35)
+    attempts = [each.attempt for each in found.checks if each.attempt is not None]
+    assert len(attempts) == 4
+    assert not [attempt.tls for attempt in attempts if "TLSv1.3" not in attempt.tls or "resumed" in attempt.tls]
+
+
 async def test_routes_with_the_same_tls_share_an_endpoint_and_others_do_not(tmp_path: Path, clock: MockClock) -> None:
     """Who trusts the root and who does not are told apart, at the same place."""
     async with counted(valid_for(90), tmp_path) as (port, opened):
