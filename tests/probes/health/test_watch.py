@@ -210,6 +210,27 @@ async def test_an_answer_that_comes_too_late_answers_no_later_check(clock: MockC
     assert len(told.checks) >= 4
 
 
+async def test_nothing_follows_from_silence_while_this_program_was_stopped(clock: MockClock) -> None:
+    """The clock goes on by a minute before the check has its next turn, as after SIGSTOP; so does the schedule."""
+    peer, told = Peer(), Told()
+    async with udp(peer) as port, trio.open_nursery() as nursery:
+        nursery.start_soon(Watch([trunk(route(port))], told).run)
+        await trio.sleep(5)
+        peer.respond = silent
+        await trio.sleep(5.5)
+        clock.jump(60.0)
+        await trio.sleep(0.3)
+        assert [(each.verdict, each.reason) for each in told.checks] == [
+            (Verdict.GOOD, "answered"),
+            (Verdict.OWN, "own"),
+        ]
+        peer.respond = ok
+        await trio.sleep(25)
+        nursery.cancel_scope.cancel()
+    assert told.story == ["main healthy"]
+    assert len(told.checks) <= 5  # what was missed is not made up for
+
+
 @pytest.fixture
 def mistaken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Routes whose checks meet with a mistake of this program."""
@@ -261,9 +282,9 @@ async def test_what_tell_does_to_the_watch_is_told_behind(clock: MockClock) -> N
     told: list[Happening] = []
 
     def tell(happening: Happening) -> None:
-        told.append(happening)
-        if isinstance(happening, Check) and not any(isinstance(each, Switch) for each in told):
+        if isinstance(happening, Check) and not told:
             watching.switch("acme", "backup")
+        told.append(happening)
 
     async with udp(ok) as port:
         watching = Watch([trunk(route(port), route(port, "backup"))], tell)
