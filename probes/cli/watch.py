@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 LOOK = 1.0
 """Seconds between two looks at what has trouble, and at what the table shows."""
+REPEAT = 600.0
+"""Seconds after which it is told again how much a trouble costs that lasts."""
 AROUND = 6
 """Lines of a terminal that the table leaves to what happens."""
 
@@ -80,7 +82,7 @@ def watch(
         _explain(plan, path)
         raise typer.Exit(ExitCode.OK)
     with ExitStack() as opened:
-        history = opened.enter_context(_open(path)) if path is not None else None
+        history = opened.enter_context(_kept_at(path)) if path is not None else None
         config = WatchConfig(lookup=LookupConfig(nameservers=nameservers(nameserver)))
         run = _Run(plan, config, history, as_json=as_json, verbose=verbose, alerts=not once)
         if once:
@@ -90,16 +92,30 @@ def watch(
     raise typer.Exit(run.end())
 
 
-def _open(path: Path) -> "Store":
+@contextmanager
+def _kept_at(path: Path) -> "Iterator[Store]":
+    """The history for as long as the block lasts. That its last lines cannot be written says nothing of the trunks."""
+    from probes.health.trunk import WatchError
     from probes.store.store import Store
 
-    return Store.open(path)
+    store = Store.open(path)
+    try:
+        yield store
+    finally:
+        try:
+            store.close()
+        except WatchError as error:
+            tell(error.message)
 
 
 def _explain(plan: "WatchFile", path: Path | None) -> None:
-    """Print what the file means."""
+    """Print what the file means. Raises WatchError for channels that cannot be used."""
     from probes.report.watch_plan import plan_lines
 
+    if plan.channels:
+        from probes.cli.watch_alerts import open_alarms
+
+        open_alarms(plan, None, lambda _: None, tell)
     printer, names = Printer(make_console()), [channel.name for channel in plan.channels]
     for line in plan_lines(plan.trunks, str(path) if path is not None else "", names, _width(printer)):
         printer.line(line)
@@ -138,7 +154,8 @@ class _Run:
         self._text = WatchText(plan.trunks, _width(self._printer), checks=verbose)
         self._watch = Watch(plan.trunks, self._show, config)
         self._alarms = open_alarms(plan, store, self._show_alert, self._tell_trouble) if alerts else None
-        self._trouble = ""
+        self._trouble, self._told = "", 0.0
+        """What trouble of the store was told last, and when."""
         self._is_quiet = False
         """Whether nothing is told in words before the end."""
 
@@ -195,11 +212,11 @@ class _Run:
                 self._scope.cancel()
 
     def _look(self) -> None:
-        """Tell what trouble the store has, once, and that it is over."""
-        trouble = self._store.trouble if self._store is not None else ""
-        if trouble == self._trouble:
+        """Tell what trouble the store has, from time to time while it lasts, and that it is over."""
+        trouble, now = self._store.trouble if self._store is not None else "", time.monotonic()
+        if trouble == self._trouble or (trouble and self._trouble and now < self._told + REPEAT):
             return
-        self._trouble = trouble
+        self._trouble, self._told = trouble, now
         self._tell_trouble(trouble or "the history is kept again")
 
     def _tell_trouble(self, text: str) -> None:
@@ -245,12 +262,13 @@ class _Run:
 
         if self._store is not None:
             self._store.add(happening)
-        if self._alarms is not None:
-            self._alarms.take(happening)
         if self._as_json:
             print_event(happening_data(happening))
         elif not self._is_quiet:
+            self._text.width = _width(self._printer)
             self._lines(self._text.lines(happening))
+        if self._alarms is not None:
+            self._alarms.take(happening)
 
     def _show_alert(self, alert: "Alert") -> None:
         from probes.report.watch_json import alert_event

@@ -81,7 +81,8 @@ class WatchText:
         self, trunks: Sequence[Trunk], width: int = UNBROKEN, zone: tzinfo | None = None, *, checks: bool = False
     ) -> None:
         self._labels = Labels(trunks)
-        self._width = width
+        self.width = width
+        """Where lines are broken: a terminal's may change."""
         self._zone = zone
         self._checks = checks
         self._told: dict[tuple[str, str], str] = {}
@@ -116,7 +117,7 @@ class WatchText:
         before = f"after {span(lasted)} {change.before.value}: " if change.before is not Health.UNCHECKED else ""
         of, found = (change.trunk, change.route), outcome(change.check)
         label = self._labels.of(*of)
-        text = before + (_AGAIN if self._width < UNBROKEN and self._told.get(of) == found else found)
+        text = before + (_AGAIN if self.width < UNBROKEN and self._told.get(of) == found else found)
         self._told[of] = found
         return self._line(change.at, label, change.after.value, STYLES[change.after], text)
 
@@ -129,7 +130,7 @@ class WatchText:
 
     def _line(self, at: float, label: str, word: str, style: str, text: str) -> list[Text]:
         head = f"{clock(at, self._zone):<{_CLOCK}}{label}  "
-        lines = wrapped(_cut(text), self._width, f"{head}{word:<{_STATE}}  ", " " * _CLOCK)
+        lines = wrapped(_cut(text), self.width, f"{head}{word:<{_STATE}}  ", " " * _CLOCK)
         lines = lines or [Text(head + word)]
         if style and lines[0].plain.startswith(head + word):
             lines[0].stylize(style, len(head), len(head) + len(word))

@@ -111,6 +111,7 @@ def test_a_longer_interval_of_a_store(folder: Path, capsys: pytest.CaptureFixtur
         (["--until", "30"], "--until takes 90m"),
         (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
         (["--since", "2999-01-01"], "is not before --until now"),
+        (["--interval", "nan"], "--interval"),
         (["--trunk", "carier"], "there is no trunk carier; there are carrier, office"),
     ],
 )
@@ -119,8 +120,8 @@ def test_options_that_cannot_be_used(
 ) -> None:
     assert run(folder / "trunks.toml", *arguments) == ExitCode.USAGE
     shown, said = capsys.readouterr()
-    assert (shown, len(said.splitlines())) == ("", 1)
-    assert told in said
+    assert shown == ""
+    assert told in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

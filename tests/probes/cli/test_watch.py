@@ -20,6 +20,7 @@ from probes.cli.main import main
 from probes.cli.watch_codes import exit_code
 from probes.health.board import RouteState, TrunkState
 from probes.health.terms import Check, Health, Kind, Verdict
+from probes.health.trunk import WatchError
 from probes.store.store import Store
 from tests.probes.cli.test_call import peer
 from tests.probes.discovery.network import HOST, free_port, ok
@@ -232,6 +233,59 @@ def test_an_alert_that_nobody_takes_does_not_end_the_watch(tmp_path: Path) -> No
     assert running.returncode == ExitCode.REFUSED
 
 
+class Troubled:
+    """What trouble a store has, each time that somebody looks: checks are lost one by one, then it is over."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __get__(self, *_: object) -> str:
+        self.looks += 1
+        return f"the disk is full ({self.looks} checks were given up)" if self.looks < 4 else ""
+
+
+def test_trouble_that_lasts_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Store, "trouble", Troubled())
+    monkeypatch.setattr("probes.cli.watch.LOOK", 0.05)
+    with peer(lambda _: None) as bob:  # nothing comes back for half a second
+        assert run(written(tmp_path, bob.target), "--once", "--store", tmp_path / "w.db") == ExitCode.NO_ANSWER
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "sipprobe: the disk is full (1 checks were given up)",
+        "sipprobe: the history is kept again",
+    ]
+
+
+def test_what_is_lost_at_the_end_says_nothing_of_the_trunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closing = Store.close
+
+    def close(store: Store) -> None:
+        closing(store)
+        raise WatchError("the last 3 checks are lost: the disk is full")
+
+    monkeypatch.setattr(Store, "close", close)
+    with peer(ok) as bob:
+        assert run(written(tmp_path, bob.target), "--once", "--store", tmp_path / "w.db") == ExitCode.OK
+    assert capsys.readouterr().err == "sipprobe: the last 3 checks are lost: the disk is full\n"
+
+
+def test_a_channel_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Is told before anything is sent."""
+    file = written(tmp_path, closed())
+    secret = tmp_path / "mail"
+    secret.write_text("nothing://s3cret\n")
+    file.write_text(f'{file.read_text()}[[alert]]\nname = "ops"\napprise_file = "mail"\n')
+    for how in ((), ("--check",)):
+        assert run(file, *how) == ExitCode.USAGE
+        shown, told = capsys.readouterr()
+        assert (shown, len(told.splitlines())) == ("", 1)
+        assert "ops" in told
+        assert "s3cret" not in told
+
+
 def test_nobody_is_asked_for_a_reader_that_has_gone(tmp_path: Path) -> None:
     with peer(ok) as bob, watching(written(tmp_path, bob.target), "--verbose") as running:
         read(running, 1)
@@ -301,6 +355,25 @@ def test_a_history_without_the_extra(
 def test_two_things_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(written(tmp_path, closed()), "--once", "--check") == ExitCode.USAGE
     assert "leave one of them out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["watch", "--help"], {"trio", "rich", "sqlalchemy", "httpx", "apprise"}),
+        (["uptime", "--help"], {"trio", "rich", "sqlalchemy", "httpx", "apprise"}),
+        (["watch", "FILE", "--check"], {"sqlalchemy", "alembic", "httpx", "apprise"}),
+        (["watch", "FILE", "--once"], {"sqlalchemy", "alembic", "httpx", "apprise"}),
+    ],
+)
+def test_only_what_is_used_is_loaded(arguments: list[str], heavy: set[str], tmp_path: Path) -> None:
+    words = [str(written(tmp_path, closed())) if word == "FILE" else word for word in arguments]
+    code = (
+        f"import sys\nfrom probes.cli.main import main\ntry: main({words!r})\n"
+        "except SystemExit: print('loaded:', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy & set(done.stdout.rpartition("loaded:")[2].split()) == set()
 
 
 def down(reason: str, status: int | None = None) -> RouteState:
