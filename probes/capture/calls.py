@@ -15,9 +15,10 @@ from probes.result import CallMedia, CallResult, TimelineEntry
 from probes.timeline import Rounds, entry_of, media_entry
 from sipcore.errors import ParseError
 from sipcore.media.report import MediaEvent, MediaEventKind
-from sipcore.message.framing import MessageFrame, StreamFramer
+from sipcore.message.framing import StreamFramer
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
+from sipcore.message.plain import MessageFrame
 from sipcore.resolve.target import Flow, SocketAddress
 from sipcore.trace import Direction, MessageTrace
 
@@ -167,9 +168,7 @@ def _framed(segment: Segment, streams: dict[Way, StreamFramer | bytes], broken: 
     framer.receive(data)
     messages = []
     try:
-        for frame in framer.frames():
-            if isinstance(frame, MessageFrame):
-                messages.append(frame.data)
+        messages.extend(frame.data for frame in framer.frames() if isinstance(frame, MessageFrame))
     except ParseError:
         del streams[key]
     return messages

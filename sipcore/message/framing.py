@@ -6,12 +6,10 @@ the bytes: nothing is searched twice but the two bytes in which a separator may 
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, quoted
-from sipcore.message.message import Request, Response
-from sipcore.message.plain import PlainReader
+from sipcore.message.plain import MessageFrame, PlainReader
 from sipcore.value import value
 
 MAX_HEAD = 64 * 1024
@@ -44,16 +42,6 @@ _FOREIGN = (
 )
 
 
-class MessageFrame(NamedTuple):
-    """One message, its exact bytes from the start line to the end of the body; and what they say, where finding their
-    end has told it.
-    """
-
-    data: bytes
-    notes: tuple[Deviation, ...] = ()
-    message: Request | Response | None = None
-
-
 @value
 class Ping:
     """CRLFCRLF between messages: the peer asks whether the flow is alive, and a CRLF says so (RFC 5626 §4.4.1)."""
@@ -76,7 +64,6 @@ class Unfinished:
 
 
 Frame = MessageFrame | Ping | Pong
-_new_frame = tuple.__new__  # half the time of calling the class
 
 
 def foreign_protocol(data: bytes) -> str | None:
@@ -106,18 +93,14 @@ class StreamFramer:
     """
 
     __slots__ = (
-        *("_at", "_buffer", "_error", "_half_ping", "_notes", "_pongs", "_reader", "_scanned", "_size", "_started"),
-        *("_text", "_window"),
+        *("_buffer", "_error", "_half_ping", "_notes", "_plain", "_pongs", "_reader", "_scanned", "_size", "_started"),
     )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._at = 0
-        """Bytes of the buffer that have been taken as messages already."""
-        self._window = b""
-        """The first bytes of the buffer, as far as plain messages are looked for among them; `_text` in Latin-1."""
-        self._text = ""
         self._reader = PlainReader()
+        self._plain: Iterator[MessageFrame] = iter(())
+        """Plain messages that are out of the buffer already, and were not taken yet."""
         self._scanned = 0
         """Bytes of the buffer in which the end of the head was already looked for."""
         self._started = False
@@ -132,12 +115,12 @@ class StreamFramer:
     @property
     def partial(self) -> bool:
         """Whether a message has begun that is not complete."""
-        return len(self._buffer) > self._at
+        return bool(self._buffer)
 
     @property
     def unfinished(self) -> Unfinished | None:
         """The message that has begun; None between two of them."""
-        buffer = self._buffer[self._at :]
+        buffer = self._buffer
         return Unfinished(bytes(buffer[:MAX_UNFINISHED]), len(buffer), self._size) if buffer.strip() else None
 
     def expect_pong(self) -> None:
@@ -156,14 +139,10 @@ class StreamFramer:
         """
         if self._error is not None:
             raise self._error
-        read = self._reader.read
         while True:
-            if not (self._scanned or self._size):
-                while plain := read(self._window, self._text, self._at) or self._look_further():
-                    message, data = plain
-                    self._at += len(data)
-                    self._half_ping = False
-                    yield _new_frame(MessageFrame, (data, (), message))
+            yield from self._plain
+            if self._find_plain():
+                continue
             try:
                 frame = self._next_frame()
             except ParseError as error:
@@ -173,20 +152,17 @@ class StreamFramer:
                 return
             yield frame
 
-    def _look_further(self) -> tuple[Request | Response, bytes] | None:
-        """A plain message at the front of what has not been looked at yet; None leaves the buffer to all the rest."""
+    def _find_plain(self) -> bool:
+        """Whether the next messages are plain; those that are seen at once leave the buffer."""
         buffer = self._buffer
-        del buffer[: self._at]
-        self._at = 0
-        self._window, self._text = b"", ""
-        if not buffer or buffer[0] not in TOKEN_BYTES:
-            return None
-        window = bytes(buffer[:WINDOW])
-        text = window.decode("latin-1")
-        plain = self._reader.read(window, text, 0)
-        if plain is not None:
-            self._window, self._text = window, text
-        return plain
+        if self._scanned or self._size or not buffer or buffer[0] not in TOKEN_BYTES:
+            return False
+        found, size = self._reader.read(bytes(buffer[:WINDOW]))
+        if found:
+            self._plain = iter(found)
+            self._half_ping = False
+            del buffer[:size]
+        return size > 0
 
     def _next_frame(self) -> Frame | None:
         buffer = self._buffer

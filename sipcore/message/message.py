@@ -150,9 +150,9 @@ class Message:
         return self._envelope or self._open() or (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the envelope could be read in one go: all of it is there, and the branch is one of RFC 3261."""
-        return (self._envelope or self._open()) is not None
+    def plain_envelope(self) -> "Envelope | None":
+        """The envelope where it could be read in one go: all of it is there, and the branch is one of RFC 3261."""
+        return self._envelope or self._open()
 
     @property
     def branch(self) -> str:

@@ -16,7 +16,8 @@ if sys.platform != "win32":
     import resource
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure, own_fault
-from sipcore.message.framing import MessageFrame, Ping, Unfinished
+from sipcore.message.framing import Ping, Unfinished
+from sipcore.message.plain import MessageFrame
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
 from sipcore.transports.base import REFUSALS, Sink, failure_of, socket_address, socket_family, socket_name

@@ -10,8 +10,9 @@ import pytest
 
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
-from sipcore.message.framing import MessageFrame, StreamFramer
+from sipcore.message.framing import StreamFramer
 from sipcore.message.parser import parse_message
+from sipcore.message.plain import MessageFrame
 from sipcore.message.require import inspect
 
 MESSAGE = (

@@ -13,7 +13,6 @@ from sipcore.message.framing import (
     MAX_HEAD,
     MAX_UNFINISHED,
     Frame,
-    MessageFrame,
     Ping,
     Pong,
     StreamFramer,
@@ -22,6 +21,7 @@ from sipcore.message.framing import (
     what_speaks,
 )
 from sipcore.message.parser import parse_message
+from sipcore.message.plain import MessageFrame
 
 START = b"OPTIONS sip:alice@example.com SIP/2.0\r\n"
 EMPTY = START + b"Content-Length: 0\r\n\r\n"
@@ -287,8 +287,7 @@ def outcome(data: bytes, cuts: list[int]) -> tuple[list[Frame], str]:
     for begin, end in pairwise(edges):
         framer.receive(data[begin:end])
         try:
-            for frame in framer.frames():
-                taken.append(bare(frame))
+            taken.extend(bare(frame) for frame in framer.frames())
         except ParseError as error:
             return taken, type(error).__name__
     return taken, ""

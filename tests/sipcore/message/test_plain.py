@@ -28,27 +28,33 @@ def used_to(data: bytes) -> PlainReader:
     """A reader that has met these bytes so often that it expects them."""
     reader = PlainReader()
     for _ in range(SEEN_BEFORE + 1):
-        reader.read(data, data.decode("latin-1"), 0)
+        reader.read(data)
     return reader
 
 
-def check(reader: PlainReader, data: bytes, at: int = 0) -> bool:
-    """Whether a message is there that reads as the pattern alone has it, if any."""
+def check(reader: PlainReader, data: bytes) -> int:
+    """How many messages are there; each reads as the pattern alone has it."""
     text = data.decode("latin-1")
-    found, known = reader.read(data, text, at), read_plain(data, text, at)
-    assert (found is None) == (known is None)
-    if found is None or known is None:
-        return False
-    assert found[1] == known[1]
-    assert reading(lambda _: found[0], b"") == reading(lambda _: known[0], b"")
-    return True
+    frames, size = reader.read(data)
+    at = 0
+    for frame in frames:
+        known = read_plain(data, text, at)
+        message = frame.message
+        assert known is not None
+        assert message is not None
+        assert (frame.data, frame.notes) == (known[1], ())
+        assert reading({data: message}.__getitem__, data) == reading({data: known[0]}.__getitem__, data)
+        at += len(frame.data)
+    assert at == size
+    assert read_plain(data, text, at) is None
+    return len(frames)
 
 
 def is_expected(reader: PlainReader, data: bytes) -> bool:
     """Whether it is read without the pattern."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_plain_head", Pattern("(?!)"))
-        return reader.read(data, data.decode("latin-1"), 0) is not None
+        return reader.read(data)[0] != []
 
 
 @st.composite
@@ -65,7 +71,7 @@ def changed(draw: st.DrawFn, data: bytes) -> bytes:
 def test_whatever_follows_reads_as_the_pattern_has_it(data: bytes, drawn: st.DataObject) -> None:
     reader = used_to(data)
     for _ in range(5):
-        check(reader, drawn.draw(changed(data)))
+        check(reader, data * drawn.draw(st.integers(0, 2)) + drawn.draw(changed(data)) + data)
 
 
 @given(st.tuples(*(st.text(LETTERS, min_size=len(value), max_size=len(value)) for value in VALUES)))
@@ -87,7 +93,7 @@ def test_other_tokens_are_expected(values: tuple[str, ...], start: str) -> None:
     data = answer(*values, start=start)
     assert is_expected(reader, data)
     assert check(reader, data)
-    assert check(reader, b"before" + data, len(b"before"))
+    assert check(reader, data + answer(*VALUES) + data * 2) == 4
 
 
 def test_a_provisional_response_without_a_tag_is_expected() -> None:

@@ -10,7 +10,8 @@ from wsproto.connection import ConnectionType
 from wsproto.events import RejectData
 
 from sipcore.errors import LimitExceeded, ParseError
-from sipcore.message.framing import Frame, MessageFrame, Ping, Pong, Unfinished
+from sipcore.message.framing import Frame, Ping, Pong, Unfinished
+from sipcore.message.plain import MessageFrame
 from sipcore.transports import ws_framing
 from sipcore.transports.ws_framing import WsFraming
 from tests.sipcore.transports.recorder import OPTIONS
@@ -26,8 +27,7 @@ def frames(framing: WsFraming, data: bytes = b"", chunk: int = 1 << 20) -> list[
     found: list[Frame] = []
     for begin in range(0, max(len(data), 1), chunk):
         framing.receive(data[begin : begin + chunk])
-        for frame in framing.frames():
-            found.append(frame)
+        found.extend(framing.frames())
     return found
 
 
@@ -238,8 +238,7 @@ def outcome(data: bytes, chunk: int) -> tuple[list[Frame], str, str]:
     try:
         for begin in range(0, len(data), chunk):
             client.receive(data[begin : begin + chunk])
-            for one in client.frames():
-                found.append(one)
+            found.extend(client.frames())
     except ParseError as error:
         # Where a letter is torn, the library's words differ with the place.
         return found, client.ending, "UTF-8" if "codec" in error.message else error.message
