@@ -1,7 +1,7 @@
 """Framing on streams: where one message ends and the next begins. RFC 3261 §7.5 and §18.3, RFC 5626 §4.4.1.
 
 Bytes go in as they come, in any chunks; frames come out, the same ones whatever the chunks are. The cost is linear in
-the bytes: nothing is searched twice but the two bytes in which a separator may have begun.
+the bytes: nothing is searched more than twice but the two bytes in which a separator may have begun.
 """
 
 import re
@@ -153,14 +153,20 @@ class StreamFramer:
             yield frame
 
     def _find_plain(self) -> bool:
-        """Whether the next messages are plain; those that are seen at once leave the buffer."""
+        """Whether the next messages are plain; those that are seen at once leave the buffer.
+
+        One whose head came in pieces is looked at once more when the rest of that is there.
+        """
         buffer = self._buffer
-        if self._scanned or self._size or not buffer or buffer[0] not in TOKEN_BYTES:
+        if self._size or not buffer or buffer[0] not in TOKEN_BYTES:
+            return False
+        if self._scanned and _HEAD_END(buffer, max(self._scanned - 2, 0)) is None:
             return False
         found, size = self._reader.read(bytes(buffer[:WINDOW]))
         if found:
             self._plain = iter(found)
-            self._half_ping = False
+            self._started = self._half_ping = False
+            self._scanned = 0
             del buffer[:size]
         return size > 0
 

@@ -313,3 +313,12 @@ def test_a_plain_message_is_read_while_its_end_is_found() -> None:
     framer = StreamFramer()
     framer.receive(PLAIN * 200)
     assert list(framer.frames()) == [MessageFrame(PLAIN, message=parse_message(PLAIN))] * 200
+
+
+@pytest.mark.parametrize("size", [1, 30, len(PLAIN) - 3])
+def test_a_plain_message_that_comes_in_pieces_is_read_once_its_head_is_there(size: int) -> None:
+    framer = StreamFramer()
+    framer.receive(PLAIN[:size])
+    taken = list(framer.frames())
+    framer.receive(PLAIN[size:])
+    assert taken + list(framer.frames()) == [MessageFrame(PLAIN, message=parse_message(PLAIN))]
