@@ -84,10 +84,9 @@ def is_sent_by(response: Response, sent_by: str) -> bool:
     A port that is not written is the transport's own (§18.1.1), and IPv6 has several spellings (RFC 5954 §4.2). With an
     empty `sent_by` nothing is known, nor asked. A Via that cannot be read is not the one that was sent.
     """
-    found = response.sent_by
-    if found == sent_by or not sent_by:
+    if not sent_by:
         return True
-    found = found.lower()
+    found = response.sent_by.lower()
     try:
         default = f":{_DEFAULT_PORTS.get(response.via.transport.upper(), DEFAULT_PORT)}"
     except ParseError:

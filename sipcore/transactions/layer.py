@@ -226,7 +226,7 @@ class TransactionLayer:
         transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
         if transaction is None:
             self._moment.out.append(StrayResponse(message, flow, NOT_AWAITED))
-        elif not is_sent_by(message, transaction.sent_by):
+        elif message.sent_by != transaction.sent_by and not is_sent_by(message, transaction.sent_by):
             self._moment.out.append(StrayResponse(message, flow, SENT_BY_ANOTHER))
         elif message.has_several_vias:
             self._moment.out.append(StrayResponse(message, flow, SEVERAL_VIAS))
