@@ -25,6 +25,7 @@ from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK, CANCEL, INVITE, NOTIFY, OPTIONS, REFER
 from sipcore.message.parser import parse_message, salvage_request
+from sipcore.message.plain import MAX_OF_DATAGRAMS, PlainReader
 from sipcore.message.require import require
 from sipcore.message.uri import Uri
 from sipcore.outgoing import Order
@@ -66,6 +67,7 @@ class Stack:
         self.doing: Work | None = None
         """What it is at, or was when a mistake of this program broke it off; None where nobody waits for that."""
         self._stamp = Stamp(0.0)
+        self._reader = PlainReader(MAX_OF_DATAGRAMS)
 
     @property
     def tracing(self) -> bool:
@@ -271,7 +273,7 @@ class Stack:
         self._stamp = stamp
         try:
             if message is None:
-                message = parse_message(data)
+                message = parse_message(data, self._reader)
             require(message)
         except ParseError as error:
             found = salvage_request(data) if message is None else message

@@ -166,7 +166,7 @@ def _framed(segment: Segment, streams: dict[Way, StreamFramer | bytes], broken: 
         framer = StreamFramer()
     streams[key] = framer
     framer.receive(data)
-    messages = []
+    messages: list[bytes] = []
     try:
         messages.extend(frame.data for frame in framer.frames() if isinstance(frame, MessageFrame))
     except ParseError:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, quoted
-from sipcore.message.plain import MessageFrame, PlainReader
+from sipcore.message.plain import MAX_ON_STREAM, MessageFrame, PlainReader
 from sipcore.value import value
 
 MAX_HEAD = 64 * 1024
@@ -98,7 +98,7 @@ class StreamFramer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._reader = PlainReader()
+        self._reader = PlainReader(MAX_ON_STREAM)
         self._plain: Iterator[MessageFrame] = iter(())
         """Plain messages that are out of the buffer already, and were not taken yet."""
         self._scanned = 0
@@ -162,7 +162,7 @@ class StreamFramer:
             return False
         if self._scanned and _HEAD_END(buffer, max(self._scanned - 2, 0)) is None:
             return False
-        found, size = self._reader.read(bytes(buffer[:WINDOW]))
+        found, size = self._reader.read_stream(bytes(buffer[:WINDOW]))
         if found:
             self._plain = iter(found)
             self._started = self._half_ping = False

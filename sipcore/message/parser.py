@@ -21,7 +21,7 @@ from sipcore.message.message import (
     received_response,
 )
 from sipcore.message.method import KNOWN
-from sipcore.message.plain import MAX_LINES, MAX_PLAIN, read_plain
+from sipcore.message.plain import MAX_LINES, MAX_PLAIN, PlainReader, read_plain
 from sipcore.message.registry import CONTENT_LENGTH, KNOWN_NAMES, key_of
 from sipcore.pattern import Pattern
 
@@ -40,14 +40,18 @@ _is_version = Pattern(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _NOT_UTF8 = Pattern("[\udc80-\udcff]")
 
 
-def parse_message(data: bytes) -> Request | Response:
-    """Read one datagram, or one message that was framed on a stream.
+def parse_message(data: bytes, reader: PlainReader | None = None) -> Request | Response:
+    """Read one datagram, or one message that was framed on a stream; a `reader` is quicker with those it expects.
 
     Raises ParseError with the status the RFC suggests, or LimitExceeded. Everything tolerated is in `message.noted`,
     that of a header field once the field was read.
     """
     size = len(data)
-    if size <= MAX_PLAIN:
+    if size <= MAX_PLAIN and reader is not None:
+        message = reader.read_datagram(data)
+        if message is not None:
+            return message
+    elif size <= MAX_PLAIN:
         plain = read_plain(data, data.decode("latin-1"), 0)
         if plain is not None and len(plain[1]) == size:
             return plain[0]

@@ -38,13 +38,15 @@ MAX_OTHERS = MAX_LINES // 9
 """Lines between any two of those that a plain head has: there are eight such places, and a few lines more."""
 
 
-MAX_SHAPES = 4
-"""Shapes of heads that one reader expects. An INVITE has three: 100, 180 and 200."""
+MAX_ON_STREAM = 4
+"""Shapes that are expected on one connection. An INVITE has three: 100, 180 and 200."""
+MAX_OF_DATAGRAMS = 64
+"""Shapes of datagrams that are expected of all peers together, each found by its size."""
 SEEN_BEFORE = 4
-"""Heads of one size that the pattern has read before the next of that size is expected: what to expect of it takes as
-long to find out as two of them."""
+"""Responses of one size that the pattern has read before the next of that size is expected: what to expect of it takes
+as long to find out as two of them."""
 MAX_SIZES = 64
-"""Sizes of heads that are counted; beyond, they are counted anew."""
+"""Sizes that are counted; beyond, they are counted anew."""
 
 
 def _plain_pattern() -> str:
@@ -123,17 +125,19 @@ _new_frame = tuple.__new__  # half the time of calling the class
 
 
 class PlainReader:
-    """Reads the messages of one peer as `read_plain` does, and gives the same, sooner where they are alike."""
+    """Reads messages as `read_plain` does, and gives the same, sooner where they are like those before them."""
 
-    __slots__ = ("_seen", "_shapes")
+    __slots__ = ("_most", "_seen", "_shapes")
 
-    def __init__(self) -> None:
-        self._shapes: list[_Shape] = []
-        """The one that was met last comes first."""
+    def __init__(self, most: int) -> None:
+        """Expect so many shapes at most."""
+        self._most = most
+        self._shapes: dict[int, _Shape] = {}
+        """By the size of the whole message; the one that was met last comes last."""
         self._seen: dict[int, int] = {}
-        """How many heads the pattern has read, by their size."""
+        """How many responses the pattern has read, by their size."""
 
-    def read(self, data: bytes) -> tuple[list[MessageFrame], int]:
+    def read_stream(self, data: bytes) -> tuple[list[MessageFrame], int]:
         """The messages at the front of `data`, one after the other, up to the first that `read_plain` does not take;
         and how many bytes they are.
         """
@@ -142,37 +146,50 @@ class PlainReader:
         shapes = self._shapes
         at = 0
         while True:
-            for shape in shapes:
+            for shape in reversed(shapes.values()):
                 end = shape.read(data, text, at, frames)
                 if end > at:
-                    if shape is not shapes[0]:
-                        shapes.remove(shape)
-                        shapes.insert(0, shape)
+                    shapes[shape.whole] = shapes.pop(shape.whole)
                     break
             else:
-                head = _plain_head.match(text, at, at + MAX_PLAIN)
-                plain = None if head is None else _message(head, data, at)
-                if head is None or plain is None:
+                frame = self._read(data, text, at)
+                if frame is None:
                     return frames, at
-                message, raw = plain
-                frames.append(_new_frame(MessageFrame, (raw, (), message)))
-                end = at + len(raw)
-                if isinstance(message, Response):
-                    self._note(head, message)
+                frames.append(frame)
+                end = at + len(frame.data)
             at = end
 
-    def _note(self, head: re.Match[str], response: Response) -> None:
-        """Expect more of what was met several times."""
-        size = head.end() - head.start()
-        count = self._seen.get(size, 0)
-        if count < SEEN_BEFORE:
-            if len(self._seen) >= MAX_SIZES:
-                self._seen.clear()
-            self._seen[size] = count + 1
-            return
-        del self._seen[size]
-        self._shapes.insert(0, _Shape(head[0], response))
-        del self._shapes[MAX_SHAPES:]
+    def read_datagram(self, data: bytes) -> Request | Response | None:
+        """The message that `data` is, all of it; None where `read_plain` does not take it."""
+        text = data.decode("latin-1")
+        shape = self._shapes.get(len(data))
+        if shape is not None:
+            frames: list[MessageFrame] = []
+            if shape.read(data, text, 0, frames):
+                return frames[0].message
+        frame = self._read(data, text, 0)
+        return frame.message if frame is not None and len(frame.data) == len(data) else None
+
+    def _read(self, data: bytes, text: str, at: int) -> MessageFrame | None:
+        """A message that is not expected. What was met several times is expected from then on."""
+        head = _plain_head.match(text, at, at + MAX_PLAIN)
+        plain = None if head is None else _message(head, data, at)
+        if head is None or plain is None:
+            return None
+        message, raw = plain
+        if isinstance(message, Response):
+            size = len(raw)
+            count = self._seen.pop(size, 0)
+            if count < SEEN_BEFORE:
+                if len(self._seen) >= MAX_SIZES:
+                    self._seen.clear()
+                self._seen[size] = count + 1
+            else:
+                self._shapes.pop(size, None)
+                if len(self._shapes) >= self._most:
+                    del self._shapes[next(iter(self._shapes))]
+                self._shapes[size] = _Shape(head[0], message)
+        return _new_frame(MessageFrame, (raw, (), message))
 
 
 class _Shape:
@@ -180,12 +197,13 @@ class _Shape:
     long as each is a token of the same size.
 
     Of a Call-ID, what begins with its `@` is to be the same. A head that has other tokens in those places, and is the
-    same in all else, matches the pattern as the one before did: no part of it tells tokens apart.
+    same in all else, matches the pattern as the one before did: no part of it tells tokens apart. `whole` is the size
+    with the body.
     """
 
     __slots__ = (
         *("_call_id_ends", "_call_id_is_early", "_cseq", "_fixed", "_line", "_reason", "_sent_by", "_several_vias"),
-        *("_size", "_status", "_values", "_whole"),
+        *("_size", "_status", "_values", "whole"),
     )
 
     def __init__(self, text: str, response: Response) -> None:
@@ -205,7 +223,7 @@ class _Shape:
         edges = [0, *(edge for place in places for edge in place), len(text)]
         self._fixed = [text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
         """What stands before, between and behind them."""
-        self._size, self._whole = len(text), len(bytes(response))
+        self._size, self.whole = len(text), len(bytes(response))
         self._status, self._reason, self._line = response.status, response.reason, response.start_line
         self._sent_by, self._several_vias, self._cseq = response.sent_by, response.has_several_vias, response.cseq
 
@@ -213,10 +231,10 @@ class _Shape:
         """Add the responses of this shape that begin at byte `at` of `data`, one after the other, as `read_plain` gives
         them; gives where the next message begins.
         """
-        size, whole, cut, call_id_ends, cseq = self._size, self._whole, self._values, self._call_id_ends, self._cseq
+        size, whole, cut, call_id_ends, cseq = self._size, self.whole, self._values, self._call_id_ends, self._cseq
         a, b, c, d, e = self._fixed
         body = b""
-        while True:
+        while at < len(text):
             head = text[at : at + size]
             branch, from_tag, to_tag, call_id = values = cut(head)
             if f"{a}{branch}{b}{from_tag}{c}{to_tag}{d}{call_id}{e}" != head:
@@ -246,3 +264,4 @@ class _Shape:
             )
             frames.append(_new_frame(MessageFrame, (raw, (), response)))
             at += whole
+        return at

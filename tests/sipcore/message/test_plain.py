@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sipcore.message import plain
 from sipcore.message.message import Response
-from sipcore.message.plain import MAX_SHAPES, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
+from sipcore.message.plain import MAX_ON_STREAM, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
 from sipcore.pattern import Pattern
 from tests.conformance.corpus import needs_corpus, recorded
 from tests.sipcore.message.test_parser import messages, reading
@@ -26,16 +26,16 @@ def answer(*values: str, start: str = "SIP/2.0 200 OK", length: str = "2", body:
 
 def used_to(data: bytes) -> PlainReader:
     """A reader that has met these bytes so often that it expects them."""
-    reader = PlainReader()
+    reader = PlainReader(MAX_ON_STREAM)
     for _ in range(SEEN_BEFORE + 1):
-        reader.read(data)
+        reader.read_stream(data)
     return reader
 
 
 def check(reader: PlainReader, data: bytes) -> int:
     """How many messages are there; each reads as the pattern alone has it."""
     text = data.decode("latin-1")
-    frames, size = reader.read(data)
+    frames, size = reader.read_stream(data)
     at = 0
     for frame in frames:
         known = read_plain(data, text, at)
@@ -47,6 +47,12 @@ def check(reader: PlainReader, data: bytes) -> int:
         at += len(frame.data)
     assert at == size
     assert read_plain(data, text, at) is None
+    whole = reader.read_datagram(data)
+    assert (whole is not None) == (len(frames) == 1 and size == len(data))
+    if whole is not None:
+        alone = read_plain(data, text, 0)
+        assert alone is not None
+        assert reading({data: whole}.__getitem__, data) == reading({data: alone[0]}.__getitem__, data)
     return len(frames)
 
 
@@ -54,7 +60,9 @@ def is_expected(reader: PlainReader, data: bytes) -> bool:
     """Whether it is read without the pattern."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain, "_plain_head", Pattern("(?!)"))
-        return reader.read(data)[0] != []
+        expected = reader.read_datagram(data) is not None
+        assert (reader.read_stream(data)[0] != []) == expected
+        return expected
 
 
 @st.composite
@@ -117,27 +125,26 @@ def test_what_is_not_expected_is_left_to_the_pattern(data: bytes) -> None:
 
 
 def test_a_shape_is_expected_once_it_has_come_several_times() -> None:
-    reader, data = PlainReader(), answer(*VALUES)
-    for _ in range(SEEN_BEFORE):
-        assert check(reader, data)
+    reader, data = PlainReader(MAX_ON_STREAM), answer(*VALUES)
+    for _ in range(SEEN_BEFORE + 1):
         assert not is_expected(reader, data)
-    assert check(reader, data)
+        assert reader.read_datagram(data)
     assert is_expected(reader, data)
 
 
 def test_a_few_shapes_are_expected_at_once_and_the_one_that_was_met_longest_ago_gives_way() -> None:
-    starts = [f"SIP/2.0 200 {'x' * size}" for size in range(MAX_SHAPES + 1)]
-    reader = PlainReader()
-    for start in starts[:MAX_SHAPES] * (SEEN_BEFORE + 1):
+    starts = [f"SIP/2.0 200 {'x' * size}" for size in range(MAX_ON_STREAM + 1)]
+    reader = PlainReader(MAX_ON_STREAM)
+    for start in starts[:MAX_ON_STREAM] * (SEEN_BEFORE + 1):
         assert check(reader, answer(*VALUES, start=start))
-    assert all(is_expected(reader, answer(*VALUES, start=start)) for start in starts[:MAX_SHAPES])
+    assert all(is_expected(reader, answer(*VALUES, start=start)) for start in starts[:MAX_ON_STREAM])
     for _ in range(SEEN_BEFORE + 1):
-        assert check(reader, answer(*VALUES, start=starts[MAX_SHAPES]))
-    assert [is_expected(reader, answer(*VALUES, start=start)) for start in starts] == [False, *[True] * MAX_SHAPES]
+        assert check(reader, answer(*VALUES, start=starts[MAX_ON_STREAM]))
+    assert [is_expected(reader, answer(*VALUES, start=start)) for start in starts] == [False, *[True] * MAX_ON_STREAM]
 
 
 def test_what_is_kept_of_a_peer_is_bounded() -> None:
-    reader = PlainReader()
+    reader = PlainReader(MAX_ON_STREAM)
     for size in range(MAX_SIZES * 2):
         assert check(reader, answer(*VALUES, start=f"SIP/2.0 200 {'x' * size}"))
     assert len(reader._seen) <= MAX_SIZES
