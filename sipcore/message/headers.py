@@ -312,12 +312,12 @@ class Headers:
         keys = [*self._keys[:at], *[key] * len(added), *[self._keys[index] for index in after]]
         return self._derived(lines, keys, (key,))
 
-    def with_first(self, name: str, content: object) -> "Headers":
-        """The same fields with one more `name`, before all others of that name, or else before all fields."""
+    def with_first(self, name: str, content: object, *, instead: bool = False) -> "Headers":
+        """The same fields with one more `name`: before the first one, or `instead` of it, or before all fields."""
         key = key_of(require_token(name, "a header field's name"))
         at = self._keys.index(key) if key in self._keys else 0
-        lines = [*self._lines[:at], _line(name, content), *self._lines[at:]]
-        return self._derived(lines, [*self._keys[:at], key, *self._keys[at:]], (key,))
+        lines = [*self._lines[:at], _line(name, content), *self._lines[at + instead :]]
+        return self._derived(lines, [*self._keys[:at], key, *self._keys[at + instead :]], (key,))
 
     def with_last(self, name: str, content: object) -> "Headers":
         """The same fields with one more `name` at the end."""

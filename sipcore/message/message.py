@@ -244,8 +244,8 @@ class Message:
 
         Branch and sent-by are the same as before, and with them all that was read to find the transaction.
         """
-        first, *others = self.headers.get_all(VIA.name)
-        changed = self.with_header(VIA.name, ", ".join([str(via), *split_list(first)[1:]]), *others)
+        top = ", ".join([str(via), *split_list(self.headers.get(VIA.name) or "")[1:]])
+        changed = self._changed(self.headers.with_first(VIA.name, top, instead=True), self._body)
         changed._via = via
         if self._envelope is not None:
             changed._envelope, changed._sent_by = self._envelope, self._sent_by

@@ -23,8 +23,9 @@ def stamped(request: Request, flow: Flow) -> Request:
     asked = via.wants_rport
     if not asked and via.received is None and _same_address(via.host, source):
         return request
-    via = via.with_param("received", source)
-    return request.with_stamped(via.with_param("rport", str(flow.remote.port)) if asked else via)
+    params = via.params.replace("received", source)
+    params = params.replace("rport", str(flow.remote.port)) if asked else params
+    return request.with_stamped(Via(via.transport, via.host, via.port, params, via.name, via.version))
 
 
 def reply_to(via: Via, flow: Flow) -> Flow | Hop:

@@ -73,6 +73,12 @@ def test_the_vias_below_stay_as_they_are(lines: list[str], expected: list[str]) 
     assert stamped(message, udp()).headers.get_all("Via") == expected
 
 
+def test_a_via_below_is_not_written_anew() -> None:
+    message = request(via="SIP/2.0/UDP a;branch=z9hG4bK1\r\nv :SIP/2.0/UDP b\r\n ;branch=z9hG4bK2")
+    stamped_vias = stamped(message, udp()).headers.raw_items()[:2]
+    assert stamped_vias[1] == ("v ", "SIP/2.0/UDP b\r\n ;branch=z9hG4bK2")
+
+
 def test_what_a_via_says_in_a_quoted_pair_stays() -> None:
     """A NUL is legal in one (RFC 3261 §25.1), and goes back to who wrote it."""
     message = parse_message(bytes(request()).replace(b";rport", b';x="\\\0";rport'))
