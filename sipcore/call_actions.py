@@ -253,9 +253,8 @@ class CallActions:
             if self._book.by_ticket.get(ticket) == (call, Purpose.GIVEN_UP):
                 self.drop(ticket, now)
         self._give_up_own(call, now)
-        signature = call.machine.manner.signed(())
         for key, request in tuple((call.asked or {}).items()):  # §15.1.2: they must be answered all the same
-            refusal = build_response(request, REQUEST_TERMINATED, fields=signature)
+            refusal = build_response(request, REQUEST_TERMINATED, fields=call.machine.manner.signed(()))
             self._transactions.respond(key, refusal, now)
             self._book.answered(key)
             if request.method == REFER and call.machine.referrals is not None:

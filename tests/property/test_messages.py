@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from sipcore.errors import ParseError, UnsafeValue
 from sipcore.grammar import is_safe
 from sipcore.message.address import Address
-from sipcore.message.build import Identity, Target, Template, request, response
+from sipcore.message.build import Ends, Identity, Target, Template, request, response
 from sipcore.message.fields.via import Via
+from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.registry import CONTACT, SUBJECT, VIA
@@ -147,6 +148,24 @@ def test_no_value_that_was_set_can_begin_a_line(text: str) -> None:
         return
     assert len(parse_message(data).headers) == 1
     assert parse_message(data).headers.get("Subject") == text.strip(" \t")
+
+
+@given(near_messages | requests.map(bytes), addresses | st.none())
+def test_what_is_sent_has_the_header_fields_that_it_was_made_of(data: bytes, contact: Address | None) -> None:
+    """They are cut out of its bytes, folds and all."""
+    try:
+        message = parse_message(data)
+    except ParseError:
+        return
+    if isinstance(message, Request):
+        sent = Ends("UDP", "a", None, contact).around(message, "z9hG4bK1")
+        kept = message.headers
+        if contact is not None:
+            kept = kept.replaced("Contact").before_body(headers_of(("Contact", contact)))
+        assert str(sent.headers) == f"Via: SIP/2.0/UDP a;branch=z9hG4bK1;rport\r\n{kept}"
+        assert sent.headers.raw_items()[1:] == kept.raw_items()
+        assert [*sent.headers][1:] == [*kept]
+        assert (sent.body, sent.start_line, sent.uri_text) == (message.body, message.start_line, message.uri_text)
 
 
 @given(vias)
