@@ -24,8 +24,9 @@ SET_OR_READ = {
     ),
 }
 """What other programs fill in, or read what came of it from: each field says what it means."""
-FOR_FEW = {"Alarm", "Deviation", "Wire"}
-"""What functions take that nobody needs to begin with: another clock, leniency, the bytes of everything."""
+FOR_FEW = {"Alarm", "Deviation", "PlainReader", "Wire"}
+"""What functions take that nobody needs to begin with: another clock, leniency, a reader that remembers, the bytes
+of everything."""
 
 
 @pytest.mark.parametrize("package", ["sipcore", "probes"])
