@@ -11,7 +11,7 @@ from sipcore.value import value
 
 LATE = 3600.0
 """Seconds by which a check may have begun before the last change that another one made: no test call takes longer. What
-is older than that was told by a clock that has been set back since.
+is older than that was told by a clock that has been set back since, as was what is dated so much later than now.
 """
 
 
@@ -86,12 +86,15 @@ class Board:
         The more is known, the more is as it was, and all checks, changes and switches make it the same. It takes of
         each route the last change, of each kind of check the last few (as many as its rules count) and the last OPTIONS
         that was answered, and of each trunk the last switch. Of trunks and routes that are no more nothing is taken,
-        new ones begin unchecked. What is told follows from changes to the configuration: calls leave a route that is
-        no more, and test calls that are no longer made count no longer.
+        new ones begin unchecked; what is dated later than now was told by a wrong clock, and is left out.
+
+        What is told follows from changes to the configuration: calls leave a route that is no more, and test calls that
+        are no longer made count no longer.
         """
         memories: dict[str, list[Happening]] = {}
         for happening in known:
-            memories.setdefault(happening.trunk, []).append(happening)
+            if happening.at <= at + LATE:
+                memories.setdefault(happening.trunk, []).append(happening)
         found = (trunk.restore(memories.get(name, ()), at) for name, trunk in self._trunks.items())
         return tuple(happening for told in found for happening in told)
 

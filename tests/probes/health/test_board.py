@@ -374,6 +374,13 @@ def test_of_changes_at_one_time_the_last_counts() -> None:
     assert (state.health, state.since) == (H.UNREACHABLE, 101.0)
 
 
+def test_what_a_clock_told_that_was_ahead_is_left_out() -> None:
+    known = told(Board([trunk()]), checks("a- a- a- a-", NOW + 2 * LATE))
+    assert restored(known).states() == Board([trunk()]).states()
+    a_little = told(Board([trunk()]), checks("a.", NOW + 1))
+    assert restored(a_little).state("t", "a").health is H.HEALTHY
+
+
 def test_other_rules_hold_from_the_next_check_on() -> None:
     known = told(Board([trunk(rules=replace(RULES, misses=9))]), checks("a. a- a- a- a-"))
     board = restored(known)
