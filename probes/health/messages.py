@@ -7,6 +7,7 @@ URLs are made of credentials, and what its services log has parts of them.
 import contextvars
 import logging
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -74,27 +75,30 @@ class Messenger:
         except Exception:  # noqa: BLE001  # whatever a service raises for a URL, which it may quote
             return False
 
-    async def send(self, alert: Alert) -> None:
-        """Send an alert. Raises SendFailure."""
+    async def send(self, alerts: Sequence[Alert]) -> None:
+        """Send alerts, one or more, as one message. Raises SendFailure."""
         why: str | None = None
         with trio.move_on_after(self._config.message_timeout) as scope:
-            why = await trio.to_thread.run_sync(self._notify, alert, abandon_on_cancel=True, limiter=self._turn)
+            why = await trio.to_thread.run_sync(self._notify, alerts, abandon_on_cancel=True, limiter=self._turn)
         if scope.cancelled_caught:
             raise SendFailure(f"Apprise did not come back within {self._config.message_timeout:g} s")
         if why:
             raise SendFailure(why)
 
-    def _notify(self, alert: Alert) -> str:
+    def _notify(self, alerts: Sequence[Alert]) -> str:
         """In a thread: why it failed, empty if it did not."""
         import apprise
+
+        gravest = max(alerts, key=lambda alert: (alert.phase is not Phase.ENDED, alert.severity.rank))
+        title, lines = _message(alerts, gravest)
 
         heard: list[str] = []
         _heard.set(heard)  # of this call alone, which runs in a context of its own
         try:
             is_sent = self._apprise.notify(
-                title=alert.text,
-                body="\n".join(alert.lines) or alert.text,
-                notify_type=_kind(apprise, alert),
+                title=title,
+                body="\n".join(lines),
+                notify_type=_kind(apprise, gravest),
                 body_format=apprise.NotifyFormat.TEXT,
             )
         except Exception as error:  # noqa: BLE001  # a service of Apprise may raise anything
@@ -111,6 +115,14 @@ class Messenger:
             if len(part) >= LEAST_SECRET:
                 text = text.replace(part, "***")
         return printable(text)
+
+
+def _message(alerts: Sequence[Alert], gravest: Alert) -> tuple[str, Sequence[str]]:
+    """Title and lines: all about one alert, or what several say in one line each."""
+    if len(alerts) == 1:
+        return gravest.text, gravest.lines or (gravest.text,)
+    others = "one more alert" if len(alerts) == 2 else f"{len(alerts) - 1} more alerts"
+    return f"{gravest.text} (and {others})", [alert.text for alert in alerts]
 
 
 def _kind(library: "apprise", alert: Alert) -> object:

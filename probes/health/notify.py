@@ -16,6 +16,7 @@ from probes.health.sending import NotifyConfig, SendFailure
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import WatchError
 from probes.health.webhook import Resolve, Webhook, system_addresses
+from sipcore.value import value
 
 JOURNAL = ""
 """In place of a channel: what the outbox keeps under it is the last alert of an incident whose end is still to be sent.
@@ -24,8 +25,8 @@ LONGEST_NAP = 60.0
 """Seconds after which the clock is looked at again, which may have been set meanwhile."""
 Tell = Callable[[str], None]
 Clock = Callable[[], float]
-Sender = Callable[[Delivery], Awaitable[None]]
-"""Sends one alert. Raises SendFailure."""
+Sender = Callable[[list[Delivery]], Awaitable[None]]
+"""Sends alerts, which are one for a webhook. Raises SendFailure."""
 DEFAULT_CONFIG = NotifyConfig()
 
 
@@ -53,8 +54,8 @@ class Notifier:
         for channel in channels:
             if channel.name in self._lines:
                 raise WatchError(f"two channels are named {channel.name}: give each a name of its own")
-            sender = _sender(channel, config, clock, resolve)
-            self._lines[channel.name] = _Line(channel, sender, self._keep, self._tell, config, clock)
+            way = _way(channel, config, clock, resolve)
+            self._lines[channel.name] = _Line(channel, way, self._keep, self._tell, config, clock)
         self._open: list[Alert] = []
         for delivery in outbox.unsent() if outbox is not None else ():
             self._restore(delivery)
@@ -140,20 +141,31 @@ class Alarms:
             self._notifier.send(alert)
 
 
+@value
+class _Way:
+    """How alerts are sent to a channel."""
+
+    send: Sender
+    at_once: int = 1
+    """How many may be joined."""
+    pause: float = 0.0
+    """Seconds between two of them."""
+
+
 class _Line:
-    """The way to one channel. One alert is sent at a time, so that none overtakes another."""
+    """What waits for one channel. No alert overtakes another."""
 
     def __init__(
         self,
         channel: Channel,
-        send: Sender,
+        way: _Way,
         keep: Callable[[Delivery], None],
         tell: Tell,
         config: NotifyConfig,
         clock: Clock,
     ) -> None:
         self.channel = channel
-        self._send, self._keep, self._tell = send, keep, tell
+        self._way, self._keep, self._tell = way, keep, tell
         self._config, self._clock = config, clock
         self._queue: deque[Delivery] = deque()
         self._given = trio.Event()
@@ -161,12 +173,10 @@ class _Line:
         self._done.set()
 
     def add(self, delivery: Delivery) -> None:
-        """One more to send. Where too many wait, the oldest is given up that is not being sent."""
+        """One more to send. Where too many wait, the oldest is given up."""
         self._queue.append(delivery)
         if len(self._queue) > self._config.queue:
-            oldest = self._queue[1]
-            del self._queue[1]
-            self._give_up(oldest, f"more than {self._config.queue} wait for this channel")
+            self._give_up(self._queue.popleft(), f"more than {self._config.queue} wait for this channel")
         if self._done.is_set():
             self._done = trio.Event()
         self._given.set()
@@ -180,12 +190,11 @@ class _Line:
         while True:
             while self._queue:
                 await self._wait_for(self._queue[0])
-                left = await self._try(self._queue[0])
-                if left is None:
-                    self._queue.popleft()
-                else:
-                    self._queue[0] = left
-            self._done.set()
+                joined = [self._queue.popleft() for _ in range(min(self._way.at_once, len(self._queue)))]
+                self._queue.extendleft(reversed(await self._try(joined)))
+                if not self._queue:
+                    self._done.set()
+                await trio.sleep(self._way.pause)
             self._given = trio.Event()
             await self._given.wait()
 
@@ -194,29 +203,33 @@ class _Line:
         if delivery.next_attempt is not None:
             await trio.sleep(min(max(delivery.next_attempt - self._clock(), 0.0), self._config.give_up))
 
-    async def _try(self, delivery: Delivery) -> Delivery | None:
-        """One attempt; what is left to be done after it, None for nothing."""
-        attempts = delivery.attempts + 1
+    async def _try(self, joined: list[Delivery]) -> list[Delivery]:
+        """One attempt; what is left to be sent after it."""
         try:
-            await self._send(delivery)
+            await self._way.send(joined)
         except SendFailure as found:
             failure = found
-        except Exception as error:  # noqa: BLE001  # one alert that cannot be sent, and not all that come after it
+        except Exception as error:  # noqa: BLE001  # one attempt fails, and not all that is to be sent later
             failure = SendFailure(f"this program made a mistake, please report it: {type(error).__name__}")
         else:
-            sent = replace(delivery, state=DeliveryState.SENT, attempts=attempts, next_attempt=None, error="")
-            self._keep(sent)
-            return None
-        tried = replace(delivery, attempts=attempts, error=failure.why)
-        now = self._clock()
+            for delivery in joined:
+                attempts = delivery.attempts + 1
+                self._keep(replace(delivery, state=DeliveryState.SENT, attempts=attempts, next_attempt=None, error=""))
+            return []
+        left = (self._failed(delivery, failure) for delivery in joined)
+        return [delivery for delivery in left if delivery is not None]
+
+    def _failed(self, delivery: Delivery, failure: SendFailure) -> Delivery | None:
+        """What is left of a delivery after an attempt; None where that was the last one."""
+        attempts = delivery.attempts + 1
         wait = min(self._config.first_wait * 2.0 ** min(attempts - 1, 30), self._config.longest_wait)
-        again = now + max(wait, failure.retry_after or 0.0)
+        again = self._clock() + max(wait, failure.retry_after or 0.0)
+        tried = replace(delivery, state=DeliveryState.FAILED, attempts=attempts, next_attempt=again, error=failure.why)
         if failure.is_final or again > delivery.at + self._config.give_up:
             self._give_up(tried, failure.why)
             return None
-        left = replace(tried, state=DeliveryState.FAILED, next_attempt=again)
-        self._keep(left)
-        return left
+        self._keep(tried)
+        return tried
 
     def _give_up(self, delivery: Delivery, why: str) -> None:
         self._keep(replace(delivery, state=DeliveryState.GIVEN_UP, next_attempt=None, error=why))
@@ -225,23 +238,23 @@ class _Line:
         self._tell(f"channel {self.channel.name}: an alert of {about} was not sent, and is given up{times}: {why}")
 
 
-def _sender(channel: Channel, config: NotifyConfig, clock: Clock, resolve: Resolve) -> Sender:
+def _way(channel: Channel, config: NotifyConfig, clock: Clock, resolve: Resolve) -> _Way:
     """How deliveries are sent to a channel."""
     if isinstance(channel, WebhookChannel):
         webhook = Webhook(channel, config, resolve)
 
-        async def post(delivery: Delivery) -> None:
-            await webhook.send(delivery.alert, delivery.payload.encode(), clock())
+        async def post(joined: list[Delivery]) -> None:
+            for delivery in joined:
+                await webhook.send(delivery.alert, delivery.payload.encode(), clock())
 
-        return post
+        return _Way(post)
     messenger = Messenger(channel, config)
 
-    async def write(delivery: Delivery) -> None:
-        alert = alert_of(_parsed(delivery.payload))
-        if alert is not None:  # what is no alert was given up when it was restored
-            await messenger.send(alert)
+    async def write(joined: list[Delivery]) -> None:
+        alerts = [alert_of(_parsed(delivery.payload)) for delivery in joined]
+        await messenger.send([alert for alert in alerts if alert is not None])
 
-    return write
+    return _Way(write, config.message_alerts, config.message_pause)
 
 
 def _parsed(payload: str) -> object:

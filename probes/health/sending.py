@@ -18,6 +18,11 @@ class NotifyConfig:
     """Until a receiver has answered, from the lookup of its name on."""
     message_timeout: float = 60.0
     """Until a service of Apprise has taken a message; mail servers are slow on purpose."""
+    message_pause: float = 20.0
+    """Between two messages through one service of Apprise: what comes up meanwhile is joined to one message, since
+    somebody reads them, and pays for an SMS."""
+    message_alerts: int = 50
+    """Alerts that are joined to one message, at most."""
     first_wait: float = 2.0
     """After the first failure; it doubles with each further one."""
     longest_wait: float = 300.0

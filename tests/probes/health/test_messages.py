@@ -1,5 +1,6 @@
 """Messages by Apprise: mail to a server on loopback, and services that fail."""
 
+import json
 import logging
 import sys
 import threading
@@ -68,7 +69,7 @@ def mail_server(refuses: bool = False) -> Iterator[tuple[int, Mailbox]]:
 async def test_an_alert_is_a_mail() -> None:
     alert = an_alert()
     with mail_server() as (port, mailbox):
-        await messenger(f"mailto://127.0.0.1:{port}/?from=watch@example.com&to=ops@example.com").send(alert)
+        await messenger(f"mailto://127.0.0.1:{port}/?from=watch@example.com&to=ops@example.com").send([alert])
     (mail,) = mailbox.mails
     assert mail["Subject"] == "carrier: no route is left, calls fail (refused)"
     assert "ops@example.com" in mail["To"]
@@ -80,7 +81,7 @@ async def test_a_mail_that_is_refused_is_a_failure_that_shows_no_part_of_the_url
     with mail_server(refuses=True) as (port, _):
         url = f"mailto://127.0.0.1:{port}/?from=watch@example.com&to=ops@example.com"
         with pytest.raises(SendFailure) as caught:
-            await messenger(url).send(an_alert())
+            await messenger(url).send([an_alert()])
     assert caught.value.why
     assert not caught.value.is_final
     assert not any(part in caught.value.why for part in ("ops", "watch@", str(port), "127.0.0.1"))
@@ -91,7 +92,7 @@ async def test_nobody_else_hears_what_apprise_logs(caplog: pytest.LogCaptureFixt
     with serving(status(500)) as receiver:
         hidden = messenger(f"json://user:pa55w0rd@127.0.0.1:{receiver.port}/T0K3N")
         with pytest.raises(SendFailure) as caught:
-            await hidden.send(an_alert())
+            await hidden.send([an_alert()])
     assert len(receiver.received) == 1
     assert not any(secret in caplog.text + caught.value.why for secret in ("T0K3N", "pa55w0rd"))
     assert not any(record.name == "apprise" and record.levelno > logging.DEBUG for record in caplog.records)
@@ -114,12 +115,12 @@ async def test_a_service_that_hangs_is_given_up_and_takes_one_thread() -> None:
     try:
         for _ in range(3):
             with pytest.raises(SendFailure, match=r"Apprise did not come back within 0\.2 s"):
-                await hanging.send(an_alert())
+                await hanging.send([an_alert()])
     finally:
         over.set()
     assert len(calls) == 1
     with trio.fail_after(5):
-        await hanging.send(an_alert())
+        await hanging.send([an_alert()])
 
 
 async def test_whatever_a_service_raises_is_a_failure() -> None:
@@ -131,7 +132,7 @@ async def test_whatever_a_service_raises_is_a_failure() -> None:
 
     broken._apprise = Broken()
     with pytest.raises(SendFailure, match=r"^Apprise failed with RuntimeError$"):
-        await broken.send(an_alert())
+        await broken.send([an_alert()])
 
 
 @pytest.mark.parametrize("url", ["unheard://user:pa55w0rd@example.com", "slack://pa55w0rd", "mailto://"])
@@ -149,5 +150,26 @@ def test_without_its_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 
 async def test_an_alert_without_particulars_has_its_headline_as_text() -> None:
     with serving(status(200)) as receiver:
-        await messenger(f"json://127.0.0.1:{receiver.port}/").send(replace(an_alert(), lines=()))
+        await messenger(f"json://127.0.0.1:{receiver.port}/").send([replace(an_alert(), lines=())])
     assert receiver.received[0].body.count(b"no route is left, calls fail") == 2
+
+
+async def test_several_alerts_are_one_message_about_the_gravest() -> None:
+    scene = Scene("sbc1", "sbc2")
+    scene.drops("sbc1")
+    scene.wait(60)
+    scene.drops("sbc2")
+    scene.wait(60)
+    scene.rises("sbc1")
+    scene.wait(60)
+    with serving(status(200)) as receiver:
+        to = messenger(f"json://127.0.0.1:{receiver.port}/")
+        await to.send(scene.told[:2])
+        await to.send(scene.told)
+    two, all_of_them = (json.loads(got.body) for got in receiver.received)
+    assert (two["title"], two["type"]) == (
+        "carrier: no route is left, calls fail (refused) (and one more alert)",
+        "failure",
+    )
+    assert two["message"].splitlines() == [alert.text for alert in scene.told[:2]]
+    assert all_of_them["title"] == "carrier: no route is left, calls fail (refused) (and 4 more alerts)"

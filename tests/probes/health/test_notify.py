@@ -1,6 +1,7 @@
 """How alerts get to their channels: in order, again, and over restarts. Receivers are functions; time is trio's."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,16 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from probes.health import notify
 from probes.health.alerter import Alerter
-from probes.health.alerts import Alert, AlertKind, AlertRules, Channel, Severity, WebhookChannel, alert_data
+from probes.health.alerts import (
+    Alert,
+    AlertKind,
+    AlertRules,
+    AppriseChannel,
+    Channel,
+    Severity,
+    WebhookChannel,
+    alert_data,
+)
 from probes.health.notify import JOURNAL, Alarms, Notifier
 from probes.health.outbox import UNSENT, Delivery, DeliveryState
 from probes.health.sending import NotifyConfig, SendFailure
@@ -69,10 +79,26 @@ class Receiver:
         return [text for _, text in self.got]
 
 
+class Phone:
+    """Stands in for a service of Apprise: notes which alerts came together, and when."""
+
+    got: list[tuple[float, list[str]]] = []  # noqa: RUF012  # emptied for each test
+    failures: list[SendFailure] = []  # noqa: RUF012
+
+    def __init__(self, channel: AppriseChannel, config: NotifyConfig) -> None:
+        Phone.got, Phone.failures = [], []
+
+    async def send(self, alerts: Sequence[Alert]) -> None:
+        if Phone.failures:
+            raise Phone.failures.pop(0)
+        Phone.got.append((trio.current_time(), [alert.text for alert in alerts]))
+
+
 @pytest.fixture(autouse=True)
 def receivers(monkeypatch: pytest.MonkeyPatch) -> None:
     Receiver.by_name = {}
     monkeypatch.setattr(notify, "Webhook", Receiver)
+    monkeypatch.setattr(notify, "Messenger", Phone)
 
 
 def channel(name: str, **fields: object) -> WebhookChannel:
@@ -200,10 +226,48 @@ async def test_what_waits_is_bounded(autojump_clock: MockClock, nursery: trio.Nu
     for number in range(1, 6):
         notifier.send(alert_of(number))
     await notifier.drained()
-    assert receiver.texts == ["alert 0", "alert 4", "alert 5"]  # the first was under way
+    assert receiver.texts == ["alert 3", "alert 4", "alert 5"]
     assert len(told) == 3
     assert told[0].endswith("is given up: more than 3 wait for this channel")
     assert outbox.states("ops").count(DeliveryState.GIVEN_UP) == 3
+
+
+async def test_people_get_what_comes_up_meanwhile_in_one_message(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    outbox = Kept()
+    notifier, _ = notifier_of(
+        AppriseChannel("phone", "json://x"), channel("ops"), outbox=outbox, message_pause=20, message_alerts=3
+    )
+    nursery.start_soon(notifier.run)
+    for number in range(6):
+        notifier.send(alert_of(number))
+        await trio.sleep(1)
+    await notifier.drained()
+    texts = [f"alert {number}" for number in range(6)]
+    assert Phone.got == [(0, texts[:1]), (20, texts[1:4]), (40, texts[4:])]
+    assert Receiver.by_name["ops"].texts == texts  # programs get each by itself
+    assert outbox.states("phone") == [DeliveryState.SENT] * 6
+
+
+async def test_a_message_that_fails_is_joined_with_what_came_up_since(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    outbox = Kept()
+    notifier, told = notifier_of(AppriseChannel("phone", "json://x"), outbox=outbox, give_up=100)
+    Phone.failures = [SendFailure("busy")]
+    nursery.start_soon(notifier.run)
+    notifier.send(alert_of(1))
+    await trio.sleep(1)
+    notifier.send(alert_of(2))
+    await notifier.drained()
+    assert [texts for _, texts in Phone.got] == [["alert 1", "alert 2"]]
+    Phone.failures = [SendFailure("unknown user", is_final=True)]
+    notifier.send(alert_of(3))
+    notifier.send(alert_of(4))
+    await notifier.drained()
+    assert len(told) == 2
+    assert outbox.states("phone") == [DeliveryState.SENT] * 2 + [DeliveryState.GIVEN_UP] * 2
 
 
 async def test_a_restart_neither_loses_nor_repeats(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
