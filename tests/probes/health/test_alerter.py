@@ -159,6 +159,35 @@ def test_a_route_that_flaps_too_quickly_for_its_delay_is_told_as_flapping() -> N
     assert scene.told[0].flapping
 
 
+def test_a_trunk_of_one_route_that_flaps_is_told_once() -> None:
+    scene = Scene("sbc1")
+    for _ in range(10):
+        scene.drops("sbc1")
+        scene.wait(60)
+        scene.rises("sbc1")
+        scene.wait(60)
+    assert scene.words == ["all-down begun", "all-down ended"] * (FLAPS - 1) + ["all-down begun"]
+    scene.wait(HOUR)
+    assert scene.words[-1] == "all-down ended"
+
+
+def test_routes_that_take_turns_are_a_trunk_that_flaps() -> None:
+    scene = Scene("sbc1", "sbc2")
+    scene.drops("sbc1")
+    scene.drops("sbc2")
+    for route in ("sbc1", "sbc2") * 4:
+        scene.wait(60)
+        scene.rises(route)
+        scene.wait(60)
+        scene.drops(route)
+    scene.wait(60)
+    whole = [alert for alert in scene.told if alert.kind is AlertKind.ALL_DOWN]
+    assert [alert.phase for alert in whole] == [Phase.BEGUN, Phase.ENDED] * (FLAPS - 1) + [Phase.BEGUN]
+    assert whole[-1].flapping
+    after = [alert for alert in scene.told if alert.at > whole[-1].at]
+    assert not any(alert.phase is Phase.ONCE for alert in after)  # who takes the calls changes too often to be told
+
+
 def test_reminders_come_while_it_lasts() -> None:
     scene = Scene("sbc1", "sbc2", rules=AlertRules(repeat_minutes=30))
     scene.drops("sbc1")
@@ -272,6 +301,18 @@ def test_a_certificate_is_told_at_last_as_its_end_comes_nearer() -> None:
     assert scene.told[-1].severity is Severity.CRITICAL  # whoever was told of it is told that it is over
 
 
+def test_a_certificate_is_told_at_last_over_a_restart_too() -> None:
+    scene = Scene("sbc1")
+    ends = START + 10 * DAY
+    for hour in range(8 * 24):
+        if hour == 24:
+            scene.restart()
+        scene.take(check_of("sbc1", scene.now, certificate_ends=ends))
+        scene.wait(HOUR)
+    assert [round((ends - alert.at) / DAY, 1) for alert in scene.told] == [10.0, 7.0, 3.0]
+    assert len({alert.incident for alert in scene.told}) == 1
+
+
 def test_hosts_with_certificates_of_their_own_do_not_come_and_go() -> None:
     scene = Scene("sbc1")
     for place in range(100):
@@ -299,6 +340,21 @@ def test_what_ends_while_nobody_watched_is_told_as_over() -> None:
     assert scene.words == ["down begun sbc1", "down ended sbc1"]
     assert scene.told[0].incident == scene.told[1].incident
     assert len({alert.id for alert in scene.told}) == 2
+
+
+def test_what_a_restored_incident_hides_is_told_when_it_is_over() -> None:
+    scene = Scene("sbc1")
+    scene.drops("sbc1")
+    scene.wait(60)
+    scene.history.clear()  # nothing is known but what was told
+    scene.restart()
+    scene.take(check_of("sbc1", scene.now, Verdict.BAD, kind=Kind.CALL))
+    scene.take(Switch("carrier", scene.now, "sbc1", None, SwitchCause.FAILOVER))
+    scene.wait(60)
+    assert scene.words == ["all-down begun"]
+    scene.take(Switch("carrier", scene.now, None, "sbc1", SwitchCause.FAILBACK))
+    scene.wait(60)
+    assert scene.words == ["all-down begun", "all-down ended", "call begun sbc1"]
 
 
 def test_what_was_not_told_before_the_end_of_a_run_is_told_in_the_next() -> None:

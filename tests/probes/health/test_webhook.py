@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from probes.health.alerts import WebhookChannel
 from probes.health.sending import NotifyConfig, SendFailure, retry_after
@@ -195,9 +196,12 @@ async def test_a_receiver_that_drips_is_given_up() -> None:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        failure = await failure_of(webhook(f"http://hooks.example.com:{listener.getsockname()[1]}/"))
-        over.set()
-        thread.join()
+        try:
+            with trio.fail_after(5):
+                failure = await failure_of(webhook(f"http://hooks.example.com:{listener.getsockname()[1]}/"))
+        finally:
+            over.set()
+            thread.join()
     assert failure.why == "no answer within 0.6 s"
 
 
