@@ -24,8 +24,21 @@ if TYPE_CHECKING:
     from probes.discovery.events import Concluded
     from probes.discovery.outcome import Discovery
     from probes.discovery.run import DiscoveryConfig, discover, open_discovery
+    from probes.health.alerter import Alerter
+    from probes.health.alerts import (
+        Alert,
+        AlertKind,
+        AlertRules,
+        AppriseChannel,
+        Phase,
+        Severity,
+        WebhookChannel,
+        alert_data,
+    )
     from probes.health.board import RouteState, TrunkState
+    from probes.health.notify import Alarms, Notifier
     from probes.health.run import Watch, WatchConfig
+    from probes.health.sending import NotifyConfig
     from probes.health.terms import Change, Check, Health, Kind, Switch, SwitchCause, Verdict
     from probes.health.trunk import Route, Rules, Trunk, WatchError
     from probes.ping.run import PingConfig, Pings
@@ -43,6 +56,12 @@ if TYPE_CHECKING:
     from probes.sweep.run import Sweep, SweepConfig
 
 __all__ = [
+    "Alarms",
+    "Alert",
+    "AlertKind",
+    "AlertRules",
+    "Alerter",
+    "AppriseChannel",
     "CallKind",
     "CallResult",
     "CallScript",
@@ -64,7 +83,10 @@ __all__ = [
     "Kind",
     "Limiter",
     "Limits",
+    "Notifier",
+    "NotifyConfig",
     "Persona",
+    "Phase",
     "PingConfig",
     "Pings",
     "RefusedNumber",
@@ -72,6 +94,7 @@ __all__ = [
     "Route",
     "RouteState",
     "Rules",
+    "Severity",
     "Store",
     "StoreConfig",
     "Sweep",
@@ -87,6 +110,8 @@ __all__ = [
     "Watch",
     "WatchConfig",
     "WatchError",
+    "WebhookChannel",
+    "alert_data",
     "call_config",
     "call_data",
     "codecs_data",
@@ -120,8 +145,15 @@ __getattr__ = passing_on(
         "probes.discovery.events": ("Concluded",),
         "probes.discovery.outcome": ("Discovery",),
         "probes.discovery.run": ("DiscoveryConfig", "discover", "open_discovery"),
+        "probes.health.alerter": ("Alerter",),
+        "probes.health.alerts": (
+            *("Alert", "AlertKind", "AlertRules", "AppriseChannel", "Phase", "Severity", "WebhookChannel"),
+            "alert_data",
+        ),
         "probes.health.board": ("RouteState", "TrunkState"),
+        "probes.health.notify": ("Alarms", "Notifier"),
         "probes.health.run": ("Watch", "WatchConfig"),
+        "probes.health.sending": ("NotifyConfig",),
         "probes.health.terms": ("Change", "Check", "Health", "Kind", "Switch", "SwitchCause", "Verdict"),
         "probes.health.trunk": ("Route", "Rules", "Trunk", "WatchError"),
         "probes.ping.run": ("PingConfig", "Pings"),

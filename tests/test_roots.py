@@ -21,6 +21,7 @@ SET_OR_READ = {
     "probes": (
         *("CallScript", "DiscoveryConfig", "SweepConfig", "PingConfig", "WatchConfig", "Rules", "Route", "Trunk"),
         *("CallResult", "Discovery", "Check", "Change", "Switch", "StoreConfig"),
+        *("Alert", "AlertRules", "WebhookChannel", "AppriseChannel", "NotifyConfig"),
     ),
 }
 """What other programs fill in, or read what came of it from: each field says what it means."""

@@ -66,7 +66,9 @@ class Severity(Member):
 
 @value
 class Alert:
-    """One thing to be told. Times are in seconds since 1970."""
+    """One thing to be told: of what `kind` it is, which `phase` of that, and its `severity` for the `trunk`. Times are
+    in seconds since 1970.
+    """
 
     id: str
     """The same for each repetition of this alert, and no other's."""
@@ -148,7 +150,7 @@ MAX_WINDOW_MINUTES = 24 * 60.0
 
 @value
 class WebhookChannel:
-    """Alerts as JSON by HTTP POST to a URL. Raises WatchError for one that cannot be used."""
+    """Alerts as JSON by HTTP POST to a URL, told of by its `name`. Raises WatchError for one that cannot be used."""
 
     name: str
     url: str = field(repr=False)
@@ -178,8 +180,8 @@ class WebhookChannel:
 
 @value
 class AppriseChannel:
-    """Alerts as text through one service that Apprise knows: mail, SMS, chats. Raises WatchError for one that cannot be
-    used.
+    """Alerts as text through one service that Apprise knows: mail, SMS, chats; told of by its `name`. Raises WatchError
+    for one that cannot be used.
 
     A URL of Apprise stands for one service. Where it names several receivers, all of them get an alert again that one
     of them did not get.

@@ -26,6 +26,7 @@ class NotifyConfig:
     first_wait: float = 2.0
     """After the first failure; it doubles with each further one."""
     longest_wait: float = 300.0
+    """After any failure, unless the receiver asks for more."""
     give_up: float = 4 * 3600.0
     """After an alert came up: from then on it is not tried again."""
     queue: int = 1000
