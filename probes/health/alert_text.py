@@ -126,7 +126,7 @@ def _words(story: Story) -> dict[str, str]:
 
 
 def _trouble(story: Story) -> str:
-    told = _BEGUN[story.kind].format(**_words(story))
+    told = _BEGUN[story.kind].format(**_words(story)).rstrip(", ")  # where there are no figures
     if story.flapping:
         told += ", and up again, time and again" if story.kind in _UP_AND_DOWN else ", time and again"
     elif story.phase is Phase.LASTS and story.kind not in (AlertKind.DEGRADED, AlertKind.CERTIFICATE):

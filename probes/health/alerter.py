@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
-from probes.health.alert_text import Story, headline, lasting, particulars
+from probes.health.alert_text import Story, headline, particulars
 from probes.health.alerts import Alert, AlertKind, AlertRules, Phase, Severity
 from probes.health.incidents import GATHER, Deed, Incident, IncidentState, Pace, Sign
 from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause
@@ -20,9 +20,6 @@ from probes.health.troubles import DAY, Signal, Troubles
 from probes.health.trunk import Route, Trunk
 from probes.report.safe_text import printable
 
-CERTIFICATE_STEPS = (7.0, 3.0, 1.0, 0.0)
-"""Days before the end of a certificate at which it is told again: nobody is told daily for a fortnight, nor only once.
-"""
 CERTIFICATE_CRITICAL = 1.0
 """Days before the end from which on it is critical."""
 MINUTE = 60.0
@@ -62,6 +59,7 @@ class Alerter:
         """`rules` are for all trunks that have none of their own in `of_trunk`; texts have times of `zone`."""
         own = of_trunk or {}
         self._trunks = {trunk.name: _Trunk(trunk, own.get(trunk.name, rules), zone) for trunk in trunks}
+        self._now = -math.inf
 
     def restore(self, told: Iterable[Alert], known: Iterable[Change | Switch | Check], now: float) -> tuple[Alert, ...]:
         """Go on where an earlier run has ended, before anything is taken: `told` is the last alert of each incident
@@ -82,6 +80,7 @@ class Alerter:
 
     def take(self, happening: Happening, now: float) -> tuple[Alert, ...]:
         """One more thing that happened. What is due is told; what is no trunk of these is ignored."""
+        self._follow(now)
         trunk = self._trunks.get(happening.trunk)
         if trunk is not None:
             trunk.take(happening, now)
@@ -94,7 +93,15 @@ class Alerter:
 
     def handle_timeout(self, now: float) -> tuple[Alert, ...]:
         """What is due by now."""
+        self._follow(now)
         return tuple(alert for trunk in self._trunks.values() if trunk.due <= now for alert in trunk.tell(now))
+
+    def _follow(self, now: float) -> None:
+        """Where the clock was set back, what is due is due as soon as it was: nothing waits for years to come again."""
+        if now < self._now:
+            for trunk in self._trunks.values():
+                trunk.shift(self._now - now)
+        self._now = now
 
 
 class _Route:
@@ -187,10 +194,9 @@ class _Trunk:
             route.shown[signal.kind] = happening
         if deed in (Deed.EASE, Deed.FORGET):
             self._resume(now)
-        ends = route.troubles.certificate_ends
         incident = route.incidents[signal.kind]
-        if signal.kind is _K.CERTIFICATE and ends is not None and incident.state is IncidentState.TOLD:
-            incident.due = min(incident.due, _next_step(ends, now))  # also of an incident of an earlier run
+        if signal.kind is _K.CERTIFICATE and incident.state is IncidentState.TOLD:
+            incident.due = min(incident.due, route.troubles.next_step(now))  # also of an incident of an earlier run
 
     def _resume(self, now: float) -> None:
         """Something is over, which may have hidden something else."""
@@ -222,6 +228,14 @@ class _Trunk:
             if down.due < math.inf and (down.flapping or down.state is not IncidentState.TOLD):
                 return down.due
         return now + GATHER
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set back by that."""
+        for _, _, incident in self._incidents():
+            incident.shift(seconds)
+        if self._move is not None:
+            self._move.due -= seconds
+        self._reckon()
 
     def tell(self, now: float) -> Iterator[Alert]:
         """The alerts that are due."""
@@ -300,7 +314,7 @@ class _Trunk:
             self._others(),
             check,
             incident.flapping,
-            _measure(route, kind, check, now) if route is not None else "",
+            route.troubles.measure(kind, check, now) if route is not None else "",
             fails_back=self._trunk.rules.fails_back,
             zone=self._zone,
         )
@@ -333,7 +347,7 @@ class _Trunk:
         if ends is None:
             return Severity.WARNING
         if phase is not Phase.ENDED and not incident.flapping:
-            incident.due = _next_step(ends, now)
+            incident.due = route.troubles.next_step(now)
         return Severity.CRITICAL if ends - now <= CERTIFICATE_CRITICAL * DAY else Severity.WARNING
 
     def _moved(self, move: _Move, now: float) -> Alert:
@@ -400,23 +414,6 @@ def _tells_move(route: _Route | None, kind: AlertKind, deed: Deed, move: _Move) 
 def _check_of(happening: Happening | None) -> Check | None:
     found = happening.check if isinstance(happening, Change) else happening
     return found if isinstance(found, Check) else None
-
-
-def _measure(route: _Route, kind: AlertKind, check: Check | None, now: float) -> str:
-    """By which figures an incident is told."""
-    if kind is _K.FAILURE_RATE:
-        troubles = route.troubles
-        return f"{troubles.failed} of the last {troubles.rated}"
-    if kind is _K.SLOW and check is not None and check.rtt is not None:
-        return f"{check.rtt * 1000:.0f} ms"
-    if kind is _K.CERTIFICATE and (ends := route.troubles.certificate_ends) is not None:
-        return f"ends in {lasting(ends - now)}" if ends > now else f"has ended {lasting(now - ends)} ago"
-    return ""
-
-
-def _next_step(ends: float, now: float) -> float:
-    """When a certificate is told again."""
-    return min((at for step in CERTIFICATE_STEPS if (at := ends - step * DAY) > now), default=math.inf)
 
 
 def _unwatched(alert: Alert, now: float) -> Alert:

@@ -170,6 +170,12 @@ class Incident:
         elif self.due == math.inf and self.state is _S.TOLD:
             self.due = self._again(now)
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set back by that."""
+        self.due -= seconds
+        self.on_since -= seconds
+        self._begun.clear()
+
     def adopt(self, name: str, number: int, since: float, flapping: bool, now: float) -> None:
         """Take over an incident that was told in an earlier run, and whose trouble is taken to last."""
         self.state, self.id, self.number, self.flapping = _S.TOLD, name, number, flapping

@@ -1,4 +1,11 @@
-"""Sends alerts to their channels: each by itself, in order, again where it fails, and over restarts by an outbox."""
+"""Sends alerts to their channels: each by itself, in order, again where it fails, and over restarts by an outbox.
+
+alarms = Alarms(Alerter(trunks), Notifier([WebhookChannel("ops", "https://example.com/alerts", "secret")]))
+watch = Watch(trunks, alarms.take)
+async with trio.open_nursery() as nursery:
+    nursery.start_soon(alarms.run)
+    nursery.start_soon(watch.run)
+"""
 
 import json
 import time

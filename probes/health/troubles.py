@@ -1,8 +1,10 @@
 """What the checks of one route say about each trouble that is told of it: signs that it is there, or gone."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
+from probes.health.alert_text import lasting
 from probes.health.alerts import AlertKind, AlertRules
 from probes.health.incidents import Sign
 from probes.health.terms import Change, Check, Health, Kind, Verdict
@@ -17,6 +19,11 @@ RELIEF = 0.5
 CALM_CHECKS = 5
 """Checks in a row whose certificate lasts, until one is taken to be renewed: a name may lead to several hosts, and each
 has its own."""
+
+
+CERTIFICATE_STEPS = (7.0, 3.0, 1.0, 0.0)
+"""Days before the end of a certificate at which it is told again: nobody is told daily for a fortnight, nor only once.
+"""
 
 
 @value
@@ -35,9 +42,10 @@ class Troubles:
         self.health = Health.UNCHECKED
         self.certificate_ends: float | None = None
         """When the certificate ends that is told of."""
-        self.failed = 0
         self.rated = 0
-        """Checks within the window of the failure rate, and how many of them failed."""
+        """Checks within the window of the failure rate."""
+        self.failed = 0
+        """How many of them failed."""
         self._rules = rules
         self._certificate_days = certificate_days
         self._window: deque[tuple[float, bool]] = deque()
@@ -74,6 +82,23 @@ class Troubles:
             yield from self._certificate(check.at, check.certificate_ends)
         if self._rules.failure_rate_percent:
             yield from self._rate(check)
+
+    def measure(self, kind: AlertKind, check: Check | None, now: float) -> str:
+        """By which figures a trouble is told, that a check has shown; empty for one that has none."""
+        if kind is AlertKind.FAILURE_RATE:
+            return f"{self.failed} of the last {self.rated}"
+        if kind is AlertKind.SLOW and check is not None and check.rtt is not None:
+            return f"{check.rtt * 1000:.0f} ms"
+        if kind is AlertKind.CERTIFICATE and (ends := self.certificate_ends) is not None:
+            return f"ends in {lasting(ends - now)}" if ends > now else f"has ended {lasting(now - ends)} ago"
+        return ""
+
+    def next_step(self, now: float) -> float:
+        """When the end of the certificate is told again."""
+        if self.certificate_ends is None:
+            return math.inf
+        steps = (self.certificate_ends - step * DAY for step in CERTIFICATE_STEPS)
+        return min((at for at in steps if at > now), default=math.inf)
 
     def _certificate(self, at: float, ends: float) -> Iterator[Signal]:
         is_near = ends - at <= self._certificate_days * DAY

@@ -262,6 +262,15 @@ def test_a_slow_route_is_told_after_some_checks_in_a_row_and_is_quick_after_as_m
     assert scene.words == ["slow begun sbc1", "slow ended sbc1"]
 
 
+def test_a_reminder_needs_no_figures() -> None:
+    scene = Scene("sbc1", rules=AlertRules(response_time_ms=500, response_time_checks=1, repeat_minutes=30))
+    scene.take(check_of("sbc1", scene.now, rtt=0.6))
+    scene.wait(60)
+    scene.take(check_of("sbc1", scene.now, Verdict.SILENT, reason="silent"))
+    scene.wait(HOUR / 2)
+    assert scene.told[1].text == "carrier: still so after 30 min: route sbc1 is slow"
+
+
 def test_a_failure_rate_is_told_although_no_two_checks_fail_in_a_row() -> None:
     scene = Scene("sbc1", rules=AlertRules(failure_rate_percent=30, failure_rate_window_minutes=10))
     scene.rises("sbc1")
@@ -387,6 +396,23 @@ def test_an_incident_of_what_is_no_longer_watched_is_over() -> None:
     assert scene.told[1].id == f"{scene.told[0].incident}-2"
     scene.wait(HOUR)
     assert len(scene.told) == 2
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing() -> None:
+    scene = Scene("sbc1", "sbc2", rules=AlertRules(unreachable_minutes=5, repeat_minutes=60))
+    scene.drops("sbc1")
+    scene.wait(120)
+    scene.now -= 365 * DAY
+    scene.take(check_of("sbc2", scene.now))
+    scene.wait(300)
+    assert scene.words == ["down begun sbc1"]
+    scene.now -= 365 * DAY
+    scene.take(check_of("sbc2", scene.now))
+    scene.wait(HOUR)
+    assert scene.words == ["down begun sbc1", "down lasts sbc1"]
+    scene.rises("sbc1")
+    scene.wait(60)
+    assert scene.words[2:] == ["down ended sbc1"]
 
 
 def test_trunks_have_rules_of_their_own_and_unknown_ones_are_ignored() -> None:
