@@ -23,7 +23,9 @@ from probes.health.webhook import Webhook, signature
 from tests.interop.certificates import make
 from tests.probes.health.http_servers import Answer, Receiver, endless, serving, status
 
+PATIENT = NotifyConfig(connect_timeout=10, timeout=20)
 QUICK = NotifyConfig(connect_timeout=0.3, timeout=0.6)
+"""For receivers that are given up."""
 NOW = 1_700_000_000.0
 BODY = b'{"text": "carrier: no route is left"}'
 
@@ -43,7 +45,7 @@ class Names:
 LOOPBACK = Names(["127.0.0.1"])
 
 
-def webhook(url: str, names: Names = LOOPBACK, config: NotifyConfig = QUICK, **fields: object) -> Webhook:
+def webhook(url: str, names: Names = LOOPBACK, config: NotifyConfig = PATIENT, **fields: object) -> Webhook:
     given = {"allow_private": True} | fields
     return Webhook(WebhookChannel("ops", url, **given), config, names)  # type: ignore[arg-type]
 
@@ -174,7 +176,7 @@ def deaf() -> Iterator[int]:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_receiver_that_hangs_is_given_up(scheme: str) -> None:
     with deaf() as port:
-        failure = await failure_of(webhook(f"{scheme}://hooks.example.com:{port}/"))
+        failure = await failure_of(webhook(f"{scheme}://hooks.example.com:{port}/", config=QUICK))
     assert not failure.is_final
     assert "hooks" not in failure.why
 
@@ -198,7 +200,8 @@ async def test_a_receiver_that_drips_is_given_up() -> None:
         thread.start()
         try:
             with trio.fail_after(5):
-                failure = await failure_of(webhook(f"http://hooks.example.com:{listener.getsockname()[1]}/"))
+                url = f"http://hooks.example.com:{listener.getsockname()[1]}/"
+                failure = await failure_of(webhook(url, config=QUICK))
         finally:
             over.set()
             thread.join()
