@@ -292,7 +292,7 @@ class Calls:
         self._trace_start(callee, now)
         self._outputs.append(CallReceived(call.number, invite, flow, stamp, call.replaces))
 
-    def number_of(self, request: Request) -> int | None:
+    def of(self, request: Request) -> Call | None:
         """The call whose dialog a request belongs to; None for no dialog here."""
         dialog_id = DialogId.named_by(request)
         call = self._book.by_dialog.get(dialog_id)
@@ -302,13 +302,13 @@ class Calls:
             # It ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1), or with a refusal,
             # which a PRACK may cross (RFC 3262 §3). What was subscribed to in it goes on (RFC 5057 §4).
             return None
-        return call.number
+        return call
 
-    def take_sequence(self, number: int, request: Request) -> bool:
+    def take_sequence(self, call: Call, request: Request) -> bool:
         """Make a request's sequence number that of the last one in its dialog; False, and nothing is changed, where it
         is not above that (RFC 3261 §12.2.2). What comes after the end of its dialog is in no order.
         """
-        usage = self._book.by_number[number].machine.usage_of(request.from_tag)
+        usage = call.machine.usage_of(request.from_tag)
         if usage is None:
             return True
         if not usage.dialog.accepts(request):
@@ -316,31 +316,27 @@ class Calls:
         usage.dialog = usage.dialog.after(request)
         return True
 
-    def receive_bye(self, number: int, key: AnyServerKey, request: Request, now: float) -> None:
+    def receive_bye(self, call: Call, key: AnyServerKey, request: Request, now: float) -> None:
         """A BYE inside a call."""
-        call = self._book.by_number[number]
         self._actions.carry_out(call, call.machine.receive_bye(key, request, now), now)
 
-    def receive_change(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
+    def receive_change(self, call: Call, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
         """A re-INVITE or UPDATE inside a call. Raises ParseError."""
-        call = self._book.by_number[number]
         self._actions.carry_out(call, call.machine.receive_change(key, request, now), now, stamp)
 
-    def receive_prack(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> bool:
+    def receive_prack(self, call: Call, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> bool:
         """A PRACK inside a call; False for a call placed here, which has nothing to acknowledge. Raises ParseError."""
-        call = self._book.by_number[number]
         if not isinstance(call, ReceivedCall):
             return False
         self._actions.carry_out(call, call.machine.receive_prack(key, request, now), now, stamp)
         return True
 
-    def ask(self, number: int, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
+    def ask(self, call: Call, key: AnyServerKey, request: Request, now: float, stamp: Stamp) -> None:
         """A request inside a call that is for its owner, and has to be answered at the call's end at last."""
-        call = self._book.by_number[number]
         self._book.ask(call, key, request)
         if request.method == REFER:
             call.machine.referring().receive(request, now)
-        self._outputs.append(CallRequested(number, key, request, stamp))
+        self._outputs.append(CallRequested(call.number, key, request, stamp))
 
     def answered(self, key: AnyServerKey, response: Response) -> None:
         """The owner has answered a request, which may be one inside a call, with this final response."""
@@ -349,21 +345,16 @@ class Calls:
         if call is not None and call.machine.referrals is not None:
             call.machine.referrals.answer(response)
 
-    def is_referring(self, number: int) -> bool:
-        """Whether a REFER was sent in a call, so that it may get notifications."""
-        return self._book.by_number[number].referring
-
-    def receive_notification(self, number: int, key: AnyServerKey, notify: Request, now: float, stamp: Stamp) -> None:
+    def receive_notification(self, call: Call, key: AnyServerKey, notify: Request, now: float, stamp: Stamp) -> None:
         """A NOTIFY about a REFER in a call: 481 where there is no such subscription (RFC 6665 §4.1.3).
 
         Raises ParseError.
         """
-        call = self._book.by_number[number]
         known = self._referral_of(call, notify) is not None
         refer = call.machine.referring().hear(notify, now) if known else None
         answer = build_response(notify, 200 if known else 481, fields=self._manner.signed(()))
         if refer is not None:
-            self._outputs.append(CallNotified(number, notify, stamp, refer))
+            self._outputs.append(CallNotified(call.number, notify, stamp, refer))
         self._actions.carry_out(call, [Reply(key, answer)], now)
 
     def tag_of(self, invite: AnyServerKey) -> str:

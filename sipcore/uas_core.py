@@ -1,5 +1,6 @@
 """What becomes of a request that came in: RFC 3261 §8.2 and, inside of dialogs, §12.2.2; §6 calls this the UAS core."""
 
+from sipcore.callbook import Call
 from sipcore.calls import Calls
 from sipcore.dialogs.refer import REFER_EVENT, refer_event
 from sipcore.dialogs.replaces import misuse_of
@@ -57,7 +58,7 @@ class UasCore:
         unknown = [tag for tag in request[REQUIRE] if tag not in self._config.extensions]
         unreadable = refusal_of_body(request) if request.method in (INVITE, UPDATE, PRACK) else None
         is_within = request.to_tag is not None
-        call = self._calls.number_of(request) if is_within else None
+        call = self._calls.of(request) if is_within else None
         if request.method not in self._manner.methods and not self._passes(call, request):
             self._reply(key, request, 405, now, fields=self._manner.abilities())  # §8.2.1
         elif isinstance(request.uri, OtherUri):
@@ -81,14 +82,14 @@ class UasCore:
         else:
             self._outputs.append(RequestReceived(key, request, flow, stamp))
 
-    def _passes(self, call: int | None, request: Request) -> bool:
+    def _passes(self, call: Call | None, request: Request) -> bool:
         """Whether a request is dealt with although its method is not among those that Allow names.
 
         A NOTIFY may be the last of a REFER whose call is over: a 481 ends that subscription (RFC 6665 §4.1.3).
         """
         if call is None:
             return self._config.passes_unknown or (request.method == NOTIFY and request.to_tag is not None)
-        return self._config.passes_unknown or (request.method == NOTIFY and self._calls.is_referring(call))
+        return self._config.passes_unknown or (request.method == NOTIFY and call.referring)
 
     def _is_owners(self, request: Request) -> bool:
         """Whether a request inside no call may be inside a subscription: if anybody, the owner keeps those (RFC 6665).
@@ -97,7 +98,7 @@ class UasCore:
         """
         return request.method in (SUBSCRIBE, NOTIFY) and request.method in self._config.methods
 
-    def _take_within(self, call: int, key: AnyServerKey, request: Request, stamp: Stamp, now: float) -> None:
+    def _take_within(self, call: Call, key: AnyServerKey, request: Request, stamp: Stamp, now: float) -> None:
         """RFC 3261 §12.2.2: what is out of order is an error; the rest is the call's business, or its owner's."""
         if not self._calls.take_sequence(call, request):
             self._reply(key, request, 500, now, reason="CSeq out of order")
@@ -110,7 +111,7 @@ class UasCore:
                 self._reply(key, request, 481, now)
         elif request.method == OPTIONS:
             self._reply(key, request, 200, now, fields=self._manner.capabilities())  # §11.2
-        elif request.method == NOTIFY and self._calls.is_referring(call) and refer_event(request):
+        elif request.method == NOTIFY and call.referring and refer_event(request):
             self._calls.receive_notification(call, key, request, now, stamp)
         elif request.method == NOTIFY and not (self._config.passes_unknown or NOTIFY in self._manner.methods):
             self._reply(key, request, 489, now, fields=[("Allow-Events", REFER_EVENT)])  # RFC 6665 §4.1.3, §8.2.2
