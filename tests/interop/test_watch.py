@@ -101,6 +101,19 @@ async def test_a_server_that_is_well(name: str, transport: Transport, request: p
     assert (check.certificate_ends is not None) is (transport is Transport.TLS)
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_over_a_websocket(asterisk: Server, scheme: str) -> None:
+    """Over one connection, which is known for open by each check."""
+    port = asterisk.ws_port if scheme == "ws" else asterisk.wss_port
+    destination = Destination.parse(f"{scheme}://{asterisk.host}:{port}/ws")
+    route = Route("main", destination, TlsConfig(ca_file=str(asterisk.ca_file)))
+    async with watching(trunk(route)) as told:
+        await until(lambda: len(told.checks) >= 3, 10)
+    assert {(each.verdict, each.place) for each in told.checks} == {(Verdict.GOOD, f"{scheme} {HOST}:{port}/ws")}
+    opened = [each.attempt.records[0].at for each in told.checks if each.attempt is not None]
+    assert len(set(opened)) == 1
+
+
 async def test_another_status_is_alive(asterisk: Server) -> None:
     """404 to who is nobody there, unless the operator takes that for a refusal."""
     nobody = to(asterisk, user="nobody-of-that-name")
