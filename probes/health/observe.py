@@ -5,7 +5,7 @@ refusal. What fails at this host says nothing of the route.
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,10 +18,11 @@ from sipcore.message.message import Response
 from sipcore.message.registry import RETRY_AFTER
 from sipcore.outgoing import SERVICE_UNAVAILABLE
 from sipcore.resolve.records import LookupFault
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import FAILURES, OWN_SIDE
 from sipcore.value import value
 
+Place = tuple[Transport, SocketAddress]
 DAY = 86400.0
 LEAST_SHARE = 1.0
 """Seconds that a place gets at least before the next one has its turn: two requests over UDP."""
@@ -91,6 +92,38 @@ def next_places(last: Tried, left: Sequence[Hop]) -> list[Hop]:
     return [hop for hop in left if hop.remote != last.attempt.hop.remote]
 
 
+def is_missed(one: Tried) -> bool:
+    """Whether a client has to go on from a place, for a reason that is not this host's."""
+    response = one.attempt.response
+    if response is not None:
+        return response.status == SERVICE_UNAVAILABLE
+    return not _says_nothing(one.attempt)
+
+
+def missed_first(hops: Iterable[Hop], missed: Container[Place]) -> list[Hop]:
+    """The places in the order in which they are asked: those first that were missed where DNS had put them first, until
+    they answer. DNS orders equal ones anew each time (RFC 2782), and a route of which one server is down would be well
+    whenever it puts another one first.
+    """
+    return sorted(hops, key=lambda hop: place_of(hop) not in missed)
+
+
+def missed_after(missed: frozenset[Place], tried: Iterable[Tried], named: Sequence[Hop]) -> frozenset[Place]:
+    """Which places are missed once some were asked of those that DNS has named, best first."""
+    for one in tried:
+        place = place_of(one.attempt.hop)
+        if not is_missed(one):
+            missed -= {place}
+        elif place == place_of(named[0]):
+            missed |= {place}
+    return missed & set(map(place_of, named))
+
+
+def place_of(hop: Hop) -> Place:
+    """What makes a place one."""
+    return hop.transport, hop.remote
+
+
 def share_of(left: float, places: int) -> float:
     """The seconds that the first of so many places gets of those that are left."""
     return max(left / places, min(left, LEAST_SHARE))
@@ -107,7 +140,7 @@ def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Ch
     best = min(checks, key=lambda check: _ORDER.index(check.verdict))
     number = checks.index(best)
     passed = [f"{check.place}: {check.detail}" for check in checks if check is not best]
-    counts = any(not _says_nothing(one.attempt) for one in tried[:number])
+    counts = any(is_missed(one) for one in tried[:number])
     verdict, reason = best.verdict, best.reason
     details = [best.detail]
     if verdict is Verdict.GOOD and counts:

@@ -70,6 +70,8 @@ class Checks:
         self._names = names
         self._limiter = limiter
         self._turns = trio.Semaphore(at_once)
+        self._missed: dict[tuple[str, str], frozenset[observe.Place]] = {}
+        """Of each route, the places that DNS has put first and that did not answer then, until they do."""
         self._hung_up = trio.Event()
 
     async def carry_out(self, trunk: Trunk, route: Route, kind: Kind) -> Check:
@@ -89,7 +91,8 @@ class Checks:
         """OPTIONS to what comes first and, while there is time, where a client goes then (RFC 3263 §4.3)."""
         seconds = subject.rules.timeout
         named = await self._names.find(route.destination, seconds)
-        hops = list(named.hops)
+        missed = self._missed.get((subject.trunk, subject.route), frozenset())
+        hops = observe.missed_first(named.hops, missed)
         if not hops:
             return observe.of_nowhere(subject, named.failure or _nowhere(route))
         asker, end = self._askers[_tls_of(route)], trio.current_time() + seconds
@@ -97,6 +100,7 @@ class Checks:
         while hops and (left := end - trio.current_time()) > 0:
             tried.append(await asker.ask(self._query(route, hops[0], observe.share_of(left, len(hops)))))
             hops = observe.next_places(tried[-1], hops[1:])
+        self._missed[subject.trunk, subject.route] = observe.missed_after(missed, tried, named.hops)
         return observe.of_places(subject, tried, named.failure.message if named.failure else "")
 
     def _query(self, route: Route, hop: Hop, seconds: float) -> Query:

@@ -8,13 +8,17 @@ from probes.destination import Destination
 from probes.health.observe import (
     DAY,
     MAX_DETAIL,
+    Place,
     Tried,
     is_unsaid,
+    missed_after,
+    missed_first,
     next_places,
     of_call,
     of_nowhere,
     of_own,
     of_places,
+    place_of,
     share_of,
 )
 from probes.health.terms import Kind, Verdict
@@ -213,6 +217,32 @@ def test_where_to_go_on(last: Tried, left: list[Hop], expected: list[Hop]) -> No
 )
 def test_each_place_has_its_share_and_a_second_at_least(left: float, places: int, share: float) -> None:
     assert share_of(left, places) == share
+
+
+ONE, TWO = place_of(FIRST), place_of(SECOND)
+
+
+@pytest.mark.parametrize(
+    ("before", "tried", "named", "after"),
+    [
+        (set(), [missed(Reach.REFUSED), answered(hop=SECOND)], [FIRST, SECOND], {ONE}),
+        (set(), [answered(503), answered(hop=SECOND)], [FIRST, SECOND], {ONE}),
+        (set(), [missed(Reach.FAILED), answered(hop=SECOND)], [FIRST, SECOND], set()),
+        (set(), [missed(Reach.REFUSED), missed(Reach.REFUSED, hop=SECOND)], [FIRST, SECOND], {ONE}),
+        ({ONE}, [missed(Reach.REFUSED), answered(hop=SECOND)], [SECOND, FIRST], {ONE}),
+        ({ONE}, [answered()], [SECOND, FIRST], set()),
+        ({ONE}, [answered(403)], [SECOND, FIRST], set()),
+        ({ONE}, [answered(hop=SECOND)], [SECOND], set()),
+        ({ONE, TWO}, [answered()], [SECOND, FIRST], {TWO}),
+    ],
+)
+def test_which_places_are_missed(before: set[Place], tried: list[Tried], named: list[Hop], after: set[Place]) -> None:
+    assert missed_after(frozenset(before), tried, named) == after
+    order = missed_first(named, before)
+    assert sorted(order, key=str) == sorted(named, key=str)
+    assert [place_of(hop) in before for hop in order] == sorted(
+        (place_of(hop) in before for hop in named), reverse=True
+    )
 
 
 # Names

@@ -8,10 +8,12 @@ import trio
 from trio.testing import MockClock
 
 from probes.destination import Destination
+from probes.health.naming import run as naming
 from probes.health.run import Watch, WatchConfig
 from probes.health.terms import Verdict
 from probes.health.trunk import Route, Rules
-from sipcore.resolve.target import SocketAddress
+from sipcore.endpoint.endpoint import Endpoint
+from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.lookup import LookupConfig
 from tests.probes.discovery.network import HOST, free_port, name_server, ok, silent, udp
 from tests.probes.health.watching import RULES, Peer, Told, once, trunk, watch
@@ -55,6 +57,44 @@ async def test_the_next_one_answers_where_the_first_refuses(clock: MockClock) ->
     assert (check.verdict, check.reason, check.place) == (Verdict.POOR, "place", f"udp {HOST}:{two}")
     assert f"udp {HOST}:{closed}: refused" in check.detail
     assert told.story == ["main degraded"]
+
+
+async def test_one_of_two_equal_servers_that_is_down_is_told_by_each_check(
+    clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever DNS puts first at the time (RFC 2782); one that is second by its priority is not asked for that."""
+    down, told = Peer(silent), Told()
+    async with udp(down) as one, udp(ok) as two, trio.open_nursery() as nursery:
+        orders = [[two, one], [one, two], [two, one], [two, one], [two, one], [two, one]]
+
+        async def locate(_: Destination, __: Endpoint) -> list[Hop]:
+            return [Hop(Transport.UDP, SocketAddress(HOST, port)) for port in orders.pop(0)]
+
+        monkeypatch.setattr(naming, "locate", locate)
+        nursery.start_soon(Watch([trunk(SITE, rules=TWO_SECONDS)], told).run)
+        await trio.sleep(35)
+        down.respond = ok
+        await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+    assert [each.reason for each in told.checks] == ["answered", *["place"] * 3, "answered", "answered"]
+    assert told.story == ["main healthy", "main degraded", "main healthy"]
+    assert [each.place for each in told.checks][-2:] == [f"udp {HOST}:{one}", f"udp {HOST}:{two}"]
+
+
+async def test_a_second_server_that_is_down_with_the_first_is_not_asked_once_that_is_up(clock: MockClock) -> None:
+    first, told = Peer(silent), Told()
+    async with (
+        udp(first) as one,
+        udp(silent) as two,
+        name_server(zone(one, two)) as dns,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(Watch([trunk(SITE, rules=TWO_SECONDS)], told, asking(dns)).run)
+        await trio.sleep(5)
+        first.respond = ok
+        await trio.sleep(30)
+        nursery.cancel_scope.cancel()
+    assert [each.reason for each in told.checks] == ["silent", "answered", "answered", "answered"]
 
 
 async def test_a_silent_place_has_its_share_of_the_time(clock: MockClock) -> None:
