@@ -48,7 +48,7 @@ def uptime(
 
     Exit code 0: told; 2: the file, or an option, cannot be used.
     """
-    from probes.health.days import borders, parts
+    from probes.health.days import Part, borders, parts
     from probes.health.uptime import trunk_uptime
     from probes.store.store import History
 
@@ -62,13 +62,11 @@ def uptime(
     with History.open(path) as history:
         chosen = _chosen(trunks or _known(history, interval), trunk or ())
         bounds = borders(begin, end, zone)
-        found = [
-            (
-                trunk_uptime(history, each.name, each.routes, begin, end, each.gap),
-                parts(history, each.name, each.routes, bounds, each.gap),
-            )
-            for each in chosen
-        ]
+        found = []
+        for each in chosen:
+            whole = trunk_uptime(history, each.name, each.routes, begin, end, each.gap)
+            days = parts(history, each.name, each.routes, bounds, each.gap) if len(bounds) > 2 else ()
+            found.append((whole, days or (Part(begin, whole.spent),)))
     if as_json:
         from probes.report.uptime_json import uptime_data
 

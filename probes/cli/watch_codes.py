@@ -7,7 +7,7 @@ from probes.cli import call_codes
 from probes.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from probes.health.board import TrunkState
+    from probes.health.board import RouteState, TrunkState
     from probes.health.terms import Check
 
 CODES = {
@@ -31,7 +31,7 @@ def exit_code(states: "Sequence[TrunkState]") -> ExitCode:
     from probes.report.watch_text import works
 
     codes = [
-        max((_of_check(route.check) for route in trunk.routes), key=_rank)
+        max(map(_of_route, trunk.routes), key=_rank)
         for trunk in states
         if not any(works(route) for route in trunk.routes)
     ]
@@ -43,10 +43,19 @@ def _rank(code: ExitCode) -> int:
     return _RANKS.index(code) if code in _RANKS else len(_RANKS)
 
 
-def _of_check(check: "Check | None") -> ExitCode:
-    """What a check means of a route that does not work."""
-    if check is None:
-        return ExitCode.NO_ANSWER
+def _of_route(state: "RouteState") -> ExitCode:
+    """What the last checks mean of a route that does not work."""
+    from probes.health.terms import Verdict
+    from probes.report.watch_text import checks_of
+
+    checks = checks_of(state)
+    failed = [check for check in checks if check.verdict not in (Verdict.GOOD, Verdict.POOR)]
+    if checks and not failed:
+        return ExitCode.FAILED  # it counts as down until it has answered more often
+    return max(map(_of_check, failed), key=_rank, default=ExitCode.NO_ANSWER)
+
+
+def _of_check(check: "Check") -> ExitCode:
     if check.call is not None:
         code = call_codes.exit_code(check.call)
         return code if code is not ExitCode.OK else ExitCode.FAILED

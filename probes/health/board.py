@@ -31,6 +31,8 @@ class RouteState:
     """Whether OPTIONS should be sent sooner than usual: they failed of late and it is not down, or it is coming up."""
     call: Check | None = None
     """The last test call; None where there was none."""
+    options: Check | None = None
+    """The last OPTIONS, likewise."""
 
 
 @value
@@ -181,6 +183,7 @@ class _Route:
         self._since: float | None = None
         self._check: Check | None = None
         self._call: Check | None = None
+        self._options: Check | None = None
 
     @property
     def health(self) -> Health:
@@ -190,7 +193,7 @@ class _Route:
     def state(self) -> RouteState:
         """As it is shown."""
         now = self._condition
-        checks = self._check, now.in_doubt, self._call
+        checks = self._check, now.in_doubt, self._call, self._options
         return RouteState(self._route.name, now.health, self._since, now.misses, *checks)
 
     def take(self, check: Check) -> Change | None:
@@ -220,6 +223,8 @@ class _Route:
         self._check = check
         if check.kind is Kind.CALL:
             self._call = check
+        else:
+            self._options = check
 
     def _changed(self, before: Health, check: Check, at: float) -> Change:
         since = at if self._since is None else self._since

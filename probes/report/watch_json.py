@@ -107,7 +107,8 @@ def _route_state(state: RouteState) -> Data:
         "health": state.health.value,
         "since": timestamp(state.since) if state.since is not None else None,
         "misses": state.misses,
-        "check": _check(state.check) if state.check is not None else None,
+        "options": _check(state.options) if state.options is not None else None,
+        "call": _check(state.call) if state.call is not None else None,
     }
 
 

@@ -210,8 +210,9 @@ def trouble_lines(states: Sequence[TrunkState], width: int = UNBROKEN) -> list[T
         line
         for trunk in states
         for route in trunk.routes
-        if route.check is not None and route.check.verdict is not Verdict.GOOD
-        for line in wrapped(_cut(outcome(route.check)), width, f"{labels.of(trunk.trunk, route.route)}  ", " " * _CLOCK)
+        for check in checks_of(route)
+        if check.verdict is not Verdict.GOOD
+        for line in wrapped(_cut(outcome(check)), width, f"{labels.of(trunk.trunk, route.route)}  ", " " * _CLOCK)
     ]
 
 
@@ -230,9 +231,17 @@ def tells_more(alert: Alert) -> bool:
     return alert.kind in (AlertKind.FAILURE_RATE, AlertKind.SLOW, AlertKind.CERTIFICATE)
 
 
+def checks_of(state: RouteState) -> list[Check]:
+    """The last check of each kind that a route had."""
+    return [check for check in (state.options, state.call) if check is not None]
+
+
 def works(state: RouteState) -> bool:
-    """Whether calls may be expected to get through: it is healthy, or answered when last asked and is not down."""
-    answered = state.check is not None and state.check.verdict in (Verdict.GOOD, Verdict.POOR)
+    """Whether calls may be expected to get through: it is healthy, or it is not down, and what was asked of it last was
+    answered.
+    """
+    verdicts = [check.verdict for check in checks_of(state)]
+    answered = Verdict.BAD not in verdicts and (Verdict.GOOD in verdicts or Verdict.POOR in verdicts)
     return state.health is Health.HEALTHY or (answered and state.health is not Health.UNREACHABLE)
 
 
@@ -248,12 +257,22 @@ def outcome(check: Check) -> str:
 
 
 def _why_not(trunk: TrunkState) -> Iterator[str]:
-    """A word or two on each of its routes, by the last check."""
+    """A word or two on each of its routes, by the last checks."""
     for route in trunk.routes:
-        check = route.check
-        status = f" {check.status}" if check is not None and check.status is not None else ""
         name = f"{printable(route.route)}: " if len(trunk.routes) > 1 else ""
-        yield f"{name}{check.reason if check is not None else route.health.value}{status}"
+        yield f"{name}{_says(route) or route.health.value}"
+
+
+def _says(route: RouteState) -> str:
+    """What the last checks came to: a status, or why there is none, and of a test call that too where it failed."""
+    told = []
+    for check in checks_of(route):
+        word = str(check.status) if check.status is not None else check.reason
+        if check.kind is Kind.OPTIONS:
+            told.append(word)
+        elif check.verdict is not Verdict.GOOD or route.options is None:
+            told.append(word if word == "call" else f"call {word}")
+    return ", ".join(told)
 
 
 def _why_switched(switch: Switch) -> str:
@@ -283,16 +302,15 @@ def _worst(shown: list[tuple[TrunkState, RouteState]], rows: int | None) -> list
 
 
 def _cells(route: RouteState, now: float, *, lasting: bool) -> tuple[str, ...]:
-    check = route.check
+    check = route.options or route.call
     told = lasting and route.since is not None and route.health is not Health.UNCHECKED
     lasted = span(now - route.since, units=1) if told and route.since is not None else ""
     if check is None:
         return (lasted, "", "", "", "")
-    says = str(check.status) if check.status is not None else check.reason
     took = milliseconds(check.rtt) if check.rtt is not None else ""
     ends = check.certificate_ends
     days = f"{(ends - now) / _DAY:.0f} d" if ends is not None else ""
-    return (lasted, says, took, days, check.place)
+    return (lasted, _says(route), took, days, check.place)
 
 
 def _row(head: str, cells: Sequence[str], columns: Sequence[int]) -> str:

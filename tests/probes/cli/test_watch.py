@@ -18,11 +18,14 @@ import pytest
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 from probes.cli.watch_codes import exit_code
+from probes.destination import Destination
 from probes.health.board import RouteState, TrunkState
 from probes.health.terms import Check, Health, Kind, Verdict
 from probes.health.trunk import WatchError
+from probes.result import CallKind, CallResult, CallStatus
 from probes.store.store import Store
 from tests.probes.cli.test_call import peer
+from tests.probes.cli.test_discover import Terminal
 from tests.probes.discovery.network import HOST, free_port, ok
 from tests.probes.report.schemas import load, violations
 from tests.probes.report.watched import BEGIN, STATES, UNCHECKED, At
@@ -124,56 +127,6 @@ def read(running: subprocess.Popen[str], lines: int) -> list[str]:
     return [running.stdout.readline().rstrip("\n") for _ in range(lines)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_whoever_stops_it_gets_the_table(number: signal.Signals, tmp_path: Path) -> None:
-    """And the exit code tells of the trunks."""
-    with peer(ok) as bob, watching(written(tmp_path, bob.target)) as running:
-        lines = read(running, 3)
-        running.send_signal(number)
-        shown, told = running.communicate(timeout=20)
-    assert lines[0] == f"carrier  OPTIONS to {bob.target};transport=udp every 1 s"
-    assert lines[2].split()[1:4] == ["carrier", "healthy", "200"]
-    assert [line.split()[:2] for line in shown.splitlines()][-1] == ["carrier", "healthy"]
-    assert (running.returncode, told) == (ExitCode.OK, "")
-
-
-def test_a_failover_as_it_happens(tmp_path: Path) -> None:
-    with peer(ok) as bob, watching(written(tmp_path, closed(), bob.target)) as running:
-        lines = read(running, 7)
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=20)
-    assert [line.split()[1:4] for line in lines[-2:]] == [
-        ["carrier", "primary", "unreachable"],
-        ["carrier", "backup", "takes"],
-    ]
-    assert running.returncode == ExitCode.OK
-
-
-def test_a_history_outlives_a_restart(tmp_path: Path) -> None:
-    file = written(tmp_path, closed(), head='store = "watch.db"')
-    for told_by_then in (4, 2):
-        with watching(file) as running:
-            lines = read(running, told_by_then)
-            running.send_signal(signal.SIGINT)
-            _, told = running.communicate(timeout=20)
-    assert lines[1].startswith("carrier  unreachable  since 2")
-    assert running.returncode == ExitCode.REFUSED
-    assert told == "sipprobe: carrier has no route that works (refused)\n"
-
-
-def test_a_store_in_trouble_does_not_end_the_watch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(Store, "trouble", property(lambda _: "the disk is full: make room"))
-    with peer(ok) as bob:
-        assert run(written(tmp_path, bob.target), "--once", "--store", tmp_path / "w.db", "--json") == ExitCode.OK
-    shown, told = capsys.readouterr()
-    assert told == "sipprobe: the disk is full: make room\n"
-    data = [json.loads(line) for line in shown.splitlines()]
-    assert [each["detail"] for each in data if each["event"] == "trouble"] == ["the disk is full: make room"]
-    assert [violations(each, load("watch")) for each in data] == [[]] * len(data)
-
-
 @contextmanager
 def receiver(status: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
     """A webhook that answers so, and what came there."""
@@ -199,6 +152,77 @@ def receiver(status: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
 
 
 ALERT = '[[alert]]\nname = "ops"\nwebhook = "{}"\nallow_private = true\n'
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_it_gets_the_table(number: signal.Signals, tmp_path: Path) -> None:
+    """And the exit code tells of the trunks."""
+    with peer(ok) as bob, watching(written(tmp_path, bob.target)) as running:
+        lines = read(running, 3)
+        running.send_signal(number)
+        shown, told = running.communicate(timeout=20)
+    assert lines[0] == f"carrier  OPTIONS to {bob.target};transport=udp every 1 s"
+    assert lines[2].split()[1:4] == ["carrier", "healthy", "200"]
+    assert [line.split()[:2] for line in shown.splitlines()][-1] == ["carrier", "healthy"]
+    assert (running.returncode, told) == (ExitCode.OK, "")
+
+
+def test_a_failover_as_it_happens(tmp_path: Path) -> None:
+    with peer(ok) as bob, watching(written(tmp_path, closed(), bob.target)) as running:
+        lines = read(running, 7)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=20)
+    assert [line.split()[1:4] for line in lines[-2:]] == [
+        ["carrier", "primary", "unreachable"],
+        ["carrier", "backup", "takes"],
+    ]
+    assert running.returncode == ExitCode.OK
+
+
+def test_on_a_terminal(tmp_path: Path) -> None:
+    """A table stands beneath what is told, and trouble is told above it."""
+    with receiver(410) as (url, _), peer(ok) as bob:
+        file = written(tmp_path, closed(), bob.target)
+        file.write_text(f"{file.read_text()}{ALERT.format(url)}")
+        terminal = Terminal("watch", str(file), NO_COLOR="1")
+        for shown in (
+            "▶ carrier primary",
+            "instead of primary, which is down",
+            "▶ carrier backup",
+            "sipprobe: channel ops",
+        ):
+            terminal.read_until(shown)
+        terminal.interrupt()
+        terminal.read_until("")
+    assert terminal.close() == ExitCode.OK
+    last = terminal.output.rpartition("place")[2].splitlines()
+    assert [row.split()[:4] for row in last if row[:2] in ("  ", "▶ ")][1] == ["▶", "carrier", "backup", "healthy"]
+    assert last[-2].startswith("carrier primary  udp 127.0.0.1:")
+
+
+def test_a_history_outlives_a_restart(tmp_path: Path) -> None:
+    file = written(tmp_path, closed(), head='store = "watch.db"')
+    for told_by_then in (4, 2):
+        with watching(file) as running:
+            lines = read(running, told_by_then)
+            running.send_signal(signal.SIGINT)
+            _, told = running.communicate(timeout=20)
+    assert lines[1].startswith("carrier  unreachable  since 2")
+    assert running.returncode == ExitCode.REFUSED
+    assert told == "sipprobe: carrier has no route that works (refused)\n"
+
+
+def test_a_store_in_trouble_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Store, "trouble", property(lambda _: "the disk is full: make room"))
+    with peer(ok) as bob:
+        assert run(written(tmp_path, bob.target), "--once", "--store", tmp_path / "w.db", "--json") == ExitCode.OK
+    shown, told = capsys.readouterr()
+    assert told == "sipprobe: the disk is full: make room\n"
+    data = [json.loads(line) for line in shown.splitlines()]
+    assert [each["detail"] for each in data if each["event"] == "trouble"] == ["the disk is full: make room"]
+    assert [violations(each, load("watch")) for each in data] == [[]] * len(data)
 
 
 def test_people_are_told(tmp_path: Path) -> None:
@@ -378,11 +402,13 @@ def test_only_what_is_used_is_loaded(arguments: list[str], heavy: set[str], tmp_
 
 def down(reason: str, status: int | None = None) -> RouteState:
     check = Check("t", "r", Kind.OPTIONS, BEGIN, Verdict.BAD, reason, status=status)
-    return RouteState("r", Health.DEGRADED, BEGIN, 1, check)
+    return RouteState("r", Health.DEGRADED, BEGIN, 1, check, options=check)
 
 
 UP = STATES[0].routes[1]
-RETURNING = replace(UP, health=Health.UNREACHABLE, check=At(1).good())
+RETURNING = replace(UP, health=Health.UNREACHABLE)
+BUSY = CallResult(Destination("example.com"), None, CallStatus.BUSY, CallKind.BUSY, "486 Busy Here", final_status=486)
+CALLED_IN_VAIN = replace(down("silent"), call=replace(At(1).call(Verdict.BAD, "call"), call=BUSY))
 
 
 @pytest.mark.parametrize(
@@ -400,6 +426,7 @@ RETURNING = replace(UP, health=Health.UNREACHABLE, check=At(1).good())
         ([[down("status", 403)]], ExitCode.FAILED),
         ([[down("own")]], ExitCode.FAILED),
         ([[RETURNING]], ExitCode.FAILED),
+        ([[CALLED_IN_VAIN]], ExitCode.BUSY),
         ([UNCHECKED[0].routes], ExitCode.NO_ANSWER),
         ([[down("name"), down("tls")]], ExitCode.TLS_FAILED),
         ([[down("status", 403)], [down("refused"), down("silent")]], ExitCode.NO_ANSWER),

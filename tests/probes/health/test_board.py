@@ -39,7 +39,7 @@ def test_a_check_comes_before_what_follows_from_it() -> None:
         Switch("t", 4.0, "a", "b", SwitchCause.FAILOVER),
     ]
     state = board.state("t", "a")
-    assert state == RouteState("a", H.UNREACHABLE, 4.0, 3, given[-1])
+    assert state == RouteState("a", H.UNREACHABLE, 4.0, 3, given[-1], options=given[-1])
     assert board.states()[0].active == "b"
 
 

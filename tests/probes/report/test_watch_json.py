@@ -109,4 +109,5 @@ def test_states() -> None:
     ]
     backup = trunks[0]["routes"][1]
     assert (backup["health"], backup["since"], backup["misses"]) == ("healthy", "2026-01-01T00:00:00.000+00:00", 0)
-    assert backup["check"]["certificate_ends"] == "2026-02-13T00:00:00.000+00:00"
+    assert backup["call"] is None
+    assert backup["options"]["certificate_ends"] == "2026-02-13T00:00:00.000+00:00"

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta, timezone
 import pytest
 
 from probes.health.alerts import AlertKind
-from probes.health.board import TrunkState
+from probes.health.board import RouteState, TrunkState
 from probes.health.terms import Check, Happening, Health, Verdict
 from probes.health.trunk import Trunk
 from probes.report.watch_text import (
@@ -164,31 +164,55 @@ def test_what_is_wrong() -> None:
     assert [line.plain for line in trouble_lines(STATES)][1] == f"office           udp 192.0.2.9:5060: {NO_ANSWER}"
 
 
+BUSY = At(1).call(Verdict.BAD, "call", "busy", 486)
+CALLED = At(1).call(Verdict.GOOD, "answered", "answered", 200)
+UNNAMED = At(1).call(Verdict.BAD, "name", "no address")
+
+
+def with_checks(options: Check | None, call: Check | None, health: Health = Health.DEGRADED) -> RouteState:
+    return replace(STATES[0].routes[1], health=health, check=call or options, options=options, call=call)
+
+
+def test_a_test_call_that_fails_is_told_beside_what_options_say() -> None:
+    trunk = TrunkState("carrier", "backup", (STATES[0].routes[0], with_checks(At(1).good(), BUSY)))
+    assert [line.plain for line in state_lines([trunk], BEGIN + 1000, lasting=False)][2] == (
+        "▶ carrier backup   failing      200, call 486  12.3 ms  tls 192.0.2.1:5061"
+    )
+    assert [line.plain for line in trouble_lines([trunk])][1:] == [
+        "carrier backup   test call: tcp [2001:db8::7]:5070: busy"
+    ]
+
+
 def test_in_one_line_for_a_program() -> None:
     assert failure_line(STATES) == "office has no route that works (silent)"
-    down = replace(STATES[0].routes[1], health=Health.DEGRADED, check=At(1).call(Verdict.BAD, "call", "busy", 486))
-    trunks = (TrunkState("carrier", None, (STATES[0].routes[0], down)), *UNCHECKED)
+    trunks = (TrunkState("carrier", None, (STATES[0].routes[0], with_checks(At(1).silent(), BUSY))), *UNCHECKED)
     assert failure_line(trunks) == (
-        "carrier has no route that works (primary: refused, backup: call 486); "
+        "carrier has no route that works (primary: refused, backup: silent, call 486); "
         "office has no route that works (unchecked)"
     )
+    named = TrunkState("carrier", None, (with_checks(None, UNNAMED),))
+    assert failure_line([named]) == "carrier has no route that works (call name)"
     assert failure_line(STATES[:1]) == ""
 
 
 @pytest.mark.parametrize(
-    ("health", "check", "it_does"),
+    ("health", "options", "call", "it_does"),
     [
-        (Health.HEALTHY, None, True),
-        (Health.HEALTHY, At(1).silent(), True),
-        (Health.DEGRADED, At(1).slow(), True),
-        (Health.UNREACHABLE, At(1).good(), False),
-        (Health.DEGRADED, At(1).refused(), False),
-        (Health.UNKNOWN, At(1).silent(), False),
-        (Health.UNCHECKED, None, False),
+        (Health.HEALTHY, None, None, True),
+        (Health.HEALTHY, At(1).silent(), None, True),
+        (Health.DEGRADED, At(1).slow(), None, True),
+        (Health.DEGRADED, At(1).slow(), CALLED, True),
+        (Health.DEGRADED, At(1).silent(), CALLED, True),
+        (Health.DEGRADED, At(1).good(), BUSY, False),
+        (Health.DEGRADED, At(1).refused(), CALLED, False),
+        (Health.DEGRADED, At(1).refused(), None, False),
+        (Health.UNREACHABLE, At(1).good(), CALLED, False),
+        (Health.UNKNOWN, At(1).silent(), None, False),
+        (Health.UNCHECKED, None, None, False),
     ],
 )
-def test_what_works(health: Health, check: Check | None, it_does: bool) -> None:
-    assert works(replace(STATES[0].routes[0], health=health, check=check)) is it_does
+def test_what_works(health: Health, options: Check | None, call: Check | None, it_does: bool) -> None:
+    assert works(with_checks(options, call, health)) is it_does
 
 
 def test_what_checks_found() -> None:

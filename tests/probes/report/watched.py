@@ -91,18 +91,25 @@ HAPPENINGS: tuple[Happening, ...] = (
     At(DAY + 90).switch("primary", "backup", SwitchCause.BY_HAND),
     At(DAY + 99).switch("backup", "primary", SwitchCause.FAILBACK),
 )
+
+
+def _state(route: str, health: Health, since: float, misses: int, check: Check) -> RouteState:
+    """That of a route that has had no test call."""
+    return RouteState(route, health, since, misses, check, options=check)
+
+
 BACKUP = At(360, route="backup").good(place="tcp 192.0.2.2:5070", ends=BEGIN + 43 * DAY)
 STATES = (
     TrunkState(
         "carrier",
         "backup",
         (
-            RouteState("primary", Health.UNREACHABLE, BEGIN + 358, 7, At(420).refused()),
-            RouteState("backup", Health.HEALTHY, BEGIN, 0, BACKUP),
+            _state("primary", Health.UNREACHABLE, BEGIN + 358, 7, At(420).refused()),
+            _state("backup", Health.HEALTHY, BEGIN, 0, BACKUP),
         ),
     ),
     TrunkState(
-        "office", OFFICE_AT.route, (RouteState(OFFICE_AT.route, Health.UNKNOWN, BEGIN + 400, 0, OFFICE_AT.silent()),)
+        "office", OFFICE_AT.route, (_state(OFFICE_AT.route, Health.UNKNOWN, BEGIN + 400, 0, OFFICE_AT.silent()),)
     ),
 )
 UNCHECKED = (TrunkState("office", OFFICE_AT.route, (RouteState(OFFICE_AT.route, Health.UNCHECKED, None, 0, None),)),)
