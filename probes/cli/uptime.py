@@ -54,8 +54,8 @@ def uptime(
 
     zone = UTC if utc else None
     now = time.time()
-    end = _when("--until", until, now, zone) if until else now
-    begin = _when("--since", since, now, zone)
+    end = min(_when("--until", until, now, zone), now) if until else now  # of what is to come nothing is known
+    begin = max(_when("--since", since, now, zone), 0.0)
     if not begin < end:
         stop(ExitCode.USAGE, f"--since {since} is not before --until {until or 'now'}")
     path, trunks = _source(source)

@@ -97,6 +97,7 @@ def _trunk_state(state: TrunkState) -> Data:
         "trunk": encodable(state.trunk),
         "works": any(works(route) for route in state.routes),
         "active": _named(state.active),
+        "held": state.held,
         "routes": [_route_state(route) for route in state.routes],
     }
 

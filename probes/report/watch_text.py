@@ -250,7 +250,8 @@ def outcome(check: Check) -> str:
     what = "test call: " if check.kind is Kind.CALL else ""
     told = check.detail or check.reason
     if check.verdict is not Verdict.GOOD:
-        return f"{what}{check.place}: {told}" if check.place else f"{what}{told}"
+        where = f"{check.place}: " if check.place not in told else ""
+        return f"{what}{where}{told}"
     took = f" in {milliseconds(check.rtt)}" if check.rtt is not None else ""
     where = f", {check.place}" if check.place else ""
     return f"{what}{told}{took}{where}"

@@ -105,6 +105,17 @@ def test_a_longer_interval_of_a_store(folder: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
+    "window", [("--since", "999999w"), ("--since", "0001-01-01T00:00+14:00"), ("--until", "9999-12-31T23:59-12:00")]
+)
+def test_windows_beyond_all_times(window: tuple[str, str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """End where the times end that anything can be known of."""
+    assert run(folder / "trunks.toml", *window, "--utc") == ExitCode.OK
+    shown, told = capsys.readouterr()
+    assert shown.startswith("1970-01-01") is (window[0] == "--since")
+    assert told == ""
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--since", "yesterday"], "--since takes 90m, 24h, 30d, 4w, or a time such as 2026-11-01T08:00, and not"),

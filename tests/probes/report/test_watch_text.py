@@ -220,6 +220,7 @@ def test_what_checks_found() -> None:
     assert outcome(At(0).good(None, "")) == "200 OK"
     assert outcome(At(0).refused()) == f"tls 192.0.2.1:5061: {RESET}"
     assert outcome(replace(At(0).refused(), place="", detail="")) == "refused"
+    assert outcome(replace(At(0).refused(), detail="tls 192.0.2.1:5061: reset")) == "tls 192.0.2.1:5061: reset"
     answered = At(0).call(Verdict.GOOD, "answered", "answered, held for 2.0 s, hung up here", 200)
     assert outcome(answered) == "test call: answered, held for 2.0 s, hung up here, tcp [2001:db8::7]:5070"
 
