@@ -39,7 +39,7 @@ LOOK = 1.0
 """Seconds between two looks at what has trouble, and at what the table shows."""
 REPEAT = 600.0
 """Seconds after which it is told again how much a trouble costs that lasts."""
-AROUND = 6
+AROUND = 8
 """Lines of a terminal that the table leaves to what happens."""
 
 

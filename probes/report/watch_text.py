@@ -29,7 +29,8 @@ _VERDICT_STYLES = {Verdict.GOOD: "green", Verdict.BAD: "red", Verdict.OWN: "mage
 """Those of the others are that of doubt."""
 _SEVERITY_STYLES = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 _DOUBT = "yellow"
-_WORST = (Health.UNREACHABLE, Health.UNKNOWN, Health.DEGRADED, Health.UNCHECKED, Health.HEALTHY)
+_OfTrunk = tuple[TrunkState, RouteState]
+_WORST = (Health.UNREACHABLE, Health.DEGRADED, Health.UNKNOWN, Health.UNCHECKED)
 """What is told first where there is no room for all."""
 _TAKES, _NO_ROUTE = "takes calls", "no route"
 _ALERT = "alert"
@@ -176,11 +177,13 @@ def known_lines(
 def state_lines(
     states: Sequence[TrunkState], now: float, width: int = WIDTH, rows: int | None = None, *, lasting: bool = True
 ) -> list[Text]:
-    """How all routes are, as a table, in the order of the trunks; of more than `rows`, the worst. `▶` marks the route
+    """How all routes are, as a table, in the order of the trunks; of more than `rows`, those that are not healthy, or
+    the worst of them. `▶` marks the route
     that calls take. What is not `lasting` was looked at once: then it is not told since when it is so, and one failure
     is all that there is to tell.
     """
-    shown = _worst([(trunk, route) for trunk in states for route in trunk.routes], rows)
+    routes = [(trunk, route) for trunk in states for route in trunk.routes]
+    shown = routes if rows is None or len(routes) <= rows else _worst(routes, rows)
     labels = Labels(states)
     cells = [_cells(route, now, lasting=lasting) for _, route in shown]
     columns = [max(map(len, column)) if any(column[1:]) else 0 for column in zip(_HEADS, *cells, strict=True)]
@@ -196,8 +199,11 @@ def state_lines(
         line = Text(_row(f"{head}{word:<{_STATE}}", row, columns))
         line.stylize(style, len(head), len(head) + len(word))
         lines.append(line)
-    left_out = sum(len(trunk.routes) for trunk in states) - len(shown)
-    lines += [Text(f"{blank}and {left_out:,} more", style="dim")] if left_out else []
+    if len(shown) < len(routes):
+        more = f"and {len(routes) - len(shown):,} more" if shown else f"{len(routes):,} routes"
+        wrong = sum(route.health is not Health.HEALTHY for _, route in routes)
+        how = ", all healthy" if wrong == len(shown) else ""
+        lines = [*(lines if shown else []), Text(f"{blank}{more}{how}", style="dim")]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return lines
@@ -296,10 +302,11 @@ def _plan(trunk: Trunk, route: Route) -> str:
     return f"OPTIONS to {route.destination} every {every(rules.interval)}{call}"
 
 
-def _worst(shown: list[tuple[TrunkState, RouteState]], rows: int | None) -> list[tuple[TrunkState, RouteState]]:
-    """So many of them, those that are in the worst state, in their order."""
-    ranked = sorted(range(len(shown)), key=lambda place: _WORST.index(shown[place][1].health))
-    return [shown[place] for place in sorted(ranked[:rows])]
+def _worst(routes: Sequence[_OfTrunk], rows: int) -> list[_OfTrunk]:
+    """So many of them at most, those in the worst states, in their order; none that is healthy."""
+    wrong = [each for each in routes if each[1].health is not Health.HEALTHY]
+    ranked = sorted(range(len(wrong)), key=lambda place: _WORST.index(wrong[place][1].health))
+    return [wrong[place] for place in sorted(ranked[:rows])]
 
 
 def _cells(route: RouteState, now: float, *, lasting: bool) -> tuple[str, ...]:

@@ -146,12 +146,23 @@ def test_a_trunk_that_was_never_looked_at() -> None:
     assert [line.plain for line in state_lines(UNCHECKED, BEGIN)] == ["", "office  unchecked"]
 
 
-def test_the_worst_where_there_is_no_room_for_all() -> None:
-    assert [line.plain for line in state_lines(STATES, BEGIN + 1000, rows=1)] == [
+def test_what_is_not_healthy_where_there_is_no_room_for_all() -> None:
+    def shown(*trunks: TrunkState, rows: int) -> list[str]:
+        return [line.plain for line in state_lines(trunks, BEGIN + 1000, rows=rows)]
+
+    assert shown(*STATES, rows=1) == [
         "                                   for  says     place",
         "  carrier primary  unreachable  10 min  refused  tls 192.0.2.1:5061",
         "  and 2 more",
     ]
+    assert shown(*STATES, rows=2)[1:] == [
+        "  carrier primary  unreachable  10 min  refused  tls 192.0.2.1:5061",
+        "  office           unknown      10 min  silent   udp 192.0.2.9:5060",
+        "  and 1 more, all healthy",
+    ]
+    well = replace(STATES[0], routes=(STATES[0].routes[1], replace(STATES[0].routes[1], route="third")))
+    assert shown(well, rows=1) == ["  2 routes, all healthy"]
+    assert len(shown(*STATES, rows=3)) == 4
 
 
 def test_what_is_wrong() -> None:
