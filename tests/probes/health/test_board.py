@@ -305,7 +305,8 @@ def test_that_its_silence_was_a_failure_is_remembered() -> None:
 def test_a_route_that_is_down_is_remembered_by_its_last_change_alone() -> None:
     known = told(Board([trunk()]), checks("a. a- a- a-"))
     again = restored(known[-2:])
-    assert again.state("t", "a") == RouteState("a", H.UNREACHABLE, 3.0, 3, checks("a. a- a- a-")[-1])
+    last = checks("a. a- a- a-")[-1]
+    assert again.state("t", "a") == RouteState("a", H.UNREACHABLE, 3.0, 3, last, options=last)
     assert healths(told(again, checks("a. a.", 10.0))) == [H.HEALTHY]
 
 
