@@ -251,7 +251,9 @@ class Endpoint:
 
     async def options(self, uri: Uri | str, *, hop: Hop | None = None, auth: "AuthSession | None" = None) -> Exchange:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
-        return await self.request(Order(self._options(uri), hop or uri, self.config.stack.user, auth))
+        ready = self.loop.ready(hop) if isinstance(hop, Hop) else None
+        request, user = self._options(uri), self.config.stack.user
+        return await self.request(Order(request, ready or hop or uri, user, auth, prepared=ready is not None))
 
     def _options(self, uri: Uri | str) -> Request:
         """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""

@@ -100,6 +100,15 @@ class Loop:
         self.pump(now)
         return result
 
+    def ready(self, hop: Hop) -> Hop | None:
+        """A hop for datagrams with the local end that the kernel chooses; None for others, or if it cannot be used."""
+        if hop.transport.reliable or hop.local is not None:
+            return None
+        try:
+            return self.transports.prepared(hop)
+        except SipError:
+            return None
+
     def tell_when_sent(self, data: bytes, tell: Callable[[float], None]) -> None:
         """Call `tell` with the time at which these bytes leave, which are about to."""
         self._sent_at[data] = tell

@@ -9,12 +9,12 @@ import trio
 from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, SipError
 from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order, target_of
 from sipcore.registration.binding import Registration
-from sipcore.resolve.target import SocketAddress, Transport
+from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TransportConfig
 
 LOOPBACK = TransportConfig(bind=((Transport.UDP, SocketAddress("127.0.0.1", 0)),))
@@ -127,3 +127,22 @@ async def test_an_endpoint_that_could_not_begin_has_no_sockets() -> None:
                 pass
         with pytest.raises(LocalError, match="use it inside its block"):
             second.transports.local_address(Transport.UDP)
+
+
+@pytest.mark.parametrize(
+    ("hop", "words"),
+    [
+        (Hop(Transport.UDP, SocketAddress("nohost", 5060)), "leads to an IP address"),
+        (Hop(Transport.UDP, SocketAddress("127.0.0.1", 70000)), "ports end at 65535"),
+        (Hop(Transport.UDP, SocketAddress("127.0.0.1", 5060), SocketAddress("nohost", 0)), "leads from an IP address"),
+        (Hop(Transport.UDP, SocketAddress("127.0.0.1", 5060), SocketAddress("127.0.0.1", 70000)), "from port 70000"),
+        (Hop(Transport.UDP, SocketAddress("::1%none", 5060)), "no interface with this name"),
+        (Hop(Transport.UDP, SocketAddress("127.0.0.1", 0)), "does not lead there"),
+    ],
+)
+async def test_a_hop_that_leads_nowhere_is_refused_whatever_asks_for_it(hop: Hop, words: str) -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as endpoint:
+        with pytest.raises(SipError, match=words):
+            await endpoint.options(ALICE[7:-1], hop=hop)
+        with pytest.raises(SipError, match=words):
+            await endpoint.request(Order(endpoint.new_request("MESSAGE", ALICE[7:-1]), hop))
