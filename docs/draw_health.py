@@ -25,7 +25,8 @@ MEANINGS = {
     Health.HEALTHY: "It answers as it should, by whatever status; or it drops OPTIONS, and a test call succeeds.",
     Health.DEGRADED: (
         "It answers, and something is wrong: it is slow, says that it takes no calls at the moment (503), or its "
-        "certificate ends soon. Or checks failed of late, and not often enough to say that it is down. It counts as up."
+        "certificate ends soon. Or checks failed of late, and not often enough to say that it is down. It counts as up "
+        "unless that brings it down."
     ),
     Health.UNREACHABLE: "It is down: so many checks in a row failed as the rules say. Calls take another route.",
 }
@@ -85,10 +86,13 @@ is checked in its own rhythm, which neither the time that checks take nor a host
 what was missed is not made up for. Of each trunk one test call is placed at a time. Over a restart none is placed
 before its interval is over.
 
-Availability is the time in which a route was HEALTHY or DEGRADED, by the time in which it was that or UNREACHABLE. The
-time in which it was UNKNOWN is told apart, and so is that in which nobody watched: where no check could be made for
-{GAP_INTERVALS:g} intervals and a timeout. A trunk is as the best of its routes: up while any of them is, down while
-each is known to be. A route that nobody watched while others were is left out: it was added later, say.
+Availability is the time in which a route was HEALTHY or DEGRADED, by the time in which it was that or UNREACHABLE. A
+route that went down counts as down from the first of the failed checks on that brought it down, although it was still
+DEGRADED then, and until it is up again; where it answered before it was down, it was up. While its first checks fail,
+and it is not decided whether it is down, it counts as UNKNOWN. The time in which it was UNKNOWN is told apart, and so
+is that in which nobody watched: where no check could be made for {GAP_INTERVALS:g} intervals and a timeout. A trunk is
+as the best of its routes: up while any of them is, down while each is known to be. A route that nobody watched while
+others were is left out: it was added later, say.
 """
 
 

@@ -43,8 +43,8 @@ def uptime(
 ) -> None:
     """Tell how well trunks were: availability, incidents, round trips.
 
-    A trunk is up while any of its routes is. What nobody watched counts neither as up nor as down: where no check came
-    for three intervals, nobody knows.
+    A trunk is up while any of its routes is. A route that went down was down from the first failed check on. What
+    nobody watched counts neither as up nor as down: where no check came for three intervals, nobody knows.
 
     Exit code 0: told; 2: the file, or an option, cannot be used.
     """

@@ -14,6 +14,8 @@ GAP_INTERVALS = 3.0
 """Intervals without a check after which nobody vouches for a route: one may be late, and one lost with the process."""
 MAX_INCIDENTS = 100
 """Incidents that are told of a route, and of a trunk, the last ones: all of them are counted."""
+AHEAD = 86_400.0
+"""Seconds after a window in which it is looked up whether a doubt at its end was one: test calls are hours apart."""
 TOP = 5
 """Reasons and statuses of failures that are told, the most frequent first."""
 T = TypeVar("T")
@@ -25,8 +27,11 @@ class Spent:
 
     healthy: float = 0.0
     degraded: float = 0.0
+    """Checks that failed and were not enough to bring it down are in here."""
     unreachable: float = 0.0
+    """From the first of the failed checks on that brought it down."""
     unknown: float = 0.0
+    """It is silent and always was; or its first checks failed, and it is not decided whether it is down."""
     unchecked: float = 0.0
     unwatched: float = 0.0
     """While nothing was watched: the watch was off, or its host could check nothing."""
@@ -52,9 +57,9 @@ class Incident:
     """Empty where all routes of the trunk were."""
     since: float
     """When the first of the checks that brought it down failed, in seconds since 1970; of a trunk, those of the route
-    that went last. It may be before the window."""
+    that went last. It may be before the window. Where it was down when that began, it is the last of them."""
     down: float
-    """When it counted as down, or when the window began."""
+    """From when on it counts as down: `since`, or when the window began."""
     until: float | None
     """When it was no longer down; None where nothing better was known by the end of the window."""
     seconds: float
@@ -220,8 +225,8 @@ class _RouteTally(_Tally):
         of = self._trunk, self._route
         before = next(iter(history.changes_before(self._since, *of)), None)
         # What came before the window vouches for its beginning.
-        checks = self._counted(history.checks(self._since - gap, until, *of))
-        changes = history.changes(self._since, until, *of)
+        checks = self._counted(history.checks(self._since - gap, until + AHEAD, *of), until)
+        changes = history.changes(self._since, until + AHEAD, *of)
         for stretch in stretches(in_order(checks, changes), self._since, until, gap, before):
             self.add(stretch)
             yield stretch
@@ -236,9 +241,9 @@ class _RouteTally(_Tally):
             self._route, self.spent(), self._checks, spread, *top, *calls, incidents, self.incident_count
         )
 
-    def _counted(self, checks: Iterable[Check]) -> Iterator[Check]:
+    def _counted(self, checks: Iterable[Check], until: float) -> Iterator[Check]:
         for check in checks:
-            if check.at >= self._since and check.verdict is not Verdict.OWN:
+            if self._since <= check.at < until and check.verdict is not Verdict.OWN:
                 self._count(check)
             yield check
 

@@ -70,7 +70,7 @@ def _headline(name: str, spent: Spent, incidents: int, width: int, *, bold: bool
     if spent.degraded:
         told.append(f"degraded {span(spent.degraded)}")
     if spent.unknown:
-        told.append(f"silent {span(spent.unknown)}")
+        told.append(f"unanswered {span(spent.unknown)}")
     style = "bold" if bold else ""
     return wrapped(f"{name}: {', '.join(told)}", width, "" if bold else "  ", " " * 6, style)
 

@@ -1,12 +1,14 @@
 """The time of a route, and of a trunk, cut into stretches."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.health.board import Board
 from probes.health.stretches import Stretch, in_order, stretches, together
-from probes.health.terms import Change, Check, Health
+from probes.health.terms import Change, Check, Health, Kind, Verdict
 from probes.health.trunk import Rules
 from tests.probes.health.board_values import RULES, checks, rules, stories, told, trunk
 
@@ -39,13 +41,38 @@ def words(found: list[Stretch]) -> list[str]:
         # The check before the end vouches for what is left of it, unless that is too long.
         ("a. a. a.", (0, 5), ["healthy 0-5"]),
         ("a. a. a.", (0, 6), ["healthy 0-2", "unwatched 2-6"]),
-        ("a. a- a- a- a- a. a.", (0, 8), ["healthy 0-1", "degraded 1-3", "down 3-6", "healthy 6-8"]),
-        ("a? a? a-", (0, 3), ["unknown 0-2", "degraded 2-3"]),
+        ("a. a- a- a- a- a. a.", (0, 8), ["healthy 0-1", "down 1-6", "healthy 6-8"]),
+        # Checks that failed and did not bring it down have not: it was up.
+        (
+            "a. a- a- a. a- a- a- a. a.",
+            (0, 10),
+            ["healthy 0-1", "degraded 1-3", "healthy 3-4", "down 4-8", "healthy 8-10"],
+        ),
+        ("a. a~ a~ a- a- a- a. a.", (0, 8), ["healthy 0-1", "degraded 1-3", "down 3-7", "healthy 7-8"]),
+        ("a. a- a- a~ a~ a- a- a-", (0, 8), ["healthy 0-1", "degraded 1-5", "down 5-8"]),
+        ("a. A- a. a. A- a.", (0, 6), ["healthy 0-1", "down 1-6"]),
+        ("a. A- a- a- A. a. A- A-", (0, 8), ["healthy 0-1", "degraded 1-5", "healthy 5-6", "down 6-8"]),
+        # Calls fail from the time on at which OPTIONS had brought it down.
+        ("a. a- a- a- A- a. a. a. A-", (0, 9), ["healthy 0-1", "down 1-6", "down 6-9"]),
+        # It is not decided yet: what was up is taken to be, and of what never answered nothing is known.
+        ("a. a- a-", (0, 3), ["healthy 0-1", "degraded 1-3"]),
+        ("a- a-", (0, 2), ["unknown 0-2"]),
+        ("a? a? a-", (0, 3), ["unknown 0-3"]),
+        ("a~ a-", (0, 2), ["degraded 0-2"]),
+        ("a- a~ a-", (0, 3), ["degraded 0-3"]),
+        # Refused for a time, and silent as before or since: it is not known.
+        ("a? a- a- a? a? a?", (0, 6), ["unknown 0-6"]),
+        ("a- a- a? a-", (0, 4), ["down 0-4"]),
         # A check that could not be made vouches for nothing.
         ("a. a! a! a! a! a. a.", (0, 7), ["unwatched 0-5", "healthy 5-7"]),
         ("a. a! a! a. a.", (0, 5), ["healthy 0-5"]),
         # The window begins later, or earlier.
-        ("a. a- a- a- a-", (2.5, 5), ["degraded 2.5-3", "down 3-5"]),
+        ("a. a- a- a- a-", (2.5, 5), ["down 2.5-5"]),
+        # What comes after it decides.
+        ("a. a- a- a- a- a. a.", (0, 2.5), ["healthy 0-1", "down 1-2.5"]),
+        ("a. a- a- a. a. a.", (0, 2.5), ["healthy 0-1", "degraded 1-2.5"]),
+        ("a- a- a- a-", (0, 1), ["down 0-1"]),
+        ("a. a. a. a-", (0, 2.5), ["healthy 0-2.5"]),
         ("a. a.", (-1, 2), ["unwatched -1-0", "healthy 0-2"]),
     ],
 )
@@ -64,7 +91,7 @@ def test_nobody_watched_for_a_time_in_which_it_went_down() -> None:
     board = Board([trunk("a")])
     given = told(board, [*checks("a. a. a-"), *checks("a- a- a-", 20.0)])
     found = cut([one for one in given if isinstance(one, Check | Change)], 0, 24)
-    assert words(found) == ["healthy 0-2", "unwatched 2-20", "degraded 20-21", "down 21-24"]
+    assert words(found) == ["healthy 0-2", "unwatched 2-20", "down 20-24"]
 
 
 def test_a_change_by_a_call_that_took_long_counts_from_when_it_is_told() -> None:
@@ -109,8 +136,7 @@ def test_a_route_that_was_down_before_the_window() -> None:
 
 @given(stories, rules, st.integers(-5, 30), st.integers(1, 60), st.integers(1, 4))
 def test_each_moment_is_what_it_was(text: str, by: Rules, since: int, length: int, gap: int) -> None:
-    given = [one for one in happenings(text, by) if one.at < since + length]
-    until = since + length
+    given, until = happenings(text, by), since + length
     found = cut(given, since, until, gap)
     assert [one.since for one in found] == [since, *(one.until for one in found[:-1])]
     assert found[-1].until == until
@@ -118,8 +144,12 @@ def test_each_moment_is_what_it_was(text: str, by: Rules, since: int, length: in
     for stretch in found:
         assert stretch.seconds > 0
         assert (stretch.why is not None) == (stretch.health is Health.UNREACHABLE)
+        assert stretch.why is None or stretch.why.verdict in MISSES
         for moment in range(int(stretch.since), int(stretch.until)):
-            assert stretch.health is at(moment + 0.5, given, [*seen, until] if seen else [], gap)
+            assert stretch.health is at(moment + 0.5, given, sorted([*seen, until]), gap)
+
+
+MISSES = (Verdict.BAD, Verdict.SILENT)
 
 
 def at(moment: float, given: list[Check | Change], seen: list[float], gap: float) -> Health | None:
@@ -127,8 +157,40 @@ def at(moment: float, given: list[Check | Change], seen: list[float], gap: float
     before, after = [time for time in seen if time < moment], [time for time in seen if time > moment]
     if not before or after[0] - before[-1] > gap:
         return None
-    changes = [one for one in given if isinstance(one, Change) and one.at < moment]
-    return changes[-1].after if changes else Health.UNCHECKED
+    told = [one.after for one in given if isinstance(one, Change) and one.at < moment] or [Health.UNCHECKED]
+    if told[-1] is not Health.DEGRADED:
+        return told[-1]
+    after = next((one for one in given if isinstance(one, Change) and one.at > moment), None)
+    rows, since, is_first = doubt(given[: given.index(after)] if after else given)
+    if after is None:
+        return Health.UNKNOWN if is_first and moment > since else Health.DEGRADED
+    if after.after is Health.UNREACHABLE:
+        return after.after if rows.get(after.check.kind, after.at) < moment else Health.DEGRADED
+    return after.after if after.after is Health.UNKNOWN and moment > since else Health.DEGRADED
+
+
+def doubt(given: list[Check | Change]) -> tuple[dict[Kind, float], float, bool]:
+    """When each row of failed checks began that goes on, since when there is any, and whether nothing is known from
+    before that.
+    """
+    rows: dict[Kind, float] = {}
+    since, is_first, health = math.inf, False, Health.UNCHECKED
+    for one in given:
+        check, before = one.check if isinstance(one, Change) else one, health
+        if check.verdict is Verdict.OWN:
+            continue
+        if isinstance(one, Change):
+            health = one.after
+        if check.verdict not in MISSES:
+            rows.pop(check.kind, None)
+            is_first = False
+        elif health in (Health.DEGRADED, Health.UNREACHABLE):
+            is_first = is_first or before in (Health.UNCHECKED, Health.UNKNOWN)
+            since = since if rows else one.at
+            rows.setdefault(check.kind, check.at)
+        if health in (Health.HEALTHY, Health.UNKNOWN):
+            rows.clear()
+    return rows, since, is_first
 
 
 def test_checks_and_changes_as_they_were_told() -> None:

@@ -1,5 +1,6 @@
 """How well trunks were over a window of time."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.health.board import Board
+from probes.health.stretches import MAX_HELD, Course
 from probes.health.terms import Change, Check, Happening, Kind, Verdict
 from probes.health.trunk import Rules, WatchError
 from probes.health.uptime import (
@@ -55,8 +57,8 @@ def uptime(
 
 def test_the_time_that_a_route_was_in_each_health() -> None:
     (route,) = uptime("a? a? a. a. a. a- a- a- a- a- a. a.", until=20).routes
-    assert route.spent == Spent(healthy=3, degraded=2, unreachable=4, unknown=2, unwatched=9)
-    assert route.spent.availability == pytest.approx(100 * 5 / 9)
+    assert route.spent == Spent(healthy=3, unreachable=6, unknown=2, unwatched=9)
+    assert route.spent.availability == pytest.approx(100 * 3 / 9)
 
 
 @pytest.mark.parametrize("text", ["", "a? a? a?", "a! a! a!"])
@@ -85,16 +87,16 @@ def test_a_trunk_is_up_while_any_of_its_routes_is() -> None:
 def test_a_trunk_is_down_while_all_of_its_routes_are() -> None:
     found = uptime("A. B. A- B- A- B- A- B- A- B- A. B.", routes="a b")
     (incident,) = found.incidents
-    # A goes at 4 and B at 5, by calls since 2 and 3; A comes up at 10.
-    assert incident == Incident("t", "", 3.0, 5.0, 10.0, 5.0, Kind.CALL, "refused", "", None)
-    assert found.spent.unreachable == 5
+    # Calls over A fail from 2 on, over B from 3 on; A comes up at 10.
+    assert incident == Incident("t", "", 3.0, 3.0, 10.0, 7.0, Kind.CALL, "refused", "", None)
+    assert found.spent.unreachable == 7
 
 
 def test_a_route_that_was_added_later_hides_nothing_that_was_before() -> None:
     given = [*checks("a. a- a- a- a- a. a."), *checks("b. b. b.", 6.5)]
     found = trunk_uptime(Kept(told(Board([trunk("a b")]), given)), "t", ["a", "b"], 0.0, 9.0, 1.0)
     assert found.incident_count == 1
-    assert found.spent == Spent(healthy=3.5, degraded=2, unreachable=3, unwatched=0.5)
+    assert found.spent == Spent(healthy=3.5, unreachable=5, unwatched=0.5)
 
 
 def test_an_incident_says_what_it_began_with() -> None:
@@ -102,14 +104,14 @@ def test_an_incident_says_what_it_began_with() -> None:
     board = Board([trunk("a")])
     given = [*checks("a."), first, *checks("a? a- a- a. a. a.", 2.0)]
     found = trunk_uptime(Kept(told(board, given)), "t", ["a"], 0.0, 8.0, GAP)
-    route = Incident("t", "a", 1.0, 3.0, 6.0, 3.0, Kind.OPTIONS, "status", "403 Forbidden", 403)
+    route = Incident("t", "a", 1.0, 1.0, 6.0, 5.0, Kind.OPTIONS, "status", "403 Forbidden", 403)
     assert found.routes[0].incidents == (route,)
     assert found.incidents == (replace(route, route=""),)
 
 
 def test_an_incident_that_goes_on_has_no_end() -> None:
     (incident,) = uptime("a. a- a- a- a-").incidents
-    assert (incident.since, incident.down, incident.until, incident.seconds) == (1.0, 3.0, None, 2.0)
+    assert (incident.since, incident.down, incident.until, incident.seconds) == (1.0, 1.0, None, 4.0)
 
 
 def test_an_incident_that_had_begun_before_the_window() -> None:
@@ -122,12 +124,44 @@ def test_an_incident_that_nobody_watched_for_a_time_is_one() -> None:
     board = Board([trunk("a")])
     history = Kept([*told(board, checks("a- a- a- a-")), *told(board, checks("a- a. a. a.", 100.0))])
     (incident,) = trunk_uptime(history, "t", ["a"], 0.0, 104.0, GAP).incidents
-    assert (incident.down, incident.until, incident.seconds) == (2.0, 102.0, 3.0)
+    assert (incident.down, incident.until, incident.seconds) == (0.0, 102.0, 5.0)
+
+
+@pytest.mark.parametrize("text", ["a- a- a- a- a- a-", "a? a? a- a- a- a-", "a- a-", "a- a- a? a? a?"])
+def test_a_route_that_never_answered_and_was_refused_was_never_up(text: str) -> None:
+    found = uptime(text)
+    assert found.spent.up == found.routes[0].spent.up == 0
+    assert found.spent.availability in (None, 0)
+
+
+def test_an_outage_over_midnight_counts_in_both_days() -> None:
+    text = "a. a. a- a- a- a- a. a. a."
+    whole, evening, morning = uptime(text), uptime(text, until=3.0), uptime(text, since=3.0)
+    assert (evening.spent.unreachable, morning.spent.unreachable) == (1, 4)
+    assert whole.spent.unreachable == 5
+    assert [part.routes[0].checks for part in (evening, morning)] == [3, 6]
+
+
+def test_a_trunk_is_down_from_the_first_failed_check_of_its_last_route_on() -> None:
+    found = uptime("a. b. a- b. a- b- a- b- a- b- a- b- a- b. a- b. a-", routes="a b")
+    assert found.spent == Spent(healthy=7, unreachable=10)
+    (incident,) = found.incidents
+    assert (incident.since, incident.down, incident.until) == (5, 5, 15)
+
+
+def test_what_is_held_back_takes_bounded_memory() -> None:
+    """A route is in doubt for years, and now and then nobody watches."""
+    doubted = [*checks("a. A-"), *(check for n in range(1, 5000) for check in checks("a. a.", 100.0 * n))]
+    board = Board([trunk("a", Rules(call_misses=2))])
+    course = Course(0.0, math.inf, GAP, None)
+    given = [one for one in told(board, doubted) if isinstance(one, Check | Change)]
+    found = sum(sum(1 for _ in course.take(one)) for one in given)
+    assert 9998 - MAX_HELD <= found <= 10_000 - MAX_HELD
 
 
 def test_two_incidents() -> None:
     found = uptime("a- a- a- a. a. a. a- a- a- a- a. a.")
-    assert [(one.since, one.down, one.until) for one in found.incidents] == [(0, 2, 4), (6, 8, 11)]
+    assert [(one.since, one.down, one.until) for one in found.incidents] == [(0, 0, 4), (6, 6, 11)]
 
 
 def test_so_many_incidents_are_told_and_all_are_counted() -> None:

@@ -38,7 +38,7 @@ def test_a_week() -> None:
         "               answers",
         "  failures     none, of 43,000 checks",
         "",
-        "office: nothing is known, silent 1 d",
+        "office: nothing is known, unanswered 1 d",
         "  not watched  6 d, which counts neither as up nor as down",
         "  failures     9 × silent, of 9 checks",
     ]
