@@ -160,13 +160,13 @@ def at(moment: float, given: list[Check | Change], seen: list[float], gap: float
     told = [one.after for one in given if isinstance(one, Change) and one.at < moment] or [Health.UNCHECKED]
     if told[-1] is not Health.DEGRADED:
         return told[-1]
-    after = next((one for one in given if isinstance(one, Change) and one.at > moment), None)
-    rows, since, is_first = doubt(given[: given.index(after)] if after else given)
-    if after is None:
+    then = next((one for one in given if isinstance(one, Change) and one.at > moment), None)
+    rows, since, is_first = doubt(given[: given.index(then)] if then else given)
+    if then is None:
         return Health.UNKNOWN if is_first and moment > since else Health.DEGRADED
-    if after.after is Health.UNREACHABLE:
-        return after.after if rows.get(after.check.kind, after.at) < moment else Health.DEGRADED
-    return after.after if after.after is Health.UNKNOWN and moment > since else Health.DEGRADED
+    if then.after is Health.UNREACHABLE:
+        return then.after if rows.get(then.check.kind, then.at) < moment else Health.DEGRADED
+    return then.after if then.after is Health.UNKNOWN and moment > since else Health.DEGRADED
 
 
 def doubt(given: list[Check | Change]) -> tuple[dict[Kind, float], float, bool]:
