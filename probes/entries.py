@@ -4,6 +4,7 @@ What is wrong is told with the file, the line, the key and what would be right. 
 environment or a file, and not written; what is read is never quoted where it may be one.
 """
 
+import math
 import re
 import tomllib
 from collections import Counter
@@ -18,6 +19,8 @@ from sipcore.value import value
 
 MAX_FILE = 1 << 20
 """Characters: a thousand entries with all their keys are a tenth of it."""
+MAX_NUMBER = 10**9
+"""Seconds of thirty years, and more than anything else here is counted to: what is said of it stays short."""
 
 
 class EntryError(LocalError):
@@ -47,17 +50,19 @@ def text(given: object) -> str:
 
 
 def number(given: object) -> float:
-    """A number."""
+    """A number. Raises EntryError for one that is beyond all use."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise TypeError
+    if MAX_NUMBER < abs(given) < math.inf:
+        raise EntryError(f"a number beyond {MAX_NUMBER:,}: give a smaller one")
     return given
 
 
 def whole(given: object) -> int:
     """A number without a fraction."""
-    if isinstance(given, bool) or not isinstance(given, int):
+    if not isinstance(given, int):
         raise TypeError
-    return given
+    return int(number(given))
 
 
 def boolean(given: object) -> bool:
@@ -145,7 +150,7 @@ class EntryFile:
             raise self.error(f"longer than the {MAX_FILE} characters that {self._what} may have")
         try:
             data = tomllib.loads(self._content)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a plain ValueError is about a number with too many digits
             raise self.error(f"no TOML: {error}") from None
         for key in data:
             if key not in outside:
@@ -164,7 +169,7 @@ class EntryFile:
         try:
             return keys[key].read(told)
         except TypeError:
-            shown = "a text in quotes" if key.startswith("password") else repr(told)
+            shown = "a text in quotes" if key.startswith("password") else _shown(told)
             problem = f"{key} = {shown} cannot be used; write something like {key} = {keys[key].example}"
             raise self.error(problem, kind, number, key) from None
         except SipError as error:
@@ -193,6 +198,13 @@ class EntryFile:
                     return place
                 common = place if not here[1] else common
         return common or found
+
+
+def _shown(told: object) -> str:
+    """What was given, without its content where that may be a secret: a URL, or a table with a password in it."""
+    if isinstance(told, str):
+        return "a text"
+    return "a list" if isinstance(told, list) else "a table" if isinstance(told, dict) else repr(told)
 
 
 _HEAD = re.compile(r"\s*\[\[\s*([a-z.]+)\s*\]\]")

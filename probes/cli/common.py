@@ -133,7 +133,7 @@ def read_password(user: str, file: Path | None) -> str:
             if len(data) > MAX_PASSWORD_FILE:
                 stop(ExitCode.USAGE, f"{file} is too large for a password file")
             lines = data.decode().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             stop(ExitCode.USAGE, f"cannot read the password from {file}: {why_unreadable(error)}")
         if not lines or not lines[0]:
             stop(ExitCode.USAGE, f"the first line of {file} is empty: the password goes there")
@@ -239,9 +239,11 @@ def read_content(file: Path) -> bytes:
         stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
 
 
-def why_unreadable(error: OSError | UnicodeError) -> str:
+def why_unreadable(error: OSError | ValueError) -> str:
     """Why a file cannot be read, in a few words, of which none is out of the file: it may hold a secret."""
-    return error.strerror or "it cannot be opened" if isinstance(error, OSError) else "it is no text"
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be opened"
+    return "it is no text" if isinstance(error, UnicodeError) else "no file can have that name"
 
 
 def nameservers(texts: Iterable[str] | None) -> "tuple[SocketAddress, ...]":

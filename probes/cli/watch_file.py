@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from probes.health.file import WatchFile
 
 
+UNREAD = "https://unread.invalid"
+"""In place of a secret that is not read: it may be a password, and the URL of a webhook or of Apprise."""
+
+
 def read_plan(file: Path, *, with_secrets: bool = True) -> "WatchFile":
     """What the file says; ends the program when it cannot be used. Who sends nothing needs no passwords, certificates
     or keys, and may not be allowed to read them.
@@ -21,7 +25,7 @@ def read_plan(file: Path, *, with_secrets: bool = True) -> "WatchFile":
     def content_of(name: str) -> bytes:
         try:
             return (file.parent / name).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             text = f"cannot read {file.parent / name}: {why_unreadable(error)}"
             raise LocalError(text, section="RFC 3261 §26.3.1") from None
 
@@ -31,4 +35,4 @@ def read_plan(file: Path, *, with_secrets: bool = True) -> "WatchFile":
         stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
     if with_secrets:
         return read_watch(text, str(file), passwords_for(file), content_of)
-    return read_watch(text, str(file), lambda *_: "unread", lambda _: b"")
+    return read_watch(text, str(file), lambda *_: UNREAD, lambda _: UNREAD.encode())

@@ -205,9 +205,13 @@ Channel = WebhookChannel | AppriseChannel
 
 
 def require_name(name: str) -> None:
-    """Raises WatchError for the name of a channel that cannot be shown."""
+    """Raises WatchError for the name of a channel that cannot be shown, or that may be its address: an outbox keeps
+    the name.
+    """
     if not name or not name.isprintable():
         raise WatchError("a channel needs a name of printable characters")
+    if "://" in name:
+        raise WatchError("a channel is named, and not by its address, which may be a secret: give it another name")
 
 
 def wants(channel: Channel, alert: Alert) -> bool:

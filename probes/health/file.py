@@ -284,11 +284,18 @@ class _Reader:
         return found
 
     def _content(self, read: Mapping[str, object], key: str, kind: str, place: int) -> bytes:
-        """What is in the file that a key names; empty for none."""
+        """What is in the file that a key names; empty for none. One without content would stand for none, and have
+        other authorities trusted than was meant.
+        """
+        if key not in read:
+            return b""
         try:
-            return self._content_of(str(read[key])) if key in read else b""
+            content = self._content_of(str(read[key]))
         except LocalError as error:
             raise self._file.error(f"{key}: {error.message}", kind, place, key) from None
+        if not content.strip():
+            raise self._file.error(f"what {key} names is empty", kind, place, key)
+        return content
 
     def _route(self, given: list[Mapping[str, object]], kind: str, place: int) -> Route:
         """One route, out of what is said of all, of its trunk and of itself, the last word counting."""

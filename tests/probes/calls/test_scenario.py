@@ -115,7 +115,7 @@ def test_credentials_stay_with_the_host(line: str) -> None:
         (f"[defaults]\nhodl = 3\n[[call]]\n{TARGET}", "calls.toml:2: there is no key 'hodl'; did you mean hold?"),
         (
             f'[[call]]\n{TARGET}\n[[call]]\n{TARGET}\nhold = "3"',
-            "calls.toml:5: call 2: hold = '3' cannot be used; write",
+            "calls.toml:5: call 2: hold = a text cannot be used; write",
         ),
         (f"[[call]]\n{TARGET}\nice = 1", "write something like ice = true"),
         (f"[[call]]\n{TARGET}\nhold = true", "write something like hold = 2.5 (seconds)"),

@@ -30,6 +30,13 @@ key = "not-there.key"
 [[trunk]]
 name = "office"
 target = "sip:pbx.example.com"
+[[alert]]
+name = "on-call"
+webhook_env = "NOT_SET_HERE"
+secret_file = "not-there"
+[[alert]]
+name = "mail"
+apprise_env = "NOT_SET_HERE"
 """
 WINDOW = ("--since", "2026-01-01", "--until", "2026-01-01T02:00", "--utc")
 

@@ -437,3 +437,18 @@ def test_exit_codes(trunks: Sequence[Sequence[RouteState]], code: ExitCode) -> N
     """The worst trunk counts, and of its routes the best."""
     states = [TrunkState("t", None, tuple(routes)) for routes in trunks]
     assert exit_code(states) == code
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('ca_file = "a\\u0000b"', "no file can have that name"),
+        ('call = { to = "echo", user = "a", password_file = "a\\u0000b" }', "no file can have that name"),
+        ('ca_file = "."', "Is a directory"),
+    ],
+)
+def test_files_that_cannot_be_there(more: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "trunks.toml"
+    file.write_text(f'[[trunk]]\ntarget = "{closed()}"\n{more}\n')
+    assert run("--check", file) == ExitCode.USAGE
+    assert told in capsys.readouterr().err

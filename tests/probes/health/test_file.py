@@ -38,7 +38,7 @@ def password_of(way: str, told: str) -> str:
 
 def content_of(name: str) -> bytes:
     if not name.startswith("missing"):
-        return f"what is in {name}".encode()
+        return b"\n" if name == "empty" else f"what is in {name}".encode()
     raise LocalError("no such file", section="RFC 5280 §4.1")
 
 
@@ -204,6 +204,16 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
             "there is alert 'alert 1'",
         ),
         ("[[trunk]]\n" + TARGET + "\n[alert]\nname = 'a'", "write [[alert]], with two brackets, above each"),
+        (f"[[trunk]]\n{TARGET}\nca_file = 'empty'", "trunks.toml:3: trunk 1: what ca_file names is empty"),
+        (f"{ALERT}\nwebhook = 'https://h'\nca_file = 'empty'", "alert 1: what ca_file names is empty"),
+        (
+            f"{ALERT}\nwebhook = 'https://h'\nname = 'https://h'",
+            "trunks.toml:3: alert 1: a channel is named, and not by",
+        ),
+        (f"[[trunk]]\n{TARGET}\ninterval = {'1' * 400}", "trunk 1: interval: a number beyond 1,000,000,000: give a"),
+        (f"[[trunk]]\n{TARGET}\ninterval = {'1' * 5000}", "trunks.toml: no TOML: "),
+        (f"[[trunk]]\n{TARGET}\nmisses = 0x{'f' * 5000}", "trunk 1: misses: a number beyond 1,000,000,000: give a"),
+        (f"[[trunk]]\n{TARGET}\ncertificate_days = -1e300", "trunk 1: certificate_days: a number beyond"),
         (f"#{'x' * MAX_FILE}", "longer than"),
         (
             "[[trunk]]\n" + f"[[trunk.route]]\n{TARGET}\n" * (MAX_ROUTES + 1),
@@ -217,6 +227,32 @@ def test_what_is_wrong_is_told_with_its_place(text: str, said: str) -> None:
         read(text)
     assert said in raised.value.message
     assert raised.value.message.startswith("trunks.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[[trunk]]\n{TARGET}\n[[trunk.call]]\nto = 'echo'\nuser = 'a'\npassword = 'hunter2'",
+        f"[[trunk]]\n{TARGET}\ncall = 'hunter2'",
+        f"[[trunk]]\n{TARGET}\ncall = {{ to = 'echo', user = {{ password = 'hunter2' }} }}",
+        f"[[trunk]]\n{TARGET}\ncall = {{ to = 'echo', user = 'a', password = 'hunter2' }}",
+        f"[[trunk]]\n{TARGET}\ncall = {{ to = 'echo', user = 'a', password = ['hunter2'] }}",
+        f"{ALERT}\nwebhook = ['https://a:hunter2@h']",
+        f"{ALERT}\nwebhook = {{ url = 'https://a:hunter2@h' }}",
+        f"{ALERT}\nwebhook = 'ftp://a:hunter2@h'",
+        f"{ALERT}\nwebhook = 'https://a:hunter2@[h'",
+        f"{ALERT}\nwebhook = 'https://h'\nname = 'https://a:hunter2@h'",
+        f"{ALERT}\nwebhook = 'https://h'\nsecret = 'hunter2'",
+        f"{ALERT}\nwebhook = 'https://h'\nsecret_file = ['hunter2']",
+        f"{ALERT}\napprise = 'mailto://a:hunter2@h'",
+        "[[trunk]]\ntarget = 'sip:a:hunter2@h h'",
+        "[[trunk]]\ntarget = ['sip:a:hunter2@h']",
+    ],
+)
+def test_what_is_wrong_is_told_without_what_may_be_a_secret(text: str) -> None:
+    with pytest.raises(EntryError) as raised:
+        read(text)
+    assert "hunter2" not in raised.value.message
 
 
 @given(st.text() | st.sampled_from(sorted(OF_TRUNK)).map(lambda key: f"[[trunk]]\n{TARGET}\n{key} = [[{{}}]]"))

@@ -96,7 +96,10 @@ def test_what_stands_above() -> None:
             "two brackets, above each; [[call]] is for `sipprobe",
         ),
         ("[[answer]]\nrnig = 3\n", "answers.toml:2: answer 1: there is no key 'rnig'; did you mean ring?"),
-        ('[[call]]\nring = 1\n[[answer]]\nring = "x"\n', "answers.toml:4: answer 1: ring = 'x' cannot be used; write"),
+        (
+            '[[call]]\nring = 1\n[[answer]]\nring = "x"\n',
+            "answers.toml:4: answer 1: ring = a text cannot be used; write",
+        ),
         ("[[answer]]\n[[answer]]\nrefuse = 200\n", "answers.toml:3: answer 2: 200 is no refusal"),
         ("[[answer]]\nrefuse = 700\n", "answers.toml:1: answer 1: a call is refused with a status from 300 to 699"),
         ("[[answer]]\nwait = -1\n", "answers.toml:2: answer 1: wait is a number of seconds"),
