@@ -7,6 +7,7 @@ It is an SQLite database in WAL mode, so that others read while one writes, and 
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ PRIVATE = 0o600
 """Who watches trunks knows who calls whom by what: nobody else reads it unless its owner allows."""
 LOCK_SUFFIX = ".lock"
 """Of the file whose lock tells that somebody writes. SQLite's own locks are held for moments only."""
+MAX_LOCK = 20
+"""Bytes of that file: the number of a process."""
 
 ADVICE = {
     "SQLITE_FULL": "its disk is full: make room there",
@@ -71,7 +74,19 @@ def explaining(path: Path) -> Iterator[None]:
 
 def reading_engine(path: Path) -> Engine:
     """Connections that only read, for any thread. A file that is not there is not made."""
-    return _engine(lambda: _connect(f"{path.absolute().as_uri()}?mode=ro"), "BEGIN")
+    options = "mode=ro&immutable=1" if _is_for_ever(path) else "mode=ro"
+    return _engine(lambda: _connect(f"{path.absolute().as_uri()}?{options}"), "BEGIN")
+
+
+def _is_for_ever(path: Path) -> bool:
+    """Whether a file lies complete where nothing can be written, so that SQLite cannot, and need not, lock it."""
+    try:
+        real = path.resolve()
+        log = real.with_name(real.name + "-wal")
+        has_log = log.exists() and log.stat().st_size > 0
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY) and not has_log
+    except (OSError, ValueError):
+        return False
 
 
 def writing_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
@@ -117,14 +132,17 @@ def _set_up_for_writing(connection: sqlite3.Connection, path: Path) -> None:
 class WriterLock:
     """Held by the one program that writes to a file, and let go with its process, however that ends.
 
-    It is a lock on a file of its own: closing any descriptor of the database would end the locks that SQLite holds.
+    It is a lock on a file of its own: closing any descriptor of the database would end the locks that SQLite holds. It
+    lies beside the file itself, whatever links lead there.
     """
 
     def __init__(self, path: Path) -> None:
         """Take the lock of the file `path`. Raises WatchError when another program has it."""
-        self._path = path.with_name(path.name + LOCK_SUFFIX)
+        real = path.resolve()
+        self._path = real.with_name(real.name + LOCK_SUFFIX)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nobody leads us elsewhere
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+            self._descriptor = os.open(self._path, flags, PRIVATE)
         except OSError as error:
             raise unusable(path, f"{self._path.name} beside it cannot be written: {_reason(error)}") from error
         try:
@@ -140,9 +158,12 @@ class WriterLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(self._descriptor, 20).decode(errors="replace").strip()
+            holder = os.pread(self._descriptor, MAX_LOCK, 0).decode(errors="replace").strip()
             text = f"another watch writes to it (process {holder}): end that one, or give this one a file of its own"
             raise unusable(path, text) from error
+        told = os.pread(self._descriptor, MAX_LOCK + 1, 0) if stat.S_ISREG(os.fstat(self._descriptor).st_mode) else b"?"
+        if told and not (told.strip().isdigit() and len(told) <= MAX_LOCK):
+            raise unusable(path, f"{self._path.name} beside it is another program's: name another file")
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
@@ -174,13 +195,26 @@ def make_file(path: Path) -> None:
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
-    except FileExistsError as error:
-        if path.is_dir():
-            raise unusable(path, "it is a directory: name a file in it") from error
+    except FileExistsError:
+        _require_regular(path)
     except FileNotFoundError as error:
         raise unusable(path, f"there is no directory {path.parent}: make it first") from error
     except (OSError, ValueError) as error:
         raise unusable(path, f"it cannot be written: {_reason(error)}") from error
+
+
+def _require_regular(path: Path) -> None:
+    """Raise WatchError for what only has the name of a file; a named pipe would have us wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise unusable(path, "it is a link that leads to no file: name the file itself") from error
+    except OSError as error:
+        raise unusable(path, f"it cannot be read: {_reason(error)}") from error
+    if stat.S_ISDIR(mode):
+        raise unusable(path, "it is a directory: name a file in it")
+    if not stat.S_ISREG(mode):
+        raise unusable(path, "it is no file that can be written again and again: name another one")
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -31,8 +31,10 @@ def _revision_of(connection: Connection, path: Path, known: Sequence[str]) -> st
         return NEW
     if found != APPLICATION_ID:
         raise unusable(path, "it is the database of another program: name another file")
-    revision: str = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-    if revision not in known:
+    revisions: Sequence[str] = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+    if len(revisions) != 1:
+        raise unusable(path, "it does not say of which version it is: put it aside and begin a new one")
+    if (revision := revisions[0]) not in known:
         raise unusable(path, "it was written by a newer version: use that one, or begin a new file")
     return revision
 
