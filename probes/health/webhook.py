@@ -71,7 +71,9 @@ class Webhook:
 
     def _trusting(self) -> ssl.SSLContext:
         try:
-            cadata = self._channel.ca_data.decode("ascii") or None
+            cadata = (
+                self._channel.ca_data.decode("ascii", "backslashreplace") or None
+            )  # a comment may be in any language
             return ssl.create_default_context(cadata=cadata)
         except (ssl.SSLError, ValueError):
             raise WatchError(f"channel {self._channel.name}: no certificates in PEM in its CA file") from None
@@ -121,6 +123,11 @@ class Webhook:
     def _port(self) -> int:
         return self._url.port or (443 if self._url.scheme == "https" else 80)
 
+    @property
+    def _certified(self) -> str:
+        """The name that TLS asks for, and that the certificate has: without the dot of a name of DNS (RFC 6066 §3)."""
+        return self._url.raw_host.decode("ascii").removesuffix(".")
+
     async def _post(self, address: str, name: str, body: bytes, now: float) -> tuple[int, str]:
         """Status and Retry-After of the answer. By the transport alone: a client of httpx logs the URL."""
         import httpx
@@ -132,7 +139,7 @@ class Webhook:
             self._url.copy_with(host=address, username=None, password=None),
             headers=self._headers(name, body, now),
             content=body,
-            extensions={"sni_hostname": self._url.raw_host.decode("ascii"), "timeout": timeout.as_dict()},
+            extensions={"sni_hostname": self._certified, "timeout": timeout.as_dict()},
         )
         verify = self._context if self._context is not None else False  # nothing to verify: it is plain HTTP
         async with httpx.AsyncHTTPTransport(verify=verify, trust_env=False) as transport:
@@ -170,8 +177,10 @@ def _judge(status: int, wait: float | None) -> None:
 
 
 def _why(error: BaseException) -> str:
-    """What lies below an error of httpx, which often says nothing itself."""
-    told = str(error) or type(error).__name__
+    """What lies below an error of httpx, which often says nothing itself, and quotes behind a colon what came: from a
+    server that sends back what it gets, that is the URL.
+    """
+    told = str(error).partition(":")[0] or type(error).__name__
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, ssl.SSLError):

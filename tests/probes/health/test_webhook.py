@@ -231,6 +231,22 @@ async def test_what_is_no_http() -> None:
     assert failure.why.startswith("127.0.0.1 does not answer: ")
 
 
+async def test_a_server_that_sends_back_what_it_gets_has_nothing_secret_told() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def echo() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(connection.recv(65536))
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        url = f"http://user:pa55@hooks.example.com:{listener.getsockname()[1]}/T0K3N"
+        failure = await failure_of(webhook(url))
+        thread.join()
+    assert failure.why == "127.0.0.1 does not answer: illegal status line"
+
+
 async def test_a_name_without_address() -> None:
     assert (await failure_of(webhook("http://hooks.example.com/", Names([])))).why == "no address for hooks.example.com"
 
@@ -270,6 +286,15 @@ async def test_tls_is_verified_by_the_name_and_not_by_the_address(certificates: 
     assert len(receiver.received) == 1
     assert wrong.why.startswith("no connection to 127.0.0.1: TLS fails, Hostname mismatch")
     assert unknown.why.startswith("no connection to 127.0.0.1: TLS fails, unable to get local issuer")
+
+
+async def test_a_name_may_end_with_the_dot_that_its_certificate_does_not_have(certificates: Path) -> None:
+    seen: list[str | None] = []
+    ca_data = "# Größte CA\n".encode() + (certificates / "ca.pem").read_bytes()
+    with serving_tls(certificates, seen) as receiver:
+        await webhook(f"https://sut.example.:{receiver.port}/", ca_data=ca_data).send("x-1", BODY, NOW)
+    assert seen == ["sut.example"]
+    assert len(receiver.received) == 1
 
 
 async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
