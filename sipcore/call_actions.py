@@ -185,7 +185,7 @@ class CallActions:
         except LocalError:
             if call.flow is None:
                 raise
-            return self._tickets.send(replace(order, target=call.flow.hop, fallback=None, prepared=False), now)
+            return self._tickets.send(replace(order, target=call.flow.hop, fallback=None, prepared=None), now)
 
     def _course(self, flow: Flow | None, next_hop: Uri) -> Course:
         """Where a request inside a dialog goes. Requests of one dialog go one way, and those of many to one peer do."""

@@ -70,8 +70,9 @@ class Order:
     request names (RFC 3261 §8.1.2)."""
     fallback: Hop | None = None
     """Where it goes where none of the hops that the target leads to can be reached."""
-    prepared: bool = False
-    """Whether the target is a hop that is ready for use, so that nobody has to be asked for its local address."""
+    prepared: Hop | None = None
+    """Where the target leads first, ready for use, so that nobody has to be asked for its local address. That the owner
+    wants it to leave from there, by whatever transport, only the target can say."""
 
 
 class OutgoingRequest:
@@ -94,7 +95,7 @@ class OutgoingRequest:
         request, target = order.request, order.target
         if order.branch and request.method != ACK:
             raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
-        if order.prepared and (not isinstance(target, Hop) or target.local is None):
+        if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
             raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
         require_safe(order.contact or "", "the user of a Contact")
         self.order = order
@@ -291,14 +292,14 @@ class Course:
     flow: Flow | None
     target: Uri | Hop
     fallback: Hop | None
-    prepared: bool
-    """Whether the target needs no preparation: a flow of datagrams is always there, a connection may be gone."""
+    prepared: Hop | None
+    """The target where it needs no preparation: a flow of datagrams is always there, a connection may be gone."""
 
 
 def course_along(flow: Flow | None, next_hop: Uri) -> Course:
     """Where a request inside a dialog goes: along the dialog's flow, or elsewhere, and back to the flow at worst."""
     target = target_along(flow, next_hop)
-    prepared = isinstance(target, Hop) and not target.transport.reliable
+    prepared = target if isinstance(target, Hop) and not target.transport.reliable else None
     return Course(flow, target, fallback_of(flow, target), prepared)
 
 

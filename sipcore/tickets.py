@@ -54,8 +54,9 @@ class Tickets:
         self._last_ticket += 1
         ticket = self._last_ticket
         request = self._requests[ticket] = OutgoingRequest(order, self._tokens.chance)
-        if order.prepared:
-            self._transmit(ticket, request, request.hops.pop(0), now, reused=True)
+        if order.prepared is not None:
+            request.hops.clear()
+            self._transmit(ticket, request, order.prepared, now, reused=True)
         else:
             self._advance(ticket, request)
         return ticket

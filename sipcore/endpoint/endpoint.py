@@ -253,7 +253,7 @@ class Endpoint:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
         ready = self.loop.ready(hop) if isinstance(hop, Hop) else None
         request, user = self._options(uri), self.config.stack.user
-        return await self.request(Order(request, ready or hop or uri, user, auth, prepared=ready is not None))
+        return await self.request(Order(request, hop or uri, user, auth, prepared=ready))
 
     def _options(self, uri: Uri | str) -> Request:
         """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""

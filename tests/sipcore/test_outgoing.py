@@ -215,15 +215,32 @@ def test_an_order_that_could_not_be_sent_is_refused_at_once(
     assert len(wire.alice.stack) == 0
 
 
-@pytest.mark.parametrize("target", ["sip:bob@192.0.2.2", Hop(UDP, BOB)])
-def test_what_is_prepared_has_its_local_address(target: str | Hop) -> None:
+@pytest.mark.parametrize(
+    ("target", "prepared"), [("sip:bob@192.0.2.2", Hop(UDP, BOB, ALICE)), (Hop(UDP, BOB, ALICE), Hop(UDP, BOB))]
+)
+def test_what_is_prepared_is_a_hop_with_its_local_address(target: str | Hop, prepared: Hop) -> None:
     wire = Wire()
     with pytest.raises(LocalError, match="a hop with its local address"):
-        wire.alice.stack.request(Order(wire.request("OPTIONS"), target, prepared=True), wire.now)
+        wire.alice.stack.request(Order(wire.request("OPTIONS"), target, prepared=prepared), wire.now)
     assert len(wire.alice.stack) == 0
     ready = Hop(UDP, BOB, ALICE)
-    wire.alice.stack.request(Order(wire.request("OPTIONS"), ready, prepared=True), wire.now)
+    wire.alice.stack.request(Order(wire.request("OPTIONS"), Hop(UDP, BOB), prepared=ready), wire.now)
     assert [output.to for output in wire.alice.stack.drain() if isinstance(output, Transmit)] == [ready]
+
+
+@pytest.mark.parametrize(
+    ("target", "chosen"), [(Hop(UDP, BOB), None), (Hop(UDP, BOB, ALICE), SocketAddress(ALICE.host, 0))]
+)
+def test_what_is_prepared_says_nothing_of_where_its_owner_wants_it_to_leave_from(
+    target: Hop, chosen: SocketAddress | None
+) -> None:
+    """RFC 3261 §18.1.1: what is too large goes over TCP first, from where the kernel has it unless somebody chose."""
+    wire = Wire()
+    large = wire.request("OPTIONS", b"x" * 1400, "text/plain")
+    wire.alice.stack.request(Order(large, target, prepared=Hop(UDP, BOB, ALICE)), wire.now)
+    asked = [output.question for output in wire.alice.stack.drain() if isinstance(output, Resolve)]
+    hops = [question.hop for question in asked if isinstance(question, Prepare)]
+    assert [(hop.transport, hop.local) for hop in hops] == [(TCP, chosen)]
 
 
 def test_one_next_hop_is_reached_along_the_flow_of_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

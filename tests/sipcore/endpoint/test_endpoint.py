@@ -17,7 +17,7 @@ from sipcore.events import CallAnswered, CallEnded, CallFailed, CallProgress
 from sipcore.message.uri import SipUri, parse_uri
 from sipcore.outgoing import Order
 from sipcore.resolve.records import LookupFailure, LookupFault, Question
-from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.transports import lookup
@@ -103,6 +103,25 @@ async def test_a_200_to_options_tells_what_can_be_done(
         headers = (await client.request(Order(request, hop))).response.headers
     assert {name: headers.get(name) for name in told} == told
     assert len(headers.get_all("Allow")) <= 1
+
+
+async def test_options_too_large_for_a_datagram_leave_from_where_the_kernel_has_it() -> None:
+    """RFC 3261 §18.1.1: over TCP, where the socket that a datagram would have left from is nobody's choice."""
+    datagrams = TransportConfig(bind=((Transport.UDP, SocketAddress("127.0.0.2", 0)),))
+    async with two(Transport.TCP) as (_, server, hop), Endpoint(EndpointConfig(transports=datagrams)) as client:
+        flows: list[Flow] = []
+        server.subscribe(lambda record: flows.append(record.flow) if isinstance(record, MessageTrace) else None)
+        async with trio.open_nursery() as nursery:
+
+            async def answer() -> None:
+                incoming = await server.incoming().receive()
+                assert isinstance(incoming, IncomingRequest)
+                incoming.respond(200)
+
+            nursery.start_soon(answer)
+            large = f"sip:{'b' * 1400}@127.0.0.1"
+            await client.options(large, hop=Hop(Transport.UDP, hop.remote))
+        assert [(flow.transport, flow.remote.host) for flow in flows] == [(Transport.TCP, "127.0.0.1")] * 2
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
