@@ -162,13 +162,15 @@ class PlainReader:
     def read_datagram(self, data: bytes) -> Request | Response | None:
         """The message that `data` is, all of it; None where `read_plain` does not take it."""
         text = data.decode("latin-1")
-        shape = self._shapes.get(len(data))
+        shapes, size = self._shapes, len(data)
+        shape = shapes.get(size)
         if shape is not None:
             frames: list[MessageFrame] = []
             if shape.read(data, text, 0, frames):
+                shapes[size] = shapes.pop(size)  # so that who sends much of all sizes displaces no shape that is in use
                 return frames[0].message
         frame = self._read(data, text, 0)
-        return frame.message if frame is not None and len(frame.data) == len(data) else None
+        return frame.message if frame is not None and len(frame.data) == size else None
 
     def _read(self, data: bytes, text: str, at: int) -> MessageFrame | None:
         """A message that is not expected. What was met several times is expected from then on."""
