@@ -51,6 +51,7 @@ _UNASKED = (LookupFault.UNREACHABLE, LookupFault.NOT_ASKED)
 _ORDER = (Verdict.GOOD, Verdict.POOR, Verdict.SILENT, Verdict.BAD, Verdict.OWN)
 """Which of several places a check goes by: whoever answers. Silence comes before failure, since that place may be well
 and drop what it is asked with."""
+_ANEW = "over a new connection, since nothing came back over the one from before: something on the way forgot it"
 _CALL_OWN = frozenset({CallKind.OWN_FAULT, CallKind.INTERRUPTED, CallKind.NO_CALL})
 
 
@@ -78,6 +79,10 @@ class Tried:
     """When the certificate that it showed ends, in seconds since 1970; None where it showed none."""
     late: float = 0.0
     """Seconds by which this program met the end of its time too late."""
+    is_stale: bool = False
+    """Whether nothing came back over a connection that was kept from before."""
+    is_anew: bool = False
+    """Whether it was asked so, and then again over a new connection, which is what is told."""
 
 
 def next_places(last: Tried, left: Sequence[Hop]) -> list[Hop]:
@@ -233,7 +238,7 @@ def _answered(subject: Subject, one: Tried, response: Response) -> tuple[Verdict
         slow = f"{attempt.rtt * 1000:.0f} ms after the request{again}, slow from {rules.slow * 1000:.0f} ms on"
         wrong.append(("slow", slow))
     if not wrong:
-        return Verdict.GOOD, "answered", [said]
+        return Verdict.GOOD, "answered", [said, _ANEW if one.is_anew else ""]
     return Verdict.POOR, wrong[0][0], [said, *(text for _, text in wrong)]
 
 

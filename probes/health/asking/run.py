@@ -67,6 +67,7 @@ class Asker:
         """
         endpoint, key = self.endpoint, _key_of(query.hop)
         self._renew(query.hop, key)
+        kept = self._flows.get(key)
         request = endpoint.new_request(query.method, query.uri, fields=query.fields)
         asking = _Asking(query.hop, trio.current_time(), [*self._flows.get(key, ())])
         self._asked[request.call_id] = asking
@@ -78,11 +79,11 @@ class Asker:
             self._forget(request.call_id)
         if isinstance(failure, LocalError):
             return Tried(Attempt(query.hop, query.uri, Reach.FAILED, failure.message))
-        if exchange is None:
-            self._leave_dead_connection(asking)
+        is_same = kept is not None and kept is self._flows.get(key)
+        is_dead = exchange is None and self._leave_dead_connection(asking)
         seen = self._observation(query, asking, exchange, failure)
         late = max(seen.waited - query.timeout, 0.0)
-        return Tried(options.judge(seen), self._certificate_ends(seen), late)
+        return Tried(options.judge(seen), self._certificate_ends(seen), late, is_stale=is_same and is_dead)
 
     async def _exchange(
         self, order: Order, seconds: float
@@ -140,11 +141,15 @@ class Asker:
         if not any(_key_of(asking.hop) == key for asking in self._asked.values()):
             self._close(hop, key)
 
-    def _leave_dead_connection(self, asking: _Asking) -> None:
-        """Give up a connection over which nothing came since a request was sent that has had all its time."""
+    def _leave_dead_connection(self, asking: _Asking) -> bool:
+        """Give up a connection over which nothing came since a request was sent that has had all its time; whether it
+        was one.
+        """
         flow = asking.flow
-        if flow is not None and flow.transport.reliable and not asking.heard:
-            self._close(replace(asking.hop, local=flow.local), _key_of(asking.hop))
+        if flow is None or not flow.transport.reliable or asking.heard:
+            return False
+        self._close(replace(asking.hop, local=flow.local), _key_of(asking.hop))
+        return True
 
     def _close(self, hop: Hop, key: _Key) -> None:
         """Close a connection in order. It is known for open no more: that it has ended is told when another one may

@@ -163,12 +163,36 @@ async def test_a_connection_over_which_nothing_comes_any_more_is_given_up(clock:
             pass
 
     async with tcp(answer_once) as port:
-        told = await watch([trunk(route(port, scheme="tcp"))], 13)
-    assert [(each.verdict, each.reason) for each in told.checks] == [
-        (Verdict.GOOD, "answered"),
-        (Verdict.SILENT, "silent"),
-        (Verdict.GOOD, "answered"),
+        told = await watch([trunk(route(port, scheme="tcp"))], 25)
+    # A translator on the way that forgets connections is no failure of the route.
+    assert told.story == ["main healthy"]
+    assert [(each.verdict, each.reason, "over a new connection" in each.detail) for each in told.checks] == [
+        (Verdict.GOOD, "answered", False),
+        (Verdict.GOOD, "answered", True),
+        (Verdict.GOOD, "answered", True),
     ]
+
+
+async def test_what_is_silent_over_a_new_connection_as_well_is_silent(clock: MockClock) -> None:
+    peer, accepted = Peer(), 0
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        nonlocal accepted
+        accepted += 1
+        async for data in stream:
+            if (answer := peer(bytes(data))) is not None:
+                await stream.send_all(answer)
+
+    told = Told()
+    async with tcp(serve) as port, trio.open_nursery() as nursery:
+        nursery.start_soon(Watch([trunk(route(port, scheme="tcp"))], told).run)
+        await trio.sleep(5)
+        peer.respond = silent
+        await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+    assert [each.verdict for each in told.checks] == [Verdict.GOOD, *[Verdict.SILENT] * 3]
+    assert told.story == ["main healthy", "main degraded", "main unreachable", "failover to None"]
+    assert (len(peer.asked), accepted) == (5, 4)  # only what was kept is asked again
 
 
 # Bounds, and what goes wrong here
