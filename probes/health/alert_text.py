@@ -50,6 +50,8 @@ class Story:
     """The route that calls took, of a switch."""
     cause: SwitchCause | None = None
     fails_back: bool = True
+    held: bool = False
+    """Whether the active route was chosen by hand, so that calls keep it until it is down."""
     zone: tzinfo | None = None
 
 
@@ -145,7 +147,8 @@ _MEASURED = (AlertKind.FAILURE_RATE, AlertKind.SLOW)
 def _move(story: Story) -> str:
     after = story.active or "none"
     if story.cause is SwitchCause.FAILOVER:
-        return f"calls take route {after} now, since {story.before} is down"
+        is_watched = story.before in [name for name, _, _ in story.others]
+        return f"calls take route {after} now, since {story.before} is {'down' if is_watched else 'no longer watched'}"
     if story.cause is SwitchCause.FAILBACK:
         return f"calls take route {after} again" + (f" in place of {story.before}" if story.before else "")
     return f"calls take route {after} now in place of {story.before}, by hand"
@@ -183,5 +186,9 @@ def _calls(story: Story) -> str:
     is_best = not story.others or story.active == story.others[0][0]
     if is_best:
         return told
+    if story.held:
+        return (
+            f"{told} in place of {story.others[0][0]}, by hand, and keep it until it is down or somebody switches them"
+        )
     returns = "by themselves when it is well again" if story.fails_back else "when somebody switches them"
     return f"{told} in place of {story.others[0][0]}, and return {returns}"

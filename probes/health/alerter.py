@@ -15,7 +15,7 @@ from datetime import UTC, tzinfo
 from probes.health.alert_text import Story, headline, particulars
 from probes.health.alerts import Alert, AlertKind, AlertRules, Phase, Severity
 from probes.health.incidents import GATHER, Deed, Incident, IncidentState, Pace, Sign
-from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause
+from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause, Verdict
 from probes.health.troubles import DAY, Signal, Troubles
 from probes.health.trunk import Route, Trunk
 from probes.report.safe_text import printable
@@ -145,6 +145,8 @@ class _Trunk:
         self._change: Change | None = None
         """The last one."""
         self._active: str | None = trunk.routes[0].name
+        self._held = False
+        """Whether that was chosen by hand, and is kept until it is down."""
         self._move: _Move | None = None
 
     def adopt(self, alert: Alert, now: float) -> bool:
@@ -190,7 +192,8 @@ class _Trunk:
 
     def _signal(self, route: _Route, signal: Signal, happening: Happening, now: float) -> None:
         deed = route.incidents[signal.kind].take(signal.sign, now, signal.since)
-        if deed is not Deed.NOTHING or signal.sign is Sign.ON:
+        is_quiet = signal.kind is _K.FAILURE_RATE and signal.sign is Sign.ON and not _has_failed(happening)
+        if (deed is not Deed.NOTHING or signal.sign is Sign.ON) and not is_quiet:
             route.shown[signal.kind] = happening
         if deed in (Deed.EASE, Deed.FORGET):
             self._resume(now)
@@ -207,6 +210,7 @@ class _Trunk:
     def _switch(self, switch: Switch, now: float) -> None:
         before = self._move.before if self._move is not None else switch.before
         self._active = switch.after
+        self._held = switch.cause is SwitchCause.BY_HAND and switch.after != next(iter(self._routes))
         sign = Sign.ON if switch.after is None else Sign.OFF
         deed = self._all_down.take(sign, now, switch.at)
         if deed is not Deed.NOTHING:
@@ -316,6 +320,7 @@ class _Trunk:
             incident.flapping,
             route.troubles.measure(kind, check, now) if route is not None else "",
             fails_back=self._trunk.rules.fails_back,
+            held=self._held,
             zone=self._zone,
         )
         severity = _SEVERITIES.get(kind, Severity.WARNING)
@@ -367,6 +372,7 @@ class _Trunk:
             before=move.before,
             cause=switch.cause,
             fails_back=self._trunk.rules.fails_back,
+            held=self._held,
             zone=self._zone,
         )
         return Alert(
@@ -409,6 +415,11 @@ def _tells_move(route: _Route | None, kind: AlertKind, deed: Deed, move: _Move) 
         return True
     is_part = route.name in (move.before, move.switch.before, move.switch.after)
     return kind is _K.DOWN and deed is not Deed.REMIND and is_part and move.switch.cause is not SwitchCause.BY_HAND
+
+
+def _has_failed(happening: Happening) -> bool:
+    check = _check_of(happening)
+    return check is not None and check.verdict in (Verdict.BAD, Verdict.SILENT)
 
 
 def _check_of(happening: Happening | None) -> Check | None:

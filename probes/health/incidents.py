@@ -124,7 +124,7 @@ class Incident:
         place = (self.state, sign)
         if place in IGNORED:
             return _DO.NOTHING
-        at = now if since is None else since
+        at = now if since is None else min(since, now)  # later where the clock was set back: it would wait for that
         _, deed = TABLE[place]
         self._do(deed, now, at)
         self.state, _ = TABLE[place]

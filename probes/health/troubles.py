@@ -14,6 +14,8 @@ DAY = 86_400.0
 """Seconds."""
 LEAST_RATED = 5
 """Checks by which a failure rate is told at the least."""
+LEAST_FAILED = 3
+"""Of which so many have to have failed: one or two that are lost soon after the start are no rate."""
 RELIEF = 0.5
 """The part of the failure rate that is told below which it is over, so that it does not come and go."""
 CALM_CHECKS = 5
@@ -121,6 +123,8 @@ class Troubles:
         if self.rated < LEAST_RATED:
             return
         if self.failure_percent >= self._rules.failure_rate_percent:
+            if self.failed < LEAST_FAILED:
+                return
             yield Signal(AlertKind.FAILURE_RATE, Sign.ON, check.at)
         elif self.failure_percent < self._rules.failure_rate_percent * RELIEF:
             yield Signal(AlertKind.FAILURE_RATE, Sign.OFF, check.at)

@@ -48,7 +48,7 @@ class Rules:
     """From one check to the next while a route is in doubt, no longer than `interval`."""
     timeout: float = DEFAULT_TIMEOUT
     """Until a check is given up. Where DNS names several places, a check goes on to the next one after silence, a
-failure or a 503 (RFC 3263 §4.3), and each has an equal share of what is left. DNS has as long before that; and
+    failure or a 503 (RFC 3263 §4.3), and each has an equal share of what is left. DNS has as long before that; and
     what is silent over a connection that was kept is asked again over a new one, for as long.
     """
     misses: int = DEFAULT_MISSES
