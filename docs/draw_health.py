@@ -75,6 +75,7 @@ Without `fails_back`, calls stay where they are until that route is down.
 
 A route that is chosen by hand is kept until it is UNREACHABLE, whatever comes up in the meantime; after that the rules
 hold again. Choosing the first route gives the trunk back to the rules at once. What is UNREACHABLE cannot be chosen.
+A route that says by 503 that it takes no calls keeps them, unless `refusals` has 503: then it goes down by it.
 All of that is remembered over a restart. When a route is taken out of the configuration, calls leave it; a new one
 begins UNCHECKED.
 """

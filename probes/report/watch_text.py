@@ -4,7 +4,7 @@ A line begins with the time of day and whom it is about, so that a log can be se
 stands last. A trunk with one route is called by its own name alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from rich.text import Text
@@ -82,6 +82,7 @@ class WatchText:
         self, trunks: Sequence[Trunk], width: int = UNBROKEN, zone: tzinfo | None = None, *, checks: bool = False
     ) -> None:
         self._labels = Labels(trunks)
+        self._routes = {trunk.name: {route.name for route in trunk.routes} for trunk in trunks}
         self.width = width
         """Where lines are broken: a terminal's may change."""
         self._zone = zone
@@ -127,7 +128,7 @@ class WatchText:
         if switch.after is None:
             text = f"{switch.before} is down, and no other is left" if switch.before else "none is left"
             return self._line(switch.at, label, _NO_ROUTE, STYLES[Health.UNREACHABLE], text)
-        return self._line(switch.at, label, _TAKES, "bold", _why_switched(switch))
+        return self._line(switch.at, label, _TAKES, "bold", _why_switched(switch, self._routes.get(switch.trunk, ())))
 
     def _line(self, at: float, label: str, word: str, style: str, text: str) -> list[Text]:
         head = f"{clock(at, self._zone):<{_CLOCK}}{label}  "
@@ -282,12 +283,12 @@ def _says(route: RouteState) -> str:
     return ", ".join(told)
 
 
-def _why_switched(switch: Switch) -> str:
+def _why_switched(switch: Switch, routes: Collection[str]) -> str:
     if switch.before is None:
         return "by hand" if switch.cause is SwitchCause.BY_HAND else "it is the first that is up again"
     match switch.cause:
         case SwitchCause.FAILOVER:
-            return f"instead of {switch.before}, which is down"
+            return f"instead of {switch.before}, which is {'down' if switch.before in routes else 'no longer watched'}"
         case SwitchCause.FAILBACK:
             return f"again, instead of {switch.before}"
         case SwitchCause.BY_HAND:

@@ -101,6 +101,24 @@ async def test_failover_and_back(clock: MockClock) -> None:
         assert kinds[at - 2 : at + 1] == [Check, Change, Switch]
 
 
+@pytest.mark.parametrize(
+    ("refusals", "story"),
+    [
+        ((), ["main degraded", "backup healthy"]),
+        ((503,), ["main degraded", "backup healthy", "main unreachable", "failover to backup"]),
+    ],
+)
+async def test_calls_leave_a_route_that_takes_none_where_the_rules_say_so(
+    refusals: tuple[int, ...], story: list[str], clock: MockClock
+) -> None:
+    busy = Peer(lambda data: ok(data, status="503 Service Unavailable"))
+    rules = Rules(interval=10.0, retry=2.0, timeout=1.0, misses=3, refusals=refusals)
+    async with udp(busy) as one, udp(ok) as two:
+        told = await watch([trunk(route(one), route(two, "backup"), rules=rules)], 30)
+    assert sorted(told.story[:2]) == sorted(story[:2])
+    assert told.story[2:] == story[2:]
+
+
 async def test_once(clock: MockClock) -> None:
     async with udp(ok) as port, udp(silent) as other:
         told = await once([trunk(route(port), route(other, "backup")), trunk(route(port), name="other")])

@@ -7,7 +7,7 @@ import pytest
 
 from probes.health.alerts import AlertKind
 from probes.health.board import RouteState, TrunkState
-from probes.health.terms import Check, Happening, Health, Verdict
+from probes.health.terms import Check, Happening, Health, Switch, SwitchCause, Verdict
 from probes.health.trunk import Trunk
 from probes.report.watch_text import (
     WatchText,
@@ -83,6 +83,14 @@ def test_checks_where_they_are_asked_for() -> None:
         "          Busy Here: try another number",
     ]
     assert told(At(60).good()) == []
+
+
+def test_calls_that_leave_a_route_which_was_taken_out_of_the_file() -> None:
+    moved = Switch("carrier", BEGIN, "gone", "backup", SwitchCause.FAILOVER)
+    assert (
+        told(moved, width=100)[-1]
+        == "00:00:00  carrier backup   takes calls  instead of gone, which is no longer watched"
+    )
 
 
 def test_the_day_and_its_zone_are_told_once() -> None:
