@@ -54,8 +54,10 @@ def uptime(
 
     zone = UTC if utc else None
     now = time.time()
-    end = min(_when("--until", until, now, zone), now) if until else now  # of what is to come nothing is known
-    begin = max(_when("--since", since, now, zone), 0.0)
+    told = _when("--until", until, now, zone) if until else now
+    begin, end = max(_when("--since", since, now, zone), 0.0), min(told, now)  # of what is to come nothing is known
+    if begin > now:
+        stop(ExitCode.USAGE, f"--since {since} is still to come: give a time that is past, such as 24h, a day ago")
     if not begin < end:
         stop(ExitCode.USAGE, f"--since {since} is not before --until {until or 'now'}")
     path, trunks = _source(source)

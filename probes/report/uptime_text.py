@@ -25,7 +25,14 @@ _MAX_TEXT = 160
 _CUTS = ((100.0, "━"), (99.0, "─"), (50.0, "╌"), (0.0, "×"))
 """From which per cent on a part of the window is drawn how."""
 _UNKNOWN = "?"
-_LEGEND = {"━": "up", "─": "down for 1 % at most", "╌": "for more", "×": "for most", _UNKNOWN: "unknown"}
+_LEGEND = {
+    "━": "up",
+    "─": "down for 1 % at most",
+    "╌": "down for half at most",
+    "×": "down for most",
+    _UNKNOWN: "unknown",
+}
+"""Each can be read by itself: those that are not drawn are left out."""
 _DAY = 86_400
 
 

@@ -14,7 +14,8 @@ def test_a_week() -> None:
         "",
         "carrier: up 99.985 %, down 1 min 1 s in 1 incident",
         "  each day     ━─╌××??",
-        "               ━ up, ─ down for 1 % at most, ╌ for more, × for most, ? unknown",
+        "               ━ up, ─ down for 1 % at most, ╌ down for half at most, × down for",
+        "               most, ? unknown",
         "  not watched  2 d, which counts neither as up nor as down",
         "  incidents    2026-01-04 00:00:00, 1 min, not over yet: test call: refused:",
         "               nothing listens there (TCP reset); is the server running, and is",
@@ -42,6 +43,12 @@ def test_a_week() -> None:
         "  not watched  6 d, which counts neither as up nor as down",
         "  failures     9 × silent, of 9 checks",
     ]
+
+
+@pytest.mark.parametrize(("part", "legend"), [(2, "╌ down for half at most"), (4, "× down for most")])
+def test_a_legend_by_itself(part: int, legend: str) -> None:
+    told = [line.plain.strip() for line in uptime_lines([(CARRIER, [DAYS[part], DAYS[part]])], 80, UTC)]
+    assert legend in told
 
 
 def test_zones() -> None:
