@@ -7,6 +7,7 @@ exit code tells of the endpoint, with `set -o pipefail` too. A full disk is told
 
 import codecs
 import os
+import select
 import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
@@ -32,9 +33,17 @@ class Outlet(FileIO):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "wb", closefd=False)
-        self.is_abandoned = False
-        """Whether the reader has gone."""
+        self._is_abandoned = False
         self._failed = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the reader has gone, also where nothing was written since."""
+        if not self._failed:
+            poll = select.poll()
+            poll.register(self.fileno(), 0)  # what is told of a pipe without a reader needs no asking
+            self._is_abandoned = any(events & select.POLLERR for _, events in poll.poll(0))
+        return self._is_abandoned
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write some bytes. Raises OutputError the first time that it cannot be done although somebody reads."""
@@ -43,8 +52,8 @@ class Outlet(FileIO):
                 return super().write(data)
             except OSError as error:
                 self._failed = True
-                self.is_abandoned = isinstance(error, BrokenPipeError)
-                if not self.is_abandoned:
+                self._is_abandoned = isinstance(error, BrokenPipeError)
+                if not self._is_abandoned:
                     raise OutputError(*error.args) from error
         return memoryview(data).nbytes
 
