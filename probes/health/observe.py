@@ -208,7 +208,11 @@ def _judged(subject: Subject, one: Tried) -> tuple[Verdict, str, list[str]]:
     attempt = one.attempt
     if attempt.response is not None:
         return _answered(subject, one, attempt.response)
-    story = [f"{attempt.reach.value}: {attempt.detail}" if attempt.detail else attempt.reach.value, attempt.advice]
+    is_said = attempt.detail.startswith(attempt.reach.value)  # "no answer within 4.0 s"
+    story = [
+        attempt.detail if is_said else f"{attempt.reach.value}: {attempt.detail}".removesuffix(": "),
+        attempt.advice,
+    ]
     if attempt.reach is Reach.FAILED or _is_ours(attempt):
         return Verdict.OWN, "own", story
     if attempt.reach in _SILENT or attempt.reach is Reach.FILTERED:

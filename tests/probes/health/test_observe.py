@@ -140,6 +140,11 @@ def test_what_is_no_answer(reach: Reach, verdict: Verdict, reason: str) -> None:
     assert check.detail == f"{reach.value}: so it is; do this"
 
 
+def test_what_is_no_answer_is_said_once() -> None:
+    check = of_places(subject(), [but(missed(Reach.NO_ANSWER), detail="no answer within 4.0 s")])
+    assert check.detail == "no answer within 4.0 s; do this"
+
+
 def test_every_reach_is_judged() -> None:
     for reach in set(Reach) - {Reach.ANSWERED}:
         assert of_places(subject(), [missed(reach)]).reason
