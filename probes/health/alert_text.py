@@ -109,7 +109,7 @@ _BEGUN = {
     AlertKind.CERTIFICATE: "the certificate of route {route} {measure}",
 }
 _OVER = {
-    AlertKind.ALL_DOWN: "calls work again, over route {active},",
+    AlertKind.ALL_DOWN: "calls work again{over_active}",
     AlertKind.DOWN: "route {route} is up again",
     AlertKind.DEGRADED: "route {route} is no longer degraded",
     AlertKind.CALL: "test calls over route {route} work again",
@@ -122,7 +122,7 @@ _OVER = {
 def _words(story: Story) -> dict[str, str]:
     return {
         "route": story.route,
-        "active": story.active or "none",
+        "over_active": f", over route {story.active or 'none'}," if len(story.others) > 1 else "",
         "measure": story.measure,
         "lasting": lasting(story.now - story.since),
     }
@@ -173,7 +173,8 @@ def _times(story: Story) -> str:
 
 def _seen(check: Check) -> str:
     """What a check found, for people."""
-    told = f"{check.reason}, {check.detail}" if check.detail else check.reason
+    is_said = check.detail.startswith(check.reason)
+    told = check.detail if is_said else f"{check.reason}, {check.detail}" if check.detail else check.reason
     if check.rtt is not None:
         told += f", answered in {check.rtt * 1000:.0f} ms"
     return told

@@ -489,3 +489,14 @@ def most_an_hour(told: list[Alert]) -> int:
         ),
         default=0,
     )
+
+
+def test_a_trunk_with_one_route_is_told_of_without_its_name() -> None:
+    """Which is the whole of its target, where nobody gave it another."""
+    scene = Scene("pbx")
+    scene.becomes("pbx", Health.UNREACHABLE, detail="refused: nothing listens there")
+    scene.wait(60)
+    assert "Route pbx: refused: nothing listens there" in scene.told[0].lines
+    scene.rises("pbx")
+    scene.wait(60)
+    assert scene.told[1].text == "carrier: calls work again after 1 min"
