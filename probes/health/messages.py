@@ -8,6 +8,7 @@ import contextvars
 import logging
 import re
 from collections.abc import Sequence
+from inspect import signature
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -59,8 +60,7 @@ class Messenger:
         self._channel, self._config = channel, config
         self._turn = trio.CapacityLimiter(1)
         """One thread at a time, also of those that were given up and still hang."""
-        asset = apprise.AppriseAsset(async_mode=False, secure_logging=True, storage_mode="memory")
-        self._apprise = apprise.Apprise(asset=asset)
+        self._apprise = apprise.Apprise(asset=_asset(apprise))
         context = contextvars.copy_context()
         if not context.run(self._add):
             scheme = printable(channel.url.partition("://")[0][:32])
@@ -115,6 +115,15 @@ class Messenger:
             if len(part) >= LEAST_SECRET:
                 text = text.replace(part, "***")
         return printable(text)
+
+
+def _asset(library: "apprise") -> object:
+    """How Apprise works: in the thread that calls it, which nobody waits for in the end.
+
+    Where a service has a time limit, newer versions call it in a thread that Python waits for before it exits.
+    """
+    own = {"service_timeout": 0} if "service_timeout" in signature(library.AppriseAsset.__init__).parameters else {}
+    return library.AppriseAsset(async_mode=False, secure_logging=True, storage_mode="memory", **own)
 
 
 def _message(alerts: Sequence[Alert], gravest: Alert) -> tuple[str, Sequence[str]]:

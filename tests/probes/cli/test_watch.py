@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from probes.store.store import Store
 from tests.probes.cli.test_call import peer
 from tests.probes.cli.test_discover import Terminal
 from tests.probes.discovery.network import HOST, free_port, ok
+from tests.probes.health.http_servers import Server
 from tests.probes.report.schemas import load, violations
 from tests.probes.report.watched import BEGIN, STATES, UNCHECKED, At
 
@@ -141,7 +142,7 @@ def receiver(status: int) -> Iterator[tuple[str, list[dict[str, object]]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+    with Server((HOST, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

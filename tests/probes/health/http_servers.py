@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 Answer = Callable[["Handler"], None]
@@ -71,12 +72,22 @@ def endless(handler: Handler) -> None:
         handler.wfile.write(b"x" * 65536)
 
 
+class Server(ThreadingHTTPServer):
+    """One that asks no resolver for its own name."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def server_bind(self) -> None:
+        """Called by the base class."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
+
+
 @contextmanager
 def serving(*answers: Answer, context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """A server on loopback that answers so."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.block_on_close = False
+    server = Server(("127.0.0.1", 0), Handler)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a handshake that fails is no error here
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -2,12 +2,15 @@
 
 import json
 import logging
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +24,15 @@ from tests.probes.health.happenings import Scene
 from tests.probes.health.http_servers import serving, status
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what services of Apprise import
+
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks a resolver what this machine is called, as mail clients and servers do."""
+    monkeypatch.setattr(socket, "getfqdn", lambda name="": name or "watch.example.com")
 
 
 def an_alert() -> Alert:
@@ -126,6 +138,52 @@ async def test_a_service_that_hangs_is_given_up_and_takes_one_thread() -> None:
                 break
             except SendFailure:  # the thread that hung is not over yet
                 await trio.sleep(0.01)
+
+
+HANGS = """
+import socket, threading, time, trio
+from probes.health.alerts import AppriseChannel
+from probes.health.messages import Messenger
+from probes.health.sending import NotifyConfig
+from tests.probes.health.test_messages import an_alert
+
+listener, asked = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+def drip():
+    connection, _ = listener.accept()
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\n")
+    asked.set()
+    while True:
+        connection.sendall(b"X-Drop: 1\\r\\n")
+        time.sleep(0.1)
+
+async def main():
+    hanging = Messenger(AppriseChannel("mail", f"json://127.0.0.1:{listener.getsockname()[1]}/"), NotifyConfig())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hanging.send, [an_alert()])
+        await trio.to_thread.run_sync(asked.wait)
+        nursery.cancel_scope.cancel()
+
+threading.Thread(target=drip, daemon=True).start()
+trio.run(main)
+print("over")
+"""
+
+
+def test_a_service_that_hangs_does_not_hold_up_the_end_of_the_program() -> None:
+    command = [sys.executable, "-c", HANGS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    assert done.stdout == "over\n"
+
+
+@pytest.mark.parametrize("scheme", ["file", "python", "include", "config"])
+def test_no_url_has_code_or_a_configuration_loaded(scheme: str, tmp_path: Path) -> None:
+    code = tmp_path / "plugin.py"
+    code.write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    with pytest.raises(WatchError, match="Apprise makes nothing of"):
+        messenger(f"{scheme}://{code}")
+    messenger(f"json://127.0.0.1:9/?include={code}&config={code}&plugin_paths={code}")
+    assert list(tmp_path.iterdir()) == [code]
 
 
 async def test_whatever_a_service_raises_is_a_failure() -> None:
