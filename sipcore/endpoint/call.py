@@ -414,25 +414,6 @@ class Call(_Events):
         return super()._last() if self._up else CallFailed(self.number, None, self._closed_by)
 
 
-class Placing:
-    """The block of a call placed here: it is placed when that begins, and hung up when it ends."""
-
-    __slots__ = ("_call", "_place")
-    _call: Call
-
-    def __init__(self, place: Callable[[], Call]) -> None:
-        self._place = place
-
-    async def __aenter__(self) -> Call:
-        self._call = self._place()
-        return self._call
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._call.hang_up()
-
-
 class IncomingCall(_Events):
     """A call that came in. Ring, then accept or reject; iterate over it for its events: confirmed, ended.
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
 
-from sipcore.endpoint.call import Call, IncomingCall, Placing
+from sipcore.endpoint.call import Call, IncomingCall
 from sipcore.endpoint.incoming import Incoming, IncomingRequest, refuse
 from sipcore.endpoint.loop import Loop
+from sipcore.endpoint.placing import Placing
 from sipcore.endpoint.transfer import Transfer
 from sipcore.endpoint.waiter import Waiter
 from sipcore.errors import FailureReason, LocalError, TransportFailure, require_kind
