@@ -1,0 +1,26 @@
+"""The example of a service runs a command that there is, and lets the end that is meant be one."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from probes.cli.exit_codes import ExitCode
+from probes.cli.main import main
+
+UNIT = Path(__file__).parents[2] / "docs/examples/sipprobe-watch.service"
+TOLD = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line and not line.startswith("#"))
+
+
+def test_the_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    _, *words = shlex.split(TOLD["ExecStart"])
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == ExitCode.USAGE
+    assert f"cannot read {words[1]}" in capsys.readouterr().err
+
+
+def test_how_trunks_are_is_no_failure_of_the_service() -> None:
+    of_trunks = {*ExitCode} - {ExitCode.OK, ExitCode.USAGE, ExitCode.OWN_FAULT, ExitCode.INTERRUPTED}
+    assert {ExitCode(int(code)) for code in TOLD["SuccessExitStatus"].split()} == of_trunks
+    assert int(TOLD["RestartPreventExitStatus"]) == ExitCode.USAGE
