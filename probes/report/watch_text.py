@@ -40,6 +40,8 @@ _STATE = max(map(len, (*(health.value for health in Health), _TAKES, _NO_ROUTE))
 """Columns of how a route is."""
 _LABEL = 30
 """Columns of whom a line is about, at most: what is longer pushes the rest of its own line."""
+_ROOM = 24
+"""Columns that a text needs beside whom it is about, at the least: where a name leaves fewer, it begins beneath."""
 _AGAIN = "the same again"
 """What is told on a screen where the line above says it."""
 _CLOCK = 10
@@ -132,8 +134,11 @@ class WatchText:
 
     def _line(self, at: float, label: str, word: str, style: str, text: str) -> list[Text]:
         head = f"{clock(at, self._zone):<{_CLOCK}}{label}  "
-        lines = wrapped(_cut(text), self.width, f"{head}{word:<{_STATE}}  ", " " * _CLOCK)
-        lines = lines or [Text(head + word)]
+        first = f"{head}{word:<{_STATE}}  "
+        if self.width - len(first) >= _ROOM:
+            lines = wrapped(_cut(text), self.width, first, " " * _CLOCK) or [Text(head + word)]
+        else:  # beneath it, so that no word is broken
+            lines = [Text(head + word), *wrapped(_cut(text), self.width, " " * _CLOCK, " " * _CLOCK)]
         if style and lines[0].plain.startswith(head + word):
             lines[0].stylize(style, len(head), len(head) + len(word))
         return lines

@@ -261,6 +261,16 @@ def test_names_that_are_longer_than_the_column() -> None:
     ]
 
 
+def test_a_name_that_leaves_no_room_for_a_text_breaks_no_word() -> None:
+    trunk = "a carrier with a very long name, in several countries"
+    watched = replace(TRUNKS[0], name=trunk)
+    switch = replace(OFFICE_AT.switch("backup", "primary"), trunk=trunk, after="backup", before="primary")
+    lines = [line.plain for line in WatchText([watched], 80, UTC).lines(switch)]
+    assert lines[1].endswith(f"{trunk} backup  takes calls")
+    assert lines[2].startswith(" " * 10)
+    assert len(lines) == 3
+
+
 def test_each_day_begins_with_its_date() -> None:
     text = WatchText(TRUNKS, 80, UTC)
     assert text.lines(At(DAY - 1).switch("primary", "backup"))[0].plain == "2026-01-01 UTC"
