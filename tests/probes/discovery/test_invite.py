@@ -23,8 +23,8 @@ SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\
 
 @pytest.fixture
 def clock() -> MockClock:
-    """A clock that jumps to the next deadline once nothing happened for 50 ms."""
-    return MockClock(autojump_threshold=0.05)
+    """A clock that jumps to the next deadline once nothing happened for 150 ms."""
+    return MockClock(autojump_threshold=0.15)
 
 
 class Peer:
