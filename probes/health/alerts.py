@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import WatchError
-from probes.report.units import milliseconds
+from probes.report.units import milliseconds, timestamp
 from sipcore.errors import encodable
 from sipcore.value import Member, value
 
@@ -228,14 +228,14 @@ def alert_data(alert: Alert) -> Data:
     return {
         "id": alert.id,
         "incident": alert.incident,
-        "at": _iso(alert.at),
+        "at": timestamp(alert.at),
         "kind": alert.kind.value,
         "phase": alert.phase.value,
         "severity": alert.severity.value,
         "trunk": encodable(alert.trunk),
         "route": encodable(alert.route) or None,
-        "since": _iso(alert.since),
-        "until": None if alert.until is None else _iso(alert.until),
+        "since": timestamp(alert.since),
+        "until": None if alert.until is None else timestamp(alert.until),
         "duration_s": None if alert.until is None else round(max(0.0, alert.until - alert.since), 3),
         "flapping": alert.flapping,
         "also": [kind.value for kind in alert.also],
@@ -253,7 +253,7 @@ def _check_data(happening: Happening | None) -> Data | None:
     if not isinstance(check, Check):
         return None
     return {
-        "at": _iso(check.at),
+        "at": timestamp(check.at),
         "kind": check.kind.value,
         "verdict": check.verdict.value,
         "reason": check.reason,
@@ -261,7 +261,7 @@ def _check_data(happening: Happening | None) -> Data | None:
         "status": check.status,
         "rtt_ms": milliseconds(check.rtt),
         "place": check.place or None,
-        "certificate_ends": None if check.certificate_ends is None else _iso(check.certificate_ends),
+        "certificate_ends": None if check.certificate_ends is None else timestamp(check.certificate_ends),
     }
 
 
@@ -269,7 +269,7 @@ def _switch_data(happening: Happening | None) -> Data | None:
     if not isinstance(happening, Switch):
         return None
     return {
-        "at": _iso(happening.at),
+        "at": timestamp(happening.at),
         "before": None if happening.before is None else encodable(happening.before),
         "after": None if happening.after is None else encodable(happening.after),
         "cause": happening.cause.value,
@@ -301,10 +301,6 @@ def alert_of(data: object) -> Alert | None:
         )
     except (TypeError, KeyError, ValueError):
         return None
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _seconds(text: str) -> float:
