@@ -1,12 +1,11 @@
 """A test call as data. Fields are only ever added; `call.schema.json` beside this file describes them."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
 from probes.report.safe_text import cover_lines, cover_uris
-from probes.report.units import milliseconds
+from probes.report.units import milliseconds, timestamp
 from probes.result import AuthenticationStep, CallEvent, CallMedia, CallMediaPart, CallResult, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
 from sipcore.errors import encodable
@@ -70,7 +69,7 @@ def _began_at(result: CallResult) -> str | None:
     start = result.start
     if start is None or not result.epoch_ns:
         return None
-    return datetime.fromtimestamp(result.epoch_ns / 1e9 + start, UTC).isoformat(timespec="milliseconds")
+    return timestamp(result.epoch_ns / 1e9 + start)
 
 
 def entry_data(entry: TimelineEntry) -> Data:

@@ -2,13 +2,11 @@
 added; `ping.schema.json` beside this file describes them."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from probes.destination import Destination
 from probes.fingerprint.banners import banner_of
 from probes.ping.results import Connected, Disconnected, Happening, Late, Ping, Renamed, Returned, Tally, Unnamed
-from probes.ping.round_trips import Spread
-from probes.report.units import milliseconds
+from probes.report.units import milliseconds, spread_data, timestamp
 from sipcore.errors import encodable
 from sipcore.resolve.target import Hop
 
@@ -17,7 +15,7 @@ Data = dict[str, object]
 
 def happening_data(happening: Happening) -> Data:
     """Something that happened."""
-    at = datetime.fromtimestamp(happening.at, UTC).isoformat(timespec="milliseconds")
+    at = timestamp(happening.at)
     match happening:
         case Ping():
             return {"event": "ping", "at": at, **_ping(happening)}
@@ -53,7 +51,7 @@ def tally_data(destination: Destination, tally: Tally, failure: str = "") -> Dat
         "late": tally.late,
         "connections": tally.connections,
         "disconnections": tally.disconnections,
-        "round_trip": _spread(tally.round_trips),
+        "round_trip": spread_data(tally.round_trips),
         "statuses": [
             {"status": status, "reason": encodable(reason), "count": count} for status, reason, count in tally.statuses
         ],
@@ -64,7 +62,7 @@ def tally_data(destination: Destination, tally: Tally, failure: str = "") -> Dat
                 **_place(place.hop),
                 "answered": place.answered,
                 "lost": place.lost,
-                "round_trip": _spread(place.round_trips),
+                "round_trip": spread_data(place.round_trips),
             }
             for place in tally.places
         ],
@@ -96,17 +94,3 @@ def _place(hop: Hop) -> Data:
 
 def _places(hops: Iterable[Hop]) -> list[Data]:
     return [_place(hop) for hop in hops]
-
-
-def _spread(spread: Spread | None) -> Data | None:
-    if spread is None:
-        return None
-    return {
-        "count": spread.count,
-        "min_ms": milliseconds(spread.least),
-        "mean_ms": milliseconds(spread.mean),
-        "max_ms": milliseconds(spread.most),
-        "stddev_ms": milliseconds(spread.deviation),
-        "p50_ms": milliseconds(spread.median),
-        "p95_ms": milliseconds(spread.p95),
-    }

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from probes.health.days import Part
 from probes.health.uptime import Incident, RouteUptime, Spent, TrunkUptime
-from probes.ping.round_trips import Spread
-from probes.report.units import milliseconds, timestamp
+from probes.report.units import milliseconds, spread_data, timestamp
 from sipcore.errors import encodable
 
 Data = dict[str, object]
@@ -38,7 +37,7 @@ def _route(route: RouteUptime) -> Data:
         **_spent(route.spent),
         **_incidents(route.incidents, route.incident_count),
         "checks": route.checks,
-        "round_trip": _spread(route.round_trips),
+        "round_trip": spread_data(route.round_trips),
         "reasons": [{"reason": reason, "count": count} for reason, count in route.reasons],
         "statuses": [{"status": status, "count": count} for status, count in route.statuses],
         "calls": route.calls,
@@ -74,19 +73,6 @@ def _incident(incident: Incident) -> Data:
         "reason": incident.reason,
         "detail": encodable(incident.detail),
         "status": incident.status,
-    }
-
-
-def _spread(spread: Spread | None) -> Data | None:
-    if spread is None:
-        return None
-    return {
-        "count": spread.count,
-        "min_ms": milliseconds(spread.least),
-        "mean_ms": milliseconds(spread.mean),
-        "max_ms": milliseconds(spread.most),
-        "p50_ms": milliseconds(spread.median),
-        "p95_ms": milliseconds(spread.p95),
     }
 
 
