@@ -23,7 +23,9 @@ def through(asterisk: Server, callee: Phone, transport: Transport = UDP) -> str:
 
 @each_transport
 async def test_asterisk_transfers_blindly(lab: Lab, asterisk: Server, transport: Transport) -> None:
-    """Asterisk says that it fares well once there is media for the one who was transferred."""
+    """Asterisk says that it fares well once there is media for the one who was transferred. Now and then its threads
+    send 200 before 100: that comes out of order, which is refused (RFC 3261 §12.2.2).
+    """
     with trio.fail_after(PATIENCE):
         async with phone(lab) as caller, phone(lab) as callee:
             async with caller.call(through(asterisk, callee, transport), caller="plain") as call:
@@ -35,8 +37,11 @@ async def test_asterisk_transfers_blindly(lab: Lab, asterisk: Server, transport:
             assert direction(await other.hold()) is Direction.RECVONLY
             await other.hang_up()
     assert caller.story("REFER") == ["→REFER", "←202 REFER"]
-    assert caller.received("NOTIFY")
-    assert caller.story("NOTIFY").count("→200 NOTIFY") == len(caller.received("NOTIFY"))
+    numbers = [request.cseq.number for request in caller.received("NOTIFY")]
+    in_order = [number for place, number in enumerate(numbers) if number == max(numbers[: place + 1])]
+    assert numbers
+    assert caller.story("NOTIFY").count("→200 NOTIFY") == len(in_order)
+    assert len(caller.answers(500)) == len(numbers) - len(in_order)
 
 
 async def test_asterisk_refuses_a_transfer(lab: Lab, asterisk: Server) -> None:
