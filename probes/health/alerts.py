@@ -162,6 +162,8 @@ class WebhookChannel:
     """Which alerts; empty for all."""
     severity: Severity = Severity.INFO
     """How much an alert has to matter at the least."""
+    trunks: tuple[str, ...] | None = None
+    """Of which trunks, by their names: none of an empty one, all for None."""
     allow_private: bool = False
     """Whether the receiver may be in a private network, or on this machine."""
     ca_data: bytes = field(default=b"", repr=False)
@@ -194,6 +196,8 @@ class AppriseChannel:
     """Which alerts; empty for all."""
     severity: Severity = Severity.INFO
     """How much an alert has to matter at the least."""
+    trunks: tuple[str, ...] | None = None
+    """Of which trunks, by their names: none of an empty one, all for None."""
 
     def __post_init__(self) -> None:
         require_name(self.name)
@@ -216,6 +220,8 @@ def require_name(name: str) -> None:
 
 def wants(channel: Channel, alert: Alert) -> bool:
     """Whether a channel is told of an alert."""
+    if channel.trunks is not None and alert.trunk not in channel.trunks:
+        return False
     told = {alert.kind, *alert.also}
     return alert.severity.rank >= channel.severity.rank and (not channel.kinds or not told.isdisjoint(channel.kinds))
 

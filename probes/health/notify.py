@@ -10,24 +10,26 @@ async with trio.open_nursery() as nursery:
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
 import trio
 
-from probes.health.alerter import Alerter
-from probes.health.alerts import Alert, Channel, Phase, WebhookChannel, alert_data, alert_of, wants
+from probes.health.alerter import DEFAULT_RULES, Alerter
+from probes.health.alerts import Alert, AlertRules, Channel, Phase, WebhookChannel, alert_data, alert_of, wants
 from probes.health.messages import Messenger
 from probes.health.outbox import Delivery, DeliveryState, Outbox
 from probes.health.sending import NotifyConfig, SendFailure
 from probes.health.terms import Change, Check, Happening, Switch
-from probes.health.trunk import WatchError
+from probes.health.trunk import Trunk, WatchError
 from probes.health.webhook import Resolve, Webhook, system_addresses
 from sipcore.value import value
 
 JOURNAL = ""
 """In place of a channel: what the outbox keeps under it is the last alert of an incident whose end is still to be sent.
 """
+PARTING = 300.0
+"""Seconds for which what waits for a channel that is no more is still tried to be sent."""
 LONGEST_NAP = 60.0
 """Seconds after which the clock is looked at again, which may have been set meanwhile."""
 Tell = Callable[[str], None]
@@ -130,6 +132,24 @@ class Alarms:
         """One more thing that happened."""
         self._send(self._alerter.take(happening, self._clock()))
         self._changed.set()
+
+    def change(
+        self,
+        trunks: Iterable[Trunk],
+        channels: Iterable[Channel],
+        *,
+        rules: AlertRules = DEFAULT_RULES,
+        of_trunk: Mapping[str, AlertRules] | None = None,
+    ) -> None:
+        """Tell of these trunks from now on, to these channels, by these rules (see `Alerter` and `Notifier`), whether
+        `run` goes on or not; to be called right before `Watch.change`. Raises WatchError for channels that cannot be
+        used, and changes nothing then.
+
+        What is open of trunks and routes that are no more is told as over. So it is at a channel that is not told of a
+        trunk any more, or is no more itself; what waits for such a one is tried for PARTING seconds, and if it cannot
+        be sent by then, that is told as trouble.
+        """
+        raise NotImplementedError
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""

@@ -20,8 +20,9 @@ import trio
 from probes.calls.limit import Limiter, Limits
 from probes.health.board import Board, TrunkState
 from probes.health.checking.run import Checks, open_checks
-from probes.health.schedule import Due, Schedule, calls_ago
-from probes.health.terms import Change, Check, Happening, Kind, Switch
+from probes.health.difference import Difference
+from probes.health.schedule import Schedule, calls_ago
+from probes.health.terms import Change, Check, Due, Happening, Kind, Switch
 from probes.health.trunk import Trunk, WatchError
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
@@ -83,6 +84,22 @@ class Watch:
         follows from it.
         """
         self._untold += self._board.restore(known, time.time())
+
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """What is watched, in the order in which it was given."""
+        return tuple(self._trunks.values())
+
+    def change(self, trunks: Iterable[Trunk]) -> Difference:
+        """Watch these trunks from now on, all of them, in place of those before; before `run`, while it goes on, or
+        after it. What stays as it is goes on untouched. Raises WatchError for trunks that cannot be watched together,
+        and changes nothing then.
+
+        A route that leads elsewhere is unchecked, and is checked at once, as a new one is; one with other settings of
+        TLS or another test call keeps what is known of it, and is checked at once. A check under way for what is no
+        more is dropped without a word, its call hung up, its connection closed. Calls leave a route that is no more.
+        """
+        raise NotImplementedError
 
     async def run(self) -> None:
         """Check all routes in their rhythm until cancelled; a test call that is under way then is hung up first. After

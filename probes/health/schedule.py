@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from probes.health.board import RouteState, TrunkState
-from probes.health.terms import Kind
+from probes.health.terms import Due, Kind
 from probes.health.trunk import Rules, Trunk
-from sipcore.value import value
 
 START_RATE = 20.0
 """Checks in a second after the start, at most: a few routes are known at once, a thousand within a minute."""
@@ -23,15 +22,6 @@ Chance = Callable[[], float]
 """Gives a number from 0 to 1, 1 left out, that nobody can tell beforehand."""
 Ago = Mapping[tuple[str, str], float]
 """Seconds since something happened to a route, by the names of trunk and route."""
-
-
-@value
-class Due:
-    """A check that is to be made."""
-
-    trunk: str
-    route: str
-    kind: Kind
 
 
 class Schedule:

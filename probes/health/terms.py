@@ -31,6 +31,15 @@ class Kind(Enum):
 
 
 @value
+class Due:
+    """A check that is to be made, by the names of its `trunk` and `route`, and how (`kind`)."""
+
+    trunk: str
+    route: str
+    kind: Kind
+
+
+@value
 class Check:
     """One check of one route, and what it found. `trunk` and `route` are names, `kind` how it was checked, `at` when
     that was begun, in seconds since 1970, and `verdict` what it says.

@@ -116,6 +116,8 @@ class Trunk:
     """Best first; their names differ."""
     rules: Rules = Rules()
     """How all of them are watched."""
+    title: str = ""
+    """What people are told in place of the name, where that is a key; empty for the name."""
 
     def __post_init__(self) -> None:
         names = [route.name for route in self.routes]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.health.board import Board, RouteState
-from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Due, Schedule, calls_ago
-from probes.health.terms import Health, Kind
+from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago
+from probes.health.terms import Due, Health, Kind
 from probes.health.trunk import Rules
 from tests.probes.health.board_values import checks, told, trunk
 
