@@ -1,11 +1,13 @@
 """All watched trunks as they are: takes checks, and tells what they change."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from probes.health.difference import leads_elsewhere
 from probes.health.failover import Choice, settle
-from probes.health.machine import Condition
+from probes.health.machine import NO_CALLS, Condition
 from probes.health.remember import Memory
-from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause
+from probes.health.terms import CHANGED, Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Trunk, WatchError
 from sipcore.value import value
 
@@ -46,6 +48,8 @@ class TrunkState:
     """Best first."""
     held: bool = False
     """Whether the active route was chosen by hand, so that it stays until it is down."""
+    title: str = ""
+    """What people are told in place of the name, where that is a key."""
 
 
 class Board:
@@ -53,11 +57,7 @@ class Board:
 
     def __init__(self, trunks: Iterable[Trunk]) -> None:
         """Raises WatchError where two trunks have one name."""
-        self._trunks: dict[str, _Trunk] = {}
-        for trunk in trunks:
-            if trunk.name in self._trunks:
-                raise WatchError(f"two trunks are named {trunk.name}: give each a name of its own")
-            self._trunks[trunk.name] = _Trunk(trunk)
+        self._trunks = {name: _Trunk(trunk) for name, trunk in by_name(trunks).items()}
 
     def states(self) -> tuple[TrunkState, ...]:
         """All trunks, in the order in which they were given."""
@@ -100,10 +100,37 @@ class Board:
         found = (trunk.restore(memories.get(name, ()), at) for name, trunk in self._trunks.items())
         return tuple(happening for told in found for happening in told)
 
+    def change(self, trunks: Iterable[Trunk], at: float) -> tuple[Happening, ...]:
+        """Have these trunks, all of them, in place of those before. `at` is now, in seconds since 1970. Raises
+        WatchError where two have one name, and changes nothing then.
+
+        Routes are known by their names. New ones begin unchecked, and so does one that leads elsewhere (CHANGED). What
+        was found by a test call that is another one now, or is no longer made, counts no longer. All else that is
+        known holds: health and counts, also where other settings of TLS or other rules are to decide from the next
+        check on, and the route that calls take, as long as there is one of that name. What is told follows from that.
+        """
+        before, named, told = self._trunks, by_name(trunks), list[Happening]()
+        self._trunks = {}
+        for name, trunk in named.items():
+            known = before.get(name)
+            told += known.change(trunk, at) if known is not None else ()
+            self._trunks[name] = known or _Trunk(trunk)
+        return tuple(told)
+
     def _trunk(self, name: str) -> "_Trunk":
         if name not in self._trunks:
             raise WatchError(f"there is no trunk {name}: {_named(list(self._trunks))}")
         return self._trunks[name]
+
+
+def by_name(trunks: Iterable[Trunk]) -> dict[str, Trunk]:
+    """Trunks by their names. Raises WatchError where two have one."""
+    named: dict[str, Trunk] = {}
+    for trunk in trunks:
+        if trunk.name in named:
+            raise WatchError(f"two trunks are named {trunk.name}: give each a name of its own")
+        named[trunk.name] = trunk
+    return named
 
 
 class _Trunk:
@@ -117,7 +144,7 @@ class _Trunk:
     def state(self) -> TrunkState:
         """As it is shown."""
         routes = tuple(route.state() for route in self._routes.values())
-        return TrunkState(self._trunk.name, self._choice.route, routes, self._choice.held)
+        return TrunkState(self._trunk.name, self._choice.route, routes, self._choice.held, self._trunk.title)
 
     def route(self, name: str) -> "_Route":
         """One of its routes."""
@@ -159,6 +186,18 @@ class _Trunk:
             last = max(switches, key=lambda switch: switch.at)
             held = last.cause is SwitchCause.BY_HAND and last.after != next(iter(self._routes))
             self._choice = Choice(last.after, held)
+        return (*told, *self._settle(at))
+
+    def change(self, trunk: Trunk, at: float) -> tuple[Happening, ...]:
+        """Have these routes and rules from now on."""
+        told, known, self._trunk, self._routes = list[Happening](), self._routes, trunk, {}
+        for route in trunk.routes:
+            name = route.name
+            self._routes[name] = known.get(name) or _Route(trunk, route)
+            change = self._routes[name].change(trunk, route, at)
+            told += [change] if change else []
+        if self._choice.route == trunk.routes[0].name:
+            self._choice = Choice(self._choice.route)
         return (*told, *self._settle(at))
 
     def _settle(self, at: float) -> tuple[Switch, ...]:
@@ -218,6 +257,29 @@ class _Route:
             self._since = None
             return None
         return self._changed(before, counted, at)
+
+    def change(self, trunk: Trunk, route: Route, at: float) -> Change | None:
+        """Be this one from now on, and tell what is different by that."""
+        before, health, self._trunk, self._route = self._route, self.health, trunk, route
+        if leads_elsewhere(before, route):
+            self._condition, self._check, self._call, self._options = Condition(), None, None, None
+            return self._doubted(health, f"it leads to {route.destination} now", at)
+        if before.call is not None and before.call != route.call:
+            self._condition = replace(self._condition, calls=NO_CALLS)
+        if self.health is health:
+            return None
+        if self._options is None:
+            return self._doubted(health, "nothing is known of it but by a test call that is no longer made", at)
+        return self._changed(health, self._options, at)
+
+    def _doubted(self, before: Health, why: str, at: float) -> Change | None:
+        """Nothing is known any more."""
+        if before is Health.UNCHECKED:
+            return None
+        name, route = self._trunk.name, self._route.name
+        change = self._changed(before, Check(name, route, Kind.OPTIONS, at, Verdict.OWN, CHANGED, why), at)
+        self._since = None
+        return change
 
     def _heard(self, check: Check) -> None:
         self._check = check

@@ -228,6 +228,8 @@ class Condition:
         known of them, and at least what the health needs.
         """
         kind, after = change.check.kind, change.after
+        if after is Health.UNCHECKED:
+            return Condition()  # the route was changed
         if self.health is after:
             return self
         both = (self.options.health, after) if kind is Kind.CALL else (after, self.calls.health)

@@ -1,5 +1,7 @@
 """What is remembered of a route after a restart, made into a condition."""
 
+import math
+
 from probes.health.machine import Condition
 from probes.health.terms import Change, Check, Health, Kind
 from probes.health.trunk import Rules
@@ -18,11 +20,13 @@ class Memory:
             self._checks[happening.at, happening.kind] = happening
             return
         self._changes.append(happening)
-        self._checks.setdefault((happening.check.at, happening.check.kind), happening.check)
+        if happening.after is not Health.UNCHECKED:
+            self._checks.setdefault((happening.check.at, happening.check.kind), happening.check)
 
     def checks(self) -> list[Check]:
-        """All checks, in order."""
-        return sorted(self._checks.values(), key=lambda check: check.at)
+        """All checks, in order, of the route as it was changed last."""
+        begun = max((change.at for change in self._changes if change.after is Health.UNCHECKED), default=-math.inf)
+        return sorted((check for check in self._checks.values() if check.at > begun), key=lambda check: check.at)
 
     @property
     def health(self) -> Health:
@@ -34,7 +38,7 @@ class Memory:
     def since(self) -> float | None:
         """Since when."""
         last = self._last()
-        return last.at if last else None
+        return last.at if last and last.after is not Health.UNCHECKED else None
 
     def condition(self, rules: Rules, calls: bool) -> Condition:
         """What the checks come to, held to the changes that are known, since not every check is. Without `calls` what
@@ -48,7 +52,7 @@ class Memory:
                 condition = condition.after(happening, rules)
             else:
                 condition, last = condition.told(happening, rules), happening
-        return condition.told(last, rules) if last else condition
+        return condition.told(last, rules) if last and last.after is not Health.UNCHECKED else condition
 
     def _in_order(self) -> list[Check | Change]:
         # Of those at one time the checks come first, since sorting keeps their order.

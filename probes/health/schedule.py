@@ -5,12 +5,14 @@ time at which a check was due to the next one it is an interval, however long th
 """
 
 import heapq
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from probes.health.board import RouteState, TrunkState
+from probes.health.difference import Difference
 from probes.health.terms import Due, Kind
-from probes.health.trunk import Rules, Trunk
+from probes.health.trunk import LEAST_CALL_INTERVAL, Rules, Trunk
 
 START_RATE = 20.0
 """Checks in a second after the start, at most: a few routes are known at once, a thousand within a minute."""
@@ -33,19 +35,21 @@ class Schedule:
         """Begin `now`: with OPTIONS at once, so far as `START_RATE` lets it, and with test calls where none was made
         within their interval before. Chance places each within its share of the time.
         """
+        self._chance = chance
         self._rules: dict[str, Rules] = {}
         self._heap: list[tuple[float, int, Due]] = []
         self._added = 0
         self._under_way: dict[Due, float] = {}
         self._calling: set[str] = set()
         self._waiting: dict[str, deque[Due]] = {}
-        options, calls = [], []
+        checks = []
         for trunk in trunks:
             self._rules[trunk.name] = trunk.rules
-            options += [Due(trunk.name, route.name, Kind.OPTIONS) for route in trunk.routes]
-            calls += [Due(trunk.name, route.name, Kind.CALL) for route in trunk.routes if route.call is not None]
-        self._begin(options, START_RATE, now, chance, {})
-        self._begin(calls, CALL_START_RATE, now, chance, called or {})
+            checks += [Due(trunk.name, route.name, Kind.OPTIONS) for route in trunk.routes]
+            checks += [Due(trunk.name, route.name, Kind.CALL) for route in trunk.routes if route.call is not None]
+        self._called = {Due(*names, Kind.CALL): now - max(0.0, seconds) for names, seconds in (called or {}).items()}
+        """When each test call was begun last."""
+        self._begin(checks, now, {due: self._interval(due) for due in checks})
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None while all checks are under way."""
@@ -62,6 +66,7 @@ class Schedule:
                 continue
             if one.kind is Kind.CALL:
                 self._calling.add(one.trunk)
+                self._called[one] = now
             self._under_way[one] = time
             due.append(one)
         return tuple(due)
@@ -72,16 +77,54 @@ class Schedule:
         # What a check that takes longer than its interval has missed is not made up for.
         self._add(began + step * ((now - began) // step + 1), due)
         if due.kind is Kind.CALL:
-            self._calling.discard(due.trunk)
-            if self._waiting.get(due.trunk):
-                self._add(now, self._waiting[due.trunk].popleft())
+            self._free(due.trunk, now)
 
-    def _begin(self, checks: Sequence[Due], rate: float, now: float, chance: Chance, ago: Ago) -> None:
-        for number, one in enumerate(checks):
-            interval = self._interval(one)
-            first = (number + chance()) * min(1 / rate, interval / len(checks))
-            passed = ago.get((one.trunk, one.route), interval)
-            self._add(now + max(first, interval - max(0.0, passed)), one)
+    def dropped(self, due: Due, now: float) -> None:
+        """A check that was under way when `change` dropped it is over now, its call hung up."""
+        if due.kind is Kind.CALL:
+            self._free(due.trunk, now)
+
+    def change(self, trunks: Iterable[Trunk], found: Difference, now: float) -> None:
+        """Have these trunks from now on: what is outdated is dropped, what begins is due as soon as the rates at the
+        start allow it, and what has a shorter interval comes within that. A test call that is another one now waits for
+        the LEAST_CALL_INTERVAL since the last one, and for one of its trunk that is still to be hung up.
+        """
+        self._sleep(now)
+        before, self._rules = self._rules, {trunk.name: trunk.rules for trunk in trunks}
+        for due in found.outdated:
+            self._under_way.pop(due, None)
+        left = {
+            trunk: deque(due for due in waiting if due not in found.outdated)
+            for trunk, waiting in self._waiting.items()
+        }
+        self._waiting = {trunk: waiting for trunk, waiting in left.items() if waiting}
+        kept = [entry for entry in self._heap if entry[2] not in found.outdated]
+        self._heap = [(self._sooner(time, due, before, now), number, due) for time, number, due in kept]
+        heapq.heapify(self._heap)
+        self._begin(found.begun, now, dict.fromkeys(found.begun, LEAST_CALL_INTERVAL))
+        there = {due for _, _, due in self._heap}.union(self._under_way, *self._waiting.values())
+        self._called = {due: at for due, at in self._called.items() if due in there or at > now - LEAST_CALL_INTERVAL}
+
+    def _sooner(self, time: float, due: Due, before: Mapping[str, Rules], now: float) -> float:
+        """When a check is due whose rules may be others now; apart from those that are changed with it."""
+        interval = self._interval(due)
+        if interval >= _interval(before[due.trunk], due.kind):
+            return time
+        return min(time, max(now + self._chance() * interval, self._called.get(due, now - interval) + interval))
+
+    def _begin(self, checks: Iterable[Due], now: float, apart: Mapping[Due, float]) -> None:
+        """Have checks made for the first time, test calls no sooner than `apart` from those that were made before."""
+        for kind, rate in ((Kind.OPTIONS, START_RATE), (Kind.CALL, CALL_START_RATE)):
+            of_kind = [due for due in checks if due.kind is kind]
+            for number, one in enumerate(of_kind):
+                first = now + (number + self._chance()) * min(1 / rate, self._interval(one) / len(of_kind))
+                self._add(max(first, self._called.get(one, -math.inf) + apart[one]), one)
+
+    def _free(self, trunk: str, now: float) -> None:
+        """A test call of a trunk is over."""
+        self._calling.discard(trunk)
+        if self._waiting.get(trunk):
+            self._add(now, self._waiting[trunk].popleft())
 
     def _add(self, time: float, due: Due) -> None:
         self._added += 1  # so that equal times keep their order, and checks need none
@@ -98,8 +141,11 @@ class Schedule:
         return self._rules[due.trunk].retry if sooner else self._interval(due)
 
     def _interval(self, due: Due) -> float:
-        rules = self._rules[due.trunk]
-        return rules.call_interval if due.kind is Kind.CALL else rules.interval
+        return _interval(self._rules[due.trunk], due.kind)
+
+
+def _interval(rules: Rules, kind: Kind) -> float:
+    return rules.call_interval if kind is Kind.CALL else rules.interval
 
 
 def calls_ago(states: Iterable[TrunkState], at: float) -> dict[tuple[str, str], float]:

@@ -5,6 +5,10 @@ from enum import Enum
 from probes.result import Attempt, CallResult
 from sipcore.value import Member, value
 
+CHANGED = "changed"
+"""The reason of what is no check, but stands in the place of one: a route was changed, so that nothing is known of it.
+"""
+
 
 class Verdict(Enum):
     """What one check says about a route."""
@@ -54,7 +58,7 @@ class Check:
     """What it goes by, in one word for programs: `answered`, `slow`, `maintenance`, `certificate`, `place` (what comes
     first did not answer, another place did), `odd` (the answer is not final, or does not fit), `status`, `silent`,
     `refused`, `unreachable`, `tls`, `client-certificate`, `not-sip`, `name` (no address, or DNS does not tell it at the
-    moment), `call`, `own`."""
+    moment), `call`, `own`, `changed`."""
     detail: str = ""
     """The same for people, with what to try where there is something."""
     status: int | None = None
@@ -75,7 +79,7 @@ class Health(Member):
     """How a route is, as far as its checks say."""
 
     UNCHECKED = "unchecked"
-    """No check has said anything yet."""
+    """No check has said anything yet, or none since the route was changed."""
     UNKNOWN = "unknown"
     """It is silent and always was: it may be well and drop what it is asked with."""
     HEALTHY = "healthy"
@@ -88,8 +92,8 @@ class Health(Member):
 @value
 class Change:
     """The health of a route, by the names of its `trunk` and itself (`route`), changed by a `check`, from `before` to
-    `after`. `at` is the check's own time, or that of the change before it where the check was begun earlier, as a test
-    call is that takes long.
+    `after`; to UNCHECKED where somebody has changed the route (CHANGED). `at` is the check's own time, or that of the
+    change before it where the check was begun earlier, as a test call is that takes long.
     """
 
     trunk: str

@@ -1,0 +1,209 @@
+"""When routes are checked once somebody has changed them."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.calls.script import CallScript
+from probes.destination import Destination
+from probes.health.board import RouteState
+from probes.health.difference import difference
+from probes.health.schedule import START_RATE, Schedule
+from probes.health.terms import Due, Health, Kind
+from probes.health.trunk import LEAST_CALL_INTERVAL, Route, Rules, Trunk
+from tests.probes.health.board_values import PLACE, SCRIPT, rules, trunk
+
+WELL = RouteState("a", Health.HEALTHY, 0.0, 0, None)
+NOW = 1000.0
+A, B = Due("t", "a", Kind.OPTIONS), Due("t", "b", Kind.OPTIONS)
+CALL_A = Due("t", "a", Kind.CALL)
+USUAL = Rules()
+ELSEWHERE = Destination.parse("192.0.2.2")
+OTHER_CALL = CallScript(Destination.parse("sip:200@192.0.2.1"))
+
+
+def begun(given: Trunk) -> Schedule:
+    """A schedule whose checks are each made at once, without chance."""
+    return Schedule([given], NOW, lambda: 0.0)
+
+
+def change(schedule: Schedule, before: Trunk, after: Trunk, now: float) -> None:
+    schedule.change([after], difference([before], [after]), now)
+
+
+def finished(schedule: Schedule, now: float) -> tuple[Due, ...]:
+    """What is due now, and over at once."""
+    found = schedule.handle_timeout(now)
+    for due in found:
+        schedule.done(due, WELL, now)
+    return found
+
+
+def until(schedule: Schedule, end: float) -> set[Due]:
+    """What is due up to then, each over at once."""
+    found = set[Due]()
+    while (due := schedule.next_timeout()) is not None and due <= end:
+        found |= set(finished(schedule, due))
+    return found
+
+
+def moved(given: Trunk) -> Trunk:
+    """The same with its first route elsewhere."""
+    return replace(given, routes=(replace(given.routes[0], destination=ELSEWHERE), *given.routes[1:]))
+
+
+def test_what_is_not_changed_keeps_its_time() -> None:
+    before = trunk("a", USUAL, calls=False)
+    schedule = begun(before)
+    assert finished(schedule, NOW) == (A,)
+    change(schedule, before, trunk("b a", USUAL, calls=False), NOW + 30)
+    assert finished(schedule, NOW + 30) == (B,)
+    assert finished(schedule, NOW + 59.9) == ()
+    assert finished(schedule, NOW + 60) == (A,)
+    assert finished(schedule, NOW + 90) == (B,)
+
+
+def test_a_route_that_leads_elsewhere_is_checked_at_once() -> None:
+    before = trunk("a", USUAL, calls=False)
+    schedule = begun(before)
+    finished(schedule, NOW)
+    change(schedule, before, moved(before), NOW + 30)
+    assert finished(schedule, NOW + 30) == (A,)
+    assert schedule.next_timeout() == NOW + 90  # and once
+
+
+def test_a_check_under_way_of_what_is_no_more_is_forgotten() -> None:
+    before = trunk("a b", USUAL, calls=False)
+    schedule = begun(before)
+    assert schedule.handle_timeout(NOW) == (A,)
+    change(schedule, before, trunk("b", USUAL, calls=False), NOW + 1)
+    schedule.dropped(A, NOW + 2)
+    assert [schedule.handle_timeout(NOW + at) for at in (2, 100)] == [(B,), ()]
+
+
+def test_a_test_call_waits_for_the_one_that_is_still_hung_up() -> None:
+    before = trunk("a", replace(USUAL, call_interval=60.0))
+    schedule = begun(before)
+    assert CALL_A in schedule.handle_timeout(NOW)
+    change(schedule, before, moved(before), NOW + 1)
+    assert until(schedule, NOW + 70) == {A}
+    schedule.dropped(CALL_A, NOW + 71)
+    assert schedule.handle_timeout(NOW + 71) == (CALL_A,)
+
+
+def test_another_test_call_is_not_placed_sooner_than_any_two_are() -> None:
+    """Whoever changes a file each second calls nobody each second."""
+    before = trunk("a", USUAL)
+    schedule = begun(before)
+    assert CALL_A in finished(schedule, NOW)
+    other = replace(before, routes=(Route("a", PLACE, call=OTHER_CALL),))
+    change(schedule, before, other, NOW + 10)
+    assert CALL_A not in until(schedule, NOW + LEAST_CALL_INTERVAL - 1)
+    assert CALL_A in until(schedule, NOW + LEAST_CALL_INTERVAL)
+
+
+def test_a_route_that_is_put_in_again_is_not_called_again_at_once() -> None:
+    both, one = trunk("a b", USUAL), trunk("b", USUAL)
+    schedule = begun(both)
+    finished(schedule, NOW)
+    change(schedule, both, one, NOW + 10)
+    change(schedule, one, both, NOW + 11)
+    assert CALL_A not in until(schedule, NOW + 59.9)
+    assert CALL_A in until(schedule, NOW + 60)
+
+
+def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_check_on() -> None:
+    usual, often = trunk("a", USUAL, calls=False), trunk("a", Rules(interval=10), calls=False)
+    schedule = begun(usual)
+    finished(schedule, NOW)
+    change(schedule, usual, often, NOW + 5)
+    assert finished(schedule, NOW + 5 + 10) == (A,)
+    change(schedule, often, usual, NOW + 16)
+    due = schedule.next_timeout()
+    assert due is not None
+    assert due <= NOW + 16 + 10
+    finished(schedule, due)
+    assert schedule.next_timeout() == due + 60
+
+
+def test_many_new_routes_are_checked_at_the_rate_of_the_start() -> None:
+    schedule = Schedule([], NOW, random.Random(1).random)
+    assert schedule.next_timeout() is None
+    many = [trunk("a", USUAL, calls=False, name=f"t{number}") for number in range(200)]
+    schedule.change(many, difference([], many), NOW)
+    seconds: Counter[int] = Counter()
+    while (due := schedule.next_timeout()) is not None and due < NOW + 60:
+        seconds[int(due)] += len(finished(schedule, due))
+    assert sum(seconds.values()) == 200
+    assert max(seconds.values()) <= START_RATE + 1
+
+
+routes = st.lists(
+    st.builds(
+        Route,
+        name=st.sampled_from("abc"),
+        destination=st.sampled_from([PLACE, ELSEWHERE]),
+        call=st.sampled_from([None, SCRIPT, OTHER_CALL]),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda route: route.name,
+)
+trunks = st.lists(
+    st.builds(Trunk, name=st.sampled_from("tu"), routes=routes.map(tuple), rules=rules),
+    max_size=2,
+    unique_by=lambda trunk: trunk.name,
+)
+Step = tuple[str, float, list[Trunk]]
+steps = st.lists(st.tuples(st.sampled_from(["time", "end", "change"]), st.floats(0.0, 90.0), trunks), max_size=40)
+
+
+@given(steps, st.randoms(use_true_random=False))
+def test_whatever_is_changed_each_check_comes_in_its_turn(story: list[Step], chance: random.Random) -> None:
+    """None comes that is not there, each that is comes again, of each trunk one call at a time, and none of a route
+    within the least interval."""
+    schedule, current, now = Schedule([], NOW, chance.random), list[Trunk](), NOW
+    under_way, dropped = list[Due](), list[Due]()
+    called: dict[Due, float] = {}
+    for what, seconds, after in story:
+        now += seconds
+        if what == "change":
+            found = difference(current, after)
+            dropped += [due for due in under_way if due in found.outdated]
+            under_way = [due for due in under_way if due not in found.outdated]
+            schedule.change(after, found, now)
+            current = after
+        elif what == "end" and (under_way or dropped):
+            over = chance.choice([*under_way, *dropped])
+            if over in under_way:
+                under_way.remove(over)
+                schedule.done(over, WELL, now)
+            else:
+                dropped.remove(over)
+                schedule.dropped(over, now)
+        for due in schedule.handle_timeout(now):
+            assert due in _all(current)
+            assert due not in under_way
+            if due.kind is Kind.CALL:
+                assert due.trunk not in {one.trunk for one in [*under_way, *dropped] if one.kind is Kind.CALL}
+                assert now >= called.get(due, 0.0) + LEAST_CALL_INTERVAL - 1e-6
+                called[due] = now
+            under_way.append(due)
+    for due in dropped:
+        schedule.dropped(due, now)
+    for due in under_way:
+        schedule.done(due, WELL, now)
+    assert until(schedule, now + 2 * 3600) | set(under_way) == _all(current)
+
+
+def _all(given: list[Trunk]) -> set[Due]:
+    return {
+        Due(trunk.name, route.name, kind)
+        for trunk in given
+        for route in trunk.routes
+        for kind in Kind
+        if kind is Kind.OPTIONS or route.call is not None
+    }
