@@ -12,7 +12,7 @@ from sipcore.transports.base import TlsConfig
 from sipcore.value import value
 
 TLS_OF_NONE = TlsConfig(resume=False)
-"""The settings of routes without TLS, and of whoever looks names up."""
+"""The settings of routes without TLS."""
 
 
 @value

@@ -18,12 +18,12 @@ from dataclasses import field
 import trio
 
 from probes.calls.limit import Limiter, Limits
-from probes.health.board import Board, TrunkState
-from probes.health.checking.run import Checks, open_checks
-from probes.health.difference import Difference
+from probes.health.board import Board, TrunkState, by_name
+from probes.health.checking.run import Checks, open_checks, require_usable
+from probes.health.difference import Difference, difference
 from probes.health.schedule import Schedule, calls_ago
 from probes.health.terms import Change, Check, Due, Happening, Kind, Switch
-from probes.health.trunk import Trunk, WatchError
+from probes.health.trunk import Route, Trunk, WatchError
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
 
@@ -59,14 +59,14 @@ class Watch:
         self._config = config or WatchConfig()
         if self._config.at_once < 1:
             raise WatchError(f"{self._config.at_once} checks at once: give 1 or more")
-        self._trunks = {trunk.name: trunk for trunk in trunks}
-        self._routes = {(trunk.name, route.name): route for trunk in trunks for route in trunk.routes}
-        self._board = Board(trunks)
+        self._trunks = by_name(trunks)
+        self._board = Board(self._trunks.values())
         self._tell = tell
         self._untold: deque[Happening] = deque()
         self._telling = False
         self._limiter = Limiter(self._config.calls)
         self._is_running = False
+        self._going: list[_Going] = []
 
     def states(self) -> tuple[TrunkState, ...]:
         """How all trunks are, in the order in which they were given."""
@@ -99,7 +99,15 @@ class Watch:
         TLS or another test call keeps what is known of it, and is checked at once. A check under way for what is no
         more is dropped without a word, its call hung up, its connection closed. Calls leave a route that is no more.
         """
-        raise NotImplementedError
+        named = by_name(trunks)
+        require_usable(named.values())
+        found = difference(self._trunks.values(), named.values())
+        self._trunks = named
+        self._untold += self._board.change(named.values(), time.time())
+        for going in self._going:
+            going.change(found, named.values())
+        self._tell_all()
+        return found
 
     async def run(self) -> None:
         """Check all routes in their rhythm until cancelled; a test call that is under way then is hung up first. After
@@ -111,65 +119,93 @@ class Watch:
             raise WatchError("this watch runs already: make another one")
         self._is_running = True
         try:
-            async with self._opened() as (checks, ending), trio.open_nursery() as nursery:
-                await self._keep_checking(checks, ending, nursery)
+            async with self._opened() as going, trio.open_nursery() as nursery:
+                await self._keep_checking(going, nursery)
         finally:
             self._is_running = False
 
     async def check_once(self) -> None:
-        """Check every route once, by OPTIONS and by its test call if it has one. Raises as `run` does."""
-        async with self._opened() as (checks, ending), trio.open_nursery() as nursery:
-            for trunk in self._trunks.values():
+        """Check every route once that there is now, by OPTIONS and by its test call if it has one. Raises as `run`
+        does.
+        """
+        async with self._opened() as going, trio.open_nursery() as nursery:
+            for trunk in self.trunks:
+                calls = []
                 for route in trunk.routes:
-                    due = Due(trunk.name, route.name, Kind.OPTIONS)
-                    nursery.start_soon(self._check, checks, ending, due)
-                nursery.start_soon(self._call_all, checks, ending, trunk)
+                    nursery.start_soon(self._check_all, going, [Due(trunk.name, route.name, Kind.OPTIONS)])
+                    calls += [Due(trunk.name, route.name, Kind.CALL)] if route.call is not None else []
+                # One after the other: they may end at the same number.
+                nursery.start_soon(self._check_all, going, calls)
 
-    async def _call_all(self, checks: Checks, ending: "_Ending", trunk: Trunk) -> None:
-        """The test calls of a trunk, one after the other: they may end at the same number."""
-        for route in trunk.routes:
-            if route.call is not None:
-                await self._check(checks, ending, Due(trunk.name, route.name, Kind.CALL))
+    async def _check_all(self, going: "_Going", dues: Iterable[Due]) -> None:
+        """These checks in turn, again where somebody changes what they ask for meanwhile."""
+        for due in dues:
+            while (begun := self._begin(going, due)) is not None and not await self._check(going, begun):
+                pass
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[tuple[Checks, "_Ending"]]:
+    async def _opened(self) -> AsyncIterator["_Going"]:
         """What checks need, for a block that ends where `tell` raises something, which is raised then."""
+        require_usable(self.trunks)
         self._tell_all()
-        ending, config = _Ending(), self._config
-        trunks = tuple(self._trunks.values())
-        async with open_checks(trunks, config.lookup, self._limiter, config.at_once) as checks:
-            with ending.scope:
-                yield checks, ending
-        if ending.error is not None:
-            raise ending.error
+        async with open_checks(self._config.lookup, self._limiter, self._config.at_once) as checks:
+            going = _Going(checks)
+            self._going.append(going)
+            try:
+                with going.scope:
+                    yield going
+            finally:
+                self._going.remove(going)
+        if going.error is not None:
+            raise going.error
 
-    async def _keep_checking(self, checks: Checks, ending: "_Ending", nursery: trio.Nursery) -> None:
+    async def _keep_checking(self, going: "_Going", nursery: trio.Nursery) -> None:
         called = calls_ago(self.states(), time.time())
         chance = random.SystemRandom().random
         schedule = Schedule(self._trunks.values(), trio.current_time(), chance, called)
         over = trio.Event()
 
-        async def carry_out(due: Due) -> None:
-            await self._check(checks, ending, due)
-            schedule.done(due, self._board.state(due.trunk, due.route), trio.current_time())
+        async def carry_out(begun: _Begun) -> None:
+            due = begun.due
+            if await self._check(going, begun):
+                schedule.done(due, self._board.state(due.trunk, due.route), trio.current_time())
+            else:
+                schedule.dropped(due, trio.current_time())
             over.set()
 
+        def change(found: Difference, trunks: Iterable[Trunk]) -> None:
+            schedule.change(trunks, found, trio.current_time())
+            over.set()
+
+        going.on_change = change
         while True:
             for due in schedule.handle_timeout(trio.current_time()):
-                nursery.start_soon(carry_out, due)
+                begun = self._begin(going, due)
+                if begun is not None:
+                    nursery.start_soon(carry_out, begun)
             next_timeout, over = schedule.next_timeout(), trio.Event()
             with trio.move_on_at(math.inf if next_timeout is None else next_timeout):
                 await over.wait()
 
-    async def _check(self, checks: Checks, ending: "_Ending", due: Due) -> None:
-        """One check, and what follows from it."""
-        trunk, route = self._trunks[due.trunk], self._routes[due.trunk, due.route]
-        check = await checks.carry_out(trunk, route, due.kind)
+    def _begin(self, going: "_Going", due: Due) -> "_Begun | None":
+        """A check that is about to be made; None for one of what is no more."""
+        trunk = self._trunks.get(due.trunk)
+        found = [route for route in trunk.routes if route.name == due.route] if trunk is not None else []
+        if trunk is None or not found or (due.kind is Kind.CALL and found[0].call is None):
+            return None
+        return going.begin(_Begun(due, trunk, found[0]))
+
+    async def _check(self, going: "_Going", begun: "_Begun") -> bool:
+        """One check, and what follows from it; whether it was not dropped meanwhile."""
+        check = await going.carry_out(begun)
+        if check is None:
+            return False
         self._untold += self._board.take(check)
         try:
             self._tell_all()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # raised outside of the nurseries, which would wrap it
-            ending.by(error)
+            going.end_by(error)
+        return True
 
     def _tell_all(self) -> None:
         """Tell what there is to tell. What follows from that, as when somebody switches there, is told behind it."""
@@ -183,14 +219,47 @@ class Watch:
             self._telling = False
 
 
-class _Ending:
-    """Ends what goes on in its scope over an error, which is kept."""
+class _Begun:
+    """A check under way: of what, and by which scope it is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: Due, trunk: Trunk, route: Route) -> None:
+        self.due, self.trunk, self.route = due, trunk, route
+        self.scope = trio.CancelScope()
+
+
+class _Going:
+    """What goes on of a watch: the checks under way, and what ends all of them."""
+
+    def __init__(self, checks: Checks) -> None:
         self.scope = trio.CancelScope()
         self.error: BaseException | None = None
+        self.on_change: Callable[[Difference, Iterable[Trunk]], None] = lambda *_: None
+        self._checks = checks
+        self._under_way = set[_Begun]()
 
-    def by(self, error: BaseException) -> None:
-        """End it; of several errors the first one counts."""
+    def begin(self, begun: _Begun) -> _Begun:
+        """A check is about to be carried out, which can be dropped from now on."""
+        self._under_way.add(begun)
+        return begun
+
+    async def carry_out(self, begun: _Begun) -> Check | None:
+        """A check that has begun; None where it was dropped."""
+        try:
+            with begun.scope:
+                check = await self._checks.carry_out(begun.trunk, begun.route, begun.due.kind)
+            return None if begun.scope.cancel_called else check
+        finally:
+            self._under_way.remove(begun)
+
+    def change(self, found: Difference, trunks: Iterable[Trunk]) -> None:
+        """Other trunks are watched from now on."""
+        for begun in self._under_way:
+            if begun.due in found.outdated:
+                begun.scope.cancel()
+        self._checks.keep(trunks)
+        self.on_change(found, trunks)
+
+    def end_by(self, error: BaseException) -> None:
+        """End it over an error; of several the first one counts."""
         self.error = self.error or error
         self.scope.cancel()

@@ -133,6 +133,10 @@ class Asker:
 
     # Connections
 
+    def leave(self, hop: Hop) -> None:
+        """Close the connection to a place that nobody asks any more; nothing where there is none."""
+        self._close(hop, _key_of(hop))
+
     def _renew(self, hop: Hop, key: _Key) -> None:
         """Have a connection opened anew that has TLS and was opened long ago, unless somebody is using it."""
         flow = self._flows.get(key)

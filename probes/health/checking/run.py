@@ -1,12 +1,12 @@
 """Single checks carried out: OPTIONS to the places of a route in turn, and test calls, each bounded and by itself.
 
-One endpoint serves all routes with the same TLS settings; all names are looked up by one of them, so that they share
-what DNS has said.
+One endpoint serves all routes with the same TLS settings and as much time; all names are looked up by one of them, so
+that they share what DNS has said.
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import trio
@@ -16,12 +16,14 @@ from probes.calls.run import call_config, place_call
 from probes.calls.script import CallScript
 from probes.checks import options
 from probes.checks.io import Query
+from probes.destination import Destination
 from probes.health import observe
 from probes.health.asking.run import Asker
+from probes.health.difference import TLS_OF_NONE, has_tls, tls_of
 from probes.health.naming.run import Names
 from probes.health.observe import Subject, Tried
 from probes.health.terms import Check, Kind
-from probes.health.trunk import Route, Trunk, WatchError
+from probes.health.trunk import DEFAULT_TIMEOUT, Route, Trunk, WatchError
 from probes.product import PRODUCT
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure, own_fault
@@ -30,49 +32,146 @@ from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.handshake import check_tls
 from sipcore.transports.lookup import LookupConfig
+from sipcore.value import value
 
 KEPT = 120.0
 """Seconds for which a connection is kept without a check: what comes later finds many translators that have forgotten
 it, and say nothing (RFC 5626 §4.4.1 has keep-alives within that)."""
-TLS_OF_NONE = TlsConfig(resume=False)
-"""The settings of routes without TLS, and of whoever looks names up."""
+
+
+@value
+class _Settings:
+    """What routes have in common that are asked over one endpoint."""
+
+    tls: TlsConfig = TLS_OF_NONE
+    timeout: float = DEFAULT_TIMEOUT
+
+
+_OF_NAMES = _Settings()
+"""Those of whoever looks names up."""
+
+
+@value
+class _Reached:
+    """Where a route was asked, over the endpoint for its settings."""
+
+    destination: Destination
+    settings: _Settings
+    hops: frozenset[Hop]
+
+
+class _Shared:
+    """An asker with its endpoint, open for as long as somebody may use it."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.asker = asker
+        self.over = trio.Event()
+        self._users = 0
+        self._is_needed = True
+
+    @contextmanager
+    def in_use(self) -> Iterator[Asker]:
+        """It stays open until the block ends."""
+        self._users += 1
+        try:
+            yield self.asker
+        finally:
+            self._users -= 1
+            self._close_if_idle()
+
+    def leave(self) -> None:
+        """Nobody begins to use it any more."""
+        self._is_needed = False
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._users and not self._is_needed:
+            self.over.set()
+
+
+def require_usable(trunks: Iterable[Trunk]) -> None:
+    """Raises WatchError for a route whose settings of TLS cannot be used."""
+    usable = set[TlsConfig]()
+    for trunk in trunks:
+        for route in trunk.routes:
+            if not has_tls(route) or route.tls in usable:
+                continue
+            try:
+                check_tls(route.tls)
+            except LocalError as error:
+                raise WatchError(f"route {route.name} of trunk {trunk.name}: {error.message}") from error
+            usable.add(route.tls)
 
 
 @asynccontextmanager
-async def open_checks(
-    trunks: Sequence[Trunk], lookup: LookupConfig, limiter: Limiter, at_once: int
-) -> AsyncIterator["Checks"]:
-    """Everything that checks of these trunks need, until the block ends. Raises WatchError for a route whose settings
-    of TLS cannot be used.
-    """
-    for trunk in trunks:
-        for route in trunk.routes:
-            _check_tls(trunk, route)
-    slowest = max((trunk.rules.timeout for trunk in trunks), default=0.0)
-    async with AsyncExitStack() as opened:
-        askers: dict[TlsConfig, Asker] = {}
-        for tls in dict.fromkeys([TLS_OF_NONE, *(_tls_of(route) for trunk in trunks for route in trunk.routes)]):
-            # A check's own time ends before that of its connection: it is the one that is told.
-            transports = TransportConfig(tls=tls, connect_timeout=slowest + 1.0, idle_timeout=KEPT)
-            stack = StackConfig(product=PRODUCT, tracing=False)
-            config = EndpointConfig(transports, lookup, stack, garbage_fails=True)
-            askers[tls] = Asker(await opened.enter_async_context(Endpoint(config)))
-        async with trio.open_nursery() as nursery:
-            yield Checks(askers, Names(askers[TLS_OF_NONE].endpoint, nursery), limiter, at_once)
-            nursery.cancel_scope.cancel()
+async def open_checks(lookup: LookupConfig, limiter: Limiter, at_once: int) -> AsyncIterator["Checks"]:
+    """What carries out checks until the block ends."""
+    async with trio.open_nursery() as endpoints:
+        async with trio.open_nursery() as lookups:
+            checks = Checks(lookup, endpoints, limiter, at_once)
+            await checks.open(lookups)
+            yield checks
+            lookups.cancel_scope.cancel()
+        endpoints.cancel_scope.cancel()
 
 
 class Checks:
     """Carries out checks: `at_once` OPTIONS at a time, and test calls as the limiter lets them."""
 
-    def __init__(self, askers: dict[TlsConfig, Asker], names: Names, limiter: Limiter, at_once: int) -> None:
-        self._askers = askers
-        self._names = names
+    def __init__(self, lookup: LookupConfig, endpoints: trio.Nursery, limiter: Limiter, at_once: int) -> None:
+        self._lookup = lookup
+        self._endpoints = endpoints
+        self._shared: dict[_Settings, _Shared] = {}
+        self._opening = trio.Lock()
         self._limiter = limiter
         self._turns = trio.Semaphore(at_once)
         self._missed: dict[tuple[str, str], frozenset[observe.Place]] = {}
         """Of each route, the places that DNS has put first and that did not answer then, until they do."""
+        self._reached: dict[tuple[str, str], _Reached] = {}
+        """Where each route was asked last."""
         self._hung_up = trio.Event()
+
+    async def open(self, lookups: trio.Nursery) -> None:
+        """To be called first: names are looked up in that nursery."""
+        self._names = Names((await self._asker(_OF_NAMES)).asker.endpoint, lookups)
+
+    def keep(self, trunks: Iterable[Trunk]) -> None:
+        """Watch these from now on: connections that none of them needs are closed, and so are endpoints, when no check
+        under way uses them any more.
+        """
+        routes = {(trunk.name, route.name): (trunk, route) for trunk in trunks for route in trunk.routes}
+        reached = {(name, route.name): (route.destination, tls_of(route)) for (name, _), (_, route) in routes.items()}
+        before = self._reached
+        self._reached = {
+            names: last for names, last in before.items() if reached.get(names) == (last.destination, last.settings.tls)
+        }
+        self._missed = {names: missed for names, missed in self._missed.items() if names in self._reached}
+        needed = {(last.settings, hop) for last in self._reached.values() for hop in last.hops}
+        for settings, hop in {(last.settings, hop) for last in before.values() for hop in last.hops} - needed:
+            if settings in self._shared:
+                self._shared[settings].asker.leave(hop)
+        in_use = {_Settings(tls_of(route), trunk.rules.timeout) for trunk, route in routes.values()}
+        for settings in self._shared.keys() - {_OF_NAMES, *in_use}:
+            self._shared.pop(settings).leave()
+        self._names.keep({route.destination for _, route in routes.values()})
+
+    async def _asker(self, settings: _Settings) -> _Shared:
+        """Whom routes with these settings are asked by: one for all of them, from the first check on."""
+        async with self._opening:
+            if settings not in self._shared:
+                self._shared[settings] = await self._endpoints.start(self._serve, settings)
+            return self._shared[settings]
+
+    async def _serve(self, settings: _Settings, task_status: trio.TaskStatus[_Shared]) -> None:
+        # A check's own time ends before that of its connection: it is the one that is told.
+        transports = TransportConfig(tls=settings.tls, connect_timeout=settings.timeout + 1.0, idle_timeout=KEPT)
+        config = EndpointConfig(
+            transports, self._lookup, StackConfig(product=PRODUCT, tracing=False), garbage_fails=True
+        )
+        async with Endpoint(config) as endpoint:
+            shared = _Shared(Asker(endpoint))
+            task_status.started(shared)
+            await shared.over.wait()
 
     async def carry_out(self, trunk: Trunk, route: Route, kind: Kind) -> Check:
         """One check, as soon as it has its turn. Whatever happens is in it, a mistake of this program as well."""
@@ -84,27 +183,29 @@ class Checks:
                 return await self._ask(replace(subject, at=time.time()), route)
         except Exception as error:  # noqa: BLE001  # it costs this check, and no other one
             what = f"the {kind.value} to route {route.name} of trunk {trunk.name}"
-            self._askers[_tls_of(route)].endpoint.note_fault(error, what)
+            self._names.endpoint.note_fault(error, what)
             return observe.of_own(subject, own_fault().message)
 
     async def _ask(self, subject: Subject, route: Route) -> Check:
         """OPTIONS to what comes first and, while there is time, where a client goes then (RFC 3263 §4.3)."""
-        seconds = subject.rules.timeout
+        seconds, names = subject.rules.timeout, (subject.trunk, subject.route)
         named = await self._names.find(route.destination, seconds)
-        missed = self._missed.get((subject.trunk, subject.route), frozenset())
+        missed = self._missed.get(names, frozenset())
         hops = observe.missed_first(named.hops, missed)
         if not hops:
             return observe.of_nowhere(subject, named.failure or _nowhere(route))
-        asker, end = self._askers[_tls_of(route)], trio.current_time() + seconds
-        tried: list[Tried] = []
-        while hops and (left := end - trio.current_time()) > 0:
-            query = self._query(route, hops[0], observe.share_of(left, len(hops)))
-            one = await asker.ask(query)
-            if one.is_stale:  # a translator forgot the connection, as some do within a minute: calls open their own
-                one, end = replace(await asker.ask(query), is_anew=True), end + query.timeout
-            tried.append(one)
-            hops = observe.next_places(tried[-1], hops[1:])
-        self._missed[subject.trunk, subject.route] = observe.missed_after(missed, tried, named.hops)
+        settings = _Settings(tls_of(route), seconds)
+        with (await self._asker(settings)).in_use() as asker:
+            end, tried, asked = trio.current_time() + seconds, list[Tried](), frozenset[Hop]()
+            while hops and (left := end - trio.current_time()) > 0:
+                query, asked = self._query(route, hops[0], observe.share_of(left, len(hops))), asked | {hops[0]}
+                self._reached[names] = _Reached(route.destination, settings, asked)
+                one = await asker.ask(query)
+                if one.is_stale:  # a translator forgot the connection, as some do within a minute: calls open their own
+                    one, end = replace(await asker.ask(query), is_anew=True), end + query.timeout
+                tried.append(one)
+                hops = observe.next_places(tried[-1], hops[1:])
+        self._missed[names] = observe.missed_after(missed, tried, named.hops)
         return observe.of_places(subject, tried, named.failure.message if named.failure else "")
 
     def _query(self, route: Route, hop: Hop, seconds: float) -> Query:
@@ -126,25 +227,6 @@ class Checks:
             self._hung_up.set()
             self._hung_up = trio.Event()
         return observe.of_call(subject, result)
-
-
-def _check_tls(trunk: Trunk, route: Route) -> None:
-    """Raises WatchError for a route that may need TLS, with settings that cannot be used."""
-    try:
-        if _has_tls(route):
-            check_tls(route.tls)
-    except LocalError as error:
-        raise WatchError(f"route {route.name} of trunk {trunk.name}: {error.message}") from error
-
-
-def _has_tls(route: Route) -> bool:
-    transport = route.destination.transport
-    return transport is None or transport.secure
-
-
-def _tls_of(route: Route) -> TlsConfig:
-    """The settings of TLS that the checks of a route go by: each connection shows its peer's certificate."""
-    return replace(route.tls, resume=False) if _has_tls(route) else TLS_OF_NONE
 
 
 def _nowhere(route: Route) -> TransportFailure:

@@ -2,6 +2,7 @@
 tell is known from before.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import trio
@@ -53,6 +54,10 @@ class Names:
             return asked.named
         text = f"no address for {destination}: DNS did not tell within {seconds:g} s"
         return Named(asked.named.hops, TransportFailure(FailureReason.UNRESOLVABLE, text, section="RFC 3263 §4"))
+
+    def keep(self, destinations: Collection[Destination]) -> None:
+        """Forget all other ones; what is asked of them goes on for who waits for it."""
+        self._asked = {each: asked for each, asked in self._asked.items() if each in destinations}
 
     async def _locate(self, destination: Destination, asked: _Asked) -> None:
         try:
