@@ -61,7 +61,8 @@ def headline(story: Story) -> str:
     if story.phase is Phase.ONCE:
         told = _move(story)
     elif story.phase is Phase.ENDED:
-        told = f"{_OVER[story.kind].format(**_words(story))} after {lasting((story.until or story.now) - story.since)}"
+        over = _UNPROVED if story.kind is AlertKind.ALL_DOWN and not _is_proved(story) else _OVER[story.kind]
+        told = f"{over.format(**_words(story))} after {lasting((story.until or story.now) - story.since)}"
     else:
         told = _trouble(story)
     return printable(f"{story.trunk}: {told}")
@@ -119,9 +120,19 @@ _OVER = {
 }
 
 
+_UNPROVED = "calls take route {active}, which has not answered yet,"
+"""In place of that calls work again: the route was added or changed a moment ago."""
+
+
+def _is_proved(story: Story) -> bool:
+    """Whether the route that calls take was seen to answer, as one has by which calls work again."""
+    return all(health is not Health.UNCHECKED for name, health, _ in story.others if name == story.active)
+
+
 def _words(story: Story) -> dict[str, str]:
     return {
         "route": story.route,
+        "active": story.active or "none",
         "over_active": f", over route {story.active or 'none'}," if len(story.others) > 1 else "",
         "measure": story.measure,
         "lasting": lasting(story.now - story.since),

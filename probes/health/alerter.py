@@ -14,27 +14,19 @@ from datetime import UTC, tzinfo
 
 from probes.health.alert_text import Story, headline, particulars
 from probes.health.alerts import Alert, AlertKind, AlertRules, Phase, Severity
-from probes.health.incidents import GATHER, Deed, Incident, IncidentState, Pace, Sign
+from probes.health.incidents import GATHER, Deed, Incident, IncidentState, Sign
+from probes.health.route_incidents import OF_ROUTE, RouteIncidents, pace
 from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause, Verdict
-from probes.health.troubles import DAY, Signal, Troubles
-from probes.health.trunk import Route, Trunk
+from probes.health.troubles import DAY, Signal
+from probes.health.trunk import Trunk
 from probes.report.safe_text import printable
 
 CERTIFICATE_CRITICAL = 1.0
 """Days before the end from which on it is critical."""
-MINUTE = 60.0
 DEFAULT_RULES = AlertRules()
+UNWATCHED = "is no longer watched"
+"""Why an incident is over that was not seen to end."""
 _K = AlertKind
-_OF_ROUTE = (_K.DOWN, _K.CALL, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE, _K.DEGRADED)
-"""The incidents of a route, in the order in which they are told."""
-_HIDDEN_BY = {
-    _K.CALL: (_K.DOWN,),
-    _K.FAILURE_RATE: (_K.DOWN,),
-    _K.SLOW: (_K.DOWN,),
-    _K.DEGRADED: (_K.DOWN, _K.CALL, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE),
-}
-"""What is not told of a route while something graver or more exact is. All of it but certificates is hidden while the
-whole trunk is down, and so is a route that is."""
 _PHASES = {Deed.BEGIN: Phase.BEGUN, Deed.REMIND: Phase.LASTS, Deed.END: Phase.ENDED}
 _CAUSES = {
     SwitchCause.FAILOVER: _K.FAILOVER,
@@ -58,6 +50,7 @@ class Alerter:
     ) -> None:
         """`rules` are for all trunks that have none of their own in `of_trunk`; texts have times of `zone`."""
         own = of_trunk or {}
+        self._zone = zone
         self._trunks = {trunk.name: _Trunk(trunk, own.get(trunk.name, rules), zone) for trunk in trunks}
         self._now = -math.inf
 
@@ -72,11 +65,32 @@ class Alerter:
         for alert in told:
             trunk = self._trunks.get(alert.trunk)
             if trunk is None or not trunk.adopt(alert, now):
-                foreign.append(_unwatched(alert, now))
+                foreign.append(_over(alert, now, UNWATCHED))
         for happening in sorted(known, key=lambda each: each.at):
             if (trunk := self._trunks.get(happening.trunk)) is not None:
                 trunk.recall(happening, now)
         return tuple(foreign)
+
+    def change(
+        self,
+        trunks: Iterable[Trunk],
+        now: float,
+        rules: AlertRules = DEFAULT_RULES,
+        of_trunk: Mapping[str, AlertRules] | None = None,
+    ) -> tuple[Alert, ...]:
+        """Have these trunks and rules from now on. What is open of what is no longer watched, or no longer told, is
+        told as over; what was not told yet of it is not. All else goes on, by the new rules.
+        """
+        self._follow(now)
+        own, before, told = of_trunk or {}, self._trunks, list[Alert]()
+        self._trunks = {}
+        for trunk in trunks:
+            of_this, known = own.get(trunk.name, rules), before.get(trunk.name)
+            if known is not None:
+                told += known.change(trunk, of_this, now)
+            self._trunks[trunk.name] = known or _Trunk(trunk, of_this, self._zone)
+        gone = [known for name, known in before.items() if name not in self._trunks]
+        return (*told, *(alert for known in gone for alert in known.end_all(now)))
 
     def take(self, happening: Happening, now: float) -> tuple[Alert, ...]:
         """One more thing that happened. What is due is told; what is no trunk of these is ignored."""
@@ -104,23 +118,6 @@ class Alerter:
         self._now = now
 
 
-class _Route:
-    """The incidents of one route."""
-
-    def __init__(self, route: Route, trunk: Trunk, rules: AlertRules) -> None:
-        self.name = route.name
-        self.troubles = Troubles(rules, trunk.rules.certificate_days)
-        self.incidents = {kind: Incident(_pace(kind, rules)) for kind in _OF_ROUTE}
-        self.shown: dict[AlertKind, Happening] = {}
-        """What has begun or ended each incident."""
-        self.check: Check | None = None
-        """The last one."""
-
-    def is_hidden(self, kind: AlertKind) -> bool:
-        """Whether something else that is told of this route says more than that."""
-        return any(self.incidents[graver].is_on for graver in _HIDDEN_BY.get(kind, ()))
-
-
 class _Move:
     """Calls take another route, which is not told yet."""
 
@@ -137,9 +134,10 @@ class _Trunk:
     def __init__(self, trunk: Trunk, rules: AlertRules, zone: tzinfo) -> None:
         self.due = math.inf
         self._trunk = trunk
+        self._rules = rules
         self._zone = zone
-        self._routes = {route.name: _Route(route, trunk, rules) for route in trunk.routes}
-        self._all_down = Incident(_pace(_K.ALL_DOWN, rules))
+        self._routes = {route.name: RouteIncidents(route, trunk, rules) for route in trunk.routes}
+        self._all_down = Incident(pace(_K.ALL_DOWN, rules))
         self._fallen: Happening | None = None
         """What has begun or ended that."""
         self._change: Change | None = None
@@ -148,19 +146,52 @@ class _Trunk:
         self._held = False
         """Whether that was chosen by hand, and is kept until it is down."""
         self._move: _Move | None = None
+        self._last: dict[tuple[str, AlertKind], Alert] = {}
+        """What was told last of each open incident, by route and kind."""
+        self._ended: list[Alert] = []
+        """What is to be told as over at once, since its route was changed."""
 
     def adopt(self, alert: Alert, now: float) -> bool:
-        """Take over an incident of an earlier run; False where it is of a route that there is not."""
+        """Take over an incident of an earlier run; False where nobody looks any more whether it is over."""
         if alert.kind is _K.ALL_DOWN:
             incident = self._all_down
-        elif alert.route in self._routes and alert.kind in _OF_ROUTE:
+        elif alert.route in self._routes and self._routes[alert.route].tells(alert.kind):
             incident = self._routes[alert.route].incidents[alert.kind]
         else:
             return False
+        self._last[alert.route, alert.kind] = alert
         number = alert.id.rpartition("-")[2]
         incident.adopt(alert.incident, int(number) if number.isdecimal() else 1, alert.since, alert.flapping, now)
         self._reckon()
         return True
+
+    def change(self, trunk: Trunk, rules: AlertRules, now: float) -> Iterator[Alert]:
+        """Have these routes and rules from now on; the ends of what nobody looks at any more."""
+        self._trunk, self._rules, before = trunk, rules, self._routes
+        self._routes = {
+            route.name: before.get(route.name) or RouteIncidents(route, trunk, rules) for route in trunk.routes
+        }
+        self._held = self._held and self._active != trunk.routes[0].name
+        self._all_down.follow(pace(_K.ALL_DOWN, rules), now)
+        for name in before.keys() - self._routes.keys():
+            yield from self._end(name, OF_ROUTE, UNWATCHED, now)
+        for route in trunk.routes:
+            for kind in self._routes[route.name].follow(route, trunk, rules, now):
+                yield from self._end(route.name, (kind,), f"is no longer watched for this ({kind.value})", now)
+        self._resume(now)
+        self._reckon()
+
+    def end_all(self, now: float) -> Iterator[Alert]:
+        """The ends of all that is open: the trunk is no longer watched."""
+        yield from self._end("", (_K.ALL_DOWN,), UNWATCHED, now)
+        for name in self._routes:
+            yield from self._end(name, OF_ROUTE, UNWATCHED, now)
+
+    def _end(self, route: str, kinds: Iterable[AlertKind], why: str, now: float) -> Iterator[Alert]:
+        for kind in kinds:
+            last = self._last.pop((route, kind), None)
+            if last is not None:
+                yield _over(last, now, why)
 
     def recall(self, happening: Happening, now: float) -> None:
         """What happened in an earlier run. Which route calls took then is no news."""
@@ -177,10 +208,13 @@ class _Trunk:
             self._note(route, happening, now)
         self._reckon()
 
-    def _note(self, route: _Route, happening: Check | Change, now: float) -> None:
+    def _note(self, route: RouteIncidents, happening: Check | Change, now: float) -> None:
         if isinstance(happening, Check):
             route.check = happening
             signals = route.troubles.check(happening)
+        elif happening.after is Health.UNCHECKED:
+            self._begin_anew(route, happening, now)
+            return
         else:
             self._change = happening
             signals = route.troubles.change(happening)
@@ -190,7 +224,16 @@ class _Trunk:
         if route.troubles.health is Health.UNREACHABLE and not degraded.is_open:
             degraded.take(Sign.OFF, now)  # it was on the way down
 
-    def _signal(self, route: _Route, signal: Signal, happening: Happening, now: float) -> None:
+    def _begin_anew(self, route: RouteIncidents, change: Change, now: float) -> None:
+        """It is another route now: nothing that was told of it is so any more, nor is it said that all is well."""
+        self._ended += self._end(route.name, OF_ROUTE, f"was changed: {change.check.detail}", now)
+        of_name = next(each for each in self._trunk.routes if each.name == route.name)
+        self._routes[route.name] = RouteIncidents(of_name, self._trunk, self._rules)
+        self._resume(now)
+
+    def _signal(self, route: RouteIncidents, signal: Signal, happening: Happening, now: float) -> None:
+        if not route.tells(signal.kind):
+            return  # it was found before a restart
         deed = route.incidents[signal.kind].take(signal.sign, now, signal.since)
         is_quiet = signal.kind is _K.FAILURE_RATE and signal.sign is Sign.ON and not _has_failed(happening)
         if (deed is not Deed.NOTHING or signal.sign is Sign.ON) and not is_quiet:
@@ -243,6 +286,8 @@ class _Trunk:
 
     def tell(self, now: float) -> Iterator[Alert]:
         """The alerts that are due."""
+        yield from self._ended
+        self._ended = []
         fired = [
             (route, kind, incident, deed)
             for route, kind, incident in self._incidents()
@@ -260,14 +305,14 @@ class _Trunk:
                 yield self._moved(move, now)
         self._reckon()
 
-    def _incidents(self) -> Iterator[tuple[_Route | None, AlertKind, Incident]]:
+    def _incidents(self) -> Iterator[tuple[RouteIncidents | None, AlertKind, Incident]]:
         """All of them, the gravest first."""
         yield None, _K.ALL_DOWN, self._all_down
         for route in self._routes.values():
             for kind, incident in route.incidents.items():
                 yield route, kind, incident
 
-    def _fire(self, route: _Route | None, kind: AlertKind, incident: Incident, now: float) -> Deed | None:
+    def _fire(self, route: RouteIncidents | None, kind: AlertKind, incident: Incident, now: float) -> Deed | None:
         if incident.due > now:
             return None
         if incident.is_on and route is not None and self._is_hidden(route, kind, now):
@@ -275,7 +320,7 @@ class _Trunk:
             return None
         return incident.take(Sign.TIME, now)
 
-    def _is_hidden(self, route: _Route, kind: AlertKind, now: float) -> bool:
+    def _is_hidden(self, route: RouteIncidents, kind: AlertKind, now: float) -> bool:
         if kind is _K.CERTIFICATE:
             return False
         whole = self._all_down
@@ -289,10 +334,12 @@ class _Trunk:
         self.due = min(incident.due for _, _, incident in self._incidents())
         if self._move is not None:
             self.due = min(self.due, self._move.due)
+        if self._ended:
+            self.due = -math.inf
 
     def _alert(
         self,
-        route: _Route | None,
+        route: RouteIncidents | None,
         kind: AlertKind,
         incident: Incident,
         deed: Deed,
@@ -310,7 +357,7 @@ class _Trunk:
             kind,
             phase,
             now,
-            self._trunk.name,
+            self._trunk.title or self._trunk.name,
             name,
             incident.on_since if phase is Phase.LASTS else incident.since,
             incident.until if phase is Phase.ENDED else None,
@@ -327,7 +374,7 @@ class _Trunk:
         if kind is _K.CERTIFICATE and route is not None:
             severity = self._certificate(route, incident, phase, now)
         moved = [_CAUSES[move.switch.cause]] if move is not None and move.switch.after is not None else []
-        return Alert(
+        told = Alert(
             id=f"{incident.id}-{incident.number}",
             incident=incident.id,
             at=now,
@@ -344,9 +391,14 @@ class _Trunk:
             flapping=incident.flapping,
             also=(*([_K.DOWN] if kind is _K.ALL_DOWN else []), *moved),
             happening=None if phase is Phase.LASTS else shown,
+            title=self._trunk.title,
         )
+        self._last.pop((name, kind), None)
+        if phase is not Phase.ENDED:
+            self._last[name, kind] = told
+        return told
 
-    def _certificate(self, route: _Route, incident: Incident, phase: Phase, now: float) -> Severity:
+    def _certificate(self, route: RouteIncidents, incident: Incident, phase: Phase, now: float) -> Severity:
         """How grave it is, by how much time is left, which also says when it is told again."""
         ends = route.troubles.certificate_ends
         if ends is None:
@@ -363,7 +415,7 @@ class _Trunk:
             kind,
             Phase.ONCE,
             now,
-            name,
+            self._trunk.title or name,
             "",
             switch.at,
             None,
@@ -390,6 +442,7 @@ class _Trunk:
             lines=particulars(story),
             active=switch.after,
             happening=switch,
+            title=self._trunk.title,
         )
 
     def _others(self) -> tuple[tuple[str, Health, Check | None], ...]:
@@ -399,17 +452,7 @@ class _Trunk:
 _SEVERITIES = {_K.ALL_DOWN: Severity.CRITICAL, _K.FAILOVER: Severity.WARNING}
 
 
-def _pace(kind: AlertKind, rules: AlertRules) -> Pace:
-    """How long an incident of a kind is waited with."""
-    repeat = rules.repeat_minutes * MINUTE
-    if kind in (_K.DOWN, _K.ALL_DOWN):
-        return Pace(rules.unreachable_minutes * MINUTE, repeat, counts_untold=True)
-    if kind is _K.DEGRADED:
-        return Pace(rules.degraded_minutes * MINUTE, repeat)
-    return Pace(repeat=0.0 if kind is _K.CERTIFICATE else repeat)
-
-
-def _tells_move(route: _Route | None, kind: AlertKind, deed: Deed, move: _Move) -> bool:
+def _tells_move(route: RouteIncidents | None, kind: AlertKind, deed: Deed, move: _Move) -> bool:
     """Whether an alert says by itself that calls take another route."""
     if route is None:
         return True
@@ -427,8 +470,8 @@ def _check_of(happening: Happening | None) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-def _unwatched(alert: Alert, now: float) -> Alert:
-    """The end of an incident of what is no longer watched."""
+def _over(alert: Alert, now: float, why: str) -> Alert:
+    """The end of an incident at which nobody looks any more."""
     number = alert.id.rpartition("-")[2]
     what = f"route {alert.route}" if alert.route else "the trunk"
     return replace(
@@ -437,7 +480,7 @@ def _unwatched(alert: Alert, now: float) -> Alert:
         at=now,
         until=now,
         phase=Phase.ENDED,
-        text=printable(f"{alert.trunk}: {what} is no longer watched"),
+        text=printable(f"{alert.title or alert.trunk}: {what} {why}"),
         lines=(),
         active=None,
         flapping=False,

@@ -99,6 +99,8 @@ class Alert:
     """
     happening: Happening | None = None
     """What it was told by; None for a reminder, and for an alert that was stored."""
+    title: str = ""
+    """What people are told in place of the trunk's name, where that is a key."""
 
 
 @value
@@ -239,6 +241,7 @@ def alert_data(alert: Alert) -> Data:
         "phase": alert.phase.value,
         "severity": alert.severity.value,
         "trunk": encodable(alert.trunk),
+        "title": encodable(alert.title) or None,
         "route": encodable(alert.route) or None,
         "since": timestamp(alert.since),
         "until": None if alert.until is None else timestamp(alert.until),
@@ -304,6 +307,7 @@ def alert_of(data: object) -> Alert | None:
             active=given["active_route"],
             flapping=bool(given["flapping"]),
             also=tuple(AlertKind(kind) for kind in given["also"]),
+            title=str(given.get("title") or ""),
         )
     except (TypeError, KeyError, ValueError):
         return None

@@ -159,6 +159,16 @@ class Incident:
             if self.flapping:
                 self._begun.clear()
 
+    def follow(self, pace: Pace, now: float) -> None:
+        """Be waited with in another way from now on."""
+        if pace == self._pace:
+            return
+        self._pace = pace
+        if self.state is _S.WAITING and self.due < math.inf:
+            self.due = self._begins(now)
+        elif self.state is _S.TOLD and not self.flapping:
+            self.due = self._again(now)
+
     def postpone(self) -> None:
         """Wait with what is due until `resume`, since something graver is told."""
         self.due = math.inf

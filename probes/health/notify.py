@@ -30,6 +30,8 @@ JOURNAL = ""
 """
 PARTING = 300.0
 """Seconds for which what waits for a channel that is no more is still tried to be sent."""
+PARTED = "parted"
+"""What marks the last word that a channel gets of an incident that goes on."""
 LONGEST_NAP = 60.0
 """Seconds after which the clock is looked at again, which may have been set meanwhile."""
 Tell = Callable[[str], None]
@@ -59,12 +61,14 @@ class Notifier:
         """
         self._outbox = outbox
         self._tell = tell_trouble or (lambda _: None)
+        self._config, self._clock, self._resolve = config, clock, resolve
         self._lines: dict[str, _Line] = {}
-        for channel in channels:
-            if channel.name in self._lines:
-                raise WatchError(f"two channels are named {channel.name}: give each a name of its own")
-            way = _way(channel, config, clock, resolve)
-            self._lines[channel.name] = _Line(channel, way, self._keep, self._tell, config, clock)
+        self._leaving: list[_Line] = []
+        """Those of channels that are no more, until nothing waits for them."""
+        self._nursery: trio.Nursery | None = None
+        self._lasting: dict[str, Alert] = {}
+        """The last alert of each incident that is not told as over, of an earlier run too."""
+        self.take(self.prepare(channels))
         self._open: list[Alert] = []
         for delivery in outbox.unsent() if outbox is not None else ():
             self._restore(delivery)
@@ -74,6 +78,7 @@ class Notifier:
         line = self._lines.get(delivery.channel)
         if alert is not None and delivery.channel == JOURNAL:
             self._open.append(alert)
+            self._lasting[alert.incident] = alert
         elif alert is not None and line is not None:
             line.add(delivery)
         else:
@@ -87,18 +92,80 @@ class Notifier:
         """The last alert of each incident that an earlier run has not told as over: what `Alerter.restore` takes."""
         return tuple(self._open)
 
+    def change(self, channels: Iterable[Channel]) -> None:
+        """Send to these channels from now on, whether `run` goes on or not. Raises WatchError for channels that cannot
+        be used, and changes nothing then.
+
+        What waits for a channel that is another one under the same name is sent to that. One that is no more is left,
+        as one is that is not told of a trunk any more: what is open there is told as over. What waits for it is tried
+        for PARTING seconds more, and told as trouble if it could not be sent by then.
+        """
+        self.take(self.prepare(channels))
+
+    def prepare(self, channels: Iterable[Channel]) -> "Ways":
+        """How these channels are sent to, for `take`. Raises WatchError for those that cannot be used."""
+        ways: Ways = {}
+        for channel in channels:
+            if channel.name in ways:
+                raise WatchError(f"two channels are named {channel.name}: give each a name of its own")
+            known = self._lines.get(channel.name)
+            is_same = known is not None and known.channel == channel
+            way = known.way if known and is_same else _way(channel, self._config, self._clock, self._resolve)
+            ways[channel.name] = channel, way
+        return ways
+
+    def take(self, ways: "Ways") -> None:
+        """Change to what was prepared."""
+        before, self._lines = self._lines, {}
+        for line in before.values():
+            self._part(line, ways[line.channel.name][0] if line.channel.name in ways else None)
+        for name, (channel, way) in ways.items():
+            if name in before:
+                self._lines[name] = before[name]
+                self._lines[name].follow(channel, way)
+            else:
+                self._lines[name] = self._start(_Line(channel, way, self._keep, self._tell, self._config, self._clock))
+        for line in (line for name, line in before.items() if name not in ways):
+            line.leave()
+            self._leaving.append(line)
+
+    def _part(self, line: "_Line", after: Channel | None) -> None:
+        """Tell a channel that what it was told of goes on without it."""
+        for alert in self._lasting.values():
+            if wants(line.channel, alert) and not (after is not None and wants(after, alert)):
+                text = f"no longer told here: {alert.text}"
+                over = replace(
+                    alert, id=f"{alert.id}-{PARTED}", phase=Phase.ENDED, at=self._clock(), text=text, lines=()
+                )
+                self._add(line, over, json.dumps(alert_data(replace(over, until=over.at))))
+
+    def _start(self, line: "_Line") -> "_Line":
+        if self._nursery is not None:
+            self._nursery.start_soon(self._run_line, line)
+        return line
+
+    async def _run_line(self, line: "_Line") -> None:
+        await line.run()
+        self._leaving.remove(line)
+
+    def _add(self, line: "_Line", alert: Alert, payload: str) -> None:
+        delivery = Delivery(alert.id, line.channel.name, alert.at, alert.trunk, alert.route, payload)
+        self._keep(delivery)
+        line.add(delivery)
+
     def send(self, alert: Alert) -> None:
         """Have an alert sent to the channels that want it, without waiting for that."""
         payload = json.dumps(alert_data(alert))
-        delivery = Delivery(alert.incident, JOURNAL, alert.at, alert.trunk, alert.route, payload)
         if alert.phase is not Phase.ONCE:
             is_over = alert.phase is Phase.ENDED
-            self._keep(replace(delivery, state=DeliveryState.SENT) if is_over else delivery)
-        for name, line in self._lines.items():
+            last = Delivery(alert.incident, JOURNAL, alert.at, alert.trunk, alert.route, payload)
+            self._keep(replace(last, state=DeliveryState.SENT) if is_over else last)
+            self._lasting.pop(alert.incident, None)
+            if not is_over:
+                self._lasting[alert.incident] = alert
+        for line in self._lines.values():
             if wants(line.channel, alert):
-                own = replace(delivery, alert=alert.id, channel=name)
-                self._keep(own)
-                line.add(own)
+                self._add(line, alert, payload)
 
     def _keep(self, delivery: Delivery) -> None:
         if self._outbox is not None:
@@ -107,13 +174,17 @@ class Notifier:
     async def run(self) -> None:
         """Send what comes, until cancelled."""
         async with trio.open_nursery() as nursery:
-            for line in self._lines.values():
-                nursery.start_soon(line.run)
-            await trio.sleep_forever()
+            self._nursery = nursery
+            try:
+                for line in (*self._lines.values(), *self._leaving):
+                    self._start(line)
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
 
     async def drained(self) -> None:
         """Wait until all that was given is sent, or given up."""
-        for line in self._lines.values():
+        for line in (*self._lines.values(), *self._leaving):
             await line.drained()
 
 
@@ -149,7 +220,10 @@ class Alarms:
         trunk any more, or is no more itself; what waits for such a one is tried for PARTING seconds, and if it cannot
         be sent by then, that is told as trouble.
         """
-        raise NotImplementedError
+        ways = self._notifier.prepare(channels)
+        self._send(self._alerter.change(trunks, self._clock(), rules, of_trunk))
+        self._notifier.take(ways)
+        self._changed.set()
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
@@ -179,6 +253,10 @@ class _Way:
     """Seconds between two of them."""
 
 
+Ways = dict[str, tuple[Channel, _Way]]
+"""How some channels are sent to, by their names."""
+
+
 class _Line:
     """What waits for one channel. No alert overtakes another."""
 
@@ -191,10 +269,13 @@ class _Line:
         config: NotifyConfig,
         clock: Clock,
     ) -> None:
-        self.channel = channel
-        self._way, self._keep, self._tell = way, keep, tell
+        self.channel, self.way = channel, way
+        self._keep, self._tell = keep, tell
         self._config, self._clock = config, clock
         self._queue: deque[Delivery] = deque()
+        self._joined: list[Delivery] = []
+        """What is being sent."""
+        self._left = trio.Event()
         self._given = trio.Event()
         self._done = trio.Event()
         self._done.set()
@@ -208,20 +289,41 @@ class _Line:
             self._done = trio.Event()
         self._given.set()
 
+    def follow(self, channel: Channel, way: _Way) -> None:
+        """Be of that channel from now on, which has the same name."""
+        self.channel, self.way = channel, way
+
+    def leave(self) -> None:
+        """There is no such channel any more: nothing is added from now on."""
+        self._left.set()
+
     async def drained(self) -> None:
         """Wait until none waits."""
         await self._done.wait()
 
     async def run(self) -> None:
-        """Send what is given, until cancelled."""
+        """Send what is given, until cancelled, or left for PARTING seconds."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_sending)
+            await self._left.wait()
+            with trio.move_on_after(PARTING):
+                await self.drained()
+            nursery.cancel_scope.cancel()
+        for delivery in (*self._joined, *self._queue):
+            self._give_up(delivery, "there is no such channel any more")
+        self._joined, self._queue = [], deque()
+        self._done.set()
+
+    async def _keep_sending(self) -> None:
         while True:
             while self._queue:
                 await self._wait_for(self._queue[0])
-                joined = [self._queue.popleft() for _ in range(min(self._way.at_once, len(self._queue)))]
-                self._queue.extendleft(reversed(await self._try(joined)))
+                self._joined = [self._queue.popleft() for _ in range(min(self.way.at_once, len(self._queue)))]
+                self._queue.extendleft(reversed(await self._try(self._joined)))
+                self._joined = []
                 if not self._queue:
                     self._done.set()
-                await trio.sleep(self._way.pause)
+                await trio.sleep(self.way.pause)
             self._given = trio.Event()
             await self._given.wait()
 
@@ -233,7 +335,7 @@ class _Line:
     async def _try(self, joined: list[Delivery]) -> list[Delivery]:
         """One attempt; what is left to be sent after it."""
         try:
-            await self._way.send(joined)
+            await self.way.send(joined)
         except SendFailure as found:
             failure = found
         except Exception as error:  # noqa: BLE001  # one attempt fails, and not all that is to be sent later

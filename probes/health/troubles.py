@@ -55,6 +55,10 @@ class Troubles:
         self._calls = _Streak()
         self._certificates = _Streak()
 
+    def follow(self, rules: AlertRules, certificate_days: float) -> None:
+        """Go by these from the next check on."""
+        self._rules, self._certificate_days = rules, certificate_days
+
     @property
     def failure_percent(self) -> float:
         """How many checks of a hundred failed of late."""

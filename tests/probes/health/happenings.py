@@ -1,5 +1,6 @@
 """A watch without checks: what the routes of a trunk do, told as a board tells it."""
 
+from probes.calls.script import CallScript
 from probes.destination import Destination
 from probes.health.alerter import Alerter
 from probes.health.alerts import Alert, AlertRules
@@ -12,7 +13,10 @@ REASONS = {Health.HEALTHY: "answered", Health.DEGRADED: "maintenance", Health.UN
 
 
 def trunk_of(*routes: str, name: str = "carrier", rules: Rules | None = None) -> Trunk:
-    made = tuple(Route(route, Destination.parse(f"sip:{route}.example.com")) for route in routes)
+    places = [(route, Destination.parse(f"sip:{route}.example.com")) for route in routes]
+    made = tuple(
+        Route(route, place, call=CallScript(Destination.parse(f"sip:100@{place.host}"))) for route, place in places
+    )
     return Trunk(name, made, rules or Rules())
 
 
