@@ -22,7 +22,7 @@ def read_route(data: bytes) -> Route:
     """The route of the message in `data`."""
     message = parse_message(data)
     start = (message.method, message.uri_text) if isinstance(message, Request) else (message.status, message.reason)
-    branch, from_tag, to_tag, call_id, cseq = message.envelope
+    branch, from_tag, to_tag, call_id, cseq, _, _ = message.envelope
     return (*start, branch, from_tag, to_tag, call_id, cseq.number, cseq.method)
 
 

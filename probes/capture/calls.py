@@ -18,7 +18,6 @@ from sipcore.media.report import MediaEvent, MediaEventKind
 from sipcore.message.framing import StreamFramer
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
-from sipcore.message.plain import MessageFrame
 from sipcore.resolve.target import Flow, SocketAddress
 from sipcore.trace import Direction, MessageTrace
 
@@ -168,7 +167,7 @@ def _framed(segment: Segment, streams: dict[Way, StreamFramer | bytes], broken: 
     framer.receive(data)
     messages: list[bytes] = []
     try:
-        messages.extend(frame.data for frame in framer.frames() if isinstance(frame, MessageFrame))
+        messages.extend(frame[0] for frame in framer.frames() if isinstance(frame, tuple))
     except ParseError:
         del streams[key]
     return messages

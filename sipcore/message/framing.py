@@ -5,11 +5,12 @@ the bytes: nothing is searched more than twice but the two bytes in which a sepa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError, quoted
-from sipcore.message.plain import MAX_ON_STREAM, MessageFrame, PlainReader
+from sipcore.message.plain import MAX_ON_STREAM, TOKEN_BYTES, MessageFrame, PlainReader
 from sipcore.value import value
 
 MAX_HEAD = 64 * 1024
@@ -23,8 +24,6 @@ MAX_LENGTH_DIGITS = 10
 
 _HEAD_END = re.compile(rb"\n\r?\n").search
 """The end of CRLFCRLF; bare line feeds end a head as well, since the parser reads such messages."""
-TOKEN_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")
-"""What a start line may begin with: a method is a token, and so is SIP (RFC 3261 §25.1)."""
 MAX_UNFINISHED = 1024
 """Bytes of an unfinished message that are kept to be shown: its start line, and its first header fields."""
 _SHOWN = 16
@@ -137,10 +136,14 @@ class StreamFramer:
         Raises ParseError for bytes that are not SIP (RFC 3261 §7) or have no clear length (§20.14), and LimitExceeded
         for a head or body too large to wait for.
         """
+        return chain.from_iterable(self._batches())  # which takes each out of its batch without a line of Python
+
+    def _batches(self) -> Iterator[Iterable[Frame]]:
+        """The frames, as many at once as were found together."""
         if self._error is not None:
             raise self._error
         while True:
-            yield from self._plain
+            yield self._plain
             if self._find_plain():
                 continue
             try:
@@ -150,7 +153,7 @@ class StreamFramer:
                 raise
             if frame is None:
                 return
-            yield frame
+            yield (frame,)
 
     def _find_plain(self) -> bool:
         """Whether the next messages are plain; those that are seen at once leave the buffer.
@@ -158,7 +161,7 @@ class StreamFramer:
         One whose head came in pieces is looked at once more when the rest of that is there.
         """
         buffer = self._buffer
-        if self._size or not buffer or buffer[0] not in TOKEN_BYTES:
+        if self._size or not buffer or buffer[0] not in TOKEN_BYTES:  # a method is a token, and so is SIP
             return False
         if self._scanned and _HEAD_END(buffer, max(self._scanned - 2, 0)) is None:
             return False
@@ -181,7 +184,7 @@ class StreamFramer:
                 return None
         if len(buffer) < self._size:
             return None
-        frame = MessageFrame(bytes(buffer[: self._size]), self._notes)
+        frame = (bytes(buffer[: self._size]), self._notes, None)
         del buffer[: self._size]
         self._size = self._scanned = 0
         self._started = self._half_ping = False

@@ -261,8 +261,9 @@ class Headers:
         whole = self[row]
         return whole[0] if whole else None
 
-    def envelope(self) -> str | None:
-        """The first Via, From, To, Call-ID and CSeq, as written, a line each; None where one is missing.
+    def envelope(self) -> tuple[str, bool] | None:
+        """The first Via, From, To, Call-ID and CSeq, as written, a line each, and whether there are several Vias; None
+        where one is missing.
 
         These five are asked for of every message, before anything else and together.
         """
@@ -272,7 +273,8 @@ class Headers:
         try:
             return (
                 f"{lines[index('via')]}\n{lines[index('from')]}\n{lines[index('to')]}\n"
-                f"{lines[index('call-id')]}\n{lines[index('cseq')]}"
+                f"{lines[index('call-id')]}\n{lines[index('cseq')]}",
+                self._keys.count("via") > 1,
             )
         except ValueError:
             return None

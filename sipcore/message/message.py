@@ -7,7 +7,7 @@ was changed, but for what it had wrong around its header fields: line ends, empt
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Self, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, overload
 
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import TOKEN, require_safe, require_token, split_list
@@ -40,8 +40,9 @@ T = TypeVar("T")
 VERSION = "SIP/2.0"
 MAX_CSEQS = 1024
 """CSeqs that are remembered: nearly all are a small number and one of few methods, and a look-up is a third of one."""
-Envelope = tuple[str, str | None, str | None, str, CSeq]
-"""What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq."""
+Envelope = tuple[str, str | None, str | None, str, CSeq, str, bool]
+"""What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq; then the sent-by
+of its topmost Via, and whether it has several."""
 
 _PARAM = rf"{TOKEN}++(?>(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?)"
 PLAIN_ENVELOPE = (
@@ -68,45 +69,43 @@ def known_cseq(number: str, method: str) -> CSeq:
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = (
-        *("_body", "_envelope", "_headers", "_raw", "_sent_by", "_several_vias", "_start_line", "_structural", "_via"),
-    )
+    __slots__ = ("_headers", "_raw", "_structural", "_via", "body", "known_envelope", "start_line")
 
-    _start_line: str
+    start_line: Final[str]
+    """The request line or status line, without its line end."""
+    body: Final[bytes]
+    """The body, as long as Content-Length says (RFC 3261 §18.3)."""
+    known_envelope: "Envelope | None"
+    """The envelope if it was read: always that of a plain head. None where nobody has asked for it yet, or where it
+    cannot be read in one go."""
     _headers: Headers | None
     """None for a head that is plain or was sent, whose lines are cut out of `_raw` when somebody asks."""
-    _body: bytes
     _raw: bytes | None
-    _sent_by: str
-    """Only looked at once `_envelope` is there."""
-    _several_vias: bool | None
-    """None until somebody asks who has not met a plain head."""
     _structural: tuple[Noted, ...]
     _via: Via | None
-    _envelope: "Envelope | None"
 
-    @property
-    def start_line(self) -> str:
-        """The request line or status line, without its line end."""
-        return self._start_line
+    def __init__(self, start_line: str, headers: Headers, body: bytes, structural: tuple[Noted, ...] = ()) -> None:
+        """A message that is built."""
+        self.start_line = start_line
+        self.body = body
+        self.known_envelope = None
+        self._headers = headers
+        self._raw = None
+        self._structural = structural
+        self._via = None
 
     @property
     def headers(self) -> Headers:
         """The header fields, verbatim and in order."""
         if self._headers is None:
-            raw, envelope = self._raw, self._envelope
+            raw, envelope = self._raw, self.known_envelope
             assert raw is not None  # noqa: S101  # a head without header fields is one that is there as bytes
-            written = raw[raw.index(b"\r\n") + 2 : len(raw) - len(self._body) - 2].decode("utf-8", "surrogateescape")
+            written = raw[raw.index(b"\r\n") + 2 : len(raw) - len(self.body) - 2].decode("utf-8", "surrogateescape")
             if envelope is None:
                 self._headers = written_headers(written)
             else:
                 self._headers = plain_headers(written[:-2], raw, {CALL_ID: envelope[3], CSEQ: envelope[4]})
         return self._headers
-
-    @property
-    def body(self) -> bytes:
-        """The body, as long as Content-Length says (RFC 3261 §18.3)."""
-        return self._body
 
     @overload
     def __getitem__(self, row: Single[T]) -> T | None: ...
@@ -133,11 +132,9 @@ class Message:
         """Whether a Via stands below the topmost one, readable or not (RFC 3261 §8.1.3.3). False where nothing can be
         told, and beside a comma too many.
         """
-        if self._several_vias is None:
-            self._several_vias = self._has_several_vias()
-        return self._several_vias
-
-    def _has_several_vias(self) -> bool:
+        envelope = self.known_envelope or self._open()
+        if envelope:
+            return envelope[6]
         texts = self.headers.get_all(VIA.name)
         try:
             return len(texts) > 1 or any("," in text and len([*filter(None, split_list(text))]) > 1 for text in texts)
@@ -146,24 +143,29 @@ class Message:
 
     @property
     def envelope(self) -> "Envelope":
-        """What finds the transaction and the dialog of a message, in one go: the five properties of the same names."""
-        return self._envelope or self._open() or (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
+        """What finds the transaction and the dialog of a message, in one go: the properties of the same names."""
+        found = self.known_envelope or self._open()
+        if found:
+            return found
+        dialog = (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
+        return (*dialog, self.sent_by, self.has_several_vias)
 
     @property
     def plain_envelope(self) -> "Envelope | None":
         """The envelope where it could be read in one go: all of it is there, and the branch is one of RFC 3261."""
-        return self._envelope or self._open()
+        return self.known_envelope or self._open()
 
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, "" where it has none (RFC 3261 §8.1.1.7)."""
-        envelope = self._envelope or self._open()
+        envelope = self.known_envelope or self._open()
         return envelope[0] if envelope else self.via.branch
 
     @property
     def sent_by(self) -> str:
         """The sent-by of the topmost Via as written (RFC 3261 §18.1.1)."""
-        return self._sent_by if self._envelope or self._open() else self.via.sent_by
+        envelope = self.known_envelope or self._open()
+        return envelope[5] if envelope else self.via.sent_by
 
     @property
     def from_(self) -> Address:
@@ -173,7 +175,7 @@ class Message:
     @property
     def from_tag(self) -> str | None:
         """The tag of From (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        envelope = self._envelope or self._open()
+        envelope = self.known_envelope or self._open()
         return envelope[1] if envelope else self.from_.tag
 
     @property
@@ -184,29 +186,32 @@ class Message:
     @property
     def to_tag(self) -> str | None:
         """The tag of To (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        envelope = self._envelope or self._open()
+        envelope = self.known_envelope or self._open()
         return envelope[2] if envelope else self.to.tag
 
     @property
     def call_id(self) -> str:
         """Call-ID (RFC 3261 §8.1.1.4)."""
-        envelope = self._envelope or self._open()
+        envelope = self.known_envelope or self._open()
         return envelope[3] if envelope else self.headers[CALL_ID] or self._missing(CALL_ID)
 
     @property
     def cseq(self) -> CSeq:
         """CSeq (RFC 3261 §8.1.1.5)."""
-        envelope = self._envelope or self._open()
+        envelope = self.known_envelope or self._open()
         return envelope[4] if envelope else self.headers[CSEQ] or self._missing(CSEQ)
 
     def _open(self) -> "Envelope | None":
         """Read what finds the transaction and the dialog of a message, where all of it is plain, in one go."""
         written = self.headers.envelope()
-        plain = _plain_envelope.fullmatch(written) if written is not None else None
-        if plain:
-            self._sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
-            self._envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, method))
-        return self._envelope
+        if written is not None:
+            fields, several_vias = written
+            plain = _plain_envelope.fullmatch(fields)
+            if plain:
+                sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
+                cseq = known_cseq(number, method)
+                self.known_envelope = (branch, from_tag, to_tag, call_id, cseq, sent_by, several_vias)
+        return self.known_envelope
 
     def _missing(self, row: Row[T]) -> T:
         raise ParseError("missing", section="RFC 3261 §8.1.1", header=row.name)
@@ -221,23 +226,23 @@ class Message:
 
         Raises UnsafeValue on a name that is not a token, or a value with CR, LF or NUL.
         """
-        return self._changed(self.headers.replaced(name, *values), self._body)
+        return self._changed(self.headers.replaced(name, *values), self.body)
 
     def without(self, name: str) -> Self:
         """The same message without any `name`."""
-        return self._changed(self.headers.replaced(name), self._body)
+        return self._changed(self.headers.replaced(name), self.body)
 
     def with_first(self, name: str, content: object) -> Self:
         """The same message with one more `name` above the others of that name (Via, Record-Route), or on top."""
-        return self._changed(self.headers.with_first(name, content), self._body)
+        return self._changed(self.headers.with_first(name, content), self.body)
 
     def with_last(self, name: str, content: object) -> Self:
         """The same message with one more `name` at the end."""
-        return self._changed(self.headers.with_last(name, content), self._body)
+        return self._changed(self.headers.with_last(name, content), self.body)
 
     def with_headers(self, headers: Headers) -> Self:
         """The same message with these header fields."""
-        return self._changed(headers, self._body)
+        return self._changed(headers, self.body)
 
     def with_stamped(self, via: Via) -> Self:
         """The same message with its topmost Via as whoever received it has stamped it (RFC 3261 §18.2.1).
@@ -245,10 +250,9 @@ class Message:
         Branch and sent-by are the same as before, and with them all that was read to find the transaction.
         """
         top = ", ".join([str(via), *split_list(self.headers.get(VIA.name) or "")[1:]])
-        changed = self._changed(self.headers.with_first(VIA.name, top, instead=True), self._body)
+        changed = self._changed(self.headers.with_first(VIA.name, top, instead=True), self.body)
         changed._via = via
-        if self._envelope is not None:
-            changed._envelope, changed._sent_by = self._envelope, self._sent_by
+        changed.known_envelope = self.known_envelope
         return changed
 
     def with_body(self, body: bytes, content_type: str = "") -> Self:
@@ -272,8 +276,8 @@ class Message:
     def __bytes__(self) -> bytes:
         """The message as it goes on the wire."""
         if self._raw is None:
-            head = f"{self._start_line}\r\n{self.headers!s}\r\n"
-            self._raw = head.encode("utf-8", "surrogateescape") + self._body
+            head = f"{self.start_line}\r\n{self.headers!s}\r\n"
+            self._raw = head.encode("utf-8", "surrogateescape") + self.body
         return self._raw
 
     def __eq__(self, other: object) -> bool:
@@ -283,51 +287,41 @@ class Message:
         return hash(bytes(self))
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} {self._start_line!r}, {len(self.headers)} header fields, {len(self._body)} bytes>"
-        )
+        return f"<{type(self).__name__} {self.start_line!r}, {len(self.headers)} header fields, {len(self.body)} bytes>"
 
 
 class Request(Message):
     """A request (RFC 3261 §7.1). Build one with `message.build`; the parser makes its own."""
 
-    __slots__ = ("_method", "_sound", "_uri", "_uri_text")
+    __slots__ = ("_uri", "is_sound", "method", "uri_text")
+
+    method: Final[str]
+    """The method, case kept (methods compare by case: RFC 3261 §7.1)."""
+    uri_text: Final[str]
+    """The Request-URI as written."""
+    is_sound: Final[bool]
+    """Whether a received request is known to have Via, From, To, Call-ID and CSeq without a fault.
+
+    They may be unread by then. Where it is not known, reading them tells."""
+    _uri: Uri | None
 
     def __init__(
         self, method: str, uri: Uri | str, headers: Headers, body: bytes = b"", *, structural: tuple[Noted, ...] = ()
     ) -> None:
         """A request that is built. Raises UnsafeValue where method or URI do not fit into a start line."""
-        self._method = method
-        self._uri: Uri | None = None if isinstance(uri, str) else uri
-        self._uri_text = uri if isinstance(uri, str) else str(uri)
-        self._start_line = _request_line(method, require_safe(self._uri_text, "the Request-URI"))
-        self._sound = False
-        self._headers = headers
-        self._body = body
-        self._raw = None
-        self._structural = structural
-        self._via = self._several_vias = None
-        self._envelope = None
-
-    @property
-    def method(self) -> str:
-        """The method, case kept (methods compare by case: RFC 3261 §7.1)."""
-        return self._method
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether a received request is known to have Via, From, To, Call-ID and CSeq without a fault.
-
-        They may be unread by then. Where it is not known, reading them tells.
-        """
-        return self._sound
+        self.method = method
+        self.uri_text = uri if isinstance(uri, str) else str(uri)
+        self.is_sound = False
+        self._uri = None if isinstance(uri, str) else uri
+        start_line = _request_line(method, require_safe(self.uri_text, "the Request-URI"))
+        super().__init__(start_line, headers, body, structural)
 
     @property
     def uri(self) -> Uri:
         """The Request-URI. Raises ParseError when it was received and cannot be read."""
         if self._uri is None:
             try:
-                self._uri, notes = known_uri(self._uri_text)
+                self._uri, notes = known_uri(self.uri_text)
             except ParseError as error:
                 raise self._placed(error) from None
             if notes:
@@ -336,36 +330,29 @@ class Request(Message):
 
     def _placed(self, error: ParseError) -> ParseError:
         """An error out of the Request-URI, told where in the start line and in the message it stands."""
-        offset = max(self._start_line.find(self._uri_text), 0)
+        offset = max(self.start_line.find(self.uri_text), 0)
         position = None
         if self._raw is not None:
-            before = self._start_line[: offset + error.offset].encode("utf-8", "surrogateescape")
+            before = self.start_line[: offset + error.offset].encode("utf-8", "surrogateescape")
             position = message_start(self._raw) + len(before)
-        return error.within("Request-URI", offset, self._start_line, position)
-
-    @property
-    def uri_text(self) -> str:
-        """The Request-URI as written."""
-        return self._uri_text
+        return error.within("Request-URI", offset, self.start_line, position)
 
     def with_uri(self, uri: Uri) -> "Request":
         """The same request for another Request-URI."""
-        return Request(self._method, uri, self.headers, self._body, structural=self._structural)
+        return Request(self.method, uri, self.headers, self.body, structural=self._structural)
 
     def around(self, above: str, other: Headers) -> "Request":
         """The same request as it is sent: with one more header field on top, a line that is known to be safe, and with
         those of `other` where the fields of the body begin. It is there as bytes, and cut apart when somebody asks.
         """
-        head = f"{self._start_line}\r\n{self.headers.written_around(above, other)}\r\n"
-        raw = head.encode("utf-8", "surrogateescape") + self._body
-        sent = received_request(self._method, self._uri_text, None, self._body, self._start_line, raw, self._structural)
+        head = f"{self.start_line}\r\n{self.headers.written_around(above, other)}\r\n"
+        raw = head.encode("utf-8", "surrogateescape") + self.body
+        sent = received_request(self.method, self.uri_text, None, self.body, self.start_line, raw, self._structural)
         sent._uri = self._uri
         return sent
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
-        changed = received_request(
-            self._method, self._uri_text, headers, body, self._start_line, None, self._structural
-        )
+        changed = received_request(self.method, self.uri_text, headers, body, self.start_line, None, self._structural)
         changed._uri = self._uri
         return changed
 
@@ -373,42 +360,31 @@ class Request(Message):
 class Response(Message):
     """A response (RFC 3261 §7.2). Build one with `message.build`; the parser makes its own."""
 
-    __slots__ = ("_reason", "_status")
+    __slots__ = ("reason", "status")
+
+    status: Final[int]
+    """The status code, 100 to 699."""
+    reason: Final[str]
+    """The reason phrase, which may be empty."""
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
         """A response that is built. Raises UnsafeValue where the reason does not fit into a start line."""
-        self._status = status
-        self._reason = reason
-        self._start_line = f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}"
-        self._headers = headers
-        self._body = body
-        self._raw = None
-        self._structural = ()
-        self._via = self._several_vias = None
-        self._envelope = None
-
-    @property
-    def status(self) -> int:
-        """The status code, 100 to 699."""
-        return self._status
-
-    @property
-    def reason(self) -> str:
-        """The reason phrase, which may be empty."""
-        return self._reason
+        self.status = status
+        self.reason = reason
+        super().__init__(f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}", headers, body)
 
     @property
     def is_provisional(self) -> bool:
         """Whether it is a 1xx (RFC 3261 §7.2)."""
-        return self._status < 200
+        return self.status < 200
 
     @property
     def is_success(self) -> bool:
         """Whether it is a 2xx."""
-        return 200 <= self._status < 300
+        return 200 <= self.status < 300
 
     def _changed(self, headers: Headers, body: bytes) -> "Response":
-        return received_response(self._status, self._reason, headers, body, self._start_line, None, self._structural)
+        return received_response(self.status, self.reason, headers, body, self.start_line, None, self._structural)
 
 
 def received_request(
@@ -420,31 +396,26 @@ def received_request(
     raw: bytes | None,
     structural: tuple[Noted, ...],
     envelope: Envelope | None = None,
-    sent_by: str = "",
-    several_vias: bool | None = None,
     *,
     sound: bool = False,
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time.
 
-    One with a plain head has no `headers`, but an `envelope`, the sent-by of its first Via, whether it has several, and
-    whether it `is_sound`.
+    One with a plain head has no `headers`, but an `envelope`, and whether it `is_sound`.
     """
     request = _new_request(Request)
-    request._method = method
-    request._uri = None
-    request._uri_text = uri
-    request._start_line = start_line
+    request.method = method
+    request.uri_text = uri
+    request.start_line = start_line
+    request.body = body
+    request.known_envelope = envelope
+    request.is_sound = sound
     request._headers = headers
-    request._body = body
     request._raw = raw
     request._structural = structural
-    request._via = None
-    request._envelope = envelope
-    request._sent_by = sent_by
-    request._several_vias = several_vias
-    request._sound = sound
-    return request
+    request._uri = request._via = None
+    made: Request = request
+    return made
 
 
 def built_request(method: str, uri: Uri, headers: Headers, body: bytes) -> Request:
@@ -470,24 +441,22 @@ def received_response(
     raw: bytes | None,
     structural: tuple[Noted, ...],
     envelope: Envelope | None = None,
-    sent_by: str = "",
-    several_vias: bool | None = None,
 ) -> Response:
     """A response as the parser makes it."""
     response = _new_response(Response)
-    response._status = status
-    response._reason = reason
-    response._start_line = start_line
+    response.status = status
+    response.reason = reason
+    response.start_line = start_line
+    response.body = body
+    response.known_envelope = envelope
     response._headers = headers
-    response._body = body
     response._raw = raw
     response._structural = structural
     response._via = None
-    response._envelope = envelope
-    response._sent_by = sent_by
-    response._several_vias = several_vias
-    return response
+    made: Response = response
+    return made
 
 
-_new_request: Callable[[type[Request]], Request] = object.__new__
-_new_response: Callable[[type[Response]], Response] = object.__new__
+_new_request: Callable[[type[Request]], Any] = object.__new__
+_new_response: Callable[[type[Response]], Any] = object.__new__
+"""What they give is Any to type checkers, since it is filled from outside: nobody else sets what is Final."""

@@ -9,11 +9,12 @@ expects what it has seen before, as TCPs that predict headers do, and compares i
 """
 
 import re
-from operator import add, itemgetter
-from typing import NamedTuple
+from itertools import pairwise
+from operator import add
+from struct import Struct
 
 from sipcore.deviation import Deviation
-from sipcore.grammar import TOKEN, is_token
+from sipcore.grammar import TOKEN
 from sipcore.message.address import PLAIN_NAME_ADDR
 from sipcore.message.fields.via import PLAIN_VIA
 from sipcore.message.message import (
@@ -37,6 +38,8 @@ MAX_PLAIN = 4096
 MAX_OTHERS = MAX_LINES // 9
 """Lines between any two of those that a plain head has: there are eight such places, and a few lines more."""
 
+TOKEN_BYTES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~"
+"""What tokens are made of (RFC 3261 §25.1)."""
 
 MAX_ON_STREAM = 4
 """Shapes that are expected on one connection. An INVITE has three: 100, 180 and 200."""
@@ -104,24 +107,17 @@ def _message(head: re.Match[str], data: bytes, at: int) -> tuple[Request | Respo
     call_id = early or late
     if call_id is None or (early and late) or len(raw) != end - at or not raw.isascii():
         return None
-    envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of))
+    envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of), sent_by, vias != "")
     if status is None:
         sound = odd_via is odd_from is odd_to is None and not vias
-        return received_request(method, uri, None, body, line, raw, (), envelope, sent_by, vias != "", sound=sound), raw
-    return received_response(int(status), reason, None, body, line, raw, (), envelope, sent_by, vias != ""), raw
+        return received_request(method, uri, None, body, line, raw, (), envelope, sound=sound), raw
+    return received_response(int(status), reason, None, body, line, raw, (), envelope), raw
 
 
-class MessageFrame(NamedTuple):
-    """One message, its exact bytes from the start line to the end of the body; and what they say, where finding their
-    end has told it.
-    """
-
-    data: bytes
-    notes: tuple[Deviation, ...] = ()
-    message: Request | Response | None = None
-
-
-_new_frame = tuple.__new__  # half the time of calling the class
+MessageFrame = tuple[bytes, tuple[Deviation, ...], Request | Response | None]
+"""One message: its exact bytes from the start line to the end of the body, what was tolerated to find their end, and
+what they say, where finding their end has told it.
+"""
 
 
 class PlainReader:
@@ -141,36 +137,37 @@ class PlainReader:
         """The messages at the front of `data`, one after the other, up to the first that `read_plain` does not take;
         and how many bytes they are.
         """
-        text = data.decode("latin-1")
         frames: list[MessageFrame] = []
         shapes = self._shapes
-        at = 0
+        text, taken, at = "", 0, 0
         while True:
             for shape in reversed(shapes.values()):
-                end = shape.read(data, text, at, frames)
+                end = shape.read(data, at, frames)
                 if end > at:
                     shapes[shape.whole] = shapes.pop(shape.whole)
                     break
             else:
+                if not text:  # what is expected is found without
+                    data, taken, at = data[at:], at, 0
+                    text = data.decode("latin-1")
                 frame = self._read(data, text, at)
                 if frame is None:
-                    return frames, at
+                    return frames, taken + at
                 frames.append(frame)
-                end = at + len(frame.data)
+                end = at + len(frame[0])
             at = end
 
     def read_datagram(self, data: bytes) -> Request | Response | None:
         """The message that `data` is, all of it; None where `read_plain` does not take it."""
-        text = data.decode("latin-1")
         shapes, size = self._shapes, len(data)
         shape = shapes.get(size)
         if shape is not None:
             frames: list[MessageFrame] = []
-            if shape.read(data, text, 0, frames):
+            if shape.read(data, 0, frames):
                 shapes[size] = shapes.pop(size)  # so that who sends much of all sizes displaces no shape that is in use
-                return frames[0].message
-        frame = self._read(data, text, 0)
-        return frame.message if frame is not None and len(frame.data) == size else None
+                return frames[0][2]
+        frame = self._read(data, data.decode("latin-1"), 0)
+        return frame[2] if frame is not None and len(frame[0]) == size else None
 
     def _read(self, data: bytes, text: str, at: int) -> MessageFrame | None:
         """A message that is not expected. What was met several times is expected from then on."""
@@ -191,7 +188,7 @@ class PlainReader:
                 if len(self._shapes) >= self._most:
                     del self._shapes[next(iter(self._shapes))]
                 self._shapes[size] = _Shape(head[0], message)
-        return _new_frame(MessageFrame, (raw, (), message))
+        return raw, (), message
 
 
 class _Shape:
@@ -204,8 +201,8 @@ class _Shape:
     """
 
     __slots__ = (
-        *("_call_id_ends", "_call_id_is_early", "_cseq", "_fixed", "_line", "_reason", "_sent_by", "_several_vias"),
-        *("_size", "_status", "_values", "whole"),
+        *("_call_id_ends", "_call_id_is_early", "_cseq", "_cut", "_fixed", "_line", "_reason", "_sent_by"),
+        *("_several_vias", "_size", "_status", "whole"),
     )
 
     def __init__(self, text: str, response: Response) -> None:
@@ -220,50 +217,48 @@ class _Shape:
         call_id = head.start(_EARLY if self._call_id_is_early else _LATE)
         places = [branch, from_tag, to_tag if head[_TO_TAG] else (from_tag[1], from_tag[1])]
         places.insert(1 if self._call_id_is_early else 3, (call_id, call_id + len(local)))
-        self._values = itemgetter(*(slice(*place) for place in places))
-        """The values that may differ, in the order of the text; of a To tag that is not there, nothing."""
         edges = [0, *(edge for place in places for edge in place), len(text)]
-        self._fixed = [text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-        """What stands before, between and behind them."""
+        self._cut = Struct("".join(f"{end - begin}s" for begin, end in pairwise(edges))).unpack_from
+        """What stands before the values that may differ, between and behind them, and these, in the order of the text;
+        of a To tag that is not there, nothing."""
+        self._fixed = self._cut(text.encode())[::2]
         self._size, self.whole = len(text), len(bytes(response))
         self._status, self._reason, self._line = response.status, response.reason, response.start_line
         self._sent_by, self._several_vias, self._cseq = response.sent_by, response.has_several_vias, response.cseq
 
-    def read(self, data: bytes, text: str, at: int, frames: list[MessageFrame]) -> int:
+    def read(self, data: bytes, at: int, frames: list[MessageFrame]) -> int:
         """Add the responses of this shape that begin at byte `at` of `data`, one after the other, as `read_plain` gives
         them; gives where the next message begins.
         """
-        size, whole, cut, call_id_ends, cseq = self._size, self.whole, self._values, self._call_id_ends, self._cseq
-        a, b, c, d, e = self._fixed
+        size, whole, cut, fixed, call_id_ends = self._size, self.whole, self._cut, self._fixed, self._call_id_ends
+        status, reason, line, cseq = self._status, self._reason, self._line, self._cseq
+        sent_by, several_vias = self._sent_by, self._several_vias
+        last = len(data) - whole
         body = b""
-        while at < len(text):
-            head = text[at : at + size]
-            branch, from_tag, to_tag, call_id = values = cut(head)
-            if f"{a}{branch}{b}{from_tag}{c}{to_tag}{d}{call_id}{e}" != head:
+        while at <= last:
+            a, branch, b, from_tag, c, to_tag, d, call_id, e = cut(data, at)
+            if (a, b, c, d, e) != fixed:
                 return at
-            varying = "".join(values)
+            values = b"".join((branch, from_tag, to_tag, call_id))
+            if not values.isalnum() and values.translate(None, TOKEN_BYTES):
+                return at
             raw = data[at : at + whole]
-            if not ((varying.isalnum() or is_token(varying)) and raw.isascii()):
-                return at
             if whole != size:
                 body = raw[size:]
-                if len(raw) != whole:
+                if not body.isascii():
                     return at
             if self._call_id_is_early:
                 call_id, from_tag, to_tag = from_tag, to_tag, call_id
-            envelope = (MAGIC_COOKIE + branch, from_tag, to_tag or None, call_id + call_id_ends, cseq)
-            response = received_response(
-                self._status,
-                self._reason,
-                None,
-                body,
-                self._line,
-                raw,
-                (),
-                envelope,
-                self._sent_by,
-                self._several_vias,
+            envelope = (
+                MAGIC_COOKIE + branch.decode(),
+                from_tag.decode(),
+                to_tag.decode() or None,
+                call_id.decode() + call_id_ends,
+                cseq,
+                sent_by,
+                several_vias,
             )
-            frames.append(_new_frame(MessageFrame, (raw, (), response)))
+            response = received_response(status, reason, None, body, line, raw, (), envelope)
+            frames.append((raw, (), response))
             at += whole
         return at

@@ -54,7 +54,7 @@ def require(message: Request | Response) -> None:
     Of a response that has all of them plainly, no more is asked: a client goes by what finds its transaction, and has
     written the rest itself (§8.2.6.2). One to an INVITE, save a 100, makes a dialog out of the whole of To (§12.1.2).
     """
-    if isinstance(message, Response) and (envelope := message.plain_envelope):
+    if isinstance(message, Response) and (envelope := message.known_envelope or message.plain_envelope):
         if envelope[4].method == INVITE and message.status > TRYING:
             message.to  # noqa: B018  # reading it is the check
         return

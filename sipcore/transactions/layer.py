@@ -221,14 +221,14 @@ class TransactionLayer:
         if isinstance(message, Request):
             self._receive_request(message, flow, now)
             return
-        branch, _, _, _, cseq = message.envelope
+        branch, _, _, _, cseq, sent_by, has_several_vias = message.known_envelope or message.envelope
         # A plain tuple equals the key and is made in a sixth of its time.
         transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
         if transaction is None:
             self._moment.out.append(StrayResponse(message, flow, NOT_AWAITED))
-        elif message.sent_by != transaction.sent_by and not is_sent_by(message, transaction.sent_by):
+        elif sent_by != transaction.sent_by and not is_sent_by(message, transaction.sent_by):
             self._moment.out.append(StrayResponse(message, flow, SENT_BY_ANOTHER))
-        elif message.has_several_vias:
+        elif has_several_vias:
             self._moment.out.append(StrayResponse(message, flow, SEVERAL_VIAS))
         else:
             input_ = transaction.program.responses[message.status // 100 - 1]

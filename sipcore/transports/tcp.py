@@ -17,7 +17,6 @@ if sys.platform != "win32":
 
 from sipcore.errors import FailureReason, ParseError, TransportFailure, own_fault
 from sipcore.message.framing import Ping, Unfinished
-from sipcore.message.plain import MessageFrame
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
 from sipcore.transports.base import REFUSALS, Sink, failure_of, socket_address, socket_family, socket_name
@@ -229,7 +228,7 @@ class Connection:
         for frame in framing.frames():
             if not self.usable:
                 break
-            if isinstance(frame, MessageFrame):
+            if isinstance(frame, tuple):
                 data, notes, message = frame
                 self._partial_since = None
                 received(data, self.flow, stamp, notes, message)

@@ -8,7 +8,6 @@ from wsproto.frame_protocol import CloseReason
 
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.message import framing
-from sipcore.message.plain import MessageFrame
 
 MAX_MESSAGE = framing.MAX_HEAD + framing.MAX_BODY
 """Bytes of a WebSocket message: what a stream takes of a SIP message (RFC 6455 §10.4 asks for a limit)."""
@@ -121,7 +120,7 @@ class WsFraming:
                 return None
             self._answer = self.message(b"\r\n")
             return framing.Ping()
-        return MessageFrame(message)
+        return message, (), None
 
     def _end(self, code: int, reason: str) -> None:
         """A closing frame came, or, as the library tells it, frames that break the rules."""

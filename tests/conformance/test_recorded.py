@@ -22,7 +22,9 @@ def envelope_typed(message: Message) -> tuple[object, ...] | None:
         call_id, cseq = message[CALL_ID], message[CSEQ]
     except ParseError:
         return None
-    return (via[0].branch, from_.tag, to.tag, call_id, cseq) if via and from_ and to and call_id and cseq else None
+    if not (via and from_ and to and call_id and cseq):
+        return None
+    return via[0].branch, from_.tag, to.tag, call_id, cseq, via[0].sent_by, len(via) > 1
 
 
 def test_every_recorded_server_message_parses_and_comes_back_byte_exact() -> None:

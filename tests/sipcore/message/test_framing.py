@@ -20,8 +20,8 @@ from sipcore.message.framing import (
     foreign_protocol,
     what_speaks,
 )
+from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
-from sipcore.message.plain import MessageFrame
 
 START = b"OPTIONS sip:alice@example.com SIP/2.0\r\n"
 EMPTY = START + b"Content-Length: 0\r\n\r\n"
@@ -38,9 +38,13 @@ TALKATIVE = b"SIP/2.0 200 OK:5\r\nCall-ID: 1\r\n\r\n"
 """A response without a length, whose reason phrase ends as a field with one would."""
 
 
+def framed(data: bytes, notes: tuple[Deviation, ...] = (), message: Request | Response | None = None) -> Frame:
+    return data, notes, message
+
+
 def bare(frame: Frame) -> Frame:
     """A frame without what its message says, which is there or not by how the bytes came."""
-    return frame._replace(message=None) if isinstance(frame, MessageFrame) else frame
+    return (*frame[:2], None) if isinstance(frame, tuple) else frame
 
 
 def frames(framer: StreamFramer) -> list[Frame]:
@@ -84,20 +88,20 @@ def test_what_has_begun_and_is_not_ended(data: bytes, expected: Unfinished | Non
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (EMPTY, [MessageFrame(EMPTY)]),
-        (WITH_BODY, [MessageFrame(WITH_BODY)]),
-        (RESPONSE, [MessageFrame(RESPONSE)]),
-        (EMPTY + WITH_BODY + RESPONSE, [MessageFrame(EMPTY), MessageFrame(WITH_BODY), MessageFrame(RESPONSE)]),
-        (NO_LENGTH, [MessageFrame(NO_LENGTH, (Deviation.WITHOUT_LENGTH,))]),
-        (NO_LENGTH + EMPTY, [MessageFrame(NO_LENGTH, (Deviation.WITHOUT_LENGTH,)), MessageFrame(EMPTY)]),
-        (b"\r\n" + EMPTY, [MessageFrame(EMPTY)]),
+        (EMPTY, [framed(EMPTY)]),
+        (WITH_BODY, [framed(WITH_BODY)]),
+        (RESPONSE, [framed(RESPONSE)]),
+        (EMPTY + WITH_BODY + RESPONSE, [framed(EMPTY), framed(WITH_BODY), framed(RESPONSE)]),
+        (NO_LENGTH, [framed(NO_LENGTH, (Deviation.WITHOUT_LENGTH,))]),
+        (NO_LENGTH + EMPTY, [framed(NO_LENGTH, (Deviation.WITHOUT_LENGTH,)), framed(EMPTY)]),
+        (b"\r\n" + EMPTY, [framed(EMPTY)]),
         (b"\r\n\r\n", [Ping()]),
-        (b"\r\n\r\n\r\n\r\n" + EMPTY, [Ping(), Ping(), MessageFrame(EMPTY)]),
-        (b"\r\n\r\n\r\n" + EMPTY + b"\r\n\r\n", [Ping(), MessageFrame(EMPTY), Ping()]),
-        (b"\n\n" + EMPTY, [MessageFrame(EMPTY)]),
-        (EMPTY.replace(b"\r\n", b"\n"), [MessageFrame(EMPTY.replace(b"\r\n", b"\n"))]),
-        (TEN, [MessageFrame(TEN)]),
-        (TALKATIVE + EMPTY, [MessageFrame(TALKATIVE, (Deviation.WITHOUT_LENGTH,)), MessageFrame(EMPTY)]),
+        (b"\r\n\r\n\r\n\r\n" + EMPTY, [Ping(), Ping(), framed(EMPTY)]),
+        (b"\r\n\r\n\r\n" + EMPTY + b"\r\n\r\n", [Ping(), framed(EMPTY), Ping()]),
+        (b"\n\n" + EMPTY, [framed(EMPTY)]),
+        (EMPTY.replace(b"\r\n", b"\n"), [framed(EMPTY.replace(b"\r\n", b"\n"))]),
+        (TEN, [framed(TEN)]),
+        (TALKATIVE + EMPTY, [framed(TALKATIVE, (Deviation.WITHOUT_LENGTH,)), framed(EMPTY)]),
     ],
 )
 def test_cuts_whatever_the_chunks(data: bytes, expected: list[Frame], size: int) -> None:
@@ -126,7 +130,7 @@ def test_cuts_whatever_the_chunks(data: bytes, expected: list[Frame], size: int)
 )
 def test_reads_the_length_however_it_is_written(header: bytes, body: bytes) -> None:
     message = START + header + b"\r\n\r\n" + body
-    assert cut(message + EMPTY) == [MessageFrame(message), MessageFrame(EMPTY)]
+    assert cut(message + EMPTY) == [framed(message), framed(EMPTY)]
 
 
 @pytest.mark.parametrize(
@@ -209,9 +213,9 @@ def test_knows_no_foreign_protocol_in_sip() -> None:
 
 def test_an_old_version_is_for_the_parser_to_judge() -> None:
     message = b"OPTIONS sip:a SIP/7.0\r\nl: 0\r\n\r\n"
-    assert cut(message) == [MessageFrame(message)]
+    assert cut(message) == [framed(message)]
     lower = b"options sip:a sip/2.0\r\nl: 0\r\n\r\n"
-    assert cut(lower) == [MessageFrame(lower)]
+    assert cut(lower) == [framed(lower)]
 
 
 @pytest.mark.parametrize("begin", [b"O" * 100, START + b"X: " + b"y" * 100])
@@ -236,7 +240,7 @@ def test_a_head_beyond_the_limit_is_refused_even_when_it_ends() -> None:
 def test_what_came_before_an_error_is_delivered() -> None:
     framer = StreamFramer()
     framer.receive(EMPTY + b"\x00")
-    assert bare(next(framer.frames())) == MessageFrame(EMPTY)
+    assert bare(next(framer.frames())) == framed(EMPTY)
     with pytest.raises(ParseError):
         next(framer.frames(), None)
 
@@ -265,7 +269,7 @@ def test_a_half_message_waits_for_the_rest() -> None:
     assert next(framer.frames(), None) is None
     assert framer.partial
     framer.receive(WITH_BODY[-1:])
-    assert bare(next(framer.frames())) == MessageFrame(WITH_BODY)
+    assert bare(next(framer.frames())) == framed(WITH_BODY)
     assert not framer.partial
 
 
@@ -304,15 +308,16 @@ def test_nothing_is_lost(messages: list[bytes]) -> None:
     framer.receive(b"".join(messages))
     taken = list(framer.frames())
     for frame in taken:
-        assert isinstance(frame, MessageFrame)
-        assert frame.message is None or frame.message == parse_message(frame.data)
-    assert [frame.data for frame in taken if isinstance(frame, MessageFrame)] == messages
+        assert isinstance(frame, tuple)
+        data, _, message = frame
+        assert message is None or message == parse_message(data)
+    assert [frame[0] for frame in taken if isinstance(frame, tuple)] == messages
 
 
 def test_a_plain_message_is_read_while_its_end_is_found() -> None:
     framer = StreamFramer()
     framer.receive(PLAIN * 200)
-    assert list(framer.frames()) == [MessageFrame(PLAIN, message=parse_message(PLAIN))] * 200
+    assert list(framer.frames()) == [framed(PLAIN, message=parse_message(PLAIN))] * 200
 
 
 @pytest.mark.parametrize("size", [1, 30, len(PLAIN) - 3])
@@ -321,4 +326,4 @@ def test_a_plain_message_that_comes_in_pieces_is_read_once_its_head_is_there(siz
     framer.receive(PLAIN[:size])
     taken = list(framer.frames())
     framer.receive(PLAIN[size:])
-    assert taken + list(framer.frames()) == [MessageFrame(PLAIN, message=parse_message(PLAIN))]
+    assert taken + list(framer.frames()) == [framed(PLAIN, message=parse_message(PLAIN))]

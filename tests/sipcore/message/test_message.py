@@ -125,7 +125,10 @@ def test_what_is_missing_is_named(name: str) -> None:
 def test_the_envelope_is_all_of_them(to: str) -> None:
     message = of("Via: SIP/2.0/UDP a;branch=x", "f: <sip:a>;tag=1", f"To: {to}", "i: y", "CSeq: 7 INVITE")
     parts = (message.branch, message.from_tag, message.to_tag, message.call_id, message.cseq)
-    assert message.envelope == parts == ("x", "1", "2" if "tag" in to else None, "y", message.cseq)
+    of_via = (message.sent_by, message.has_several_vias)
+    assert (
+        message.envelope == (*parts, *of_via) == ("x", "1", "2" if "tag" in to else None, "y", message.cseq, "a", False)
+    )
     with pytest.raises(ParseError, match="missing"):
         _ = of("To: <sip:a>").envelope
 

@@ -37,14 +37,13 @@ def check(reader: PlainReader, data: bytes) -> int:
     text = data.decode("latin-1")
     frames, size = reader.read_stream(data)
     at = 0
-    for frame in frames:
+    for raw, notes, message in frames:
         known = read_plain(data, text, at)
-        message = frame.message
         assert known is not None
         assert message is not None
-        assert (frame.data, frame.notes) == (known[1], ())
+        assert (raw, notes) == (known[1], ())
         assert reading({data: message}.__getitem__, data) == reading({data: known[0]}.__getitem__, data)
-        at += len(frame.data)
+        at += len(raw)
     assert at == size
     assert read_plain(data, text, at) is None
     whole = reader.read_datagram(data)
