@@ -41,12 +41,12 @@ LAYERS = (
         *("probes.providers", "probes.destination", "probes.destination_text", "probes.result", "probes.findings"),
         *("probes.timeline", "probes.product", "probes.locate", "probes.entries"),
     ),
-    ("probes.checks", "probes.trunks", "probes.capture", "probes.fingerprint"),
+    ("probes.checks", "probes.capture", "probes.fingerprint"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
-        *("probes.sweep", "probes.ping", "probes.report"),
+        *("probes.sweep", "probes.ping", "probes.report", "probes.trunks"),
     ),
-    ("probes.fleet",),
+    ("probes.fleet", "probes.service"),
     ("probes.web", "probes.cli", "probes.config", "probes.daemon"),
 )
 """From the bottom up: a module imports from its own layer and from those before it."""
@@ -67,7 +67,15 @@ WORLD = {
 """Input, output, clocks and chance: top-level modules that only the edge imports."""
 EDGE = (
     *("sipcore.transports", "sipcore.endpoint"),
-    *("probes.store", "probes.fleet", "probes.web.app", "probes.cli", "probes.config", "probes.daemon"),
+    *(
+        "probes.store",
+        "probes.fleet",
+        "probes.service",
+        "probes.web.app",
+        "probes.cli",
+        "probes.config",
+        "probes.daemon",
+    ),
     *("probes.health.notify", "probes.health.webhook", "probes.health.messages"),
 )
 """With each slice's `run` module, the modules that may touch the world."""
