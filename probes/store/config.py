@@ -11,6 +11,8 @@ DEFAULT_KEEP_CHECKS = 30 * DAY
 """A month, over which availability is told: a hundred routes that are checked each minute take half a gigabyte."""
 DEFAULT_KEEP_CHANGES = 400 * DAY
 """A year, and the month with which it is compared: they are few."""
+DEFAULT_KEEP_JOBS = 30 * DAY
+"""A month: a test call with its messages takes some kilobytes."""
 
 
 @value
@@ -23,6 +25,8 @@ class StoreConfig:
     keep_changes: float = DEFAULT_KEEP_CHANGES
     """Changes of health, switches and alerts, no shorter than checks. The last change of each route and the last switch
     of each trunk are kept however old they are."""
+    keep_jobs: float = DEFAULT_KEEP_JOBS
+    """Discoveries and test calls of the service."""
 
     def __post_init__(self) -> None:
         if not 0 < self.keep_checks < math.inf:
@@ -30,3 +34,5 @@ class StoreConfig:
         if not self.keep_checks <= self.keep_changes < math.inf:
             text = f"changes that are kept for {self.keep_changes:g} s: give as long as checks are kept, or longer"
             raise WatchError(text)
+        if not 0 < self.keep_jobs < math.inf:
+            raise WatchError(f"jobs that are kept for {self.keep_jobs:g} s: give more than 0")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 from sqlalchemy.exc import (
@@ -19,6 +19,7 @@ from probes.health.terms import Change, Check, Switch
 from probes.store.pending import Item
 from probes.store.rows import row_of_change, row_of_check, row_of_delivery, row_of_switch
 from probes.store.schema import changes, checks, deliveries, routes, switches
+from probes.store.work import Work
 
 LOGGER = "probes.store"
 """The logger's name. Where logging is not set up, Python writes to standard error."""
@@ -41,21 +42,32 @@ class Insertion:
         """Know none."""
         self._routes: dict[tuple[str, str], int] = {}
 
-    def write(self, engine: Engine, batch: Sequence[Item]) -> None:
-        """Write all of it in one transaction, but for rows that cannot be stored, which are logged.
+    def write(self, engine: Engine, batch: Sequence[Item], works: Sequence[Work[Any]] = ()) -> None:
+        """Do some works, and write all rows, in one transaction; but for works that fail, and for rows that cannot be
+        stored, which are logged.
 
         Raises what the database says of the file; nothing is written then.
         """
         try:
             with engine.begin() as connection:
+                for work in works:
+                    work.act(connection, is_about_the_file)
+                self._insert_all(connection, batch)
+        except Exception:
+            self._routes.clear()  # some were new, and are not there any more
+            raise
+
+    def _insert_all(self, connection: Connection, batch: Sequence[Item]) -> None:
+        """Write many rows at once, or one by one where one of them cannot be stored."""
+        if not batch:
+            return
+        try:
+            with connection.begin_nested():
                 self._insert(connection, batch)
         except Exception as error:
-            self._routes.clear()  # some were new, and are not there any more
+            self._routes.clear()
             if is_about_the_file(error):
                 raise
-        else:
-            return
-        with engine.begin() as connection:
             for item in batch:
                 self._insert_alone(connection, item)
 

@@ -1,17 +1,23 @@
-"""The tables of the history, in types that SQLite and PostgreSQL both have.
+"""The tables of the history and of the service, in types that SQLite and PostgreSQL both have.
 
 `migrations/` makes them, and changes those of older versions; a test compares the two.
+
+What a trunk or a number of the service is found by, or may not share with others, is a column; all else of it is one
+document in JSON, since it is nested, read and written whole, and never searched. Its key begins with its tenant.
 """
 
 import re
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
@@ -135,3 +141,82 @@ running = Table(
     Column("ended", Double),
 )
 """One row: which program writes, or wrote last."""
+
+
+def _document() -> list[Column[object]]:
+    """A document, its times, and its secrets."""
+    return [
+        Column("created_at", Double, nullable=False),
+        Column("updated_at", Double, nullable=False),
+        Column("revision", Integer, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("document", Text, nullable=False),
+        Column("secrets", Text),
+        Column("secret_key", Text),
+    ]
+
+
+trunks = Table(
+    "trunks",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    *_document(),
+    Index("trunks_by_time", "tenant", "created_at"),
+)
+
+numbers = Table(
+    "numbers",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("identity", AnyText, nullable=False),
+    Column("claim", AnyText, nullable=False),
+    Column("trunk_id", Text),
+    *_document(),
+    UniqueConstraint("claim", name="numbers_claims"),
+    ForeignKeyConstraint(["tenant", "trunk_id"], ["trunks.tenant", "trunks.id"], name="numbers_trunks"),
+    Index("numbers_by_time", "tenant", "created_at"),
+    Index("numbers_by_identity", "tenant", "identity"),
+    Index("numbers_by_trunk", "tenant", "trunk_id"),
+)
+"""`claim` is what no two numbers may share, whosesoever they are: see `probes.trunks.number.claim_of`. The foreign key
+names the tenant too, so that no number is bound to somebody else's trunk."""
+
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("may_write", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
+    Column("revoked_at", Double),
+    UniqueConstraint("digest", name="api_keys_digests"),
+    Index("api_keys_by_tenant", "tenant"),
+)
+"""`digest` is the SHA-256 of the key, in hexadecimal digits."""
+
+jobs = Table(
+    "jobs",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("target", AnyText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("completed_at", Double),
+    Column("trunk_id", Text),
+    Column("number_id", Text),
+    Column("token", AnyText),
+    Column("asked", Text, nullable=False),
+    Column("data", LargeBinary),
+    Column("error", AnyText, nullable=False),
+    Index("jobs_by_time", "tenant", "kind", "at"),
+    Index("jobs_by_token", "tenant", "token"),
+    Index("jobs_by_age", "at"),
+)
+"""Discoveries and test calls. `at` is when one was begun; what is named in it may be gone by now."""

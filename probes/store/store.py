@@ -7,10 +7,10 @@ from any thread, need the extra `daemon`, and load its libraries when they are o
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
 
@@ -22,11 +22,12 @@ from probes.store.words import kept, kept_delivery, name
 from sipcore.value import value
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from probes.store.database import WriterLock
     from probes.store.writer import Writer
 
+T = TypeVar("T")
 INSTALL = "pip install '.[daemon]'"
 LAST_CHECKS = 20
 """Checks of each route and kind from which a watch goes on: more than rules count failures in a row, as a rule."""
@@ -107,6 +108,20 @@ class History:
             row = self._queries.running()
         return None if row is None else Running(row["process"], row["version"], row["begun"], row["ended"])
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def look(self, question: Callable[["Connection"], T]) -> T:
+        """What `question` finds by a connection that reads. Raises what it raises, and WatchError."""
+        with self._explaining(), self._engine.begin() as connection:
+            return question(connection)
+
+    async def ask(self, question: Callable[["Connection"], T]) -> T:
+        """The same in a thread."""
+        return await trio.to_thread.run_sync(self.look, question)
+
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()
@@ -178,6 +193,34 @@ class Store(History):
         """The deliveries on the disk that are still to be sent, oldest first."""
         with self._explaining():
             return self._queries.unsent()
+
+    async def transact(self, run: Callable[["Connection"], T]) -> T:
+        """Have `run` read and write by a connection, in one transaction, with nobody else's between; `run` is called in
+        the thread that writes, and makes values of values. When this returns it is on the disk.
+
+        Raises what `run` raises, and WatchError where the file cannot be written at present: nothing of it is written
+        then, nor later. Once begun it is carried through, whoever is cancelled.
+        """
+        from probes.store.work import Work
+
+        await trio.lowlevel.checkpoint_if_cancelled()
+        token, told = trio.lowlevel.current_trio_token(), trio.Event()
+
+        def tell() -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(told.set)
+
+        work = Work(run, tell)
+        self._writer.submit(work)
+        with trio.CancelScope(shield=True):
+            await told.wait()
+        return work.outcome()
+
+    def enqueue(self, run: Callable[["Connection"], object]) -> None:
+        """Have `run` done as by `transact`, without waiting for it, and without hearing of what it raises."""
+        from probes.store.work import Work
+
+        self._writer.submit(Work(run, lambda: None))
 
     @property
     def trouble(self) -> str:

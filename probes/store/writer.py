@@ -1,7 +1,7 @@
 """The one thread that writes: it commits together what has come in since its last commit.
 
-Nobody waits for it but `flush` and `close`. While the file cannot be written, rows wait in memory and are tried again;
-what then becomes too much is said in `probes.store.pending`.
+For rows of the history nobody waits but `flush` and `close`. While the file cannot be written, they wait in memory and
+are tried again; what then becomes too much is said in `probes.store.pending`. Works are waited for: they fail then.
 """
 
 import logging
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, insert, update
 
@@ -20,12 +21,15 @@ from probes.store.insertion import LOGGER, Insertion
 from probes.store.pending import Item, Pending
 from probes.store.retention import steps
 from probes.store.schema import running
+from probes.store.work import Work
 
 RETRY = 1.0
 """Seconds until the next attempt after a failed one, doubled after each, up to `MAX_RETRY`."""
 MAX_RETRY = 30.0
 SWEEP = 3600.0
 """Seconds from one look for what is too old to the next."""
+MOST_WORKS = 100
+"""Works in one transaction: what one row costs in it is little beside waiting for the disk once."""
 TOO_SLOW = "its disk is too slow for what is watched: check less often, or keep it on a faster one"
 _log = logging.getLogger(LOGGER)
 
@@ -44,6 +48,7 @@ class Writer:
         self._delay = RETRY
         self._changed = threading.Condition()  # guards what follows, and tells of it
         self._pending = Pending()
+        self._works: list[Work[Any]] = []
         self._trouble = ""
         self._attempt_number = self._failed_attempt = 0
         """Of the attempt to write that was begun last, and of the last one that failed."""
@@ -71,6 +76,14 @@ class Writer:
             self._changed.notify_all()
         if is_new:
             _log.warning("%s", self.trouble)
+
+    def submit(self, work: Work[Any]) -> None:
+        """Have something done in the next transaction, once, whatever comes of it. Raises WatchError after `close`."""
+        with self._changed:
+            if self._closing:
+                raise unusable(self._path, "it is closed")
+            self._works.append(work)
+            self._changed.notify_all()
 
     @property
     def trouble(self) -> str:
@@ -117,25 +130,31 @@ class Writer:
         finally:
             with self._changed:
                 self._ended = True
+                left, self._works = self._works, []
                 self._changed.notify_all()
+            self._end(left, is_done=False)
             self._engine.dispose()
 
     def _step(self) -> bool:
         """Wait for something to do, and do it. Says whether there will be more."""
         with self._changed:
-            if not self._pending and not self._closing:
+            if not self._pending and not self._works and not self._closing:
                 self._changed.wait(max(0.0, self._next_sweep - time.monotonic()))
             batch, closing = self._pending.batch(), self._closing
+            works, self._works = self._works[:MOST_WORKS], self._works[MOST_WORKS:]
             self._attempt_number += 1
             self._hurry = False
-        if not batch:
+        if not batch and not works:
             if closing:
                 self._attempt(self._say_ended)
             else:
                 self._sweep_if_due()
             return not closing
-        if self._attempt(lambda: self._insertion.write(self._engine, batch)):
+        is_done = self._attempt(lambda: self._insertion.write(self._engine, batch, works))
+        if is_done:
             self._settle(batch)
+        self._end(works, is_done=is_done)
+        if is_done:
             self._sweep_if_due()
             return True
         with self._changed:
@@ -143,6 +162,12 @@ class Writer:
             self._failed_attempt = self._attempt_number
             self._changed.notify_all()
         return not closing and self._rest()
+
+    def _end(self, works: list[Work[Any]], *, is_done: bool) -> None:
+        """Tell those who wait for works what has come of them."""
+        trouble = self.trouble or unusable(self._path, "it is closed").message
+        for work in works:
+            work.end(None if is_done else WatchError(trouble))
 
     def _settle(self, batch: list[Item]) -> None:
         """What was to be written is, and so trouble is over where nothing waits any more."""
@@ -183,7 +208,7 @@ class Writer:
     def _rest(self) -> bool:
         """Wait until the next attempt, or until somebody is in a hurry."""
         with self._changed:
-            self._changed.wait_for(lambda: self._hurry or self._closing, self._delay)
+            self._changed.wait_for(lambda: self._hurry or self._works or self._closing, self._delay)
         self._delay = min(2 * self._delay, MAX_RETRY)
         return True
 

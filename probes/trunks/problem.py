@@ -26,6 +26,21 @@ class Problem:
     """What to change, for people."""
 
     @property
+    def is_error(self) -> bool:
+        """Whether it keeps something from being saved."""
+        return self.gravity is Gravity.ERROR
+
+    @property
     def text(self) -> str:
         """Both in one line."""
-        return f"{self.cause}: {self.cure}" if self.cure else self.cause
+        return f"{self.cause}: {self.cure}"
+
+
+def error(code: str, field: str, cause: str, cure: str) -> Problem:
+    """One that refuses."""
+    return Problem(Gravity.ERROR, code, field, cause, cure)
+
+
+def warning(code: str, field: str, cause: str, cure: str) -> Problem:
+    """One that is told."""
+    return Problem(Gravity.WARNING, code, field, cause, cure)
