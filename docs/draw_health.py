@@ -24,9 +24,8 @@ MEANINGS = {
     ),
     Health.HEALTHY: "It answers as it should, by whatever status; or it drops OPTIONS, and a test call succeeds.",
     Health.DEGRADED: (
-        "It answers, and something is wrong: it is slow, says that it takes no calls at the moment (503), or its "
-        "certificate ends soon. Or checks failed of late, and not often enough to say that it is down. It counts as up "
-        "unless that brings it down."
+        "It answers, and something is wrong: it is slow, or its certificate ends soon. Or checks failed of late, and "
+        "not often enough to say that it is down. It counts as up unless that brings it down."
     ),
     Health.UNREACHABLE: "It is down: so many checks in a row failed as the rules say. Calls take another route.",
 }
@@ -75,9 +74,20 @@ Without `fails_back`, calls stay where they are until that route is down.
 
 A route that is chosen by hand is kept until it is UNREACHABLE, whatever comes up in the meantime; after that the rules
 hold again. Choosing the first route gives the trunk back to the rules at once. What is UNREACHABLE cannot be chosen.
-A route that says by 503 that it takes no calls keeps them, unless `refusals` has 503: then it goes down by it.
-All of that is remembered over a restart. When a route is taken out of the configuration, calls leave it; a new one
-begins UNCHECKED.
+All of that is remembered over a restart.
+
+A route that says by 503 that it takes no calls at the moment goes down by that as by a failure, after `misses` of them,
+and calls leave it (RFC 3261 §21.5.4), as they leave it in SBCs and in proxies that send OPTIONS. Where a server answers
+OPTIONS so and takes calls all the same, `refusals` without 503 has it count as DEGRADED, and calls stay.
+
+## When the trunks are changed
+
+When a route is taken out, calls leave it, and what is open of its alerts is told as over; a new one begins UNCHECKED.
+Routes are known by their names. One that leads elsewhere under the same name is another one, and begins UNCHECKED,
+since somebody else answers there. One with other settings of TLS is the same: what is known of it holds, and it is
+checked at once. So is one with another test call, of which only what the calls have found counts no longer. Other rules
+count from the next check on. All else goes on: health, counts, the route chosen by hand, connections, and the rhythm of
+checks. Over a restart the name is all that is compared.
 """
 TIME = f"""\
 ## When it is checked, and which time counts

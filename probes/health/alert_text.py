@@ -19,8 +19,8 @@ TRY = {
     "client-certificate": "show it the certificate that it asks for: certificate and key of the route",
     "not-sip": "something else answers at this port: check address, port and transport",
     "status": "ask the peer why it refuses, and whether it still knows the address that this host sends from",
-    "maintenance": "it asks for patience itself: ask its operator for how long; with refusals = [503] calls take "
-    "another route meanwhile",
+    "maintenance": "it asks for patience itself: ask its operator for how long; where it takes calls all the same, "
+    "refusals = [] has its 503 not count",
     "call": "place the call by hand and look at its messages",
 }
 """What to try, by the reason of a check."""

@@ -11,8 +11,8 @@ ORDER = (
     {Health.UNKNOWN, Health.UNCHECKED},
 )
 """What is taken when a route is down, and never one that is down as well. A route that is in doubt may have failed with
-the first, or says that it takes no calls at the moment (503), so that a second switch would follow; and one of which
-nothing is known is a worse guess than one that answers. Among those that are equally well the operator's order counts.
+the first, so that a second switch would follow; and one of which nothing is known is a worse guess than one that
+answers. Among those that are equally well the operator's order counts.
 """
 Routes = Mapping[str, Health]
 """The routes of a trunk, best first, and how they are."""

@@ -23,7 +23,7 @@ secret_env = "WATCH_SECRET"
 What is wrong is told as in scenarios of calls, whose keys those of a test call are (`calls.keys`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -39,11 +39,13 @@ from probes.entries import (
     Key,
     boolean,
     fields_of,
+    known,
     number,
     one_of,
     several_of,
     table,
     text,
+    texts,
     whole,
     wholes,
 )
@@ -77,7 +79,7 @@ RULE_KEYS = {
     "misses": Key("misses", "5", whole),
     "recoveries": Key("recoveries", "2", whole),
     "slow": Key("slow", "0.5 (seconds)", number),
-    "refusals": Key("refusals", "[403]", wholes),
+    "refusals": Key("refusals", "[403, 503]", wholes),
     "certificate_days": Key("certificate_days", "14", number),
     "call_interval": Key("call_interval", "3600 (seconds)", number),
     "call_misses": Key("call_misses", "2", whole),
@@ -106,6 +108,7 @@ CHANNEL_KEYS = {
     "apprise_file": Key("", '"/run/secrets/mail"', text),
     "kinds": Key("kinds", '["down", "all-down"]', several_of(AlertKind)),
     "severity": Key("severity", '"info", "warning" or "critical"', one_of(Severity)),
+    "trunks": Key("", '["carrier", "office"]', texts),
     "allow_private": Key("", "true", boolean),
     "ca_file": Key("", '"webhook-ca.pem"', text),
 }
@@ -169,11 +172,12 @@ class _Reader:
         trunks = tuple(self._trunk(common, each, place) for place, each in enumerate(given, 1))
         if not trunks:
             raise self._file.error(f"no trunks: write [[{TRUNK}]], with two brackets, above each", key=TRUNK)
-        self._require_distinct([trunk.name for trunk in trunks], TRUNK)
+        names = [trunk.name for trunk in trunks]
+        self._require_distinct(names, TRUNK)
         if sum(len(trunk.routes) for trunk in trunks) > MAX_ROUTES:
             raise self._file.error(f"more than {MAX_ROUTES} routes")
         rules = [self._alert_rules(common, each, place) for place, each in enumerate(given, 1)]
-        channels = tuple(self._channel(each, place) for place, each in enumerate(self._entries(data, ALERT), 1))
+        channels = tuple(self._channel(each, names, place) for place, each in enumerate(self._entries(data, ALERT), 1))
         self._require_distinct([channel.name for channel in channels], ALERT)
         store = data.get(STORE, "")
         if not isinstance(store, str):
@@ -242,8 +246,8 @@ class _Reader:
         except LocalError as error:
             raise file.error(error.message, TRUNK, place, ALERTS) from None
 
-    def _channel(self, given: Mapping[str, object], place: int) -> Channel:
-        """A webhook, or a service of Apprise."""
+    def _channel(self, given: Mapping[str, object], trunks: Sequence[str], place: int) -> Channel:
+        """A webhook, or a service of Apprise, for all of these trunks or for some."""
         file = self._file
         file.check_keys(given, CHANNEL_KEYS, ALERT, place)
         read = {key: file.read(CHANNEL_KEYS, key, told, ALERT, place) for key, told in given.items()}
@@ -252,7 +256,7 @@ class _Reader:
         if bool(webhook) == bool(apprise):
             text = "name where to by one of webhook, webhook_env, webhook_file, apprise_env and apprise_file"
             raise file.error(text, ALERT, place)
-        told = fields_of(CHANNEL_KEYS, read)
+        told = fields_of(CHANNEL_KEYS, read) | {"trunks": self._trunks_of(read, trunks, place)}
         try:
             if apprise:
                 for key in ("secret_env", "secret_file", "allow_private", "ca_file"):
@@ -267,6 +271,16 @@ class _Reader:
             raise
         except LocalError as error:
             raise file.error(error.message, ALERT, place) from None
+
+    def _trunks_of(self, read: Mapping[str, object], trunks: Sequence[str], place: int) -> tuple[str, ...] | None:
+        """The trunks of a channel, None for all."""
+        named = read.get("trunks")
+        if not isinstance(named, tuple):
+            return None
+        try:
+            return tuple(known(name, trunks) for name in named)
+        except EntryError as error:
+            raise self._file.error(error.message, ALERT, place, "trunks") from None
 
     def _secret(self, read: Mapping[str, object], what: str, place: int) -> str:
         """What one of the keys for `what` says or names; empty for none."""

@@ -142,7 +142,7 @@ def is_unsaid(failure: TransportFailure) -> bool:
 def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Check:
     """What the places say that were asked in turn; `unnamed` is why DNS does not tell them at the moment."""
     checks = [_of_place(subject, one) for one in tried]
-    best = min(checks, key=lambda check: _ORDER.index(check.verdict))
+    best = min(checks, key=lambda check: (_ORDER.index(check.verdict), check.status is None))
     number = checks.index(best)
     passed = [f"{check.place}: {check.detail}" for check in checks if check is not best]
     counts = any(is_missed(one) for one in tried[:number])
@@ -155,7 +155,8 @@ def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Ch
         what = f"{best.place} answered, and not what comes first" if is_answered else "so did other places"
         details.append(f"{what}: {'; '.join(passed)}")
     if unnamed:
-        reason = "name" if verdict in (Verdict.GOOD, Verdict.BAD) else reason
+        is_said = verdict is Verdict.BAD and best.status is not None  # by somebody, who was there
+        reason = "name" if verdict in (Verdict.GOOD, Verdict.BAD) and not is_said else reason
         verdict = Verdict.POOR if verdict is Verdict.GOOD else verdict
         details.append(f"asked where it was known to be, since DNS does not tell: {unnamed}")
     return replace(best, verdict=verdict, reason=reason, detail=_joined(details))
@@ -228,12 +229,14 @@ def _answered(subject: Subject, one: Tried, response: Response) -> tuple[Verdict
     """What an answer says; where several things are wrong, the reason is the worst one, and the detail has all."""
     rules, attempt = subject.rules, one.attempt
     said = f"{response.status} {response.reason}".strip()
-    if response.status in rules.refusals:
-        return Verdict.BAD, "status", [f"{said}, which counts as a refusal here"]
     wrong: list[tuple[str, str]] = []
     if response.status == SERVICE_UNAVAILABLE:
         said += f": it takes no calls at the moment{_asked_to_wait(response)}"
         wrong.append(("maintenance", ""))
+        if response.status in rules.refusals:
+            return Verdict.BAD, "maintenance", [said]
+    if response.status in rules.refusals:
+        return Verdict.BAD, "status", [f"{said}, which counts as a refusal here"]
     if response.is_provisional or (attempt.rtt is None and attempt.detail):
         wrong.append(("odd", attempt.detail))
     wrong += [("certificate", text) for text in _certificate_faults(subject, one)]

@@ -16,7 +16,7 @@ class Verdict(Enum):
     GOOD = "good"
     """It answers as it should."""
     POOR = "poor"
-    """It answers, and something is wrong: it is slow, takes no calls at the moment, or its certificate ends soon."""
+    """It answers, and something is wrong: it is slow, or its certificate ends soon."""
     SILENT = "silent"
     """Nothing came back, and nobody said why. Many drop OPTIONS, so at a route that has never answered it says nothing;
     at one that has answered before it is a failure."""

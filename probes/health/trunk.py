@@ -6,6 +6,7 @@ from dataclasses import field
 from probes.calls.script import CallScript
 from probes.destination import Destination
 from sipcore.errors import LocalError
+from sipcore.outgoing import SERVICE_UNAVAILABLE
 from sipcore.transports.base import TlsConfig
 from sipcore.value import value
 
@@ -23,6 +24,8 @@ DEFAULT_CALL_MISSES = 2
 """Test calls in a row that have to fail before a route counts as down: one may have met a busy line."""
 DEFAULT_CERTIFICATE_DAYS = 14.0
 """Days before the end of a certificate from which on it is told: a fortnight is what most renewals by hand take."""
+DEFAULT_REFUSALS = (SERVICE_UNAVAILABLE,)
+"""Who says that it takes no calls at the moment gets none while there is another route (RFC 3261 §21.5.4)."""
 DEFAULT_CALL_INTERVAL = 3600.0
 """Seconds from one test call to the next: calls ring somewhere, and somebody pays for them."""
 LEAST_INTERVAL = 1.0
@@ -59,9 +62,10 @@ class Rules:
     """Test calls in a row by whose failure a route is down, whatever OPTIONS say."""
     slow: float = 0.0
     """A round trip from which on an answer is poor; 0 for any that comes in time."""
-    refusals: tuple[int, ...] = ()
-    """Final statuses by which a route is as good as down, 403 for example. By itself each status tells that somebody is
-    alive there (405 and 404 included), and 503 that it takes no calls at the moment, which is poor (RFC 3261 §21.5.4).
+    refusals: tuple[int, ...] = DEFAULT_REFUSALS
+    """Final statuses by which a route is as good as down; who names others, 403 for example, names 503 as well. Any
+    other status tells that somebody is alive there (405 and 404 included), and a 503 that is not among them is poor:
+    for servers that answer OPTIONS so, and take calls all the same.
     """
     certificate_days: float = DEFAULT_CERTIFICATE_DAYS
     """Days before the end of a certificate from which on the route is poor; 0 does not look."""

@@ -9,6 +9,7 @@ from probes.health.trunk import Route, Rules, Trunk
 from probes.report.lines import fact, listed, wrapped
 from probes.report.ping_text import UNBROKEN, milliseconds
 from probes.report.times import every, span
+from sipcore.outgoing import SERVICE_UNAVAILABLE
 
 _LABEL = 13
 """Columns of the names of facts."""
@@ -43,8 +44,8 @@ def _trunk(trunk: Trunk) -> Iterator[tuple[str, str]]:
     calls = [route for route in trunk.routes if route.call is not None]
     called = f", or {_counted(rules.call_misses, 'failed test call')}" if calls else ""
     yield "down", f"{down}{called}; up after {_counted(rules.recoveries, 'good check')}"
-    poor = list(_poor(rules))
-    yield "poor", "; ".join(poor)
+    if poor := list(_poor(rules)):
+        yield "poor", "; ".join(poor)
     if rules.refusals:
         yield "refusals", ", ".join(map(str, rules.refusals))
     if calls:
@@ -62,7 +63,8 @@ def _route(route: Route) -> str:
 
 
 def _poor(rules: Rules) -> Iterator[str]:
-    yield "a 503"
+    if SERVICE_UNAVAILABLE not in rules.refusals:
+        yield "a 503"
     if rules.slow:
         yield f"an answer after {milliseconds(rules.slow)}"
     if rules.certificate_days:

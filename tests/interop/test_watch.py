@@ -188,7 +188,7 @@ async def test_maintenance(lab: Lab, tmp_path: Path) -> None:
     async with sipp(lab, tmp_path, "200 OK", busy) as server, watching(trunk(to(server))) as told:
         await until(lambda: any(each.status == 503 for each in told.checks), START_SECONDS)
     (check,) = (each for each in told.checks if each.status == 503)
-    assert (check.verdict, check.reason) == (Verdict.POOR, "maintenance")
+    assert (check.verdict, check.reason) == (Verdict.BAD, "maintenance")
     assert "asks to wait 30 s" in check.detail
     assert told.story[-1] == "main degraded"
 

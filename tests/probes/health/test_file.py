@@ -125,6 +125,7 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
         name = "mail"
         apprise_file = "mail"
         severity = "critical"
+        trunks = ["b"]
         """
     )
     rules = AlertRules(unreachable_minutes=5)
@@ -132,7 +133,7 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
     kinds = (AlertKind.DOWN, AlertKind.ALL_DOWN)
     assert told.channels == (
         WebhookChannel("alert 1", "https://192.0.2.1/a", "secret", kinds),
-        AppriseChannel("mail", "mailto://a:b@192.0.2.1", severity=Severity.CRITICAL),
+        AppriseChannel("mail", "mailto://a:b@192.0.2.1", severity=Severity.CRITICAL, trunks=("b",)),
     )
     assert "secret" not in repr(told)
     assert "a:b" not in repr(told)
@@ -158,7 +159,7 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
         (f"[[trunk]]\n{TARGET}\nmisses = 0", "by one check at the least"),
         (f"[[trunk]]\n{TARGET}\nmisses = 1.5", "write something like misses = 5"),
         (f"[[trunk]]\n{TARGET}\nrefusals = [100]", "100 is no final status"),
-        (f"[[trunk]]\n{TARGET}\nrefusals = 403", "write something like refusals = [403]"),
+        (f"[[trunk]]\n{TARGET}\nrefusals = 403", "write something like refusals = [403, 503]"),
         (f"[[trunk]]\n{TARGET}\nslow = inf", "slow and certificate_days are 0 or more"),
         (f"[[trunk]]\n{TARGET}\ntimeout = nan", "a timeout of nan s"),
         (f"[[trunk]]\n{TARGET}\ncall_interval = 1", "a test call each 1 s: give 60 s or more"),
@@ -197,6 +198,11 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
         (f"{ALERT}\nwebhook = 'https://h'\nsecret_env = 'MISSING'", "trunks.toml:5: alert 1: the environment has no"),
         (f"{ALERT}\nwebhook = 'https://h'\nsecret_env = 'EMPTY'", "what secret_env names is empty"),
         (f"{ALERT}\nwebhook = 'https://h'\nkinds = ['downn']", "is none of all-down, down,"),
+        (
+            f"{ALERT}\nwebhook = 'https://h'\ntrunks = ['trunk 2']",
+            "trunks.toml:5: alert 1: 'trunk 2' is none of trunk 1",
+        ),
+        (f"{ALERT}\nwebhook = 'https://h'\ntrunks = 'trunk 1'", 'write something like trunks = ["carrier", "office"]'),
         (f"{ALERT}\nwebhook = 'https://h'\nca_file = 'missing'", "ca_file: no such file"),
         (f"{ALERT}\napprise_env = 'A'\nsecret_env = 'B'", "trunks.toml:5: alert 1: secret_env is for webhooks"),
         (

@@ -51,16 +51,18 @@ def test_any_answer_is_alive(status: int) -> None:
         ("Server: x", ""),
     ],
 )
-def test_503_is_maintenance(field: str, told: str) -> None:
-    check = of_places(subject(), [answered(503, "Service Unavailable", field)])
-    assert (check.verdict, check.reason, check.status) == (POOR, "maintenance", 503)
+@pytest.mark.parametrize(("rules", "verdict"), [(Rules(), BAD), (Rules(refusals=(403,)), POOR)])
+def test_503_is_maintenance_and_as_good_as_down_unless_the_operator_says_otherwise(
+    rules: Rules, verdict: Verdict, field: str, told: str
+) -> None:
+    check = of_places(subject(rules), [answered(503, "Service Unavailable", field)])
+    assert (check.verdict, check.reason, check.status) == (verdict, "maintenance", 503)
     assert check.detail == f"503 Service Unavailable: it takes no calls at the moment{told}"
 
 
-@pytest.mark.parametrize("status", [403, 503])
-def test_statuses_that_the_operator_names_are_refusals(status: int) -> None:
-    check = of_places(subject(Rules(refusals=(403, 503))), [answered(status, "No")])
-    assert (check.verdict, check.reason, check.status) == (BAD, "status", status)
+def test_statuses_that_the_operator_names_are_refusals() -> None:
+    check = of_places(subject(Rules(refusals=(403, 503))), [answered(403, "No")])
+    assert (check.verdict, check.reason, check.status) == (BAD, "status", 403)
     assert "counts as a refusal" in check.detail
 
 
@@ -106,7 +108,7 @@ def test_a_certificate_that_is_not_valid_although_nobody_verifies() -> None:
 
 def test_the_reason_is_the_worst_of_several_and_the_detail_has_all() -> None:
     tried = Tried(answered(503, "Busy", rtt=2.0, hop=TLS).attempt, BEGIN + 1.0)
-    check = of_places(subject(Rules(slow=1.0)), [tried])
+    check = of_places(subject(Rules(slow=1.0, refusals=())), [tried])
     assert (check.verdict, check.reason) == (POOR, "maintenance")
     assert all(part in check.detail for part in ("no calls", "certificate ends", "slow from"))
 
@@ -187,8 +189,9 @@ def test_an_address_that_this_host_cannot_get_to_is_missed_by_nobody() -> None:
     ("first", "second", "verdict", "reason"),
     [
         (answered(503, "Busy"), answered(hop=SECOND), POOR, "place"),
-        (answered(503, "Busy"), missed(Reach.REFUSED, hop=SECOND), POOR, "maintenance"),
-        (missed(Reach.REFUSED), answered(503, "Busy", hop=SECOND), POOR, "maintenance"),
+        (answered(503, "Busy"), missed(Reach.REFUSED, hop=SECOND), BAD, "maintenance"),
+        (missed(Reach.REFUSED), answered(503, "Busy", hop=SECOND), BAD, "maintenance"),
+        (missed(Reach.NO_ANSWER), answered(503, "Busy", hop=SECOND), SILENT, "silent"),
         (missed(Reach.REFUSED), missed(Reach.NO_ANSWER, hop=SECOND), SILENT, "silent"),
         (missed(Reach.TLS_FAILED), missed(Reach.REFUSED, hop=SECOND), BAD, "tls"),
         (missed(Reach.FAILED), missed(Reach.REFUSED, hop=SECOND), BAD, "refused"),
@@ -277,7 +280,7 @@ def test_a_name_without_address(fault: LookupFault, unsaid: bool, verdict: Verdi
     ("tried", "verdict", "reason"),
     [
         (answered(), POOR, "name"),
-        (answered(503), POOR, "maintenance"),
+        (answered(503), BAD, "maintenance"),
         (missed(Reach.REFUSED), BAD, "name"),
         (missed(Reach.NO_ANSWER), SILENT, "silent"),
     ],

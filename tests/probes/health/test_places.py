@@ -117,7 +117,7 @@ async def test_a_503_goes_on_to_another_address_only(clock: MockClock) -> None:
         async with name_server(zone(one)) as dns:
             told = await once([trunk(SITE)], asking(dns))
     (check,) = told.checks
-    assert (check.verdict, check.reason, check.status) == (Verdict.POOR, "maintenance", 503)
+    assert (check.verdict, check.reason, check.status) == (Verdict.BAD, "maintenance", 503)
     assert "asks to wait 30 s" in check.detail
 
 

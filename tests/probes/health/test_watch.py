@@ -1,6 +1,7 @@
 """A watch over real sockets, by a clock that jumps: what it asks, when, what it tells, and how it ends."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import trio
@@ -105,14 +106,16 @@ async def test_failover_and_back(clock: MockClock) -> None:
     ("refusals", "story"),
     [
         ((), ["main degraded", "backup healthy"]),
-        ((503,), ["main degraded", "backup healthy", "main unreachable", "failover to backup"]),
+        ((403, 503), ["main degraded", "backup healthy", "main unreachable", "failover to backup"]),
+        (None, ["main degraded", "backup healthy", "main unreachable", "failover to backup"]),
     ],
 )
-async def test_calls_leave_a_route_that_takes_none_where_the_rules_say_so(
-    refusals: tuple[int, ...], story: list[str], clock: MockClock
+async def test_calls_leave_a_route_that_takes_none_unless_the_rules_say_otherwise(
+    refusals: tuple[int, ...] | None, story: list[str], clock: MockClock
 ) -> None:
     busy = Peer(lambda data: ok(data, status="503 Service Unavailable"))
-    rules = Rules(interval=10.0, retry=2.0, timeout=1.0, misses=3, refusals=refusals)
+    rules = Rules(interval=10.0, retry=2.0, timeout=1.0, misses=3)
+    rules = rules if refusals is None else replace(rules, refusals=refusals)
     async with udp(busy) as one, udp(ok) as two:
         told = await watch([trunk(route(one), route(two, "backup"), rules=rules)], 30)
     assert sorted(told.story[:2]) == sorted(story[:2])
