@@ -142,6 +142,19 @@ class UnsafeValue(LocalError):
     """A value that a caller set holds CR, LF or NUL, which would let it write header fields of its own."""
 
 
+class NotAllowed(LocalError):
+    """Whoever runs this host does not let an address be reached: nothing was sent there.
+
+    `where` is the place, as in `udp 10.0.0.1:5060`, and `why` the ground, as in `it is private`.
+    """
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where = where
+        self.why = why
+        hint = "name one that may be reached, or have whoever runs this host allow its network"
+        super().__init__(f"{where} must not be reached from here, {why}: {hint}", section="RFC 3261 §26.1")
+
+
 class FailureReason(Enum):
     """Why nothing could be sent, or nothing came back: each is a different story for the user."""
 
@@ -165,6 +178,8 @@ class FailureReason(Enum):
     """The datagram does not fit (EMSGSIZE)."""
     GARBAGE = "garbage"
     """Bytes came back that are not SIP."""
+    NOT_ALLOWED = "not allowed"
+    """Whoever runs this host does not let the address be reached; nothing was sent."""
     FAULT = "own fault"
     """This program made a mistake of its own, which says nothing about the peer."""
 

@@ -39,7 +39,7 @@ LAYERS = (
     ("sipcore.endpoint",),
     (
         *("probes.providers", "probes.destination", "probes.destination_text", "probes.result", "probes.findings"),
-        *("probes.timeline", "probes.product", "probes.locate", "probes.entries"),
+        *("probes.timeline", "probes.product", "probes.locate", "probes.entries", "probes.reach"),
     ),
     ("probes.checks", "probes.capture", "probes.fingerprint"),
     (

@@ -18,6 +18,7 @@ from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
 from probes.locate import locate
 from probes.product import PRODUCT
+from probes.reach import ReachPolicy
 from probes.result import CallKind, CallResult
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.media.leg import prepare_sound
@@ -33,9 +34,12 @@ MAX_RETRIES = 1
 """Further places that are called when nothing came back from one: a phone that rings once too often is enough."""
 
 
-def call_config(tls: TlsConfig | None = None) -> EndpointConfig:
-    """What test calls are placed with, unless told otherwise: as `sipprobe`, with the TLS settings given."""
-    transports = TransportConfig() if tls is None else TransportConfig(tls=tls)
+def call_config(tls: TlsConfig | None = None, reach: ReachPolicy | None = None) -> EndpointConfig:
+    """What test calls are placed with, unless told otherwise: as `sipprobe`, with the TLS settings given, and to the
+    addresses that may be reached, signalling and media.
+    """
+    refusal = reach.refusal if reach is not None else None
+    transports = TransportConfig(tls=tls or TlsConfig(), refusal=refusal)
     return EndpointConfig(transports=transports, stack=StackConfig(product=PRODUCT))
 
 

@@ -21,6 +21,7 @@ from probes.checks.tls import (
 )
 from probes.checks.tls_judge import TlsReport, judge
 from probes.destination import Destination
+from probes.reach import ReachPolicy
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.plan import Plan as LookupPlan
 from sipcore.resolve.records import Question
@@ -54,6 +55,8 @@ class TlsReportConfig:
     name: str = ""
     tls: TlsConfig = field(default_factory=TlsConfig)
     lookup: LookupConfig = field(default_factory=LookupConfig)
+    reach: ReachPolicy | None = None
+    """Which addresses may be reached; all of them without one."""
 
 
 async def report_tls(target: Destination | str, config: TlsReportConfig | None = None) -> TlsReport:

@@ -52,6 +52,7 @@ from probes.discovery.places import Places, is_silent
 from probes.discovery.recommend import conclude
 from probes.discovery.retry import explained
 from probes.product import PRODUCT
+from probes.reach import ReachPolicy
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import Endpoint
 from sipcore.errors import LocalError
@@ -115,6 +116,8 @@ class DiscoveryConfig:
     may ring. Emergency and premium numbers are refused."""
     tls_report: bool = True
     """Whether a few more handshakes are made with a TLS server."""
+    reach: ReachPolicy | None = None
+    """Which addresses may be reached, for whoever discovers on behalf of others; all of them without one."""
 
 
 async def discover(target: Destination | str, config: DiscoveryConfig | None = None) -> Discovery:

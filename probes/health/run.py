@@ -24,6 +24,7 @@ from probes.health.difference import Difference, difference
 from probes.health.schedule import Schedule, calls_ago
 from probes.health.terms import Change, Check, Due, Happening, Kind, Switch
 from probes.health.trunk import Route, Trunk, WatchError
+from probes.reach import ReachPolicy
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
 
@@ -43,6 +44,8 @@ class WatchConfig:
     """How many test calls may be placed, over all trunks: so many at once, and so many in any period."""
     at_once: int = MAX_AT_ONCE
     """How many OPTIONS may be under way at once; those that are due beyond that wait for their turn."""
+    reach: ReachPolicy | None = None
+    """Which addresses may be reached, for trunks that others name; all of them without one."""
 
 
 class Watch:

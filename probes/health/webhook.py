@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from probes.health.alerts import WebhookChannel
-from probes.health.receivers import refusal
 from probes.health.sending import INSTALL, NotifyConfig, SendFailure, retry_after
 from probes.health.trunk import WatchError
+from probes.reach import PUBLIC
+from sipcore.resolve.target import SocketAddress
 
 BASE64_SECRET = "whsec_"
 """What a secret begins with that is Base64 (Standard Webhooks)."""
@@ -111,13 +112,16 @@ class Webhook:
         except UnicodeError:
             raise SendFailure(f"{host} is no name that DNS can hold", is_final=True) from None
         is_open = self._channel.allow_private
-        allowed = [address for address in found if is_open or not refusal(address)]
+        allowed = [address for address in found if is_open or not self._refusal(address)]
         if found and not allowed:
-            why = f"{host} leads to {found[0]}, and {refusal(found[0])}"
+            why = f"{host} leads to {found[0]}, and {self._refusal(found[0])}"
             raise SendFailure(f"{why}: allow_private = true lets this channel send there", is_final=True)
         if not found:
             raise SendFailure(f"no address for {host}")
         return allowed
+
+    def _refusal(self, address: str) -> str:
+        return PUBLIC.refusal(SocketAddress(address, self._port))
 
     @property
     def _port(self) -> int:

@@ -38,6 +38,7 @@ from probes.ping.results import (
     Unnamed,
 )
 from probes.product import PRODUCT
+from probes.reach import ReachPolicy
 from probes.result import received_in
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import LocalError, TransportFailure
@@ -89,6 +90,8 @@ class PingConfig:
     """Which certificates are trusted, and which one is shown."""
     lookup: LookupConfig = field(default_factory=LookupConfig)
     """How DNS is asked."""
+    reach: ReachPolicy | None = None
+    """Which addresses may be reached; all of them without one."""
 
 
 @dataclass(slots=True)

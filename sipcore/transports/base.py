@@ -88,6 +88,12 @@ class WsConfig:
     """Further header fields of the HTTP request, such as Origin, Cookie or Authorization (RFC 7118 §7)."""
 
 
+Refusal = Callable[[SocketAddress, bool], str]
+"""Why an address must not be reached, as in `it is private`, and empty for one that may be, given the address and
+whether it is one of this machine. It is asked before anything is sent there, of the address itself: whatever named it,
+DNS, a peer or an owner, and however often a name leads elsewhere. It must neither block nor raise."""
+
+
 @value
 class TransportConfig:
     """What `open_transports` opens, and its limits. Times are in seconds, sizes in bytes."""
@@ -111,6 +117,8 @@ class TransportConfig:
     """Called with the bytes of each connection as they were on the wire, encrypted where they are.
 
     What it raises ends the endpoint's block."""
+    refusal: Refusal | None = field(default=None, repr=False)
+    """Says why nothing is sent to an address, and no connection opened; without one, any address is reached."""
 
 
 class Sink(Protocol):
