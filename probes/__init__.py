@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from probes.health.terms import Change, Check, Health, Kind, Switch, SwitchCause, Verdict
     from probes.health.trunk import Route, Rules, Trunk, WatchError
     from probes.ping.run import PingConfig, Pings
+    from probes.reach import ReachPolicy
     from probes.report.call_json import call_data
     from probes.report.codecs_json import codecs_data
     from probes.report.dns_json import dns_data
@@ -89,6 +90,7 @@ __all__ = [
     "Phase",
     "PingConfig",
     "Pings",
+    "ReachPolicy",
     "RefusedNumber",
     "Responder",
     "Route",
@@ -157,6 +159,7 @@ __getattr__ = passing_on(
         "probes.health.terms": ("Change", "Check", "Health", "Kind", "Switch", "SwitchCause", "Verdict"),
         "probes.health.trunk": ("Route", "Rules", "Trunk", "WatchError"),
         "probes.ping.run": ("PingConfig", "Pings"),
+        "probes.reach": ("ReachPolicy",),
         "probes.report.call_json": ("call_data",),
         "probes.report.codecs_json": ("codecs_data",),
         "probes.report.dns_json": ("dns_data",),

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from sipcore.endpoint.media.leg import Leg
     from sipcore.endpoint.media.media import Media, open_media
     from sipcore.endpoint.registration import Registering, RegistrationFailure
-    from sipcore.errors import FailureReason, LocalError, ParseError, RemoteError, SipError, TransportFailure
+    from sipcore.errors import (
+        FailureReason,
+        LocalError,
+        NotAllowed,
+        ParseError,
+        RemoteError,
+        SipError,
+        TransportFailure,
+    )
     from sipcore.events import Exchange
     from sipcore.media.report import MediaResult
     from sipcore.media.terms import Encryption, Keying, Wishes
@@ -59,6 +67,7 @@ __all__ = [
     "LookupConfig",
     "Media",
     "MediaResult",
+    "NotAllowed",
     "Order",
     "OtherUri",
     "ParseError",
@@ -97,7 +106,15 @@ __getattr__ = passing_on(
         "sipcore.endpoint.media.leg": ("Leg",),
         "sipcore.endpoint.media.media": ("Media", "open_media"),
         "sipcore.endpoint.registration": ("Registering", "RegistrationFailure"),
-        "sipcore.errors": ("FailureReason", "LocalError", "ParseError", "RemoteError", "SipError", "TransportFailure"),
+        "sipcore.errors": (
+            "FailureReason",
+            "LocalError",
+            "NotAllowed",
+            "ParseError",
+            "RemoteError",
+            "SipError",
+            "TransportFailure",
+        ),
         "sipcore.events": ("Exchange",),
         "sipcore.media.report": ("MediaResult",),
         "sipcore.media.terms": ("Encryption", "Keying", "Wishes"),
