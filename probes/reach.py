@@ -16,6 +16,7 @@ from typing import Self
 
 from sipcore.errors import LocalError, quoted
 from sipcore.resolve.target import SocketAddress, has_zone, is_host_address, without_zone
+from sipcore.transports.base import Refusal
 from sipcore.value import value
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -128,6 +129,11 @@ class ReachPolicy:
 
 PUBLIC = ReachPolicy()
 """Public addresses, and nothing else."""
+
+
+def refusal_of(policy: ReachPolicy | None) -> Refusal | None:
+    """What transports ask before they reach an address; None without a policy, which lets all of them be reached."""
+    return policy.refusal if policy is not None else None
 
 
 def network(text: str) -> Network:

@@ -55,6 +55,8 @@ class Reach(Enum):
     """TLS is spoken there, to those who show a certificate."""
     NOT_SIP = "not SIP"
     """Something answered that is not SIP."""
+    NOT_ALLOWED = "not allowed"
+    """Whoever runs this host does not let the address be reached: nothing was sent there."""
     FAILED = "failed"
     """The probe could not be carried out here; the detail says why."""
 
@@ -187,6 +189,8 @@ class CallKind(Enum):
     NOT_SIP = "not SIP"
     NO_MEDIA = "no media"
     """Connected, but nothing was heard of the peer."""
+    NOT_ALLOWED = "not allowed"
+    """Whoever runs this host does not let the address be reached."""
     OWN_FAULT = "own fault"
     """This program made a mistake, which says nothing about the peer."""
     NO_CALL = "no call"

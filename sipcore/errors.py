@@ -152,7 +152,13 @@ class NotAllowed(LocalError):
         self.where = where
         self.why = why
         hint = "name one that may be reached, or have whoever runs this host allow its network"
-        super().__init__(f"{where} must not be reached from here, {why}: {hint}", section="RFC 3261 §26.1")
+        super().__init__(f"{where} is not reached from here, {why}: {hint}", section="RFC 3261 §26.1")
+
+    def as_failure(self) -> "TransportFailure":
+        """The same as a failure of the place, after which the next one is tried."""
+        failure = TransportFailure(FailureReason.NOT_ALLOWED, self.message, section=self.section)
+        failure.__cause__ = self
+        return failure.kept()
 
 
 class FailureReason(Enum):

@@ -18,12 +18,13 @@ from probes.calls.talk.run import Talk
 from probes.calls.verdict import Verdict
 from probes.locate import locate
 from probes.product import PRODUCT
-from probes.reach import ReachPolicy
+from probes.reach import ReachPolicy, refusal_of
 from probes.result import CallKind, CallResult
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.endpoint.loop import as_failure
 from sipcore.endpoint.media.leg import prepare_sound
 from sipcore.endpoint.media.media import Media, open_media
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, TransportFailure
 from sipcore.resolve.target import Hop
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
@@ -38,8 +39,7 @@ def call_config(tls: TlsConfig | None = None, reach: ReachPolicy | None = None) 
     """What test calls are placed with, unless told otherwise: as `sipprobe`, with the TLS settings given, and to the
     addresses that may be reached, signalling and media.
     """
-    refusal = reach.refusal if reach is not None else None
-    transports = TransportConfig(tls=tls or TlsConfig(), refusal=refusal)
+    transports = TransportConfig(tls=tls or TlsConfig(), refusal=refusal_of(reach))
     return EndpointConfig(transports=transports, stack=StackConfig(product=PRODUCT))
 
 
@@ -161,8 +161,8 @@ class _Run:
                 self._hop = await self._endpoint.transports.prepare(candidate)
                 self._talk = Talk(self._script, self._endpoint, self._media, story)
                 return await self._talk.run(self._hop)
-            except TransportFailure as failure:
-                outcome = verdict.of_failure(failure)
+            except (TransportFailure, NotAllowed) as failure:
+                outcome = verdict.of_failure(as_failure(failure))
                 called += story.invites > invites
                 if called > MAX_RETRIES or (self._talk is not None and self._talk.first_ring is not None):
                     break  # a second call beside one that may still ring would be one too many

@@ -74,6 +74,7 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.TLS: (CallKind.TLS_FAILED, "see what discover says about the certificate"),
     FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
+    FailureReason.NOT_ALLOWED: (CallKind.NOT_ALLOWED, "call what may be reached from here"),
     FailureReason.FAULT: (CallKind.OWN_FAULT, "report the mistake that was logged, with the messages"),
 }
 MEDIA_SECONDS = 1.0
@@ -165,10 +166,11 @@ def of_no_call(wait: float) -> Verdict:
     return Verdict(CallKind.NO_CALL, why, "check where the number is routed to, or wait longer")
 
 
-def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict | None:
+def of_media(measured: MediaResult | None, problem: str, due: float, withheld: str = "") -> Verdict | None:
     """The verdict of a connected call without media from the peer; None where some came, or it was too short to tell.
 
-    `problem` is why no media was agreed on, where none was, and `due` for how many seconds the peer was to send.
+    `problem` is why no media was agreed on, where none was, `due` for how many seconds the peer was to send, and
+    `withheld` why nothing is sent to where it wants media, where that is so.
     """
     if due < MEDIA_SECONDS or (measured is not None and measured.sources and not _is_foreign(measured)):
         return None
@@ -181,6 +183,8 @@ def of_media(measured: MediaResult | None, problem: str, due: float) -> Verdict 
     if measured.sources:
         why = "no media came that was agreed on"
         return Verdict(CallKind.NO_MEDIA, why, "have the peer send in a codec of its own description")
+    if withheld:
+        return Verdict(CallKind.NO_MEDIA, f"no media: {withheld}", "have the peer name an address that may be reached")
     why = "no media came back" if measured.one_way else "no media either way"
     advice = "let RTP (UDP) in from the peer; its address in the session description may be a private one, too"
     return Verdict(CallKind.NO_MEDIA, why, advice)

@@ -34,6 +34,7 @@ _KINDS = {
     Reach.NO_ANSWER: CallKind.NO_ANSWER,
     Reach.TLS_FAILED: CallKind.TLS_FAILED,
     Reach.NOT_SIP: CallKind.NOT_SIP,
+    Reach.NOT_ALLOWED: CallKind.NOT_ALLOWED,
     Reach.FAILED: CallKind.REJECTED,
 }
 _ADVICE = {
@@ -46,6 +47,7 @@ _ADVICE = {
     CallKind.UNREACHABLE: "check the address, and the route to it",
     CallKind.TLS_FAILED: "see with discover what is wrong with TLS",
     CallKind.NOT_SIP: "see with discover what listens there",
+    CallKind.NOT_ALLOWED: "ask what may be reached from here",
 }
 
 

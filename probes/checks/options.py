@@ -34,6 +34,7 @@ REACH = {
     FailureReason.TLS: Reach.TLS_FAILED,
     FailureReason.TOO_LARGE: Reach.FAILED,
     FailureReason.GARBAGE: Reach.NOT_SIP,
+    FailureReason.NOT_ALLOWED: Reach.NOT_ALLOWED,
     FailureReason.FAULT: Reach.FAILED,
 }
 """How far an attempt came that failed; one whose connection was opened is never a mere NO_ANSWER."""

@@ -21,12 +21,13 @@ from probes.checks.tls import (
 )
 from probes.checks.tls_judge import TlsReport, judge
 from probes.destination import Destination
-from probes.reach import ReachPolicy
+from probes.reach import ReachPolicy, refusal_of
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.plan import Plan as LookupPlan
 from sipcore.resolve.records import Question
 from sipcore.resolve.target import Hop, Transport
-from sipcore.transports.base import TlsConfig
+from sipcore.transports.base import Refusal, TlsConfig
+from sipcore.transports.gate import gate_of
 from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.tls import TlsContexts
 from sipcore.transports.tls_engine import TlsEvidence, TlsSession
@@ -36,7 +37,10 @@ from sipcore.value import value
 MAX_PLACES = 4
 """Addresses that are tried one after the other until somebody listens."""
 _NOBODY = frozenset(
-    {FailureReason.REFUSED, FailureReason.UNREACHABLE, FailureReason.PROHIBITED, FailureReason.TIMED_OUT}
+    {
+        *(FailureReason.REFUSED, FailureReason.UNREACHABLE, FailureReason.PROHIBITED, FailureReason.TIMED_OUT),
+        FailureReason.NOT_ALLOWED,
+    }
 )
 """How connections fail that did not come to TLS."""
 
@@ -67,7 +71,7 @@ async def report_tls(target: Destination | str, config: TlsReportConfig | None =
     the destination is one without TLS, or the configuration cannot be used.
     """
     destination, config = Destination.of(target), config or TlsReportConfig()
-    io = TlsSockets(config.tls)
+    io = TlsSockets(config.tls, refusal_of(config.reach))
     end = trio.current_time() + config.deadline
     least = min(config.timeout, config.deadline)
     report: TlsReport | None = None
@@ -115,10 +119,13 @@ def _within(lookup: LookupConfig, seconds: float) -> LookupConfig:
 
 
 class TlsSockets:
-    """`TlsIO` over sockets. Of the configuration it uses the trusted roots and the client's certificate."""
+    """`TlsIO` over sockets. Of the configuration it uses the trusted roots and the client's certificate; nothing is
+    connected to where `refusal` says why not.
+    """
 
-    def __init__(self, config: TlsConfig) -> None:
+    def __init__(self, config: TlsConfig, refusal: Refusal | None = None) -> None:
         self._config = config
+        self._gate = gate_of(refusal)
         self._inspecting: dict[TlsConfig, TlsContexts] = {}
 
     async def carry_out(self, question: TlsQuestion, plan: Plan) -> tuple[Handshake, ...]:
@@ -147,7 +154,7 @@ class TlsSockets:
     async def _make(self, trial: Trial, hop: Hop, seconds: float) -> Handshake:
         inspects, shows = trial.purpose is not Purpose.CIPHERS, trial.purpose is Purpose.SHOW
         contexts = self._contexts(trial) if inspects else TlsContexts(terms(trial, self._config), trust=False)
-        seen = await try_tls(contexts, hop, seconds=seconds, linger=shows)
+        seen = await try_tls(contexts, hop, seconds=seconds, linger=shows, gate=self._gate)
         handshake = Handshake(trial, seen.took, established=seen.established, failure=seen.failure)
         session = seen.session
         if session is None:

@@ -17,6 +17,7 @@ EXIT_CODES = {
     CallKind.CERTIFICATE_WANTED: ExitCode.TLS_FAILED,
     CallKind.NOT_SIP: ExitCode.NOT_SIP,
     CallKind.NO_MEDIA: ExitCode.NO_MEDIA,
+    CallKind.NOT_ALLOWED: ExitCode.UNREACHABLE,
     CallKind.OWN_FAULT: ExitCode.OWN_FAULT,
     CallKind.NO_CALL: ExitCode.NO_ANSWER,
     CallKind.INTERRUPTED: ExitCode.INTERRUPTED,

@@ -85,6 +85,7 @@ def exit_code(report: "TlsReport") -> ExitCode:
         FailureReason.REFUSED: ExitCode.REFUSED,
         FailureReason.UNREACHABLE: ExitCode.UNREACHABLE,
         FailureReason.PROHIBITED: ExitCode.UNREACHABLE,
+        FailureReason.NOT_ALLOWED: ExitCode.UNREACHABLE,
         FailureReason.TIMED_OUT: ExitCode.NO_ANSWER,
     }
     return codes.get(report.failure.reason, ExitCode.TLS_FAILED) if report.failure else ExitCode.TLS_FAILED

@@ -38,6 +38,7 @@ _NOBODY = {
     Reach.REFUSED: "refused",
     Reach.UNREACHABLE: "no-way-there",
     Reach.NOT_SIP: "not-sip",
+    Reach.NOT_ALLOWED: "not-allowed",
     Reach.FAILED: "probe-failed",
 }
 """What it is when nothing answered, by the most telling attempt. TLS that fails is told by the TLS report."""

@@ -24,7 +24,7 @@ SERVER_ERROR = 500
 
 _TELLING = (
     *(Reach.CERTIFICATE_WANTED, Reach.NOT_SIP, Reach.SILENT, Reach.TLS_FAILED, Reach.NO_ANSWER, Reach.FILTERED),
-    *(Reach.REFUSED, Reach.UNREACHABLE),
+    *(Reach.REFUSED, Reach.UNREACHABLE, Reach.NOT_ALLOWED),
 )
 """How far an attempt got, the most telling first; what is not in it tells nothing of the peer."""
 

@@ -25,6 +25,7 @@ import trio
 
 from probes.calls.number import require_callable
 from probes.checks import options
+from probes.checks.io import Observation
 from probes.destination import Destination
 from probes.discovery.asking.run import EndpointIO, endpoint_config
 from probes.discovery.attempts.run import QUIET, Attempts
@@ -52,14 +53,15 @@ from probes.discovery.places import Places, is_silent
 from probes.discovery.recommend import conclude
 from probes.discovery.retry import explained
 from probes.product import PRODUCT
-from probes.reach import ReachPolicy
+from probes.reach import ReachPolicy, refusal_of
 from probes.result import Attempt, Reach
 from sipcore.endpoint.endpoint import Endpoint
-from sipcore.errors import LocalError
+from sipcore.errors import LocalError, NotAllowed
 from sipcore.resolve.records import Result
 from sipcore.resolve.target import Transport
 from sipcore.trace import MessageTrace, TraceRecord
 from sipcore.transports.base import TlsConfig
+from sipcore.transports.gate import gate_of
 from sipcore.transports.handshake import check_tls
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
@@ -174,9 +176,10 @@ async def open_discovery(
 async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryConfig, tell: Tell) -> None:
     started = trio.current_time()
     small = replace(config.tls, group=config.tls.group or _SMALL_GROUP)
+    refusal = refusal_of(config.reach)
     async with (
-        Endpoint(endpoint_config(config.tls, PRODUCT, config.timeout)) as endpoint,
-        Endpoint(endpoint_config(small, "", config.timeout)) as inconspicuous,
+        Endpoint(endpoint_config(config.tls, PRODUCT, config.timeout, refusal)) as endpoint,
+        Endpoint(endpoint_config(small, "", config.timeout, refusal)) as inconspicuous,
     ):
         run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), tell)
         await run.everything()
@@ -208,9 +211,13 @@ class _Run:
         self._io, inconspicuous = ios
         self._lookups = Lookups(destination, scope, config.lookup, config.timeout, deep=config.deep)
         self._places = Places()
-        self._attempts = Attempts(destination, self._io, inconspicuous, self._places, config.tls, retry=config.retry)
+        refusal = refusal_of(config.reach)
+        self._attempts = Attempts(
+            destination, self._io, inconspicuous, self._places, config.tls, retry=config.retry, refusal=refusal
+        )
         self._habits = HabitsOf(self._io, challenge=config.challenge, deep=config.deep)
-        self._tls = TlsReports(config.tls, deep=config.deep)
+        self._gate = gate_of(refusal)
+        self._tls = TlsReports(config.tls, deep=config.deep, refusal=refusal)
         self._called: set[Key] = set()
 
     async def everything(self) -> None:
@@ -263,6 +270,10 @@ class _Run:
     async def _try(self, candidate: Candidate, nursery: trio.Nursery) -> None:
         """Try a place, look closer at one that keeps silent, and start what its answer makes worth knowing."""
         end = self._end_of_new()
+        refused = self._refused(candidate)
+        if refused is not None:
+            self._conclude(candidate, refused)
+            return
         of_call: list[TraceRecord] = []
         async with trio.open_nursery() as meanwhile:
             if self._config.tls_report and candidate.hop.transport.secure:
@@ -274,13 +285,28 @@ class _Run:
                 meanwhile.cancel_scope.cancel()
         if is_silent(attempt):
             attempt = options.judge_call(attempt, of_call)
-        attempt = replace(attempt, published=candidate.published)
-        self._places.end(candidate, attempt)
-        self._tell(AttemptEnded(self._now, attempt))
+        attempt = self._conclude(candidate, attempt)
         if attempt.response is not None:
             self._hurry_others(attempt)
         self._start_tls_report(attempt, candidate, nursery, end)
         self._start_asking_more(attempt, nursery)
+
+    def _refused(self, candidate: Candidate) -> Attempt | None:
+        """The attempt at a place that must not be reached, which sends nothing; None for any other."""
+        try:
+            if self._gate is not None:
+                self._gate.require(candidate.hop)
+        except NotAllowed as error:
+            query = options.plan(candidate.uri, candidate.hop, 0.0)
+            return options.judge(Observation(query, 0.0, failure=error.as_failure()))
+        return None
+
+    def _conclude(self, candidate: Candidate, attempt: Attempt) -> Attempt:
+        """The attempt at a place is over."""
+        attempt = replace(attempt, published=candidate.published)
+        self._places.end(candidate, attempt)
+        self._tell(AttemptEnded(self._now, attempt))
+        return attempt
 
     def _end_of_new(self) -> float:
         """Until when what is begun now is waited for: to the deadline, but for a moment at least."""

@@ -31,6 +31,7 @@ STOPPED = 1.0
 MAX_DETAIL = 500
 """Characters of a check's detail: what peers have written may be in it."""
 _SILENT = frozenset({Reach.SILENT, Reach.NO_ANSWER})
+_OWN = frozenset({Reach.FAILED, Reach.NOT_ALLOWED})
 _BAD = {
     Reach.FILTERED: "unreachable",
     Reach.REFUSED: "refused",
@@ -52,7 +53,7 @@ _ORDER = (Verdict.GOOD, Verdict.POOR, Verdict.SILENT, Verdict.BAD, Verdict.OWN)
 """Which of several places a check goes by: whoever answers. Silence comes before failure, since that place may be well
 and drop what it is asked with."""
 _ANEW = "over a new connection, since nothing came back over the one from before: something on the way forgot it"
-_CALL_OWN = frozenset({CallKind.OWN_FAULT, CallKind.INTERRUPTED, CallKind.NO_CALL})
+_CALL_OWN = frozenset({CallKind.OWN_FAULT, CallKind.INTERRUPTED, CallKind.NO_CALL, CallKind.NOT_ALLOWED})
 
 
 @value
@@ -214,7 +215,7 @@ def _judged(subject: Subject, one: Tried) -> tuple[Verdict, str, list[str]]:
         attempt.detail if is_said else f"{attempt.reach.value}: {attempt.detail}".removesuffix(": "),
         attempt.advice,
     ]
-    if attempt.reach is Reach.FAILED or _is_ours(attempt):
+    if attempt.reach in _OWN or _is_ours(attempt):
         return Verdict.OWN, "own", story
     if attempt.reach in _SILENT or attempt.reach is Reach.FILTERED:
         if one.late > STOPPED:
@@ -283,7 +284,7 @@ def _says_nothing(attempt: Attempt) -> bool:
     """Whether a place that did not answer is none that others miss: this host cannot get there, most often since it has
     no IPv6.
     """
-    if attempt.reach is Reach.FAILED or _is_ours(attempt):
+    if attempt.reach in _OWN or _is_ours(attempt):
         return True
     return attempt.reach is Reach.UNREACHABLE and attempt.hop.remote.is_ipv6 and _NO_FAMILY in attempt.detail
 

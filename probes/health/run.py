@@ -151,7 +151,8 @@ class Watch:
         """What checks need, for a block that ends where `tell` raises something, which is raised then."""
         require_usable(self.trunks)
         self._tell_all()
-        async with open_checks(self._config.lookup, self._limiter, self._config.at_once) as checks:
+        config = self._config
+        async with open_checks(config.lookup, self._limiter, config.at_once, config.reach) as checks:
             going = _Going(checks)
             self._going.append(going)
             try:

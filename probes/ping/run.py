@@ -38,10 +38,10 @@ from probes.ping.results import (
     Unnamed,
 )
 from probes.product import PRODUCT
-from probes.reach import ReachPolicy
+from probes.reach import ReachPolicy, refusal_of
 from probes.result import received_in
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, TransportFailure
 from sipcore.message.method import OPTIONS
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop
@@ -167,6 +167,7 @@ class Pings:
             tls=config.tls,
             connect_timeout=config.timeout + 1.0,  # the ping's own time ends first: it is the one that is told
             idle_timeout=max(IDLE_TIMEOUT, 2 * config.interval + config.timeout),
+            refusal=refusal_of(config.reach),
         )
         stack = StackConfig(product=PRODUCT, tracing=False)
         async with Endpoint(EndpointConfig(transports, config.lookup, stack, garbage_fails=True)) as self._endpoint:
@@ -266,6 +267,8 @@ class Pings:
                 exchange = await self._endpoint.request(order)
             except TransportFailure as error:
                 failure = error.kept()
+            except NotAllowed as error:
+                failure = error.as_failure()
             waiting.cancel_scope.cancel()
         return Observation(
             query,

@@ -20,6 +20,7 @@ _TONES = {
     Reach.CERTIFICATE_WANTED: "fair",
     Reach.TLS_FAILED: "bad",
     Reach.NOT_SIP: "bad",
+    Reach.NOT_ALLOWED: "bad",
     Reach.FAILED: "bad",
 }
 """What is neither here, nor told of in a finding, is just closed."""

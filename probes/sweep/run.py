@@ -30,9 +30,8 @@ from sipcore.message.method import OPTIONS
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Stamp, TraceRecord
-from sipcore.transports.base import RECEIVE_BUFFER, WILDCARD_IPV4, WILDCARD_IPV6
+from sipcore.transports.base import RECEIVE_BUFFER, WILDCARD_IPV4, WILDCARD_IPV6, route_host
 from sipcore.transports.udp import UdpSocket
-from sipcore.transports.udp_sockets import route_host
 from sipcore.value import value
 
 DEFAULT_RATE = 1000.0

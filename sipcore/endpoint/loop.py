@@ -9,7 +9,7 @@ import trio
 
 from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
-from sipcore.errors import FailureReason, SipError, TransportFailure, own_fault
+from sipcore.errors import FailureReason, NotAllowed, SipError, TransportFailure, own_fault
 from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
 from sipcore.message.message import Request, Response
 from sipcore.recovery import described
@@ -376,6 +376,8 @@ def as_failure(error: SipError) -> TransportFailure:
     """
     if isinstance(error, TransportFailure):
         return error.kept()
+    if isinstance(error, NotAllowed):
+        return error.as_failure()
     failure = TransportFailure(FailureReason.UNREACHABLE, error.message, section=error.section)
     failure.__cause__ = error
     return failure.kept()

@@ -31,6 +31,7 @@ class MediaEventKind(Enum):
     TAKEN_OFF_HOLD = "off hold"
     GOODBYE = "goodbye"
     UNREACHABLE = "unreachable"
+    NOT_ALLOWED = "not allowed"
 
 
 @value

@@ -88,6 +88,8 @@ class MediaSession:
         self._rtcp_handshake = plan.rtcp_handshake
         self._under_way = tuple(each for each in (plan.handshake, plan.rtcp_handshake) if each is not None)
         self._security_failure = ""
+        self._withheld: set[str] = set()
+        """What was told of places that must not be reached."""
         self._is_refused = False
         """Whether it was told that a packet was refused."""
         self.remote = plan.remote
@@ -212,6 +214,12 @@ class MediaSession:
         self._sender.refused += 1
         if self._sender.refused == 1:
             self._output.append(MediaEvent(now, MediaEventKind.UNREACHABLE, why))
+
+    def not_allowed(self, why: str, now: float) -> None:
+        """A datagram was not sent, since its address must not be reached from here; the first to each is told."""
+        if why not in self._withheld and len(self._withheld) < MAX_ELSEWHERE:
+            self._withheld.add(why)
+            self._output.append(MediaEvent(now, MediaEventKind.NOT_ALLOWED, why))
 
     def listen(self) -> Heard | None:
         """What the last seconds of sound hold; None when none that can be heard came. Takes up to 0.3 s."""

@@ -12,7 +12,7 @@ from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import MAX_PORT
-from sipcore.resolve.target import Flow, SocketAddress, Transport, has_zone, is_numeric
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
 from sipcore.value import value
 
@@ -264,3 +264,16 @@ def numbered(address: SocketAddress) -> SocketAddress:
 def socket_family(address: SocketAddress) -> socket.AddressFamily:
     """The family of sockets that can send to an address."""
     return socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
+
+
+def route_host(where: Hop | Flow) -> str:
+    """The local address that the kernel sends from to a remote one: what a connected socket, that sends nothing, has.
+
+    Raises TransportFailure when there is no route.
+    """
+    try:
+        with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
+            sock.connect(socket_name(where.remote))
+            return socket_address(sock.getsockname()).host
+    except REFUSALS as error:
+        raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error

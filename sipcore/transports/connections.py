@@ -27,13 +27,15 @@ from sipcore.transports.base import (
     closed,
     failure_of,
     numbered,
+    route_host,
     socket_address,
     was_closed,
 )
+from sipcore.transports.gate import gate_of
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
-from sipcore.transports.udp_sockets import UdpSockets, route_host
+from sipcore.transports.udp_sockets import UdpSockets
 from sipcore.value import maker, value
 
 if TYPE_CHECKING:
@@ -84,7 +86,8 @@ class Transports:
         self._sink = sink
         self._nursery = nursery
         self._sockets = sockets
-        self._udp = UdpSockets(sink, nursery, sockets, config.receive_buffer)
+        self._gate = gate_of(config.refusal)
+        self._udp = UdpSockets(sink, nursery, sockets, config.receive_buffer, self._gate)
         self._listeners: list[tuple[Transport, SocketAddress]] = []
         self._by_target: dict[_TargetKey, tcp.Connection] = {}
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
@@ -143,11 +146,13 @@ class Transports:
         """The hop with `local` filled in, if nothing has to be waited for: it is UDP, or its connection is open.
 
         Its zones, if it has any, are then those that flows have. Raises TransportFailure when the kernel has no route
-        to it, LocalError after the block.
+        to it, NotAllowed for an address that must not be reached, LocalError after the block.
         """
         self._require_open()
         hop = _numbered(hop)
         if hop.transport is UDP:
+            if self._gate is not None:
+                self._gate.require(hop)
             local = self._udp.local_of(hop)
             return hop if local is hop.local else _with_local(hop, local)
         connection = self._find(hop)
@@ -161,8 +166,8 @@ class Transports:
         and path reused; when several wait for one connection, one is opened. A `local` that the hop has already is
         kept: its host is where datagrams and connections leave from. Whoever has none gets what the kernel chooses,
         and no connection from where somebody else wants it to be. Raises TransportFailure, also where the connection
-        has failed again by the time that this task has its turn, and LocalError when the configuration of TLS or
-        WebSocket is unusable.
+        has failed again by the time that this task has its turn, NotAllowed for an address that must not be reached,
+        and LocalError when the configuration of TLS or WebSocket is unusable.
         """
         ready = self.prepared(hop)
         if ready is not None:
@@ -313,7 +318,7 @@ class Transports:
 
     async def _connect_with(self, layers: Layers, hop: Hop, deadline: float) -> tcp.Connection:
         with trio.move_on_at(deadline):
-            sock = await tcp.open_socket(hop)
+            sock = await tcp.open_socket(hop, self._gate)
             self._trace(hop, "opened")
             return await self._established(sock, hop, layers)
         text = f"{hop}: no answer within {self.config.connect_timeout:g} s"

@@ -20,6 +20,7 @@ from sipcore.message.framing import Ping, Unfinished
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.trace import FlowTrace, Stamp
 from sipcore.transports.base import REFUSALS, Sink, failure_of, socket_address, socket_family, socket_name
+from sipcore.transports.gate import Gate
 from sipcore.transports.layers import Engine, Framing
 
 RECEIVE_SIZE = 64 * 1024
@@ -323,8 +324,12 @@ class Connection:
         return None
 
 
-async def open_socket(hop: Hop) -> socket.socket:
-    """Connect to a hop, from its local host if it has one. Raises TransportFailure."""
+async def open_socket(hop: Hop, gate: Gate | None) -> socket.socket:
+    """Connect to a hop, from its local host if it has one. Raises TransportFailure, and NotAllowed where the gate does
+    not let it through.
+    """
+    if gate is not None:
+        gate.require(hop)
     sock = socket.socket(socket_family(hop.remote), socket.SOCK_STREAM)
     try:
         _prepare(sock)

@@ -7,9 +7,10 @@ import socket
 
 import trio
 
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, NotAllowed, TransportFailure
 from sipcore.resolve.target import Hop
 from sipcore.transports.base import TlsVersion, failure_of
+from sipcore.transports.gate import Gate
 from sipcore.transports.handshake import RECEIVE_SIZE, drive
 from sipcore.transports.tcp import open_socket
 from sipcore.transports.tls import TlsContexts
@@ -41,11 +42,13 @@ class TlsTrial:
     took: float
 
 
-async def try_tls(contexts: TlsContexts, hop: Hop, *, seconds: float, linger: bool = False) -> TlsTrial:
+async def try_tls(
+    contexts: TlsContexts, hop: Hop, *, seconds: float, linger: bool = False, gate: Gate | None = None
+) -> TlsTrial:
     """Connect to `hop` and shake hands, for so many `seconds` at most; whatever the peer does is a value.
 
     With `linger`, hear what a TLS 1.3 server says next, and keep the session for the next trial with these contexts.
-    Raises LocalError when the contexts cannot be made.
+    That `gate` does not let it through is a failure as well. Raises LocalError when the contexts cannot be made.
     """
     engine = contexts.client(hop)
     started = trio.current_time()
@@ -53,11 +56,13 @@ async def try_tls(contexts: TlsContexts, hop: Hop, *, seconds: float, linger: bo
     failure: TransportFailure | None = None
     with trio.move_on_after(seconds):
         try:
-            with await open_socket(hop) as sock:
+            with await open_socket(hop, gate) as sock:
                 connected = True
                 await _shake_hands(sock, engine, linger=linger)
         except TransportFailure as error:
             failure = error.kept()
+        except NotAllowed as error:
+            failure = error.as_failure()
     if failure is None and not engine.established:
         failure = TransportFailure(FailureReason.TIMED_OUT, f"{hop}: no answer within {seconds:.1f} s")
         failure = engine.explain(failure) if connected else failure

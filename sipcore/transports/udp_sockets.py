@@ -1,22 +1,19 @@
 """The UDP sockets of one endpoint: which of them a datagram leaves by, and from which local address. RFC 3261 §18.1."""
 
-import socket
 from contextlib import ExitStack
 
 import trio
 
 from sipcore.resolve.target import Flow, Hop, SocketAddress
 from sipcore.transports.base import (
-    REFUSALS,
     WILDCARD_IPV4,
     WILDCARD_IPV6,
     Sink,
     closed,
     failure_of,
-    socket_address,
-    socket_family,
-    socket_name,
+    route_host,
 )
+from sipcore.transports.gate import Gate
 from sipcore.transports.udp import UdpSocket
 
 ROUTE_LIFETIME = 1.0
@@ -29,8 +26,11 @@ MAX_ROUTES = 4096
 class UdpSockets:
     """Those that are bound from the start, and those that hops and flows ask for."""
 
-    def __init__(self, sink: Sink, nursery: trio.Nursery, sockets: ExitStack, receive_buffer: int) -> None:
+    def __init__(
+        self, sink: Sink, nursery: trio.Nursery, sockets: ExitStack, receive_buffer: int, gate: Gate | None = None
+    ) -> None:
         """Work them in `nursery`, and leave it to `sockets` to close them once that has ended."""
+        self._gate = gate
         self._sink = sink
         self._nursery = nursery
         self._sockets = sockets
@@ -63,7 +63,12 @@ class UdpSockets:
         return sock
 
     def send(self, where: Hop | Flow, data: bytes) -> float:
-        """Send one datagram; returns when it left. Raises TransportFailure when the kernel refuses."""
+        """Send one datagram; returns when it left. Raises TransportFailure when the kernel refuses.
+
+        A flow is where something came from, which may be answered; a hop passes the gate.
+        """
+        if self._gate is not None and isinstance(where, Hop):
+            self._gate.require_datagram(where.remote)
         local = where.local
         sock = self._by_local.get(local) if local is not None else None
         if sock is None:
@@ -121,16 +126,3 @@ class UdpSockets:
             return self.bind(SocketAddress(WILDCARD_IPV6 if wanted.is_ipv6 else WILDCARD_IPV4, 0))
         except OSError as error:  # no descriptor is left, or there is no IPv6
             raise failure_of(error, f"udp from {host}") from error
-
-
-def route_host(where: Hop | Flow) -> str:
-    """The local address that the kernel sends from to a remote one: what a connected socket, that sends nothing, has.
-
-    Raises TransportFailure when there is no route.
-    """
-    try:
-        with socket.socket(socket_family(where.remote), socket.SOCK_DGRAM) as sock:
-            sock.connect(socket_name(where.remote))
-            return socket_address(sock.getsockname()).host
-    except REFUSALS as error:
-        raise failure_of(error, f"{where.transport.value.lower()} {where.remote}") from error

@@ -36,10 +36,11 @@ from sipcore.auth.session import AuthSession
 from sipcore.dialogs.session import description_of
 from sipcore.endpoint.call import HANG_UP_TIMEOUT, Call
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.endpoint.loop import as_failure
 from sipcore.endpoint.media.dtls import DtlsIdentity
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Line, Media, open_media
-from sipcore.errors import LocalError, ParseError, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, ParseError, TransportFailure
 from sipcore.events import CallAnswered, CallChanged, CallEnded, CallEvent, CallFailed, CallProgress, CallUnchanged
 from sipcore.media.ice import new_credentials
 from sipcore.media.terms import Encryption, Keying, Terms, Wishes, new_terms
@@ -163,8 +164,8 @@ class _Asker:
     async def _invite(self, reply: Reply) -> Reply:
         try:
             self.hop = await self._endpoint.transports.prepare(self.hop)
-        except TransportFailure as failure:
-            return replace(reply, failure=failure.kept())
+        except (TransportFailure, NotAllowed) as failure:
+            return replace(reply, failure=as_failure(failure))
         offered = self._offered(reply.question.offer)
         self._call = await self._exits.enter_async_context(self._endpoint.call(self._order(offered)))
         self._call.patience = LATE

@@ -21,7 +21,8 @@ def concluded(result: CallResult, expect: Expectation | None = None) -> CallResu
         held = result.duration or 0.0
         # Who takes no audio at all is not due to send any, and the call has none all the same.
         due = held if result.media_problem else min(held, facts.due)
-        missing = verdict.of_media(measured, result.media_problem, due)
+        withheld = facts.media_now.withheld if facts.media_now is not None else ""
+        missing = verdict.of_media(measured, result.media_problem, due, withheld)
         if missing is not None:
             why = f"{result.why}; {missing.why}"
             result = replace(result, kind=missing.kind, why=why, advice=missing.advice)

@@ -21,12 +21,12 @@ RULES: dict[CallRole, tuple[Rule, ...]] = {
         *(dialog.rewritten, dialog.acknowledged, dialog.addressed, dialog.hung_up, dialog.timers),
         *(fallback.fell_back, dialog.repeated, dialog.slow, dialog.mistaken),
         *(session.described, session.exposed),
-        *(media.none, media.flowing, media.heard),
+        *(media.withheld, media.none, media.flowing, media.heard),
     ),
     CallRole.CALLEE: (
         *(incoming.waited, incoming.unusable, incoming.given_up, incoming.unacknowledged, incoming.offered),
         *(dialog.rewritten, dialog.addressed, fallback.fell_back, dialog.hung_up, dialog.repeated, dialog.mistaken),
-        *(session.exposed, media.none, media.flowing),
+        *(session.exposed, media.withheld, media.none, media.flowing),
     ),
 }
 """The rules of each side."""
@@ -52,6 +52,7 @@ EXPLAINED = {
     "ack-not-received": {"bye-lost", "no-rtp-in", "caller-describes-nothing"},
     "sdp-private-address": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
     "sdp-address-family": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere", "media-port-closed"},
+    "media-not-allowed": {"no-rtp-in", "no-rtp-out", "media-port-closed"},
     "media-held": {"no-rtp-in", "no-rtp-out", "rtp-from-elsewhere"},
     "ice-only": {"no-rtp-in", "no-rtp-out", "sdp-private-address", "media-port-closed"},
     "media-refused": {"answer-unusable"},

@@ -50,6 +50,14 @@ _HANDSHAKE = "DTLS"
 _EVENTS = "TELEPHONE-EVENT"
 
 
+def withheld(facts: CallFacts) -> Hints:
+    """Media that this host is not let to send to where the peer wants it."""
+    media = facts.media_now
+    if facts.answered is not None and media is not None and media.withheld:
+        severity = Severity.WARNING if media.received else None
+        yield Hint("media-not-allowed", media.withheld, _counts(media), (), severity)
+
+
 def none(facts: CallFacts) -> Hints:
     """Media that does not flow at all, or not since the call was changed."""
     media = facts.media_now

@@ -63,6 +63,8 @@ class MediaFacts:
     late: int = 0
     stalled: bool = False
     unreachable: bool = False
+    withheld: str = ""
+    """Why nothing was sent to where the peer wants its media, where whoever runs this host does not let it."""
     digits: str = ""
     keys: str = ""
     echo: bool | None = None
@@ -115,6 +117,7 @@ def _facts(media: CallMedia, timeline: Sequence[TimelineEntry], answered: float 
         late=media.late,
         stalled=_is_stalled(latest),
         unreachable=was_closed(events),
+        withheld=next((event.detail for event in latest if event.kind is MediaEventKind.NOT_ALLOWED), ""),
         digits=media.digits,
         keys=media.keys,
         echo=heard.echo is not None if heard is not None else None,

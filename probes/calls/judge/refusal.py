@@ -92,6 +92,7 @@ _NOBODY = {
     CallKind.UNREACHABLE: "no-way-there",
     CallKind.NO_ANSWER: "nothing-answers",
     CallKind.NOT_SIP: "not-sip",
+    CallKind.NOT_ALLOWED: "not-allowed",
     CallKind.CERTIFICATE_WANTED: "tls-client-certificate-required",
 }
 _SECURITY = re.compile(r"srtp|crypto|encrypt|secure|savp|dtls|transport protocol|fingerprint", re.IGNORECASE)

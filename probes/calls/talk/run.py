@@ -86,6 +86,7 @@ class Talk:
                 self._endpoint.tokens,
                 self._hear,
                 on_fault=self._story.take,
+                refusal=self._endpoint.config.transports.refusal,
                 rtcp_interval=RTCP_INTERVAL,
             )
         except OSError as error:

@@ -13,7 +13,7 @@ from probes.discovery.outcome import Asked
 from probes.fingerprint.deep import Ask, Sender
 from probes.result import received_in
 from sipcore.endpoint.endpoint import ANONYMOUS, Endpoint, EndpointConfig
-from sipcore.errors import TransportFailure
+from sipcore.errors import NotAllowed, TransportFailure
 from sipcore.events import CallAnswered, CallFailed, Exchange
 from sipcore.message.address import Address
 from sipcore.message.given import address_given
@@ -26,7 +26,7 @@ from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.terms import SDP
 from sipcore.stack_config import StackConfig
 from sipcore.trace import FlowTrace, MessageTrace, TraceRecord
-from sipcore.transports.base import TlsConfig, TransportConfig
+from sipcore.transports.base import Refusal, TlsConfig, TransportConfig
 
 NOBODY = "anonymous"
 """Whose registrations are asked for where no user is named."""
@@ -68,10 +68,10 @@ class _Asking:
             self.kept = size
 
 
-def endpoint_config(tls: TlsConfig, product: str, seconds: float) -> EndpointConfig:
-    """How to ask as `product`, "" for nobody, where an attempt takes `seconds` at most."""
+def endpoint_config(tls: TlsConfig, product: str, seconds: float, refusal: Refusal | None = None) -> EndpointConfig:
+    """How to ask as `product`, "" for nobody, where an attempt takes `seconds` at most. `refusal` says where to not."""
     # An attempt's own time ends before the transport gives its connection up: it is the one that is told.
-    transports = TransportConfig(tls=replace(tls, verify=False), connect_timeout=seconds + 1.0)
+    transports = TransportConfig(tls=replace(tls, verify=False), connect_timeout=seconds + 1.0, refusal=refusal)
     return EndpointConfig(transports, stack=StackConfig(product=product, tracing=False), garbage_fails=True)
 
 
@@ -161,6 +161,8 @@ class EndpointIO:
                 asked.exchange = await self._endpoint.request(Order(asked.request, asked.hop, user, any_size=True))
             except TransportFailure as error:
                 asked.failure = error.kept()
+            except NotAllowed as error:
+                asked.failure = error.as_failure()
 
     def _awaited(self, purpose: str, request: Request, hop: Hop, about: str = "") -> _Asking:
         asked = _Asking(purpose, hop, request, request.call_id.encode(), trio.CancelScope(), about)

@@ -16,7 +16,7 @@ from probes.discovery.places import Places
 from probes.discovery.retry import is_worth_retrying, may_be_filtered, speaking_tls, what_was_left_out
 from probes.result import Attempt, Reach
 from sipcore.resolve.target import Transport
-from sipcore.transports.base import TlsConfig
+from sipcore.transports.base import Refusal, TlsConfig
 
 QUIET = 0.4
 """The part of the time after which silence is taken for one: three requests were sent over UDP by then, and another one
@@ -42,7 +42,9 @@ class Attempts:
         tls: TlsConfig,
         *,
         retry: bool,
+        refusal: Refusal | None = None,
     ) -> None:
+        self._refusal = refusal
         self._destination = destination
         self._io = io
         self._inconspicuous = inconspicuous
@@ -145,5 +147,5 @@ class Attempts:
             return attempt
         secured = replace(hop, transport=Transport.TLS, tls_name=self._destination.server)
         question = TlsQuestion(secured, rest, rest)
-        handshakes = await TlsSockets(self._tls).carry_out(question, lambda _: (SHOW,))
+        handshakes = await TlsSockets(self._tls, self._refusal).carry_out(question, lambda _: (SHOW,))
         return speaking_tls(attempt) if any(one.cipher for one in handshakes) else attempt

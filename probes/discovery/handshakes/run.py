@@ -8,7 +8,7 @@ from probes.checks.tls import TlsQuestion, act
 from probes.checks.tls_judge import TlsReport, judge
 from probes.discovery.candidates import Key
 from sipcore.resolve.target import Hop
-from sipcore.transports.base import TlsConfig
+from sipcore.transports.base import Refusal, TlsConfig
 
 TLS_PATIENCE = 1.5
 """Seconds for a handshake with a server that has just made one."""
@@ -23,8 +23,9 @@ What is wrong with the certificates of those is told all the same, by their atte
 class TlsReports:
     """Looks at TLS servers, each once, and keeps the reports."""
 
-    def __init__(self, config: TlsConfig, *, deep: bool) -> None:
+    def __init__(self, config: TlsConfig, *, deep: bool, refusal: Refusal | None = None) -> None:
         self._config = config
+        self._refusal = refusal
         self._deep = deep
         self._reports: dict[Key, TlsReport | None] = {}
 
@@ -45,7 +46,7 @@ class TlsReports:
         """Make the report of a server that was begun, in `seconds` at most. Whatever happens is in it."""
         of_ciphers = math.inf if self._deep else CIPHER_SECONDS
         question = TlsQuestion(hop, min(seconds, TLS_PATIENCE), seconds, of_ciphers)
-        handshakes = await act(TlsSockets(self._config), question)
+        handshakes = await act(TlsSockets(self._config, self._refusal), question)
         report = judge(hop, handshakes, time.time(), every_cipher=self._deep)
         self._reports[hop.transport, hop.remote] = report
         return report

@@ -15,7 +15,7 @@ from probes.health.observe import Tried
 from probes.ping.run import call_id_of, cancel_after
 from probes.result import Attempt, Reach, flow_events_in
 from sipcore.endpoint.endpoint import Endpoint
-from sipcore.errors import LocalError, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, TransportFailure
 from sipcore.events import Exchange
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -77,6 +77,8 @@ class Asker:
         finally:
             del self._asked[request.call_id]
             self._forget(request.call_id)
+        if isinstance(failure, NotAllowed):
+            failure = failure.as_failure()
         if isinstance(failure, LocalError):
             return Tried(Attempt(query.hop, query.uri, Reach.FAILED, failure.message))
         is_same = kept is not None and kept is self._flows.get(key)

@@ -25,6 +25,7 @@ from probes.health.observe import Subject, Tried
 from probes.health.terms import Check, Kind
 from probes.health.trunk import DEFAULT_TIMEOUT, Route, Trunk, WatchError
 from probes.product import PRODUCT
+from probes.reach import ReachPolicy, refusal_of
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure, own_fault
 from sipcore.resolve.target import Hop
@@ -104,11 +105,13 @@ def require_usable(trunks: Iterable[Trunk]) -> None:
 
 
 @asynccontextmanager
-async def open_checks(lookup: LookupConfig, limiter: Limiter, at_once: int) -> AsyncIterator["Checks"]:
-    """What carries out checks until the block ends."""
+async def open_checks(
+    lookup: LookupConfig, limiter: Limiter, at_once: int, reach: ReachPolicy | None = None
+) -> AsyncIterator["Checks"]:
+    """What carries out checks until the block ends. Nothing is sent where `reach` does not allow it."""
     async with trio.open_nursery() as endpoints:
         async with trio.open_nursery() as lookups:
-            checks = Checks(lookup, endpoints, limiter, at_once)
+            checks = Checks(lookup, endpoints, limiter, at_once, reach)
             await checks.open(lookups)
             yield checks
             lookups.cancel_scope.cancel()
@@ -118,8 +121,16 @@ async def open_checks(lookup: LookupConfig, limiter: Limiter, at_once: int) -> A
 class Checks:
     """Carries out checks: `at_once` OPTIONS at a time, and test calls as the limiter lets them."""
 
-    def __init__(self, lookup: LookupConfig, endpoints: trio.Nursery, limiter: Limiter, at_once: int) -> None:
+    def __init__(
+        self,
+        lookup: LookupConfig,
+        endpoints: trio.Nursery,
+        limiter: Limiter,
+        at_once: int,
+        reach: ReachPolicy | None = None,
+    ) -> None:
         self._lookup = lookup
+        self._reach = reach
         self._endpoints = endpoints
         self._shared: dict[_Settings, _Shared] = {}
         self._opening = trio.Lock()
@@ -164,7 +175,9 @@ class Checks:
 
     async def _serve(self, settings: _Settings, task_status: trio.TaskStatus[_Shared]) -> None:
         # A check's own time ends before that of its connection: it is the one that is told.
-        transports = TransportConfig(tls=settings.tls, connect_timeout=settings.timeout + 1.0, idle_timeout=KEPT)
+        transports = TransportConfig(
+            tls=settings.tls, connect_timeout=settings.timeout + 1.0, idle_timeout=KEPT, refusal=refusal_of(self._reach)
+        )
         config = EndpointConfig(
             transports, self._lookup, StackConfig(product=PRODUCT, tracing=False), garbage_fails=True
         )
@@ -218,7 +231,7 @@ class Checks:
                 await self._hung_up.wait()
         subject = replace(subject, at=time.time())
         try:
-            config = call_config(tls)
+            config = call_config(tls, self._reach)
             result = await place_call(script, replace(config, lookup=self._names.endpoint.config.lookup))
         except LocalError as error:
             return observe.of_own(subject, error.message)

@@ -37,6 +37,7 @@ from sipcore.sdp.build import origin_of
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.negotiation import Capability, Choice, Place, answer_to, choose
 from sipcore.tokens import RandomBytes, Tokens
+from sipcore.transports.base import Refusal
 
 MAX_SESSION_ID = 2**31
 """Session ids are drawn below it: some peers read them as 32 bits with a sign."""
@@ -60,7 +61,8 @@ def prepare_sound(codecs: Sequence[Codec], ptime: float | None = None, sweep: Sw
 class Leg:
     """The audio of one call, bound until `close`. `plan` holds what every plan of it is to have besides what is agreed.
 
-    Raises OSError where there are no ports.
+    Nothing is sent where `refusal` says why not: that of the endpoint's transports, as a rule. Raises OSError where
+    there are no ports.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Leg:
         random_bytes: RandomBytes = secrets.token_bytes,
         sweep: Sweep = Sweep.CALLER,
         on_fault: OnFault | None = None,
+        refusal: Refusal | None = None,
         **plan: object,
     ) -> None:
-        self.line = media.open(host, on_event, on_fault)
+        self.line = media.open(host, on_event, on_fault, refusal)
         self.agreed: Agreement | None = None
         """What the descriptions came to last; None while they have not."""
         self.local: SessionDescription | None = None

@@ -29,7 +29,7 @@ import trio
 from sipcore.endpoint.faults import Faults
 from sipcore.endpoint.media.alarm import Alarm, new_alarm
 from sipcore.endpoint.media.port import Port, Ports, open_ports
-from sipcore.errors import LocalError, SipError, TransportFailure, own_fault
+from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure, own_fault
 from sipcore.media.listen import Heard
 from sipcore.media.plan import MediaPlan, prepare
 from sipcore.media.report import MediaEvent, MediaResult
@@ -39,6 +39,8 @@ from sipcore.media.total import MediaPart, total_of
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.tokens import RandomBytes
 from sipcore.trace import Direction, FaultTrace, WireTrace
+from sipcore.transports.base import Refusal
+from sipcore.transports.gate import Gate, gate_of
 
 PORT_ATTEMPTS = 20
 """Half of all free ports are odd: one run in a million finds no even one."""
@@ -92,12 +94,20 @@ class Media:
         """
         return self.noted.count
 
-    def open(self, host: str, on_event: OnEvent | None = None, on_fault: OnFault | None = None) -> "Line":
+    def open(
+        self,
+        host: str,
+        on_event: OnEvent | None = None,
+        on_fault: OnFault | None = None,
+        refusal: Refusal | None = None,
+    ) -> "Line":
         """Bind an even port and the next one (RFC 3550 §11). Raises OSError where there are none.
 
         `on_fault` is told of the first MAX_FAULTS mistakes of this program over what comes to the line, or is due.
+        Nothing is sent where `refusal` says why not.
         """
-        return Line(self, host, self._random_bytes, on_event or (lambda _: None), on_fault or (lambda _: None))
+        tell, note = on_event or (lambda _: None), on_fault or (lambda _: None)
+        return Line(self, host, self._random_bytes, tell, note, gate_of(refusal))
 
     def schedule(self, line: "Line", at: float) -> None:
         """Come back to a line at that time."""
@@ -159,7 +169,13 @@ class Line:
     """The two ports of one stream, bound until `close`. `address` is where RTP is received, RTCP at the next port."""
 
     def __init__(
-        self, media: Media, host: str, random_bytes: RandomBytes, on_event: OnEvent, on_fault: OnFault
+        self,
+        media: Media,
+        host: str,
+        random_bytes: RandomBytes,
+        on_event: OnEvent,
+        on_fault: OnFault,
+        gate: Gate | None,
     ) -> None:
         self._media = media
         self._random_bytes = random_bytes
@@ -177,7 +193,7 @@ class Line:
         self._closed = False
         self._served_from = -math.inf
         """When it is served next at the soonest."""
-        self._rtp, self._rtcp = _bind(host, self)
+        self._rtp, self._rtcp = _bind(host, self, gate)
         self.address = self._rtp.local
         media.lines.add(self)
         for port in (self._rtp, self._rtcp):
@@ -357,9 +373,9 @@ class Line:
             self._note_unreachable(self.session, why)
             self._flush()
 
-    def _note_unreachable(self, session: MediaSession, why: str) -> None:
+    def _note_unreachable(self, session: MediaSession, why: str, *, is_withheld: bool = False) -> None:
         try:
-            session.unreachable(why, trio.current_time())
+            (session.not_allowed if is_withheld else session.unreachable)(why, trio.current_time())
         except Exception as error:  # noqa: BLE001  # see Faults
             self.note_fault(error, "a packet that did not get there")
 
@@ -379,7 +395,8 @@ class Line:
                 try:
                     port.send(output.data, output.remote)
                 except TransportFailure as failure:
-                    self._note_unreachable(self._started, failure.message)
+                    is_withheld = failure.reason is FailureReason.NOT_ALLOWED
+                    self._note_unreachable(self._started, failure.message, is_withheld=is_withheld)
                     continue
                 if on_packet is not None:
                     flow = self._flow(output.component, output.remote)
@@ -400,19 +417,19 @@ class Line:
             self._media.schedule(self, at)
 
 
-def _bind(host: str, line: Line) -> tuple[Port, Port]:
+def _bind(host: str, line: Line, gate: Gate | None) -> tuple[Port, Port]:
     """An even port and the next one."""
     for _ in range(PORT_ATTEMPTS):
         with ExitStack() as bound:
             take = partial(line.receive_untrusted, Component.RTP)
-            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, take, line.unreachable, line.note_fault)
+            rtp = Port(SocketAddress(host, 0), RECEIVE_BUFFER, take, line.unreachable, line.note_fault, gate)
             bound.callback(rtp.close)
             if rtp.local.port % 2:
                 continue
             above = SocketAddress(host, rtp.local.port + 1)
             take = partial(line.receive_untrusted, Component.RTCP)
             try:
-                rtcp = Port(above, RECEIVE_BUFFER, take, line.unreachable, line.note_fault)
+                rtcp = Port(above, RECEIVE_BUFFER, take, line.unreachable, line.note_fault, gate)
             except OSError:
                 continue
             bound.pop_all()

@@ -16,6 +16,7 @@ from sipcore.resolve.target import SocketAddress
 from sipcore.transports import ancillary as kernel
 from sipcore.transports.ancillary import SO_TIMESTAMPNS, TIMESPEC
 from sipcore.transports.base import REFUSALS, failure_of, socket_address, socket_name
+from sipcore.transports.gate import Gate
 from sipcore.transports.udp import MAX_STAMP_AGE, both_clocks
 
 ROOM = 2048
@@ -42,15 +43,22 @@ NoteFault = Callable[[Exception, str], None]
 class Port:
     """A bound UDP port. `receive` is called with each datagram, where it is from, when it came and what time it is now,
     `unreachable` with what the network says of one that was sent, and `note_fault` with a mistake of this program over
-    what the kernel told of either (see `faults`). Raises OSError as the kernel does.
+    what the kernel told of either (see `faults`). What is sent passes the `gate`. Raises OSError as the kernel does.
     """
 
     def __init__(
-        self, address: SocketAddress, buffer: int, receive: Receive, unreachable: Unreachable, note_fault: NoteFault
+        self,
+        address: SocketAddress,
+        buffer: int,
+        receive: Receive,
+        unreachable: Unreachable,
+        note_fault: NoteFault,
+        gate: Gate | None = None,
     ) -> None:
         self._receive = receive
         self._unreachable = unreachable
         self._note_fault = note_fault
+        self._gate = gate
         self._socket = socket.socket(socket.AF_INET6 if address.is_ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
@@ -77,11 +85,13 @@ class Port:
         self._socket.close()
 
     def send(self, data: bytes, remote: SocketAddress) -> None:
-        """Send a datagram. Raises TransportFailure when the kernel refuses it; a full buffer refuses, too, since media
-        that waits comes too late.
+        """Send a datagram. Raises TransportFailure when the gate or the kernel refuses it; a full buffer refuses, too,
+        since media that waits comes too late.
         """
         try:
             if remote is not self._sends_to:
+                if self._gate is not None:
+                    self._gate.require_datagram(remote)
                 self._sends_as = socket_name(remote)
                 self._sends_to = remote
             self._socket.sendto(data, self._sends_as)
