@@ -31,7 +31,7 @@ def refusal_of_malformed(
         arrived = stamped(request, flow)
         tag = tokens.tag_for(_repeated_in(request))
         refusal = build_response(arrived, error.status, reason_of(error), tag=tag, fields=manner.signed(()))
-        return [Transmit(None, reply_to(arrived.via, flow), bytes(refusal))]
+        return [Transmit(None, reply_to(arrived.via, flow, obeys_maddr=manner.obeys_maddr), bytes(refusal))]
     except SipError:
         return []
 

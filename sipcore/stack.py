@@ -55,7 +55,7 @@ class Stack:
         self._outputs: list[Output] = []
         self.trace_switch = TraceSwitch(on=config.tracing)
         """For machines that are driven beside the stack, as those of registrations are."""
-        self._transactions = TransactionLayer(config.timers, tracing=config.tracing)
+        self._transactions = TransactionLayer(config.timers, tracing=config.tracing, obeys_maddr=config.obeys_maddr)
         self._tickets = Tickets(self._transactions, tokens, self._outputs)
         self.manner = config.manner
         self._calls = Calls(

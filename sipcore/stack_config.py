@@ -40,6 +40,9 @@ class StackConfig:
     """Those that this side can speak: offered, besides what was agreed before, where a re-INVITE asks for an offer."""
     acknowledges: bool = True
     """Whether a reliable 1xx that answers a call's offer gets its PRACK at once; `CallProgress.waits` tells if not."""
+    obeys_maddr: bool = True
+    """Whether responses go to the `maddr` of a request's Via (RFC 3261 §18.2.2), by which its sender may name anybody;
+    to the request's source if not."""
     tracing: bool = True
     """Whether what happens inside is told as TraceRecord; `Stack.tracing` may be changed at any time."""
 
@@ -60,4 +63,5 @@ class StackConfig:
             answers_offers=self.answers_offers,
             codecs=self.codecs,
             acknowledges=self.acknowledges,
+            obeys_maddr=self.obeys_maddr,
         )

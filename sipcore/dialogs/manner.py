@@ -51,6 +51,8 @@ class Manner:
     acknowledges: bool = True
     """Whether a reliable 1xx that answers the INVITE's offer gets its PRACK at once, and not when the owner says so,
     who may make another offer in it (RFC 3262 §5)."""
+    obeys_maddr: bool = True
+    """Whether responses go to the `maddr` of a request's Via (RFC 3261 §18.2.2)."""
 
     def __post_init__(self) -> None:
         require_safe(self.product, "the name of a product")

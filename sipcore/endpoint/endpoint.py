@@ -116,7 +116,8 @@ class Endpoint:
         self._block = self._opened()
         self._begun = False
         self.tokens = Tokens(pooled(config.random_bytes))
-        stack = Stack(config.stack, self.tokens)
+        guarded = config.transports.refusal is not None  # then nobody else may say where something is to be sent
+        stack = Stack(replace(config.stack, obeys_maddr=False) if guarded else config.stack, self.tokens)
         self.loop = Loop(stack, Lookup(config.lookup), self._take, tracing=config.stack.tracing)
         self._waiters: dict[int, Waiter] = {}
         self._asked: dict[str, Request | Draft] = {}

@@ -65,8 +65,13 @@ class TransactionLayer:
         *,
         tracing: bool = False,
         max_server_transactions: int = MAX_SERVER_TRANSACTIONS,
+        obeys_maddr: bool = True,
     ) -> None:
-        """With `tracing`, which may be changed later, every transition is among the effects as a TransitionTrace."""
+        """With `tracing`, which may be changed later, every transition is among the effects as a TransitionTrace.
+
+        `obeys_maddr` is whether responses go to where a request's Via says by that, instead of to its source.
+        """
+        self._obeys_maddr = obeys_maddr
         self.tracing = tracing
         self._max_server_transactions = max_server_transactions
         self._invite_client, self._client, self._invite_server, self._server = _programs(timers)
@@ -256,7 +261,8 @@ class TransactionLayer:
         merge = merge_key(request)
         arrived = stamped(request, flow)
         programs = self._invite_server if request.method == INVITE else self._server
-        transaction = Transaction(key, programs[flow.transport.reliable], reply_to(request.via, flow), arrived)
+        back = reply_to(request.via, flow, obeys_maddr=self._obeys_maddr)
+        transaction = Transaction(key, programs[flow.transport.reliable], back, arrived)
         transaction.merge = None
         offered: Effect
         if request.method == CANCEL:

@@ -2,7 +2,7 @@
 
 They go to where the request came from, whatever its Via claims: a `received` that the client wrote itself, or an
 `rport` with a value, is replaced, so nobody is made to send responses to a third party. The exception is `maddr`,
-which RFC 3261 §18.2.2 wants obeyed.
+which RFC 3261 §18.2.2 wants obeyed, and which is not by who may not be made to.
 """
 
 from ipaddress import ip_address
@@ -28,7 +28,7 @@ def stamped(request: Request, flow: Flow) -> Request:
     return request.with_stamped(Via(via.transport, via.host, via.port, params, via.name, via.version))
 
 
-def reply_to(via: Via, flow: Flow) -> Flow | Hop:
+def reply_to(via: Via, flow: Flow, *, obeys_maddr: bool = True) -> Flow | Hop:
     """Where the responses to a request go that has `via` on top and came over `flow` (RFC 3261 §18.2.2).
 
     A `maddr` that is a name, or an address that the flow's socket cannot send to, is treated as absent. So is one that
@@ -38,7 +38,7 @@ def reply_to(via: Via, flow: Flow) -> Flow | Hop:
         return flow
     maddr = (via.params.get("maddr") or "").strip("[]")
     port = DEFAULT_PORT if via.port is None else via.port
-    if maddr and "%" not in maddr and is_numeric(maddr):
+    if obeys_maddr and maddr and "%" not in maddr and is_numeric(maddr):
         place = SocketAddress(maddr, port)
         if place.is_ipv6 == flow.remote.is_ipv6 and is_host_address(place.host):
             return Hop(flow.transport, place, flow.local, why="maddr of the request's Via")

@@ -128,7 +128,7 @@ async def test_silence_after_the_connection(clock: MockClock) -> None:
 
 
 async def test_silence_before_the_connection(clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(_: Hop, *_: object) -> socket.socket:
+    async def never(*_: object) -> socket.socket:
         await trio.sleep_forever()
         raise AssertionError
 
