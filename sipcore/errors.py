@@ -148,15 +148,20 @@ class NotAllowed(LocalError):
     `where` is the place, as in `udp 10.0.0.1:5060`, and `why` the ground, as in `it is private`.
     """
 
+    advice = "name an address that may be reached, or have whoever runs this host allow its network"
+
     def __init__(self, where: str, why: str) -> None:
         self.where = where
         self.why = why
-        hint = "name one that may be reached, or have whoever runs this host allow its network"
-        super().__init__(f"{where} is not reached from here, {why}: {hint}", section="RFC 3261 §26.1")
+        super().__init__(f"{self._told}: {self.advice}", section="RFC 3261 §26.1")
+
+    @property
+    def _told(self) -> str:
+        return f"{self.where} is not reached from here, {self.why}"
 
     def as_failure(self) -> "TransportFailure":
         """The same as a failure of the place, after which the next one is tried."""
-        failure = TransportFailure(FailureReason.NOT_ALLOWED, self.message, section=self.section)
+        failure = TransportFailure(FailureReason.NOT_ALLOWED, self._told, section=self.section)
         failure.__cause__ = self
         return failure.kept()
 

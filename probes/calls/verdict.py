@@ -5,7 +5,7 @@ from dataclasses import replace
 from probes.result import CallKind, CallStatus
 from sipcore.auth.session import AuthError, AuthRefusal
 from sipcore.dialogs.effects import EndReason
-from sipcore.errors import FailureReason, ParseError, TransportFailure
+from sipcore.errors import FailureReason, NotAllowed, ParseError, TransportFailure
 from sipcore.media.report import MediaResult
 from sipcore.message.message import Response
 from sipcore.message.status import reason_for
@@ -74,7 +74,7 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.TLS: (CallKind.TLS_FAILED, "see what discover says about the certificate"),
     FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),
-    FailureReason.NOT_ALLOWED: (CallKind.NOT_ALLOWED, "call what may be reached from here"),
+    FailureReason.NOT_ALLOWED: (CallKind.NOT_ALLOWED, NotAllowed.advice),
     FailureReason.FAULT: (CallKind.OWN_FAULT, "report the mistake that was logged, with the messages"),
 }
 MEDIA_SECONDS = 1.0

@@ -18,7 +18,7 @@ from probes.checks.options import REACH
 from probes.result import CallKind, Reach
 from sipcore.auth.session import AuthError
 from sipcore.deviation import Deviation
-from sipcore.errors import TransportFailure
+from sipcore.errors import NotAllowed, TransportFailure
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import Codec
@@ -47,7 +47,7 @@ _ADVICE = {
     CallKind.UNREACHABLE: "check the address, and the route to it",
     CallKind.TLS_FAILED: "see with discover what is wrong with TLS",
     CallKind.NOT_SIP: "see with discover what listens there",
-    CallKind.NOT_ALLOWED: "ask what may be reached from here",
+    CallKind.NOT_ALLOWED: NotAllowed.advice,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from probes.checks.io import Observation, ProbeIO, Query, TlsFacts
 from probes.result import Attempt, Reach, flow_events_in, received_in, sent_in
-from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, ParseError, TransportFailure, quoted
+from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, NotAllowed, ParseError, TransportFailure, quoted
 from sipcore.message.framing import Unfinished, foreign_protocol
 from sipcore.message.message import Response
 from sipcore.message.method import OPTIONS
@@ -46,6 +46,7 @@ _ADVICE = {
     FailureReason.PROHIBITED: "have the firewall that says so allow this host",
     FailureReason.TOO_LARGE: "try TCP",
     FailureReason.GARBAGE: "another service has this port; try another one",
+    FailureReason.NOT_ALLOWED: NotAllowed.advice,
     FailureReason.FAULT: "report the mistake that was logged, with the messages",
 }
 HTTP, TLS, PLAIN_SIP, ECHO = "HTTP", "TLS", "plain SIP", "an echo"

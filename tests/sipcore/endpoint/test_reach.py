@@ -39,10 +39,10 @@ def refusal(remote: SocketAddress, is_own: bool) -> str:
 
 
 class Place:
-    """Listens for datagrams and connections at one port of an address, and answers neither."""
+    """Listens for datagrams and connections at one port of an address, a free one by default, and answers neither."""
 
-    def __init__(self, host: str) -> None:
-        self.tcp = socket.create_server((host, 0))
+    def __init__(self, host: str, port: int = 0) -> None:
+        self.tcp = socket.create_server((host, port))
         self.port = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((host, self.port))
@@ -158,8 +158,7 @@ async def test_an_order_is_refused_at_once_and_alike(
         if policy is not None:
             assert told[0] == told[1]
             where = f"{transport.value.lower()} {REFUSED}:PORT is not reached from here, it is not for you"
-            hint = "name one that may be reached, or have whoever runs this host allow its network"
-            assert told[0] == f"{where}: {hint} [RFC 3261 §26.1]"
+            assert told[0] == f"{where}: {NotAllowed.advice} [RFC 3261 §26.1]"
     assert judged(place.touched(), policy)
 
 
