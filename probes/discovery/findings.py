@@ -29,6 +29,8 @@ from sipcore.transports.tls_failure import TlsProblem
 from sipcore.value import value
 
 _ALIVE = frozenset({Reach.ANSWERED, Reach.CERTIFICATE_WANTED})
+_UNJUDGED = _ALIVE | {Reach.NOT_ALLOWED}
+"""How far an attempt got that shows nobody to be missing."""
 _NOT_HERE = ("no route to the network", "no local address leads there", "does not speak that address family")
 """How this host says that it has no IPv6 (`sipcore.transports.base.FAILURES`)."""
 _NOBODY = {
@@ -85,7 +87,7 @@ def find(
     """All that is wrong, and what is worth knowing, the worst first; what is so at several places is told once."""
     case = _Case(destination, attempts, seen, answers.systems_of(system))
     found = [*case.dns(), *case.tls(), *case.translators(list(case.in_answers(system)))]
-    found += [*case.filters(), *case.published(), *case.ports()]
+    found += [*case.filters(), *case.published(), *case.withheld(), *case.ports()]
     found += [*case.ipv6(), *case.habits(), *case.nobody(telling, failure, found), *case.notices(system)]
     return catalogue().ranked(merged(found))
 
@@ -195,7 +197,7 @@ class _Case:
     def published(self) -> Found:
         """Places that DNS names and where nobody answers."""
         named = [attempt for attempt in self.attempts if attempt.published]
-        dead = [one for one in named if one.reach not in _ALIVE and not one.instead and not self._is_foreign(one)]
+        dead = [one for one in named if one.reach not in _UNJUDGED and not one.instead and not self._is_foreign(one)]
         if not dead or not self.answered:
             return
         evidence = [f"{attempt.hop}: {attempt.reach.value} ({attempt.hop.why})" for attempt in dead]
@@ -208,6 +210,15 @@ class _Case:
             what = f"DNS names none of the places that answer, such as {where}"
             yield self.finding("published-dead", what, evidence, _reached(*dead))
 
+    def withheld(self) -> Found:
+        """Places that were not tried, since they must not be reached, beside some that answer."""
+        places = [attempt for attempt in self.attempts if attempt.reach is Reach.NOT_ALLOWED]
+        if places and self.answered:
+            hosts = ", ".join(dict.fromkeys(attempt.hop.remote.host for attempt in places))
+            what = f"{hosts} must not be reached from here, and was not tried"
+            evidence = [f"{attempt.hop}: {attempt.reach.value}" for attempt in places]
+            yield replace(self.finding("not-allowed", what, evidence), severity=Severity.NOTICE)
+
     def _is_foreign(self, attempt: Attempt) -> bool:
         """Whether it is about IPv6, which has findings of its own."""
         return attempt.hop.remote.is_ipv6 and any(not one.hop.remote.is_ipv6 for one in self.answered)
@@ -216,6 +227,7 @@ class _Case:
         """RFC 6157: what is published for IPv6, where a name leads to both families."""
         own = {record.host for reply in self._own_replies() for record in reply.records if isinstance(record, Address)}
         there = [one for one in self.attempts if one.hop.remote.is_ipv6 and one.hop.remote.host not in own]
+        there = [one for one in there if one.reach is not Reach.NOT_ALLOWED]
         fine = any(not attempt.hop.remote.is_ipv6 for attempt in self.answered)
         if self.destination.is_numeric or not there or not fine or any(one.reach in _ALIVE for one in there):
             return

@@ -18,8 +18,8 @@ import trio
 from probes.health.alerts import WebhookChannel
 from probes.health.sending import INSTALL, NotifyConfig, SendFailure, retry_after
 from probes.health.trunk import WatchError
-from probes.reach import PUBLIC
 from sipcore.resolve.target import SocketAddress
+from sipcore.transports.gate import Gate
 
 BASE64_SECRET = "whsec_"
 """What a secret begins with that is Base64 (Standard Webhooks)."""
@@ -60,6 +60,7 @@ class Webhook:
         except ImportError:
             raise WatchError(f"channel {channel.name}: webhooks need httpx: {INSTALL}") from None
         self._channel, self._config, self._resolve = channel, config, resolve
+        self._gate = Gate(config.reach.refusal)
         try:
             self._url = httpx.URL(channel.url)
         except httpx.InvalidURL:
@@ -121,7 +122,7 @@ class Webhook:
         return allowed
 
     def _refusal(self, address: str) -> str:
-        return PUBLIC.refusal(SocketAddress(address, self._port))
+        return self._gate.why_not(SocketAddress(address, self._port))
 
     @property
     def _port(self) -> int:

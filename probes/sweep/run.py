@@ -14,6 +14,7 @@ import trio
 
 from probes.checks.options import REACH
 from probes.product import PRODUCT
+from probes.reach import ReachPolicy, refusal_of
 from probes.result import Reach
 from probes.sweep.found import Found, Kind, Kinds, Tally
 from probes.sweep.match import KEY_SIZE, Match, Matcher
@@ -31,6 +32,7 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Stamp, TraceRecord
 from sipcore.transports.base import RECEIVE_BUFFER, WILDCARD_IPV4, WILDCARD_IPV6, route_host
+from sipcore.transports.gate import gate_of
 from sipcore.transports.udp import UdpSocket
 from sipcore.value import value
 
@@ -70,6 +72,8 @@ class SweepConfig:
     seed: int = field(default_factory=random_seed)
     begin: int = 0
     done: bytes = b""
+    reach: ReachPolicy | None = None
+    """Which addresses may be reached; all of them without one."""
 
 
 class Sweep:
@@ -96,6 +100,7 @@ class Sweep:
         self._sockets: dict[bool, UdpSocket] = {}
         self._templates: dict[bool, Template] = {}
         self._over = trio.Event()
+        self._gate = gate_of(refusal_of(config.reach))
 
     async def run(self) -> None:
         """Ask every place until it answers or its time is over. Raises TransportFailure when no way leads anywhere."""
@@ -189,6 +194,8 @@ class Sweep:
         remote = matcher.place(index)
         ipv6 = remote.is_ipv6
         try:
+            if self._gate is not None:
+                self._gate.require_datagram(remote)
             sock = self._sockets[ipv6]
             data = self._templates[ipv6].render(matcher.target(index, remote))
             self._window.sent(index, sock.send(data, remote))

@@ -23,17 +23,21 @@ class Gate:
         self._refusal = refusal
         self._judged: dict[SocketAddress, tuple[str, float]] = {}
 
-    def require(self, hop: Hop) -> None:
-        """Raises NotAllowed for a hop to an address that must not be reached. Nothing is sent to find that out."""
-        remote = hop.remote
+    def why_not(self, remote: SocketAddress) -> str:
+        """Why an address must not be reached; empty where it may be. Nothing is sent to find that out."""
         now = trio.current_time()
         known = self._judged.get(remote)
         if known is None or now >= known[1]:
             if len(self._judged) >= MAX_JUDGED:
                 self._judged.clear()
             known = self._judged[remote] = (self._why(remote), now + LIFETIME)
-        if known[0]:
-            raise NotAllowed(f"{hop.transport.value.lower()} {remote}", known[0])
+        return known[0]
+
+    def require(self, hop: Hop) -> None:
+        """Raises NotAllowed for a hop to an address that must not be reached."""
+        why = self.why_not(hop.remote)
+        if why:
+            raise NotAllowed(f"{hop.transport.value.lower()} {hop.remote}", why)
 
     def require_datagram(self, remote: SocketAddress) -> None:
         """The same for one datagram more, whose sender expects failures alone: raises TransportFailure."""

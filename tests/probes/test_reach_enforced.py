@@ -27,6 +27,9 @@ from probes.reach import ReachPolicy
 from probes.report.call_json import call_data
 from probes.report.json import discovery_data
 from probes.result import CallKind, CallResult, CallStatus, Reach
+from probes.sweep.found import Found
+from probes.sweep.ranges import Range, Targets
+from probes.sweep.run import Sweep, SweepConfig
 from sipcore.errors import FailureReason, NotAllowed
 from sipcore.resolve.target import SocketAddress, Transport
 from sipcore.transports.lookup import LookupConfig
@@ -186,7 +189,27 @@ async def test_codecs_of_a_refused_place_are_not_asked_for() -> None:
     assert report.kind is CallKind.NOT_ALLOWED
 
 
-# Pings and watches
+# Pings, sweeps and watches
+
+
+async def test_a_sweep_leaves_out_what_it_must_not_reach() -> None:
+    told: list[Found] = []
+    asked: list[bytes] = []
+
+    def respond(data: bytes) -> bytes:
+        asked.append(data)
+        return ok(data)
+
+    async with udp(respond) as port:
+        with listening(port), trio.fail_after(10):
+            config = SweepConfig(deadline=0.5, reach=POLICY)
+            sweep = Sweep(Targets([Range.parse("127.0.0.1-127.0.0.2")], [port]), config, told.append)
+            await sweep.run()
+    assert {(found.remote.host, found.reach) for found in told} == {
+        (HOST, Reach.ANSWERED),
+        (REFUSED, Reach.NOT_ALLOWED),
+    }
+    assert len(asked) == 1
 
 
 async def test_a_ping_of_a_refused_place() -> None:

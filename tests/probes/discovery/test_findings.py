@@ -58,10 +58,20 @@ def test_nothing_is_wrong() -> None:
         ([answered(UDP), failed(SECURE, Reach.CERTIFICATE_WANTED)], []),
         ([answered(UDP), replace(failed(SECURE, Reach.TLS_FAILED), instead=PLAIN_SIP)], ["tls-port-speaks-plain"]),
         ([answered(UDP), replace(failed(TCP, Reach.NOT_SIP), instead=TLS)], ["plain-port-speaks-tls"]),
+        ([answered(UDP), failed("udp 192.0.2.2:5060", Reach.NOT_ALLOWED)], ["not-allowed"]),
+        ([answered(UDP), failed(UDP6, Reach.NOT_ALLOWED)], ["not-allowed"]),
+        ([failed(UDP, Reach.REFUSED), failed("udp 192.0.2.2:5060", Reach.NOT_ALLOWED)], ["refused"]),
     ],
 )
 def test_places_that_dns_names(attempts: list[Attempt], expected: list[str]) -> None:
     assert codes(found(*map(published, attempts))) == expected
+
+
+def test_a_place_that_was_not_tried_is_nothing_against_those_that_answer() -> None:
+    (finding,) = found(answered(UDP), published(failed("udp 10.0.0.1:5060", Reach.NOT_ALLOWED)))
+    assert finding.severity is Severity.NOTICE
+    assert finding.what == "10.0.0.1 must not be reached from here, and was not tried"
+    assert finding.evidence == ("udp 10.0.0.1:5060: not allowed",)
 
 
 def test_dns_names_none_of_the_places_that_answer() -> None:
@@ -90,13 +100,18 @@ def test_ipv6_is_not_missed_where_nobody_published_it() -> None:
         (Reach.REFUSED, "refused"),
         (Reach.UNREACHABLE, "no-way-there"),
         (Reach.NOT_SIP, "not-sip"),
+        (Reach.NOT_ALLOWED, "not-allowed"),
         (Reach.FAILED, "probe-failed"),
         (Reach.TLS_FAILED, "tls-silent"),
         (Reach.CERTIFICATE_WANTED, "tls-client-certificate-required"),
     ],
 )
 def test_what_keeps_everybody_out(reach: Reach, code: str) -> None:
-    others = [] if reach in (Reach.UNREACHABLE, Reach.FAILED) else [failed("tls 192.0.2.1:5080", Reach.REFUSED)]
+    others = (
+        []
+        if reach in (Reach.UNREACHABLE, Reach.NOT_ALLOWED, Reach.FAILED)
+        else [failed("tls 192.0.2.1:5080", Reach.REFUSED)]
+    )
     (finding,) = found(failed(SECURE, reach), *others)
     assert finding.code == code
     assert SECURE in finding.evidence[0]
