@@ -11,9 +11,11 @@ from typing import Self, TypeVar
 
 import trio
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from probes.health.trunk import WatchError
-from probes.store.database import WriterLock, explaining, make_file, writing_engine
+from probes.store.database import WriterLock, explained, make_file, writing_engine
+from probes.store.insertion import is_about_the_file
 from probes.store.migrate import migrate, require_current
 
 T = TypeVar("T")
@@ -59,8 +61,13 @@ class SharedStore:
         self._held.close()
 
     def _act(self, run: Callable[[Connection], T]) -> T:
-        with explaining(self._path), self._engine.begin() as connection:
-            return run(connection)
+        try:
+            with self._engine.begin() as connection:
+                return run(connection)
+        except DBAPIError as error:
+            if is_about_the_file(error):
+                raise explained(self._path, error) from error
+            raise
 
     def __enter__(self) -> Self:
         return self

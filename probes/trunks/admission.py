@@ -80,6 +80,8 @@ def _cure(text: str) -> str:
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     if mapped is not None:
         return f"give {mapped}" + (f"/{network.prefixlen - 96}" if 96 <= network.prefixlen < 128 else "")
+    if "%" in text:
+        return _GIVE
     address = text.partition("/")[0]
     return f"give {network} for the block" + (f", or {address}" if address != str(network) else "")
 

@@ -97,7 +97,7 @@ def uui_value(text: str, rule: HeaderRule) -> str:
     they are. Raises LocalError for what cannot be sent.
     """
     if rule.encoding is UuiEncoding.HEX:
-        data = text.encode().hex()
+        data = _octets(text).hex()
     elif not all(" " <= character <= "~" for character in text):
         raise LocalError(f"{UUI} in ascii takes printable ASCII; encode it as hex", section=_SECTION)
     else:
@@ -109,6 +109,13 @@ def uui_value(text: str, rule: HeaderRule) -> str:
     if len(value) > MAX_UUI:
         raise LocalError(f"{UUI} of {len(value)} characters: send {MAX_UUI} at most", section=_SECTION)
     return value
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise LocalError(f"{UUI} takes text, and this has half a character in it", section=_SECTION) from None
 
 
 def uui_text(value: str, notes: Notes | None = None) -> str:

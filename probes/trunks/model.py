@@ -11,6 +11,7 @@ from dataclasses import field
 from typing import NoReturn, Union
 
 from probes.destination import Destination, DestinationError
+from sipcore.errors import quoted
 from sipcore.message.params import NO_PARAMS
 from sipcore.resolve.target import Transport
 from sipcore.value import Member, value
@@ -123,10 +124,15 @@ class Gateway:
         return cls(found.host, found.port, transport, priority)
 
     def destination(self) -> Destination:
-        """Where it is, to be probed. Raises DestinationError for what cannot be, as for a port of 0."""
+        """Where it is, to be probed. Raises DestinationError for what cannot be: a port of 0, or a host that says more
+        than which one it is.
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
-        found = Destination.parse(f"sip:{host}{port}")
+        text = f"sip:{host}{port}"
+        found = Destination.parse(text)
+        if found != Destination(found.host, self.port):
+            raise DestinationError(f"{quoted(self.host[:64])} is no host: give its name or address alone", text=text)
         return found if self.transport is None else found.over(self.transport)
 
     def __str__(self) -> str:
