@@ -206,12 +206,12 @@ class Directory:
 
         return await self._store.ask(answer)
 
-    async def dry_run(self, tenant: str, caller: str, callee: str) -> RoutePlan:
-        """Which way a call would take, and why; none is placed."""
+    async def dry_run(self, tenant: str, caller: str, callee: str, source: str = "") -> RoutePlan:
+        """Which way a call would take, from the address `source` if that is known, and why; none is placed."""
 
         def answer(connection: Connection) -> RoutePlan:
             numbers, trunks = self._tenants.numbers(connection, tenant), self._tenants.trunks(connection, tenant)
-            return dry_run(numbers, trunks, caller, callee)
+            return dry_run(numbers, trunks, caller, callee, source)
 
         return await self._store.ask(answer)
 

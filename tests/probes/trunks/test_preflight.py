@@ -40,11 +40,11 @@ def told(trunk: Trunk, *others: Trunk) -> Told:
     return [(each.gravity, each.code, each.field) for each in trunk_problems(trunk, private, others)]
 
 
-def out(**changes: Any) -> Trunk:
+def out(**changes: Any) -> Trunk:  # noqa: ANN401  # any fields
     return replace(TRUNK, outbound=replace(OUTBOUND, **changes))
 
 
-def into(**changes: Any) -> Trunk:
+def into(**changes: Any) -> Trunk:  # noqa: ANN401  # any fields
     return replace(TRUNK, inbound=replace(INBOUND, **changes))
 
 
