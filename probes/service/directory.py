@@ -127,19 +127,10 @@ class Directory:
 
     async def number_named(self, tenant: str, identity: str) -> Number:
         """One of them by its identity, however it is spelled, with or without `+`. Raises NotFound."""
-        try:
-            names = spellings(identity_of(identity))
-        except NumberError:
-            names = ()
-
-        def answer(connection: Connection) -> Number:
-            found = (self._tenants.number_named(connection, tenant, name) for name in names)
-            for number in found:
-                if number is not None:
-                    return number
+        found = await self._store.ask(lambda connection: self._named(connection, tenant, identity))
+        if not found:
             raise NotFound("there is no such number", "identity")
-
-        return await self._store.ask(answer)
+        return found[0]
 
     async def add_numbers(self, tenant: str, numbers: Sequence[Number]) -> tuple[Number | DirectoryError, ...]:
         """Keep new numbers: each gets its id, its times, revision 1, and its identity as it is spelled. What becomes of
@@ -202,7 +193,7 @@ class Directory:
             if isinstance(placed, Trunk):
                 return trunk_problems(placed, self._refusal, self._tenants.trunks(connection, tenant))
             trunk = self._tenants.trunk(connection, tenant, placed.trunk_id) if placed.trunk_id is not None else None
-            return number_problems(placed, trunk, self._refusal, self._tenants.numbers(connection, tenant))
+            return number_problems(placed, trunk, self._refusal, self._named(connection, tenant, placed.identity))
 
         return await self._store.ask(answer)
 
@@ -210,7 +201,9 @@ class Directory:
         """Which way a call would take, from the address `source` if that is known, and why; none is placed."""
 
         def answer(connection: Connection) -> RoutePlan:
-            numbers, trunks = self._tenants.numbers(connection, tenant), self._tenants.trunks(connection, tenant)
+            numbers = [*self._named(connection, tenant, callee), *self._named(connection, tenant, caller)]
+            bound = {number.trunk_id for number in numbers if number.trunk_id is not None}
+            trunks = [self._trunk(connection, tenant, trunk_id) for trunk_id in bound]
             return dry_run(numbers, trunks, caller, callee, source)
 
         return await self._store.ask(answer)
@@ -226,6 +219,15 @@ class Directory:
         if found is None:
             raise NotFound("there is no such number", "number_id")
         return found
+
+    def _named(self, connection: Connection, tenant: str, identity: str) -> tuple[Number, ...]:
+        """The numbers that somebody may mean, the likeliest first."""
+        try:
+            names = spellings(identity_of(identity))
+        except NumberError:
+            return ()
+        found = (self._tenants.number_named(connection, tenant, name) for name in names)
+        return tuple(number for number in found if number is not None)
 
     def _again(self, found: T, changed: T) -> T:
         """What becomes of one that is there, with what is the directory's."""

@@ -1,4 +1,5 @@
 """The history of a watch, in a file: what each check found, how the health of routes changed, which routes calls took.
+The service keeps its own beside it, in transactions (`Store.transact`).
 
 `Store` is what a watch writes to, one for each file; a `History` reads the same file at the same time. Both are used
 from any thread, need the extra `daemon`, and load its libraries when they are opened.

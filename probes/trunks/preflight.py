@@ -8,6 +8,7 @@ judged again when it is connected to, since a name may lead anywhere by then.
 import ipaddress
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from probes.destination import Destination
@@ -42,6 +43,8 @@ MAX_GATEWAYS, MAX_ADDRESSES = 16, 256
 MAX_MINUTES = 7 * 24 * 60.0
 """Of a threshold in minutes: a week."""
 MAX_RESPONSE_MS = 60_000.0
+LACKS = ("allowed-none", "failover-alone", "no-gateway", "alerts-untold")
+"""What is no problem of a number whose trunk has it."""
 _LOCAL = (".local", ".localhost", ".internal", ".lan", ".home", ".home.arpa", ".intranet", ".corp")
 """Ends of names that public DNS has not (RFC 6761, RFC 6762, RFC 8375, and common usage)."""
 
@@ -69,13 +72,15 @@ def trunk_problems(trunk: Trunk, refusal: Refusal = anywhere, others: Sequence[T
 def number_problems(
     number: Number, trunk: Trunk | None = None, refusal: Refusal = anywhere, others: Sequence[Number] = ()
 ) -> tuple[Problem, ...]:
-    """All that is odd about a number, whose trunk is `trunk`, likewise."""
+    """All that is odd about a number, whose trunk is `trunk`, likewise; `others` are those that it may be taken for."""
+    whole = replace(number, inbound=number.inbound_by(trunk), outbound=number.outbound_by(trunk))
+    lacking = {each.code for each in _direction_problems(whole, refusal)}
     found = [
         *_identity_problems(number, others),
         *_text_problems(number.label, "label", MAX_TEXT),
-        *_direction_problems(number, refusal),
+        *(each for each in _direction_problems(number, refusal) if each.code not in LACKS or each.code in lacking),
     ]
-    if number.inbound_by(trunk) is None and number.outbound_by(trunk) is None:
+    if whole.inbound is None and whole.outbound is None:
         cure = "bind it to a trunk, or give it a direction of its own"
         found.append(warning("no-direction", "", "no call can be made from this number, or to it", cure))
     return _sorted(found)
@@ -162,8 +167,8 @@ def _outbound_problems(outbound: Outbound, refusal: Refusal) -> Iterator[Problem
         return
     for number, gateway in enumerate(gateways):
         yield from _gateway_problems(gateway, f"{field}.{number}", refusal)
-        if outbound.encryption is Encryption.REQUIRE and gateway.transport in (Transport.UDP, Transport.TCP):
-            over = gateway.transport.value
+        if outbound.encryption is Encryption.REQUIRE and gateway.transport not in (Transport.TLS, Transport.WSS):
+            over = "UDP or TCP, unless DNS names TLS," if gateway.transport is None else gateway.transport.value
             cause = f"the keys of SRTP stand in the session description, which goes over {over} in the clear"
             yield warning("srtp-clear", f"{field}.{number}.transport", cause, "reach it over tls")
         same = [each for each in gateways[:number] if _reached(each) == _reached(gateway)]

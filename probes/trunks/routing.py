@@ -39,15 +39,15 @@ class RoutePlan:
 def dry_run(
     numbers: Sequence[Number], trunks: Sequence[Trunk], caller: str, callee: str, source: str = ""
 ) -> RoutePlan:
-    """The way of a call from `caller` to `callee`, among the numbers and trunks of one tenant. A call for one of the
-    numbers comes in, whoever places it; `source` is the address that it comes from, empty where that is not known. Any
-    other call goes out by the number that it is from.
+    """The way of a call from `caller` to `callee`, among those numbers and trunks of one tenant that they may mean. A
+    call for one of the numbers comes in, whoever places it; `source` is the address that it comes from, empty where
+    that is not known. Any other call goes out by the number that it is from.
     """
     by_id = {trunk.id: trunk for trunk in trunks}
     called, calling = _found(numbers, callee), _found(numbers, caller)
     number = called or calling
     if number is None:
-        step = f"neither {quoted(caller[:64])} nor {quoted(callee[:64])} is one of the {len(numbers)} numbers here"
+        step = f"neither {quoted(caller[:64])} nor {quoted(callee[:64])} is a number here"
         return RoutePlan(Direction.NONE, (step,), refusal="no number of this account is called, or calls")
     trunk = by_id.get(number.trunk_id) if number.trunk_id is not None else None
     if called is not None:
@@ -69,8 +69,10 @@ def _found(numbers: Sequence[Number], given: str) -> Number | None:
 
 def _belongs(number: Number, trunk: Trunk | None, *, is_own: bool) -> str:
     """Whose terms hold for a number."""
-    bound = f"bound to trunk {quoted(trunk.name)}" if trunk is not None else "bound to no trunk"
-    return f"{number.identity} is {bound}; " + ("its own terms hold" if is_own else "the trunk's terms hold")
+    if trunk is None:
+        return f"{number.identity} is bound to no trunk; its own terms hold"
+    whose = "its own terms hold before the trunk's" if is_own else "the trunk's terms hold"
+    return f"{number.identity} is bound to trunk {quoted(trunk.name)}; {whose}"
 
 
 def _inbound(number: Number, trunk: Trunk | None, source: str, steps: list[str]) -> RoutePlan:

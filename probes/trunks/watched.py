@@ -13,13 +13,14 @@ REFUSED = 403
 
 
 def watched(told: Trunk | Number) -> WatchedTrunk | None:
-    """What is watched of it, by its id as the name; None for what has no gateway. Routes are named by their URIs, which
-    stay the same when others come or go. Raises DestinationError for a gateway that is none.
+    """What is watched of it, by its id as the name, and a title for people; None for what has no gateway. Routes are
+    named by their URIs, which stay the same when others come or go. Raises DestinationError for a gateway that is none.
     """
     if told.outbound is None or not told.outbound.gateways:
         return None
     found = {str(each): Route(str(each), each.destination()) for each in told.outbound.ordered}
-    return WatchedTrunk(told.id, tuple(found.values()), rules_of(told.outbound.failover))
+    title = told.name if isinstance(told, Trunk) else told.identity
+    return WatchedTrunk(told.id, tuple(found.values()), rules_of(told.outbound.failover), title)
 
 
 def rules_of(failover: Failover) -> Rules:
@@ -46,4 +47,4 @@ def webhook_of(told: Trunk | Number) -> WebhookChannel | None:
     terms = told.outbound.alerts if told.outbound is not None else None
     if terms is None or not terms.is_enabled or not terms.webhook:
         return None
-    return WebhookChannel(f"{told.id} webhook", terms.webhook)
+    return WebhookChannel(f"{told.id} webhook", terms.webhook, trunks=(told.id,))

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,34 @@ from alembic.script import ScriptDirectory
 
 from probes.health.trunk import WatchError
 from probes.store.database import make_file, reading_engine
+from probes.store.jobs import Jobs, StoredJob
+from probes.store.keyring import Keyring, key_file_of
 from probes.store.migrate import REVISIONS, SCRIPTS, migrate
 from probes.store.schema import METADATA
 from probes.store.store import History, Store
+from probes.store.tenants import Tenants, used_keys
+from probes.trunks.model import Number, Secret
 from tests.probes.store.samples import NOW, Clock, change, check, delivery, switch
+from tests.probes.trunks.samples import TRUNK
 
 ROOT = Path(__file__).parents[3]
 FIRST = ROOT / "fixtures/store/0001.sql"
 """A file of the first revision, as SQLite's own tool writes it out: `sqlite3 history.db .dump`, and its head."""
+SECOND = ROOT / "fixtures/store/0002.sql"
+"""Likewise, one of the second revision, with what the service keeps."""
+KEY = "A" * 43 + "=\n"
+"""The key that its secrets are encrypted with."""
+SECOND_TRUNK = replace(
+    TRUNK,
+    id="6f0c1a52-0000-4000-8000-000000000001",
+    tenant="acme",
+    extras={"watsonx": {"security": {"api_key": Secret("k1")}}},
+    created_at=NOW,
+    updated_at=NOW + 1,
+    revision=2,
+)
+SECOND_NUMBER = Number("6f0c1a52-0000-4000-8000-000000000002", "acme", "+4930901820", "main", SECOND_TRUNK.id)
+SECOND_JOB = StoredJob("tc_1", "acme", "call", "sip:echo@example.net", "completed", NOW, NOW + 3, data='{"a": 1}' * 500)
 NEXT = """
 from alembic import op
 from sqlalchemy import Column, Integer, Text
@@ -41,6 +62,21 @@ def of_the_first_revision(path: Path) -> Path:
     connection.executescript(FIRST.read_text())
     connection.close()
     return path
+
+
+async def test_second_revision_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "service.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(SECOND.read_text())
+    connection.close()
+    key_file_of(path).write_text(KEY)
+    key_file_of(path).chmod(0o600)
+    with Store.open(path, clock=Clock(0)) as store:
+        rows = Tenants(Keyring.open(key_file_of(path), store.look(used_keys)))
+        assert store.look(lambda connection: rows.trunks(connection, "acme")) == (SECOND_TRUNK,)
+        assert store.look(lambda connection: rows.numbers(connection, "acme")) == (SECOND_NUMBER,)
+        assert await Jobs(store).find("acme", "call", "tc_1") == SECOND_JOB
+        assert [*store.checks(0, 1e11)] == [check(NOW)]
 
 
 def with_another_revision(place: Path, more: str = "") -> str:

@@ -94,6 +94,10 @@ def test_odd_gateway_is_told(gateway: Gateway, problems: Told) -> None:
             out(gateways=(replace(GATEWAY, port=5060, transport=Transport.UDP),), encryption=Encryption.REQUIRE),
             [(WARNING, "srtp-clear", "outbound.gateways.0.transport")],
         ),
+        (
+            out(gateways=(Gateway("gw.example.net"),), encryption=Encryption.REQUIRE),
+            [(WARNING, "srtp-clear", "outbound.gateways.0.transport")],
+        ),
         (out(encryption=Encryption.REQUIRE), []),
         (out(failover=Failover(is_enabled=True)), [(WARNING, "failover-alone", "outbound.failover")]),
         (out(credentials=Credentials("")), [
@@ -209,6 +213,17 @@ def test_number_without_a_way_is_told() -> None:
     (problem,) = number_problems(NUMBER)
     assert problem.text.endswith("bind it to a trunk, or give it a direction of its own")
     assert number_problems(replace(NUMBER, inbound=Inbound(allowed_addresses=("192.0.2.1",)))) == ()
+
+
+def test_number_need_not_have_what_its_trunk_has() -> None:
+    """Whether it is told depends on what holds in the end."""
+    number = replace(NUMBER, outbound=Outbound(failover=Failover(is_enabled=True)))
+    codes = {each.code for each in number_problems(number)}
+    assert codes == {"no-gateway", "failover-alone"}
+    whole = number.outbound_by(TRUNK)
+    assert whole is not None
+    left = {each.code for each in number_problems(number, TRUNK)}
+    assert ("no-gateway" in left) is (not whole.gateways)
 
 
 def test_secrets_are_not_quoted() -> None:

@@ -88,13 +88,13 @@ def test_own_terms_of_a_number_come_first() -> None:
     own = replace(NUMBERS[0], outbound=Outbound((Gateway("own.example.net"),)))
     found = dry_run([own], [TRUNK], own.identity, "x")
     assert found.gateways == (Gateway("own.example.net"),)
-    assert found.steps[1] == "+4930901820 is bound to trunk 'carrier'; its own terms hold"
+    assert found.steps[1] == "+4930901820 is bound to trunk 'carrier'; its own terms hold before the trunk's"
 
 
 def test_call_that_nobody_takes_is_told() -> None:
     assert plan("1", "2") == RoutePlan(
         Direction.NONE,
-        ("neither '1' nor '2' is one of the 2 numbers here",),
+        ("neither '1' nor '2' is a number here",),
         refusal="no number of this account is called, or calls",
     )
     assert plan("2001", "2").refusal == (

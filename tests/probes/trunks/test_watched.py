@@ -19,7 +19,7 @@ FIRST = Gateway("192.0.2.1", priority=2)
 def test_routes_are_gateways_by_priority() -> None:
     found = watched(replace(TRUNK, id="t1", outbound=Outbound((FIRST, GATEWAY, replace(GATEWAY, priority=9)))))
     assert found is not None
-    assert found.name == "t1"
+    assert (found.name, found.title) == ("t1", "carrier")
     assert [(route.name, route.destination) for route in found.routes] == [
         ("sip:gw.example.net:5061;transport=tls", Destination.parse("sip:gw.example.net:5061;transport=tls")),
         ("sip:192.0.2.1", Destination.parse("sip:192.0.2.1")),
@@ -30,7 +30,9 @@ def test_what_has_no_gateway_is_not_watched() -> None:
     assert watched(Trunk("t1")) is None
     assert watched(Trunk("t1", outbound=Outbound())) is None
     assert watched(NUMBER) is None
-    assert watched(replace(NUMBER, id="n1", outbound=OUTBOUND)) is not None
+    found = watched(replace(NUMBER, id="n1", outbound=OUTBOUND))
+    assert found is not None
+    assert (found.name, found.title) == ("n1", "+4930901820")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_thresholds_are_those_of_the_watch() -> None:
 def test_webhook_is_a_channel_while_alerts_are_on() -> None:
     terms = AlertTerms(is_enabled=True, webhook="https://example.net/hook")
     told = replace(TRUNK, id="t1", outbound=replace(OUTBOUND, alerts=terms))
-    assert webhook_of(told) == WebhookChannel("t1 webhook", "https://example.net/hook")
+    assert webhook_of(told) == WebhookChannel("t1 webhook", "https://example.net/hook", trunks=("t1",))
     assert webhook_of(replace(told, outbound=replace(OUTBOUND, alerts=replace(terms, is_enabled=False)))) is None
     assert webhook_of(TRUNK) is None
     assert webhook_of(NUMBER) is None
