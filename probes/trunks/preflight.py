@@ -227,9 +227,18 @@ def _host_problems(host: str, port: int | None, field: str, refusal: Refusal) ->
         if why:
             cure = "give a public address, or have the operator of this service allow its network"
             yield error("reach", field, f"{name} is not reached: {why}", cure)
+    elif _is_odd_address(name):
+        cause = f"{quoted(name)} is an address in a form that programs read differently"
+        yield error("reach", field, cause, "give four numbers from 0 to 255")
     elif name.endswith(_LOCAL) or "." not in name:
         cause = f"{quoted(name)} is a name that public DNS has not"
         yield warning("local-name", field, cause, "give the whole name, as others have it")
+
+
+def _is_odd_address(name: str) -> bool:
+    """Whether a name ends in a number, which no name of a host does: old libraries take it for an address."""
+    last = name.rpartition(".")[2]
+    return last.isdecimal() or last.startswith("0x")
 
 
 def _credential_problems(credentials: Credentials, field: str) -> Iterator[Problem]:

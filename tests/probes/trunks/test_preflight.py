@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from probes.reach import ReachPolicy
 from probes.trunks.model import (
     AlertTerms,
     Authentication,
@@ -161,6 +162,24 @@ def test_odd_gateway_is_told(gateway: Gateway, problems: Told) -> None:
 )  # fmt: skip
 def test_odd_trunk_is_told(trunk: Trunk, problems: Told) -> None:
     assert told(trunk) == problems
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:a00:1::", "169.254.169.254", "fe80::1%eth0"),
+        *("localhost.", "a.LOCALHOST", "0.0.0.0", "255.255.255.255", "224.0.0.1", "100.100.100.200", "192.0.2.1"),
+        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.1.", "1.0x1"),
+    ],
+)
+def test_address_that_callers_must_not_reach_is_refused(host: str) -> None:
+    policy = ReachPolicy.of()
+    for trunk in (
+        out(gateways=(Gateway(host),)),
+        out(alerts=AlertTerms(webhook=f"https://{f'[{host}]' if ':' in host else host}/x")),
+    ):
+        assert any(each.is_error for each in trunk_problems(trunk, policy.refusal)), host
+    assert trunk_problems(out(gateways=(Gateway("10.1.2.3"),)), ReachPolicy.of(["10.0.0.0/8"]).refusal) == ()
 
 
 def test_cause_and_cure_are_told() -> None:
