@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from probes.health.trunk import WatchError
-from probes.service import directory as directory_module
+from probes.service import batch as batch_module
+from probes.service.batch import Batch
 from probes.service.directory import Directory
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.store.keyring import key_file_of
@@ -221,8 +222,8 @@ async def test_one_of_many_who_want_a_number_gets_it(directory: Directory) -> No
 
 
 async def test_tenant_has_only_so_many(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory_module, "MAX_TRUNKS", 1)
-    monkeypatch.setattr(directory_module, "MAX_NUMBERS", 2)
+    monkeypatch.setattr(batch_module, "MAX_TRUNKS", 1)
+    monkeypatch.setattr(batch_module, "MAX_NUMBERS", 2)
     await directory.add_trunk("acme", TRUNK)
     with pytest.raises(Conflict, match="there are 1 trunks, and there can be no more: remove one first"):
         await directory.add_trunk("acme", TRUNK)
@@ -274,3 +275,31 @@ async def test_another_key_is_told_at_start(tmp_path: Path) -> None:
         key_file_of(path).write_bytes(key)
         key_file_of(path).chmod(0o600)
         assert await Directory.open(store).trunks("acme") == (trunk,)
+
+
+async def test_changes_are_made_together_or_not_at_all(directory: Directory) -> None:
+    told: list[str] = []
+    directory.on_change = told.append
+
+    def half(batch: Batch) -> None:
+        trunk = batch.add_trunk(TRUNK)
+        batch.add_number(replace(NUMBER, trunk_id=trunk.id))
+        assert batch.numbers(trunk.id) == batch.numbers()
+        batch.add_number(NUMBER)
+
+    with pytest.raises(Conflict, match=r"\+4930901820 is configured already"):
+        await directory.together("acme", half)
+    assert await directory.tenants() == ()
+    assert told == []
+
+    def whole(batch: Batch) -> Number:
+        trunk = batch.add_trunk(TRUNK)
+        batch.add_numbers([replace(NUMBER, trunk_id=trunk.id), NUMBER])
+        batch.change_trunk(trunk.id, lambda one: replace(one, name="new"))
+        batch.remove_number(batch.number_named("4930901820").id)
+        return batch.change_number(batch.add_number(NUMBER).id, lambda one: replace(one, label="main"))
+
+    made = await directory.together("acme", whole)
+    assert await directory.numbers("acme") == (made,)
+    assert [each.name for each in await directory.trunks("acme")] == ["new"]
+    assert told == ["acme"]
