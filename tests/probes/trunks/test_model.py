@@ -106,5 +106,5 @@ def test_number_has_its_own_terms_or_those_of_its_trunk() -> None:
     assert NUMBER.inbound_by(None) is None
     assert NUMBER.inbound_by(TRUNK) is INBOUND
     assert NUMBER.outbound_by(TRUNK) is OUTBOUND
-    own = replace(NUMBER, outbound=Outbound())
-    assert own.outbound_by(TRUNK) == Outbound()
+    own = Outbound((Gateway("own.example.net"),))
+    assert replace(NUMBER, outbound=own).outbound_by(TRUNK) == own
