@@ -82,14 +82,14 @@ class Keyring:
         """The secrets of a row, encrypted with the key of that name. Raises WatchError."""
         if key not in self._keys:
             raise _unusable(self._path, "it has not the key that a secret was encrypted with: put that back")
-        found = {}
-        for field, text in json.loads(sealed).items():
-            raw = base64.b64decode(text)
-            try:
-                content = self._keys[key].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(row, field))
-            except InvalidTag:
-                raise _unusable(self._path, f"it does not decrypt {field} of a row, which somebody changed") from None
-            found[field] = content.decode("utf-8", "surrogatepass")
+        cipher, found, field = self._keys[key], {}, "the secrets"
+        try:
+            for field, text in json.loads(sealed).items():
+                raw = base64.b64decode(text, validate=True)
+                content = cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(row, field))
+                found[field] = content.decode("utf-8", "surrogatepass")
+        except (InvalidTag, ValueError, TypeError, AttributeError):
+            raise _unusable(self._path, f"it does not decrypt {field} of a row, which somebody changed") from None
         return found
 
 

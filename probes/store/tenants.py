@@ -4,6 +4,8 @@ Each function that reads takes the tenant, so that a row of another one cannot c
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -132,11 +134,13 @@ class Tenants:
         }
 
     def _trunk(self, row: Row) -> Trunk:
-        return replace(trunk_of(self._document(row, "trunk")), **_place(row))
+        with _reading(row, "trunk"):
+            return replace(trunk_of(self._document(row, "trunk")), **_place(row))
 
     def _number(self, row: Row) -> Number:
-        found = number_of(self._document(row, "number"))
-        return replace(found, **_place(row), identity=row["identity"], trunk_id=row["trunk_id"])
+        with _reading(row, "number"):
+            found = number_of(self._document(row, "number"))
+            return replace(found, **_place(row), identity=row["identity"], trunk_id=row["trunk_id"])
 
     def _document(self, row: Row, table: str) -> Document:
         if row["version"] > VERSION:
@@ -145,6 +149,17 @@ class Tenants:
         if row["secrets"] is not None:
             secrets = self._keyring.opened(row["secrets"], row["secret_key"], (table, row["tenant"], row["id"]))
         return Document(json.loads(row["document"]), secrets)
+
+
+@contextmanager
+def _reading(row: Row, table: str) -> Iterator[None]:
+    """Tell of a row that this program has not written, without its content."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise WatchError(
+            f"the store has a {table} that cannot be read: put back a copy, or delete {row['id']}"
+        ) from None
 
 
 def _place(row: Row) -> dict[str, Any]:

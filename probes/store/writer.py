@@ -80,7 +80,7 @@ class Writer:
     def submit(self, work: Work[Any]) -> None:
         """Have something done in the next transaction, once, whatever comes of it. Raises WatchError after `close`."""
         with self._changed:
-            if self._closing:
+            if self._closing or self._ended:
                 raise unusable(self._path, "it is closed")
             self._works.append(work)
             self._changed.notify_all()
@@ -130,7 +130,7 @@ class Writer:
         finally:
             with self._changed:
                 self._ended = True
-                left, self._works = self._works, []
+                left = self._works[:]
                 self._changed.notify_all()
             self._end(left, is_done=False)
             self._engine.dispose()
@@ -141,7 +141,7 @@ class Writer:
             if not self._pending and not self._works and not self._closing:
                 self._changed.wait(max(0.0, self._next_sweep - time.monotonic()))
             batch, closing = self._pending.batch(), self._closing
-            works, self._works = self._works[:MOST_WORKS], self._works[MOST_WORKS:]
+            works = self._works[:MOST_WORKS]
             self._attempt_number += 1
             self._hurry = False
         if not batch and not works:
@@ -151,10 +151,9 @@ class Writer:
                 self._sweep_if_due()
             return not closing
         is_done = self._attempt(lambda: self._insertion.write(self._engine, batch, works))
-        if is_done:
-            self._settle(batch)
         self._end(works, is_done=is_done)
         if is_done:
+            self._settle(batch)
             self._sweep_if_due()
             return True
         with self._changed:
@@ -165,6 +164,8 @@ class Writer:
 
     def _end(self, works: list[Work[Any]], *, is_done: bool) -> None:
         """Tell those who wait for works what has come of them."""
+        with self._changed:
+            del self._works[: len(works)]
         trouble = self.trouble or unusable(self._path, "it is closed").message
         for work in works:
             work.end(None if is_done else WatchError(trouble))

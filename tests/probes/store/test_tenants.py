@@ -179,6 +179,31 @@ def test_document_of_a_newer_version_is_not_guessed_at(engine: Engine, rows: Ten
             rows.trunks(connection, "acme")
 
 
+@pytest.mark.parametrize(
+    ("column", "content", "message"),
+    [
+        ("document", "{", "a trunk that cannot be read: put back a copy, or delete t1"),
+        ("document", "[]", "a trunk that cannot be read"),
+        ("document", '{"inbound": {"authentication": "hunter2"}}', "a trunk that cannot be read"),
+        ("document", '{"outbound": {"gateways": [1]}}', "a trunk that cannot be read"),
+        ("secrets", "{", "it does not decrypt the secrets of a row, which somebody changed"),
+        ("secrets", '{"/a": "hunter2!"}', "it does not decrypt /a of a row"),
+        ("secrets", '{"/a": ""}', "it does not decrypt /a of a row"),
+        ("secrets", '{"/a": 1}', "it does not decrypt /a of a row"),
+        ("secrets", "[]", "it does not decrypt the secrets of a row"),
+    ],
+)
+def test_row_that_somebody_changed_is_told_and_not_quoted(
+    engine: Engine, rows: Tenants, column: str, content: str, message: str
+) -> None:
+    with engine.begin() as connection:
+        rows.add_trunk(connection, placed(Trunk(extras={"a": Secret("x")})))
+        connection.execute(text(f"UPDATE trunks SET {column} = :content"), {"content": content})
+        with pytest.raises(WatchError, match=message) as caught:
+            rows.trunks(connection, "acme")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_all_is_found_by_an_index(path: Path) -> None:
     connection = sqlite3.connect(path)
     for query in (

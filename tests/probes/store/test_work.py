@@ -171,6 +171,25 @@ async def test_closed_store_takes_none(tmp_path: Path) -> None:
         store.enqueue(lambda connection: add(connection, "late"))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_mistake_that_ends_the_thread_leaves_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.open(tmp_path / "service.db", clock=Clock(0))
+
+    def mistaken(_: object) -> None:
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(store._writer, "_attempt", mistaken)
+    with trio.fail_after(5):
+        with pytest.raises(WatchError):
+            await store.transact(lambda connection: add(connection, "a"))
+        store._writer._thread.join()
+        with pytest.raises(WatchError, match="it is closed"):
+            await store.transact(lambda connection: add(connection, "b"))
+    store.close()
+
+
 async def test_command_writes_beside_a_service(store: Store) -> None:
     with SharedStore.open(store.path) as shared:
         async with trio.open_nursery() as nursery:
