@@ -74,12 +74,11 @@ def number_problems(
 ) -> tuple[Problem, ...]:
     """All that is odd about a number, whose trunk is `trunk`, likewise; `others` are those that it may be taken for."""
     whole = replace(number, inbound=number.inbound_by(trunk), outbound=number.outbound_by(trunk))
-    lacking = {each.code for each in _direction_problems(whole, refusal)}
-    found = [
-        *_identity_problems(number, others),
-        *_text_problems(number.label, "label", MAX_TEXT),
-        *(each for each in _direction_problems(number, refusal) if each.code not in LACKS or each.code in lacking),
-    ]
+    own = list(_direction_problems(number, refusal))
+    if any(each.code in LACKS for each in own):
+        lacking = {each.code for each in _direction_problems(whole, refusal)}
+        own = [each for each in own if each.code not in LACKS or each.code in lacking]
+    found = [*_identity_problems(number, others), *_text_problems(number.label, "label", MAX_TEXT), *own]
     if whole.inbound is None and whole.outbound is None:
         cure = "bind it to a trunk, or give it a direction of its own"
         found.append(warning("no-direction", "", "no call can be made from this number, or to it", cure))
