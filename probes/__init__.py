@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         alert_data,
     )
     from probes.health.board import RouteState, TrunkState
+    from probes.health.difference import Difference
     from probes.health.notify import Alarms, Notifier
     from probes.health.run import Watch, WatchConfig
     from probes.health.sending import NotifyConfig
@@ -74,6 +75,7 @@ __all__ = [
     "Concluded",
     "Destination",
     "DestinationError",
+    "Difference",
     "Discovery",
     "DiscoveryConfig",
     "DnsReport",
@@ -153,6 +155,7 @@ __getattr__ = passing_on(
             "alert_data",
         ),
         "probes.health.board": ("RouteState", "TrunkState"),
+        "probes.health.difference": ("Difference",),
         "probes.health.notify": ("Alarms", "Notifier"),
         "probes.health.run": ("Watch", "WatchConfig"),
         "probes.health.sending": ("NotifyConfig",),

@@ -59,6 +59,10 @@ Nameservers = Annotated[
 ]
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 DNS_PORT = 53
+HANGUPS = [signal.SIGHUP] if sys.platform != "win32" else []
+"""What those get whose terminal has gone, and daemons that are to read their configuration again."""
+ENDINGS = [signal.SIGINT, signal.SIGTERM, *HANGUPS]
+"""Signals that end what goes on in order: calls are hung up."""
 QUICK = 0.5
 """Seconds in which a program that is told to end is expected to have done so."""
 LATER = "  "
@@ -307,7 +311,7 @@ class Printer:
 
 
 def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
-    """`trio.run`, but SIGINT and SIGTERM cancel it first: calls are hung up before the signal ends the program.
+    """`trio.run`, but SIGINT, SIGTERM and SIGHUP cancel it first: calls are hung up before the signal ends the program.
 
     Otherwise KeyboardInterrupt could be raised anywhere, in the middle of taking a message too. The second signal has
     its usual effect at once, of which somebody is told who waits: a peer that is silent lets a call go on for a while.
@@ -319,9 +323,17 @@ def run_to_the_end(function: Callable[[], Awaitable[T]]) -> T:
     return results[0]
 
 
-def run_until_stopped(function: Callable[[], Awaitable[object]]) -> None:
-    """The same for what has no other end than those signals: they cancel it, and the program goes on behind it."""
-    _run_heeding_signals(function)
+def run_until_stopped(function: Callable[[], Awaitable[object]], reload: Callable[[], None] | None = None) -> None:
+    """The same for what has no other end than those signals: they cancel it, and the program goes on behind it.
+
+    With `reload` it is called at each SIGHUP in place of that, as daemons have it, where there is no terminal: where
+    there is, SIGHUP says that it has gone.
+    """
+    _run_heeding_signals(function, reload=reload if not _has_terminal() else None)
+
+
+def _has_terminal() -> bool:
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def run_interruptible(function: "Callable[[trio.Event], Awaitable[T]]") -> tuple[T, Callable[[], None]]:
@@ -342,9 +354,11 @@ def run_interruptible(function: "Callable[[trio.Event], Awaitable[T]]") -> tuple
 
 
 def _run_heeding_signals(
-    function: Callable[[], Awaitable[T]], stop: "trio.Event | None" = None
+    function: Callable[[], Awaitable[T]], stop: "trio.Event | None" = None, reload: Callable[[], None] | None = None
 ) -> tuple[list[T], list[int]]:
-    """What it returned, if it did, and the signal that came before; that cancels it where there is no `stop`."""
+    """What it returned, if it did, and the signal that came before; that cancels it where there is no `stop`. Who is
+    not to be ended by SIGHUP (nohup) is not.
+    """
     import trio
 
     results: list[T] = []
@@ -355,9 +369,14 @@ def _run_heeding_signals(
     async def cancel_at_signal(
         scope: trio.CancelScope, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
     ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        heeded = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+        with trio.open_signal_receiver(*heeded) as received:
             task_status.started()
-            signals.append(await anext(aiter(received)))
+            async for number in received:
+                if number not in HANGUPS or reload is None:
+                    signals.append(number)
+                    break
+                reload()
         # Trio would wait with the KeyboardInterrupt of a second one until what is shielded is over: the BYE, say.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         trio.lowlevel.spawn_system_task(tell_who_waits)  # beyond what is cancelled, until the run is over

@@ -66,7 +66,8 @@ def watch(
     it is down; calls then take the next route that is up. A store keeps the history: it outlives a restart, and
     `sipprobe uptime` tells what it comes to. --once uses none unless --store names one, and alerts nobody.
 
-    Ctrl-C is the end that is meant; the exit code tells of the trunks all the same.
+    SIGHUP has FILE read again, but for its store, where there is no terminal: what changed is told, and one that cannot
+    be used changes nothing. Ctrl-C is the end that is meant; the exit code tells of the trunks all the same.
 
     Exit code 0: each trunk has a route that works. Else what fits the worst trunk: 1: it refuses; 3: no address; 4:
     nothing listens; 5: no route; 6: silence; 7: TLS failed; 8: not SIP; 9 to 13: of its test call.
@@ -84,11 +85,11 @@ def watch(
     with ExitStack() as opened:
         history = opened.enter_context(_kept_at(path)) if path is not None else None
         config = WatchConfig(lookup=LookupConfig(nameservers=nameservers(nameserver)))
-        run = _Run(plan, config, history, as_json=as_json, verbose=verbose, alerts=not once)
+        run = _Run(file, plan, config, history, as_json=as_json, verbose=verbose, alerts=not once)
         if once:
             run_to_the_end(run.once)
         else:
-            run_until_stopped(run.until_stopped)
+            run_until_stopped(run.until_stopped, run.reload)
     raise typer.Exit(run.end())
 
 
@@ -134,6 +135,7 @@ class _Run:
 
     def __init__(
         self,
+        file: Path,
         plan: "WatchFile",
         config: "WatchConfig",
         store: "Store | None",
@@ -146,7 +148,7 @@ class _Run:
         from probes.health.run import Watch
         from probes.report.watch_text import WatchText
 
-        self._trunks = plan.trunks
+        self._file, self._plan = file, plan
         self._store = store
         self._as_json = as_json
         self._verbose = verbose
@@ -166,6 +168,41 @@ class _Run:
             await self._during(self._watch.run)
         finally:
             self._summary(lasting=True)
+
+    def reload(self) -> None:
+        """Read the file again, and tell what is different; where it cannot be used, all stays as it was."""
+        from probes.health.checking.run import require_usable
+        from sipcore.errors import LocalError
+
+        try:
+            plan = read_plan(self._file)
+            require_usable(plan.trunks)
+            if self._alarms is not None:
+                self._alarms.change(plan.trunks, plan.channels, of_trunk=dict(plan.alerts))
+        except LocalError as error:
+            self._tell_trouble(f"{error.message}; what was watched goes on")
+            return
+        before, self._plan = self._plan, plan
+        self._show_reload(before)
+
+    def _show_reload(self, before: "WatchFile") -> None:
+        """Watch what the file says now, and tell what is different from before."""
+        from probes.health.difference import difference
+        from probes.report.watch_json import reload_data
+        from probes.report.watch_text import difference_text
+
+        plan, now = self._plan, time.time()
+        found = difference(before.trunks, plan.trunks)
+        rules = dict(before.alerts)
+        are_alerts_same = all(rules.get(name, each) == each for name, each in plan.alerts)
+        others = [] if before.channels == plan.channels and are_alerts_same else ["alerts"]
+        if self._as_json:
+            print_event(reload_data(plan.trunks, found, others, now))
+        else:
+            self._lines(self._text.change(plan.trunks, now, f"{self._file}: {difference_text(found, others)}"))
+        if before.store != plan.store:
+            self._tell_trouble(f"{self._file} names another store, which is used from the next start on")
+        self._watch.change(plan.trunks)
 
     async def once(self) -> bool:
         """Check every route once, and print how it is."""
@@ -252,10 +289,10 @@ class _Run:
             self._alarms.restore(known)
         states, now = self._watch.states(), time.time()
         if self._as_json:
-            print_event(begin_data(self._trunks, states, now))
+            print_event(begin_data(self._plan.trunks, states, now))
         elif not self._is_quiet:
             width = _width(self._printer)
-            self._lines([*begin_lines(self._trunks, width), *known_lines(states, now, width)])
+            self._lines([*begin_lines(self._plan.trunks, width), *known_lines(states, now, width)])
 
     def _show(self, happening: "Happening") -> None:
         from probes.report.watch_json import happening_data

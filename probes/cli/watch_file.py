@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probes.cli.call_scenario import passwords_for
-from probes.cli.common import read_content, stop, why_unreadable
-from probes.cli.exit_codes import ExitCode
+from probes.cli.common import why_unreadable
 from sipcore.errors import LocalError
 
 if TYPE_CHECKING:
@@ -17,22 +16,26 @@ UNREAD = "https://unread.invalid"
 
 
 def read_plan(file: Path, *, with_secrets: bool = True) -> "WatchFile":
-    """What the file says; ends the program when it cannot be used. Who sends nothing needs no passwords, certificates
+    """What the file says. Raises LocalError where it cannot be used. Who sends nothing needs no passwords, certificates
     or keys, and may not be allowed to read them.
     """
     from probes.health.file import read_watch
 
     def content_of(name: str) -> bytes:
+        path = file.parent / name
         try:
-            return (file.parent / name).read_bytes()
+            return path.read_bytes()
         except (OSError, ValueError) as error:
-            text = f"cannot read {file.parent / name}: {why_unreadable(error)}"
-            raise LocalError(text, section="RFC 3261 §26.3.1") from None
+            raise _unreadable(path, error) from None
 
     try:
-        text = read_content(file).decode()
+        text = content_of(file.name).decode()
     except UnicodeDecodeError as error:
-        stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
+        raise _unreadable(file, error) from None
     if with_secrets:
         return read_watch(text, str(file), passwords_for(file), content_of)
     return read_watch(text, str(file), lambda *_: UNREAD, lambda _: UNREAD.encode())
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> LocalError:
+    return LocalError(f"cannot read {path}: {why_unreadable(error)}", section="RFC 3261 §26.3.1")

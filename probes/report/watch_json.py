@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from probes.health.alerts import Alert, alert_data
 from probes.health.board import RouteState, TrunkState
+from probes.health.difference import Difference
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import Route, Trunk
 from probes.report.units import milliseconds, timestamp
@@ -20,16 +21,21 @@ def begin_data(trunks: Sequence[Trunk], states: Sequence[TrunkState], at: float)
     return {
         "event": "begin",
         "at": timestamp(at),
-        "trunks": [
-            {
-                "trunk": encodable(trunk.name),
-                "interval_ms": milliseconds(trunk.rules.interval),
-                "call_interval_ms": milliseconds(trunk.rules.call_interval),
-                "routes": [_route(route) for route in trunk.routes],
-            }
-            for trunk in trunks
-        ],
+        "trunks": [_trunk(trunk) for trunk in trunks],
         "known": [_trunk_state(state) for state in states],
+    }
+
+
+def reload_data(trunks: Sequence[Trunk], found: Difference, others: Sequence[str], at: float) -> Data:
+    """What is watched from now on, and by the names of trunks what is different, and what else is."""
+    return {
+        "event": "reload",
+        "at": timestamp(at),
+        "added": list(map(encodable, found.added)),
+        "changed": list(map(encodable, found.changed)),
+        "removed": list(map(encodable, found.removed)),
+        "others": list(others),
+        "trunks": [_trunk(trunk) for trunk in trunks],
     }
 
 
@@ -95,6 +101,7 @@ def _check(check: Check) -> Data:
 def _trunk_state(state: TrunkState) -> Data:
     return {
         "trunk": encodable(state.trunk),
+        "title": encodable(state.title) or None,
         "works": any(works(route) for route in state.routes),
         "active": _named(state.active),
         "held": state.held,
@@ -110,6 +117,16 @@ def _route_state(state: RouteState) -> Data:
         "misses": state.misses,
         "options": _check(state.options) if state.options is not None else None,
         "call": _check(state.call) if state.call is not None else None,
+    }
+
+
+def _trunk(trunk: Trunk) -> Data:
+    return {
+        "trunk": encodable(trunk.name),
+        "title": encodable(trunk.title) or None,
+        "interval_ms": milliseconds(trunk.rules.interval),
+        "call_interval_ms": milliseconds(trunk.rules.call_interval),
+        "routes": [_route(route) for route in trunk.routes],
     }
 
 

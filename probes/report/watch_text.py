@@ -4,13 +4,14 @@ A line begins with the time of day and whom it is about, so that a log can be se
 stands last. A trunk with one route is called by its own name alone.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import tzinfo
 
 from rich.text import Text
 
 from probes.health.alerts import Alert, AlertKind, Severity
 from probes.health.board import RouteState, TrunkState
+from probes.health.difference import Difference
 from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Trunk
 from probes.report.lines import WIDTH, wrapped
@@ -33,7 +34,7 @@ _OfTrunk = tuple[TrunkState, RouteState]
 _WORST = (Health.UNREACHABLE, Health.DEGRADED, Health.UNKNOWN, Health.UNCHECKED)
 """What is told first where there is no room for all."""
 _TAKES, _NO_ROUTE = "takes calls", "no route"
-_ALERT = "alert"
+_ALERT, _READ_AGAIN = "alert", "read again"
 _FAILING = "failing"
 """What is not down yet, since it failed once, where nobody goes on to look."""
 _STATE = max(map(len, (*(health.value for health in Health), _TAKES, _NO_ROUTE)))
@@ -46,6 +47,8 @@ _AGAIN = "the same again"
 """What is told on a screen where the line above says it."""
 _CLOCK = 10
 """Columns of the time of day, and where the later lines of a text begin."""
+_NAMES = 8
+"""Names of trunks that are told in one line, of each kind of change."""
 _MAX_TEXT = 400
 """Characters of what a peer may make as long as it likes."""
 _DAY = 86_400
@@ -58,8 +61,9 @@ _TAKEN = "▶ "
 class Labels:
     """How the routes of some trunks are called, in a column that fits all of them."""
 
-    def __init__(self, trunks: Iterable[Trunk | TrunkState]) -> None:
+    def __init__(self, trunks: Sequence[Trunk | TrunkState]) -> None:
         self._alone = {_name_of(trunk) for trunk in trunks if len(trunk.routes) == 1}
+        self._titles = {_name_of(trunk): trunk.title for trunk in trunks if trunk.title}
         self._columns = 0
         names = [self.of(_name_of(trunk), _route_name(route)) for trunk in trunks for route in trunk.routes]
         self._columns = min(max(map(len, names), default=0), _LABEL)
@@ -70,7 +74,8 @@ class Labels:
 
     def of(self, trunk: str, route: str) -> str:
         """What a route is called, filled up to the column's width."""
-        told = trunk if trunk in self._alone or not route else f"{trunk} {route}"
+        name = self._titles.get(trunk, trunk)
+        told = name if trunk in self._alone or not route else f"{name} {route}"
         return printable(told).ljust(self._columns)
 
 
@@ -83,8 +88,7 @@ class WatchText:
     def __init__(
         self, trunks: Sequence[Trunk], width: int = UNBROKEN, zone: tzinfo | None = None, *, checks: bool = False
     ) -> None:
-        self._labels = Labels(trunks)
-        self._routes = {trunk.name: {route.name for route in trunk.routes} for trunk in trunks}
+        self._name(trunks)
         self.width = width
         """Where lines are broken: a terminal's may change."""
         self._zone = zone
@@ -92,6 +96,15 @@ class WatchText:
         self._told: dict[tuple[str, str], str] = {}
         """What the check found that was told last of a route, by the names of trunk and route."""
         self._day = ""
+
+    def _name(self, trunks: Sequence[Trunk]) -> None:
+        self._labels = Labels(trunks)
+        self._routes = {trunk.name: {route.name for route in trunk.routes} for trunk in trunks}
+
+    def change(self, trunks: Sequence[Trunk], at: float, text: str) -> list[Text]:
+        """Other trunks are watched from now on, as the text says."""
+        self._name(trunks)
+        return [*self._new_day(at), *self._line(at, self._labels.of("", ""), _READ_AGAIN, "bold", text)]
 
     def lines(self, happening: Happening) -> list[Text]:
         """What to print of something that happened: where a day begins, that first."""
@@ -231,11 +244,24 @@ def trouble_lines(states: Sequence[TrunkState], width: int = UNBROKEN) -> list[T
 def failure_line(states: Sequence[TrunkState]) -> str:
     """For standard error: which trunks have no route that works, and why; empty where each has one."""
     told = [
-        f"{printable(trunk.trunk)} has no route that works ({', '.join(_why_not(trunk))})"
+        f"{printable(trunk.title or trunk.trunk)} has no route that works ({', '.join(_why_not(trunk))})"
         for trunk in states
         if not any(works(route) for route in trunk.routes)
     ]
     return "; ".join(told)
+
+
+def difference_text(found: Difference, others: Sequence[str] = ()) -> str:
+    """What is different in trunks, and what else is, in a line: `added a; removed b, c`."""
+    parts = [("added", found.added), ("changed", (*found.changed, *others)), ("removed", found.removed)]
+    told = [f"{word} {_some(names)}" for word, names in parts if names]
+    return "; ".join(told) or "nothing is different"
+
+
+def _some(names: Sequence[str]) -> str:
+    """As many of some names as a line has room for."""
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(map(printable, names[:_NAMES])) + more
 
 
 def tells_more(alert: Alert) -> bool:

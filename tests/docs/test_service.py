@@ -1,10 +1,12 @@
 """The example of a service runs a command that there is, and lets the end that is meant be one."""
 
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
+from probes.cli.common import HANGUPS
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
 
@@ -18,6 +20,11 @@ def test_the_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
         main(words)
     assert ended.value.code == ExitCode.USAGE
     assert f"cannot read {words[1]}" in capsys.readouterr().err
+
+
+def test_a_reload_is_the_signal_that_has_the_file_read_again() -> None:
+    assert TOLD["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert HANGUPS == [signal.SIGHUP]
 
 
 def test_how_trunks_are_is_no_failure_of_the_service() -> None:

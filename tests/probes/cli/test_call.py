@@ -359,7 +359,7 @@ def test_every_kind_of_ending_has_an_exit_code() -> None:
 @pytest.mark.parametrize(
     ("respond", "when", "last"), [(accept, "ACK", "BYE"), (ring, "INVITE", "CANCEL")], ids=["answered", "ringing"]
 )
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_who_stops_it_hangs_up(respond: Respond, when: str, last: str, number: signal.Signals) -> None:
     with peer(respond) as bob, subprocess.Popen([*COMMAND, bob.target, "--hold", "30"], stdout=subprocess.PIPE) as call:
         bob.wait_for(when)
@@ -377,7 +377,7 @@ def test_who_stops_it_hangs_up(respond: Respond, when: str, last: str, number: s
     ],
     ids=["answered", "ringing"],
 )
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_who_stops_it_gets_what_was_recorded(
     respond: Respond, when: str, kind: CallKind, why: str, number: signal.Signals, tmp_path: Path
 ) -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from probes.health.difference import difference
 from probes.health.terms import Happening, Health, Verdict
-from probes.report.watch_json import alert_event, begin_data, happening_data, states_data, trouble_data
+from probes.report.watch_json import alert_event, begin_data, happening_data, reload_data, states_data, trouble_data
 from tests.probes.report.schemas import load, violations
-from tests.probes.report.watched import ALERT, BEGIN, CALLED, HAPPENINGS, STATES, TRUNKS, UNCHECKED, At
+from tests.probes.report.watched import ALERT, BEGIN, CALLED, CARRIER, HAPPENINGS, STATES, TRUNKS, UNCHECKED, At
 
 ODD = replace(At(0).refused(), detail="\udcff\x1b", trunk="\udce9", place="")
 
@@ -84,6 +85,7 @@ def test_what_is_watched() -> None:
     assert data["trunks"] == [
         {
             "trunk": "carrier",
+            "title": None,
             "interval_ms": 60_000.0,
             "call_interval_ms": 3_600_000.0,
             "routes": [
@@ -93,11 +95,28 @@ def test_what_is_watched() -> None:
         },
         {
             "trunk": "office",
+            "title": None,
             "interval_ms": 60_000.0,
             "call_interval_ms": 3_600_000.0,
             "routes": [{"route": "sip:pbx.example.com", "target": "sip:pbx.example.com", "call": None}],
         },
     ]
+
+
+def test_what_is_different_once_a_file_was_read_again() -> None:
+    found = difference(TRUNKS, [replace(CARRIER, title="Carrier Ltd")])
+    data = reload_data([replace(CARRIER, title="Carrier Ltd")], found, ["alerts"], BEGIN)
+    assert violations(data, load("watch")) == []
+    assert (data["added"], data["changed"], data["removed"]) == ([], ["carrier"], ["office"])
+    assert isinstance(data["trunks"], list)
+    assert [(each["trunk"], each["title"]) for each in data["trunks"]] == [("carrier", "Carrier Ltd")]
+
+
+def test_a_title_stands_beside_the_name() -> None:
+    data = states_data([replace(STATES[0], title="Carrier Ltd")], BEGIN)
+    assert violations(data, load("watch")) == []
+    assert isinstance(data["trunks"], list)
+    assert [(each["trunk"], each["title"]) for each in data["trunks"]] == [("carrier", "Carrier Ltd")]
 
 
 def test_states() -> None:

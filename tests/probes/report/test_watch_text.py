@@ -7,11 +7,13 @@ import pytest
 
 from probes.health.alerts import AlertKind
 from probes.health.board import RouteState, TrunkState
+from probes.health.difference import Difference
 from probes.health.terms import Check, Happening, Health, Switch, SwitchCause, Verdict
 from probes.health.trunk import Trunk
 from probes.report.watch_text import (
     WatchText,
     begin_lines,
+    difference_text,
     failure_line,
     known_lines,
     outcome,
@@ -91,6 +93,37 @@ def test_calls_that_leave_a_route_which_was_taken_out_of_the_file() -> None:
         told(moved, width=100)[-1]
         == "00:00:00  carrier backup   takes calls  instead of gone, which is no longer watched"
     )
+
+
+def test_a_title_is_told_in_place_of_the_name() -> None:
+    """Of a trunk that another program has named by a key."""
+    given = [replace(trunk, name=f"trk_{trunk.name}", title=trunk.name.title()) for trunk in TRUNKS]
+    states = [replace(state, trunk=f"trk_{state.trunk}", title=state.trunk.title()) for state in STATES]
+    lines = [*begin_lines(given), *known_lines(states, BEGIN), *state_lines(states, BEGIN), *trouble_lines(states)]
+    shown = [*(line.plain for line in lines), failure_line(states)]
+    text = WatchText(given, zone=UTC)
+    for happening in HAPPENINGS:
+        shown += [line.plain for line in text.lines(replace(happening, trunk=f"trk_{happening.trunk}"))]
+    assert "trk_" not in "\n".join(shown)
+    assert any(line.startswith("Carrier primary  OPTIONS to") for line in shown)
+
+
+def test_what_is_different_is_told_in_a_line() -> None:
+    many = tuple(f"t{number}" for number in range(10))
+    assert difference_text(Difference()) == "nothing is different"
+    assert difference_text(Difference(added=("a",), removed=("b", "c\x1b"))) == "added a; removed b, c\\x1b"
+    assert difference_text(Difference(changed=many), ["alerts"]) == (
+        "changed t0, t1, t2, t3, t4, t5, t6, t7 and 3 more"
+    )
+
+
+def test_routes_that_are_watched_from_now_on_have_their_names() -> None:
+    text = WatchText([OFFICE], 80, UTC)
+    assert [line.plain for line in text.change(TRUNKS, BEGIN, "trunks.toml: added carrier")] == [
+        "2026-01-01 UTC",
+        "00:00:00                   read again   trunks.toml: added carrier",
+    ]
+    assert text.lines(HAPPENINGS[4])[-1].plain.startswith("00:05:58  carrier backup   takes calls")
 
 
 def test_the_day_and_its_zone_are_told_once() -> None:
