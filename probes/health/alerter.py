@@ -9,23 +9,19 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, tzinfo
 
 from probes.health.alert_text import Story, headline, particulars
-from probes.health.alerts import Alert, AlertKind, AlertRules, Phase, Severity
+from probes.health.alerts import UNWATCHED, Alert, AlertKind, AlertRules, Phase, Severity, over
 from probes.health.incidents import GATHER, Deed, Incident, IncidentState, Sign
 from probes.health.route_incidents import OF_ROUTE, RouteIncidents, pace
 from probes.health.terms import Change, Check, Happening, Health, Switch, SwitchCause, Verdict
 from probes.health.troubles import DAY, Signal
 from probes.health.trunk import Trunk
-from probes.report.safe_text import printable
 
 CERTIFICATE_CRITICAL = 1.0
 """Days before the end from which on it is critical."""
 DEFAULT_RULES = AlertRules()
-UNWATCHED = "is no longer watched"
-"""Why an incident is over that was not seen to end."""
 _K = AlertKind
 _PHASES = {Deed.BEGIN: Phase.BEGUN, Deed.REMIND: Phase.LASTS, Deed.END: Phase.ENDED}
 _CAUSES = {
@@ -65,7 +61,7 @@ class Alerter:
         for alert in told:
             trunk = self._trunks.get(alert.trunk)
             if trunk is None or not trunk.adopt(alert, now):
-                foreign.append(_over(alert, now, UNWATCHED))
+                foreign.append(over(alert, now, UNWATCHED))
         for happening in sorted(known, key=lambda each: each.at):
             if (trunk := self._trunks.get(happening.trunk)) is not None:
                 trunk.recall(happening, now)
@@ -86,7 +82,7 @@ class Alerter:
         self._trunks = {}
         for trunk in trunks:
             of_this, known = own.get(trunk.name, rules), before.get(trunk.name)
-            if known is not None:
+            if known is not None and not known.is_of(trunk, of_this):
                 told += known.change(trunk, of_this, now)
             self._trunks[trunk.name] = known or _Trunk(trunk, of_this, self._zone)
         gone = [known for name, known in before.items() if name not in self._trunks]
@@ -165,6 +161,10 @@ class _Trunk:
         self._reckon()
         return True
 
+    def is_of(self, trunk: Trunk, rules: AlertRules) -> bool:
+        """Whether these are its trunk and its rules."""
+        return trunk == self._trunk and rules == self._rules
+
     def change(self, trunk: Trunk, rules: AlertRules, now: float) -> Iterator[Alert]:
         """Have these routes and rules from now on; the ends of what nobody looks at any more."""
         self._trunk, self._rules, before = trunk, rules, self._routes
@@ -191,7 +191,7 @@ class _Trunk:
         for kind in kinds:
             last = self._last.pop((route, kind), None)
             if last is not None:
-                yield _over(last, now, why)
+                yield over(last, now, why)
 
     def recall(self, happening: Happening, now: float) -> None:
         """What happened in an earlier run. Which route calls took then is no news."""
@@ -468,24 +468,6 @@ def _has_failed(happening: Happening) -> bool:
 def _check_of(happening: Happening | None) -> Check | None:
     found = happening.check if isinstance(happening, Change) else happening
     return found if isinstance(found, Check) else None
-
-
-def _over(alert: Alert, now: float, why: str) -> Alert:
-    """The end of an incident at which nobody looks any more."""
-    number = alert.id.rpartition("-")[2]
-    what = f"route {alert.route}" if alert.route else "the trunk"
-    return replace(
-        alert,
-        id=f"{alert.incident}-{int(number) + 1 if number.isdecimal() else 2}",
-        at=now,
-        until=now,
-        phase=Phase.ENDED,
-        text=printable(f"{alert.title or alert.trunk}: {what} {why}"),
-        lines=(),
-        active=None,
-        flapping=False,
-        happening=None,
-    )
 
 
 def _digest(*parts: str) -> str:

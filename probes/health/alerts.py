@@ -1,13 +1,14 @@
 """What people are told of a watch: alerts, by which rules they are told, and through which channels."""
 
 import math
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import WatchError
+from probes.report.safe_text import printable
 from probes.report.units import milliseconds, timestamp
 from sipcore.errors import encodable
 from sipcore.value import Member, value
@@ -226,6 +227,28 @@ def wants(channel: Channel, alert: Alert) -> bool:
         return False
     told = {alert.kind, *alert.also}
     return alert.severity.rank >= channel.severity.rank and (not channel.kinds or not told.isdisjoint(channel.kinds))
+
+
+UNWATCHED = "is no longer watched"
+"""Why an incident is over that was not seen to end."""
+
+
+def over(alert: Alert, now: float, why: str) -> Alert:
+    """The end of an incident at which nobody looks any more."""
+    number = alert.id.rpartition("-")[2]
+    what = f"route {alert.route}" if alert.route else "the trunk"
+    return replace(
+        alert,
+        id=f"{alert.incident}-{int(number) + 1 if number.isdecimal() else 2}",
+        at=now,
+        until=now,
+        phase=Phase.ENDED,
+        text=printable(f"{alert.title or alert.trunk}: {what} {why}"),
+        lines=(),
+        active=None,
+        flapping=False,
+        happening=None,
+    )
 
 
 Data = dict[str, object]

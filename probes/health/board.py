@@ -190,6 +190,8 @@ class _Trunk:
 
     def change(self, trunk: Trunk, at: float) -> tuple[Happening, ...]:
         """Have these routes and rules from now on."""
+        if trunk == self._trunk:
+            return ()
         told, known, self._trunk, self._routes = list[Happening](), self._routes, trunk, {}
         for route in trunk.routes:
             name = route.name

@@ -3,7 +3,7 @@
 Trunks and routes are known by their names: who gives one another name has taken it out, and put in a new one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from probes.health.terms import Due, Kind
@@ -29,13 +29,17 @@ class Difference:
 
 
 def difference(before: Iterable[Trunk], after: Iterable[Trunk]) -> Difference:
-    """What is different between the trunks before and after."""
+    """What is different between the trunks before and after: no more is looked at than that."""
     old, new = ({trunk.name: trunk for trunk in trunks} for trunks in (before, after))
-    was, now = _asked(old), _asked(new)
+    added = tuple(name for name in new if name not in old)
+    changed = tuple(name for name, trunk in new.items() if name in old and old[name] != trunk)
+    removed = tuple(name for name in old if name not in new)
+    was = _asked(old[name] for name in (*changed, *removed))
+    now = _asked(new[name] for name in (*added, *changed))
     return Difference(
-        added=tuple(name for name in new if name not in old),
-        changed=tuple(name for name, trunk in new.items() if name in old and old[name] != trunk),
-        removed=tuple(name for name in old if name not in new),
+        added=added,
+        changed=changed,
+        removed=removed,
         outdated=frozenset(due for due, what in was.items() if now.get(due) != what),
         begun=tuple(due for due, what in now.items() if was.get(due) != what),
     )
@@ -59,10 +63,10 @@ def tls_of(route: Route) -> TlsConfig:
     return replace(route.tls, resume=False) if has_tls(route) else TLS_OF_NONE
 
 
-def _asked(trunks: Mapping[str, Trunk]) -> dict[Due, object]:
+def _asked(trunks: Iterable[Trunk]) -> dict[Due, object]:
     """What each check asks for."""
     found: dict[Due, object] = {}
-    for trunk in trunks.values():
+    for trunk in trunks:
         for route in trunk.routes:
             reached = (route.destination, tls_of(route))
             found[Due(trunk.name, route.name, Kind.OPTIONS)] = reached

@@ -117,8 +117,10 @@ class Notifier:
     def take(self, ways: "Ways") -> None:
         """Change to what was prepared."""
         before, self._lines = self._lines, {}
-        for line in before.values():
-            self._part(line, ways[line.channel.name][0] if line.channel.name in ways else None)
+        for name, line in before.items():
+            after = ways[name][0] if name in ways else None
+            if line.channel != after:
+                self._part(line, after)
         for name, (channel, way) in ways.items():
             if name in before:
                 self._lines[name] = before[name]

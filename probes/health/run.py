@@ -103,8 +103,8 @@ class Watch:
         more is dropped without a word, its call hung up, its connection closed. Calls leave a route that is no more.
         """
         named = by_name(trunks)
-        require_usable(named.values())
         found = difference(self._trunks.values(), named.values())
+        require_usable(named[name] for name in (*found.added, *found.changed))
         self._trunks = named
         self._untold += self._board.change(named.values(), time.time())
         for going in self._going:
@@ -260,7 +260,7 @@ class _Going:
         for begun in self._under_way:
             if begun.due in found.outdated:
                 begun.scope.cancel()
-        self._checks.keep(trunks)
+        self._checks.leave(found.outdated)
         self.on_change(found, trunks)
 
     def end_by(self, error: BaseException) -> None:

@@ -22,7 +22,7 @@ from probes.health.asking.run import Asker
 from probes.health.difference import TLS_OF_NONE, has_tls, tls_of
 from probes.health.naming.run import Names
 from probes.health.observe import Subject, Tried
-from probes.health.terms import Check, Kind
+from probes.health.terms import Check, Due, Kind
 from probes.health.trunk import DEFAULT_TIMEOUT, Route, Trunk, WatchError
 from probes.product import PRODUCT
 from probes.reach import ReachPolicy, refusal_of
@@ -146,25 +146,27 @@ class Checks:
         """To be called first: names are looked up in that nursery."""
         self._names = Names((await self._asker(_OF_NAMES)).asker.endpoint, lookups)
 
-    def keep(self, trunks: Iterable[Trunk]) -> None:
-        """Watch these from now on: connections that none of them needs are closed, and so are endpoints, when no check
-        under way uses them any more.
-        """
-        routes = {(trunk.name, route.name): (trunk, route) for trunk in trunks for route in trunk.routes}
-        reached = {(name, route.name): (route.destination, tls_of(route)) for (name, _), (_, route) in routes.items()}
-        before = self._reached
-        self._reached = {
-            names: last for names, last in before.items() if reached.get(names) == (last.destination, last.settings.tls)
-        }
+    def leave(self, outdated: Iterable[Due]) -> None:
+        """Routes are no more, or are asked for something else: close what none of the others needs."""
+        left = [
+            last
+            for due in outdated
+            if due.kind is Kind.OPTIONS and (last := self._reached.pop((due.trunk, due.route), None)) is not None
+        ]
+        if not left:
+            return
         self._missed = {names: missed for names, missed in self._missed.items() if names in self._reached}
+        self._names.keep({last.destination for last in self._reached.values()})
         needed = {(last.settings, hop) for last in self._reached.values() for hop in last.hops}
-        for settings, hop in {(last.settings, hop) for last in before.values() for hop in last.hops} - needed:
+        for settings, hop in {(last.settings, hop) for last in left for hop in last.hops} - needed:
             if settings in self._shared:
                 self._shared[settings].asker.leave(hop)
-        in_use = {_Settings(tls_of(route), trunk.rules.timeout) for trunk, route in routes.values()}
-        for settings in self._shared.keys() - {_OF_NAMES, *in_use}:
+        self._close_unneeded()
+
+    def _close_unneeded(self) -> None:
+        """Close endpoints over which no route was asked last, once no check under way uses them any more."""
+        for settings in self._shared.keys() - {_OF_NAMES, *(last.settings for last in self._reached.values())}:
             self._shared.pop(settings).leave()
-        self._names.keep({route.destination for _, route in routes.values()})
 
     async def _asker(self, settings: _Settings) -> _Shared:
         """Whom routes with these settings are asked by: one for all of them, from the first check on."""
@@ -210,9 +212,12 @@ class Checks:
         settings = _Settings(tls_of(route), seconds)
         with (await self._asker(settings)).in_use() as asker:
             end, tried, asked = trio.current_time() + seconds, list[Tried](), frozenset[Hop]()
+            last = self._reached.get(names)
             while hops and (left := end - trio.current_time()) > 0:
                 query, asked = self._query(route, hops[0], observe.share_of(left, len(hops))), asked | {hops[0]}
                 self._reached[names] = _Reached(route.destination, settings, asked)
+                if last is not None and last.settings != settings:
+                    self._close_unneeded()
                 one = await asker.ask(query)
                 if one.is_stale:  # a translator forgot the connection, as some do within a minute: calls open their own
                     one, end = replace(await asker.ask(query), is_anew=True), end + query.timeout
