@@ -111,13 +111,18 @@ def _kept_at(path: Path) -> "Iterator[Store]":
 
 def _explain(plan: "WatchFile", path: Path | None) -> None:
     """Print what the file means. Raises WatchError for channels that cannot be used."""
+    from probes.report.lines import listed
     from probes.report.watch_plan import plan_lines
 
     if plan.channels:
         from probes.cli.watch_alerts import open_alarms
 
         open_alarms(plan, None, lambda _: None, tell)
-    printer, names = Printer(make_console()), [channel.name for channel in plan.channels]
+    printer = Printer(make_console())
+    names = [
+        channel.name if channel.trunks is None else f"{channel.name} (of {listed(channel.trunks) or 'no trunk'})"
+        for channel in plan.channels
+    ]
     for line in plan_lines(plan.trunks, str(path) if path is not None else "", names, _width(printer)):
         printer.line(line)
     printer.close()

@@ -165,12 +165,12 @@ class WebhookChannel:
     """Which alerts; empty for all."""
     severity: Severity = Severity.INFO
     """How much an alert has to matter at the least."""
-    trunks: tuple[str, ...] | None = None
-    """Of which trunks, by their names: none of an empty one, all for None."""
     allow_private: bool = False
     """Whether the receiver may be in a private network, or on this machine."""
     ca_data: bytes = field(default=b"", repr=False)
     """Certificates in PEM that are trusted in place of the system's; empty for the system's."""
+    trunks: tuple[str, ...] | None = None
+    """Of which trunks, by their names: none of an empty one, all for None."""
 
     def __post_init__(self) -> None:
         require_name(self.name)

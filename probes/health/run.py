@@ -11,8 +11,8 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import field
 
 import trio
@@ -200,16 +200,17 @@ class Watch:
         return going.begin(_Begun(due, trunk, found[0]))
 
     async def _check(self, going: "_Going", begun: "_Begun") -> bool:
-        """One check, and what follows from it; whether it was not dropped meanwhile."""
-        check = await going.carry_out(begun)
-        if check is None:
-            return False
-        self._untold += self._board.take(check)
-        try:
-            self._tell_all()
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # raised outside of the nurseries, which would wrap it
-            going.end_by(error)
-        return True
+        """One check, and what follows from it; whether it was not dropped meanwhile, by who was told of it as well."""
+        with going.under_way(begun):
+            check = await going.carry_out(begun)
+            if check is None:
+                return False
+            self._untold += self._board.take(check)
+            try:
+                self._tell_all()
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # raised outside of the nurseries, which would wrap it
+                going.end_by(error)
+            return not begun.is_dropped
 
     def _tell_all(self) -> None:
         """Tell what there is to tell. What follows from that, as when somebody switches there, is told behind it."""
@@ -230,6 +231,11 @@ class _Begun:
         self.due, self.trunk, self.route = due, trunk, route
         self.scope = trio.CancelScope()
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it asks for what is no more."""
+        return self.scope.cancel_called
+
 
 class _Going:
     """What goes on of a watch: the checks under way, and what ends all of them."""
@@ -248,10 +254,15 @@ class _Going:
 
     async def carry_out(self, begun: _Begun) -> Check | None:
         """A check that has begun; None where it was dropped."""
+        with begun.scope:
+            check = await self._checks.carry_out(begun.trunk, begun.route, begun.due.kind)
+        return None if begun.is_dropped else check
+
+    @contextmanager
+    def under_way(self, begun: _Begun) -> Iterator[None]:
+        """It can be dropped until the block ends."""
         try:
-            with begun.scope:
-                check = await self._checks.carry_out(begun.trunk, begun.route, begun.due.kind)
-            return None if begun.scope.cancel_called else check
+            yield
         finally:
             self._under_way.remove(begun)
 

@@ -105,10 +105,13 @@ def test_what_a_file_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         return None
 
     with peer(note) as bob:
-        assert run(written(tmp_path, bob.target, bob.target, head='store = "watch.db"'), "--check") == ExitCode.OK
+        file = written(tmp_path, bob.target, bob.target, head='store = "watch.db"')
+        file.write_text(f'{file.read_text()}{ALERT.format("https://192.0.2.1/")}trunks = ["carrier"]\n')
+        assert run(file, "--check") == ExitCode.OK
     shown = capsys.readouterr().out
     assert "1 trunk, 2 routes" in shown
     assert f"history      {tmp_path}/watch.db" in shown
+    assert "alerts       to ops (of carrier)" in shown
     assert "carrier primary and carrier backup both lead to" in shown
     assert (came, (tmp_path / "watch.db").exists()) == ([], False)
 

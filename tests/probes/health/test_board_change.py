@@ -62,6 +62,16 @@ def test_silence_of_where_a_route_leads_now_is_no_failure() -> None:
     assert healths(told(board, checks("a? a? a? a? a?", 200.0))) == [H.UNKNOWN]
 
 
+def test_it_is_no_failure_after_a_restart_either() -> None:
+    board, given = board_after("")
+    moved = changed(given, destination=ELSEWHERE)
+    known = [*told(board, checks("a. a. a- a- a-")), *board.change([moved], LATER)]
+    again = Board([moved])
+    assert again.restore(known, 200.0) == ()
+    assert again.states() == board.states()
+    assert healths(told(again, checks("a? a? a? a?", 300.0))) == [H.UNKNOWN]
+
+
 def test_other_settings_of_tls_change_nothing_that_is_known() -> None:
     board, given = board_after("a. b. a- a- a-")
     before = board.states()

@@ -94,6 +94,17 @@ def test_a_test_call_waits_for_the_one_that_is_still_hung_up() -> None:
     assert schedule.handle_timeout(NOW + 71) == (CALL_A,)
 
 
+def test_a_test_call_that_waits_for_its_turn_is_forgotten_with_its_route() -> None:
+    before = trunk("a b", USUAL)
+    schedule = begun(before)
+    under_way = [*schedule.handle_timeout(NOW), *schedule.handle_timeout(NOW + 1)]
+    assert CALL_A in under_way  # and the other waits for it
+    change(schedule, before, trunk("a", USUAL), NOW + 2)
+    schedule.done(CALL_A, WELL, NOW + 3)
+    assert schedule.handle_timeout(NOW + 3) == ()
+    assert until(schedule, NOW + 2 * USUAL.call_interval) == {CALL_A}
+
+
 def test_another_test_call_is_not_placed_sooner_than_any_two_are() -> None:
     """Whoever changes a file each second calls nobody each second."""
     before = trunk("a", USUAL)

@@ -1,11 +1,13 @@
 """The time of a route, and of a trunk, cut into stretches."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.destination import Destination
 from probes.health.board import Board
 from probes.health.stretches import Stretch, in_order, stretches, together
 from probes.health.terms import Change, Check, Health, Kind, Verdict
@@ -265,3 +267,15 @@ def test_a_trunk_is_down_by_what_took_its_last_route() -> None:
 def test_a_route_that_nobody_watches_while_others_are_is_no_part_of_the_trunk(routes: list[str], expected: str) -> None:
     found = together([iter(course(text)) for text in routes], 2)
     assert "".join(SHORT[one.health] for one in found) == expected
+
+
+def test_a_route_that_was_led_elsewhere_is_not_down_any_more_and_not_up_yet() -> None:
+    before = trunk("a")
+    moved = replace(before, routes=(replace(before.routes[0], destination=Destination.parse("192.0.2.9")),))
+    board = Board([before])
+    found = [*told(board, checks("a. a- a- a-")), *board.change([moved], 4.5), *told(board, checks("a? a. a.", 5.0))]
+    of_route = [one for one in found if isinstance(one, Check | Change)]
+    assert words(list(stretches(of_route, 0, 8, GAP))) == [
+        *("healthy 0-1", "down 1-4.5", "unchecked 4.5-5"),
+        *("unknown 5-6", "healthy 6-8"),
+    ]

@@ -1,6 +1,6 @@
 """A watch whose trunks change while it runs, over real sockets, by a clock that jumps."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from probes.health.trunk import Rules, Trunk, WatchError
 from probes.result import CallResult
 from sipcore.dialogs.effects import EndReason
 from sipcore.transports.base import TlsConfig
-from tests.probes.discovery.network import free_port, ok, saying, silent, tcp, udp
+from tests.probes.discovery.network import HOST, free_port, ok, saying, silent, tcp, udp
 from tests.probes.health.test_calls import callee, calling
 from tests.probes.health.watching import RULES, Peer, Told, route, trunk
 
@@ -229,6 +229,27 @@ async def test_whoever_is_told_may_change_the_watch(clock: MockClock) -> None:
         with trio.move_on_after(5):
             await watching.run()
     assert told.story == ["main healthy", "second healthy"]
+
+
+@pytest.mark.parametrize("begin", [Watch.run, Watch.check_once])
+async def test_whoever_is_told_may_take_out_or_lead_elsewhere_what_it_is_told_of(
+    begin: Callable[[Watch], Awaitable[None]], clock: MockClock
+) -> None:
+    told = Told()
+
+    def tell(happening: Happening) -> None:
+        told(happening)
+        if len(told.checks) == 1:
+            watching.change([trunk(route(other))])
+        elif len(told.checks) == 2:
+            watching.change([])
+
+    async with udp(ok) as port, udp(ok) as other:
+        watching = Watch([trunk(route(port))], tell)
+        with trio.move_on_after(30):
+            await begin(watching)
+    assert [each.place for each in told.checks] == [f"udp {HOST}:{port}", f"udp {HOST}:{other}"]
+    assert watching.states() == ()
 
 
 async def test_calls_leave_a_route_that_is_removed(clock: MockClock) -> None:
