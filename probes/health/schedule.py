@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from probes.health.board import RouteState, TrunkState
 from probes.health.difference import Difference
 from probes.health.terms import Due, Kind
-from probes.health.trunk import LEAST_CALL_INTERVAL, Rules, Trunk
+from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, Rules, Trunk
 
 START_RATE = 20.0
 """Checks in a second after the start, at most: a few routes are known at once, a thousand within a minute."""
@@ -20,6 +20,7 @@ CALL_START_RATE = 1.0
 """Test calls in a second after the start, at most: each is some hundred packets, and rings somewhere."""
 STALL = 2.0
 """Seconds by which a check may come late; with more the host slept, or had no time for anything."""
+_LEAST = {Kind.OPTIONS: LEAST_INTERVAL, Kind.CALL: LEAST_CALL_INTERVAL}
 Chance = Callable[[], float]
 """Gives a number from 0 to 1, 1 left out, that nobody can tell beforehand."""
 Ago = Mapping[tuple[str, str], float]
@@ -47,8 +48,8 @@ class Schedule:
             self._rules[trunk.name] = trunk.rules
             checks += [Due(trunk.name, route.name, Kind.OPTIONS) for route in trunk.routes]
             checks += [Due(trunk.name, route.name, Kind.CALL) for route in trunk.routes if route.call is not None]
-        self._called = {Due(*names, Kind.CALL): now - max(0.0, seconds) for names, seconds in (called or {}).items()}
-        """When each test call was begun last."""
+        self._last = {Due(*names, Kind.CALL): now - max(0.0, seconds) for names, seconds in (called or {}).items()}
+        """When each check was begun last; after the start, when test calls were before it."""
         self._begin(checks, now, {due: self._interval(due) for due in checks})
 
     def next_timeout(self) -> float | None:
@@ -66,7 +67,7 @@ class Schedule:
                 continue
             if one.kind is Kind.CALL:
                 self._calling.add(one.trunk)
-                self._called[one] = now
+            self._last[one] = now
             self._under_way[one] = time
             due.append(one)
         return tuple(due)
@@ -86,8 +87,9 @@ class Schedule:
 
     def change(self, trunks: Iterable[Trunk], found: Difference, now: float) -> None:
         """Have these trunks from now on: what is outdated is dropped, what begins is due as soon as the rates at the
-        start allow it, and what has a shorter interval comes within that. A test call that is another one now waits for
-        the LEAST_CALL_INTERVAL since the last one, and for one of its trunk that is still to be hung up.
+        start allow it, and what has a shorter interval comes within that. Whatever is changed how often, checks of one
+        name are a second apart, and test calls a minute (LEAST_INTERVAL, LEAST_CALL_INTERVAL); a call waits for one of
+        its trunk that is still to be hung up, too.
         """
         self._sleep(now)
         before, self._rules = self._rules, {trunk.name: trunk.rules for trunk in trunks}
@@ -101,24 +103,24 @@ class Schedule:
         kept = [entry for entry in self._heap if entry[2] not in found.outdated]
         self._heap = [(self._sooner(time, due, before, now), number, due) for time, number, due in kept]
         heapq.heapify(self._heap)
-        self._begin(found.begun, now, dict.fromkeys(found.begun, LEAST_CALL_INTERVAL))
+        self._begin(found.begun, now, {due: _LEAST[due.kind] for due in found.begun})
         there = {due for _, _, due in self._heap}.union(self._under_way, *self._waiting.values())
-        self._called = {due: at for due, at in self._called.items() if due in there or at > now - LEAST_CALL_INTERVAL}
+        self._last = {due: at for due, at in self._last.items() if due in there or at > now - LEAST_CALL_INTERVAL}
 
     def _sooner(self, time: float, due: Due, before: Mapping[str, Rules], now: float) -> float:
         """When a check is due whose rules may be others now; apart from those that are changed with it."""
         interval = self._interval(due)
         if interval >= _interval(before[due.trunk], due.kind):
             return time
-        return min(time, max(now + self._chance() * interval, self._called.get(due, now - interval) + interval))
+        return min(time, max(now + self._chance() * interval, self._last.get(due, now - interval) + interval))
 
     def _begin(self, checks: Iterable[Due], now: float, apart: Mapping[Due, float]) -> None:
-        """Have checks made for the first time, test calls no sooner than `apart` from those that were made before."""
+        """Have checks made for the first time, no sooner than `apart` from those that were made before."""
         for kind, rate in ((Kind.OPTIONS, START_RATE), (Kind.CALL, CALL_START_RATE)):
             of_kind = [due for due in checks if due.kind is kind]
             for number, one in enumerate(of_kind):
                 first = now + (number + self._chance()) * min(1 / rate, self._interval(one) / len(of_kind))
-                self._add(max(first, self._called.get(one, -math.inf) + apart[one]), one)
+                self._add(max(first, self._last.get(one, -math.inf) + apart[one]), one)
 
     def _free(self, trunk: str, now: float) -> None:
         """A test call of a trunk is over."""

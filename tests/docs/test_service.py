@@ -25,6 +25,7 @@ def test_the_command_is_one(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_reload_is_the_signal_that_has_the_file_read_again() -> None:
     assert TOLD["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert HANGUPS == [signal.SIGHUP]
+    assert TOLD["RestartForceExitStatus"] == "SIGHUP"
 
 
 def test_how_trunks_are_is_no_failure_of_the_service() -> None:

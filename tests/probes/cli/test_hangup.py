@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from tests.probes.report.schemas import load, violations
 
 COMMAND = (sys.executable, "-u", "-m", "probes.cli.main")
 CALLED = '[trunk.call]\nto = "echo"\nhold = 30\n'
+
+
+pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="a terminal is given by setsid (util-linux)")
 
 
 def on_lost_terminal(bob: Peer, when: str, last: str, *arguments: str) -> int:

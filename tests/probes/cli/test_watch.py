@@ -119,7 +119,8 @@ def test_what_a_file_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @contextmanager
 def watching(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     words = [*COMMAND, *map(str, arguments)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(words, stdin=none, stdout=pipe, stderr=pipe, text=True) as running:
         try:
             yield running
         finally:
