@@ -357,7 +357,8 @@ def _run_heeding_signals(
     function: Callable[[], Awaitable[T]], stop: "trio.Event | None" = None, reload: Callable[[], None] | None = None
 ) -> tuple[list[T], list[int]]:
     """What it returned, if it did, and the signal that came before; that cancels it where there is no `stop`. Who is
-    not to be ended by SIGHUP (nohup) is not.
+    not to be ended by SIGHUP (nohup) is not. A second SIGHUP ends nothing: where a terminal has gone, the shell sends
+    one, and the kernel another when the shell ends.
     """
     import trio
 
@@ -369,7 +370,6 @@ def _run_heeding_signals(
     async def cancel_at_signal(
         scope: trio.CancelScope, task_status: "trio.TaskStatus[None]" = trio.TASK_STATUS_IGNORED
     ) -> None:
-        heeded = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
         with trio.open_signal_receiver(*heeded) as received:
             task_status.started()
             async for number in received:
@@ -396,9 +396,13 @@ def _run_heeding_signals(
             results.append(await function())
             nursery.cancel_scope.cancel()
 
-    usual = signal.getsignal(signal.SIGINT)
+    usual = {number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, *HANGUPS)}
+    heeded = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in HANGUPS:
+        signal.signal(number, signal.SIG_IGN)
     try:
         trio.run(watch)
     finally:
-        signal.signal(signal.SIGINT, usual or signal.SIG_DFL)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
     return results, signals

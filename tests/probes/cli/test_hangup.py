@@ -49,6 +49,25 @@ def test_a_call_whose_terminal_has_gone_is_hung_up(respond: Respond, when: str, 
         assert on_lost_terminal(bob, when, last, "call", bob.target, "--hold", "30") == ExitCode.FAILED
 
 
+def test_a_call_whose_shell_and_kernel_both_say_so_is_hung_up_in_order() -> None:
+    """The second signal comes while the BYE is still to be answered."""
+    ends: list[bytes] = []
+
+    def answers_late(data: bytes) -> bytes | None:
+        ends.extend([data] if data.startswith(b"BYE") else [])
+        return accept(data) if not data.startswith(b"BYE") or len(ends) == 3 else None
+
+    words = [*COMMAND, "call", "--hold", "30", "--json"]
+    with peer(answers_late) as bob, subprocess.Popen([*words, bob.target], stdout=subprocess.PIPE) as call:
+        bob.wait_for("ACK")
+        call.send_signal(signal.SIGHUP)
+        bob.wait_for("BYE")
+        call.send_signal(signal.SIGHUP)
+        shown, _ = call.communicate(timeout=20)
+    assert (len(ends), call.returncode) == (3, -signal.SIGHUP)
+    assert "interrupted here" in json.loads(shown)["why"]
+
+
 def test_a_watch_whose_terminal_has_gone_ends_and_hangs_up_its_test_call(tmp_path: Path) -> None:
     with peer(accept) as bob:
         file = tmp_path / "trunks.toml"

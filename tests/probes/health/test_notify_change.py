@@ -197,3 +197,11 @@ async def test_the_end_of_what_is_removed_goes_to_the_channels_that_were_told_of
     await notifier.drained()
     assert texts("all")[2:] == ["other: route sbc1 is down (refused); calls take sbc2"]
     assert len(texts("its")) == 2
+
+
+def test_outside_of_any_run() -> None:
+    scene = Scene("sbc1", "sbc2")
+    notifier, _ = notifier_of(channel("ops"))
+    alarms = Alarms(scene.alerter, notifier, lambda: scene.now)
+    alarms.change([trunk_of("sbc3")], [channel("new")])
+    alarms.change([], [])
