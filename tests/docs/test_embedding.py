@@ -31,6 +31,11 @@ TOLD = (
         "calls take backup failover",
         "\nbackup\n",
     ),
+    (
+        "refused ",
+        "not allowed udp 127.0.0.2:1 is not reached from here, it is loopback",
+        "not allowed udp 127.0.0.2:1 is not",
+    ),
     ("() ['refused'",),
     (" a second, the slowest in ",),
 )

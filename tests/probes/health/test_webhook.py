@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from probes.health.alerts import WebhookChannel
 from probes.health.sending import NotifyConfig, SendFailure, retry_after
 from probes.health.trunk import WatchError
 from probes.health.webhook import Webhook, signature
+from probes.reach import ReachPolicy
 from tests.interop.certificates import make
 from tests.probes.health.http_servers import Answer, Receiver, endless, serving, status
 
@@ -104,6 +106,18 @@ async def test_private_receivers_are_refused_unless_allowed(address: str, told: 
         f"hooks.example.com leads to {address}, and {told}: allow_private = true lets this channel send there"
     )
     assert failure.is_final
+
+
+async def test_an_operator_allows_networks_to_all_channels_and_keeps_this_program_out() -> None:
+    with serving() as receiver:
+        url = f"http://hooks.example.com:{receiver.port}/"
+        allowed = replace(PATIENT, reach=ReachPolicy.of(["127.0.0.0/8"]))
+        await webhook(url, config=allowed, allow_private=False).send("x-1", BODY, NOW)
+        assert len(receiver.received) == 1
+        serves = replace(PATIENT, reach=ReachPolicy.of(["127.0.0.0/8"], own_ports=[receiver.port]))
+        failure = await failure_of(webhook(url, config=serves, allow_private=False))
+        assert "this program itself serves there" in failure.why
+    assert len(receiver.received) == 1
 
 
 async def test_nothing_arrives_where_it_is_refused() -> None:

@@ -124,7 +124,7 @@ async def test_a_call_is_not_led_elsewhere_by_its_2xx(
         assert judged(place.touched(), policy)
         if policy is not None:
             later = [] if transport == "tls" else ["ACK", "BYE"]  # RFC 3261 §26.2.2: not by a way that is less safe
-            assert stranger.heard == ["INVITE", *later]
+            assert list(dict.fromkeys(stranger.heard)) == ["INVITE", *later]
 
 
 @POLICIES
@@ -149,16 +149,24 @@ async def test_an_order_is_refused_at_once_and_alike(
         told = []
         for port in (place.port, 9):  # somebody listens there, and nobody does
             hop = Hop(transport, SocketAddress(REFUSED, port), tls_name="x.example")
-            started = trio.current_time()
             with trio.move_on_after(LATE), suppress(TransportFailure), refused_by(policy) as caught:
-                await endpoint.options(uri, hop=hop)
+                await endpoint.options(uri, hop=hop)  # what silence would come to takes longer
             if policy is not None:
-                assert trio.current_time() - started < LATE / 2
                 told.append(str(caught.value).replace(str(port), "PORT"))
         if policy is not None:
             assert told[0] == told[1]
             where = f"{transport.value.lower()} {REFUSED}:PORT is not reached from here, it is not for you"
             assert told[0] == f"{where}: {NotAllowed.advice} [RFC 3261 §26.1]"
+    assert judged(place.touched(), policy)
+
+
+@POLICIES
+async def test_a_call_to_a_refused_place_fails_with_the_reason(place: Place, policy: Refusal | None) -> None:
+    async with opened(policy) as endpoint:
+        uri = parse_uri(f"sip:{REFUSED}:{place.port};transport=udp")
+        async with endpoint.call(Order(endpoint.new_request("INVITE", uri), uri, "me")) as call:
+            with trio.move_on_after(LATE), suppress(TransportFailure), refused_by(policy):
+                await call.answered()
     assert judged(place.touched(), policy)
 
 
