@@ -1,5 +1,11 @@
 """The gate before addresses: what it asks, how often, and what it says."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -9,7 +15,16 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports import gate
 from sipcore.transports.gate import LIFETIME, MAX_JUDGED, Gate, gate_of
 
+ROOT = Path(__file__).parents[3]
 PUBLIC, OTHER = SocketAddress("192.0.2.1", 5060), SocketAddress("192.0.2.2", 5060)
+
+
+def has_namespaces() -> bool:
+    """Whether a network namespace with addresses of its own can be made here."""
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        return False
+    words = ["unshare", "-rn", "ip", "link", "set", "lo", "up"]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 class Policy:
@@ -54,6 +69,33 @@ async def test_an_address_that_this_machine_sends_from_to_itself_is_its_own(
     if local is not None:
         routes[remote] = local
     assert bool(Gate(Policy()).why_not(SocketAddress(remote, 5060))) is is_own
+
+
+ADDRESSES = """
+ip link set lo up && ip address add 198.51.100.7/32 dev lo && ip -6 address add 2001:db8::7/128 dev lo || exit
+exec "$1" -c "$2"
+"""
+ASKS = """
+import trio
+from sipcore.resolve.target import SocketAddress
+from sipcore.transports.gate import Gate
+
+async def main():
+    told = Gate(lambda remote, own: "own" if own else "")
+    print([told.why_not(SocketAddress(host, 5060)) for host in HOSTS])
+
+HOSTS = ["198.51.100.7", "198.51.100.8", "2001:db8::7", "2001:db8::8", "127.0.0.9"]
+trio.run(main)
+"""
+
+
+@pytest.mark.skipif(not has_namespaces(), reason="addresses of its own take a network namespace: allow user namespaces")
+def test_the_kernel_tells_which_addresses_are_of_this_machine() -> None:
+    command = ["unshare", "-rn", "sh", "-c", ADDRESSES, "sh", sys.executable, ASKS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(["own", "", "own", "", "own"])
 
 
 async def test_what_is_refused_anyway_is_not_looked_for_among_routes(routes: dict[str, str]) -> None:
