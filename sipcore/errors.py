@@ -153,15 +153,16 @@ class NotAllowed(LocalError):
     def __init__(self, where: str, why: str) -> None:
         self.where = where
         self.why = why
-        super().__init__(f"{self._told}: {self.advice}", section="RFC 3261 §26.1")
+        super().__init__(f"{self.told}; {self.advice}", section="RFC 3261 §26.1")
 
     @property
-    def _told(self) -> str:
-        return f"{self.where} is not reached from here, {self.why}"
+    def told(self) -> str:
+        """What it says, without the advice."""
+        return f"{self.where}: must not be reached from here, {self.why}"
 
     def as_failure(self) -> "TransportFailure":
         """The same as a failure of the place, after which the next one is tried."""
-        failure = TransportFailure(FailureReason.NOT_ALLOWED, self._told, section=self.section)
+        failure = TransportFailure(FailureReason.NOT_ALLOWED, self.told, section=self.section)
         failure.__cause__ = self
         return failure.kept()
 

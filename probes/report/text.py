@@ -35,7 +35,7 @@ _HEADLINES = {
     Reach.TLS_FAILED: "TLS does not succeed",
     Reach.CERTIFICATE_WANTED: "a client certificate is wanted",
     Reach.NOT_SIP: "something answers that is not SIP",
-    Reach.NOT_ALLOWED: "it must not be reached from here",
+    Reach.NOT_ALLOWED: "nothing was sent there",
     Reach.FAILED: "the probe could not be carried out",
 }
 _CELLS = {

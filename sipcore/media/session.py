@@ -88,8 +88,8 @@ class MediaSession:
         self._rtcp_handshake = plan.rtcp_handshake
         self._under_way = tuple(each for each in (plan.handshake, plan.rtcp_handshake) if each is not None)
         self._security_failure = ""
-        self._withheld: set[str] = set()
-        """What was told of places that must not be reached."""
+        self._withheld: set[SocketAddress] = set()
+        """Where nothing may be sent, as far as it is known."""
         self._is_refused = False
         """Whether it was told that a packet was refused."""
         self.remote = plan.remote
@@ -215,11 +215,13 @@ class MediaSession:
         if self._sender.refused == 1:
             self._output.append(MediaEvent(now, MediaEventKind.UNREACHABLE, why))
 
-    def not_allowed(self, why: str, now: float) -> None:
-        """A datagram was not sent, since its address must not be reached from here; the first to each is told."""
-        if why not in self._withheld and len(self._withheld) < MAX_ELSEWHERE:
-            self._withheld.add(why)
+    def withhold(self, remote: SocketAddress, why: str, now: float) -> None:
+        """Send nothing to an address any more, since it must not be reached from here; the first of a host is told."""
+        if len(self._withheld) >= MAX_ELSEWHERE:
+            return
+        if all(remote.host != each.host for each in self._withheld):
             self._output.append(MediaEvent(now, MediaEventKind.NOT_ALLOWED, why))
+        self._withheld.add(remote)
 
     def listen(self) -> Heard | None:
         """What the last seconds of sound hold; None when none that can be heard came. Takes up to 0.3 s."""
@@ -413,7 +415,7 @@ class MediaSession:
             self._elsewhere[remote] = self._elsewhere.get(remote, 0) + 1
 
     def _send(self, plain: bytes, now: float) -> None:
-        if not self.remote.port:
+        if not self.remote.port or (self._withheld and self.remote in self._withheld):
             return
         if self._sender.first_at is None:
             self._output.append(MediaEvent(now, MediaEventKind.FIRST_SENT, str(self.remote)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from sipcore.errors import FailureReason, LocalError, SipError, TransportFailure, own_fault
+from sipcore.errors import FailureReason, LocalError, NotAllowed, SipError, TransportFailure, own_fault
 from sipcore.message.framing import Unfinished
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone
 from sipcore.trace import FlowTrace
@@ -31,7 +31,7 @@ from sipcore.transports.base import (
     socket_address,
     was_closed,
 )
-from sipcore.transports.gate import gate_of
+from sipcore.transports.gate import Gate, gate_of
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
@@ -152,11 +152,19 @@ class Transports:
         hop = _numbered(hop)
         if hop.transport is UDP:
             if self._gate is not None:
-                self._gate.require(hop)
+                self._admit(hop, self._gate)
             local = self._udp.local_of(hop)
             return hop if local is hop.local else _with_local(hop, local)
         connection = self._find(hop)
         return _with_local(hop, connection.flow.local) if connection is not None else None
+
+    def _admit(self, hop: Hop, gate: Gate) -> None:
+        """Raises NotAllowed for a hop that the gate does not let through, and tells of it."""
+        try:
+            gate.require(hop)
+        except NotAllowed as error:
+            self._trace(hop, "failed", error.told)
+            raise
 
     async def prepare(self, hop: Hop) -> Hop:
         """Make ready to send to `hop`; returns it with `local`, the address that the kernel sends from.
@@ -284,7 +292,7 @@ class Transports:
             connection = opening.connection = await self._connect(hop)
         except (SipError, *REFUSALS) as error:
             failure = error if isinstance(error, SipError) else failure_of(error, hop)
-            self._trace(hop, "failed", failure.message)
+            self._trace(hop, "failed", error.told if isinstance(error, NotAllowed) else failure.message)
             opening.failure = failure.kept()
         except Exception as error:  # noqa: BLE001  # see Sink.fault
             self._sink.fault(error, str(hop))

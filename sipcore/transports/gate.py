@@ -37,7 +37,7 @@ class Gate:
         """Raises NotAllowed for a hop to an address that must not be reached."""
         why = self.why_not(hop.remote)
         if why:
-            raise NotAllowed(f"{hop.transport.value.lower()} {hop.remote}", why)
+            raise NotAllowed(str(hop), why)
 
     def require_datagram(self, remote: SocketAddress) -> None:
         """The same for one datagram more, whose sender expects failures alone: raises TransportFailure."""

@@ -33,8 +33,8 @@ TOLD = (
     ),
     (
         "refused ",
-        "not allowed udp 127.0.0.2:1 is not reached from here, it is loopback",
-        "not allowed udp 127.0.0.2:1 is not",
+        "not allowed udp 127.0.0.2:1: must not be reached from here, it is loopback",
+        "not allowed udp 127.0.0.2:1: must not",
     ),
     ("() ['refused'",),
     (" a second, the slowest in ",),

@@ -34,6 +34,7 @@ CASES = all_calls()
 AT_SERVERS = [case for case in CASES if not case.over_network]
 OVER_NETWORKS = [case for case in CASES if case.over_network]
 NO_CASE = {
+    "media-not-allowed": "the lab reaches what it likes; tests/probes/test_reach_enforced.py has a peer and a policy",
     "ack-missing": "a call that is placed here is always acknowledged: it stands in captures of others' calls only",
     "busy-here": "it tells of this machine, and is left out of what is found where the machine happens to be busy",
     "credentials-not-for-host": "a test call's credentials are for its target, and it follows nobody elsewhere",

@@ -75,7 +75,7 @@ async def test_a_refused_place_is_told_and_the_others_of_the_name_are_tried(deep
         HOST: Reach.ANSWERED,
         REFUSED: Reach.NOT_ALLOWED,
     }
-    assert reached[REFUSED].detail == f"udp {REFUSED}:{port} is not reached from here, {LOOPBACK}"
+    assert reached[REFUSED].detail == f"must not be reached from here, {LOOPBACK}"
     assert reached[REFUSED].advice == NotAllowed.advice
     assert found.recommendation is not None
     assert found.recommendation.hop.remote.host == HOST
@@ -136,7 +136,7 @@ async def test_a_call_to_a_refused_place(transport: str) -> None:
     with listening() as there:
         result = await called(f"sip:bob@{REFUSED}:{there.port};transport={transport}")
     assert (result.status, result.kind) == (CallStatus.FAILED, CallKind.NOT_ALLOWED)
-    assert result.why.startswith(f"{transport} {REFUSED}:{there.port} is not reached from here, {LOOPBACK}")
+    assert result.why.startswith(f"{transport} {REFUSED}:{there.port}: must not be reached from here, {LOOPBACK}")
     assert [finding.code for finding in result.findings] == ["not-allowed"]
     assert call_data(result)["kind"] == "not allowed"
 
@@ -173,13 +173,14 @@ async def test_a_call_goes_on_without_media_that_leads_to_a_refused_address() ->
             result = await called(f"sip:bob@{HOST}:{port};transport=udp", hold=1.2)
         assert media.touched() == []
     assert (result.kind, result.final_status, result.ended_by) == (CallKind.NO_MEDIA, 200, "hung up here")
-    assert f"no media: udp {REFUSED}:{media.port} is not reached from here, {LOOPBACK}" in result.why
+    assert f"no media: udp {REFUSED}:{media.port}: must not be reached from here, {LOOPBACK}" in result.why
     codes = [finding.code for finding in result.findings]
-    assert "media-not-allowed" in codes
-    assert not {"no-rtp-in", "no-rtp-out"} & set(codes)
+    assert codes == ["media-not-allowed", "dialog-falls-back"]
+    assert result.media is not None
+    assert result.media.measured.sent.packets == 0
     told = [entry.detail for entry in result.timeline if entry.label == "media not allowed"]
-    assert told
-    assert told[0].startswith(f"udp {REFUSED}:{media.port}")
+    assert told == [f"udp {REFUSED}:{media.port}: must not be reached from here, {LOOPBACK}"]
+    assert "first RTP sent" not in [entry.label for entry in result.timeline]
 
 
 async def test_codecs_of_a_refused_place_are_not_asked_for() -> None:
@@ -232,7 +233,7 @@ async def test_a_watch_finds_nothing_of_a_route_that_it_must_not_reach(transport
     checks = [each for each in told if isinstance(each, Check)]
     assert {check.kind for check in checks} == {Kind.OPTIONS, Kind.CALL}
     assert {check.verdict for check in checks} == {Health.OWN}
-    assert all("is not reached from here" in check.detail for check in checks)
+    assert all("must not be reached from here" in check.detail for check in checks)
 
 
 async def test_a_watch_goes_on_to_the_next_address_of_a_name() -> None:

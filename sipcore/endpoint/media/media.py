@@ -181,6 +181,7 @@ class Line:
         self._random_bytes = random_bytes
         self._on_event = on_event
         self._on_fault = on_fault
+        self._gate = gate
         self._faults = 0
         self._put_off: list[Output] | None = None
         """What is to be sent and told once `guarding` is over; None outside of it."""
@@ -216,6 +217,7 @@ class Line:
                 first, second = self._over[:2]
                 self._over[:2] = [replace(first, measured=total_of([first.measured, second.measured]))]
         self._began, self.session = now, session
+        self._check(plan, now)
         for component, data, remote, at in self._early:
             self._receive(session, component, data, remote, at, now)
         self._early.clear()
@@ -227,9 +229,19 @@ class Line:
 
         Raises LocalError before the start.
         """
-        self._started.move(plan, trio.current_time())
+        now = trio.current_time()
+        self._check(plan, now)
+        self._started.move(plan, now)
         self._flush()
         self._reschedule()
+
+    def _check(self, plan: MediaPlan, now: float) -> None:
+        """See whether the peer's description leads to where nothing may be sent, so that nothing counts as sent."""
+        if self._gate is not None and plan.sends and plan.remote.port:
+            try:
+                self._gate.require_datagram(plan.remote)
+            except TransportFailure as failure:
+                self._started.withhold(plan.remote, failure.message, now)
 
     @contextmanager
     def guarding(self, what: str) -> Iterator[None]:
@@ -373,9 +385,9 @@ class Line:
             self._note_unreachable(self.session, why)
             self._flush()
 
-    def _note_unreachable(self, session: MediaSession, why: str, *, is_withheld: bool = False) -> None:
+    def _note_unreachable(self, session: MediaSession, why: str) -> None:
         try:
-            (session.not_allowed if is_withheld else session.unreachable)(why, trio.current_time())
+            session.unreachable(why, trio.current_time())
         except Exception as error:  # noqa: BLE001  # see Faults
             self.note_fault(error, "a packet that did not get there")
 
@@ -395,8 +407,10 @@ class Line:
                 try:
                     port.send(output.data, output.remote)
                 except TransportFailure as failure:
-                    is_withheld = failure.reason is FailureReason.NOT_ALLOWED
-                    self._note_unreachable(self._started, failure.message, is_withheld=is_withheld)
+                    if failure.reason is FailureReason.NOT_ALLOWED:
+                        self._started.withhold(output.remote, failure.message, trio.current_time())
+                    else:
+                        self._note_unreachable(self._started, failure.message)
                     continue
                 if on_packet is not None:
                     flow = self._flow(output.component, output.remote)

@@ -155,8 +155,8 @@ async def test_an_order_is_refused_at_once_and_alike(
                 told.append(str(caught.value).replace(str(port), "PORT"))
         if policy is not None:
             assert told[0] == told[1]
-            where = f"{transport.value.lower()} {REFUSED}:PORT is not reached from here, it is not for you"
-            assert told[0] == f"{where}: {NotAllowed.advice} [RFC 3261 §26.1]"
+            where = f"{transport.value.lower()} {REFUSED}:PORT: must not be reached from here, it is not for you"
+            assert told[0] == f"{where}; {NotAllowed.advice} [RFC 3261 §26.1]"
     assert judged(place.touched(), policy)
 
 

@@ -137,7 +137,7 @@ async def test_who_asks_gets_the_error_that_it_expects(routes: dict[str, str]) -
     with pytest.raises(TransportFailure) as failed:
         judge.require_datagram(PUBLIC)
     assert failed.value.reason is FailureReason.NOT_ALLOWED
-    assert failed.value.message == "udp 192.0.2.1:5060 is not reached from here, it is private"
+    assert failed.value.message == "udp 192.0.2.1:5060: must not be reached from here, it is private"
     assert isinstance(failed.value.__cause__, NotAllowed)
 
 

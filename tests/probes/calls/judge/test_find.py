@@ -125,6 +125,7 @@ CALLS = {
         {"kind": CallKind.TLS_FAILED, "why": "the certificate is for another name"},
         "tls-name-mismatch",
     ),
+    "not allowed": ((), {"kind": CallKind.NOT_ALLOWED, "why": "it is private"}, "not-allowed"),
     "TLS that fails otherwise": ((), {"kind": CallKind.TLS_FAILED, "why": "?"}, "tls-handshake"),
     "rings": ((INVITE, response("180 Ringing"), CANCEL, response("487 No")), {}, "nobody-answers"),
     "tries": ((INVITE, response("100 Trying"), CANCEL, response("487 No")), {}, "no-progress"),
@@ -227,6 +228,11 @@ def test_a_capture_that_ends_behind_a_cancel_proves_nothing(pace: float, expecte
     assert codes(facts(INVITE, RINGING, CANCEL, CANCEL_OK, RINGING, pace=pace)) == expected
 
 
+def test_media_that_comes_although_none_may_be_sent_to_where_it_is_wanted() -> None:
+    (finding,) = find(facts(*WHOLE, media=replace(FLOW, withheld="udp 10.0.0.1:4000: must not be reached")))
+    assert (finding.code, finding.severity) == ("media-not-allowed", Severity.WARNING)
+
+
 def test_an_answer_may_cross_a_cancel() -> None:
     assert "cancel-ignored" not in codes(facts(INVITE, RINGING, CANCEL, CANCEL_OK, OK, ACK, pace=0.3))
 
@@ -241,6 +247,7 @@ MEDIA = {
     "no-rtp-in": {"received": 0, "first_in": None},
     "no-rtp-out": {"received": 0, "first_in": None, "reports": 3},
     "media-port-closed": {"received": 0, "first_in": None, "unreachable": True},
+    "media-not-allowed": {"received": 0, "first_in": None, "withheld": "udp 10.0.0.1:4000: must not be reached"},
     "srtp-authentication": {"received": 0, "first_in": None, "srtp_refused": 90},
     "srtp-handshake": {"received": 0, "first_in": None, "security_failure": "no handshake"},
     "dtls-demanded": {"received": 0, "first_in": None, "handshakes": 3},
