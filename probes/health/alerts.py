@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import WatchError
+from probes.reach import PUBLIC, ReachPolicy
 from probes.report.safe_text import printable
 from probes.report.units import milliseconds, timestamp
 from sipcore.errors import encodable
@@ -167,6 +168,8 @@ class WebhookChannel:
     """How much an alert has to matter at the least."""
     allow_private: bool = False
     """Whether the receiver may be in a private network, or on this machine."""
+    reach: ReachPolicy = PUBLIC
+    """Which addresses it may have, where it may not."""
     ca_data: bytes = field(default=b"", repr=False)
     """Certificates in PEM that are trusted in place of the system's; empty for the system's."""
     trunks: tuple[str, ...] | None = None

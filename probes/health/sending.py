@@ -2,7 +2,6 @@
 
 from email.utils import parsedate_to_datetime
 
-from probes.reach import PUBLIC, ReachPolicy
 from sipcore.value import value
 
 INSTALL = "pip install '.[daemon]'"
@@ -32,8 +31,6 @@ class NotifyConfig:
     """After an alert came up: from then on it is not tried again."""
     queue: int = 1000
     """Alerts that wait for one channel, at most; then the oldest is given up."""
-    reach: ReachPolicy = PUBLIC
-    """Where webhooks may lead, unless their channel is open to private addresses."""
 
 
 class SendFailure(Exception):

@@ -60,7 +60,7 @@ class Webhook:
         except ImportError:
             raise WatchError(f"channel {channel.name}: webhooks need httpx: {INSTALL}") from None
         self._channel, self._config, self._resolve = channel, config, resolve
-        self._gate = Gate(config.reach.refusal)
+        self._gate = Gate(channel.reach.refusal)
         try:
             self._url = httpx.URL(channel.url)
         except httpx.InvalidURL:
