@@ -127,6 +127,21 @@ async def test_a_call_is_not_led_elsewhere_by_its_2xx(
             assert list(dict.fromkeys(stranger.heard)) == ["INVITE", *later]
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize(
+    "host",
+    # What is no address is a name, for which DNS is asked.
+    ["2130706434", "0x7f.2", "0177.0.0.2", "[::ffff:7f00:2]", "[0:0:0:0:0:FFFF:127.0.0.2]", "0.0.0.0", "[::]"],
+)
+async def test_nor_by_any_spelling_of_it(place: Place, host: str, transport: str) -> None:
+    fields = f"Contact: <sip:x@{host}:{place.port};transport={transport}>\r\n"
+    async with meeting("200 OK", fields, refusal) as (endpoint, stranger):
+        order = Order(endpoint.new_request("INVITE", stranger.uri), stranger.uri, "me")
+        async with endpoint.call(order) as call:
+            await call.answered()
+    assert place.touched() == []
+
+
 @POLICIES
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_redirection_is_not_followed_there(place: Place, transport: str, policy: Refusal | None) -> None:
