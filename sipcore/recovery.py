@@ -47,6 +47,8 @@ def described(work: Work | None) -> str:
         return message.start_line
     if work is None:  # bytes that could not be read, a timer, or the end of a flow
         return "something that came in, or was due"
+    if isinstance(work, effects.Terminated):
+        return "the end of a transaction"
     return "a request on its way out" if isinstance(work, Ticket) else type(work).__name__
 
 

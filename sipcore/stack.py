@@ -38,7 +38,7 @@ from sipcore.tokens import Tokens
 from sipcore.trace import DiscardTrace, Stamp, TraceSwitch, TransitionTrace
 from sipcore.transactions import effects
 from sipcore.transactions.effects import Transmit
-from sipcore.transactions.key import AnyServerKey, ClientKey, Key, client_key
+from sipcore.transactions.key import AnyServerKey, ClientKey, Key, LegacyKey, ServerKey, client_key
 from sipcore.transactions.layer import TransactionLayer
 from sipcore.uas_core import UasCore
 from sipcore.value import maker
@@ -383,8 +383,8 @@ class Stack:
                 self._outputs.append(effect)
             case effects.ResponseReceived():
                 self._take_response(effect.key, effect.response, effect.flow, now)
-            case effects.Terminated():
-                self._terminated(effect.key)
+            case ClientKey() | ServerKey() | LegacyKey():  # Terminated
+                self._terminated(effect)
             case effects.RequestReceived(key, request, flow):
                 self._uas_core.receive(key, request, flow, self._stamp, now)
             case effects.AckReceived(request):

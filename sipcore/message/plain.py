@@ -232,7 +232,7 @@ class _Shape:
         """
         size, whole, cut, fixed, call_id_ends = self._size, self.whole, self._cut, self._fixed, self._call_id_ends
         status, reason, line, cseq = self._status, self._reason, self._line, self._cseq
-        sent_by, several_vias = self._sent_by, self._several_vias
+        sent_by, several_vias, call_id_is_early = self._sent_by, self._several_vias, self._call_id_is_early
         last = len(data) - whole
         body = b""
         while at <= last:
@@ -247,7 +247,7 @@ class _Shape:
                 body = raw[size:]
                 if not body.isascii():
                     return at
-            if self._call_id_is_early:
+            if call_id_is_early:
                 call_id, from_tag, to_tag = from_tag, to_tag, call_id
             envelope = (
                 MAGIC_COOKIE + branch.decode(),

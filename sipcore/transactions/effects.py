@@ -10,7 +10,7 @@ from sipcore.errors import TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow, Hop
 from sipcore.trace import TransitionTrace
-from sipcore.transactions.key import AnyServerKey, ClientKey, Key
+from sipcore.transactions.key import AnyServerKey, ClientKey, Key, LegacyKey, ServerKey
 
 
 class Transmit(NamedTuple):
@@ -94,11 +94,8 @@ class TransactionFailed(NamedTuple):
     failure: TransportFailure
 
 
-class Terminated(NamedTuple):
-    """The transaction is gone; its key means nothing any more."""
-
-    key: Key
-
+Terminated = ClientKey | ServerKey | LegacyKey
+"""The transaction is gone: its key says so by itself, which each comes to, and means nothing any more."""
 
 Effect = (
     Transmit

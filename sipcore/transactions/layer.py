@@ -26,7 +26,6 @@ from sipcore.transactions.effects import (
     RequestReceived,
     ResponseReceived,
     StrayResponse,
-    Terminated,
     TransactionFailed,
     new_effect,
 )
@@ -358,7 +357,7 @@ class TransactionLayer:
             self._server_count -= 1
             if transaction.merge is not None:
                 del self._merged[transaction.merge]
-        self._moment.out.append(new_effect(Terminated, (key,)))
+        self._moment.out.append(key)  # Terminated
 
     def _lose(self, transaction: Transaction) -> None:
         """Drop a transaction whose timer could not be dealt with, and tell whoever waits for it."""

@@ -224,7 +224,7 @@ class Connection:
 
     def _take_turn_untrusted(self, data: bytes, stamp: Stamp) -> None:
         """Cut plain bytes into frames, and hand the messages on."""
-        framing, received = self._framing, self._sink.received
+        framing, received, flow = self._framing, self._sink.received, self.flow
         framing.receive(data)
         for frame in framing.frames():
             if not self.usable:
@@ -232,7 +232,7 @@ class Connection:
             if isinstance(frame, tuple):
                 data, notes, message = frame
                 self._partial_since = None
-                received(data, self.flow, stamp, notes, message)
+                received(data, flow, stamp, notes, message)
             elif isinstance(frame, Ping):
                 self._enqueue(framing.pong())
             else:

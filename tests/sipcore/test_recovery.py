@@ -314,4 +314,4 @@ def test_what_was_being_done_is_told_by_its_message() -> None:
     assert described(received) == "SIP/2.0 200 OK"
     assert described(None) == "something that came in, or was due"
     assert described(7) == "a request on its way out"
-    assert described(effects.Terminated(ClientKey("b", "OPTIONS"))) == "Terminated"
+    assert described(ClientKey("b", "OPTIONS")) == "the end of a transaction"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sipcore.resolve.target import Transport
 from sipcore.trace import TransitionTrace
-from sipcore.transactions.effects import Effect, TransactionFailed, Transmit
+from sipcore.transactions.effects import Effect, Terminated, TransactionFailed, Transmit
 from tests.sipcore.transactions.network import Network
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "golden"
@@ -105,6 +105,8 @@ def described(at: float, name: str, effect: Effect) -> Iterator[str]:
             yield from (f"{'':10}{line}" for line in others)
     elif isinstance(effect, TransactionFailed):
         yield f"{head}! {effect.failure}"
+    elif isinstance(effect, Terminated):
+        yield f"{head}< Terminated {effect}"
     else:
         message = getattr(effect, "request", None) or getattr(effect, "response", None)
         yield f"{head}< {type(effect).__name__} " + (message.start_line if message else str(getattr(effect, "key", "")))

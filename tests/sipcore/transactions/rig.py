@@ -118,7 +118,7 @@ class Rig:
 
     def ended_at(self, key: Key) -> float | None:
         """When the transaction was terminated."""
-        return next((at for at, effect in self.log if effect == Terminated(key)), None)
+        return next((at for at, effect in self.log if effect == key), None)
 
     def assert_empty(self) -> None:
         """Nothing is left of any transaction."""
@@ -135,4 +135,4 @@ def start_word(data: bytes) -> str:
 
 def names(effects: list[Effect]) -> list[str]:
     """The types of effects, by name."""
-    return [type(effect).__name__ for effect in effects]
+    return ["Terminated" if isinstance(effect, Terminated) else type(effect).__name__ for effect in effects]

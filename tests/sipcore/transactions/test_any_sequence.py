@@ -72,7 +72,7 @@ class Books:
                 assert isinstance(message, Request)
                 self.clients.setdefault(effect.key, message)
             elif isinstance(effect, Terminated):
-                self.end(effect.key)
+                self.end(effect)
             elif isinstance(effect, Transmit | TransactionFailed):
                 assert effect.key in self.keys()
         assert set(self.keys()) == {key for key in self.keys() if key in self.layer}

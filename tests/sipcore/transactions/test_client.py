@@ -4,7 +4,7 @@ import pytest
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import Transport
-from sipcore.transactions.effects import Terminated, TransactionFailed, Transmit
+from sipcore.transactions.effects import TransactionFailed, Transmit
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.timers import Timers
 from tests.sipcore.transactions.rig import BRANCH, Rig, answer, hop, names, request
@@ -83,7 +83,7 @@ def test_a_transport_error_ends_it(status: int | None) -> None:
         rig.receive(answer(OPTIONS, status))
     error = TransportFailure(FailureReason.UNREACHABLE, "no route")
     rig.layer.transport_failed(KEY, error, rig.now)
-    assert rig.take() == [TransactionFailed(KEY, error), Terminated(KEY)]
+    assert rig.take() == [TransactionFailed(KEY, error), KEY]
     rig.assert_empty()
 
 

@@ -6,7 +6,7 @@ from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.message import Request
 from sipcore.message.parser import parse_message
 from sipcore.resolve.target import Transport
-from sipcore.transactions.effects import ResponseReceived, Terminated, TransactionFailed, Transmit
+from sipcore.transactions.effects import ResponseReceived, TransactionFailed, Transmit
 from sipcore.transactions.key import ClientKey
 from sipcore.transactions.timers import Timers
 from tests.sipcore.transactions.rig import BRANCH, Rig, answer, flow, hop, names, request
@@ -125,7 +125,7 @@ def test_a_transport_error_ends_it(status: int | None) -> None:
         rig.receive(answer(INVITE, status))
     error = TransportFailure(FailureReason.REFUSED, "nothing listens there")
     rig.layer.transport_failed(KEY, error, rig.now)
-    assert rig.take() == [TransactionFailed(KEY, error), Terminated(KEY)]
+    assert rig.take() == [TransactionFailed(KEY, error), KEY]
     assert names(rig.receive(answer(INVITE, 200))) == ["StrayResponse"]
     rig.assert_empty()
 
