@@ -79,6 +79,7 @@ def _plain_pattern() -> str:
 
 
 _plain_head = Pattern(_plain_pattern())
+_HEAD_END = b"\r\n\r\n"
 _BRANCH, _EARLY, _FROM_TAG, _TO_TAG, _LATE = 8, 10, 12, 14, 15
 """Groups of it; the Call-ID is in one of two."""
 
@@ -147,6 +148,8 @@ class PlainReader:
                     shapes[shape.whole] = shapes.pop(shape.whole)
                     break
             else:
+                if data.find(_HEAD_END, at) < 0:  # as at the end of nearly every turn
+                    return frames, taken + at
                 if not text:  # what is expected is found without
                     data, taken, at = data[at:], at, 0
                     text = data.decode("latin-1")

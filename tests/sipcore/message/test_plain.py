@@ -123,6 +123,23 @@ def test_what_is_not_expected_is_left_to_the_pattern(data: bytes) -> None:
     check(reader, data)
 
 
+class Tried:
+    """A pattern that must not be tried."""
+
+    def match(self, text: str, begin: int = 0, _: int = 0) -> None:
+        raise AssertionError(f"the pattern was tried for {text[begin:]!r}")
+
+
+@pytest.mark.parametrize("size", [1, 60, len(answer(*VALUES)) - 5])
+def test_the_pattern_is_not_tried_for_a_head_that_has_no_end_yet(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = answer(*VALUES)
+    reader = used_to(data)
+    monkeypatch.setattr(plain, "_plain_head", Tried())
+    assert [raw for raw, _, _ in reader.read_stream(data * 3 + data[:size])[0]] == [data] * 3
+    with pytest.raises(AssertionError, match="was tried"):
+        reader.read_stream(data.replace(b"200", b"404"))
+
+
 def test_a_shape_is_expected_once_it_has_come_several_times() -> None:
     reader, data = PlainReader(MAX_ON_STREAM), answer(*VALUES)
     for _ in range(SEEN_BEFORE + 1):
