@@ -14,8 +14,9 @@ from sipcore.grammar import TOKEN, require_safe, require_token, split_list
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
 from sipcore.message.fields.via import Via
-from sipcore.message.headers import Headers, Noted, message_start, plain_headers, written_headers
+from sipcore.message.headers import Headers, Noted, plain_headers, written_headers
 from sipcore.message.method import KNOWN
+from sipcore.message.position import message_start
 from sipcore.message.registry import (
     CALL_ID,
     CONTENT_DISPOSITION,

@@ -12,7 +12,7 @@ from sipcore.deviation import Deviation
 from sipcore.errors import LimitExceeded, ParseError
 from sipcore.grammar import is_token, lonely_nul
 from sipcore.message.framing import MAX_BODY, MAX_HEAD
-from sipcore.message.headers import Headers, Noted, field_position, message_start
+from sipcore.message.headers import Headers, Noted
 from sipcore.message.message import (
     VERSION,
     Request,
@@ -22,6 +22,7 @@ from sipcore.message.message import (
 )
 from sipcore.message.method import KNOWN
 from sipcore.message.plain import MAX_LINES, MAX_PLAIN, PlainReader, read_plain
+from sipcore.message.position import field_position, message_start
 from sipcore.message.registry import CONTENT_LENGTH, KNOWN_NAMES, key_of
 from sipcore.pattern import Pattern
 

@@ -9,8 +9,9 @@ from sipcore.errors import LimitExceeded, ParseError, UnsafeValue
 from sipcore.grammar import MAX_LIST_VALUES
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
-from sipcore.message.headers import MAX_VALUES, Headers, Noted, field_position, headers_below, headers_of, message_start
+from sipcore.message.headers import MAX_VALUES, Headers, Noted, headers_below, headers_of
 from sipcore.message.parser import parse_message
+from sipcore.message.position import field_position, message_start
 from sipcore.message.registry import (
     ALLOW,
     CALL_ID,
