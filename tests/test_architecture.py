@@ -72,6 +72,8 @@ EDGE = (
         "probes.fleet",
         "probes.service",
         "probes.web.app",
+        "probes.web.auth",
+        "probes.web.limits",
         "probes.cli",
         "probes.config",
         "probes.daemon",

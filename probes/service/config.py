@@ -1,0 +1,98 @@
+"""How the service is set up, as a file: TOML in which every key has a default. `docs/examples/service.toml` has each."""
+
+from dataclasses import field
+from pathlib import Path
+
+from probes.calls.limit import SERVICE, Limits
+from probes.health.alerts import AlertRules, Channel
+from probes.health.trunk import Trunk
+from sipcore.resolve.target import SocketAddress
+from sipcore.value import value
+
+DEFAULT_BIND = SocketAddress("127.0.0.1", 8080)
+"""Whoever wants more than this host to reach the service says so, with TLS or a proxy that has it."""
+MAX_BODY = 1 << 20
+"""Octets of a request's body: the largest that any contract asks for is a hundredth of it, files aside."""
+
+
+@value
+class HttpLimits:
+    """What clients may take of this host. Times are in seconds."""
+
+    connections: int = 256
+    """At once, over all clients."""
+    connections_each: int = 64
+    """At once, of one address."""
+    body: int = MAX_BODY
+    head_time: float = 10.0
+    """Until the head of a request is there, and for how long a connection waits for the next one."""
+    body_time: float = 30.0
+    """Until a request's body is there."""
+    end_time: float = 5.0
+    """For requests that are under way when the service ends."""
+
+
+@value
+class OwnAddresses:
+    """Where this service sends from and is reached at, as those see it who let it through their firewalls."""
+
+    addresses: tuple[str, ...] = ()
+    sip_server: str = ""
+    """What a PBX registers at, or sends its calls to."""
+    sip_port: int = 5061
+    sip_transport: str = "TLS"
+    rtp_low: int = 16384
+    rtp_high: int = 32768
+
+
+@value
+class Receivers:
+    """Through which channels the tenants are told what they ask to be told by mail or SMS."""
+
+    email: tuple[Channel, ...] = ()
+    sms: tuple[Channel, ...] = ()
+
+
+@value
+class FileTrunks:
+    """Trunks of a file that are watched beside those of the directory, and shown to one tenant, who cannot change
+    them.
+    """
+
+    tenant: str
+    trunks: tuple[Trunk, ...] = ()
+    alerts: tuple[tuple[str, AlertRules], ...] = ()
+    channels: tuple[Channel, ...] = ()
+
+
+@value
+class ServiceConfig:
+    """All of it."""
+
+    store: Path
+    """Where everything is kept; the key of its secrets lies beside it."""
+    bind: SocketAddress = DEFAULT_BIND
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+    """Whether a proxy in front of it has TLS, and tells who asks."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """From which addresses what a proxy tells is believed."""
+    reach: tuple[str, ...] = ()
+    """Networks that callers of the API may have this host talk to although they are private, as `10.0.0.0/8`."""
+    nameservers: tuple[SocketAddress, ...] = ()
+    open_metrics: bool = False
+    """Whether /metrics is told without a key."""
+    calls: Limits = SERVICE
+    """Test calls of each tenant."""
+    discovery_time: float = 60.0
+    """Seconds after which a discovery is given up, whatever it still waits for."""
+    http: HttpLimits = field(default_factory=HttpLimits)
+    own: OwnAddresses = field(default_factory=OwnAddresses)
+    receivers: Receivers = field(default_factory=Receivers)
+    file: FileTrunks | None = None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it by HTTPS, so that cookies may be kept to that."""
+        return self.certificate is not None or self.behind_proxy

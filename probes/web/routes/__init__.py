@@ -1,0 +1,1 @@
+"""The programming interfaces, one module for each; every one exports `MOUNT`."""
