@@ -1,18 +1,19 @@
-"""How the service is set up, as a file: TOML in which every key has a default. `docs/examples/service.toml` has each."""
+"""How the service is set up, as its file says: every key has a default."""
 
 from dataclasses import field
 from pathlib import Path
 
 from probes.calls.limit import SERVICE, Limits
-from probes.health.alerts import AlertRules, Channel
+from probes.health.alerts import AlertRules, AppriseChannel, Channel
 from probes.health.trunk import Trunk
 from sipcore.resolve.target import SocketAddress
-from sipcore.value import value
+from sipcore.value import Member, value
 
 DEFAULT_BIND = SocketAddress("127.0.0.1", 8080)
 """Whoever wants more than this host to reach the service says so, with TLS or a proxy that has it."""
+DEFAULT_STORE = Path("sipprobe.db")
 MAX_BODY = 1 << 20
-"""Octets of a request's body: the largest that any contract asks for is a hundredth of it, files aside."""
+"""Octets of a request's body, at most: a thousand trunks are a tenth of it."""
 
 
 @value
@@ -22,14 +23,15 @@ class HttpLimits:
     connections: int = 256
     """At once, over all clients."""
     connections_each: int = 64
-    """At once, of one address."""
+    """At once, of one address. Those of trusted proxies count only among all."""
     body: int = MAX_BODY
+    """Octets."""
     head_time: float = 10.0
     """Until the head of a request is there, and for how long a connection waits for the next one."""
     body_time: float = 30.0
     """Until a request's body is there."""
     end_time: float = 5.0
-    """For requests that are under way when the service ends."""
+    """For what is under way when the service ends: requests, and then calls, which are hung up."""
 
 
 @value
@@ -38,25 +40,33 @@ class OwnAddresses:
 
     addresses: tuple[str, ...] = ()
     sip_server: str = ""
-    """What a PBX registers at, or sends its calls to."""
+    """What a PBX registers at, or sends its calls to; empty for the first address."""
     sip_port: int = 5061
     sip_transport: str = "TLS"
     rtp_low: int = 16384
     rtp_high: int = 32768
 
 
-@value
-class Receivers:
-    """Through which channels the tenants are told what they ask to be told by mail or SMS."""
+class Means(Member):
+    """What a receiver of alerts is to those who ask for it by one word."""
 
-    email: tuple[Channel, ...] = ()
-    sms: tuple[Channel, ...] = ()
+    EMAIL = "email"
+    SMS = "sms"
+
+
+@value
+class Receiver:
+    """Where the alerts of one tenant go by mail or SMS, for each of its trunks that asks for that."""
+
+    tenant: str
+    means: Means
+    channel: AppriseChannel
 
 
 @value
 class FileTrunks:
-    """Trunks of a file that are watched beside those of the directory, and shown to one tenant, who cannot change
-    them.
+    """Trunks of a file for `sipprobe watch`, watched beside those of the directory. One tenant sees them, and cannot
+    change them. `channels` are told of them alone.
     """
 
     tenant: str
@@ -69,11 +79,12 @@ class FileTrunks:
 class ServiceConfig:
     """All of it."""
 
-    store: Path
+    store: Path = DEFAULT_STORE
     """Where everything is kept; the key of its secrets lies beside it."""
     bind: SocketAddress = DEFAULT_BIND
     certificate: Path | None = None
     key: Path | None = None
+    """The certificate's."""
     behind_proxy: bool = False
     """Whether a proxy in front of it has TLS, and tells who asks."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -81,15 +92,16 @@ class ServiceConfig:
     reach: tuple[str, ...] = ()
     """Networks that callers of the API may have this host talk to although they are private, as `10.0.0.0/8`."""
     nameservers: tuple[SocketAddress, ...] = ()
+    """Empty for those of this host."""
     open_metrics: bool = False
     """Whether /metrics is told without a key."""
     calls: Limits = SERVICE
     """Test calls of each tenant."""
     discovery_time: float = 60.0
     """Seconds after which a discovery is given up, whatever it still waits for."""
-    http: HttpLimits = field(default_factory=HttpLimits)
-    own: OwnAddresses = field(default_factory=OwnAddresses)
-    receivers: Receivers = field(default_factory=Receivers)
+    http: HttpLimits = HttpLimits()
+    own: OwnAddresses = OwnAddresses()
+    receivers: tuple[Receiver, ...] = field(default=(), repr=False)
     file: FileTrunks | None = None
 
     @property
