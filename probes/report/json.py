@@ -40,8 +40,8 @@ def discovery_data(discovery: Discovery) -> Data:
         "methods": [encodable(method) for method in discovery.methods],
         "codecs": [encodable(codec) for codec in discovery.codecs],
         "recommendation": _recommendation(discovery.recommendation) if discovery.recommendation else None,
-        "attempts": [_attempt(attempt) for attempt in discovery.attempts],
-        "lookups": [_lookup(step) for step in discovery.lookups],
+        "attempts": [attempt_data(attempt) for attempt in discovery.attempts],
+        "lookups": [lookup_data(step) for step in discovery.lookups],
         "omitted": discovery.omitted,
         "findings": [finding_data(finding) | conversation.evidence(finding) for finding in discovery.findings],
         "capabilities": _capabilities(discovery.capabilities),
@@ -71,7 +71,7 @@ class _Conversation:
         """All of it, what proves an identity covered."""
         for one in self._asked:
             messages = [self._message(message) for message in one.messages]
-            yield {"purpose": one.purpose, "about": one.about or None, **_place(one.hop), "messages": messages}
+            yield {"purpose": one.purpose, "about": one.about or None, **place_data(one.hop), "messages": messages}
 
     def evidence(self, finding: Finding) -> Data:
         """The messages that show a finding, by their places, and what became of the connections that it is about."""
@@ -91,7 +91,7 @@ class _Conversation:
 
     def _flow(self, flow: FlowTrace) -> Data:
         told = {"event": flow.event, "detail": encodable(flow.detail) or None}
-        return {"offset_ms": self._offset(flow), **_place(flow.hop), **told}
+        return {"offset_ms": self._offset(flow), **place_data(flow.hop), **told}
 
     def _offset(self, record: TraceRecord) -> float | None:
         return milliseconds(record.at - self._begin)
@@ -103,9 +103,10 @@ def _outcome(discovery: Discovery) -> str:
     return discovery.telling.reach.name.lower() if discovery.telling is not None else "unresolvable"
 
 
-def _attempt(attempt: Attempt) -> Data:
+def attempt_data(attempt: Attempt) -> Data:
+    """A place that was tried."""
     return {
-        **_place(attempt.hop),
+        **place_data(attempt.hop),
         "uri": str(attempt.uri),
         "published": attempt.published,
         "result": attempt.reach.name.lower(),
@@ -158,7 +159,7 @@ def _candidate(candidate: Candidate) -> Data:
 
 
 def _recommendation(recommendation: Recommendation) -> Data:
-    return _place(recommendation.hop) | {
+    return place_data(recommendation.hop) | {
         "why": encodable(recommendation.why),
         "uri": str(recommendation.uri),
         "secure": recommendation.secure,
@@ -196,12 +197,14 @@ def _authentication(asked: Authentication) -> Data:
     }
 
 
-def _lookup(step: LookupStep) -> Data:
+def lookup_data(step: LookupStep) -> Data:
+    """A question to DNS, and what it said."""
     answers = [encodable(answer) for answer in step.answers]
     return {"question": encodable(step.question), "answers": answers, "error": encodable(step.error)}
 
 
-def _place(hop: Hop) -> Data:
+def place_data(hop: Hop) -> Data:
+    """Where something went, and why there."""
     return {
         "transport": hop.transport.value.lower(),
         "address": hop.remote.host,

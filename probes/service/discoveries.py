@@ -1,31 +1,98 @@
 """Discoveries of tenants: one at a time for each, within a deadline, whose results are kept for a while."""
 
-from collections.abc import AsyncIterator
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
 
-from probes.service.job import Data, DiscoveryJob, DiscoveryRequest
+import trio
+
+from probes.discovery.candidates import Scope
+from probes.discovery.events import Concluded
+from probes.discovery.run import DiscoveryConfig, open_discovery
+from probes.report.event_json import event_data
+from probes.report.json import discovery_data
+from probes.service.job import Busy, Data, DiscoveryJob, DiscoveryRequest, JobError, JobState
+from probes.service.jobs import Jobs
+from probes.service.records import Kind, Record, Records
+from probes.service.under_way import Runner, UnderWay, new_id
 
 
 class Discoveries:
     """Discoveries of all tenants. Who starts one does not wait for it, and who stops waiting does not end it."""
 
+    def __init__(
+        self,
+        runner: Runner,
+        records: Records,
+        config: DiscoveryConfig,
+        longest: float = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`config` is what all of them have in common; `longest` is in seconds, after which one is given up."""
+        self._jobs: Jobs[DiscoveryJob] = Jobs(runner, records, Kind.DISCOVERY, _job_of, clock)
+        self._config, self._longest = config, longest
+
+    @property
+    def running(self) -> tuple[DiscoveryJob, ...]:
+        """Those that are under way, of all tenants."""
+        return self._jobs.running
+
     async def start(self, tenant: str, request: DiscoveryRequest) -> DiscoveryJob:
         """Begin one. Raises Busy while another one of this tenant is under way, LocalError for what cannot be
         discovered, Unavailable while the service ends.
         """
-        raise NotImplementedError
+        await trio.lowlevel.checkpoint()
+        Scope.of(request.destination, request.ports, request.transports)  # raises for what cannot be
+        for each in self.running:
+            if each.tenant == tenant:
+                text = f"discovery {each.id} is under way, and a tenant has one at a time: ask for that one, or wait"
+                raise Busy(text, each.id)
+        job = DiscoveryJob(new_id("disc"), tenant, str(request.destination), JobState.RUNNING, self._jobs.clock())
+        self._jobs.start(job, partial(self._discover, request))
+        return job
 
     async def get(self, tenant: str, id: str) -> DiscoveryJob:  # noqa: A002  # the word of all interfaces
         """How one is. Raises UnknownJob."""
-        raise NotImplementedError
+        return await self._jobs.get(tenant, id)
 
     async def wait(self, job: DiscoveryJob, seconds: float) -> DiscoveryJob:
         """How it is when it is over, or after so many seconds."""
-        raise NotImplementedError
+        return await self._jobs.wait(job, seconds)
 
     def events(self, job: DiscoveryJob) -> AsyncIterator[Data]:
-        """What happens in it, from the beginning, as it does, until it is over or the service ends."""
-        raise NotImplementedError
+        """What happens in it, from the beginning, as it does, until it is over or the service ends: as
+        `probes.report.event_json` has it, and last `{"event": "end", "state": ..., "error": ...}`.
+        """
+        return self._jobs.events(job)
 
     async def recent(self, tenant: str, limit: int = 50, before: str = "") -> tuple[DiscoveryJob, ...]:
         """The last ones, newest first, those that were begun before the one of the id `before`. Raises UnknownJob."""
-        raise NotImplementedError
+        return await self._jobs.recent(tenant, None, None, limit, before)
+
+    async def _discover(self, request: DiscoveryRequest, under_way: UnderWay[DiscoveryJob]) -> DiscoveryJob:
+        config = replace(self._config, ports=request.ports, transports=request.transports)
+        with trio.move_on_after(self._longest):
+            async with open_discovery(request.destination, config) as events:
+                async for event in events:
+                    if isinstance(event, Concluded):
+                        found = event.discovery
+                        return replace(under_way.job, data=discovery_data(found), result=found)
+                    under_way.tell(event_data(event))
+        text = f"nothing was concluded within {self._longest:g} s: give a port and a transport, so that less is asked"
+        raise JobError(text)
+
+
+def _job_of(record: Record) -> DiscoveryJob:
+    return DiscoveryJob(
+        record.id,
+        record.tenant,
+        record.target,
+        record.state,
+        record.started_at,
+        record.completed_at,
+        json.loads(record.data) if record.data else None,
+        error=record.error,
+    )

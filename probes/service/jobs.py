@@ -1,0 +1,143 @@
+"""What discoveries and test calls have in common as jobs: they are begun, watched, ended, kept and found again."""
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Generic
+
+import trio
+
+from probes.service.job import STOPPED, Data, JobState, UnknownJob
+from probes.service.records import Kind, Record, Records
+from probes.service.under_way import J, Runner, UnderWay
+from sipcore.errors import SipError
+
+MAX_REMEMBERED = 64
+"""Jobs that are over whose results are kept as values, too; JSON is kept of all of them."""
+LAST_WORDS = 5.0
+"""Seconds for writing down what became of a job."""
+OWN_FAULT = "this program made a mistake, which is in its log: please report it"
+_log = logging.getLogger(__name__)
+Work = Callable[[UnderWay[J]], Awaitable[J]]
+
+
+class Jobs(Generic[J]):
+    """Jobs of one kind, of all tenants. Who starts one does not wait for it, and who stops waiting does not end it."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        records: Records,
+        kind: Kind,
+        job_of: Callable[[Record], J],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`job_of` makes a job of what is kept of it."""
+        self.clock = clock
+        self.known: OrderedDict[str, UnderWay[J]] = OrderedDict()
+        """Those of this process: what is under way, and the last ones that are over."""
+        self._runner, self._records = runner, records
+        self._kind, self._job_of = kind, job_of
+
+    @property
+    def running(self) -> tuple[J, ...]:
+        """Those that are under way."""
+        return tuple(each.job for each in self.known.values() if not each.is_over)
+
+    def start(self, job: J, work: "Work[J]", **told: str) -> None:
+        """Begin a job, which is what `work` does; what is `told` is kept with it. Raises Unavailable."""
+        under_way = UnderWay(job, self._runner.stopping)
+        self._runner.start(partial(self._carry_out, under_way, work, told))
+        self.known[job.id] = under_way
+
+    async def get(self, tenant: str, id: str) -> J:  # noqa: A002  # the word of all interfaces
+        """How one is. Raises UnknownJob."""
+        await trio.lowlevel.checkpoint()
+        under_way = self.known.get(id)
+        if under_way is not None and under_way.job.tenant == tenant:
+            return under_way.job
+        record = await self._records.find(tenant, self._kind, id)
+        if record is None:
+            raise UnknownJob(f"there is no {self._kind.value} of this id, or it is no longer kept")
+        return self._job_of(record)
+
+    async def wait(self, job: J, seconds: float) -> J:
+        """How it is when it is over, or after so many seconds."""
+        if job.id in self.known:
+            await self.known[job.id].wait(seconds)
+        return await self.get(job.tenant, job.id)
+
+    async def events(self, job: J) -> AsyncIterator[Data]:
+        """What happens in it, from the beginning, as it does, until it is over or the service ends. The last one is
+        `end`, with the state; of a job of an earlier process there is no other.
+        """
+        under_way = self.known.get(job.id)
+        if under_way is not None:
+            async for event in under_way.events():
+                yield event
+        now = await self.get(job.tenant, job.id)
+        yield {"event": "end", "state": now.state.value, "error": now.error}
+
+    async def recent(
+        self, tenant: str, number_id: str | None, trunk_id: str | None, limit: int, before: str
+    ) -> tuple[J, ...]:
+        """The last ones, newest first, those that were begun before the one of the id `before`. Raises UnknownJob."""
+        found = await self._records.recent(tenant, self._kind, number_id, trunk_id, limit, before)
+        if found is None:
+            raise UnknownJob(f"there is no {self._kind.value} of the id {before} that others could come before")
+        return tuple(self._now(record) for record in found)
+
+    def _now(self, record: Record) -> J:
+        under_way = self.known.get(record.id)
+        return under_way.job if under_way is not None else self._job_of(record)
+
+    async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", told: dict[str, str]) -> None:
+        """Do it, whatever comes of it, and write that down."""
+        job, error = under_way.job, STOPPED
+        try:
+            await self._records.put(replace(record_of(self._kind, job), **told))
+            job, error = await work(under_way), ""
+        except SipError as problem:
+            error = problem.message
+        except Exception:
+            _log.exception("%s %s", self._kind.value, job.id)
+            error = OWN_FAULT
+        finally:
+            state = JobState.FAILED if error else JobState.COMPLETED
+            under_way.end(replace(job, state=state, error=error, completed_at=self.clock()))
+            self._forget()
+            with trio.move_on_after(LAST_WORDS, shield=True):
+                await self._write_end(replace(record_of(self._kind, under_way.job), **told))
+
+    async def _write_end(self, record: Record) -> None:
+        try:
+            await self._records.put(record)
+        except SipError as problem:
+            _log.warning("the result of %s %s is kept in memory only: %s", record.kind.value, record.id, problem.message)
+
+    def _forget(self) -> None:
+        """Leave the oldest results to the file."""
+        over: Sequence[str] = [id for id, each in self.known.items() if each.is_over]
+        for id in over[: max(len(over) - MAX_REMEMBERED, 0)]:
+            del self.known[id]
+
+
+def record_of(kind: Kind, job: J) -> Record:
+    """A job as it is kept."""
+    return Record(
+        job.id,
+        job.tenant,
+        kind,
+        job.target,
+        job.state,
+        job.started_at,
+        job.completed_at,
+        getattr(job, "trunk_id", None),
+        getattr(job, "number_id", None),
+        data=json.dumps(job.data) if job.data is not None else "",
+        error=job.error,
+    )

@@ -1,0 +1,38 @@
+"""What a test call over a trunk is: whom it is to, as whom, with which media, by how the trunk is set up."""
+
+from dataclasses import replace
+
+from probes.calls.script import CallScript
+from probes.service.job import CallRequest
+from probes.trunks.model import Gateway
+from sipcore.auth.choice import Account
+from sipcore.media.terms import Encryption
+from sipcore.message.address import Address
+from sipcore.message.uri import SipUri, escape_user
+from sipcore.resolve.target import Transport
+
+NAMES = {"G.722": "G722", "G.729": "G729", "Opus": "opus"}
+"""Codecs as descriptions name them, where trunks do not."""
+
+
+def script_of(request: CallRequest, gateway: Gateway) -> CallScript:
+    """The call. Raises LocalError for one that cannot, or must not, be placed."""
+    outbound, destination = request.outbound, gateway.destination()
+    callee = replace(destination, user=escape_user(request.to))
+    account = None
+    if outbound.credentials is not None:
+        own = outbound.credentials
+        account = Account(own.username, own.password.reveal(), hosts=callee.hosts, realm=own.realm or None)
+    caller = None
+    if request.caller:
+        caller = Address(SipUri(callee.host, user=escape_user(request.caller), secure=callee.secure))
+    codecs = {"codecs": tuple(NAMES.get(name, name) for name in outbound.codecs)} if outbound.codecs else {}
+    return CallScript(
+        callee,
+        caller=caller,
+        account=account,
+        hold=request.hold,
+        digits=request.digits,
+        encryption=Encryption(outbound.encryption.value),
+        **codecs,
+    )
