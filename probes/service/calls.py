@@ -25,8 +25,9 @@ from probes.trunks.model import Gateway
 from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.trace import Direction, MessageTrace
 
-Choose = Callable[[CallRequest], Gateway | None]
-"""The gateway that a call goes to; None where there is none to call."""
+Choose = Callable[[str, CallRequest], Gateway | None]
+"""The gateway that a tenant's call goes to; None where there is none to call."""
+PREFIX = "tc"
 _about_invite = re.compile(rb"^cseq[ \t]*:[ \t]*[0-9]+[ \t]+INVITE", re.IGNORECASE | re.MULTILINE).search
 
 
@@ -52,8 +53,8 @@ class TestCalls:
         self._jobs: Jobs[CallJob] = Jobs(runner, records, Kind.CALL, _job_of, clock)
         self._records, self._config, self._choose, self._limits = records, config, choose, limits
         self._limiters: dict[str, Limiter] = {}
-        self._tokens: dict[tuple[str, str], tuple[str, str]] = {}
-        """What was asked for under a token by calls that are under way, and their ids."""
+        self._asked: dict[str, str] = {}
+        """What was asked for by the calls that are under way, which may not be on the disk yet."""
 
     @property
     def running(self) -> tuple[CallJob, ...]:
@@ -66,35 +67,32 @@ class TestCalls:
         ends.
         """
         await trio.lowlevel.checkpoint()
-        gateway = self._choose(request)
+        gateway = self._choose(tenant, request)
         if gateway is None:
             raise JobError("there is no gateway to call: give the trunk, or the number, an outbound gateway")
         script = script_of(request, gateway)
         asked = _digest(script, request)
-        if token:
-            kept = await self._records.find_token(tenant, token)
-            # those under way come second, and nobody else gets in between: what is not kept yet is there
-            earlier = self._tokens.get((tenant, token)) or (kept and (kept.asked, kept.id))
-            if earlier:
-                if earlier[0] != asked:
-                    raise UsedToken("this Idempotency-Key was used for another call: take a new one for each")
-                return await self._jobs.get(tenant, earlier[1])
+        job_id = _id_of(tenant, token) if token else new_id(PREFIX)
+        earlier = await self._records.find(tenant, Kind.CALL, job_id) if token else None
+        if job_id in self._asked or earlier is not None:
+            if asked != (self._asked.get(job_id) or (earlier and earlier.asked)):
+                raise UsedToken("this Idempotency-Key was used for another call: take a new one for each")
+            return await self._jobs.get(tenant, job_id)
         self._admit(tenant)
         clock = self._jobs.clock
         target, who = str(script.destination), (request.trunk_id, request.number_id)
-        job = CallJob(new_id("tc"), tenant, target, JobState.RUNNING, clock(), *who)
+        job = CallJob(job_id, tenant, target, JobState.RUNNING, clock(), *who)
         try:
-            self._jobs.start(job, partial(self._call, script, token), token=token, asked=asked)
+            self._jobs.start(job, partial(self._call, script), asked)
         except BaseException:
             self._limiters[tenant].release()
             raise
-        if token:
-            self._tokens[tenant, token] = (asked, job.id)
+        self._asked[job_id] = asked
         return job
 
-    async def get(self, tenant: str, id: str) -> CallJob:  # noqa: A002  # the word of all interfaces
+    async def get(self, tenant: str, job_id: str) -> CallJob:
         """How one is. Raises UnknownJob."""
-        return await self._jobs.get(tenant, id)
+        return await self._jobs.get(tenant, job_id)
 
     async def wait(self, job: CallJob, seconds: float) -> CallJob:
         """How it is when it is over, or after so many seconds."""
@@ -130,19 +128,18 @@ class TestCalls:
             raise Limited(f"{period} were placed: ask again in {seconds:.0f} s", seconds)
         raise Limited(f"{self._limits.at_once} test calls are under way: wait until one is over", 0.0)
 
-    async def _call(self, script: CallScript, token: str, under_way: UnderWay[CallJob]) -> CallJob:
+    async def _call(self, script: CallScript, under_way: UnderWay[CallJob]) -> CallJob:
         def take(entry: TimelineEntry) -> None:
             line, job = entry_data(entry), under_way.job
             progress = _progress(entry) or ("initiated" if job.progress == "queued" else job.progress)
             under_way.job = replace(job, timeline=(*job.timeline, line), progress=progress)
             under_way.tell({"event": "entry", "progress": progress, "entry": line})
 
-        tenant = under_way.job.tenant
         try:
             result = await place_call(script, self._config, take)
         finally:
-            self._limiters[tenant].release()
-            self._tokens.pop((tenant, token), None)
+            self._limiters[under_way.job.tenant].release()
+            self._asked.pop(under_way.job.id, None)
         data = call_data(result)
         return _with_data(replace(under_way.job, result=result), data)
 
@@ -158,9 +155,21 @@ def _progress(entry: TimelineEntry) -> str:
     return "in-progress" if status[:1] == b"2" else "ringing" if status[:1] == b"1" and status != b"100" else ""
 
 
+def _id_of(tenant: str, token: str) -> str:
+    """The id of the call that was asked for under a token."""
+    return f"{PREFIX}_{hashlib.sha256(f'{tenant} {token}'.encode()).hexdigest()[:24]}"
+
+
 def _digest(script: CallScript, request: CallRequest) -> str:
     """What was asked for; two calls that differ differ in it."""
-    told = (str(script.destination), str(script.caller), script.hold, script.digits, request.trunk_id, request.number_id)
+    told = (
+        str(script.destination),
+        str(script.caller),
+        script.hold,
+        script.digits,
+        request.trunk_id,
+        request.number_id,
+    )
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 

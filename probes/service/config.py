@@ -6,6 +6,7 @@ from pathlib import Path
 from probes.calls.limit import SERVICE, Limits
 from probes.health.alerts import AlertRules, AppriseChannel, Channel
 from probes.health.trunk import Trunk
+from probes.reach import PUBLIC, ReachPolicy
 from sipcore.resolve.target import SocketAddress
 from sipcore.value import Member, value
 
@@ -89,8 +90,8 @@ class ServiceConfig:
     """Whether a proxy in front of it has TLS, and tells who asks."""
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     """From which addresses what a proxy tells is believed."""
-    reach: tuple[str, ...] = ()
-    """Networks that callers of the API may have this host talk to although they are private, as `10.0.0.0/8`."""
+    reach: ReachPolicy = PUBLIC
+    """Which addresses callers of the API may have this host talk to."""
     nameservers: tuple[SocketAddress, ...] = ()
     """Empty for those of this host."""
     open_metrics: bool = False

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -54,9 +53,9 @@ class Discoveries:
         self._jobs.start(job, partial(self._discover, request))
         return job
 
-    async def get(self, tenant: str, id: str) -> DiscoveryJob:  # noqa: A002  # the word of all interfaces
+    async def get(self, tenant: str, job_id: str) -> DiscoveryJob:
         """How one is. Raises UnknownJob."""
-        return await self._jobs.get(tenant, id)
+        return await self._jobs.get(tenant, job_id)
 
     async def wait(self, job: DiscoveryJob, seconds: float) -> DiscoveryJob:
         """How it is when it is over, or after so many seconds."""

@@ -47,7 +47,7 @@ class Busy(JobError):
 
 
 class Limited(JobError):
-    """Too many of late: it is worth asking again in so many `seconds`; 0 where that depends on when another one ends."""
+    """Too many of late. Ask again in so many `seconds`, 0 where that depends on when another one ends."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Generic
@@ -23,6 +23,7 @@ LAST_WORDS = 5.0
 OWN_FAULT = "this program made a mistake, which is in its log: please report it"
 _log = logging.getLogger(__name__)
 Work = Callable[[UnderWay[J]], Awaitable[J]]
+"""What a job is: it gives what has become of it, or raises SipError."""
 
 
 class Jobs(Generic[J]):
@@ -33,7 +34,7 @@ class Jobs(Generic[J]):
         runner: Runner,
         records: Records,
         kind: Kind,
-        job_of: Callable[[Record], J],
+        job_of: "Callable[[Record], J]",
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`job_of` makes a job of what is kept of it."""
@@ -41,26 +42,27 @@ class Jobs(Generic[J]):
         self.known: OrderedDict[str, UnderWay[J]] = OrderedDict()
         """Those of this process: what is under way, and the last ones that are over."""
         self._runner, self._records = runner, records
-        self._kind, self._job_of = kind, job_of
+        self._kind = kind
+        self._job_of: Callable[[Record], J] = job_of
 
     @property
     def running(self) -> tuple[J, ...]:
         """Those that are under way."""
         return tuple(each.job for each in self.known.values() if not each.is_over)
 
-    def start(self, job: J, work: "Work[J]", **told: str) -> None:
-        """Begin a job, which is what `work` does; what is `told` is kept with it. Raises Unavailable."""
+    def start(self, job: J, work: "Work[J]", asked: str = "") -> None:
+        """Begin a job, which is what `work` does; what was `asked` is kept with it. Raises Unavailable."""
         under_way = UnderWay(job, self._runner.stopping)
-        self._runner.start(partial(self._carry_out, under_way, work, told))
+        self._runner.start(partial(self._carry_out, under_way, work, asked))
         self.known[job.id] = under_way
 
-    async def get(self, tenant: str, id: str) -> J:  # noqa: A002  # the word of all interfaces
+    async def get(self, tenant: str, job_id: str) -> J:
         """How one is. Raises UnknownJob."""
         await trio.lowlevel.checkpoint()
-        under_way = self.known.get(id)
+        under_way = self.known.get(job_id)
         if under_way is not None and under_way.job.tenant == tenant:
             return under_way.job
-        record = await self._records.find(tenant, self._kind, id)
+        record = await self._records.find(tenant, self._kind, job_id)
         if record is None:
             raise UnknownJob(f"there is no {self._kind.value} of this id, or it is no longer kept")
         return self._job_of(record)
@@ -95,15 +97,15 @@ class Jobs(Generic[J]):
         under_way = self.known.get(record.id)
         return under_way.job if under_way is not None else self._job_of(record)
 
-    async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", told: dict[str, str]) -> None:
+    async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", asked: str) -> None:
         """Do it, whatever comes of it, and write that down."""
         job, error = under_way.job, STOPPED
         try:
-            await self._records.put(replace(record_of(self._kind, job), **told))
+            await self._records.put(record_of(self._kind, job, asked))
             job, error = await work(under_way), ""
         except SipError as problem:
             error = problem.message
-        except Exception:
+        except Exception:  # noqa: BLE001  # a mistake in one job ends no other
             _log.exception("%s %s", self._kind.value, job.id)
             error = OWN_FAULT
         finally:
@@ -111,22 +113,24 @@ class Jobs(Generic[J]):
             under_way.end(replace(job, state=state, error=error, completed_at=self.clock()))
             self._forget()
             with trio.move_on_after(LAST_WORDS, shield=True):
-                await self._write_end(replace(record_of(self._kind, under_way.job), **told))
+                await self._write_end(record_of(self._kind, under_way.job, asked))
 
     async def _write_end(self, record: Record) -> None:
         try:
             await self._records.put(record)
         except SipError as problem:
-            _log.warning("the result of %s %s is kept in memory only: %s", record.kind.value, record.id, problem.message)
+            _log.warning(
+                "the result of %s %s is kept in memory only: %s", record.kind.value, record.id, problem.message
+            )
 
     def _forget(self) -> None:
         """Leave the oldest results to the file."""
-        over: Sequence[str] = [id for id, each in self.known.items() if each.is_over]
-        for id in over[: max(len(over) - MAX_REMEMBERED, 0)]:
-            del self.known[id]
+        over = [name for name, each in self.known.items() if each.is_over]
+        for name in over[: max(len(over) - MAX_REMEMBERED, 0)]:
+            del self.known[name]
 
 
-def record_of(kind: Kind, job: J) -> Record:
+def record_of(kind: Kind, job: J, asked: str) -> Record:
     """A job as it is kept."""
     return Record(
         job.id,
@@ -138,6 +142,7 @@ def record_of(kind: Kind, job: J) -> Record:
         job.completed_at,
         getattr(job, "trunk_id", None),
         getattr(job, "number_id", None),
+        asked=asked,
         data=json.dumps(job.data) if job.data is not None else "",
         error=job.error,
     )

@@ -1,6 +1,9 @@
 """What is kept of jobs, so that their results outlive the process."""
 
+from collections.abc import Callable
+
 from probes.service.job import JobState
+from probes.store.store import Store
 from sipcore.value import Member, value
 
 
@@ -24,10 +27,8 @@ class Record:
     completed_at: float | None = None
     trunk_id: str | None = None
     number_id: str | None = None
-    token: str = ""
-    """By which its owner knows it again; empty for none."""
     asked: str = ""
-    """What was asked for under that token, as a digest."""
+    """What was asked for, as a digest; empty where nobody needs it."""
     data: str = ""
     """Its result, JSON; empty for none."""
     error: str = ""
@@ -36,21 +37,21 @@ class Record:
 class Records:
     """The jobs of all tenants. Every method raises WatchError where the file cannot be read or written."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store, self._clock = store, clock
         self._records: dict[str, Record] = {}
+
+    async def cut_off(self) -> None:
+        """Say of the jobs that an earlier process has not ended that they never will be."""
 
     async def put(self, record: Record) -> None:
         """Keep a job as it is now."""
         self._records[record.id] = record
 
-    async def find(self, tenant: str, kind: Kind, id: str) -> Record | None:  # noqa: A002  # the word of all interfaces
+    async def find(self, tenant: str, kind: Kind, job_id: str) -> Record | None:
         """One job; None where a tenant has none of this id."""
-        found = self._records.get(id)
+        found = self._records.get(job_id)
         return found if found is not None and (found.tenant, found.kind) == (tenant, kind) else None
-
-    async def find_token(self, tenant: str, token: str) -> Record | None:
-        """The job that a tenant has begun under a token."""
-        return next((each for each in self._records.values() if (each.tenant, each.token) == (tenant, token)), None)
 
     async def recent(
         self, tenant: str, kind: Kind, number_id: str | None, trunk_id: str | None, limit: int, before: str
@@ -64,9 +65,5 @@ class Records:
             if before not in ids:
                 return None
             own = own[ids.index(before) + 1 :]
-        chosen = (
-            each
-            for each in own
-            if number_id in (None, each.number_id) and trunk_id in (None, each.trunk_id)
-        )
+        chosen = (each for each in own if number_id in (None, each.number_id) and trunk_id in (None, each.trunk_id))
         return tuple(chosen)[:limit]

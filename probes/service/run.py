@@ -4,48 +4,97 @@ async with open_service(ServiceConfig(Path("service.db"))) as service:
     trunk = await service.directory.add_trunk("acme", trunk)
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import trio
 
+from probes.calls.run import call_config
+from probes.discovery.run import DiscoveryConfig
 from probes.health.board import TrunkState
 from probes.service.calls import TestCalls
 from probes.service.config import ServiceConfig
 from probes.service.directory import Directory
 from probes.service.discoveries import Discoveries
+from probes.service.job import CallRequest
 from probes.service.keys import Keys
+from probes.service.records import Records
+from probes.service.supervisor import Supervisor
+from probes.service.under_way import Runner
+from probes.service.watching import Clock, Watching
 from probes.store.store import Store
-from probes.trunks.model import Number, Trunk
+from probes.trunks.model import Gateway, Number, Trunk
+from sipcore.transports.lookup import LookupConfig
 
 
 class Service:
-    """All that the interfaces use."""
+    """All that the interfaces use. `open_service` makes one."""
 
-    config: ServiceConfig
-    store: Store
-    directory: Directory
-    keys: Keys
-    discoveries: Discoveries
-    calls: TestCalls
-    stopping: trio.Event
-    """Set when the service is about to end: what streams to somebody ends then."""
+    def __init__(
+        self, config: ServiceConfig, store: Store, directory: Directory, watching: Watching, clock: Clock = time.time
+    ) -> None:
+        """`open_service` makes one."""
+        self.config, self.store, self.directory, self.watching = config, store, directory, watching
+        self.keys = Keys(store, clock)
+        self.supervisor = Supervisor()
+        self.runner = Runner()
+        self.records = Records(store, clock)
+        lookup = LookupConfig(nameservers=config.nameservers)
+        calling = replace(call_config(), lookup=lookup)
+        discovery = DiscoveryConfig(lookup=lookup)
+        self.discoveries = Discoveries(self.runner, self.records, discovery, config.discovery_time, clock)
+        self.calls = TestCalls(self.runner, self.records, calling, self.gateway_of, config.calls, clock)
+
+    @property
+    def stopping(self) -> trio.Event:
+        """Set when the service is about to end: what streams to somebody ends then."""
+        return self.runner.stopping
 
     def health(self, tenant: str) -> tuple[TrunkState, ...]:
-        """How the trunks of a tenant are; `TrunkState.trunk` is a trunk's id, or the name of one of the file's."""
-        raise NotImplementedError
+        """How whatever a tenant has is; `TrunkState.trunk` is the id of a trunk, that of a number with an outbound of
+        its own, or the name of a trunk of the file.
+        """
+        return self.watching.states(tenant)
 
     def health_of(self, tenant: str, of: Trunk | Number | str) -> TrunkState | None:
-        """How a trunk is, the one that a number goes by, or the one of an id; None for what is not watched (inbound
-        alone, say), and for what is not the tenant's.
+        """How a trunk is, the one that a number goes by, or what is watched under an id or name; None for what is not
+        watched (it has no gateway, say), and for what is not the tenant's.
         """
-        raise NotImplementedError
+        return self.watching.state(tenant, of)
+
+    def gateway_of(self, tenant: str, request: CallRequest) -> Gateway | None:
+        """Where a call goes: the first gateway that is not known to be down; None where there is none at all."""
+        gateways = request.outbound.ordered
+        state = self.watching.state(tenant, request.number_id or "") or self.watching.state(
+            tenant, request.trunk_id or ""
+        )
+        active = state.active if state is not None else None
+        return next((each for each in gateways if str(each) == active), gateways[0] if gateways else None)
 
 
 @asynccontextmanager
-async def open_service(config: ServiceConfig, *, watching: bool = True) -> AsyncIterator[Service]:
-    """A service that runs until the block ends, `watching` its trunks or not. Raises WatchError for a store that cannot
-    be used, and for trunks that cannot be watched.
+async def open_service(
+    config: ServiceConfig, *, watching: bool = True, clock: Clock = time.time
+) -> AsyncIterator[Service]:
+    """A service that runs until the block ends, `watching` its trunks or not; calls that are under way then are hung
+    up. Raises WatchError for a store that cannot be used, and for trunks that cannot be watched.
     """
-    raise NotImplementedError
-    yield
+    with Store.open(config.store) as store:
+        directory = Directory.open(store, clock=clock)
+        watched = await Watching.open(config, store, directory, clock)
+        service = Service(config, store, directory, watched, clock)
+        await service.records.cut_off()
+        async with trio.open_nursery() as nursery:
+            keep = service.supervisor.keep
+            await nursery.start(service.runner.run)
+            nursery.start_soon(keep, "directory", watched.follow)
+            if watching:
+                nursery.start_soon(keep, "watch", watched.watch)
+                nursery.start_soon(keep, "alerts", watched.alert)
+            try:
+                yield service
+            finally:
+                service.stopping.set()
+                nursery.cancel_scope.cancel()

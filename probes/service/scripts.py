@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-from probes.calls.script import CallScript
+from probes.calls.script import DEFAULT_CODECS, CallScript
 from probes.service.job import CallRequest
 from probes.trunks.model import Gateway
 from sipcore.auth.choice import Account
 from sipcore.media.terms import Encryption
 from sipcore.message.address import Address
 from sipcore.message.uri import SipUri, escape_user
-from sipcore.resolve.target import Transport
 
 NAMES = {"G.722": "G722", "G.729": "G729", "Opus": "opus"}
 """Codecs as descriptions name them, where trunks do not."""
@@ -25,8 +24,8 @@ def script_of(request: CallRequest, gateway: Gateway) -> CallScript:
         account = Account(own.username, own.password.reveal(), hosts=callee.hosts, realm=own.realm or None)
     caller = None
     if request.caller:
-        caller = Address(SipUri(callee.host, user=escape_user(request.caller), secure=callee.secure))
-    codecs = {"codecs": tuple(NAMES.get(name, name) for name in outbound.codecs)} if outbound.codecs else {}
+        caller = Address(SipUri(callee.host, user=escape_user(request.caller)))
+    codecs = tuple(NAMES.get(name, name) for name in outbound.codecs)
     return CallScript(
         callee,
         caller=caller,
@@ -34,5 +33,5 @@ def script_of(request: CallRequest, gateway: Gateway) -> CallScript:
         hold=request.hold,
         digits=request.digits,
         encryption=Encryption(outbound.encryption.value),
-        **codecs,
+        codecs=codecs or DEFAULT_CODECS,
     )

@@ -46,7 +46,7 @@ class UnderWay(Generic[J]):
     """A job of this process, and what happens in it. What it is now is in `job`."""
 
     def __init__(self, job: J, stopping: trio.Event) -> None:
-        self.job = job
+        self.job: J = job
         self.is_over = False
         self._stopping = stopping
         self._events: list[Data] = []

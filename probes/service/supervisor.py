@@ -1,0 +1,59 @@
+"""What goes on in the background, each part by itself: one that fails is told, and begun again."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from sipcore.value import value
+
+FIRST_PAUSE = 1.0
+"""Seconds until a part that failed is begun again, doubled with each failure that follows soon, up to LONGEST_PAUSE."""
+LONGEST_PAUSE = 60.0
+STEADY = 300.0
+"""Seconds after which a failure is the first one again."""
+_log = logging.getLogger(__name__)
+
+
+@value
+class Part:
+    """How a part is."""
+
+    name: str
+    is_running: bool
+    failures: int = 0
+    """Since the service was started."""
+    last: str = ""
+    """What it failed of last, the kind of error only: what errors quote may be secret."""
+
+
+class Supervisor:
+    """Keeps parts going."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Part] = {}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All of them, in the order in which they were begun first."""
+        return tuple(self._parts.values())
+
+    async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`, which has no end, until cancelled."""
+        failures, pause = 0, FIRST_PAUSE
+        while True:
+            begun = trio.current_time()
+            last = self._parts[name].last if failures else ""
+            self._parts[name] = Part(name, True, failures, last)
+            try:
+                await work()
+                problem: BaseException = RuntimeError("it came to an end")
+            except Exception as error:  # noqa: BLE001  # one part fails, and not all others with it
+                problem = error
+            failures += 1
+            if trio.current_time() - begun >= STEADY:
+                pause = FIRST_PAUSE
+            self._parts[name] = Part(name, False, failures, type(problem).__name__)
+            _log.error("%s has failed, and is begun again in %g s", name, pause, exc_info=problem)
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
