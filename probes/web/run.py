@@ -1,0 +1,161 @@
+"""The HTTP server: anycorn's connections, behind an accept loop that counts them and outlives what they do.
+
+Anycorn's own loop takes whoever comes until descriptors run out, ends with the first error that one connection raises,
+and waits for ever for a client that does not read: so connections are accepted here.
+"""
+
+import logging
+import socket
+import ssl
+from collections import Counter
+from typing import cast
+
+import anyio.abc
+import trio
+from anycorn.config import Config
+from anycorn.tcp_server import TCPServer
+from anycorn.typing import ASGIFramework, ConnectionState, LifespanState
+from anycorn.utils import wrap_app
+from anycorn.worker_context import WorkerContext
+from fastapi import FastAPI
+
+from probes.service.config import HttpLimits, ServiceConfig
+from probes.service.run import Service
+from probes.web.app import make_app
+from probes.web.timed import Timed
+from sipcore.errors import LocalError
+from sipcore.resolve.target import SocketAddress
+
+BACKLOG = 128
+SHORT_OF = 0.2
+"""Seconds until somebody is accepted again, where this host was short of something."""
+MAX_HEAD = 16 << 10
+"""Octets of a request's head."""
+_log = logging.getLogger(__name__)
+
+
+async def serve(service: Service, task_status: "trio.TaskStatus[SocketAddress]" = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve HTTP until the service stops, and then what is under way for a while. Tells where it listens. Raises
+    LocalError for an address or a certificate that cannot be used.
+    """
+    config = service.config
+    server = _Server(make_app(service), config, _tls(config))
+    listening = _listen(config.bind)
+    host, port = listening.getsockname()[:2]
+    listener = await anyio.abc.SocketListener.from_socket(listening)
+    async with listener, trio.open_nursery() as nursery:
+        task_status.started(SocketAddress(host, port))
+        nursery.start_soon(server.accept, listener, nursery)
+        await service.stopping.wait()
+        await server.end()
+        nursery.cancel_scope.cancel()
+
+
+def _listen(address: SocketAddress) -> socket.socket:
+    found = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address.host, address.port))
+        found.listen(BACKLOG)
+    except OSError as error:
+        found.close()
+        raise LocalError(f"cannot serve at {address}: {error.strerror}", section="RFC 9110 §4.2") from None
+    found.setblocking(False)
+    return found
+
+
+def _tls(config: ServiceConfig) -> ssl.SSLContext | None:
+    if config.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(config.certificate, config.key)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        why = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else ""
+        text = (
+            f"cannot use {config.certificate} with {config.key}: {why or 'they are no certificate and its key, in PEM'}"
+        )
+        raise LocalError(text, section="RFC 5246 §7.4.2") from None
+    return context
+
+
+class _Server:
+    """Connections, so many at once."""
+
+    def __init__(self, app: FastAPI, config: ServiceConfig, tls: ssl.SSLContext | None) -> None:
+        self._app = wrap_app(cast(ASGIFramework, app), config.http.body, "asgi")
+        self._limits, self._tls = config.http, tls
+        self._unlimited = frozenset(config.trusted_proxies) if config.behind_proxy else frozenset()
+        self._config = _http(config.http)
+        self._context = WorkerContext(None)
+        self._turns = trio.Semaphore(config.http.connections)
+        self._each: Counter[str] = Counter()
+        self._open: set[Timed] = set()
+        self._idle = trio.Event()
+
+    async def accept(self, listener: anyio.abc.SocketListener, nursery: trio.Nursery) -> None:
+        """Take connections, each when there is room for it."""
+        while True:
+            await self._turns.acquire()
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                _log.warning("cannot take another connection: %s", error.strerror)
+                await trio.sleep(SHORT_OF)
+                self._turns.release()
+                continue
+            except BaseException:
+                self._turns.release()
+                raise
+            nursery.start_soon(self._serve, stream)
+
+    async def end(self) -> None:
+        """Have what is under way come to its end, for as long as may be, and close what is left."""
+        await self._context.terminated.set()
+        with trio.move_on_after(self._limits.end_time):
+            while self._open:
+                self._idle = trio.Event()
+                await self._idle.wait()
+        for stream in tuple(self._open):
+            await stream.abort()
+
+    async def _serve(self, stream: anyio.abc.SocketStream) -> None:
+        """One connection, whatever comes of it."""
+        address = str(stream.extra(anyio.abc.SocketAttribute.remote_address)[0])  # noqa: S610  # no database here
+        self._each[address] += 1
+        timed = Timed(stream, self._limits)
+        self._open.add(timed)
+        try:
+            if self._each[address] <= self._limits.connections_each or address in self._unlimited:
+                await self._speak(timed)
+        except Exception:  # noqa: BLE001  # one connection ends no other
+            _log.exception("a connection of %s", address)
+        finally:
+            self._open.discard(timed)
+            await timed.abort()
+            self._each[address] -= 1
+            if not self._each[address]:
+                del self._each[address]
+            self._turns.release()
+            self._idle.set()
+
+    async def _speak(self, timed: Timed) -> None:
+        if self._tls is not None and not await timed.secure(self._tls):
+            return
+        state = ConnectionState(LifespanState({}))
+        await TCPServer(self._app, self._config, self._context, state, cast(anyio.abc.SocketStream, timed)).run()
+
+
+def _http(limits: HttpLimits) -> Config:
+    """What anycorn is told."""
+    config = Config()
+    config.accesslog, config.errorlog = None, _log
+    config.include_server_header = False
+    config.keep_alive_timeout = limits.head_time  # also for the first head of a connection
+    config.h11_max_incomplete_size = MAX_HEAD
+    config.h2_max_header_list_size = MAX_HEAD
+    config.h2_max_concurrent_streams = 20
+    config.alpn_protocols = ["http/1.1"]
+    return config
