@@ -1,0 +1,1 @@
+"""The service's own interface: what is sent and shown, and how it is described."""
