@@ -16,18 +16,18 @@ from probes.calls.script import CallScript
 from probes.capture.stored import result_of
 from probes.report.call_json import call_data, entry_data
 from probes.result import TimelineEntry
-from probes.service.job import CallJob, CallRequest, Data, JobError, JobState, Limited
-from probes.service.jobs import Jobs
-from probes.service.records import Kind, Record, Records
+from probes.service.job import CallJob, CallRequest, Data, JobError, JobState, Kind, Limited
+from probes.service.jobs import Asked, Jobs
 from probes.service.scripts import script_of
 from probes.service.under_way import Runner, UnderWay, new_id
+from probes.store.jobs import Jobs as StoredJobs
+from probes.store.jobs import StoredJob
 from probes.trunks.model import Gateway
 from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.trace import Direction, MessageTrace
 
 Choose = Callable[[str, CallRequest], Gateway | None]
 """The gateway that a tenant's call goes to; None where there is none to call."""
-PREFIX = "tc"
 _about_invite = re.compile(rb"^cseq[ \t]*:[ \t]*[0-9]+[ \t]+INVITE", re.IGNORECASE | re.MULTILINE).search
 
 
@@ -43,18 +43,19 @@ class TestCalls:
     def __init__(
         self,
         runner: Runner,
-        records: Records,
+        stored: StoredJobs,
         config: EndpointConfig,
         choose: Choose,
         limits: Limits = SERVICE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`config` is what all of them have in common."""
-        self._jobs: Jobs[CallJob] = Jobs(runner, records, Kind.CALL, _job_of, clock)
-        self._records, self._config, self._choose, self._limits = records, config, choose, limits
+        self._jobs: Jobs[CallJob] = Jobs(runner, stored, Kind.CALL, _job_of, clock)
+        self._stored, self._config, self._choose, self._limits = stored, config, choose, limits
         self._limiters: dict[str, Limiter] = {}
-        self._asked: dict[str, str] = {}
-        """What was asked for by the calls that are under way, which may not be on the disk yet."""
+        self._asked: dict[tuple[str, str], tuple[str, str]] = {}
+        """What was asked for by calls that are under way, which may not be on the disk yet: tenant and token of each,
+        the digest and the id."""
 
     @property
     def running(self) -> tuple[CallJob, ...]:
@@ -71,24 +72,31 @@ class TestCalls:
         if gateway is None:
             raise JobError("there is no gateway to call: give the trunk, or the number, an outbound gateway")
         script = script_of(request, gateway)
-        asked = _digest(script, request)
-        job_id = _id_of(tenant, token) if token else new_id(PREFIX)
-        earlier = await self._records.find(tenant, Kind.CALL, job_id) if token else None
-        if job_id in self._asked or earlier is not None:
-            if asked != (self._asked.get(job_id) or (earlier and earlier.asked)):
-                raise UsedToken("this Idempotency-Key was used for another call: take a new one for each")
-            return await self._jobs.get(tenant, job_id)
+        asked = Asked(token, _digest(script, request))
+        earlier = await self._earlier(tenant, asked) if token else ""
+        if earlier:
+            return await self._jobs.get(tenant, earlier)
         self._admit(tenant)
-        clock = self._jobs.clock
         target, who = str(script.destination), (request.trunk_id, request.number_id)
-        job = CallJob(job_id, tenant, target, JobState.RUNNING, clock(), *who)
+        job = CallJob(new_id("tc"), tenant, target, JobState.RUNNING, self._jobs.clock(), *who)
         try:
-            self._jobs.start(job, partial(self._call, script), asked)
+            self._jobs.start(job, partial(self._call, script, asked), asked)
         except BaseException:
             self._limiters[tenant].release()
             raise
-        self._asked[job_id] = asked
+        self._asked[tenant, token] = (asked.digest, job.id)
         return job
+
+    async def _earlier(self, tenant: str, asked: Asked) -> str:
+        """The id of the call that was asked for before under a token; empty for none. Raises UsedToken."""
+        kept = await self._stored.find_token(tenant, asked.token)
+        # What is under way is looked at last, since nobody else gets in between that and what follows.
+        found = self._asked.get((tenant, asked.token)) or (kept and (kept.asked, kept.id))
+        if not found:
+            return ""
+        if found[0] != asked.digest:
+            raise UsedToken("this Idempotency-Key was used for another call: take a new one for each")
+        return found[1]
 
     async def get(self, tenant: str, job_id: str) -> CallJob:
         """How one is. Raises UnknownJob."""
@@ -128,7 +136,7 @@ class TestCalls:
             raise Limited(f"{period} were placed: ask again in {seconds:.0f} s", seconds)
         raise Limited(f"{self._limits.at_once} test calls are under way: wait until one is over", 0.0)
 
-    async def _call(self, script: CallScript, under_way: UnderWay[CallJob]) -> CallJob:
+    async def _call(self, script: CallScript, asked: Asked, under_way: UnderWay[CallJob]) -> CallJob:
         def take(entry: TimelineEntry) -> None:
             line, job = entry_data(entry), under_way.job
             progress = _progress(entry) or ("initiated" if job.progress == "queued" else job.progress)
@@ -139,7 +147,7 @@ class TestCalls:
             result = await place_call(script, self._config, take)
         finally:
             self._limiters[under_way.job.tenant].release()
-            self._asked.pop(under_way.job.id, None)
+            self._asked.pop((under_way.job.tenant, asked.token), None)
         data = call_data(result)
         return _with_data(replace(under_way.job, result=result), data)
 
@@ -155,11 +163,6 @@ def _progress(entry: TimelineEntry) -> str:
     return "in-progress" if status[:1] == b"2" else "ringing" if status[:1] == b"1" and status != b"100" else ""
 
 
-def _id_of(tenant: str, token: str) -> str:
-    """The id of the call that was asked for under a token."""
-    return f"{PREFIX}_{hashlib.sha256(f'{tenant} {token}'.encode()).hexdigest()[:24]}"
-
-
 def _digest(script: CallScript, request: CallRequest) -> str:
     """What was asked for; two calls that differ differ in it."""
     told = (
@@ -173,17 +176,17 @@ def _digest(script: CallScript, request: CallRequest) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
-def _job_of(record: Record) -> CallJob:
+def _job_of(record: StoredJob) -> CallJob:
     job = CallJob(
         record.id,
         record.tenant,
         record.target,
-        record.state,
+        JobState(record.state),
         record.started_at,
         record.trunk_id,
         record.number_id,
         record.completed_at,
-        progress="initiated" if record.state is JobState.RUNNING else "failed",
+        progress="initiated" if record.state == JobState.RUNNING.value else "failed",
         error=record.error,
     )
     return _with_data(job, json.loads(record.data)) if record.data else job

@@ -13,10 +13,11 @@ from probes.discovery.events import Concluded
 from probes.discovery.run import DiscoveryConfig, open_discovery
 from probes.report.event_json import event_data
 from probes.report.json import discovery_data
-from probes.service.job import Busy, Data, DiscoveryJob, DiscoveryRequest, JobError, JobState
+from probes.service.job import Busy, Data, DiscoveryJob, DiscoveryRequest, JobError, JobState, Kind
 from probes.service.jobs import Jobs
-from probes.service.records import Kind, Record, Records
 from probes.service.under_way import Runner, UnderWay, new_id
+from probes.store.jobs import Jobs as StoredJobs
+from probes.store.jobs import StoredJob
 
 
 class Discoveries:
@@ -25,13 +26,13 @@ class Discoveries:
     def __init__(
         self,
         runner: Runner,
-        records: Records,
+        stored: StoredJobs,
         config: DiscoveryConfig,
         longest: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`config` is what all of them have in common; `longest` is in seconds, after which one is given up."""
-        self._jobs: Jobs[DiscoveryJob] = Jobs(runner, records, Kind.DISCOVERY, _job_of, clock)
+        self._jobs: Jobs[DiscoveryJob] = Jobs(runner, stored, Kind.DISCOVERY, _job_of, clock)
         self._config, self._longest = config, longest
 
     @property
@@ -84,12 +85,12 @@ class Discoveries:
         raise JobError(text)
 
 
-def _job_of(record: Record) -> DiscoveryJob:
+def _job_of(record: StoredJob) -> DiscoveryJob:
     return DiscoveryJob(
         record.id,
         record.tenant,
         record.target,
-        record.state,
+        JobState(record.state),
         record.started_at,
         record.completed_at,
         json.loads(record.data) if record.data else None,

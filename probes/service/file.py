@@ -24,8 +24,9 @@ from probes.destination import Destination
 from probes.entries import EntryError, EntryFile, Key, boolean, fields_of, number, one_of, table, text, texts, whole
 from probes.health.alerts import AppriseChannel
 from probes.health.file import WatchFile
-from probes.service.config import FileTrunks, HttpLimits, Means, OwnAddresses, Receiver, ServiceConfig
-from probes.service.tenant import require_tenant
+from probes.reach import Network, ReachPolicy, network
+from probes.service.config import DEFAULT_BIND, FileTrunks, HttpLimits, Means, OwnAddresses, Receiver, ServiceConfig
+from probes.service.keys import require_tenant
 from sipcore.errors import LocalError, quoted
 from sipcore.resolve.target import SocketAddress
 
@@ -49,15 +50,8 @@ def _address(port: int) -> Callable[[object], SocketAddress]:
     return read
 
 
-def _networks(given: object) -> tuple[str, ...]:
-    return tuple(str(_network(each)) for each in texts(given))
-
-
-def _network(given: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(given)
-    except ValueError as error:
-        raise EntryError(f"{quoted(given)} is no network ({error}); write 10.0.0.0/8") from None
+def _networks(given: object) -> tuple[Network, ...]:
+    return tuple(map(network, texts(given)))
 
 
 def _addresses(given: object) -> tuple[str, ...]:
@@ -99,7 +93,10 @@ KEYS = {
     "addresses": Key("", '{ addresses = ["203.0.113.7"] }', table),
 }
 """What stands at the top."""
-REACH_KEYS = {"allow": Key("reach", '["10.0.0.0/8"]', _networks)}
+REACH_KEYS = {
+    "allow": Key("allow", '["10.0.0.0/8"]', _networks),
+    "refuse": Key("refuse", '["203.0.113.0/24"]', _networks),
+}
 HTTP_KEYS = {
     "connections": Key("connections", "256", _from(1, 100_000, whole)),
     "connections_each": Key("connections_each", "64", _from(1, 100_000, whole)),
@@ -148,7 +145,7 @@ class _Reader:
         limits = self._within(told, "limits", LIMITS)
         config = ServiceConfig(
             **{**fields_of(KEYS, told), **{key: Path(str(told[key])) for key in PATHS if key in told}},
-            **fields_of(REACH_KEYS, self._within(told, "reach", REACH_KEYS)),
+            reach=self._reach(told),
             **fields_of(OTHER_LIMITS, {key: each for key, each in limits.items() if key in OTHER_LIMITS}),
             calls=_limits(limits),
             http=HttpLimits(**fields_of(HTTP_KEYS, {key: each for key, each in limits.items() if key in HTTP_KEYS})),
@@ -158,6 +155,12 @@ class _Reader:
         )
         self._require_whole(config, told)
         return config
+
+    def _reach(self, told: Mapping[str, object]) -> ReachPolicy:
+        """Which addresses may be reached; the service itself never is."""
+        bind = told.get("bind", DEFAULT_BIND)
+        own = frozenset((bind.port,) if isinstance(bind, SocketAddress) else ())
+        return ReachPolicy(**fields_of(REACH_KEYS, self._within(told, "reach", REACH_KEYS)), own_ports=own)
 
     def _table(self, given: Mapping[str, object], keys: Mapping[str, Key]) -> dict[str, object]:
         self._file.check_keys(given, keys)
@@ -185,7 +188,8 @@ class _Reader:
             raise file.error(f"{missing} is missing: an alert has tenant, means, and where to", ALERT, place)
         means = read["means"]
         try:
-            tenant = require_tenant(str(read["tenant"]))
+            tenant = str(read["tenant"])
+            require_tenant(tenant)
             url = self._secret_of(ways[0], str(read[ways[0]]))
             channel = AppriseChannel(f"{tenant} {means.value if isinstance(means, Means) else means}", url)
         except LocalError as error:
@@ -199,7 +203,8 @@ class _Reader:
         if "trunks_tenant" not in told:
             raise self._file.error('whose are they? write trunks_tenant = "operations"', key="trunks")
         try:
-            tenant = require_tenant(str(told["trunks_tenant"]))
+            tenant = str(told["trunks_tenant"])
+            require_tenant(tenant)
             found = self._trunks_of(str(told["trunks"]))
         except LocalError as error:
             raise self._file.error(error.message, key="trunks") from None

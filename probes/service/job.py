@@ -17,6 +17,13 @@ STOPPED = "the service was stopped before this was done: start it again"
 """Of a job that a restart has cut off."""
 
 
+class Kind(Member):
+    """What a job is."""
+
+    DISCOVERY = "discovery"
+    CALL = "call"
+
+
 class JobState(Member):
     """How far a job is."""
 

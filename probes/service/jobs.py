@@ -11,10 +11,12 @@ from typing import Generic
 
 import trio
 
-from probes.service.job import STOPPED, Data, JobState, UnknownJob
-from probes.service.records import Kind, Record, Records
+from probes.service.job import STOPPED, Data, JobState, Kind, UnknownJob
 from probes.service.under_way import J, Runner, UnderWay
+from probes.store.jobs import Jobs as StoredJobs
+from probes.store.jobs import StoredJob
 from sipcore.errors import SipError
+from sipcore.value import value
 
 MAX_REMEMBERED = 64
 """Jobs that are over whose results are kept as values, too; JSON is kept of all of them."""
@@ -22,6 +24,17 @@ LAST_WORDS = 5.0
 """Seconds for writing down what became of a job."""
 OWN_FAULT = "this program made a mistake, which is in its log: please report it"
 _log = logging.getLogger(__name__)
+
+
+@value
+class Asked:
+    """What somebody who may ask again has asked for: a token of theirs, and what it was for, as a digest."""
+
+    token: str = ""
+    digest: str = ""
+
+
+NOTHING = Asked()
 Work = Callable[[UnderWay[J]], Awaitable[J]]
 """What a job is: it gives what has become of it, or raises SipError."""
 
@@ -32,25 +45,25 @@ class Jobs(Generic[J]):
     def __init__(
         self,
         runner: Runner,
-        records: Records,
+        stored: StoredJobs,
         kind: Kind,
-        job_of: "Callable[[Record], J]",
+        job_of: "Callable[[StoredJob], J]",
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`job_of` makes a job of what is kept of it."""
         self.clock = clock
         self.known: OrderedDict[str, UnderWay[J]] = OrderedDict()
         """Those of this process: what is under way, and the last ones that are over."""
-        self._runner, self._records = runner, records
+        self._runner, self._stored = runner, stored
         self._kind = kind
-        self._job_of: Callable[[Record], J] = job_of
+        self._job_of: Callable[[StoredJob], J] = job_of
 
     @property
     def running(self) -> tuple[J, ...]:
         """Those that are under way."""
         return tuple(each.job for each in self.known.values() if not each.is_over)
 
-    def start(self, job: J, work: "Work[J]", asked: str = "") -> None:
+    def start(self, job: J, work: "Work[J]", asked: Asked = NOTHING) -> None:
         """Begin a job, which is what `work` does; what was `asked` is kept with it. Raises Unavailable."""
         under_way = UnderWay(job, self._runner.stopping)
         self._runner.start(partial(self._carry_out, under_way, work, asked))
@@ -62,7 +75,7 @@ class Jobs(Generic[J]):
         under_way = self.known.get(job_id)
         if under_way is not None and under_way.job.tenant == tenant:
             return under_way.job
-        record = await self._records.find(tenant, self._kind, job_id)
+        record = await self._stored.find(tenant, self._kind.value, job_id)
         if record is None:
             raise UnknownJob(f"there is no {self._kind.value} of this id, or it is no longer kept")
         return self._job_of(record)
@@ -88,20 +101,22 @@ class Jobs(Generic[J]):
         self, tenant: str, number_id: str | None, trunk_id: str | None, limit: int, before: str
     ) -> tuple[J, ...]:
         """The last ones, newest first, those that were begun before the one of the id `before`. Raises UnknownJob."""
-        found = await self._records.recent(tenant, self._kind, number_id, trunk_id, limit, before)
+        found = await self._stored.recent(
+            tenant, self._kind.value, number_id=number_id, trunk_id=trunk_id, limit=limit, before=before
+        )
         if found is None:
             raise UnknownJob(f"there is no {self._kind.value} of the id {before} that others could come before")
         return tuple(self._now(record) for record in found)
 
-    def _now(self, record: Record) -> J:
+    def _now(self, record: StoredJob) -> J:
         under_way = self.known.get(record.id)
         return under_way.job if under_way is not None else self._job_of(record)
 
-    async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", asked: str) -> None:
+    async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", asked: Asked) -> None:
         """Do it, whatever comes of it, and write that down."""
         job, error = under_way.job, STOPPED
         try:
-            await self._records.put(record_of(self._kind, job, asked))
+            await self._stored.put(record_of(self._kind, job, asked))
             job, error = await work(under_way), ""
         except SipError as problem:
             error = problem.message
@@ -115,13 +130,11 @@ class Jobs(Generic[J]):
             with trio.move_on_after(LAST_WORDS, shield=True):
                 await self._write_end(record_of(self._kind, under_way.job, asked))
 
-    async def _write_end(self, record: Record) -> None:
+    async def _write_end(self, record: StoredJob) -> None:
         try:
-            await self._records.put(record)
+            await self._stored.put(record)
         except SipError as problem:
-            _log.warning(
-                "the result of %s %s is kept in memory only: %s", record.kind.value, record.id, problem.message
-            )
+            _log.warning("the result of %s %s is kept in memory only: %s", record.kind, record.id, problem.message)
 
     def _forget(self) -> None:
         """Leave the oldest results to the file."""
@@ -130,19 +143,20 @@ class Jobs(Generic[J]):
             del self.known[name]
 
 
-def record_of(kind: Kind, job: J, asked: str) -> Record:
+def record_of(kind: Kind, job: J, asked: "Asked") -> StoredJob:
     """A job as it is kept."""
-    return Record(
+    return StoredJob(
         job.id,
         job.tenant,
-        kind,
+        kind.value,
         job.target,
-        job.state,
+        job.state.value,
         job.started_at,
         job.completed_at,
         getattr(job, "trunk_id", None),
         getattr(job, "number_id", None),
-        asked=asked,
+        token=asked.token,
+        asked=asked.digest,
         data=json.dumps(job.data) if job.data is not None else "",
         error=job.error,
     )

@@ -18,12 +18,12 @@ from probes.service.calls import TestCalls
 from probes.service.config import ServiceConfig
 from probes.service.directory import Directory
 from probes.service.discoveries import Discoveries
-from probes.service.job import CallRequest
+from probes.service.job import STOPPED, CallRequest, JobState
 from probes.service.keys import Keys
-from probes.service.records import Records
 from probes.service.supervisor import Supervisor
 from probes.service.under_way import Runner
 from probes.service.watching import Clock, Watching
+from probes.store.jobs import Jobs
 from probes.store.store import Store
 from probes.trunks.model import Gateway, Number, Trunk
 from sipcore.transports.lookup import LookupConfig
@@ -40,12 +40,12 @@ class Service:
         self.keys = Keys(store, clock)
         self.supervisor = Supervisor()
         self.runner = Runner()
-        self.records = Records(store, clock)
+        self.jobs = Jobs(store)
         lookup = LookupConfig(nameservers=config.nameservers)
-        calling = replace(call_config(), lookup=lookup)
-        discovery = DiscoveryConfig(lookup=lookup)
-        self.discoveries = Discoveries(self.runner, self.records, discovery, config.discovery_time, clock)
-        self.calls = TestCalls(self.runner, self.records, calling, self.gateway_of, config.calls, clock)
+        calling = replace(call_config(reach=config.reach), lookup=lookup)
+        discovery = DiscoveryConfig(lookup=lookup, reach=config.reach)
+        self.discoveries = Discoveries(self.runner, self.jobs, discovery, config.discovery_time, clock)
+        self.calls = TestCalls(self.runner, self.jobs, calling, self.gateway_of, config.calls, clock)
 
     @property
     def stopping(self) -> trio.Event:
@@ -82,10 +82,10 @@ async def open_service(
     up. Raises WatchError for a store that cannot be used, and for trunks that cannot be watched.
     """
     with Store.open(config.store) as store:
-        directory = Directory.open(store, clock=clock)
+        directory = Directory.open(store, clock=clock, refusal=config.reach.refusal)
         watched = await Watching.open(config, store, directory, clock)
         service = Service(config, store, directory, watched, clock)
-        await service.records.cut_off()
+        await service.jobs.end_all(JobState.RUNNING.value, JobState.FAILED.value, STOPPED, clock())
         async with trio.open_nursery() as nursery:
             keep = service.supervisor.keep
             await nursery.start(service.runner.run)

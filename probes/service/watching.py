@@ -8,18 +8,18 @@ from dataclasses import replace
 import trio
 
 from probes.health.alerter import Alerter
-from probes.health.alerts import Alert, AlertRules, Channel, WebhookChannel
+from probes.health.alerts import Alert, AlertRules, Channel
 from probes.health.board import TrunkState
 from probes.health.notify import Alarms, Notifier
 from probes.health.outbox import Outbox
 from probes.health.run import Watch, WatchConfig
 from probes.health.terms import Happening
-from probes.health.trunk import Route, Rules
 from probes.health.trunk import Trunk as WatchedTrunk
 from probes.service.config import Means, Receiver, ServiceConfig
 from probes.service.directory import Directory
 from probes.store.store import Store
-from probes.trunks.model import AlertTerms, Number, Outbound, Trunk
+from probes.trunks.model import Number, Trunk
+from probes.trunks.watched import alert_rules_of, watched, webhook_of
 from sipcore.errors import SipError
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
@@ -77,7 +77,7 @@ class Watching:
             await self._read(tenant)
         trunks, known = [each.trunk for each in self._watched.values()], store.last()
         lookup = LookupConfig(nameservers=config.nameservers)
-        self._watch = Watch(trunks, self._tell, WatchConfig(lookup=lookup))
+        self._watch = Watch(trunks, self._tell, WatchConfig(lookup=lookup, reach=config.reach))
         notifier = _Telling(self._tell_alert, self._channels(), store, _log.warning)
         self._alarms = Alarms(Alerter(trunks, of_trunk=self._rules()), notifier, clock)
         self._watch.restore(known)
@@ -139,9 +139,11 @@ class Watching:
     async def _read(self, tenant: str) -> None:
         """What of a tenant is to be watched."""
         trunks = {trunk.id: trunk for trunk in await self._directory.trunks(tenant)}
-        found = [_watched(tenant, each.id, each.name, each.outbound) for each in trunks.values()]
-        numbers = await self._directory.numbers(tenant)
-        found += [_watched(tenant, each.id, each.identity, each.outbound) for each in numbers]
+        found = [_watched(each, each.name) for each in trunks.values()]
+        for number in await self._directory.numbers(tenant):
+            if number.outbound is not None and number.outbound.gateways:  # else it goes by its trunk's
+                whole = number.outbound_by(trunks.get(number.trunk_id or ""))
+                found.append(_watched(replace(number, outbound=whole), number.identity))
         others = {name: each for name, each in self._watched.items() if each.tenant != tenant or name in self._of_file}
         self._watched = others | {each.trunk.name: each for each in found if each is not None}
 
@@ -210,26 +212,17 @@ class _Telling(Notifier):
         super().send(alert)
 
 
-def _watched(tenant: str, name: str, title: str, outbound: Outbound | None) -> Watched | None:
-    """What is watched of an outbound; None for one without a gateway."""
-    if outbound is None or not outbound.gateways:
+def _watched(told: Trunk | Number, title: str) -> Watched | None:
+    """What is watched of a trunk or number; None for one without a gateway."""
+    found = watched(told)
+    if found is None:
         return None
-    gateways = dict.fromkeys(outbound.ordered)
-    routes = {str(each): Route(str(each), each.destination()) for each in gateways}
-    trunk = WatchedTrunk(name, tuple(routes.values()), Rules(fails_back=outbound.failover.fails_back), title)
-    terms = outbound.alerts
+    found, terms = replace(found, title=title), told.outbound.alerts if told.outbound is not None else None
     if terms is None or not terms.is_enabled:
-        return Watched(tenant, trunk)
-    means = frozenset(means for means, is_asked in ((Means.EMAIL, terms.email), (Means.SMS, terms.sms)) if is_asked)
-    channels = (WebhookChannel(f"{name} webhook", terms.webhook, trunks=(name,)),) if terms.webhook else ()
-    return Watched(tenant, trunk, _rules(terms), channels, means)
-
-
-def _rules(terms: AlertTerms) -> AlertRules:
-    """When it is told; a threshold that is not set does not tell."""
-    return AlertRules(
-        unreachable_minutes=terms.unreachable_minutes or 0.0,
-        failure_rate_percent=terms.failure_rate_percent or 0.0,
-        failure_rate_window_minutes=terms.failure_rate_window_minutes or 60.0,
-        response_time_ms=terms.response_time_ms or 0.0,
+        return Watched(told.tenant, found)
+    asked = ((Means.EMAIL, terms.email), (Means.SMS, terms.sms))
+    webhook = webhook_of(told)
+    channels = (replace(webhook, trunks=(told.id,)),) if webhook is not None else ()
+    return Watched(
+        told.tenant, found, alert_rules_of(terms), channels, frozenset(each for each, is_on in asked if is_on)
     )

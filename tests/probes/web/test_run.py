@@ -1,7 +1,9 @@
 """The server over real sockets."""
+
+
 import httpx
 import trio
-from dataclasses import replace
+
 from probes.service.config import ServiceConfig
 from probes.service.run import open_service
 from probes.web.run import serve
