@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -106,7 +106,7 @@ class TestCalls:
         """How it is when it is over, or after so many seconds."""
         return await self._jobs.wait(job, seconds)
 
-    def events(self, job: CallJob) -> AsyncIterator[Data]:
+    def events(self, job: CallJob) -> AsyncGenerator[Data, None]:
         """What happens in it, from the beginning, as it does, until it is over or the service ends: each line of the
         story as `timeline` of `call.schema.json` has it, `{"event": "entry", "progress": ..., "entry": ...}`, and last
         `{"event": "end", "state": ..., "error": ...}`.

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -62,7 +62,7 @@ class Discoveries:
         """How it is when it is over, or after so many seconds."""
         return await self._jobs.wait(job, seconds)
 
-    def events(self, job: DiscoveryJob) -> AsyncIterator[Data]:
+    def events(self, job: DiscoveryJob) -> AsyncGenerator[Data, None]:
         """What happens in it, from the beginning, as it does, until it is over or the service ends: as
         `probes.report.event_json` has it, and last `{"event": "end", "state": ..., "error": ...}`.
         """

@@ -4,7 +4,8 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Generic
@@ -86,14 +87,15 @@ class Jobs(Generic[J]):
             await self.known[job.id].wait(seconds)
         return await self.get(job.tenant, job.id)
 
-    async def events(self, job: J) -> AsyncIterator[Data]:
+    async def events(self, job: J) -> AsyncGenerator[Data, None]:
         """What happens in it, from the beginning, as it does, until it is over or the service ends. The last one is
         `end`, with the state; of a job of an earlier process there is no other.
         """
         under_way = self.known.get(job.id)
         if under_way is not None:
-            async for event in under_way.events():
-                yield event
+            async with aclosing(under_way.events()) as events:
+                async for event in events:
+                    yield event
         now = await self.get(job.tenant, job.id)
         yield {"event": "end", "state": now.state.value, "error": now.error}
 

@@ -2,7 +2,7 @@
 
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, TypeVar
 
 import trio
@@ -72,7 +72,7 @@ class UnderWay(Generic[J]):
             while not self.is_over and not self._stopping.is_set():
                 await self._changed_or_stopped()
 
-    async def events(self) -> AsyncIterator[Data]:
+    async def events(self) -> AsyncGenerator[Data, None]:
         """All events, from the first on, until it is over or the service ends."""
         told = 0
         while True:

@@ -1,30 +1,29 @@
 """The service's own interface, `/api/v1`."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from probes.service.run import Service
-from probes.web.auth import Authenticated
-from probes.web.errors import Failure
 from probes.web.mount import Mount
+from probes.web.native import health, jobs, tools, trunks
+from probes.web.native.openapi import described
+from probes.web.native.shown import shown
+
+PREFIX = "/api/v1"
 
 
 def router(service: Service) -> APIRouter:
     """Its routes."""
     routes = APIRouter()
+    for part in (tools, trunks, jobs, health):
+        part.add(routes, service)
+    description = described(routes, PREFIX)
 
-    @routes.get("/whoami")
-    async def whoami(caller: Authenticated) -> dict[str, object]:
-        return {"tenant": caller.tenant, "key": caller.key_id, "may_write": caller.may_write}
+    @routes.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(description)
 
     return routes
 
 
-def shown(failure: Failure) -> Response:
-    """Problem details (RFC 9457)."""
-    data = {"type": f"urn:sipprobe:{failure.code}", "title": failure.code, "status": failure.status}
-    content = {**data, "detail": failure.message}
-    return JSONResponse(content, failure.status, dict(failure.headers), "application/problem+json")
-
-
-MOUNT = Mount(("/api/v1",), router, shown)
+MOUNT = Mount((PREFIX,), router, shown)

@@ -1,6 +1,5 @@
 """The server over real sockets."""
 
-
 import httpx
 import trio
 
@@ -18,5 +17,5 @@ async def test_it_serves(tmp_path) -> None:
             where = await nursery.start(serve, service)
             async with httpx.AsyncClient(base_url=f"http://{where}") as client:
                 answer = await client.get("/api/v1/whoami", headers={"Authorization": made.text.reveal()})
-                assert answer.json() == {"tenant": "acme", "key": made.key.id, "may_write": True}
+                assert answer.json() == {"tenant": "acme", "key_id": made.key.id, "may_write": True}
                 service.stopping.set()
