@@ -50,7 +50,7 @@ class TestCalls:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`config` is what all of them have in common."""
-        self._jobs: Jobs[CallJob] = Jobs(runner, stored, Kind.CALL, _job_of, clock)
+        self.jobs: Jobs[CallJob] = Jobs(runner, stored, Kind.CALL, _job_of, clock)
         self._stored, self._config, self._choose, self._limits = stored, config, choose, limits
         self._limiters: dict[str, Limiter] = {}
         self._asked: dict[tuple[str, str], tuple[str, str]] = {}
@@ -60,7 +60,7 @@ class TestCalls:
     @property
     def running(self) -> tuple[CallJob, ...]:
         """Those that are under way, of all tenants."""
-        return self._jobs.running
+        return self.jobs.running
 
     async def start(self, tenant: str, request: CallRequest, token: str = "") -> CallJob:
         """Place one. Who asks again under the same `token` gets the same call, and UsedToken where another one was
@@ -75,12 +75,12 @@ class TestCalls:
         asked = Asked(token, _digest(script, request))
         earlier = await self._earlier(tenant, asked) if token else ""
         if earlier:
-            return await self._jobs.get(tenant, earlier)
+            return await self.jobs.get(tenant, earlier)
         self._admit(tenant)
         target, who = str(script.destination), (request.trunk_id, request.number_id)
-        job = CallJob(new_id("tc"), tenant, target, JobState.RUNNING, self._jobs.clock(), *who)
+        job = CallJob(new_id("tc"), tenant, target, JobState.RUNNING, self.jobs.clock(), *who)
         try:
-            self._jobs.start(job, partial(self._call, script, asked), asked)
+            self.jobs.start(job, partial(self._call, script, asked), asked)
         except BaseException:
             self._limiters[tenant].release()
             raise
@@ -100,18 +100,18 @@ class TestCalls:
 
     async def get(self, tenant: str, job_id: str) -> CallJob:
         """How one is. Raises UnknownJob."""
-        return await self._jobs.get(tenant, job_id)
+        return await self.jobs.get(tenant, job_id)
 
     async def wait(self, job: CallJob, seconds: float) -> CallJob:
         """How it is when it is over, or after so many seconds."""
-        return await self._jobs.wait(job, seconds)
+        return await self.jobs.wait(job, seconds)
 
     def events(self, job: CallJob) -> AsyncGenerator[Data, None]:
         """What happens in it, from the beginning, as it does, until it is over or the service ends: each line of the
         story as `timeline` of `call.schema.json` has it, `{"event": "entry", "progress": ..., "entry": ...}`, and last
         `{"event": "end", "state": ..., "error": ...}`.
         """
-        return self._jobs.events(job)
+        return self.jobs.events(job)
 
     async def recent(
         self,
@@ -124,7 +124,7 @@ class TestCalls:
         """The last ones, newest first: of a number, of a trunk, or of all; those that were placed before the one of the
         id `before`. Raises UnknownJob.
         """
-        return await self._jobs.recent(tenant, number_id, trunk_id, limit, before)
+        return await self.jobs.recent(tenant, number_id, trunk_id, limit, before)
 
     def _admit(self, tenant: str) -> None:
         limiter = self._limiters.setdefault(tenant, Limiter(self._limits))

@@ -32,13 +32,13 @@ class Discoveries:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`config` is what all of them have in common; `longest` is in seconds, after which one is given up."""
-        self._jobs: Jobs[DiscoveryJob] = Jobs(runner, stored, Kind.DISCOVERY, _job_of, clock)
+        self.jobs: Jobs[DiscoveryJob] = Jobs(runner, stored, Kind.DISCOVERY, _job_of, clock)
         self._config, self._longest = config, longest
 
     @property
     def running(self) -> tuple[DiscoveryJob, ...]:
         """Those that are under way, of all tenants."""
-        return self._jobs.running
+        return self.jobs.running
 
     async def start(self, tenant: str, request: DiscoveryRequest) -> DiscoveryJob:
         """Begin one. Raises Busy while another one of this tenant is under way, LocalError for what cannot be
@@ -50,27 +50,27 @@ class Discoveries:
             if each.tenant == tenant:
                 text = f"discovery {each.id} is under way, and a tenant has one at a time: ask for that one, or wait"
                 raise Busy(text, each.id)
-        job = DiscoveryJob(new_id("disc"), tenant, str(request.destination), JobState.RUNNING, self._jobs.clock())
-        self._jobs.start(job, partial(self._discover, request))
+        job = DiscoveryJob(new_id("disc"), tenant, str(request.destination), JobState.RUNNING, self.jobs.clock())
+        self.jobs.start(job, partial(self._discover, request))
         return job
 
     async def get(self, tenant: str, job_id: str) -> DiscoveryJob:
         """How one is. Raises UnknownJob."""
-        return await self._jobs.get(tenant, job_id)
+        return await self.jobs.get(tenant, job_id)
 
     async def wait(self, job: DiscoveryJob, seconds: float) -> DiscoveryJob:
         """How it is when it is over, or after so many seconds."""
-        return await self._jobs.wait(job, seconds)
+        return await self.jobs.wait(job, seconds)
 
     def events(self, job: DiscoveryJob) -> AsyncGenerator[Data, None]:
         """What happens in it, from the beginning, as it does, until it is over or the service ends: as
         `probes.report.event_json` has it, and last `{"event": "end", "state": ..., "error": ...}`.
         """
-        return self._jobs.events(job)
+        return self.jobs.events(job)
 
     async def recent(self, tenant: str, limit: int = 50, before: str = "") -> tuple[DiscoveryJob, ...]:
         """The last ones, newest first, those that were begun before the one of the id `before`. Raises UnknownJob."""
-        return await self._jobs.recent(tenant, None, None, limit, before)
+        return await self.jobs.recent(tenant, None, None, limit, before)
 
     async def _discover(self, request: DiscoveryRequest, under_way: UnderWay[DiscoveryJob]) -> DiscoveryJob:
         config = replace(self._config, ports=request.ports, transports=request.transports)

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -56,7 +56,9 @@ class Jobs(Generic[J]):
         self.known: OrderedDict[str, UnderWay[J]] = OrderedDict()
         """Those of this process: what is under way, and the last ones that are over."""
         self._runner, self._stored = runner, stored
-        self._kind = kind
+        self.kind = kind
+        self.ended: Counter[tuple[str, str]] = Counter()
+        """How many have ended since the start, by tenant and state."""
         self._job_of: Callable[[StoredJob], J] = job_of
 
     @property
@@ -76,9 +78,9 @@ class Jobs(Generic[J]):
         under_way = self.known.get(job_id)
         if under_way is not None and under_way.job.tenant == tenant:
             return under_way.job
-        record = await self._stored.find(tenant, self._kind.value, job_id)
+        record = await self._stored.find(tenant, self.kind.value, job_id)
         if record is None:
-            raise UnknownJob(f"there is no {self._kind.value} of this id, or it is no longer kept")
+            raise UnknownJob(f"there is no {self.kind.value} of this id, or it is no longer kept")
         return self._job_of(record)
 
     async def wait(self, job: J, seconds: float) -> J:
@@ -104,10 +106,10 @@ class Jobs(Generic[J]):
     ) -> tuple[J, ...]:
         """The last ones, newest first, those that were begun before the one of the id `before`. Raises UnknownJob."""
         found = await self._stored.recent(
-            tenant, self._kind.value, number_id=number_id, trunk_id=trunk_id, limit=limit, before=before
+            tenant, self.kind.value, number_id=number_id, trunk_id=trunk_id, limit=limit, before=before
         )
         if found is None:
-            raise UnknownJob(f"there is no {self._kind.value} of the id {before} that others could come before")
+            raise UnknownJob(f"there is no {self.kind.value} of the id {before} that others could come before")
         return tuple(self._now(record) for record in found)
 
     def _now(self, record: StoredJob) -> J:
@@ -118,19 +120,20 @@ class Jobs(Generic[J]):
         """Do it, whatever comes of it, and write that down."""
         job, error = under_way.job, STOPPED
         try:
-            await self._stored.put(record_of(self._kind, job, asked))
+            await self._stored.put(record_of(self.kind, job, asked))
             job, error = await work(under_way), ""
         except SipError as problem:
             error = problem.message
         except Exception:  # noqa: BLE001  # a mistake in one job ends no other
-            _log.exception("%s %s", self._kind.value, job.id)
+            _log.exception("%s %s", self.kind.value, job.id)
             error = OWN_FAULT
         finally:
             state = JobState.FAILED if error else JobState.COMPLETED
             under_way.end(replace(job, state=state, error=error, completed_at=self.clock()))
+            self.ended[job.tenant, state.value] += 1
             self._forget()
             with trio.move_on_after(LAST_WORDS, shield=True):
-                await self._write_end(record_of(self._kind, under_way.job, asked))
+                await self._write_end(record_of(self.kind, under_way.job, asked))
 
     async def _write_end(self, record: StoredJob) -> None:
         try:

@@ -20,6 +20,7 @@ from probes.service.directory import Directory
 from probes.service.discoveries import Discoveries
 from probes.service.job import STOPPED, CallRequest, JobState
 from probes.service.keys import Keys
+from probes.service.lag import Lag
 from probes.service.supervisor import Supervisor
 from probes.service.under_way import Runner
 from probes.service.watching import Clock, Watching
@@ -39,6 +40,7 @@ class Service:
         self.config, self.store, self.directory, self.watching = config, store, directory, watching
         self.keys = Keys(store, clock)
         self.supervisor = Supervisor()
+        self.lag = Lag()
         self.runner = Runner()
         self.jobs = Jobs(store)
         lookup = LookupConfig(nameservers=config.nameservers)
@@ -90,6 +92,7 @@ async def open_service(
             keep = service.supervisor.keep
             await nursery.start(service.runner.run)
             nursery.start_soon(keep, "directory", watched.follow)
+            nursery.start_soon(keep, "lag", service.lag.run)
             if watching:
                 nursery.start_soon(keep, "watch", watched.watch)
                 nursery.start_soon(keep, "alerts", watched.alert)

@@ -1,7 +1,7 @@
 """What of the directory is watched: its trunks, and the numbers that have gateways of their own, as they change."""
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from probes.health.board import TrunkState
 from probes.health.notify import Alarms, Notifier
 from probes.health.outbox import Outbox
 from probes.health.run import Watch, WatchConfig
-from probes.health.terms import Happening
+from probes.health.terms import Check, Happening
 from probes.health.trunk import Trunk as WatchedTrunk
 from probes.service.config import Means, Receiver, ServiceConfig
 from probes.service.directory import Directory
@@ -60,6 +60,8 @@ class Watching:
         """Tenants whose trunks have changed since they were read."""
         self._changed = trio.Event()
         self._alerts: dict[str, deque[Alert]] = {}
+        self.checked: Counter[tuple[str, str, str]] = Counter()
+        """How many checks there were, by tenant, kind and verdict."""
         self.listeners: set[Listener] = set()
         """Told the tenant of whatever happens, and that; they neither wait nor raise."""
         self._watch: Watch
@@ -101,10 +103,14 @@ class Watching:
         """Send alerts, until cancelled."""
         await self._alarms.run()
 
+    def all_states(self) -> list[tuple[str, TrunkState]]:
+        """How everything is that is watched, with its tenant."""
+        owners = {name: each.tenant for name, each in self._watched.items()}
+        return [(owners[state.trunk], state) for state in self._watch.states() if state.trunk in owners]
+
     def states(self, tenant: str) -> tuple[TrunkState, ...]:
         """How whatever a tenant has is."""
-        own = {name for name, each in self._watched.items() if each.tenant == tenant}
-        return tuple(state for state in self._watch.states() if state.trunk in own)
+        return tuple(state for owner, state in self.all_states() if owner == tenant)
 
     def state(self, tenant: str, of: Trunk | Number | str) -> TrunkState | None:
         """One of them; None for what is not watched."""
@@ -182,6 +188,9 @@ class Watching:
         except SipError as error:  # it is closed, and the watch about to end
             _log.warning("%s", error.message)
         self._alarms.take(happening)
+        watched = self._watched.get(happening.trunk)
+        if isinstance(happening, Check) and watched is not None:
+            self.checked[watched.tenant, happening.kind.name.lower(), happening.verdict.value] += 1
         self._pass_on(happening.trunk, happening)
 
     def _tell_alert(self, alert: Alert) -> None:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 import probes.web.routes
 from probes.service.run import Service
+from probes.web import metrics
 from probes.web.auth import Guesses
 from probes.web.errors import Failure, RequestFailure, failure_of
 from probes.web.guard import Guard
@@ -30,6 +31,7 @@ def make_app(service: Service) -> FastAPI:
     app = FastAPI(title="sipprobe", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service, app.state.guesses = service, Guesses()
     mounts = sorted(_mounts(), key=lambda mount: len(mount.prefixes[0]), reverse=True)
+    app.include_router(metrics.router(service))
     for mount in mounts:
         router = mount.router(service)
         for prefix in mount.prefixes:

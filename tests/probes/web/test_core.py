@@ -26,7 +26,17 @@ async def test_trunks(tmp_path: Path) -> None:
         for method, path, body in (
             ("GET", "/whoami", None),
             ("POST", "/parse", {"input": "tls://sbc.example.net"}),
-            ("POST", "/trunks", {"name": "carrier", "outbound": {"gateways": [{"host": "sbc.example.net"}], "credentials": {"username": "u", "password": "secretsecret"}}}),
+            (
+                "POST",
+                "/trunks",
+                {
+                    "name": "carrier",
+                    "outbound": {
+                        "gateways": [{"host": "sbc.example.net"}],
+                        "credentials": {"username": "u", "password": "secretsecret"},
+                    },
+                },
+            ),
             ("GET", "/trunks", None),
             ("GET", "/health", None),
             ("GET", "/uptime", None),
@@ -39,7 +49,7 @@ async def test_trunks(tmp_path: Path) -> None:
             ("GET", "/keys", None),
             ("GET", "/calls", None),
             ("POST", "/calls", {}),
-            ("GET", "/openapi.json", None),
+            ("GET", "http://service/metrics", None),("GET", "http://service/healthz", None),
         ):
             answer = await client.request(method, path, json=body)
             print(method, path, answer.status_code, answer.headers.get("etag"), answer.text[:600])
