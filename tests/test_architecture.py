@@ -75,6 +75,8 @@ EDGE = (
         "probes.web.auth",
         "probes.web.guard",
         "probes.web.timed",
+        "probes.web.stream",
+        "probes.web.native.health",
         "probes.cli",
         "probes.config",
         "probes.daemon",

@@ -21,6 +21,8 @@ VERBS = {
     "ping": "probes.cli.ping",
     "watch": "probes.cli.watch",
     "uptime": "probes.cli.uptime",
+    "serve": "probes.cli.serve",
+    "keys": "probes.cli.keys",
     "sweep": "probes.cli.sweep",
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",
@@ -66,7 +68,11 @@ def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
     )
     app.callback()(_root)
     for verb in verbs:
-        app.command(verb)(getattr(import_module(VERBS[verb]), verb))
+        found = getattr(import_module(VERBS[verb]), verb)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=verb)
+        else:
+            app.command(verb)(found)
     return app
 
 

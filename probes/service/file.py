@@ -216,8 +216,6 @@ class _Reader:
             raise self._file.error("TLS needs both certificate and key", key="key" if config.key else "certificate")
         if config.behind_proxy and not config.trusted_proxies:
             raise self._file.error("behind_proxy: name its address in trusted_proxies", key="behind_proxy")
-        if not is_loopback(config.bind) and not config.is_secure:
-            raise self._file.error(UNSAFE, key="bind")
         if config.own.rtp_low > config.own.rtp_high:
             raise self._file.error("rtp_low is above rtp_high", key="rtp_low")
         if config.own.sip_transport.upper() not in ("UDP", "TCP", "TLS"):
@@ -236,6 +234,17 @@ UNSAFE = (
 def is_loopback(address: SocketAddress) -> bool:
     """Whether only this host reaches an address."""
     return ipaddress.ip_address(address.host).is_loopback
+
+
+def read_bind(text: str) -> SocketAddress:
+    """An address to serve at. Raises EntryError."""
+    return _address(HTTP_PORT)(text)
+
+
+def require_safe(config: ServiceConfig) -> None:
+    """Raise EntryError for an address at which everybody could read what is sent."""
+    if not is_loopback(config.bind) and not config.is_secure:
+        raise EntryError(UNSAFE)
 
 
 def _limits(read: Mapping[str, object]) -> Limits:

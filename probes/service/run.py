@@ -39,9 +39,9 @@ class Service:
         """`open_service` makes one."""
         self.config, self.store, self.directory, self.watching = config, store, directory, watching
         self.keys = Keys(store, clock)
-        self.supervisor = Supervisor()
-        self.lag = Lag()
         self.runner = Runner()
+        self.supervisor = Supervisor(self.runner.stopping)
+        self.lag = Lag()
         self.jobs = Jobs(store)
         lookup = LookupConfig(nameservers=config.nameservers)
         calling = replace(call_config(reach=config.reach), lookup=lookup)

@@ -30,16 +30,18 @@ class Part:
 class Supervisor:
     """Keeps parts going."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: trio.Event) -> None:
+        """Once `stopping` is set, nothing is begun again."""
         self._parts: dict[str, Part] = {}
+        self._stopping = stopping
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """All of them, in the order in which they were begun first."""
-        return tuple(self._parts.values())
+        """All of them, by name."""
+        return tuple(self._parts[name] for name in sorted(self._parts))
 
     async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`, which has no end, until cancelled."""
+        """Do `work`, which has no end, until cancelled, or until it ends because everything does."""
         failures, pause = 0, FIRST_PAUSE
         while True:
             begun = trio.current_time()
@@ -50,6 +52,8 @@ class Supervisor:
                 problem: BaseException = RuntimeError("it came to an end")
             except Exception as error:  # noqa: BLE001  # one part fails, and not all others with it
                 problem = error
+            if self._stopping.is_set():
+                return
             failures += 1
             if trio.current_time() - begun >= STEADY:
                 pause = FIRST_PAUSE

@@ -8,7 +8,10 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from typing import cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Self, cast
 
 import anyio.abc
 import trio
@@ -20,7 +23,7 @@ from anycorn.worker_context import WorkerContext
 from fastapi import FastAPI
 
 from probes.service.config import HttpLimits, ServiceConfig
-from probes.service.run import Service
+from probes.service.run import Service, open_service
 from probes.web.app import make_app
 from probes.web.timed import Timed
 from sipcore.errors import LocalError
@@ -34,17 +37,53 @@ MAX_HEAD = 16 << 10
 _log = logging.getLogger(__name__)
 
 
-async def serve(service: Service, task_status: "trio.TaskStatus[SocketAddress]" = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve HTTP until the service stops, and then what is under way for a while. Tells where it listens. Raises
-    LocalError for an address or a certificate that cannot be used.
+class Listening:
+    """The address at which HTTP is served, and its certificate. Raises LocalError for what cannot be used."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self.tls = _tls(config)
+        self._socket = _listen(config.bind)
+        host, port = self._socket.getsockname()[:2]
+        self.address = SocketAddress(host, port)
+
+    @property
+    def url(self) -> str:
+        """Where browsers find it."""
+        return f"{'https' if self.tls is not None else 'http'}://{self.address}"
+
+    async def listener(self) -> anyio.abc.SocketListener:
+        """What takes connections; another one may follow it."""
+        return await anyio.abc.SocketListener.from_socket(self._socket.dup())
+
+    def close(self) -> None:
+        """Take no more of them."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@asynccontextmanager
+async def open_server(config: ServiceConfig) -> AsyncIterator[tuple[Service, Listening]]:
+    """A service with its HTTP server, until the block ends: what is under way then has a while for its own end. Raises
+    as `open_service` does, and LocalError for an address or a certificate that cannot be used.
     """
-    config = service.config
-    server = _Server(make_app(service), config, _tls(config))
-    listening = _listen(config.bind)
-    host, port = listening.getsockname()[:2]
-    listener = await anyio.abc.SocketListener.from_socket(listening)
-    async with listener, trio.open_nursery() as nursery:
-        task_status.started(SocketAddress(host, port))
+    with Listening(config) as listening:
+        async with open_service(config) as service, trio.open_nursery() as nursery:
+            nursery.start_soon(service.supervisor.keep, "http", partial(serve, service, listening))
+            try:
+                yield service, listening
+            finally:
+                service.stopping.set()
+
+
+async def serve(service: Service, listening: Listening) -> None:
+    """Serve HTTP until the service stops, and then what is under way for a while."""
+    server = _Server(make_app(service), service.config, listening.tls)
+    async with await listening.listener() as listener, trio.open_nursery() as nursery:
         nursery.start_soon(server.accept, listener, nursery)
         await service.stopping.wait()
         await server.end()

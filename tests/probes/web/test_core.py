@@ -49,7 +49,8 @@ async def test_trunks(tmp_path: Path) -> None:
             ("GET", "/keys", None),
             ("GET", "/calls", None),
             ("POST", "/calls", {}),
-            ("GET", "http://service/metrics", None),("GET", "http://service/healthz", None),
+            ("GET", "http://service/metrics", None),
+            ("GET", "http://service/healthz", None),
         ):
             answer = await client.request(method, path, json=body)
             print(method, path, answer.status_code, answer.headers.get("etag"), answer.text[:600])
