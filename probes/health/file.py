@@ -214,7 +214,7 @@ class _Reader:
         else:
             reached = list(self._routes_of(common, own, given, place))
         try:
-            return Trunk(name, tuple(reached), _rules(read))
+            return Trunk(name, tuple(reached), rules_of(read))
         except LocalError as error:
             raise file.error(error.message, TRUNK, place) from None
 
@@ -362,7 +362,7 @@ class _Reader:
             raise file.error(f"{CALL}: {error.message}", kind, place, CALL) from None
 
 
-def _rules(read: Mapping[str, object]) -> Rules:
+def rules_of(read: Mapping[str, object]) -> Rules:
     """Rules out of what was said; a retry that nobody has set is no longer than the interval."""
     given = fields_of(RULE_KEYS, read)
     if "interval" in given and "retry" not in given:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from probes.calls.limit import SERVICE, Limits
 from probes.health.alerts import AlertRules, AppriseChannel, Channel
-from probes.health.trunk import Trunk
+from probes.health.trunk import Rules, Trunk
 from probes.reach import PUBLIC, ReachPolicy
 from sipcore.resolve.target import SocketAddress
 from sipcore.value import Member, value
@@ -92,6 +92,8 @@ class ServiceConfig:
     """From which addresses what a proxy tells is believed."""
     reach: ReachPolicy = PUBLIC
     """Which addresses callers of the API may have this host talk to."""
+    rules: Rules = Rules()
+    """How trunks of the directory are watched, but for what they say themselves."""
     nameservers: tuple[SocketAddress, ...] = ()
     """Empty for those of this host."""
     open_metrics: bool = False

@@ -23,7 +23,8 @@ from probes.calls.limit import SERVICE, Limits
 from probes.destination import Destination
 from probes.entries import EntryError, EntryFile, Key, boolean, fields_of, number, one_of, table, text, texts, whole
 from probes.health.alerts import AppriseChannel
-from probes.health.file import WatchFile
+from probes.health.file import RULE_KEYS, WatchFile, rules_of
+from probes.health.trunk import Rules
 from probes.reach import Network, ReachPolicy, network
 from probes.service.config import DEFAULT_BIND, FileTrunks, HttpLimits, Means, OwnAddresses, Receiver, ServiceConfig
 from probes.service.keys import require_tenant
@@ -90,6 +91,7 @@ KEYS = {
     "open_metrics": Key("open_metrics", "true", boolean),
     "reach": Key("", '{ allow = ["10.0.0.0/8"] }', table),
     "limits": Key("", "{ connections = 256 }", table),
+    "watch": Key("", "{ interval = 60 }", table),
     "addresses": Key("", '{ addresses = ["203.0.113.7"] }', table),
 }
 """What stands at the top."""
@@ -112,6 +114,10 @@ CALL_KEYS = {
 }
 OTHER_LIMITS = {"discovery_time": Key("discovery_time", "60 (seconds)", _from(1, 3600, number))}
 LIMITS = {**HTTP_KEYS, **CALL_KEYS, **OTHER_LIMITS}
+WATCH_KEYS = {
+    key: RULE_KEYS[key]
+    for key in ("interval", "retry", "timeout", "misses", "recoveries", "slow", "refusals", "certificate_days")
+}
 ADDRESS_KEYS = {
     "addresses": Key("addresses", '["203.0.113.7"]', _addresses),
     "sip_server": Key("sip_server", '"sip.example.com"', text),
@@ -149,6 +155,7 @@ class _Reader:
             **fields_of(OTHER_LIMITS, {key: each for key, each in limits.items() if key in OTHER_LIMITS}),
             calls=_limits(limits),
             http=HttpLimits(**fields_of(HTTP_KEYS, {key: each for key, each in limits.items() if key in HTTP_KEYS})),
+            rules=self._rules(told),
             own=OwnAddresses(**fields_of(ADDRESS_KEYS, self._within(told, "addresses", ADDRESS_KEYS))),
             receivers=tuple(self._receiver(each, place) for place, each in enumerate(self._alerts(given), 1)),
             file=self._trunks(told),
@@ -161,6 +168,13 @@ class _Reader:
         bind = told.get("bind", DEFAULT_BIND)
         own = frozenset((bind.port,) if isinstance(bind, SocketAddress) else ())
         return ReachPolicy(**fields_of(REACH_KEYS, self._within(told, "reach", REACH_KEYS)), own_ports=own)
+
+    def _rules(self, told: Mapping[str, object]) -> Rules:
+        """How trunks of the directory are watched."""
+        try:
+            return rules_of(self._within(told, "watch", WATCH_KEYS))
+        except LocalError as error:
+            raise self._file.error(error.message, key="watch") from None
 
     def _table(self, given: Mapping[str, object], keys: Mapping[str, Key]) -> dict[str, object]:
         self._file.check_keys(given, keys)

@@ -145,13 +145,21 @@ class Watching:
     async def _read(self, tenant: str) -> None:
         """What of a tenant is to be watched."""
         trunks = {trunk.id: trunk for trunk in await self._directory.trunks(tenant)}
-        found = [_watched(each, each.name) for each in trunks.values()]
+        found = [self._watched_of(each, each.name) for each in trunks.values()]
         for number in await self._directory.numbers(tenant):
             if number.outbound is not None and number.outbound.gateways:  # else it goes by its trunk's
                 whole = number.outbound_by(trunks.get(number.trunk_id or ""))
-                found.append(_watched(replace(number, outbound=whole), number.identity))
+                found.append(self._watched_of(replace(number, outbound=whole), number.identity))
         others = {name: each for name, each in self._watched.items() if each.tenant != tenant or name in self._of_file}
         self._watched = others | {each.trunk.name: each for each in found if each is not None}
+
+    def _watched_of(self, told: Trunk | Number, title: str) -> Watched | None:
+        """One of them; None for what is not watched, which may be of an older version that took what is refused now."""
+        try:
+            return _watched(told, title, self._config)
+        except SipError as error:
+            _log.warning("%s %s is not watched: %s", type(told).__name__.lower(), told.id, error.message)
+            return None
 
     def _take_file(self) -> None:
         file = self._config.file
@@ -221,17 +229,20 @@ class _Telling(Notifier):
         super().send(alert)
 
 
-def _watched(told: Trunk | Number, title: str) -> Watched | None:
+def _watched(told: Trunk | Number, title: str, config: ServiceConfig) -> Watched | None:
     """What is watched of a trunk or number; None for one without a gateway."""
+    rules = config.rules
     found = watched(told)
     if found is None:
         return None
-    found, terms = replace(found, title=title), told.outbound.alerts if told.outbound is not None else None
+    own = found.rules
+    rules = replace(rules, refusals=own.refusals or rules.refusals, fails_back=own.fails_back)
+    found, terms = replace(found, title=title, rules=rules), told.outbound.alerts if told.outbound is not None else None
     if terms is None or not terms.is_enabled:
         return Watched(told.tenant, found)
     asked = ((Means.EMAIL, terms.email), (Means.SMS, terms.sms))
     webhook = webhook_of(told)
-    channels = (replace(webhook, trunks=(told.id,)),) if webhook is not None else ()
+    channels = (replace(webhook, trunks=(told.id,), reach=config.reach),) if webhook is not None else ()
     return Watched(
         told.tenant, found, alert_rules_of(terms), channels, frozenset(each for each, is_on in asked if is_on)
     )
