@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import trio
 from fastapi import Response
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from probes.service.config import HttpLimits
-from probes.web.errors import CODES, Failure, failure_of
+from probes.web.errors import Failure, failure_of
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -56,7 +57,7 @@ class Guard:
             body = _Body(scope, receive, self._limits)
             await self._app(scope, body.receive, tell)
         except Exception as error:  # a mistake in one request ends no other
-            failure = error.failure if isinstance(error, _TooMuchError) else failure_of(error)
+            failure = failure_of(error)
             if failure.code == "own":
                 _log.exception("%s %s", scope["method"], scope["path"])
             if began:
@@ -64,17 +65,16 @@ class Guard:
             await self._shown(scope["path"], failure)(scope, receive, tell)
 
 
-class _TooMuchError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.failure = Failure(status, CODES[status], message, headers={"Connection": "close"})
+def _too_much(status: int, text: str) -> HTTPException:
+    """What FastAPI passes on from within the reading of a body. The rest of it is not waited for."""
+    return HTTPException(status, text, {"Connection": "close"})
 
 
 class _Body:
     """A request's body as it comes in."""
 
     def __init__(self, scope: Scope, receive: Receive, limits: HttpLimits) -> None:
-        """Raises _TooMuchError for one that says so of itself."""
+        """Raises HTTPException for one that says so of itself."""
         self._receive, self._limits = receive, limits
         self._deadline = trio.current_time() + limits.body_time
         self._read = 0
@@ -87,10 +87,10 @@ class _Body:
     def _count(self, octets: int) -> None:
         self._read += octets
         if self._read > self._limits.body:
-            raise _TooMuchError(413, f"a body has {self._limits.body} octets at most")
+            raise _too_much(413, f"a body has {self._limits.body} octets at most")
 
     async def receive(self) -> Message:
-        """The next message of the client. Raises _TooMuchError."""
+        """The next message of the client. Raises HTTPException."""
         if self._is_whole:
             return await self._receive()  # waits for the client to go
         with trio.move_on_at(self._deadline):
@@ -99,4 +99,4 @@ class _Body:
                 self._count(len(message.get("body", b"")))
                 self._is_whole = not message.get("more_body", False)
             return message
-        raise _TooMuchError(408, f"the body did not come within {self._limits.body_time:g} s")
+        raise _too_much(408, f"the body did not come within {self._limits.body_time:g} s")

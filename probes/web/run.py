@@ -90,6 +90,11 @@ async def serve(service: Service, listening: Listening) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def accepted(listener: anyio.abc.SocketListener) -> anyio.abc.SocketStream:
+    """The next connection. Raises OSError where this host is short of something."""
+    return await listener.accept()
+
+
 def _listen(address: SocketAddress) -> socket.socket:
     found = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -139,7 +144,7 @@ class _Server:
         while True:
             await self._turns.acquire()
             try:
-                stream = await listener.accept()
+                stream = await accepted(listener)
             except OSError as error:
                 _log.warning("cannot take another connection: %s", error.strerror)
                 await trio.sleep(SHORT_OF)

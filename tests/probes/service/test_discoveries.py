@@ -1,5 +1,6 @@
 """Discoveries as jobs: begun, watched, limited, ended, and kept over restarts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ async def test_what_a_crash_has_cut_off_is_told_after_it(tmp_path: Path) -> None
         job = await done(service, await service.discoveries.start("acme", request(NOWHERE, Transport.TCP)))
         kept = await service.jobs.find("acme", "discovery", job.id)
         assert kept is not None
-        await service.jobs.put(module.replace(kept, state="running", data="", completed_at=None))
+        await service.jobs.put(replace(kept, state="running", data="", completed_at=None))
     async with service_in(tmp_path) as service:
         over = await service.discoveries.get("acme", job.id)
         assert (over.state, over.error) == (JobState.FAILED, STOPPED)
