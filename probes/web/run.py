@@ -67,12 +67,12 @@ class Listening:
 
 
 @asynccontextmanager
-async def open_server(config: ServiceConfig) -> AsyncIterator[tuple[Service, Listening]]:
-    """A service with its HTTP server, until the block ends: what is under way then has a while for its own end. Raises
-    as `open_service` does, and LocalError for an address or a certificate that cannot be used.
+async def open_server(config: ServiceConfig, *, watching: bool = True) -> AsyncIterator[tuple[Service, Listening]]:
+    """A service with its HTTP server, until the block ends: what is under way then has a while for its own end. Takes
+    and raises what `open_service` does, and raises LocalError for an address or a certificate that cannot be used.
     """
     with Listening(config) as listening:
-        async with open_service(config) as service, trio.open_nursery() as nursery:
+        async with open_service(config, watching=watching) as service, trio.open_nursery() as nursery:
             nursery.start_soon(service.supervisor.keep, "http", partial(serve, service, listening))
             try:
                 yield service, listening
@@ -189,7 +189,15 @@ class _Server:
         if self._tls is not None and not await timed.secure(self._tls):
             return
         state = ConnectionState(LifespanState({}))
-        await TCPServer(self._app, self._config, self._context, state, cast(anyio.abc.SocketStream, timed)).run()
+        await _Connection(self._app, self._config, self._context, state, cast(anyio.abc.SocketStream, timed)).run()
+
+
+class _Connection(TCPServer):
+    """One of anycorn's connections, which would count as idle for a while after its client has gone."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
 
 
 def _http(limits: HttpLimits) -> Config:

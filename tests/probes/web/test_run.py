@@ -144,6 +144,16 @@ async def test_one_address_has_so_many_connections(tmp_path: Path) -> None:
         await second.aclose()
 
 
+async def test_who_has_gone_makes_room_at_once(tmp_path: Path) -> None:
+    async with served(tmp_path, http=HttpLimits(connections=2)) as server:
+        with trio.fail_after(SECONDS / 2):
+            for _ in range(20):
+                async with server.client() as client:
+                    assert (await client.get("/whoami")).status_code == 200
+            for _ in range(20):
+                await (await server.connected()).aclose()
+
+
 async def test_all_have_so_many_connections_and_others_wait(tmp_path: Path) -> None:
     async with served(tmp_path, http=HttpLimits(connections=2)) as server:
         busy = [await server.connected() for _ in range(2)]
