@@ -16,6 +16,7 @@ from typing import Self, cast
 import anyio.abc
 import trio
 from anycorn.config import Config
+from anycorn.events import Event, Updated
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ASGIFramework, ConnectionState, LifespanState
 from anycorn.utils import wrap_app
@@ -195,8 +196,16 @@ class _Server:
 class _Connection(TCPServer):
     """One of anycorn's connections, which would count as idle for a while after its client has gone."""
 
+    _has_gone = False
+
+    async def protocol_send(self, event: Event) -> None:
+        """As anycorn has it; an answer that was on its way when the client went makes it no idle one."""
+        if not (self._has_gone and isinstance(event, Updated)):
+            await super().protocol_send(event)
+
     async def _read_data(self) -> None:
         await super()._read_data()
+        self._has_gone = True
         await self.idle_task.stop()
 
 
