@@ -62,7 +62,10 @@ def _with_keys(store: Path, act: "Callable[[Keys], Awaitable[T]]") -> T:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("probes"):
             raise
-        stop(ExitCode.USAGE, f"the keys of a service need {error.name}, which is not installed: {INSTALL}")
+        stop(
+            ExitCode.USAGE,
+            f"the keys of a service need {error.name.partition('.')[0]}, which is not installed: {INSTALL}",
+        )
     import trio
 
     async def run() -> T:

@@ -139,7 +139,7 @@ def _require_library() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("probes"):
             raise
-        stop(ExitCode.USAGE, f"the service needs {error.name}, which is not installed: {INSTALL}")
+        stop(ExitCode.USAGE, f"the service needs {error.name.partition('.')[0]}, which is not installed: {INSTALL}")
 
 
 def _explain(config: "ServiceConfig") -> None:

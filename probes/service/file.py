@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from probes.calls.limit import SERVICE, Limits
-from probes.destination import Destination
 from probes.entries import EntryError, EntryFile, Key, boolean, fields_of, number, one_of, table, text, texts, whole
 from probes.health.alerts import AppriseChannel
 from probes.health.file import RULE_KEYS, WatchFile, rules_of
@@ -32,6 +31,7 @@ from sipcore.errors import LocalError, quoted
 from sipcore.resolve.target import SocketAddress
 
 ALERT = "alert"
+MAX_PORT = 65535
 DNS_PORT, HTTP_PORT = 53, 8080
 SecretOf = Callable[[str, str], str]
 """What is behind a key such as `apprise_env` and what it says. Raises LocalError."""
@@ -40,15 +40,26 @@ TrunksOf = Callable[[str], WatchFile]
 
 
 def _address(port: int) -> Callable[[object], SocketAddress]:
-    """Reads an address with a port, or without one for `port`."""
+    """Reads an address with a port, or without one for `port`; port 0 stands for any that is free."""
 
     def read(given: object) -> SocketAddress:
-        found = Destination.parse(text(given))
-        if not found.is_numeric or found.user is not None:
-            raise EntryError(f"{quoted(text(given))} is no address with a port; write 127.0.0.1:{port} or [::1]:{port}")
-        return SocketAddress(found.host, found.port or port)
+        told = text(given)
+        host, colon, number = told.rpartition(":")
+        if not colon or told.endswith("]"):
+            host, number = told, str(port)
+        try:
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            address = None
+        if address is None or not _is_port(number) or (address.version == 6) is not host.startswith("["):
+            raise EntryError(f"{quoted(told)} is no address with a port; write 127.0.0.1:{port} or [::1]:{port}")
+        return SocketAddress(str(address), int(number))
 
     return read
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text[:6]) <= MAX_PORT
 
 
 def _networks(given: object) -> tuple[Network, ...]:
@@ -75,7 +86,7 @@ def _from(least: float, most: float, read: Callable[[object], float]) -> Callabl
 
 
 def _port(given: object) -> int:
-    return int(_from(1, 65535, whole)(given))
+    return int(_from(1, MAX_PORT, whole)(given))
 
 
 KEYS = {

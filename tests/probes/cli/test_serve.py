@@ -1,0 +1,173 @@
+"""`sipprobe serve` and `sipprobe keys`: begun, asked, stopped; and what is told of what cannot be used."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from probes.cli.exit_codes import ExitCode
+from probes.cli.main import main
+
+SECONDS = 20.0
+FILE = 'bind = "127.0.0.1:0"\nstore = "service.db"\n[reach]\nallow = ["10.0.0.0/8"]\nrefuse = ["198.51.100.0/24"]\n'
+ALERT = '[[alert]]\ntenant = "acme"\nmeans = "email"\napprise_env = "ACME_MAIL"\n'
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([*map(str, arguments)])
+    assert isinstance(left.value.code, int)
+    return left.value.code
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """A process that serves, and what it says at the beginning."""
+    command = [sys.executable, "-m", "probes.cli.main", "serve", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = [process.stdout.readline().rstrip("\n") for _ in range(2)]
+            yield process, said
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop(number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, store = tmp_path / "service.toml", tmp_path / "service.db"
+    file.write_text(FILE)
+    with serving(file) as (process, said):
+        url = said[0].removeprefix("serving ")
+        assert said[1] == f"keeping everything in {store}"
+        assert process.stdout is not None
+        assert "make one" in process.stdout.readline()
+        assert process.stdout.readline() == f"  sipprobe keys add acme first --store {store}\n"
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert run("keys", "add", "acme", "first", "--store", store) == ExitCode.OK
+        key = capsys.readouterr().out.strip()
+        told = httpx.get(f"{url}/api/v1/whoami", headers={"Authorization": key}).json()
+        assert told["tenant"] == "acme"
+        assert run("keys", "list", "--store", store) == ExitCode.OK
+        assert f"acme  {told['key_id']}  first  (made " in capsys.readouterr().out
+        assert run("keys", "revoke", "acme", told["key_id"], "--store", store) == ExitCode.OK
+        assert httpx.get(f"{url}/api/v1/whoami", headers={"Authorization": key}).status_code == 401
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(SECONDS) == ExitCode.OK
+        assert time.monotonic() - began < SECONDS / 2
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_an_option_stands_above_the_file(tmp_path: Path) -> None:
+    (tmp_path / "service.toml").write_text(FILE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    other = tmp_path / "other.db"
+    with serving(tmp_path / "service.toml", "--bind", f"127.0.0.1:{port}", "--store", other) as (_, said):
+        assert said == [f"serving http://127.0.0.1:{port}", f"keeping everything in {other}"]
+
+
+def test_a_check_tells_what_is_meant_and_serves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_MAIL", "mailto://user:s3cret@example.com")
+    (tmp_path / "service.toml").write_text(FILE + ALERT)
+    assert run("serve", tmp_path / "service.toml", "--check") == ExitCode.OK
+    told = capsys.readouterr().out
+    assert "public addresses, and 10.0.0.0/8" in told
+    assert "198.51.100.0/24" in told
+    assert "10 in 15 minutes, 4 at once, for each tenant" in told
+    assert "by email for acme" in told
+    assert "s3cret" not in told
+    assert not (tmp_path / "service.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "told"),
+    [
+        (["service.toml"], "bond = 1", "service.toml:1: 'bond' stands outside of what a service is told"),
+        (["service.toml"], ALERT, "the environment has no variable ACME_MAIL, which apprise_env names"),
+        (["none.toml"], "", "cannot read none.toml: No such file or directory"),
+        (["--bind", "0.0.0.0:80"], "", "0.0.0.0:80: keys and passwords would go over the network"),
+        (["--bind", "nowhere"], "", "--bind: 'nowhere' is no address with a port"),
+        (["--bind", "192.0.2.1:80"], "", "keys and passwords would go"),
+        (["service.toml"], 'trunks = "none.toml"\ntrunks_tenant = "ops"', "cannot read none.toml"),
+        (["--store", "missing/service.db"], "", "there is no directory missing: make it first"),
+    ],
+)
+def test_what_cannot_be_used_is_told(
+    arguments: list[str],
+    content: str,
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("service.toml").write_text(content)
+    assert run("serve", *arguments, *([] if "--bind" in arguments else ["--bind", "127.0.0.1:0"])) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert run("serve", "--bind", address, "--store", tmp_path / "s.db") == ExitCode.USAGE
+    assert f"cannot serve at {address}: Address already in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["add", "Acme Inc", "first"], "that is no name of a tenant: give 1 to 32 lower-case letters"),
+        (["add", "acme", "\x1b[31m"], "give 1 to 100 printable characters"),
+        (["revoke", "acme", "key_0"], "there is no such key"),
+        (["revoke", "acme", "key_0", "--store", "none.db"], "there is no file none.db: name the store of the service"),
+        (["list", "--store", "none.db"], "there is no file none.db"),
+    ],
+)
+def test_keys_that_cannot_be_are_told(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("keys", "add", "globex", "first", "--read-only") == ExitCode.OK
+    assert run("keys", *arguments) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+    assert run("keys", "list") == ExitCode.OK
+    assert ", only reads)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("verb", "missing"), [("serve", "fastapi"), ("serve", "anycorn"), ("keys", "sqlalchemy")])
+def test_what_is_not_installed_is_named(verb: str, missing: str, tmp_path: Path) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from probes.cli.main import main; main(sys.argv[1:])"
+    words = [verb, *(["add", "acme", "first"] if verb == "keys" else []), "--store", str(tmp_path / "s.db")]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert f"{missing}, which is not installed: pip install '.[daemon]'" in done.stderr
+
+
+def test_the_command_line_loads_nothing_of_it() -> None:
+    code = "import sys; from probes.cli.main import make_app; make_app(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"fastapi", "anycorn", "pydantic", "sqlalchemy", "trio"}.isdisjoint(done.stdout.split())
