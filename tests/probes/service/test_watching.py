@@ -1,0 +1,103 @@
+"""What is watched, whom it is told to, and how that follows the directory and the file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+
+from probes.health.alerts import AppriseChannel, Channel, WebhookChannel
+from probes.health.file import read_watch
+from probes.health.trunk import Rules
+from probes.reach import ReachPolicy
+from probes.service.config import FileTrunks, Means, Receiver
+from probes.service.run import Service
+from probes.trunks.model import AlertTerms, Failover, Gateway, Number, Outbound, Trunk
+from tests.probes.service.opened import LOOPBACK, service_in
+
+SECONDS = 10.0
+GATEWAY = Gateway("127.0.0.1", 9)
+
+
+def named(service: Service, tenant: str) -> list[tuple[str, str]]:
+    return [(each.name, each.title) for each in service.watching.watched(tenant)]
+
+
+async def until(service: Service, tenant: str, expected: list[tuple[str, str]]) -> None:
+    with trio.fail_after(SECONDS):
+        while named(service, tenant) != expected:  # noqa: ASYNC110
+            await trio.sleep(0.02)
+
+
+def channels(service: Service) -> dict[str, Channel]:
+    return {each.name: each for each in service.watching._channels()}
+
+
+async def test_it_follows_the_directory(tmp_path: Path) -> None:
+    outbound = Outbound((GATEWAY,))
+    async with service_in(tmp_path) as service:
+        directory = service.directory
+        trunk = await directory.add_trunk("acme", Trunk(name="carrier", outbound=outbound))
+        await directory.add_trunk("acme", Trunk(name="without a gateway"))
+        await until(service, "acme", [(trunk.id, "carrier")])
+        found = await directory.add_numbers(
+            "acme",
+            [Number(identity="2001", trunk_id=trunk.id), Number(identity="2002", outbound=outbound)],
+        )
+        bound, own = (each for each in found if isinstance(each, Number))
+        await until(service, "acme", [(trunk.id, "carrier"), (own.id, "2002")])
+        assert service.health_of("acme", bound) == service.health_of("acme", trunk.id) is not None
+        assert service.health_of("acme", own) is not service.health_of("acme", trunk) is not None
+        assert service.health_of("globex", trunk) is None
+        assert service.health("globex") == ()
+        await directory.change_trunk("acme", trunk.id, lambda now: replace(now, name="other"))
+        await until(service, "acme", [(trunk.id, "other"), (own.id, "2002")])
+        await directory.remove_trunk("acme", trunk.id)
+        await until(service, "acme", [(own.id, "2002")])
+    async with service_in(tmp_path) as service:
+        assert named(service, "acme") == [(own.id, "2002")]
+
+
+async def test_how_it_is_watched_is_the_operators_and_the_trunks(tmp_path: Path) -> None:
+    rules = Rules(interval=30, retry=5, refusals=(503,))
+    async with service_in(tmp_path, rules=rules) as service:
+        failing = Outbound((GATEWAY,), failover=Failover(is_enabled=True, fails_back=False))
+        trunk = await service.directory.add_trunk("acme", Trunk(name="t", outbound=failing))
+        await until(service, "acme", [(trunk.id, "t")])
+        (watched,) = service.watching.watched("acme")
+        assert watched.rules == replace(rules, refusals=(403,), fails_back=False)
+
+
+async def test_alerts_go_to_whom_the_trunk_and_the_operator_name(tmp_path: Path) -> None:
+    mail = AppriseChannel("acme email", "mailto://a:b@192.0.2.1")
+    receivers = (
+        Receiver("acme", Means.EMAIL, mail),
+        Receiver("globex", Means.EMAIL, replace(mail, name="globex email")),
+    )
+    terms = AlertTerms(True, unreachable_minutes=5.0, email=True, webhook="https://alerts.example.com/x")
+    async with service_in(tmp_path, receivers=receivers) as service:
+        told = Trunk(name="told", outbound=Outbound((GATEWAY,), alerts=terms))
+        silent = Trunk(name="silent", outbound=Outbound((GATEWAY,), alerts=replace(terms, is_enabled=False)))
+        first = await service.directory.add_trunk("acme", told)
+        second = await service.directory.add_trunk("acme", silent)
+        await until(service, "acme", [(first.id, "told"), (second.id, "silent")])
+        found = channels(service)
+        assert found["acme email"].trunks == (first.id,)
+        assert found["globex email"].trunks == ()
+        webhook = found[f"{first.id} webhook"]
+        assert isinstance(webhook, WebhookChannel)
+        assert (webhook.trunks, webhook.url, webhook.reach) == ((first.id,), terms.webhook, LOOPBACK)
+        assert f"{second.id} webhook" not in found
+        assert service.watching._rules()[first.id].unreachable_minutes == 5.0
+
+
+async def test_trunks_of_a_file_are_one_tenants_and_stay(tmp_path: Path) -> None:
+    text = '[[trunk]]\nname = "pbx"\ntarget = "127.0.0.1:9"\n[[alert]]\nname = "all"\nwebhook = "http://127.0.0.1:9/"'
+    plan = read_watch(text, "trunks.toml", lambda *_: "", lambda _: b"")
+    file = FileTrunks("operations", plan.trunks, plan.alerts, plan.channels)
+    async with service_in(tmp_path, file=file, reach=ReachPolicy.of(["127.0.0.0/8"])) as service:
+        assert [name for name, _ in named(service, "operations")] == ["pbx"]
+        trunk = await service.directory.add_trunk("operations", Trunk(name="t", outbound=Outbound((GATEWAY,))))
+        await until(service, "operations", [("pbx", ""), (trunk.id, "t")])
+        assert channels(service)["all"].trunks == ("pbx",)
+        assert service.health("acme") == ()
+        assert await service.directory.trunks("acme") == ()
