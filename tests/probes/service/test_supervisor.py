@@ -9,12 +9,9 @@ from trio.testing import MockClock
 from probes.service.supervisor import LONGEST_PAUSE, STEADY, Part, Supervisor
 
 
-@pytest.fixture
-def clock() -> MockClock:
-    return MockClock(autojump_threshold=0.01)
-
-
-async def test_a_part_that_fails_is_begun_again_later_each_time(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_part_that_fails_is_begun_again_later_each_time(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     begun: list[float] = []
 
     async def fail() -> None:
@@ -34,7 +31,7 @@ async def test_a_part_that_fails_is_begun_again_later_each_time(caplog: pytest.L
     assert "watch has failed, and is begun again in 1 s" in caplog.text
 
 
-async def test_a_failure_costs_no_other_part() -> None:
+async def test_a_failure_costs_no_other_part(autojump_clock: MockClock) -> None:
     async def fail() -> None:
         raise ExceptionGroup("", [ValueError()])
 
@@ -48,7 +45,7 @@ async def test_a_failure_costs_no_other_part() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_what_ends_with_everything_is_not_begun_again() -> None:
+async def test_what_ends_with_everything_is_not_begun_again(autojump_clock: MockClock) -> None:
     stopping = trio.Event()
     supervisor = Supervisor(stopping)
     async with trio.open_nursery() as nursery:

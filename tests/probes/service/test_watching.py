@@ -68,7 +68,7 @@ async def test_how_it_is_watched_is_the_operators_and_the_trunks(tmp_path: Path)
 
 
 async def test_alerts_go_to_whom_the_trunk_and_the_operator_name(tmp_path: Path) -> None:
-    mail = AppriseChannel("acme email", "mailto://a:b@192.0.2.1")
+    mail = AppriseChannel("acme email", "json://127.0.0.1:9/")
     receivers = (
         Receiver("acme", Means.EMAIL, mail),
         Receiver("globex", Means.EMAIL, replace(mail, name="globex email")),
