@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import trio
 
 from probes.health.alerts import AppriseChannel, Channel, WebhookChannel
@@ -67,6 +68,7 @@ async def test_how_it_is_watched_is_the_operators_and_the_trunks(tmp_path: Path)
         assert watched.rules == replace(rules, refusals=(403,), fails_back=False)
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # which Apprise loads
 async def test_alerts_go_to_whom_the_trunk_and_the_operator_name(tmp_path: Path) -> None:
     mail = AppriseChannel("acme email", "json://127.0.0.1:9/")
     receivers = (
