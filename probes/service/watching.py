@@ -13,6 +13,7 @@ from probes.health.board import TrunkState
 from probes.health.notify import Alarms, Notifier
 from probes.health.outbox import Outbox
 from probes.health.run import Watch, WatchConfig
+from probes.health.sending import NotifyConfig
 from probes.health.terms import Check, Happening
 from probes.health.trunk import Trunk as WatchedTrunk
 from probes.service.config import Means, Receiver, ServiceConfig
@@ -80,7 +81,8 @@ class Watching:
         trunks, known = [each.trunk for each in self._watched.values()], store.last()
         lookup = LookupConfig(nameservers=config.nameservers)
         self._watch = Watch(trunks, self._tell, WatchConfig(lookup=lookup, reach=config.reach))
-        notifier = _Telling(self._tell_alert, self._channels(), store, _log.warning)
+        sending = NotifyConfig(reach=config.reach)
+        notifier = _Telling(self._tell_alert, self._channels(), store, sending)
         self._alarms = Alarms(Alerter(trunks, of_trunk=self._rules()), notifier, clock)
         self._watch.restore(known)
         self._alarms.restore(known)
@@ -218,9 +220,9 @@ class _Telling(Notifier):
     """A notifier whose alerts are seen here as well."""
 
     def __init__(
-        self, show: Callable[[Alert], None], channels: Iterable[Channel], outbox: Outbox, tell: Callable[[str], None]
+        self, show: Callable[[Alert], None], channels: Iterable[Channel], outbox: Outbox, config: NotifyConfig
     ) -> None:
-        super().__init__(channels, outbox, tell)
+        super().__init__(channels, outbox, _log.warning, config)
         self._show = show
 
     def send(self, alert: Alert) -> None:
@@ -242,7 +244,7 @@ def _watched(told: Trunk | Number, title: str, config: ServiceConfig) -> Watched
         return Watched(told.tenant, found)
     asked = ((Means.EMAIL, terms.email), (Means.SMS, terms.sms))
     webhook = webhook_of(told)
-    channels = (replace(webhook, trunks=(told.id,), reach=config.reach),) if webhook is not None else ()
+    channels = (replace(webhook, trunks=(told.id,)),) if webhook is not None else ()
     return Watched(
         told.tenant, found, alert_rules_of(terms), channels, frozenset(each for each, is_on in asked if is_on)
     )

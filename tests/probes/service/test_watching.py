@@ -13,7 +13,7 @@ from probes.reach import ReachPolicy
 from probes.service.config import FileTrunks, Means, Receiver
 from probes.service.run import Service
 from probes.trunks.model import AlertTerms, Failover, Gateway, Number, Outbound, Trunk
-from tests.probes.service.opened import LOOPBACK, service_in
+from tests.probes.service.opened import service_in
 
 SECONDS = 10.0
 GATEWAY = Gateway("127.0.0.1", 9)
@@ -87,7 +87,7 @@ async def test_alerts_go_to_whom_the_trunk_and_the_operator_name(tmp_path: Path)
         assert found["globex email"].trunks == ()
         webhook = found[f"{first.id} webhook"]
         assert isinstance(webhook, WebhookChannel)
-        assert (webhook.trunks, webhook.url, webhook.reach) == ((first.id,), terms.webhook, LOOPBACK)
+        assert (webhook.trunks, webhook.url) == ((first.id,), terms.webhook)
         assert f"{second.id} webhook" not in found
         assert service.watching._rules()[first.id].unreachable_minutes == 5.0
 
