@@ -7,6 +7,7 @@ credentials and keys covered, as in captures. The page's own policy forbids ever
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from functools import cache
 from importlib.resources import files
 
@@ -32,10 +33,19 @@ MAX_FINDING_MESSAGES = 6
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """What the page may load or run: nothing (Content Security Policy Level 3)."""
 
-_SYMBOLS = {"good": "✓", "fair": "!", "bad": "✗", "note": "i"}
+SYMBOLS = {"good": "✓", "fair": "!", "bad": "✗", "note": "i"}
 """What stands beside each tone, so that nothing is told by colour alone."""
 TONES = {Severity.ERROR: "bad", Severity.WARNING: "fair", Severity.NOTICE: "note"}
 """The tones of findings, and of what they are about."""
+
+
+class Frame(Enum):
+    """What a report stands in."""
+
+    PAGE = "base.html"
+    """A page of its own."""
+    PART = "part.html"
+    """None: it is a part of a page whose style sheet is `style_sheet`, and whose policy allows `svg.STYLE`."""
 
 
 @value
@@ -101,13 +111,24 @@ class Evidence:
         return ShownMessage(f"{way} {told}, {(record.at - start) * 1000:.1f} ms", lines, len(record.data) - size)
 
 
-def page(template: str, *, title: str, made_at: float, evidence: Evidence, **parts: object) -> str:
-    """A page by one of the templates. `made_at` is in seconds since 1970."""
+def page(
+    template: str, *, title: str, made_at: float, evidence: Evidence, frame: Frame = Frame.PAGE, **parts: object
+) -> str:
+    """A report by one of the templates. `made_at` is in seconds since 1970."""
     when = f"{datetime.fromtimestamp(made_at, UTC):%Y-%m-%d %H:%M} UTC"
     return (
         _environment()
         .get_template(template)
-        .render(title=title, when=when, product=PRODUCT, policy=POLICY, evidence=evidence, symbols=_SYMBOLS, **parts)
+        .render(
+            frame=frame.value,
+            title=title,
+            when=when,
+            product=PRODUCT,
+            policy=POLICY,
+            evidence=evidence,
+            symbols=SYMBOLS,
+            **parts,
+        )
     )
 
 
@@ -119,6 +140,11 @@ def shown(text: object) -> object:
     cut = whole[:MAX_TEXT]
     more = f"… ({len(whole) - MAX_TEXT} characters more)" if len(whole) > MAX_TEXT else ""
     return f"{printable(cover_uris(cut))}{more}"
+
+
+def style_sheet() -> str:
+    """What pages are styled by."""
+    return _source("page.css")
 
 
 def milliseconds(seconds: float | None) -> str:

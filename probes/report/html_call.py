@@ -8,7 +8,7 @@ from markupsafe import Markup
 from probes.capture.calls import CapturedCall
 from probes.findings.finding import Finding, Severity, worst
 from probes.report.call_text import part_line
-from probes.report.html import Evidence, ShownMessage, milliseconds, page, plural, told_facts
+from probes.report.html import Evidence, Frame, ShownMessage, milliseconds, page, plural, told_facts
 from probes.report.ladder import Tone, ladder_of, tone_of
 from probes.report.replay_text import ending, title_of
 from probes.report.svg import svg
@@ -42,7 +42,7 @@ class ShownLine:
     message: ShownMessage | None
 
 
-def call_page(result: CallResult, made_at: float) -> str:
+def call_page(result: CallResult, made_at: float, frame: Frame = Frame.PAGE) -> str:
     """The page of a test call that ended at `made_at`, in seconds since 1970."""
     evidence = Evidence()
     ladder = ladder_of(result.timeline[:MAX_LADDER], media=result.media)
@@ -52,6 +52,7 @@ def call_page(result: CallResult, made_at: float) -> str:
         title=title,
         made_at=made_at,
         evidence=evidence,
+        frame=frame,
         kind="Test call" if result.role is CallRole.CALLER else "Test call that came in",
         whom=result.destination,
         tone=_tone(result),
@@ -72,14 +73,16 @@ def title_of_call(result: CallResult) -> str:
     return f"Test call {'to' if result.role is CallRole.CALLER else 'from'} {result.destination}"
 
 
-def replayed_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None) -> str:
+def replayed_page(
+    call: CapturedCall, made_at: float, findings: Iterable[Finding] | None = None, frame: Frame = Frame.PAGE
+) -> str:
     """The page of a call that is replayed: of a test call's stored result, or of a call in somebody's capture.
 
     `findings` are what is wrong with it, None where nobody has judged it.
     """
     if call.result is not None:
-        return call_page(replace(call.result, findings=tuple(findings or ())), made_at)
-    return _captured_page(call, made_at, findings)
+        return call_page(replace(call.result, findings=tuple(findings or ())), made_at, frame)
+    return _captured_page(call, made_at, findings, frame)
 
 
 def title_of_replay(call: CapturedCall) -> str:
@@ -87,7 +90,7 @@ def title_of_replay(call: CapturedCall) -> str:
     return title_of_call(call.result) if call.result is not None else f"Call-ID {call.call_id}"
 
 
-def _captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None) -> str:
+def _captured_page(call: CapturedCall, made_at: float, findings: Iterable[Finding] | None, frame: Frame) -> str:
     evidence = Evidence(outside=True)
     timeline, media = call.timeline(), call.media
     ladder = ladder_of(timeline[:MAX_LADDER], here="", media=media)
@@ -98,6 +101,7 @@ def _captured_page(call: CapturedCall, made_at: float, findings: Iterable[Findin
         title=title,
         made_at=made_at,
         evidence=evidence,
+        frame=frame,
         kind="Captured call",
         whom=title_of(call),
         tone="good" if succeeded else "none" if call.answer is None else "fair",

@@ -7,7 +7,7 @@ from probes.checks.dns.plan import FAMILIES, Reply
 from probes.checks.tls_judge import TlsReport
 from probes.discovery.outcome import Discovery
 from probes.findings.finding import Severity, worst
-from probes.report.html import TONES, Evidence, ShownMessage, milliseconds, page, told_facts
+from probes.report.html import TONES, Evidence, Frame, ShownMessage, milliseconds, page, told_facts
 from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
 from probes.result import Attempt, Reach
@@ -59,7 +59,7 @@ class Branch:
     below: tuple["Branch", ...] = ()
 
 
-def discovery_page(discovery: Discovery, made_at: float) -> str:
+def discovery_page(discovery: Discovery, made_at: float, frame: Frame = Frame.PAGE) -> str:
     """The page of a discovery that ended at `made_at`, in seconds since 1970."""
     evidence = Evidence()
     findings = evidence.findings(discovery.findings)
@@ -71,6 +71,7 @@ def discovery_page(discovery: Discovery, made_at: float) -> str:
         title=f"SIP discovery of {discovery.destination}",
         made_at=made_at,
         evidence=evidence,
+        frame=frame,
         discovery=discovery,
         tone=_tone(discovery),
         headline=headline(discovery),

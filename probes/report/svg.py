@@ -58,7 +58,7 @@ def _colours(paper: str, ink: str, soft: str, life: str, band: str, again: str) 
   .ladder .box {{ fill: {paper}; stroke: {band}; }}"""
 
 
-_STYLE = "\n".join(
+STYLE = "\n".join(
     (
         _SHAPES + _colours("#ffffff", "#1c2733", "#5b6b7b", "#b9c4cf", "#0e8f9c", "#9a5b00"),
         "  @media (prefers-color-scheme: dark) {"
@@ -68,6 +68,7 @@ _STYLE = "\n".join(
         "",
     )
 )
+"""What stands in each picture, the same in all of them."""
 _COLOURS = {
     Tone.REQUEST: "#2f7ed8",
     Tone.PROVISIONAL: "#8a94a0",
@@ -110,7 +111,7 @@ class _Picture:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" width="{width}" height="{height}"'
             f' viewBox="0 0 {width} {height}" role="img"><title>{escape(title)}</title>',
-            f"<style>{_STYLE}</style>",
+            f"<style>{STYLE}</style>",
             "<defs>" + "".join(_head(tone) for tone in Tone) + "</defs>",
             f'<rect class="paper" width="{width}" height="{height}"/>',
             *self._bands(),

@@ -1,6 +1,7 @@
 """Reports as HTML pages: they stand by themselves, tell everything, and nobody writes into them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,9 +13,10 @@ from probes.discovery.outcome import Asked, Discovery
 from probes.discovery.recommend import conclude
 from probes.findings.catalogue import catalogue
 from probes.report.call_json import call_data
-from probes.report.html import MAX_MESSAGE, MAX_TEXT, milliseconds, shown, told_facts
+from probes.report.html import MAX_MESSAGE, MAX_TEXT, Frame, milliseconds, shown, style_sheet, told_facts
 from probes.report.html_call import MAX_LINES, call_page, replayed_page
 from probes.report.html_discovery import discovery_page
+from probes.report.svg import STYLE
 from probes.result import Attempt, CallKind, CallResult, CallStatus, LookupStep, Reach, System
 from probes.result import Candidate as Product
 from sipcore.resolve.records import Address, LookupFault, Naptr, Srv
@@ -305,3 +307,20 @@ def test_what_was_asked_beyond_the_attempts_is_there_once() -> None:
 
 def messages_of(attempt: Attempt) -> tuple[MessageTrace, ...]:
     return tuple(record for record in attempt.records if isinstance(record, MessageTrace))
+
+
+REPORTS: dict[str, Callable[[Frame], str]] = {
+    "call": lambda frame: call_page(TALKED, WHEN, frame),
+    "replayed": lambda frame: replayed_page(call_of(call_data(TALKED)), WHEN, (), frame),
+    "discovery": lambda frame: discovery_page(everything(), WHEN, frame),
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_is_a_part_of_another_page_with_all_that_its_own_page_has(kind: str) -> None:
+    whole, part = REPORTS[kind](Frame.PAGE), REPORTS[kind](Frame.PART)
+    assert style_sheet().rstrip() in whole
+    body = whole.partition("<body>")[2]
+    assert page_of(whole).text.split()[-50:] == Page(part).text.split()[-50:]
+    assert not {element for element, _ in Page(part).elements} & {"html", "head", "body", "meta", "script"}
+    assert part.count("<style>") == body.count("<style>") == part.count(f"<style>{STYLE}</style>")
