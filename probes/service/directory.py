@@ -29,8 +29,12 @@ R = TypeVar("R")
 class Directory:
     """Trunks and numbers. Every method raises WatchError where the file cannot be read or written."""
 
-    def __init__(self, store: Store, tenants: Tenants, clock: Callable[[], float], refusal: Refusal) -> None:
+    def __init__(
+        self, store: Store, keyring: Keyring, tenants: Tenants, clock: Callable[[], float], refusal: Refusal
+    ) -> None:
         """`open` makes one."""
+        self.derived = keyring.derived
+        """Gives a key for another purpose, named by that, which is as secret and lasts as long as that of the store."""
         self._store, self._tenants, self._clock, self._refusal = store, tenants, clock, refusal
         self.on_change: Callable[[str], None] = lambda _: None
         """Told the tenant after each write; it neither waits nor raises."""
@@ -50,7 +54,7 @@ class Directory:
         others can read it.
         """
         keyring = Keyring.open(key_file or key_file_of(store.path), store.look(used_keys))
-        return cls(store, Tenants(keyring), clock, refusal)
+        return cls(store, keyring, Tenants(keyring), clock, refusal)
 
     async def tenants(self) -> tuple[str, ...]:
         """Who has a trunk or a number, by name."""

@@ -50,6 +50,7 @@ class Keyring:
         self._keys = {_name(key): AESGCM(key) for key in keys}
         self.current = next(iter(self._keys))
         """The name of the key that encrypts, which says nothing of the key itself."""
+        self._newest = next(iter(keys))
 
     @classmethod
     def open(cls, path: Path, used: Collection[str]) -> Self:
@@ -67,6 +68,10 @@ class Keyring:
             text = "it has not the key that the secrets in the store were encrypted with: put back the one that has"
             raise _unusable(path, text)
         return ring
+
+    def derived(self, purpose: str) -> bytes:
+        """A key for another purpose, of 32 bytes, that says nothing of the one that encrypts (SP 800-108r1 §4)."""
+        return hmac.new(self._newest, f"sipprobe: {purpose}".encode(), hashlib.sha256).digest()
 
     def sealed(self, secrets: Mapping[str, str], row: tuple[str, ...]) -> str:
         """Secrets of a row by their fields, encrypted with the current key, as one text."""

@@ -93,6 +93,15 @@ def test_keys_do_not_show(key_file: Path) -> None:
     assert base64.b64decode(key).hex()[:16] != ring.current
 
 
+def test_a_key_for_another_purpose_is_the_same_over_restarts_and_says_nothing_of_the_first(key_file: Path) -> None:
+    ring = Keyring.open(key_file, ())
+    derived = ring.derived("sessions")
+    assert len(derived) == 32
+    assert derived == Keyring.open(key_file, ()).derived("sessions")
+    assert derived != ring.derived("others")
+    assert base64.b64encode(derived).decode() not in key_file.read_text()
+
+
 def test_secret_that_somebody_changed_is_told(key_file: Path) -> None:
     ring = Keyring.open(key_file, ())
     sealed = ring.sealed({"/password": "hunter2"}, ROW)
