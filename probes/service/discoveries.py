@@ -73,7 +73,7 @@ class Discoveries:
         return await self.jobs.recent(tenant, None, None, limit, before)
 
     async def _discover(self, request: DiscoveryRequest, under_way: UnderWay[DiscoveryJob]) -> DiscoveryJob:
-        config = replace(self._config, ports=request.ports, transports=request.transports)
+        config = replace(self._config, ports=request.ports, transports=request.transports, deep=request.deep)
         with trio.move_on_after(self._longest):
             async with open_discovery(request.destination, config) as events:
                 async for event in events:

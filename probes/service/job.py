@@ -72,6 +72,8 @@ class DiscoveryRequest:
     destination: Destination
     ports: tuple[int, ...] = ()
     transports: tuple[Transport, ...] = ()
+    deep: bool = False
+    """Whether odd requests that tell products apart are sent, too."""
 
 
 @value

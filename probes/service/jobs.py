@@ -101,6 +101,11 @@ class Jobs(Generic[J]):
         now = await self.get(job.tenant, job.id)
         yield {"event": "end", "state": now.state.value, "error": now.error}
 
+    def told(self, job: J) -> tuple[Data, ...]:
+        """What has happened in it by now; nothing for a job of an earlier process."""
+        under_way = self.known.get(job.id)
+        return under_way.told if under_way is not None else ()
+
     async def recent(
         self, tenant: str, number_id: str | None, trunk_id: str | None, limit: int, before: str
     ) -> tuple[J, ...]:

@@ -57,6 +57,11 @@ class UnderWay(Generic[J]):
         self._events.append(event)
         self._wake()
 
+    @property
+    def told(self) -> tuple[Data, ...]:
+        """All events by now."""
+        return tuple(self._events)
+
     def end(self, job: J) -> None:
         """It is over, and has become `job`."""
         self.job, self.is_over = job, True

@@ -16,6 +16,7 @@ from probes.health.run import Watch, WatchConfig
 from probes.health.sending import NotifyConfig
 from probes.health.terms import Check, Happening
 from probes.health.trunk import Trunk as WatchedTrunk
+from probes.health.trunk import WatchError
 from probes.service.config import Means, Receiver, ServiceConfig
 from probes.service.directory import Directory
 from probes.store.store import Store
@@ -127,6 +128,15 @@ class Watching:
     def alerts(self, tenant: str) -> tuple[Alert, ...]:
         """The last alerts of a tenant since the service was started, newest first."""
         return tuple(reversed(self._alerts.get(tenant, ())))
+
+    def switch(self, tenant: str, name: str, route: str) -> None:
+        """Have calls of what is watched under a name take this route from now on, as `Watch.switch` says. Raises
+        WatchError for a name or route that there is not, and for a route that is down.
+        """
+        watched = self._watched.get(name)
+        if watched is None or watched.tenant != tenant:
+            raise WatchError(f"nothing is watched under the name {name}")
+        self._watch.switch(name, route)
 
     def _note(self, tenant: str) -> None:
         self._stale.add(tenant)

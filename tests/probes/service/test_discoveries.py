@@ -47,6 +47,17 @@ async def test_a_result_is_what_the_command_line_prints_and_outlives_a_restart(t
         assert [each.id for each in await service.discoveries.recent("acme")] == [job.id]
 
 
+async def test_what_has_happened_by_now_is_told_at_once(tmp_path: Path) -> None:
+    async with service_in(tmp_path) as service, udp(ok) as port:
+        job = await service.discoveries.start("acme", request(f"127.0.0.1:{port}"))
+        assert service.discoveries.jobs.told(job) == ()
+        over = await done(service, job)
+        events = [event async for event in service.discoveries.events(job)]
+        assert list(service.discoveries.jobs.told(over)) == events[:-1]
+    async with service_in(tmp_path) as service:
+        assert service.discoveries.jobs.told(over) == ()
+
+
 async def test_a_tenant_has_one_at_a_time(tmp_path: Path) -> None:
     async with service_in(tmp_path) as service, udp(silent) as port:
         asked = request(f"127.0.0.1:{port}")
