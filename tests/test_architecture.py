@@ -73,6 +73,8 @@ EDGE = (
         "probes.service",
         "probes.web.app",
         "probes.web.auth",
+        "probes.web.sessions",
+        "probes.web.pages.site",
         "probes.web.guard",
         "probes.web.timed",
         "probes.web.stream",

@@ -1,0 +1,86 @@
+"""Alerts, and the keys of a tenant."""
+
+from fastapi import APIRouter, Request, Response
+
+from probes.health.alerts import Phase
+from probes.service.errors import DirectoryError
+from probes.service.keys import ApiKey, NewKey
+from probes.web.pages.site import Site, Visit, first, to
+from sipcore.value import value
+
+EVERY = 5.0
+"""Seconds after which alerts are looked at again."""
+MOST_PAST = 100
+"""Alerts of the past that are shown."""
+
+
+@value
+class KeyLine:
+    """A key in the list."""
+
+    id: str
+    label: str
+    made_at: float
+    used_at: float | None
+    may_write: bool
+    is_own: bool
+
+
+def router(site: Site) -> APIRouter:
+    """Its routes."""
+    routes = APIRouter()
+
+    @routes.get("/alerts")
+    async def alerts(request: Request) -> Response:
+        visit = await site.visit(request)
+        tenant = visit.caller.tenant
+        open_ = site.alerts(tenant)
+        going = {alert.incident for alert in open_}
+        past = [alert for alert in site.service.watching.alerts(tenant) if alert.incident not in going]
+        told = [alert for alert in past if alert.phase in (Phase.ENDED, Phase.ONCE)][:MOST_PAST]
+        view = site.view(request, visit, "Alerts", "/alerts")
+        return site.page(visit, "alerts.html", view, every=EVERY, open=open_, past=told)
+
+    @routes.get("/keys")
+    async def keys(request: Request) -> Response:
+        visit = await site.visit(request)
+        return await _list(site, request, visit)
+
+    @routes.post("/keys")
+    async def make(request: Request) -> Response:
+        visit, fields = await site.form(request)
+        try:
+            made = await site.service.keys.add(
+                visit.caller.tenant, first(fields, "label"), may_write="reads_only" not in fields
+            )
+        except DirectoryError as error:
+            return await _list(site, request, visit, error=error.message)
+        return await _list(site, request, visit, made)
+
+    @routes.post("/keys/{key_id}/revoke")
+    async def revoke(request: Request, key_id: str) -> Response:
+        visit, _ = await site.form(request)
+        await site.service.keys.revoke(visit.caller.tenant, key_id)
+        return to("/keys?done=revoked" if key_id != visit.caller.key_id else "/login")
+
+    return routes
+
+
+async def _list(site: Site, request: Request, visit: Visit, made: NewKey | None = None, error: str = "") -> Response:
+    known = await site.service.keys.known(visit.caller.tenant)
+    return site.page(
+        visit,
+        "keys.html",
+        site.view(request, visit, "API keys", "/keys"),
+        status=422 if error else 200,
+        keys=[_line(key, visit) for key in known if key.revoked_at is None],
+        made=made.text.reveal() if made is not None else "",
+        made_label=made.key.name if made is not None else "",
+        errors={"label": error} if error else {},
+    )
+
+
+def _line(key: ApiKey, visit: Visit) -> KeyLine:
+    return KeyLine(
+        key.id, key.name, key.created_at, key.last_used_at, key.may_write, is_own=key.id == visit.caller.key_id
+    )
