@@ -7,7 +7,7 @@ is `preflight`'s to say; a value itself takes what it is given.
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import NoReturn, Union
 
 from probes.destination import Destination, DestinationError
@@ -229,6 +229,24 @@ class Inbound:
     transcodes: bool = False
     alerts: AlertTerms | None = None
 
+    def filled(self, other: "Inbound") -> "Inbound":
+        """The same, with whatever it leaves open as another one has it: by what calls are known, together, and each
+        thing besides. Encryption is never open.
+        """
+        is_open = self.authentication is Authentication.IP and not (self.credentials or self.allowed_addresses)
+        known = other if is_open else self
+        return replace(
+            self,
+            authentication=known.authentication,
+            credentials=known.credentials,
+            allowed_addresses=known.allowed_addresses,
+            forward_to=self.forward_to or other.forward_to,
+            headers=self.headers or other.headers,
+            codecs=self.codecs or other.codecs,
+            transcodes=self.transcodes if self.codecs else self.transcodes or other.transcodes,
+            alerts=self.alerts or other.alerts,
+        )
+
 
 @value
 class Outbound:
@@ -248,6 +266,22 @@ class Outbound:
     def ordered(self) -> tuple[Gateway, ...]:
         """The gateways in the order in which calls take them; those of one priority as they were given."""
         return tuple(sorted(self.gateways, key=lambda each: each.priority))
+
+    def filled(self, other: "Outbound") -> "Outbound":
+        """The same, with whatever it leaves open as another one has it. Credentials are for certain gateways, so those
+        of the other one come with its gateways only. Encryption is never open.
+        """
+        places = self if self.gateways else other
+        return replace(
+            self,
+            gateways=places.gateways,
+            credentials=self.credentials or places.credentials,
+            headers=self.headers or other.headers,
+            failover=places.failover,
+            codecs=self.codecs or other.codecs,
+            transcodes=self.transcodes if self.codecs else self.transcodes or other.transcodes,
+            alerts=self.alerts or other.alerts,
+        )
 
 
 CODECS = ("PCMU", "PCMA", "G.722", "G.729", "Opus")
@@ -288,18 +322,20 @@ class Number:
     trunk_id: str | None = None
     """The trunk that it belongs to, which is of the same tenant."""
     inbound: Inbound | None = None
-    """None for the trunk's."""
+    """None for the trunk's, as is whatever it leaves open."""
     outbound: Outbound | None = None
-    """None for the trunk's."""
+    """Likewise."""
     extras: Mapping[str, Json] = field(default_factory=dict)
     created_at: float = 0.0
     updated_at: float = 0.0
     revision: int = 0
 
     def inbound_by(self, trunk: Trunk | None) -> Inbound | None:
-        """What holds for calls to it, `trunk` being its own."""
-        return self.inbound or (trunk.inbound if trunk is not None else None)
+        """What holds for calls to it, `trunk` being its own: what it leaves open is the trunk's."""
+        own, shared = self.inbound, trunk.inbound if trunk is not None else None
+        return own.filled(shared) if own is not None and shared is not None else own or shared
 
     def outbound_by(self, trunk: Trunk | None) -> Outbound | None:
         """Likewise, for calls from it."""
-        return self.outbound or (trunk.outbound if trunk is not None else None)
+        own, shared = self.outbound, trunk.outbound if trunk is not None else None
+        return own.filled(shared) if own is not None and shared is not None else own or shared
