@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from functools import partial
@@ -10,14 +11,17 @@ import trio
 
 from probes.discovery.candidates import Scope
 from probes.discovery.events import Concluded
-from probes.discovery.run import DiscoveryConfig, open_discovery
+from probes.discovery.run import DiscoveryConfig, discover, open_discovery
 from probes.report.event_json import event_data
 from probes.report.json import discovery_data
-from probes.service.job import Busy, Data, DiscoveryJob, DiscoveryRequest, JobError, JobState, Kind
+from probes.service.job import Busy, Data, DiscoveryJob, DiscoveryRequest, JobError, JobState, Kind, Limited
 from probes.service.jobs import Jobs
 from probes.service.under_way import Runner, UnderWay, new_id
 from probes.store.jobs import Jobs as StoredJobs
 from probes.store.jobs import StoredJob
+
+MAX_CHECKS = 4
+"""Of one tenant at once."""
 
 
 class Discoveries:
@@ -34,6 +38,7 @@ class Discoveries:
         """`config` is what all of them have in common; `longest` is in seconds, after which one is given up."""
         self.jobs: Jobs[DiscoveryJob] = Jobs(runner, stored, Kind.DISCOVERY, _job_of, clock)
         self._config, self._longest = config, longest
+        self._checks = Counter[str]()
 
     @property
     def running(self) -> tuple[DiscoveryJob, ...]:
@@ -53,6 +58,20 @@ class Discoveries:
         job = DiscoveryJob(new_id("disc"), tenant, str(request.destination), JobState.RUNNING, self.jobs.clock())
         self.jobs.start(job, partial(self._discover, request))
         return job
+
+    async def check(self, tenant: str, request: DiscoveryRequest) -> Data:
+        """What one place answers to OPTIONS, as JSON of a discovery: it is waited for, and nothing of it is kept.
+
+        Raises Limited while the tenant has several of them under way, LocalError for what cannot be asked.
+        """
+        if self._checks[tenant] >= MAX_CHECKS:
+            raise Limited(f"{MAX_CHECKS} checks are under way: wait until one is over", 0.0)
+        config = replace(self._config, ports=request.ports, transports=request.transports)
+        self._checks[tenant] += 1
+        try:
+            return discovery_data(await discover(request.destination, replace(config, habits=False, tls_report=False)))
+        finally:
+            self._checks[tenant] -= 1
 
     async def get(self, tenant: str, job_id: str) -> DiscoveryJob:
         """How one is. Raises UnknownJob."""
