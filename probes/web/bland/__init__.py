@@ -1,0 +1,1 @@
+"""Bland's SIP interface: what it takes and shows, as views of trunks, numbers and jobs."""
