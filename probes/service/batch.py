@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.store.tenants import Tenants
 from probes.trunks.model import Number, Trunk
-from probes.trunks.number import NumberError, identity_of, spellings
+from probes.trunks.number import NumberError, claim_of, identity_of, spellings
 from probes.trunks.preflight import Refusal, number_problems, trunk_problems
 from probes.trunks.problem import Problem, error
 from sipcore.errors import LocalError
@@ -23,6 +23,8 @@ NumberChange = Callable[[Number], Number]
 """What becomes of one that is there. It is called in the thread that writes: it only makes a value of a value."""
 MAX_TRUNKS, MAX_NUMBERS = 1000, 20_000
 """Of one tenant: all of them are read at once."""
+APART = 1e-6
+"""Seconds between two numbers that are added at once, since they are listed by their times."""
 
 
 class Batch:
@@ -61,15 +63,27 @@ class Batch:
 
     def number_named(self, identity: str) -> Number:
         """One of them by its identity, however it is spelled, with or without `+`. Raises NotFound."""
+        found = self.named(identity)
+        if not found:
+            raise NotFound("there is no such number", "identity")
+        return found[0]
+
+    def named(self, identity: str) -> tuple[Number, ...]:
+        """The numbers that somebody may mean, the likeliest first."""
         try:
             names = spellings(identity_of(identity))
         except NumberError:
-            names = ()
-        for name in names:
-            number = self._tenants.number_named(self._connection, self._tenant, name)
-            if number is not None:
-                return number
-        raise NotFound("there is no such number", "identity")
+            return ()
+        found = (self._tenants.number_named(self._connection, self._tenant, name) for name in names)
+        return tuple(number for number in found if number is not None)
+
+    def all_named(self, identities: Sequence[str]) -> dict[str, Number]:
+        """The likeliest number for each of so many identities, without those for which there is none."""
+        names = {identity: spellings(identity) for identity in identities}
+        every = sorted({name for each in names.values() for name in each})
+        known = {each.identity: each for each in self._tenants.numbers_named(self._connection, self._tenant, every)}
+        found = {identity: [known[name] for name in each if name in known] for identity, each in names.items()}
+        return {identity: numbers[0] for identity, numbers in found.items() if numbers}
 
     def add_trunk(self, trunk: Trunk) -> Trunk:
         """A new trunk: it gets its id, its times and revision 1. Raises Invalid, and Conflict past MAX_TRUNKS."""
@@ -101,7 +115,7 @@ class Batch:
 
     def add_numbers(self, numbers: Sequence[Number]) -> tuple[Number | DirectoryError, ...]:
         """New numbers: what becomes of each is told in its place, and those that cannot be are left out."""
-        room = MAX_NUMBERS - self._tenants.count(self._connection, self._tenant)[1]
+        room = self._room()
         told: list[Number | DirectoryError] = []
         for number in numbers:
             try:
@@ -116,11 +130,34 @@ class Batch:
         """A new number: it gets its id, its times, revision 1, and its identity as it is spelled. Raises Conflict,
         NotFound (of its trunk) and Invalid.
         """
-        return self._add_number(number, MAX_NUMBERS - self._tenants.count(self._connection, self._tenant)[1])
+        return self._add_number(number, self._room())
+
+    def _room(self) -> int:
+        return MAX_NUMBERS - self._tenants.count(self._connection, self._tenant)[1]
+
+    def add_all(self, numbers: Sequence[Number]) -> tuple[Number, ...]:
+        """New numbers, however many, all of them or none. Raises as `add_number` does."""
+        if len(numbers) > self._room():
+            raise _too_many()
+        trunks = {each: self.trunk(each) for each in {number.trunk_id for number in numbers} if each is not None}
+        now = self._clock()
+        made = []
+        for place, number in enumerate(numbers):
+            at = now + place * APART
+            new = replace(self._new(number), created_at=at, updated_at=at)
+            made.append(self._sound(new, trunks.get(number.trunk_id or "")))
+        claims = [claim_of(self._tenant, number.identity) for number in made]
+        taken = self._tenants.claimed(self._connection, claims)
+        for place, claim in enumerate(claims):
+            if claim in taken:
+                raise _taken(made[place].identity)
+        with _storing():
+            self._tenants.add_numbers(self._connection, made)
+        return tuple(made)
 
     def _add_number(self, number: Number, room: int) -> Number:
         if room < 1:
-            raise Conflict(f"there are {MAX_NUMBERS} numbers, and there can be no more: remove one first")
+            raise _too_many()
         made = self._fit(self._new(number))
         with _storing(made.identity):
             self._tenants.add_number(self._connection, made)
@@ -142,6 +179,10 @@ class Batch:
         self._tenants.remove_number(self._connection, self._tenant, number_id)
         return found
 
+    def remove_all(self, number_ids: Sequence[str]) -> None:
+        """Forget so many numbers; those that are not there are none the less."""
+        self._tenants.remove_numbers(self._connection, self._tenant, number_ids)
+
     def _new(self, told: T) -> T:
         """One that is new, with what is the directory's."""
         now = self._clock()
@@ -160,12 +201,15 @@ class Batch:
 
     def _fit(self, number: Number) -> Number:
         """A number as it can be written, its identity in its one spelling. Raises what is wrong with it."""
-        trunk = None if number.trunk_id is None else self.trunk(number.trunk_id)
-        _require_none(number_problems(number, trunk, self._refusal))
-        number = replace(number, identity=identity_of(number.identity))
+        number = self._sound(number, None if number.trunk_id is None else self.trunk(number.trunk_id))
         if self._tenants.is_claimed(self._connection, number):
             raise _taken(number.identity)
         return number
+
+    def _sound(self, number: Number, trunk: Trunk | None) -> Number:
+        """The same, whoever else has it."""
+        _require_none(number_problems(number, trunk, self._refusal))
+        return replace(number, identity=identity_of(number.identity))
 
 
 def _require_none(problems: tuple[Problem, ...]) -> None:
@@ -173,6 +217,10 @@ def _require_none(problems: tuple[Problem, ...]) -> None:
     errors = tuple(each for each in problems if each.is_error)
     if errors:
         raise Invalid(errors)
+
+
+def _too_many() -> Conflict:
+    return Conflict(f"there are {MAX_NUMBERS} numbers, and there can be no more: remove one first")
 
 
 def _taken(identity: str) -> Conflict:

@@ -4,7 +4,7 @@ Each function that reads takes the tenant, so that a row of another one cannot c
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -22,6 +22,8 @@ from sipcore.errors import LocalError
 
 MAX_DOCUMENT = 256 << 10
 """Characters of one document, secrets among them: a trunk with all that it may have takes a hundredth."""
+MOST_NAMED = 500
+"""Rows that one statement names: SQLite takes 32,766 values, and older ones 999."""
 
 
 def used_keys(connection: Connection) -> frozenset[str]:
@@ -90,6 +92,21 @@ class Tenants:
         of_trunks, of_numbers = (connection.execute(query).scalar_one() for query in queries)
         return of_trunks, of_numbers
 
+    def numbers_named(self, connection: Connection, tenant: str, identities: Sequence[str]) -> tuple[Number, ...]:
+        """Those of a tenant that have one of these very identities, however many they are."""
+        found: list[Number] = []
+        for some in _portions(identities):
+            query = select(numbers).where(numbers.c.tenant == tenant, numbers.c.identity.in_(some))
+            found += (self._number(row) for row in connection.execute(query).mappings())
+        return tuple(found)
+
+    def claimed(self, connection: Connection, claims: Sequence[str]) -> frozenset[str]:
+        """Which of these claims there are already, whosesoever they are."""
+        found: set[str] = set()
+        for some in _portions(claims):
+            found.update(connection.scalars(select(numbers.c.claim).where(numbers.c.claim.in_(some))))
+        return frozenset(found)
+
     def is_claimed(self, connection: Connection, number: Number) -> bool:
         """Whether there is another one, whosesoever it is, that excludes it."""
         same = (numbers.c.tenant == number.tenant) & (numbers.c.id == number.id)
@@ -100,6 +117,11 @@ class Tenants:
         """Write a new one. Raises LocalError for what cannot be stored, and IntegrityError where it is claimed."""
         connection.execute(insert(numbers), self._row_of_number(number))
 
+    def add_numbers(self, connection: Connection, made: Sequence[Number]) -> None:
+        """Write new ones at once, likewise."""
+        if made:
+            connection.execute(insert(numbers), [self._row_of_number(number) for number in made])
+
     def put_number(self, connection: Connection, number: Number) -> None:
         """Write one that is there already, likewise."""
         where = (numbers.c.tenant == number.tenant) & (numbers.c.id == number.id)
@@ -108,6 +130,11 @@ class Tenants:
     def remove_number(self, connection: Connection, tenant: str, number_id: str) -> None:
         """Forget one."""
         connection.execute(delete(numbers).where(numbers.c.tenant == tenant, numbers.c.id == number_id))
+
+    def remove_numbers(self, connection: Connection, tenant: str, number_ids: Sequence[str]) -> None:
+        """Forget some of them."""
+        for some in _portions(number_ids):
+            connection.execute(delete(numbers).where(numbers.c.tenant == tenant, numbers.c.id.in_(some)))
 
     def _row_of_number(self, number: Number) -> dict[str, object]:
         own = {"identity": number.identity, "claim": claim_of(number.tenant, number.identity)}
@@ -160,6 +187,12 @@ def _reading(row: Row, table: str) -> Iterator[None]:
         raise WatchError(
             f"the store has a {table} that cannot be read: put back a copy, or delete {row['id']}"
         ) from None
+
+
+def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many as one statement takes, again and again."""
+    for begin in range(0, len(texts), MOST_NAMED):
+        yield texts[begin : begin + MOST_NAMED]
 
 
 def _place(row: Row) -> dict[str, Any]:

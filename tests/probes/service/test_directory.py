@@ -303,3 +303,40 @@ async def test_changes_are_made_together_or_not_at_all(directory: Directory) -> 
     assert await directory.numbers("acme") == (made,)
     assert [each.name for each in await directory.trunks("acme")] == ["new"]
     assert told == ["acme"]
+
+
+async def test_many_numbers_are_added_together_or_not_at_all(directory: Directory) -> None:
+    trunk = await directory.add_trunk("acme", TRUNK)
+    many = [Number(identity=str(each), trunk_id=trunk.id) for each in range(1000, 2200)]
+    await directory.together("acme", lambda batch: batch.add_all(many))
+    kept = await directory.numbers("acme", trunk.id)
+    assert [each.identity for each in kept] == [each.identity for each in many]
+    assert {each.revision for each in kept} == {1}
+    refused: list[tuple[list[Number], type[DirectoryError], str]] = [
+        ([Number(identity="3000"), Number(identity="1500")], Conflict, "1500 is configured already"),
+        ([Number(identity="3000"), Number(identity="3000")], Conflict, "configured already"),
+        ([Number(identity="3000"), Number(identity="two words")], Invalid, "white space"),
+        ([Number(identity="3000"), Number(identity="3001", trunk_id="elsewhere")], NotFound, "no such trunk"),
+    ]
+    for numbers, kind, why in refused:
+        with pytest.raises(kind, match=why):
+            await directory.together("acme", lambda batch, numbers=numbers: batch.add_all(numbers))  # type: ignore[misc]  # a default
+    assert await directory.numbers("acme") == kept
+    await directory.together("other", lambda batch: batch.add_all([Number(identity="1500")]))
+    names = ["1000", "+1000", "2199", "3000", *map(str, range(1100, 2000))]
+    found = await directory.together("acme", lambda batch: batch.all_named(names))
+    assert found.keys() == set(names) - {"3000"}
+    assert found["+1000"] == found["1000"] == kept[0]
+    await directory.together("acme", lambda batch: batch.remove_all([each.id for each in kept[1:]]))
+    await directory.together("other", lambda batch: batch.remove_all([kept[0].id]))
+    assert await directory.numbers("acme") == kept[:1]
+    assert [each.identity for each in await directory.numbers("other")] == ["1500"]
+
+
+async def test_there_is_no_room_for_one_number_too_many(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_module, "MAX_NUMBERS", 2)
+    with pytest.raises(Conflict, match="there are 2 numbers, and there can be no more"):
+        await directory.together("acme", lambda batch: batch.add_all([Number(identity=each) for each in "123"]))
+    await directory.together("acme", lambda batch: batch.add_all([Number(identity=each) for each in "12"]))
+    with pytest.raises(Conflict, match="there are 2 numbers, and there can be no more"):
+        await directory.together("acme", lambda batch: batch.add_number(Number(identity="3")))
