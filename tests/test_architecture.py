@@ -72,6 +72,7 @@ EDGE = (
         "probes.fleet",
         "probes.service",
         "probes.web.app",
+        "probes.web.ids",
         "probes.web.auth",
         "probes.web.sessions",
         "probes.web.pages.site",
