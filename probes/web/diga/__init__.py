@@ -1,0 +1,1 @@
+"""The phones of Diga: their bodies, and what they are of a number."""
