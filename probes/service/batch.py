@@ -107,9 +107,7 @@ class Batch:
     def remove_trunk(self, trunk_id: str) -> tuple[Number, ...]:
         """Forget a trunk. Gives the numbers that were bound to it, which stay, unbound. Raises NotFound."""
         self.trunk(trunk_id)
-        freed = tuple(self._again(each, replace(each, trunk_id=None)) for each in self.numbers(trunk_id))
-        for each in freed:
-            self._tenants.put_number(self._connection, each)
+        freed = self.unbind(self.numbers(trunk_id), lambda each: each)
         self._tenants.remove_trunk(self._connection, self._tenant, trunk_id)
         return freed
 
@@ -172,6 +170,15 @@ class Batch:
         with _storing(made.identity):
             self._tenants.put_number(self._connection, made)
         return made
+
+    def unbind(self, numbers: Sequence[Number], change: NumberChange) -> tuple[Number, ...]:
+        """What becomes of so many numbers that are there, bound to no trunk any more, but for their identities."""
+        freed = tuple(
+            self._again(each, replace(change(each), identity=each.identity, trunk_id=None)) for each in numbers
+        )
+        with _storing():
+            self._tenants.put_numbers(self._connection, freed)
+        return freed
 
     def remove_number(self, number_id: str) -> Number:
         """Forget a number, and give what it was. Raises NotFound."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, union, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
 
 from probes.health.trunk import WatchError
 from probes.store.keyring import Keyring
@@ -126,6 +126,13 @@ class Tenants:
         """Write one that is there already, likewise."""
         where = (numbers.c.tenant == number.tenant) & (numbers.c.id == number.id)
         connection.execute(update(numbers).where(where).values(self._row_of_number(number)))
+
+    def put_numbers(self, connection: Connection, changed: Sequence[Number]) -> None:
+        """Write some that are there already at once, likewise."""
+        if changed:
+            where = (numbers.c.tenant == bindparam("own_tenant")) & (numbers.c.id == bindparam("own_id"))
+            rows = [self._row_of_number(each) | {"own_tenant": each.tenant, "own_id": each.id} for each in changed]
+            connection.execute(update(numbers).where(where), rows)
 
     def remove_number(self, connection: Connection, tenant: str, number_id: str) -> None:
         """Forget one."""

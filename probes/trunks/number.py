@@ -35,6 +35,8 @@ def identity_of(text: str) -> str:
         raise NumberError(f"a number of {len(given)} characters: give {MAX_IDENTITY} at most")
     if not given.isprintable() or any(each.isspace() for each in given):
         raise NumberError(f"{quoted(given)} has white space or what cannot be printed in it: leave that out")
+    if any(each.isdigit() and not each.isascii() for each in given):  # they look like 2001, and no call is for them
+        raise NumberError(f"{quoted(given)} has digits of another script: write 0 to 9")
     return given
 
 

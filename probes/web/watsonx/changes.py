@@ -125,13 +125,9 @@ def _belongs(number: Number, whose: str) -> Conflict:
 
 
 def _leave(batch: Batch, numbers: Iterable[Number]) -> None:
-    gone = []
-    for number in numbers:
-        if is_alone(number):
-            gone.append(number.id)
-        else:
-            batch.change_number(number.id, unbound)
-    batch.remove_all(gone)
+    left = list(numbers)
+    batch.unbind([number for number in left if not is_alone(number)], unbound)
+    batch.remove_all([number.id for number in left if is_alone(number)])
 
 
 def by_trunk(numbers: Iterable[Number]) -> dict[str | None, list[Number]]:

@@ -333,6 +333,18 @@ async def test_many_numbers_are_added_together_or_not_at_all(directory: Director
     assert [each.identity for each in await directory.numbers("other")] == ["1500"]
 
 
+async def test_numbers_of_a_trunk_that_goes_stay_as_they_are(directory: Directory, clock: Clock) -> None:
+    trunk, other = await directory.add_trunk("acme", TRUNK), await directory.add_trunk("other", TRUNK)
+    bound = [replace(NUMBER, identity=str(each), trunk_id=trunk.id) for each in range(1000, 1600)]
+    kept = await directory.together("acme", lambda batch: batch.add_all(bound))
+    await directory.add_numbers("other", [Number(identity="1000", trunk_id=other.id)])
+    clock.now += 5
+    freed = await directory.remove_trunk("acme", trunk.id)
+    assert freed == tuple(replace(each, trunk_id=None, updated_at=NOW + 5, revision=2) for each in kept)
+    assert await directory.numbers("acme") == freed
+    assert [each.trunk_id for each in await directory.numbers("other")] == [other.id]
+
+
 async def test_there_is_no_room_for_one_number_too_many(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_module, "MAX_NUMBERS", 2)
     with pytest.raises(Conflict, match="there are 2 numbers, and there can be no more"):

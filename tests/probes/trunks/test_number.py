@@ -49,6 +49,9 @@ def test_identity_has_one_spelling(text: str, identity: str) -> None:
         ("20 01", "has white space or what cannot be printed"),
         ("20\x0001", "has white space or what cannot be printed"),
         ("20\r\n01", "has white space or what cannot be printed"),
+        ("\uff12\uff10\uff10\uff11", "has digits of another script: write 0 to 9"),
+        ("200\u0661", "has digits of another script: write 0 to 9"),
+        ("200\u00b2", "has digits of another script: write 0 to 9"),
         ("x" * 129, "a number of 129 characters: give 128 at most"),
     ],
 )
