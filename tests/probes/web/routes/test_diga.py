@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import trio
 
 from tests.probes.web.contracts import Asking, asking
 
@@ -130,6 +131,20 @@ async def test_who_may(ask: Asking, method: str, path: str, body: object) -> Non
             "credentials",
         ),
         (
+            "POST",
+            "/import",
+            {"phone_number": NUMBER, "sip_config": {"termination_uri": "169.254.169.254"}},
+            ["body", "sip_config", "termination_uri"],
+            "reach",
+        ),
+        (
+            "POST",
+            "/import",
+            {"phone_number": NUMBER, "outbound_config": {"termination_uri": "localhost"}},
+            ["body", "outbound_config", "termination_uri"],
+            "reach",
+        ),
+        (
             "PATCH",
             f"/{NOBODY}/sip-config",
             {"inbound_config": {"allowed_addresses": ["192.0.2.0/28", "192.0.2.5/24"]}},
@@ -227,6 +242,20 @@ async def test_an_agent_has_one_published_version(ask: Asking) -> None:
     await ask("DELETE", f"{BASE}/{first['id']}")
     gone = {"inbound_version_id": None} | changed
     assert (await ask("PATCH", f"{BASE}/{second['id']}", gone))[0] == 200
+
+
+async def test_of_two_who_publish_at_once_one_is_refused(ask: Asking) -> None:
+    paths = [f"{BASE}/{(await phone(ask, number))['id']}" for number in ("2001", "2002", "2003", "2004")]
+    statuses: list[int] = []
+
+    async def publish(path: str, version: str) -> None:
+        body = {"inbound_version_id": version, "inbound_agent_id": A}
+        statuses.append((await ask("PATCH", path, body))[0])
+
+    async with trio.open_nursery() as nursery:
+        for path, version in zip(paths, (V, W, V, W), strict=True):
+            nursery.start_soon(publish, path, version)
+    assert sorted(statuses) == [200, 200, 409, 409]
 
 
 async def test_the_trunk_of_a_phone(ask: Asking) -> None:

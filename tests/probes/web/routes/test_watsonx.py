@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import trio
 
 from tests.probes.web.contracts import Asking, asking
 
@@ -245,6 +246,26 @@ async def test_a_change_that_fails_changes_nothing(ask: Asking) -> None:
     assert told == {"detail": "2002 belongs to another config already"}
     assert await shown(ask, made) == before
     assert names(await shown(ask, other)) == ["2002"]
+
+
+async def test_nothing_is_lost_between_two_who_write(ask: Asking) -> None:
+    made = await config(ask)
+    statuses: list[int] = []
+
+    async def append(number: int) -> None:
+        body = {
+            "phone_numbers": [{"phone_number": str(2000 + number)}],
+            "custom_invite_headers": [{"name": f"X-{number}"}],
+        }
+        statuses.append((await ask("PATCH", f"{BASE}/{made}?append=true", body))[0])
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(append, number)
+    found = await shown(ask, made)
+    assert statuses == [200] * 20
+    assert sorted(names(found)) == [str(2000 + number) for number in range(20)]
+    assert {each["name"] for each in found["custom_invite_headers"]} == {f"X-{number}" for number in range(20)}
 
 
 async def test_a_genesys_config_has_agents_and_no_numbers(ask: Asking) -> None:
