@@ -13,7 +13,6 @@ from probes.health.board import TrunkState
 from probes.health.notify import Alarms, Notifier
 from probes.health.outbox import Outbox
 from probes.health.run import Watch, WatchConfig
-from probes.health.sending import NotifyConfig
 from probes.health.terms import Check, Happening
 from probes.health.trunk import Trunk as WatchedTrunk
 from probes.health.trunk import WatchError
@@ -82,8 +81,7 @@ class Watching:
         trunks, known = [each.trunk for each in self._watched.values()], store.last()
         lookup = LookupConfig(nameservers=config.nameservers)
         self._watch = Watch(trunks, self._tell, WatchConfig(lookup=lookup, reach=config.reach))
-        sending = NotifyConfig(reach=config.reach)
-        notifier = _Telling(self._tell_alert, self._channels(), store, sending)
+        notifier = _Telling(self._tell_alert, self._channels(), store)
         self._alarms = Alarms(Alerter(trunks, of_trunk=self._rules()), notifier, clock)
         self._watch.restore(known)
         self._alarms.restore(known)
@@ -157,18 +155,18 @@ class Watching:
     async def _read(self, tenant: str) -> None:
         """What of a tenant is to be watched."""
         trunks = {trunk.id: trunk for trunk in await self._directory.trunks(tenant)}
-        found = [self._watched_of(each, each.name) for each in trunks.values()]
+        found = [self._watched_of(each) for each in trunks.values()]
         for number in await self._directory.numbers(tenant):
             if number.outbound is not None and number.outbound.gateways:  # else it goes by its trunk's
                 whole = number.outbound_by(trunks.get(number.trunk_id or ""))
-                found.append(self._watched_of(replace(number, outbound=whole), number.identity))
+                found.append(self._watched_of(replace(number, outbound=whole)))
         others = {name: each for name, each in self._watched.items() if each.tenant != tenant or name in self._of_file}
         self._watched = others | {each.trunk.name: each for each in found if each is not None}
 
-    def _watched_of(self, told: Trunk | Number, title: str) -> Watched | None:
+    def _watched_of(self, told: Trunk | Number) -> Watched | None:
         """One of them; None for what is not watched, which may be of an older version that took what is refused now."""
         try:
-            return _watched(told, title, self._config)
+            return _watched(told, self._config)
         except SipError as error:
             _log.warning("%s %s is not watched: %s", type(told).__name__.lower(), told.id, error.message)
             return None
@@ -229,10 +227,8 @@ class Watching:
 class _Telling(Notifier):
     """A notifier whose alerts are seen here as well."""
 
-    def __init__(
-        self, show: Callable[[Alert], None], channels: Iterable[Channel], outbox: Outbox, config: NotifyConfig
-    ) -> None:
-        super().__init__(channels, outbox, _log.warning, config)
+    def __init__(self, show: Callable[[Alert], None], channels: Iterable[Channel], outbox: Outbox) -> None:
+        super().__init__(channels, outbox, _log.warning)
         self._show = show
 
     def send(self, alert: Alert) -> None:
@@ -241,20 +237,15 @@ class _Telling(Notifier):
         super().send(alert)
 
 
-def _watched(told: Trunk | Number, title: str, config: ServiceConfig) -> Watched | None:
+def _watched(told: Trunk | Number, config: ServiceConfig) -> Watched | None:
     """What is watched of a trunk or number; None for one without a gateway."""
-    rules = config.rules
-    found = watched(told)
+    found = watched(told, config.rules)
     if found is None:
         return None
-    own = found.rules
-    rules = replace(rules, refusals=own.refusals or rules.refusals, fails_back=own.fails_back)
-    found, terms = replace(found, title=title, rules=rules), told.outbound.alerts if told.outbound is not None else None
+    terms = told.outbound.alerts if told.outbound is not None else None
     if terms is None or not terms.is_enabled:
         return Watched(told.tenant, found)
     asked = ((Means.EMAIL, terms.email), (Means.SMS, terms.sms))
-    webhook = webhook_of(told)
-    channels = (replace(webhook, trunks=(told.id,)),) if webhook is not None else ()
-    return Watched(
-        told.tenant, found, alert_rules_of(terms), channels, frozenset(each for each, is_on in asked if is_on)
-    )
+    webhook = webhook_of(told, config.reach)
+    means = frozenset(each for each, is_on in asked if is_on)
+    return Watched(told.tenant, found, alert_rules_of(terms), (webhook,) if webhook is not None else (), means)

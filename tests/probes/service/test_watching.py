@@ -59,13 +59,13 @@ async def test_it_follows_the_directory(tmp_path: Path) -> None:
 
 
 async def test_how_it_is_watched_is_the_operators_and_the_trunks(tmp_path: Path) -> None:
-    rules = Rules(interval=30, retry=5, refusals=(503,))
+    rules = Rules(interval=30, retry=5, refusals=(480,))
     async with service_in(tmp_path, rules=rules) as service:
         failing = Outbound((GATEWAY,), failover=Failover(is_enabled=True, fails_back=False))
         trunk = await service.directory.add_trunk("acme", Trunk(name="t", outbound=failing))
         await until(service, "acme", [(trunk.id, "t")])
         (watched,) = service.watching.watched("acme")
-        assert watched.rules == replace(rules, refusals=(403,), fails_back=False)
+        assert watched.rules == replace(rules, refusals=(480, 403), fails_back=False)
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # which Apprise loads

@@ -38,11 +38,11 @@ def test_what_has_no_gateway_is_not_watched() -> None:
 @pytest.mark.parametrize(
     ("failover", "refusals"),
     [
-        (Failover(), ()),
-        (Failover(is_enabled=True), (REFUSED,)),
-        (Failover(is_enabled=True, triggers=frozenset({Trigger.AUTH_FAILURE})), (REFUSED,)),
-        (Failover(is_enabled=True, triggers=frozenset({Trigger.TIMEOUT})), ()),
-        (Failover(is_enabled=False, triggers=frozenset({Trigger.AUTH_FAILURE})), ()),
+        (Failover(), (503,)),
+        (Failover(is_enabled=True), (503, REFUSED)),
+        (Failover(is_enabled=True, triggers=frozenset({Trigger.AUTH_FAILURE})), (503, REFUSED)),
+        (Failover(is_enabled=True, triggers=frozenset({Trigger.TIMEOUT})), (503,)),
+        (Failover(is_enabled=False, triggers=frozenset({Trigger.AUTH_FAILURE})), (503,)),
     ],
 )
 def test_refusal_is_as_good_as_down_where_calls_take_another_way_then(
