@@ -165,7 +165,7 @@ async def outbound_setup(
     """What a PBX is to be told that sends its calls here."""
     own = service.config.own
     if not own.sip_server:
-        text = "the operator has not said where this service takes calls: [own] sip_server in service.toml"
+        text = "the operator has not said where this service takes calls: [addresses] sip_server in service.toml"
         raise refused(503, "NOT_CONFIGURED", text)
     place = f"{own.sip_server}, port {own.sip_port}, over {own.sip_transport}"
     setup: Data = {
