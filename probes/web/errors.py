@@ -33,6 +33,8 @@ CODES = {
     503: "unavailable",
 }
 """The usual word for a status."""
+MAX_FLAWS = 50
+"""Flaws of one body that are told: one of a megabyte may have a hundred thousand."""
 TRY_SOON = 5
 """Seconds after which what is unavailable may be there."""
 OWN_FAULT = "this program made a mistake, which is in its log: please report it"
@@ -132,11 +134,12 @@ def _failure(status: int, error: SipError, headers: Mapping[str, str] | None = N
 
 
 def _of_validation(error: RequestValidationError) -> Failure:
-    flaws = tuple(_flaw(each) for each in error.errors())
+    found = error.errors()
+    flaws = tuple(_flaw(each) for each in found[:MAX_FLAWS])
     if any(flaw.kind == "json_invalid" for flaw in flaws):
         return Failure(400, CODES[400], "the body is no JSON", flaws)
     first = flaws[0]
-    more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Failure(422, CODES[422], f"{'.'.join(map(str, first.place))}: {first.message}{more}", flaws)
 
 

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Protocol, TypeVar
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse
 
-from probes.web.errors import Failure, refused
+from probes.web.errors import BODY, Failure, flawed, refused
 
 Data = dict[str, Any]
 PROBLEM = "application/problem+json"
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
+MAX_DEPTH = 32
+"""Objects in each other, of a merge patch: nothing that is kept has more than a few."""
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="how many, at most")]
 Cursor = Annotated[str, Query(max_length=64, description="`next` of the page before")]
 IfMatch = Annotated[str, Header(max_length=64, description="the ETag that it has to have still")]
@@ -92,10 +94,13 @@ def told(data: Data, revision: int, status: int = 200, headers: dict[str, str] |
     return JSONResponse(data, status, {"ETag": etag(revision), **(headers or {})})
 
 
-def merged(shown_now: object, patch: object) -> object:
-    """What becomes of something by a merge patch (RFC 7396)."""
+def merged(shown_now: object, patch: object, depth: int = MAX_DEPTH) -> object:
+    """What becomes of something by a merge patch (RFC 7396). Raises RequestFailure for one that is too deep."""
     if not isinstance(patch, dict):
         return patch
+    if not depth:
+        raise flawed((BODY,), f"more than {MAX_DEPTH} objects in each other: nothing here has so many")
     known = shown_now if isinstance(shown_now, dict) else {}
     kept = {name: each for name, each in known.items() if name not in patch}
-    return kept | {name: merged(known.get(name), each) for name, each in patch.items() if each is not None}
+    changed = {name: each for name, each in patch.items() if each is not None}
+    return kept | {name: merged(known.get(name), each, depth - 1) for name, each in changed.items()}

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from probes.health.trunk import WatchError
 from probes.service.config import ServiceConfig
 from probes.web.auth import MAX_WRONG, PERIOD, Guesses, client_address
+from probes.web.errors import MAX_FLAWS
 from probes.web.guard import HEADERS
 from tests.probes.web.asking import asking
 
@@ -181,3 +182,14 @@ async def test_a_store_that_cannot_be_read_is_told_as_that(tmp_path: Path, monke
         monkeypatch.setattr(asked.service.directory, "trunks", fail)
         answer = await client.get("/trunks")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/trunks", "/v1/channels/phone", "/v1/phone/import", "/v1/sip/attach"])
+async def test_a_body_with_thousands_of_flaws_has_a_short_answer(path: str, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        answer = await client.post(f"http://service{path}", json={f"key{number}": 1 for number in range(5000)})
+        assert answer.status_code in (400, 422)
+        told = answer.json()
+        assert len(told.get("errors") or told["detail"]) == MAX_FLAWS
+        assert len(answer.content) < 10_000

@@ -398,3 +398,15 @@ async def test_keys_by_request(tmp_path: Path) -> None:
         other = await asked.stranger(new["key"])
         assert (await other.delete(f"/keys/{own}")).status_code == 204
         assert (await client.get("/whoami")).status_code == 401
+
+
+@pytest.mark.parametrize("depth", [40, 900])
+async def test_a_patch_of_objects_in_each_other_is_refused(depth: int, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        at = f"/trunks/{(await client.post('/trunks', json={'name': 'a'})).json()['id']}"
+        body = '{"a":' * depth + "1" + "}" * depth
+        answer = await client.patch(at, content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:sipprobe:invalid")
+        assert "more than 32 objects in each other" in answer.json()["detail"]
+        assert (await client.get(at)).json()["revision"] == 1
