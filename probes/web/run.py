@@ -194,7 +194,9 @@ class _Server:
 
 
 class _Connection(TCPServer):
-    """One of anycorn's connections, which would count as idle for a while after its client has gone."""
+    """One of anycorn's connections, which would count as idle for a while after its client has gone, and speak HTTP/2
+    with whoever asks: what a proxy passes on as an upgrade to that (h2c) would go around all that the proxy does.
+    """
 
     _has_gone = False
 
@@ -204,9 +206,14 @@ class _Connection(TCPServer):
             await super().protocol_send(event)
 
     async def _read_data(self) -> None:
+        self.protocol.protocol._check_protocol = _stay  # type: ignore[union-attr, method-assign]  # no setting
         await super()._read_data()
         self._has_gone = True
         await self.idle_task.stop()
+
+
+async def _stay(_: object) -> None:
+    """Answer a request in the version that it came in (RFC 9110 §7.8: an upgrade may be ignored)."""
 
 
 def _http(limits: HttpLimits) -> Config:

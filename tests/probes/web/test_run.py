@@ -130,6 +130,25 @@ async def test_a_head_that_is_too_long_is_refused(tmp_path: Path) -> None:
         assert (await rest(stream)).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    ("sent", "begin"),
+    [
+        (
+            b"GET /healthz HTTP/1.1\r\nHost: service\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
+            b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+            b"HTTP/1.1 200 ",
+        ),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"HTTP/1.1 4"),
+    ],
+)
+async def test_nobody_leaves_http_1(sent: bytes, begin: bytes, tmp_path: Path) -> None:
+    """A proxy that passes an upgrade on would no longer see what is asked behind it."""
+    async with served(tmp_path) as server:
+        stream = await server.connected()
+        await stream.send_all(sent)
+        assert (await rest(stream)).startswith(begin)
+
+
 async def test_one_address_has_so_many_connections(tmp_path: Path) -> None:
     async with served(tmp_path, http=HttpLimits(connections_each=2)) as server:
         first, second, third = [await server.connected() for _ in range(3)]
