@@ -221,6 +221,8 @@ class Checks:
                 one = await asker.ask(query)
                 if one.is_stale:  # a translator forgot the connection, as some do within a minute: calls open their own
                     one, end = replace(await asker.ask(query), is_anew=True), end + query.timeout
+                # It may be dropped when the answer is there already: what was left by then is not to be noted again.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 tried.append(one)
                 hops = observe.next_places(tried[-1], hops[1:])
         self._missed[names] = observe.missed_after(missed, tried, named.hops)
