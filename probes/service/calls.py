@@ -85,6 +85,7 @@ class TestCalls:
             self._limiters[tenant].release()
             raise
         self._asked[tenant, token] = (asked.digest, job.id)
+        await self.jobs.recorded(job)
         return job
 
     async def _earlier(self, tenant: str, asked: Asked) -> str:

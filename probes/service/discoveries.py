@@ -57,6 +57,7 @@ class Discoveries:
                 raise Busy(text, each.id)
         job = DiscoveryJob(new_id("disc"), tenant, str(request.destination), JobState.RUNNING, self.jobs.clock())
         self.jobs.start(job, partial(self._discover, request))
+        await self.jobs.recorded(job)
         return job
 
     async def check(self, tenant: str, request: DiscoveryRequest) -> Data:

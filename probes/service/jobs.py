@@ -72,6 +72,10 @@ class Jobs(Generic[J]):
         self._runner.start(partial(self._carry_out, under_way, work, asked))
         self.known[job.id] = under_way
 
+    async def recorded(self, job: J) -> None:
+        """Wait until a job that was just begun is listed, or cannot be: it is not told before to who asked for it."""
+        await self.known[job.id].recorded.wait()
+
     async def get(self, tenant: str, job_id: str) -> J:
         """How one is. Raises UnknownJob."""
         await trio.lowlevel.checkpoint()
@@ -125,7 +129,10 @@ class Jobs(Generic[J]):
         """Do it, whatever comes of it, and write that down."""
         job, error = under_way.job, STOPPED
         try:
-            await self._stored.put(record_of(self.kind, job, asked))
+            try:
+                await self._stored.put(record_of(self.kind, job, asked))
+            finally:
+                under_way.recorded.set()
             job, error = await work(under_way), ""
         except SipError as problem:
             error = problem.message

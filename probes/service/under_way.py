@@ -48,6 +48,8 @@ class UnderWay(Generic[J]):
     def __init__(self, job: J, stopping: trio.Event) -> None:
         self.job: J = job
         self.is_over = False
+        self.recorded = trio.Event()
+        """Set once its beginning is in the store, or cannot be written there."""
         self._stopping = stopping
         self._events: list[Data] = []
         self._changed = trio.Event()

@@ -68,6 +68,13 @@ async def test_a_tenant_has_one_at_a_time(tmp_path: Path) -> None:
         await service.discoveries.start("globex", asked)
 
 
+async def test_it_is_listed_as_soon_as_it_is_told(tmp_path: Path) -> None:
+    async with service_in(tmp_path) as service, udp(silent) as port:
+        job = await service.discoveries.start("acme", request(f"127.0.0.1:{port}"))
+        (listed,) = await service.discoveries.recent("acme")
+        assert (listed.id, listed.state) == (job.id, JobState.RUNNING)
+
+
 async def test_nobody_sees_those_of_others(tmp_path: Path) -> None:
     async with service_in(tmp_path) as service:
         job = await service.discoveries.start("acme", request(NOWHERE, Transport.TCP))
