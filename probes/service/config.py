@@ -15,6 +15,18 @@ DEFAULT_BIND = SocketAddress("127.0.0.1", 8080)
 DEFAULT_STORE = Path("sipprobe.db")
 MAX_BODY = 1 << 20
 """Octets of a request's body, at most: a thousand trunks are a tenth of it."""
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+USUAL_PORTS = (32768, 60999)
+"""Linux's own range, for where its file cannot be read."""
+
+
+def ephemeral_ports() -> tuple[int, int]:
+    """Lowest and highest of the ports that the kernel gives to sockets which ask for none: those of media."""
+    try:
+        low, high = map(int, PORT_RANGE.read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return USUAL_PORTS
+    return low, high
 
 
 @value
@@ -44,8 +56,9 @@ class OwnAddresses:
     """What a PBX registers at, or sends its calls to; empty for the first address."""
     sip_port: int = 5061
     sip_transport: str = "TLS"
-    rtp_low: int = 16384
-    rtp_high: int = 32768
+    rtp_low: int = field(default_factory=lambda: ephemeral_ports()[0])
+    """The kernel chooses the ports of media, so that another range is true only where a firewall maps them."""
+    rtp_high: int = field(default_factory=lambda: ephemeral_ports()[1])
 
 
 class Means(Member):
@@ -103,7 +116,7 @@ class ServiceConfig:
     discovery_time: float = 60.0
     """Seconds after which a discovery is given up, whatever it still waits for."""
     http: HttpLimits = HttpLimits()
-    own: OwnAddresses = OwnAddresses()
+    own: OwnAddresses = field(default_factory=OwnAddresses)
     receivers: tuple[Receiver, ...] = field(default=(), repr=False)
     file: FileTrunks | None = None
 

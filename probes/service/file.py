@@ -134,8 +134,8 @@ ADDRESS_KEYS = {
     "sip_server": Key("sip_server", '"sip.example.com"', text),
     "sip_port": Key("sip_port", "5061", _port),
     "sip_transport": Key("sip_transport", '"TLS"', text),
-    "rtp_low": Key("rtp_low", "16384", _port),
-    "rtp_high": Key("rtp_high", "32768", _port),
+    "rtp_low": Key("rtp_low", "32768", _port),
+    "rtp_high": Key("rtp_high", "60999", _port),
 }
 ALERT_KEYS = {
     "tenant": Key("tenant", '"acme"', text),

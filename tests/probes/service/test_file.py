@@ -62,7 +62,7 @@ def test_the_example_has_every_key_and_can_be_used() -> None:
     assert config.http == HttpLimits()
     assert config.calls == Limits(4, 10, 900.0)
     assert config.rules == Rules(slow=0.5, refusals=(503,))
-    assert config.own == OwnAddresses(("203.0.113.7", "203.0.113.8"), "sip.example.com")
+    assert config.own == OwnAddresses(("203.0.113.7", "203.0.113.8"), "sip.example.com", rtp_low=32768, rtp_high=60999)
     assert [(each.tenant, each.means) for each in config.receivers] == [("acme", Means.EMAIL), ("acme", Means.SMS)]
     assert config.file is not None
     assert (config.file.tenant, [each.name for each in config.file.trunks]) == ("operations", ["pbx"])
@@ -94,7 +94,7 @@ def test_no_secret_is_shown() -> None:
         ("limits = 3", "limits = 3 cannot be used; write something like limits = { connections = 256 }"),
         ("[watch]\ninterval = 0.1", "an interval of 0.1 s: give 1 s or more"),
         ("[addresses]\nsip_port = 70000", "sip_port: 70000 cannot be used; give 1 to 65535"),
-        ("[addresses]\nrtp_low = 40000", "rtp_low is above rtp_high"),
+        ("[addresses]\nrtp_low = 40000\nrtp_high = 30000", "rtp_low is above rtp_high"),
         ('[addresses]\nsip_transport = "SCTP"', "sip_transport is UDP, TCP or TLS"),
         ('alert = "me"', "write [[alert]], with two brackets, above each"),
         ("[[alert]]", "service.toml:1: alert 1: tenant is missing: an alert has tenant, means, and where to"),
@@ -127,3 +127,16 @@ def test_keys_go_over_no_network_in_the_clear(text: str, is_safe: bool) -> None:
     else:
         with pytest.raises(EntryError, match="keys and passwords would go over the network"):
             require_safe(read(text))
+
+
+@pytest.mark.parametrize(
+    ("content", "ports"), [("20000\t30000\n", (20000, 30000)), ("many", (32768, 60999)), (None, (32768, 60999))]
+)
+def test_ports_of_media_are_those_of_the_kernel(
+    content: str | None, ports: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (tmp_path / "range").write_text(content)
+    monkeypatch.setattr("probes.service.config.PORT_RANGE", tmp_path / "range")
+    own = read("").own
+    assert (own.rtp_low, own.rtp_high) == ports
