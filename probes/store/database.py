@@ -37,7 +37,7 @@ ADVICE = {
     "SQLITE_BUSY": "another program has locked it: end that one",
     "SQLITE_LOCKED": "another program has locked it: end that one",
     "SQLITE_PROTOCOL": "it cannot be locked: keep it on a local disk, not on a network share",
-    "SQLITE_NOTADB": "it is no history of a watch: name another file",
+    "SQLITE_NOTADB": "neither sipprobe watch nor sipprobe serve wrote it: name another file",
     "SQLITE_CORRUPT": "it is damaged: put it aside and begin a new one, or put back a copy",
     "SQLITE_IOERR": "its disk does not take it: it may be full or failing, or over a quota",
 }

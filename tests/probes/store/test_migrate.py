@@ -184,6 +184,6 @@ def test_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> N
     text = "[[trunk]]\nname = 'berlin'\n" * 100
     path.write_text(text)
     for kind in (Store, History):
-        with pytest.raises(WatchError, match="it is no history of a watch: name another file"):
+        with pytest.raises(WatchError, match="neither sipprobe watch nor sipprobe serve wrote it: name another file"):
             kind.open(path)
     assert path.read_text() == text
