@@ -133,6 +133,10 @@ def _failure(status: int, error: SipError, headers: Mapping[str, str] | None = N
     return Failure(status, CODES[status], error.message, headers=headers or {})
 
 
+NO_OBJECT = "send a JSON object, with the header field Content-Type: application/json"
+"""What JSON without that header field is told as well, such as curl sends by itself."""
+
+
 def _of_validation(error: RequestValidationError) -> Failure:
     found = error.errors()
     flaws = tuple(_flaw(each) for each in found[:MAX_FLAWS])
@@ -145,4 +149,7 @@ def _of_validation(error: RequestValidationError) -> Failure:
 
 def _flaw(told: dict[str, Any]) -> Flaw:
     """What pydantic says, without what was given."""
-    return Flaw(tuple(told["loc"]), str(told["msg"]).removeprefix("Value error, "), str(told["type"]))
+    place, kind = tuple(told["loc"]), str(told["type"])
+    if place == ("body",) and kind == "model_attributes_type":
+        return Flaw(place, NO_OBJECT, kind)
+    return Flaw(place, str(told["msg"]).removeprefix("Value error, "), kind)

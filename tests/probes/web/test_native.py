@@ -410,3 +410,12 @@ async def test_a_patch_of_objects_in_each_other_is_refused(depth: int, tmp_path:
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:sipprobe:invalid")
         assert "more than 32 objects in each other" in answer.json()["detail"]
         assert (await client.get(at)).json()["revision"] == 1
+
+
+async def test_json_without_its_content_type_is_told_what_to_send(tmp_path: Path) -> None:
+    async with asking(tmp_path) as opened:
+        client = await opened.client()
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await client.post("/trunks", content='{"name": "pbx"}', headers=form)
+        assert answer.status_code == 422
+        assert "Content-Type: application/json" in answer.json()["detail"]
