@@ -64,7 +64,8 @@ class _Collector(Collector):
 
     def _routes(self) -> Iterable[Metric]:
         labels = ("tenant", "trunk", "title", "route")
-        up = GaugeMetricFamily("sipprobe_route_up", "Whether a route works; absent while nobody knows.", labels=labels)
+        text = "0 for a route that is down, by several failed checks in a row; absent while nobody knows."
+        up = GaugeMetricFamily("sipprobe_route_up", text, labels=labels)
         rtt = GaugeMetricFamily("sipprobe_route_round_trip_seconds", "The last round trip of OPTIONS.", labels=labels)
         health = GaugeMetricFamily("sipprobe_routes", "Routes by how they are.", labels=("tenant", "health"))
         counts: dict[tuple[str, str], int] = {}
