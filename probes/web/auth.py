@@ -86,7 +86,7 @@ async def require_caller(request: Request) -> Caller:
 async def require_writer(caller: Annotated[Caller, Depends(require_caller)]) -> Caller:
     """Who asks, and may change something. Raises RequestFailure: 403, too."""
     if not caller.may_write:
-        raise refused(403, "this API key only reads: use one that was made with --write")
+        raise refused(403, "this API key only reads: use one that was made without --read-only")
     return caller
 
 
