@@ -16,6 +16,7 @@ from probes.service.job import STOPPED, Data, JobState, Kind, UnknownJob
 from probes.service.under_way import J, Runner, UnderWay
 from probes.store.jobs import Jobs as StoredJobs
 from probes.store.jobs import StoredJob
+from sipcore.endpoint.faults import traceback_of
 from sipcore.errors import SipError
 from sipcore.value import value
 
@@ -136,8 +137,8 @@ class Jobs(Generic[J]):
             job, error = await work(under_way), ""
         except SipError as problem:
             error = problem.message
-        except Exception:  # noqa: BLE001  # a mistake in one job ends no other
-            _log.exception("%s %s", self.kind.value, job.id)
+        except Exception as mistake:  # noqa: BLE001  # a mistake in one job ends no other
+            _log.error("%s %s\n%s", self.kind.value, job.id, traceback_of(mistake))
             error = OWN_FAULT
         finally:
             state = JobState.FAILED if error else JobState.COMPLETED

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from sipcore.endpoint.faults import traceback_of as traceback_of  # noqa: PLC0414  # for the web too
 from sipcore.value import value
 
 FIRST_PAUSE = 1.0
@@ -49,7 +50,7 @@ class Supervisor:
             self._parts[name] = Part(name, True, failures, last)
             try:
                 await work()
-                problem: BaseException = RuntimeError("it came to an end")
+                problem: Exception = RuntimeError("it came to an end")
             except Exception as error:  # noqa: BLE001  # one part fails, and not all others with it
                 problem = error
             if self._stopping.is_set():
@@ -58,6 +59,6 @@ class Supervisor:
             if trio.current_time() - begun >= STEADY:
                 pause = FIRST_PAUSE
             self._parts[name] = Part(name, False, failures, type(problem).__name__)
-            _log.error("%s has failed, and is begun again in %g s", name, pause, exc_info=problem)
+            _log.error("%s has failed, and is begun again in %g s\n%s", name, pause, traceback_of(problem))
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from probes.service.config import HttpLimits
+from probes.service.supervisor import traceback_of
 from probes.web.errors import Failure, failure_of
 
 HEADERS = {
@@ -59,7 +60,7 @@ class Guard:
         except Exception as error:  # a mistake in one request ends no other
             failure = failure_of(error)
             if failure.code == "own":
-                _log.exception("%s %s", scope["method"], scope["path"])
+                _log.error("%s %s\n%s", scope["method"], scope["path"], traceback_of(error))
             if began:
                 raise  # the connection is closed, by which the client knows that something is missing
             await self._shown(scope["path"], failure)(scope, receive, tell)

@@ -25,6 +25,7 @@ from fastapi import FastAPI
 
 from probes.service.config import HttpLimits, ServiceConfig
 from probes.service.run import Service, open_service
+from probes.service.supervisor import traceback_of
 from probes.web.app import make_app
 from probes.web.timed import Timed
 from sipcore.errors import LocalError
@@ -175,8 +176,8 @@ class _Server:
         try:
             if self._each[address] <= self._limits.connections_each or address in self._unlimited:
                 await self._speak(timed)
-        except Exception:  # noqa: BLE001  # one connection ends no other
-            _log.exception("a connection of %s", address)
+        except Exception as error:  # noqa: BLE001  # one connection ends no other
+            _log.error("a connection of %s\n%s", address, traceback_of(error))
         finally:
             self._open.discard(timed)
             await timed.abort()

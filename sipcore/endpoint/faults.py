@@ -31,14 +31,20 @@ class Faults:
     def record(self, error: Exception, what: str, now: float) -> FaultTrace:
         """Count a mistake; one at a place of the code that none was at before is logged, too."""
         self.count += 1
-        while isinstance(error, ExceptionGroup):  # as a nursery wraps what its tasks raise
-            error = error.exceptions[0]
+        error = _first_of(error)
         what = _without_secrets(encodable(what))[:MAX_TOLD]
         place = _place_of(error)
         if place not in self._places:
             self._places.add(place)
             _log(error, what)
         return FaultTrace(now, what, _named(error)[:MAX_TOLD], place)
+
+
+def _first_of(error: Exception) -> Exception:
+    """What went wrong first, of what a nursery wraps that its tasks raise."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _without_secrets(text: str) -> str:
@@ -82,15 +88,15 @@ def _log(error: Exception, what: str) -> None:
     import logging  # loaded by those only who need it
 
     text = "a mistake in sipcore over %r: please report it\n%s"
-    logging.getLogger(LOGGER).error(text, what, _traceback(error), extra={"mistake": type(error)})
+    logging.getLogger(LOGGER).error(text, what, traceback_of(error), extra={"mistake": type(error)})
 
 
-def _traceback(error: BaseException) -> str:
-    """The lines of code that led to an error, and to what caused it, that first."""
+def traceback_of(error: Exception) -> str:
+    """The lines of code that led to an error, and to what caused it, that first: without what errors quote."""
     import traceback
 
     told: list[str] = []
-    cause: BaseException | None = error
+    cause: BaseException | None = _first_of(error)
     while cause is not None and len(told) < MAX_CAUSES:
         lines = traceback.format_tb(cause.__traceback__, -MAX_FRAMES)
         told.insert(0, f"Traceback (most recent call last):\n{''.join(lines)}{_named(cause)}")

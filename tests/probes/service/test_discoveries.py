@@ -170,13 +170,14 @@ async def test_a_mistake_of_ours_costs_one_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
-        raise ZeroDivisionError
+        raise ValueError(NOWHERE)
 
     async with service_in(tmp_path) as service:
         monkeypatch.setattr(module, "open_discovery", fail)
         job = await done(service, await service.discoveries.start("acme", request(NOWHERE)))
         assert (job.state, job.error) == (JobState.FAILED, OWN_FAULT)
-        assert "ZeroDivisionError" in caplog.text
+        assert "ValueError" in caplog.text
+        assert NOWHERE not in caplog.text  # what errors quote may be a secret
         monkeypatch.setattr(module, "open_discovery", open_discovery)
         again = await done(service, await service.discoveries.start("acme", request(NOWHERE, Transport.TCP)))
         assert again.state is JobState.COMPLETED
