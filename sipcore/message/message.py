@@ -41,9 +41,14 @@ T = TypeVar("T")
 VERSION = "SIP/2.0"
 MAX_CSEQS = 1024
 """CSeqs that are remembered: nearly all are a small number and one of few methods, and a look-up is a third of one."""
-Envelope = tuple[str, str | None, str | None, str, CSeq, str, bool]
-"""What finds the transaction and the dialog of a message: branch, From tag, To tag, Call-ID and CSeq; then the sent-by
-of its topmost Via, and whether it has several."""
+Top = tuple[str, CSeq, str, bool]
+"""What finds the transaction of a message: branch and CSeq; then the sent-by of its topmost Via, and whether it has
+several."""
+Ids = tuple[str | None, str | None, str]
+"""What finds its dialog: From tag, To tag and Call-ID."""
+Cut = tuple[bytes, bytes, bytes, bytes]
+"""Ids as they were cut out of the message: an empty tag is none, and the Call-ID is in two parts. Many ask for none of
+them, and to make texts of them takes as long as to cut them out."""
 
 _PARAM = rf"{TOKEN}++(?>(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?)"
 PLAIN_ENVELOPE = (
@@ -70,15 +75,16 @@ def known_cseq(number: str, method: str) -> CSeq:
 class Message:
     """What requests and responses share: header fields and a body (RFC 3261 §7.1 ff.). Values never change."""
 
-    __slots__ = ("_headers", "_raw", "_structural", "_via", "body", "known_envelope", "start_line")
+    __slots__ = ("_headers", "_ids", "_raw", "_structural", "_via", "body", "known_top", "start_line")
 
     start_line: Final[str]
     """The request line or status line, without its line end."""
     body: Final[bytes]
     """The body, as long as Content-Length says (RFC 3261 §18.3)."""
-    known_envelope: "Envelope | None"
-    """The envelope if it was read: always that of a plain head. None where nobody has asked for it yet, or where it
-    cannot be read in one go."""
+    known_top: Top | None
+    """What finds its transaction if it was read, and its dialog with it: always that of a plain head. None where nobody
+    has asked for it yet, or where it cannot be read in one go."""
+    _ids: Ids | Cut | None
     _headers: Headers | None
     """None for a head that is plain or was sent, whose lines are cut out of `_raw` when somebody asks."""
     _raw: bytes | None
@@ -89,7 +95,7 @@ class Message:
         """A message that is built."""
         self.start_line = start_line
         self.body = body
-        self.known_envelope = None
+        self.known_top = self._ids = None
         self._headers = headers
         self._raw = None
         self._structural = structural
@@ -99,13 +105,14 @@ class Message:
     def headers(self) -> Headers:
         """The header fields, verbatim and in order."""
         if self._headers is None:
-            raw, envelope = self._raw, self.known_envelope
+            raw, top = self._raw, self.known_top
             assert raw is not None  # noqa: S101  # a head without header fields is one that is there as bytes
             written = raw[raw.index(b"\r\n") + 2 : len(raw) - len(self.body) - 2].decode("utf-8", "surrogateescape")
-            if envelope is None:
+            ids = self._known_ids() if top is not None else None
+            if top is None or ids is None:
                 self._headers = written_headers(written)
             else:
-                self._headers = plain_headers(written[:-2], raw, {CALL_ID: envelope[3], CSEQ: envelope[4]})
+                self._headers = plain_headers(written[:-2], raw, {CALL_ID: ids[2], CSEQ: top[1]})
         return self._headers
 
     @overload
@@ -133,9 +140,9 @@ class Message:
         """Whether a Via stands below the topmost one, readable or not (RFC 3261 §8.1.3.3). False where nothing can be
         told, and beside a comma too many.
         """
-        envelope = self.known_envelope or self._open()
-        if envelope:
-            return envelope[6]
+        top = self.known_top or self._open()
+        if top:
+            return top[3]
         texts = self.headers.get_all(VIA.name)
         try:
             return len(texts) > 1 or any("," in text and len([*filter(None, split_list(text))]) > 1 for text in texts)
@@ -143,30 +150,26 @@ class Message:
             return False
 
     @property
-    def envelope(self) -> "Envelope":
-        """What finds the transaction and the dialog of a message, in one go: the properties of the same names."""
-        found = self.known_envelope or self._open()
-        if found:
-            return found
-        dialog = (self.branch, self.from_tag, self.to_tag, self.call_id, self.cseq)
-        return (*dialog, self.sent_by, self.has_several_vias)
+    def top(self) -> Top:
+        """What finds the transaction of a message: the properties of the same names."""
+        return self.known_top or self._open() or (self.branch, self.cseq, self.sent_by, self.has_several_vias)
 
     @property
-    def plain_envelope(self) -> "Envelope | None":
-        """The envelope where it could be read in one go: all of it is there, and the branch is one of RFC 3261."""
-        return self.known_envelope or self._open()
+    def plain_top(self) -> Top | None:
+        """The same where it could be read in one go, and the dialog with it: the branch is one of RFC 3261."""
+        return self.known_top or self._open()
 
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, "" where it has none (RFC 3261 §8.1.1.7)."""
-        envelope = self.known_envelope or self._open()
-        return envelope[0] if envelope else self.via.branch
+        top = self.known_top or self._open()
+        return top[0] if top else self.via.branch
 
     @property
     def sent_by(self) -> str:
         """The sent-by of the topmost Via as written (RFC 3261 §18.1.1)."""
-        envelope = self.known_envelope or self._open()
-        return envelope[5] if envelope else self.via.sent_by
+        top = self.known_top or self._open()
+        return top[2] if top else self.via.sent_by
 
     @property
     def from_(self) -> Address:
@@ -176,8 +179,8 @@ class Message:
     @property
     def from_tag(self) -> str | None:
         """The tag of From (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        envelope = self.known_envelope or self._open()
-        return envelope[1] if envelope else self.from_.tag
+        ids = self._known_ids()
+        return ids[0] if ids else self.from_.tag
 
     @property
     def to(self) -> Address:
@@ -187,22 +190,31 @@ class Message:
     @property
     def to_tag(self) -> str | None:
         """The tag of To (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        envelope = self.known_envelope or self._open()
-        return envelope[2] if envelope else self.to.tag
+        ids = self._known_ids()
+        return ids[1] if ids else self.to.tag
 
     @property
     def call_id(self) -> str:
         """Call-ID (RFC 3261 §8.1.1.4)."""
-        envelope = self.known_envelope or self._open()
-        return envelope[3] if envelope else self.headers[CALL_ID] or self._missing(CALL_ID)
+        ids = self._known_ids()
+        return ids[2] if ids else self.headers[CALL_ID] or self._missing(CALL_ID)
 
     @property
     def cseq(self) -> CSeq:
         """CSeq (RFC 3261 §8.1.1.5)."""
-        envelope = self.known_envelope or self._open()
-        return envelope[4] if envelope else self.headers[CSEQ] or self._missing(CSEQ)
+        top = self.known_top or self._open()
+        return top[1] if top else self.headers[CSEQ] or self._missing(CSEQ)
 
-    def _open(self) -> "Envelope | None":
+    def _known_ids(self) -> Ids | None:
+        """What finds the dialog, where it could be read in one go."""
+        ids = self._ids if self.known_top or self._open() else None
+        if ids is None or len(ids) == 3:
+            return ids
+        from_tag, to_tag, local, rest = ids
+        self._ids = texts = (from_tag.decode() or None, to_tag.decode() or None, (local + rest).decode())
+        return texts
+
+    def _open(self) -> Top | None:
         """Read what finds the transaction and the dialog of a message, where all of it is plain, in one go."""
         written = self.headers.envelope()
         if written is not None:
@@ -210,9 +222,9 @@ class Message:
             plain = _plain_envelope.fullmatch(fields)
             if plain:
                 sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
-                cseq = known_cseq(number, method)
-                self.known_envelope = (branch, from_tag, to_tag, call_id, cseq, sent_by, several_vias)
-        return self.known_envelope
+                self.known_top = (branch, known_cseq(number, method), sent_by, several_vias)
+                self._ids = (from_tag, to_tag, call_id)
+        return self.known_top
 
     def _missing(self, row: Row[T]) -> T:
         raise ParseError("missing", section="RFC 3261 §8.1.1", header=row.name)
@@ -253,7 +265,7 @@ class Message:
         top = ", ".join([str(via), *split_list(self.headers.get(VIA.name) or "")[1:]])
         changed = self._changed(self.headers.with_first(VIA.name, top, instead=True), self.body)
         changed._via = via
-        changed.known_envelope = self.known_envelope
+        changed.known_top, changed._ids = self.known_top, self._ids
         return changed
 
     def with_body(self, body: bytes, content_type: str = "") -> Self:
@@ -396,20 +408,22 @@ def received_request(
     start_line: str,
     raw: bytes | None,
     structural: tuple[Noted, ...],
-    envelope: Envelope | None = None,
+    top: Top | None = None,
+    ids: Ids | Cut | None = None,
     *,
     sound: bool = False,
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time.
 
-    One with a plain head has no `headers`, but an `envelope`, and whether it `is_sound`.
+    One with a plain head has no `headers`, but what finds its transaction and dialog, and whether it `is_sound`.
     """
     request = _new_request(Request)
     request.method = method
     request.uri_text = uri
     request.start_line = start_line
     request.body = body
-    request.known_envelope = envelope
+    request.known_top = top
+    request._ids = ids
     request.is_sound = sound
     request._headers = headers
     request._raw = raw
@@ -441,7 +455,8 @@ def received_response(
     start_line: str,
     raw: bytes | None,
     structural: tuple[Noted, ...],
-    envelope: Envelope | None = None,
+    top: Top | None = None,
+    ids: Ids | Cut | None = None,
 ) -> Response:
     """A response as the parser makes it."""
     response = _new_response(Response)
@@ -449,7 +464,8 @@ def received_response(
     response.reason = reason
     response.start_line = start_line
     response.body = body
-    response.known_envelope = envelope
+    response.known_top = top
+    response._ids = ids
     response._headers = headers
     response._raw = raw
     response._structural = structural

@@ -108,11 +108,11 @@ def _message(head: re.Match[str], data: bytes, at: int) -> tuple[Request | Respo
     call_id = early or late
     if call_id is None or (early and late) or len(raw) != end - at or not raw.isascii():
         return None
-    envelope = (branch, from_tag, to_tag, call_id, known_cseq(number, of), sent_by, vias != "")
+    top, ids = (branch, known_cseq(number, of), sent_by, vias != ""), (from_tag, to_tag, call_id)
     if status is None:
         sound = odd_via is odd_from is odd_to is None and not vias
-        return received_request(method, uri, None, body, line, raw, (), envelope, sound=sound), raw
-    return received_response(int(status), reason, None, body, line, raw, (), envelope), raw
+        return received_request(method, uri, None, body, line, raw, (), top, ids, sound=sound), raw
+    return received_response(int(status), reason, None, body, line, raw, (), top, ids), raw
 
 
 MessageFrame = tuple[bytes, tuple[Deviation, ...], Request | Response | None]
@@ -214,7 +214,7 @@ class _Shape:
         assert head is not None  # noqa: S101  # it has been read
         self._call_id_is_early = head[_EARLY] is not None
         local, _, _ = response.call_id.partition("@")
-        self._call_id_ends = response.call_id[len(local) :]
+        self._call_id_ends = response.call_id[len(local) :].encode()
         branch = (head.start(_BRANCH) + len(MAGIC_COOKIE), head.end(_BRANCH))
         from_tag, to_tag = head.span(_FROM_TAG), head.span(_TO_TAG)
         call_id = head.start(_EARLY if self._call_id_is_early else _LATE)
@@ -252,16 +252,9 @@ class _Shape:
                     return at
             if call_id_is_early:
                 call_id, from_tag, to_tag = from_tag, to_tag, call_id
-            envelope = (
-                MAGIC_COOKIE + branch.decode(),
-                from_tag.decode(),
-                to_tag.decode() or None,
-                call_id.decode() + call_id_ends,
-                cseq,
-                sent_by,
-                several_vias,
-            )
-            response = received_response(status, reason, None, body, line, raw, (), envelope)
+            top = (MAGIC_COOKIE + branch.decode(), cseq, sent_by, several_vias)
+            ids = (from_tag, to_tag, call_id, call_id_ends)
+            response = received_response(status, reason, None, body, line, raw, (), top, ids)
             frames.append((raw, (), response))
             at += whole
         return at

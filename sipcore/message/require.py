@@ -54,8 +54,8 @@ def require(message: Request | Response) -> None:
     Of a response that has all of them plainly, no more is asked: a client goes by what finds its transaction, and has
     written the rest itself (§8.2.6.2). One to an INVITE, save a 100, makes a dialog out of the whole of To (§12.1.2).
     """
-    if isinstance(message, Response) and (envelope := message.known_envelope or message.plain_envelope):
-        if envelope[4].method == INVITE and message.status > TRYING:
+    if isinstance(message, Response) and (top := message.known_top or message.plain_top):
+        if top[1].method == INVITE and message.status > TRYING:
             message.to  # noqa: B018  # reading it is the check
         return
     for error in _faults(message):
@@ -118,7 +118,7 @@ def _mismatch(request: Request) -> Iterator[ParseError]:
 
 def _unusual(message: Request | Response) -> Iterator[Noted]:
     """What is unusual about the header fields that every message needs, as far as they can be read."""
-    if message.plain_envelope is None:
+    if message.plain_top is None:
         yield from _unusual_in_envelope(message)
     if isinstance(message, Request):
         yield from _unusual_in_request(message)

@@ -74,8 +74,8 @@ def client_key(message: Request | Response) -> ClientKey:
 
     Raises ParseError where the topmost Via or CSeq cannot be read.
     """
-    envelope = message.envelope
-    return _new(ClientKey, (envelope[0].lower(), envelope[4].method))
+    top = message.top
+    return _new(ClientKey, (top[0].lower(), top[1].method))
 
 
 def is_sent_by(response: Response, sent_by: str) -> bool:

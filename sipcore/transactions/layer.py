@@ -42,7 +42,7 @@ from sipcore.transactions.key import (
 )
 from sipcore.transactions.reply import reply_to, stamped
 from sipcore.transactions.timers import DEFAULT_TIMERS, NEVER, Timers
-from sipcore.transactions.transaction import CANCEL_DUE, Cancel, Moment, Program, Transaction
+from sipcore.transactions.transaction import CANCEL_DUE, Cancel, Cell, Moment, Program, Transaction
 
 MAX_SERVER_TRANSACTIONS = 65_536
 """Server transactions at once: each lives for 32 s after its answer, so these are 2,000 requests a second."""
@@ -225,7 +225,7 @@ class TransactionLayer:
         if isinstance(message, Request):
             self._receive_request(message, flow, now)
             return
-        branch, _, _, _, cseq, sent_by, has_several_vias = message.known_envelope or message.envelope
+        branch, cseq, sent_by, has_several_vias = message.known_top or message.top
         # A plain tuple equals the key and is made in a sixth of its time.
         transaction = self._transactions.get((branch.lower(), cseq.method))  # type: ignore[call-overload]
         if transaction is None:
@@ -311,17 +311,11 @@ class TransactionLayer:
         moment.offered = offered
         moment.data = data
         program = transaction.program
-        before = transaction.state
-        cell = program.rows[before][input_]
-        tracing = self.tracing
-        if tracing:
-            self._trace_path(transaction, program.path(before, input_)[:1] or [(input_, before)], before)
-        if cell is None:
-            return
-        cell[1](transaction, moment)
-        if tracing:
-            (_, first), *others = program.path(before, input_)
-            self._trace_path(transaction, others, first)
+        cell = program.rows[transaction.state][input_]
+        if self.tracing:
+            self._step_traced(transaction, input_, cell)
+        elif cell is not None:
+            cell[1](transaction, moment)
         if transaction.cancel is CANCEL_DUE:
             transaction.cancel = Cancel.SENT
             self._send_cancel(transaction, now)
@@ -329,6 +323,15 @@ class TransactionLayer:
             self._remove(transaction)
         else:
             self._alarms.schedule(transaction)
+
+    def _step_traced(self, transaction: Transaction, input_: IntEnum, cell: Cell | None) -> None:
+        """Do the same, and tell of it: before what it does, and of the timers of zero seconds behind that."""
+        before = transaction.state
+        (_, first), *others = transaction.program.path(before, input_) or [(input_, before)]
+        self._trace_path(transaction, [(input_, first)], before)
+        if cell is not None:
+            cell[1](transaction, self._moment)
+            self._trace_path(transaction, others, first)
 
     def _send_cancel(self, invite: Transaction, now: float) -> None:
         """§9.1: to where the INVITE went, with its branch."""

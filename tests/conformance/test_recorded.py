@@ -1,6 +1,7 @@
 """Bytes that were on a wire: what real servers sent, and what a mutation fuzzer sends."""
 
 import time
+from operator import attrgetter
 
 from sipcore.errors import ParseError
 from sipcore.message.message import Message
@@ -13,6 +14,9 @@ pytestmark = needs_corpus
 
 SECONDS = 5.0
 """CPU time within which any one mutation must be read: a thousand times what the slowest takes."""
+
+
+ENVELOPE = attrgetter("branch", "from_tag", "to_tag", "call_id", "cseq", "sent_by", "has_several_vias")
 
 
 def envelope_typed(message: Message) -> tuple[object, ...] | None:
@@ -36,7 +40,7 @@ def test_every_recorded_server_message_parses_and_comes_back_byte_exact() -> Non
         inspect(message)
         assert bytes(message) == data, name
         typed = envelope_typed(message)
-        assert typed is None or message.envelope == typed, name
+        assert typed is None or ENVELOPE(message) == typed, name
         count += 1
     assert count > 1500
 
@@ -50,7 +54,7 @@ def test_every_mutation_gives_a_message_or_our_error_in_bounded_time() -> None:
             inspect(message)
             assert bytes(message) == data, name
             typed = envelope_typed(message)
-            assert typed is None or message.envelope == typed, name
+            assert typed is None or ENVELOPE(message) == typed, name
         except ParseError:
             pass
         assert time.thread_time() - begin < SECONDS, name

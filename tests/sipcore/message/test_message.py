@@ -4,6 +4,7 @@ import pytest
 
 from sipcore.deviation import Deviation
 from sipcore.errors import LocalError, ParseError, UnsafeValue
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.headers import Noted, headers_of
 from sipcore.message.message import Message, Request, Response
 from sipcore.message.parser import parse_message
@@ -122,15 +123,14 @@ def test_what_is_missing_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["<sip:b>", "<sip:b>;tag=2", "sip:b;tag=2", "sip:b"])
-def test_the_envelope_is_all_of_them(to: str) -> None:
-    message = of("Via: SIP/2.0/UDP a;branch=x", "f: <sip:a>;tag=1", f"To: {to}", "i: y", "CSeq: 7 INVITE")
-    parts = (message.branch, message.from_tag, message.to_tag, message.call_id, message.cseq)
-    of_via = (message.sent_by, message.has_several_vias)
-    assert (
-        message.envelope == (*parts, *of_via) == ("x", "1", "2" if "tag" in to else None, "y", message.cseq, "a", False)
-    )
+@pytest.mark.parametrize("branch", ["x", "z9hG4bKx"])
+def test_what_finds_transaction_and_dialog(to: str, branch: str) -> None:
+    message = of(f"Via: SIP/2.0/UDP a;branch={branch}", "f: <sip:a>;tag=1", f"To: {to}", "i: y", "CSeq: 7 INVITE")
+    parts = (message.branch, message.cseq, message.sent_by, message.has_several_vias)
+    assert message.top == parts == (branch, CSeq(7, "INVITE"), "a", False)
+    assert (message.from_tag, message.to_tag, message.call_id) == ("1", "2" if "tag" in to else None, "y")
     with pytest.raises(ParseError, match="missing"):
-        _ = of("To: <sip:a>").envelope
+        _ = of("To: <sip:a>").top
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_the_envelope_is_all_of_them(to: str) -> None:
         ("SIP/2.0/UDP a", "a", False),
     ],
 )
-def test_sent_by_is_read_with_the_envelope_where_that_is_plain(via: str, sent_by: str, is_plain: bool) -> None:
+def test_sent_by_is_read_with_the_rest_where_that_is_plain(via: str, sent_by: str, is_plain: bool) -> None:
     message = of(f"Via: {via}", "f: <sip:a>;tag=1", "To: <sip:b>", "i: y", "CSeq: 7 INVITE")
-    assert (message.plain_envelope is not None) == is_plain
+    assert (message.plain_top is not None) == is_plain
     assert message.sent_by == message.via.sent_by == sent_by
 
 

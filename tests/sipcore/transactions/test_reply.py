@@ -42,7 +42,7 @@ def test_the_topmost_via_is_stamped(via: str, remote: SocketAddress, expected: s
     message = stamped(request(via=f"SIP/2.0/UDP {via}"), udp(remote))
     assert message.headers.get("Via") == f"SIP/2.0/UDP {expected}"
     sent = parse_message(bytes(message))
-    assert (message.via, message.sent_by, message.envelope) == (sent.via, sent.sent_by, sent.envelope)
+    assert (message.via, message.top, message.call_id) == (sent.via, sent.top, sent.call_id)
 
 
 def test_it_is_stamped_over_every_transport() -> None:
