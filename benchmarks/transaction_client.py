@@ -80,7 +80,7 @@ def held() -> float:
     hop = Hop(Transport.UDP, REMOTE, LOCAL)
     asked = requests(OUTSTANDING)
     for request in asked:
-        bytes(request), request.envelope  # what is remembered belongs to the message
+        bytes(request), request.top  # what is remembered belongs to the message
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for request in asked:

@@ -55,6 +55,8 @@ class Calls:
         self._outputs = outputs
         self._trace_switch = trace_switch
         self._book = CallBook()
+        self.next_timeout = self._book.next_timeout
+        """When `handle_timeout` is due; None where nothing waits."""
         self._actions = CallActions(self._book, transactions, tickets, outputs)
 
     def __len__(self) -> int:
@@ -375,10 +377,6 @@ class Calls:
             self._actions.carry_out(call, call.machine.receive_cancel(invite, cancel, now), now)
 
     # Time
-
-    def next_timeout(self) -> float | None:
-        """When `handle_timeout` is due."""
-        return self._book.next_timeout()
 
     def handle_timeout(self, now: float) -> None:
         """Wake the calls that something is due in."""

@@ -22,8 +22,8 @@ def read_route(data: bytes) -> Route:
     """The route of the message in `data`."""
     message = parse_message(data)
     start = (message.method, message.uri_text) if isinstance(message, Request) else (message.status, message.reason)
-    branch, from_tag, to_tag, call_id, cseq, _, _ = message.envelope
-    return (*start, branch, from_tag, to_tag, call_id, cseq.number, cseq.method)
+    branch, cseq, _, _ = message.top
+    return (*start, branch, message.from_tag, message.to_tag, message.call_id, cseq.number, cseq.method)
 
 
 def read_full(data: bytes) -> Full:

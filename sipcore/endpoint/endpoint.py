@@ -255,7 +255,8 @@ class Endpoint:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
         ready = self.loop.ready(hop) if isinstance(hop, Hop) else None
         request, user = self._options(uri), self.config.stack.user
-        return await self.request(Order(request, hop or uri, user, auth, prepared=ready))
+        order = Order(request, hop or uri, user, auth, prepared=ready)
+        return await self.exchange(lambda stack, now: stack.request(order, now))
 
     def _options(self, uri: Uri | str) -> Request:
         """An OPTIONS. For a URI that is asked again and again it is not built anew each time."""
@@ -394,19 +395,19 @@ class Endpoint:
 
     async def exchange(self, send: Callable[[Stack, float], int]) -> Exchange:
         """Have `send` send a request, and wait for its final response. Raises as `request` does."""
-        waiter = Waiter()
-        ticket = self.loop.act(lambda stack, now: self._awaited(send(stack, now), waiter))
+        waiter, loop = Waiter(), self.loop
+        loop.require_open()
+        now = loop.clock()
+        ticket = send(loop.stack, now)
+        self._waiters[ticket] = waiter
+        loop.pump(now)
         try:
             await waiter.wait()
         finally:
             if waiter.final is None:
                 del self._waiters[ticket]
-                self.loop.act(lambda stack, now: stack.abandon(ticket, now))
+                loop.act(lambda stack, now: stack.abandon(ticket, now))
         return waiter.exchange()
-
-    def _awaited(self, ticket: int, waiter: Waiter) -> int:
-        self._waiters[ticket] = waiter
-        return ticket
 
     # What the loop tells
 

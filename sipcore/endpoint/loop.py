@@ -54,7 +54,8 @@ class Loop:
         self._sent_at: dict[bytes, Callable[[float], None]] = {}
         self._subscribers: list[Callable[[TraceRecord], None]] = []
         self._flow_watchers: list[Callable[[Flow], None]] = []
-        self._clock = trio.current_time
+        self.clock = trio.current_time
+        """Gives the time."""
         self._lookups: dict[int, set[trio.CancelScope]] = {}
         """What is being looked up, by the ticket of the request that it is for."""
         self._preparing: dict[Hop, list[tuple[int, str]]] = {}
@@ -71,7 +72,7 @@ class Loop:
         self._nursery = nursery
         self._block = block
         self._closed = False
-        self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
+        self.clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
 
     @property
@@ -95,7 +96,7 @@ class Loop:
         """
         if self._closed:
             raise closed()
-        now = self._clock()
+        now = self.clock()
         result = action(self.stack, now)
         self.pump(now)
         return result
@@ -160,7 +161,7 @@ class Loop:
             return
         if self._subscribers:
             self.publish(MessageTrace(stamp.at, Direction.RECEIVED, flow, data, stamp.kernel, notes=notes))
-        now = self._clock()
+        now = self.clock()
         try:
             self.stack.receive(data, flow, stamp, now, message)
         except Exception as error:  # noqa: BLE001  # see Faults
@@ -192,7 +193,7 @@ class Loop:
 
     def note_fault(self, error: Exception, what: str) -> FaultTrace:
         """Count, trace and log a mistake of this program; gives what was told of it."""
-        told = self.faults.record(error, what, self._clock())
+        told = self.faults.record(error, what, self.clock())
         self.publish(told)
         return told
 
@@ -206,7 +207,7 @@ class Loop:
             self._wake = trio.Event()
             with trio.move_on_at(self._due if self._due is not None else float("inf")):
                 await self._wake.wait()
-            now = self._clock()
+            now = self.clock()
             if self._due is not None and now >= self._due:
                 self._tell(self.stack.handle_timeout)
 
@@ -221,7 +222,7 @@ class Loop:
         try:
             while outputs := self.stack.drain():
                 if now is None:
-                    now = self._clock()
+                    now = self.clock()
                 for output in outputs:
                     try:
                         self._carry_out(output, now)
@@ -235,7 +236,7 @@ class Loop:
 
     def _tell(self, tell: Callable[[float], None]) -> None:
         """Tell the stack that something has happened, and carry out what comes of it."""
-        now = self._clock()
+        now = self.clock()
         self._attempt(tell, now)
         self.pump(now)
 
@@ -286,7 +287,7 @@ class Loop:
         try:
             at = self.transports.send(to, data)
         except TransportFailure as failure:
-            self.stack.transport_failed(output, failure.kept(), self._clock())
+            self.stack.transport_failed(output, failure.kept(), self.clock())
             return
         if tell is not None:
             tell(at)
@@ -318,7 +319,7 @@ class Loop:
             result = await self.transports.prepare(place)
         except SipError as error:
             result = as_failure(error)
-        now = self._clock()
+        now = self.clock()
         for ticket, why in self._preparing.pop(place):
             told = result if isinstance(result, TransportFailure) else replace(result, why=why)
             self._attempt(partial(self.stack.resolved, ticket, told), now)
@@ -342,7 +343,7 @@ class Loop:
     async def ask(self, question: Question) -> Result:
         """Look something up."""
         result = await self._lookup.ask(question)
-        self.publish(ResolveTrace(self._clock(), str(question), *_told(result)))
+        self.publish(ResolveTrace(self.clock(), str(question), *_told(result)))
         return result
 
     def publish(self, record: TraceRecord) -> None:

@@ -80,6 +80,8 @@ class TransactionLayer:
         self._parting: dict[Key, Headers] = {}  # what a CANCEL says besides
         self._server_count = 0
         self._alarms = Alarms()
+        self.next_timeout = self._alarms.next_timeout
+        """When to call `handle_timeout` next; None while no timer runs."""
         self._moment = Moment()
 
     def __len__(self) -> int:
@@ -94,10 +96,6 @@ class TransactionLayer:
         """What has come about since the last call, in order."""
         effects, self._moment.out = self._moment.out, []
         return effects
-
-    def next_timeout(self) -> float | None:
-        """When to call `handle_timeout` next; None while no timer runs."""
-        return self._alarms.next_timeout()
 
     def handle_timeout(self, now: float) -> None:
         """Let every timer fire that is due at `now`."""

@@ -93,6 +93,7 @@ class Transports:
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
         self._openings: dict[_TargetKey, _Opening] = {}
         self._ended: dict[Flow, _Ended] = {}
+        self._prepared_last: tuple[Hop, SocketAddress, Hop] | None = None
         self._accepted = 0
         self._closed = False
         self._serials = itertools.count(1)
@@ -154,9 +155,16 @@ class Transports:
             if self._gate is not None:
                 self._admit(hop, self._gate)
             local = self._udp.local_of(hop)
-            return hop if local is hop.local else _with_local(hop, local)
+            return hop if local is hop.local else self._datagrams(hop, local)
         connection = self._find(hop)
         return _with_local(hop, connection.flow.local) if connection is not None else None
+
+    def _datagrams(self, hop: Hop, local: SocketAddress) -> Hop:
+        """A hop with its local end; the same as the last time where one hop is used again and again."""
+        last = self._prepared_last
+        if last is None or hop is not last[0] or local is not last[1]:
+            last = self._prepared_last = (hop, local, _with_local(hop, local))
+        return last[2]
 
     def _admit(self, hop: Hop, gate: Gate) -> None:
         """Raises NotAllowed for a hop that the gate does not let through, and tells of it."""
