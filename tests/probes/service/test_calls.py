@@ -14,7 +14,16 @@ from probes.service.calls import UsedToken
 from probes.service.job import STOPPED, CallJob, CallRequest, JobError, JobState, Limited, Unavailable, UnknownJob
 from probes.service.run import Service
 from probes.service.scripts import script_of
-from probes.trunks.model import Credentials, Encryption, Gateway, Outbound, Secret, Trunk
+from probes.trunks.model import (
+    Credentials,
+    Encryption,
+    Gateway,
+    HeaderKind,
+    HeaderRule,
+    Outbound,
+    Secret,
+    Trunk,
+)
 from sipcore.endpoint.call import IncomingCall
 from sipcore.media.terms import Encryption as MediaEncryption
 from sipcore.resolve.target import Transport
@@ -196,3 +205,16 @@ def test_a_script_is_what_the_trunk_says() -> None:
         "here",
         frozenset({"sbc.example.net"}),
     )
+
+
+def test_a_script_has_the_header_fields_that_every_call_of_the_trunk_has() -> None:
+    rules = (
+        HeaderRule(key="X-Account", value="7", passthrough=True),
+        HeaderRule(key="X-Call", value="{call_id}", passthrough=True),
+        HeaderRule(key="agent", value="X-Agent"),
+        HeaderRule(HeaderKind.UUI, target="agent"),
+    )
+    gateway = Gateway("sbc.example.net", None, None)
+    script = script_of(CallRequest(Outbound((gateway,), headers=rules), "bob"), gateway)
+    assert script.headers == (("X-Account", "7"),)
+    assert ("X-Account", "7") in script.fields
