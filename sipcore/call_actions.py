@@ -238,7 +238,7 @@ class CallActions:
 
     def _tell(self, call: Call, effect: Effect, stamp: Stamp, now: float) -> None:
         self._outputs.append(_EVENTS[type(effect)](call, effect, stamp))
-        if isinstance(effect, Failed | Ended):
+        if isinstance(effect, _LAST):
             self._end(call, now)
         elif isinstance(effect, Confirmed):
             self._replace(call, now)
@@ -287,6 +287,8 @@ class CallActions:
             self._book.remove(call)
 
 
+_LAST = (Failed, Ended)
+"""What is told last of a call."""
 _EVENTS: dict[type, Callable[[Call, Any, Stamp], Output]] = {
     Progress: lambda call, told, stamp: CallProgress(call.number, told.response, stamp, told.waits),
     Answered: lambda call, told, stamp: CallAnswered(call.number, told.response, stamp),

@@ -128,7 +128,7 @@ class Tickets:
         if status > 100:
             # Somebody is dealing with the request: trying another hop as well would be a second request.
             outgoing.hops.clear()
-        outgoing.answered = not response.is_provisional
+        outgoing.answered = status >= 200
         return False
 
     def failed(self, ticket: int, failure: TransportFailure) -> TransportFailure | None:

@@ -73,6 +73,8 @@ HOW_TO_ORDER = "Order(endpoint.new_request(method, uri), uri)"
 MAX_ASKED = 1024
 """URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
+_OF_REFERS = (CallNotified, ReferLapsed)
+
 T = TypeVar("T")
 
 
@@ -436,7 +438,7 @@ class Endpoint:
             waiter.finish(output)
 
     def _tell_call(self, event: CallEvent) -> None:
-        if isinstance(event, CallNotified | ReferLapsed) and event.refer in self.transfers:
+        if isinstance(event, _OF_REFERS) and event.refer in self.transfers:
             self.transfers[event.refer].take(event)
         call = self._calls.get(event.call)
         if call is not None:

@@ -10,7 +10,7 @@ import trio
 from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
 from sipcore.errors import FailureReason, NotAllowed, SipError, TransportFailure, own_fault
-from sipcore.events import Event, Output, Prepare, Resolve, StopResolving
+from sipcore.events import Event, Output, Prepare, RequestSent, Resolve, ResponseReceived, StopResolving
 from sipcore.message.message import Request, Response
 from sipcore.recovery import described
 from sipcore.resolve.records import Answer, Question, Result
@@ -31,6 +31,9 @@ from sipcore.transports.lookup import Lookup
 
 UNKNOWN = SocketAddress("0.0.0.0", 0)  # noqa: S104  # a value to show, nothing is bound
 """The local address in the trace of a message whose hop was not prepared."""
+
+_OF_REQUESTS = (RequestSent, ResponseReceived)
+"""What every request comes to, asked for first: to tell it from all that is traced takes longer than to act on it."""
 
 T = TypeVar("T")
 
@@ -265,6 +268,8 @@ class Loop:
     def _carry_out(self, output: Output, now: float) -> None:
         if isinstance(output, Transmit):
             self._transmit(output)
+        elif isinstance(output, _OF_REQUESTS):
+            self._take(output, now)
         elif isinstance(output, Resolve):
             question = output.question
             if isinstance(question, Prepare):

@@ -1,6 +1,6 @@
 """What stands between an awaited request and the loop that hears of it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -32,13 +32,12 @@ class Waiter:
         self.hop: Hop | None = None
         self.sent_at = 0.0
 
-    async def wait(self) -> None:
-        """Sleep until `finish` is called."""
+    def wait(self) -> Awaitable[object]:
+        """What to await until `finish` is called."""
         if self.final is not None:
-            await trio.lowlevel.checkpoint()
-            return
+            return trio.lowlevel.checkpoint()  # noqa: ASYNC105  # whoever asks awaits it, with one coroutine less between
         self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._give_up)
+        return trio.lowlevel.wait_task_rescheduled(self._give_up)  # noqa: ASYNC105
 
     def sent(self, at: float) -> None:
         """The request left at this time."""

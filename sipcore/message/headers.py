@@ -39,7 +39,7 @@ _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)
 """What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
 for their attributes is slow in CPython, which prepares for one class at a time."""
 
-_BODY_FIELDS = ("content-type", "content-length")
+_TYPE, _LENGTH = "content-type", "content-length"
 """Those that stand before the body by custom, and by which a reader finds it."""
 
 
@@ -358,11 +358,8 @@ class Headers:
     def _body_at(self) -> int:
         """Where the fields of the body begin."""
         keys = self._keys
-        at = len(keys)
-        for first in _BODY_FIELDS:
-            if first in keys:
-                at = min(at, keys.index(first))
-        return at
+        at = keys.index(_LENGTH) if _LENGTH in keys else len(keys)
+        return min(at, keys.index(_TYPE)) if _TYPE in keys else at
 
     def _derived(self, lines: list[str], keys: list[str], changed: Container[str]) -> "Headers":
         """Fields made of these, of which those with other keys than `changed` are the same.

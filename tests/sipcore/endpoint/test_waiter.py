@@ -15,10 +15,14 @@ from tests.sipcore.wire import ALICE, BOB, Wire
 FAILED = RequestFailed(1, TransportFailure(FailureReason.REFUSED, "refused"))
 
 
+async def _asked(waiter: Waiter) -> None:
+    await waiter.wait()
+
+
 async def test_who_sleeps_is_woken() -> None:
     waiter = Waiter()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(waiter.wait)
+        nursery.start_soon(_asked, waiter)
         await wait_all_tasks_blocked()
         waiter.finish(FAILED)
     with pytest.raises(TransportFailure, match="refused"):
@@ -35,7 +39,7 @@ async def test_who_was_cancelled_is_not_woken() -> None:
     waiter = Waiter()
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(waiter.wait)
+            nursery.start_soon(_asked, waiter)
             await wait_all_tasks_blocked()
             scope.cancel()
     waiter.finish(FAILED)
