@@ -95,14 +95,15 @@ class OutgoingRequest:
         request, target = order.request, order.target
         if order.branch and request.method != ACK:
             raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
-        if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
-            raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
         require_safe(order.contact or "", "the user of a Contact")
         self.order = order
         self.request = request.without("Via") if "Via" in request.headers else request
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
-        if isinstance(target, Hop):
+        if order.prepared is not None:
+            if not isinstance(target, Hop) or order.prepared.local is None:
+                raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
+        elif isinstance(target, Hop):
             _check_address(target.remote, "to")
             if target.local is not None:
                 _check_address(target.local, "from")

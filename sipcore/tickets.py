@@ -55,7 +55,6 @@ class Tickets:
         ticket = self._last_ticket
         request = self._requests[ticket] = OutgoingRequest(order, self._tokens.chance)
         if order.prepared is not None:
-            request.hops.clear()
             self._transmit(ticket, request, order.prepared, now, reused=True)
         else:
             self._advance(ticket, request)
