@@ -97,7 +97,7 @@ class OutgoingRequest:
             raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
         require_safe(order.contact or "", "the user of a Contact")
         self.order = order
-        self.request = request.without("Via") if "Via" in request.headers else request
+        self.request = request if request.tail or "Via" not in request.headers else request.without("Via")
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
         if order.prepared is not None:

@@ -6,13 +6,13 @@ was changed, but for what it had wrong around its header fields: line ends, empt
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, Self, TypeVar, overload
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import TOKEN, require_safe, require_token, split_list
+from sipcore.grammar import require_safe, require_token, split_list
 from sipcore.message.address import Address
-from sipcore.message.fields.simple import CALL_ID_WORDS, CSeq
+from sipcore.message.envelope import Cut, Ids, Top, read_envelope, texts_of
+from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via
 from sipcore.message.headers import Headers, Noted, plain_headers, written_headers
 from sipcore.message.method import KNOWN
@@ -34,42 +34,9 @@ from sipcore.message.registry import (
     Single,
 )
 from sipcore.message.uri import Uri, known_uri
-from sipcore.pattern import Pattern
-from sipcore.tokens import MAGIC_COOKIE
 
 T = TypeVar("T")
 VERSION = "SIP/2.0"
-MAX_CSEQS = 1024
-"""CSeqs that are remembered: nearly all are a small number and one of few methods, and a look-up is a third of one."""
-Top = tuple[str, CSeq, str, bool]
-"""What finds the transaction of a message: branch and CSeq; then the sent-by of its topmost Via, and whether it has
-several."""
-Ids = tuple[str | None, str | None, str]
-"""What finds its dialog: From tag, To tag and Call-ID."""
-Cut = tuple[bytes, bytes, bytes, bytes]
-"""Ids as they were cut out of the message: an empty tag is none, and the Call-ID is in two parts. Many ask for none of
-them, and to make texts of them takes as long as to cut them out."""
-
-_PARAM = rf"{TOKEN}++(?>(?:=(?:{TOKEN}++(?!:)|\[[0-9A-Fa-f:.]++\]|[0-9A-Fa-f:.]++))?)"
-PLAIN_ENVELOPE = (
-    rf' [^;,"<\r\n\0 ]++ ([^;,"<\r\n\0 ]++)'
-    rf"(?>(?:;(?!(?i:branch)[;=]){_PARAM})*);(?i:branch)=({MAGIC_COOKIE}{TOKEN}++)(?>(?:;{_PARAM})*)",
-    rf"[^>\r\n\0]*+>;tag=({TOKEN}++)",
-    rf"[^>\r\n\0]*+>(?>(?:;tag=({TOKEN}++))?)",
-    rf" ({CALL_ID_WORDS})",
-    rf" ([0-9]{{1,9}}) ({TOKEN}++)",
-)
-"""Via, From, To, Call-ID and CSeq as most are written, each a pattern for what follows the colon, without line ends.
-
-Their groups are the sent-by and what an envelope holds; the branch is one of RFC 3261. One pattern made of all is twice
-as fast as one for each."""
-_plain_envelope = Pattern("\n".join(f"[^:\n]*+:{value}" for value in PLAIN_ENVELOPE))
-
-
-@lru_cache(MAX_CSEQS)
-def known_cseq(number: str, method: str) -> CSeq:
-    """The CSeq of two texts that are of its grammar."""
-    return CSeq(int(number), method)
 
 
 class Message:
@@ -210,8 +177,7 @@ class Message:
         ids = self._ids if self.known_top or self._open() else None
         if ids is None or len(ids) == 3:
             return ids
-        from_tag, to_tag, local, rest = ids
-        self._ids = texts = (from_tag.decode() or None, to_tag.decode() or None, (local + rest).decode())
+        self._ids = texts = texts_of(ids)
         return texts
 
     def _open(self) -> Top | None:
@@ -219,11 +185,9 @@ class Message:
         written = self.headers.envelope()
         if written is not None:
             fields, several_vias = written
-            plain = _plain_envelope.fullmatch(fields)
-            if plain:
-                sent_by, branch, from_tag, to_tag, call_id, number, method = plain.groups()
-                self.known_top = (branch, known_cseq(number, method), sent_by, several_vias)
-                self._ids = (from_tag, to_tag, call_id)
+            found = read_envelope(fields, has_several_vias=several_vias)
+            if found is not None:
+                self.known_top, self._ids = found
         return self.known_top
 
     def _missing(self, row: Row[T]) -> T:
@@ -306,7 +270,7 @@ class Message:
 class Request(Message):
     """A request (RFC 3261 §7.1). Build one with `message.build`; the parser makes its own."""
 
-    __slots__ = ("_uri", "is_sound", "method", "uri_text")
+    __slots__ = ("_uri", "is_sound", "method", "tail", "uri_text")
 
     method: Final[str]
     """The method, case kept (methods compare by case: RFC 3261 §7.1)."""
@@ -316,6 +280,9 @@ class Request(Message):
     """Whether a received request is known to have Via, From, To, Call-ID and CSeq without a fault.
 
     They may be unread by then. Where it is not known, reading them tells."""
+    tail: Final[int]
+    """Bytes from where the fields of its body begin to its end, if it is known to have neither Via nor Contact yet; 0
+    where it is not known."""
     _uri: Uri | None
 
     def __init__(
@@ -325,6 +292,7 @@ class Request(Message):
         self.method = method
         self.uri_text = uri if isinstance(uri, str) else str(uri)
         self.is_sound = False
+        self.tail = 0
         self._uri = None if isinstance(uri, str) else uri
         start_line = _request_line(method, require_safe(self.uri_text, "the Request-URI"))
         super().__init__(start_line, headers, body, structural)
@@ -358,11 +326,21 @@ class Request(Message):
         """The same request as it is sent: with one more header field on top, a line that is known to be safe, and with
         those of `other` where the fields of the body begin. It is there as bytes, and cut apart when somebody asks.
         """
-        head = f"{self.start_line}\r\n{self.headers.written_around(above, other)}\r\n"
-        raw = head.encode("utf-8", "surrogateescape") + self.body
+        if self.tail:
+            raw = self._written_around(above, other)
+        else:
+            head = f"{self.start_line}\r\n{self.headers.written_around(above, other)}\r\n"
+            raw = head.encode("utf-8", "surrogateescape") + self.body
         sent = received_request(self.method, self.uri_text, None, self.body, self.start_line, raw, self._structural)
         sent._uri = self._uri
         return sent
+
+    def _written_around(self, above: str, other: Headers) -> bytes:
+        """The same out of the bytes of a request that is known to have nothing which would have to give way."""
+        written = bytes(self)
+        begin, end = written.index(b"\r\n") + 2, len(written) - self.tail
+        top, more = above.encode("utf-8", "surrogateescape"), str(other).encode("utf-8", "surrogateescape")
+        return b"".join((written[:begin], top, b"\r\n", written[begin:end], more, written[end:]))
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
         changed = received_request(self.method, self.uri_text, headers, body, self.start_line, None, self._structural)
@@ -412,6 +390,7 @@ def received_request(
     ids: Ids | Cut | None = None,
     *,
     sound: bool = False,
+    tail: int = 0,
 ) -> Request:
     """A request as the parser makes it: nothing left to check, and half the time.
 
@@ -425,6 +404,7 @@ def received_request(
     request.known_top = top
     request._ids = ids
     request.is_sound = sound
+    request.tail = tail
     request._headers = headers
     request._raw = raw
     request._structural = structural
@@ -438,6 +418,15 @@ def built_request(method: str, uri: Uri, headers: Headers, body: bytes) -> Reque
     text = str(uri)
     request = received_request(method, text, headers, body, _request_line(method, text), None, ())
     request._uri = uri
+    return request
+
+
+def drafted_request(model: Request, raw: bytes, tail: int) -> Request:
+    """A request of the same method, URI and body as `model`, that is there as bytes."""
+    request = received_request(
+        model.method, model.uri_text, None, model.body, model.start_line, raw, model._structural, tail=tail
+    )
+    request._uri = model._uri
     return request
 
 

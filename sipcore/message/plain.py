@@ -16,16 +16,9 @@ from struct import Struct
 from sipcore.deviation import Deviation
 from sipcore.grammar import TOKEN
 from sipcore.message.address import PLAIN_NAME_ADDR
+from sipcore.message.envelope import PLAIN_ENVELOPE, known_cseq
 from sipcore.message.fields.via import PLAIN_VIA
-from sipcore.message.message import (
-    PLAIN_ENVELOPE,
-    VERSION,
-    Request,
-    Response,
-    known_cseq,
-    received_request,
-    received_response,
-)
+from sipcore.message.message import VERSION, Request, Response, received_request, received_response
 from sipcore.message.method import KNOWN
 from sipcore.pattern import Pattern
 from sipcore.tokens import MAGIC_COOKIE

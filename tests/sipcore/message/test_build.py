@@ -297,6 +297,31 @@ def test_a_draft_is_the_model_with_another_tag_and_call_id() -> None:
     assert (model.from_tag, model.call_id) == ("1", "x")
 
 
+@pytest.mark.parametrize("contact", [None, Address(SipUri("192.0.2.1", "alice", 5060))])
+@pytest.mark.parametrize(
+    ("fields", "is_bare"),
+    [
+        ([("Accept", "application/sdp")], True),
+        ([("Subject", "ünd\udcff")], True),
+        ([("Contact", "<sip:old@a.example>")], False),
+        ([("v", "SIP/2.0/UDP old;branch=z9hG4bK1")], False),
+        ([("l", "2"), ("Subject", "behind it")], False),
+    ],
+)
+@pytest.mark.parametrize("body", [b"", b"h\xff"])
+def test_a_draft_goes_out_as_any_other_request(
+    fields: list[tuple[str, object]], is_bare: bool, body: bytes, contact: Address | None
+) -> None:
+    kind = "text/plain" if body else ""
+    copy = Draft(request("OPTIONS", BOB, IDENTITY, fields=fields, body=body, content_type=kind)).request("9", "y")
+    assert (copy.tail > 0) == is_bare
+    ends = Ends("UDP", "192.0.2.1", 5060, contact)
+    built = Request(copy.method, copy.uri, copy.headers, copy.body)
+    sent, expected = ends.around(copy, "z9hG4bK2"), ends.around(built, "z9hG4bK2")
+    assert (bytes(sent), sent.tail, sent.uri) == (bytes(expected), 0, BOB)
+    assert sent.headers.raw_items() == expected.headers.raw_items()
+
+
 TARGET = Target("sip:carol@c.example", "<sip:carol@c.example>", "z9hG4bK9", "9", "y")
 
 
