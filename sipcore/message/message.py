@@ -146,7 +146,9 @@ class Message:
     @property
     def from_tag(self) -> str | None:
         """The tag of From (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        ids = self._known_ids()
+        ids = self._ids
+        if ids is None or len(ids) == 4:
+            ids = self._known_ids()
         return ids[0] if ids else self.from_.tag
 
     @property
@@ -157,13 +159,17 @@ class Message:
     @property
     def to_tag(self) -> str | None:
         """The tag of To (RFC 3261 §19.3), None where it has none; a plain one is taken without reading the rest."""
-        ids = self._known_ids()
+        ids = self._ids
+        if ids is None or len(ids) == 4:
+            ids = self._known_ids()
         return ids[1] if ids else self.to.tag
 
     @property
     def call_id(self) -> str:
         """Call-ID (RFC 3261 §8.1.1.4)."""
-        ids = self._known_ids()
+        ids = self._ids
+        if ids is None or len(ids) == 4:
+            ids = self._known_ids()
         return ids[2] if ids else self.headers[CALL_ID] or self._missing(CALL_ID)
 
     @property
