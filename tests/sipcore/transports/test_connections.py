@@ -11,7 +11,8 @@ import trio.testing
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
-from sipcore.transports.base import TlsConfig, TransportConfig, socket_address
+from sipcore.transports import ancillary as kernel
+from sipcore.transports.base import TlsConfig, TransportConfig, socket_address, socket_name
 from sipcore.transports.certificates import self_signed
 from sipcore.transports.connections import Transports, open_transports
 from tests.machine import needs_ipv6
@@ -21,6 +22,9 @@ UDP, TCP, TLS = Transport.UDP, Transport.TCP, Transport.TLS
 ANY = SocketAddress("0.0.0.0", 0)
 NOWHERE = SocketAddress("255.255.255.255", 5060)
 """What the kernel lets nobody send to, or connect to, unasked."""
+
+
+linux = pytest.mark.skipif(not kernel.LINUX, reason="Linux gives this, other systems do not")
 
 
 def bound(transports: Transports, transport: Transport = UDP) -> SocketAddress:
@@ -90,6 +94,36 @@ async def test_addresses_are_bound_and_told(recorder: Recorder) -> None:
         assert second.port not in (0, udp.port)
         assert transports.local_address(UDP) == udp
         assert transports.dropped == 0
+
+
+@linux
+async def test_each_socket_has_the_buffer_that_was_asked_for(recorder: Recorder) -> None:
+    """Linux has twice as much, for its own records; the one that is bound when a hop needs it is no exception."""
+    for asked in (8192, 65536):
+        config = TransportConfig(bind=((UDP, LOOPBACK), (UDP, LOOPBACK)), receive_buffer=asked)
+        async with open_transports(config, recorder) as transports:
+            hop = await transports.prepare(Hop(UDP, SocketAddress("127.0.0.1", 5060)))
+            assert hop.local is not None
+            sizes = [sock._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in transports._udp.opened]
+            assert sizes == [2 * asked] * len(sizes)
+
+
+@linux
+async def test_what_found_no_room_in_any_of_the_buffers_is_counted(recorder: Recorder) -> None:
+    sent = 100
+    config = TransportConfig(bind=((UDP, LOOPBACK), (UDP, LOOPBACK)), receive_buffer=4096)
+    async with open_transports(config, recorder) as transports:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for sock in transports._udp.opened:
+                for _ in range(sent):
+                    peer.sendto(b"x" * 1000, socket_name(sock.local))
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            taken = len(recorder.messages)
+            for sock in transports._udp.opened:  # the count comes with the next datagram that finds room
+                peer.sendto(OPTIONS, socket_name(sock.local))
+            await recorder.message(taken + 2)
+        assert transports.dropped == 2 * sent - taken
+        assert all(sock.dropped > 0 for sock in transports._udp.opened)
 
 
 @pytest.mark.parametrize("transport", [UDP, TCP])

@@ -14,7 +14,7 @@ from sipcore.media.stun import Attr, StunMessage, StunType, read_xor_address, xo
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.transports import ancillary as kernel
 from sipcore.transports import udp
-from sipcore.transports.base import socket_name
+from sipcore.transports.base import socket_address, socket_family, socket_name
 from sipcore.transports.bindings import Bindings
 from sipcore.transports.udp import UdpSocket
 from tests.conftest import Injected
@@ -49,11 +49,12 @@ async def run(sock: UdpSocket) -> None:
         sock.close()
 
 
-def closed_port() -> SocketAddress:
+def closed_port(host: str = LOOPBACK.host) -> SocketAddress:
     """Where nothing listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(socket_name(LOOPBACK))
-        return SocketAddress(*sock.getsockname())
+    address = SocketAddress(host, 0)
+    with socket.socket(socket_family(address), socket.SOCK_DGRAM) as sock:
+        sock.bind(socket_name(address))
+        return socket_address(sock.getsockname())
 
 
 async def test_datagrams_go_both_ways(nursery: trio.Nursery, recorder: Recorder, peer: socket.socket) -> None:
@@ -196,16 +197,19 @@ def test_another_process_in_between_is_not_expected_again(recorder: Recorder, mo
 
 
 @linux
+@pytest.mark.parametrize("wildcard", [False, True])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=needs_ipv6)])
 async def test_icmp_is_told_at_once_by_destination(
-    nursery: trio.Nursery, recorder: Recorder, peer: socket.socket
+    nursery: trio.Nursery, recorder: Recorder, host: str, wildcard: bool
 ) -> None:
-    sock = open_socket(nursery, recorder)
-    nowhere = closed_port()
+    local = {"127.0.0.1": "0.0.0.0", "::1": "::"}[host] if wildcard else host
+    sock = open_socket(nursery, recorder, SocketAddress(local, 0))
+    nowhere = closed_port(host)
     sock.send(OPTIONS, nowhere)
     remote, failure = await recorder.loss()
     assert remote == nowhere
     assert failure.reason is FailureReason.REFUSED
-    assert "127.0.0.1 says by ICMP: port unreachable" in failure.message
+    assert f"{host} says by ICMP: port unreachable" in failure.message
 
 
 @linux
