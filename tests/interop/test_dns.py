@@ -234,7 +234,7 @@ async def test_a_server_that_refuses_tcp_is_told(relay: Relay) -> None:
     assert re.search(r": Truncated; .*: Connection refused$", failure.detail)
 
 
-@pytest.mark.parametrize(("patience", "lifetime"), [(2.0, 6.0), (0.5, 0.8), (10.0, 3.0)])
+@pytest.mark.parametrize(("patience", "lifetime"), [(2.0, 6.0), (0.5, 0.8), (10.0, 3.0), (2.0, 20.0)])
 async def test_a_silent_server_takes_its_time_and_no_more(
     silent: SocketAddress, jumping: MockClock, patience: float, lifetime: float
 ) -> None:

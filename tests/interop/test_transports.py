@@ -179,6 +179,17 @@ async def test_a_session_may_be_resumed(request: pytest.FixtureRequest, name: st
         assert chains[0] == chains[1] == chains[2] != ()
 
 
+@pytest.mark.parametrize("name", ["asterisk", "kamailio"])
+async def test_tls_where_there_is_plain_sip(request: pytest.FixtureRequest, name: str) -> None:
+    server: Server = request.getfixturevalue(name)
+    config = replace(trusting(server).transports, connect_timeout=1.0)
+    async with open_transports(config, Recorder()) as client:
+        with pytest.raises(TlsFailure) as caught:
+            await client.prepare(replace(hop_to(server, TCP), transport=TLS))
+    assert caught.value.tls is TlsProblem.SILENT
+    assert "the port may be one of plain TCP" in caught.value.message
+
+
 @contextmanager
 def openssl_server(lab: Lab, folder: Path, *options: str) -> Iterator[Hop]:
     """OpenSSL's test server, with the lab's certificate."""
