@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.store.tenants import Tenants
+from probes.trunks.entrusted import bound_leaks, gained, number_leaks, trunk_leaks
 from probes.trunks.model import Number, Trunk
 from probes.trunks.number import NumberError, claim_of, identity_of, spellings
 from probes.trunks.preflight import Refusal, number_problems, trunk_problems
@@ -100,6 +101,9 @@ class Batch:
         found = self.trunk(trunk_id)
         made = self._again(found, change(found))
         _require_none(trunk_problems(made, self._refusal))
+        _require_none(trunk_leaks(found, made))
+        if gained(found, made):
+            _require_none(tuple(bound_leaks(found, made, self.numbers(trunk_id))))
         with _storing():
             self._tenants.put_trunk(self._connection, made)
         return made
@@ -166,7 +170,7 @@ class Batch:
         `change` raises.
         """
         found = self.number(number_id)
-        made = self._fit(self._again(found, change(found)))
+        made = self._fit(self._again(found, change(found)), found)
         with _storing(made.identity):
             self._tenants.put_number(self._connection, made)
         return made
@@ -206,16 +210,21 @@ class Batch:
             revision=found.revision + 1,
         )
 
-    def _fit(self, number: Number) -> Number:
-        """A number as it can be written, its identity in its one spelling. Raises what is wrong with it."""
-        number = self._sound(number, None if number.trunk_id is None else self.trunk(number.trunk_id))
+    def _fit(self, number: Number, found: Number | None = None) -> Number:
+        """A number as it can be written, its identity in its one spelling; `found` is what it was. Raises what is wrong
+        with it.
+        """
+        number = self._sound(number, None if number.trunk_id is None else self.trunk(number.trunk_id), found)
         if self._tenants.is_claimed(self._connection, number):
             raise _taken(number.identity)
         return number
 
-    def _sound(self, number: Number, trunk: Trunk | None) -> Number:
+    def _sound(self, number: Number, trunk: Trunk | None, found: Number | None = None) -> Number:
         """The same, whoever else has it."""
         _require_none(number_problems(number, trunk, self._refusal))
+        old_id = found.trunk_id if found is not None else None
+        old_trunk = trunk if old_id == number.trunk_id or old_id is None else self.trunk(old_id)
+        _require_none(number_leaks(found, old_trunk if old_id is not None else None, number, trunk))
         return replace(number, identity=identity_of(number.identity))
 
 

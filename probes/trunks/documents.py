@@ -105,7 +105,7 @@ def _whole(document: Document) -> dict[str, Any]:
         at: Any = whole
         for key in before:
             at = at[int(key)] if isinstance(at, list) else at[key]
-        at[int(last) if isinstance(at, list) else last] = Secret(text)
+        at[int(last) if isinstance(at, list) else last] = Secret(text, is_stored=True)
     return whole
 
 

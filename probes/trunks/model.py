@@ -26,10 +26,11 @@ class Secret:
     It compares in constant time, and is neither pickled nor made JSON.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "is_stored")
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, *, is_stored: bool = False) -> None:
+        self._text, self.is_stored = text, is_stored
+        """Whether it was read out of a store. Any other was given by whoever asks, who therefore knows it."""
 
     def reveal(self) -> str:
         """The text itself, for whoever has to prove by it who they are."""

@@ -28,15 +28,20 @@ class RegisterAuth(Body):
     password: RegisterPassword
 
 
-class Options(Body):
+class Account(Body):
+    """By what challenges are answered."""
+
+    sip_username: Username | None = None
+    sip_password: Password | None = None
+    sip_realm: Annotated[str, Field(max_length=256)] | None = None
+
+
+class Options(Account):
     """Details of a direction."""
 
     port: Port | None = None
     transport: Transport | None = None
     secure_media: bool | None = None
-    sip_username: Username | None = None
-    sip_password: Password | None = None
-    sip_realm: Annotated[str, Field(max_length=256)] | None = None
 
 
 class InboundOptions(Options):
@@ -202,13 +207,14 @@ class AlertConfig(Body):
 
 
 class Config(Body):
-    """PATCH /config."""
+    """PATCH /config. `options` is ours: by it the password is sent again that further gateways are to be given, too."""
 
     phone_number: Identity
     direction: Direction
     failover_config: FailoverConfig | None = None
     codec_config: CodecConfig | None = None
     alert_config: AlertConfig | None = None
+    options: Account | None = None
 
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]

@@ -22,6 +22,7 @@ from probes.web.bland.configs import (
     DIRECTIONS,
     EXTRAS,
     bland_extras,
+    credentials_of,
     directions_of,
     effective,
     inbound_of,
@@ -200,6 +201,8 @@ def configured(number: Number, trunk: Trunk | None, given: Config) -> Number:
     if given.direction not in directions_of(number, trunk):
         raise missing(number, given.direction)
     if given.direction == "inbound":
+        if given.options is not None:
+            raise invalid("they are for calls that go out: leave them out", "options")
         if given.failover_config is not None:
             kept = bland_extras(number.extras).get("failover") or {}
             number = _with_extras(number, failover=merged(kept, given.failover_config))
@@ -213,6 +216,7 @@ def configured(number: Number, trunk: Trunk | None, given: Config) -> Number:
         own = with_failover(
             places if own.gateways else replace(places, failover=shared.failover), given.failover_config
         )
+    own = replace(own, credentials=credentials_of(given.options, own.credentials, own.credentials))
     return replace(number, outbound=_configured(own, number.outbound_by(trunk), given))
 
 

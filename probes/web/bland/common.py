@@ -1,6 +1,6 @@
 """What the routes of this interface have in common: the service, numbers as they are given, failures by its places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -52,12 +52,14 @@ PLACES = {
     "outbound.failover": "failover_config",
 }
 """Where in a direction a field of the model comes from."""
+OF_TRUNKS = {key: "register_auth" if key.startswith("outbound.credentials") else place for key, place in PLACES.items()}
+"""Likewise in a trunk, which has one account for both directions."""
 
 
-def place_of(field: str) -> str:
+def place_of(field: str, places: Mapping[str, str] = PLACES) -> str:
     """The place of a field of the model in what a client writes; empty for the whole."""
-    known = max((each for each in PLACES if field == each or field.startswith(f"{each}.")), key=len, default="")
-    return PLACES[known] if known else field
+    known = max((each for each in places if field == each or field.startswith(f"{each}.")), key=len, default="")
+    return places[known] if known else field
 
 
 def error_text(error: LocalError) -> str:
@@ -73,14 +75,14 @@ def grave(error: Invalid) -> list[Problem]:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def telling(places: Mapping[str, str] = PLACES) -> Iterator[None]:
     """Have what the directory refuses told by the codes and places of this interface."""
     try:
         yield
     except NotFound as error:
         raise _no_trunk() if error.field == "trunk_id" else _no_number() from None
     except Invalid as error:
-        flaws = [Flaw(("body", *filter(None, [place_of(each.field)])), each.text) for each in grave(error)]
+        flaws = [Flaw(("body", *filter(None, [place_of(each.field, places)])), each.text) for each in grave(error)]
         raise RequestFailure(Failure(400, "invalid", error.message, tuple(flaws))) from None
 
 

@@ -20,7 +20,7 @@ from probes.trunks.model import (
     Secret,
     Trunk,
 )
-from probes.web.bland.bodies import InboundDirection, Options, OutboundDirection, RegisterAuth
+from probes.web.bland.bodies import Account, InboundDirection, Options, OutboundDirection, RegisterAuth
 from probes.web.bland.envelope import invalid
 from probes.web.bland.header_map import map_of, rules_of
 from probes.web.bland.words import endpoint_text, stamp, transport_named
@@ -94,7 +94,7 @@ def _password(given: SecretStr, known: Credentials | None, *place: str) -> Secre
     return known.password
 
 
-def credentials_of(options: Options | None, base: Credentials | None, known: Credentials | None) -> Credentials | None:
+def credentials_of(options: Account | None, base: Credentials | None, known: Credentials | None) -> Credentials | None:
     """What the peer's challenges are answered with; None for nothing. A name of null takes them back."""
     if options is None or not options.model_fields_set & {"sip_username", "sip_password", "sip_realm"}:
         return base

@@ -12,7 +12,7 @@ from probes.trunks.model import HIDDEN, Trunk
 from probes.web.auth import Authenticated, Writing
 from probes.web.bland import answers, bodies, changes
 from probes.web.bland.called import DAYS, log_entry, metrics_of
-from probes.web.bland.common import RESPONSES, Data, Serving, enveloped, require_trunk, telling
+from probes.web.bland.common import OF_TRUNKS, RESPONSES, Data, Serving, enveloped, require_trunk, telling
 from probes.web.bland.discovered import connection_shown
 from probes.web.bland.envelope import Succeeded, refused
 from probes.web.bland.probing import PAGE, Before, CallLimit, page_of_calls
@@ -26,7 +26,7 @@ TrunkId = Annotated[str, Path(max_length=64, examples=["trk_6f0c1a52000040008000
 @routes.post("", response_model=Succeeded[answers.TrunkDetails], response_model_exclude_unset=True)
 async def create(body: bodies.NewTrunk, caller: Writing, service: Serving) -> Data:
     """Create a trunk."""
-    with telling():
+    with telling(OF_TRUNKS):
         trunk = await service.directory.add_trunk(caller.tenant, new_trunk(body))
     return enveloped(trunk_details(trunk, ()) | _password(body))
 
@@ -65,7 +65,7 @@ async def change(trunk_id: TrunkId, body: bodies.TrunkChange, caller: Writing, s
                     batch.change_number(number.id, changes.without_headers)
         return trunk_details(trunk, batch.numbers(trunk.id))
 
-    with telling():
+    with telling(OF_TRUNKS):
         return enveloped(await service.directory.together(caller.tenant, work) | _password(body))
 
 
@@ -79,7 +79,7 @@ async def remove(trunk_id: TrunkId, caller: Writing, service: Serving) -> Data:
             batch.change_number(number.id, lambda found: changes.unbound(found, trunk))
         return {"trunk_id": id_shown(trunk.id), "unbound_number_count": len(batch.remove_trunk(trunk.id))}
 
-    with telling():
+    with telling(OF_TRUNKS):
         return enveloped(await service.directory.together(caller.tenant, work))
 
 

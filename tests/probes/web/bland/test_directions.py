@@ -147,7 +147,9 @@ async def test_a_direction_is_configured(tmp_path: Path, direction: str) -> None
 async def test_what_no_attachment_says_outlives_one(tmp_path: Path) -> None:
     async with asking(tmp_path) as (service, client, _):
         await service.directory.add_numbers("acme", [DIGA])
-        told = await configure(client, "outbound", failover_config=FAILOVER, alert_config=ALERTS)
+        told = await configure(
+            client, "outbound", failover_config=FAILOVER, alert_config=ALERTS, options={"sip_password": "p2"}
+        )
         await client.attach(INBOUND, {"type": "outbound", "sip_endpoint": "new.example.net"})
         number = await service.directory.number_named("acme", NUMBER)
         assert number.inbound == Inbound(allowed_addresses=("192.0.2.0/28",))

@@ -149,7 +149,7 @@ async def test_numbers_have_of_their_trunk_what_they_do_not_say(tmp_path: Path) 
         updates = {"type": "outbound", "headers": own}
         told = await client.data("POST", "/v1/sip/update", {"phone_number": "2001", "updates": updates})
         assert told["headers"] == own
-        await client.data("PATCH", path, {"sip_endpoint": "b.example.net"})
+        await client.data("PATCH", path, {"sip_endpoint": "b.example.net", "register_auth": AUTH})
         told = (await client.config("2001"))["outbound"]
         assert (told["sip_endpoint"], told["headers"]) == ("sip:b.example.net", own)
         await client.data("PATCH", path, {"headers": {"X-C": "3"}})
