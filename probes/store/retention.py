@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Engine, Table, delete, func, select
 
 from probes.health.terms import Kind, Verdict
 from probes.store.config import StoreConfig
-from probes.store.schema import changes, checks, deliveries, jobs, routes, switches
+from probes.store.schema import alerts, changes, checks, deliveries, jobs, routes, switches
 
 STEP_ROWS = 500
 """Rows that are deleted at once: some milliseconds, and as long again for the disk."""
@@ -42,6 +42,7 @@ def steps(engine: Engine, config: StoreConfig, now: float) -> Iterator[None]:
     for trunk in trunks:
         yield from _delete_before(engine, switches, switches.c.trunk == trunk, oldest_change)
     yield from _delete_before(engine, deliveries, deliveries.c.alert != "", oldest_change)
+    yield from _delete_before(engine, alerts, alerts.c.at >= 0, oldest_change)
     yield from _delete_before(engine, jobs, jobs.c.at >= 0, now - config.keep_jobs)
     yield from _give_back(engine)
 

@@ -220,3 +220,25 @@ jobs = Table(
     Index("jobs_by_age", "at"),
 )
 """Discoveries and test calls. `at` is when one was begun; what is named in it may be gone by now."""
+
+ended_sessions = Table(
+    "ended_sessions",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("until", Double, nullable=False),
+    Index("ended_sessions_by_tenant", "tenant", "until"),
+)
+"""Sessions of browsers that were logged out, each until its cookies are worth nothing anyway."""
+
+alerts = Table(
+    "alerts",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("data", AnyText, nullable=False),
+    Index("alerts_by_time", "tenant", "at"),
+    Index("alerts_by_age", "at"),
+)
+"""What the service has told of late, as JSON, whoever else was told of it."""

@@ -1,7 +1,7 @@
 """Sessions of browsers: a key was given once, and a cookie stands for it from then on.
 
 The cookie holds no secret of its own: whose key it was and until when, with a code that only this service can make
-(HMAC-SHA-256). It is worth as much as the key is: nothing once that is revoked. It outlives a restart of the service.
+(HMAC-SHA-256). It is worth as much as the key is: nothing once that is revoked. It and its end outlive a restart.
 """
 
 import hashlib
@@ -10,6 +10,10 @@ import secrets
 import time
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
+from probes.store import ended_sessions
+from probes.store.store import Store
 from sipcore.value import value
 
 COOKIE = "sipprobe_session"
@@ -34,10 +38,12 @@ class Session:
 class Sessions:
     """Makes cookies, and knows its own."""
 
-    def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
-        """`secret` is 32 random bytes, the same over restarts."""
-        self._secret, self._clock = secret, clock
-        self._ended: dict[str, float] = {}
+    def __init__(self, secret: bytes, store: Store, clock: Callable[[], float] = time.time) -> None:
+        """`secret` is 32 random bytes, the same over restarts; the store has the sessions that were logged out. Raises
+        WatchError where it cannot be read.
+        """
+        self._secret, self._store, self._clock = secret, store, clock
+        self._ended = store.look(lambda connection: ended_sessions.of(connection, clock()))
         """Sessions that were logged out, by their nonces, until they would have ended anyway."""
 
     def begin(self, tenant: str, key_id: str) -> Session:
@@ -67,11 +73,18 @@ class Sessions:
             return None
         return Session(session.tenant, session.key_id, until, session.nonce)
 
-    def end(self, session: Session) -> None:
-        """Somebody logs out: the cookie is worth nothing from now on."""
+    async def end(self, session: Session) -> None:
+        """Somebody logs out: the cookie is worth nothing from now on. Raises WatchError where that cannot be written
+        down: it holds until the next restart then.
+        """
         now = self._clock()
-        self._ended = {nonce: until for nonce, until in self._ended.items() if until > now}
-        self._ended[session.nonce] = now + LIFETIME
+        until = self._ended[session.nonce] = now + LIFETIME
+
+        def run(connection: Connection) -> dict[str, float]:
+            ended_sessions.add(connection, session.tenant, session.nonce, until, now)
+            return ended_sessions.of(connection, now)
+
+        self._ended = await self._store.transact(run)
 
     def token(self, session: Session) -> str:
         """What the forms of a session send back, which no other site knows."""

@@ -39,7 +39,7 @@ def router(site: Site) -> APIRouter:
         require_own(request)
         session = site.sessions.session(request.cookies.get(COOKIE, ""))
         if session is not None:
-            site.sessions.end(session)
+            await site.sessions.end(session)
         answer = to("/login")
         answer.delete_cookie(COOKIE, "/", secure=site.service.config.is_secure, httponly=True, samesite="strict")
         return answer

@@ -31,7 +31,7 @@ HEADINGS = {
 
 def router(service: Service) -> APIRouter:
     """Its routes."""
-    site = Site(service, Sessions(service.directory.derived("sessions of pages")))
+    site = Site(service, Sessions(service.directory.derived("sessions of pages"), service.store))
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/static/{name}")

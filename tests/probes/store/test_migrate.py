@@ -45,8 +45,8 @@ NEXT = """
 from alembic import op
 from sqlalchemy import Column, Integer, Text
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -83,7 +83,7 @@ def with_another_revision(place: Path, more: str = "") -> str:
     """The migrations, and one that is to come."""
     scripts = place / "migrations"
     shutil.copytree(ROOT / "probes/store/migrations", scripts)
-    (scripts / "versions/r0003_next.py").write_text(NEXT.format(more=more))
+    (scripts / "versions/r0004_next.py").write_text(NEXT.format(more=more))
     return str(scripts)
 
 
@@ -114,9 +114,9 @@ def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
 
 def test_older_file_is_copied_and_changed(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
-    migrate(path, (*REVISIONS, "0003"), with_another_revision(tmp_path))
+    migrate(path, (*REVISIONS, "0004"), with_another_revision(tmp_path))
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
     assert connection.execute("SELECT trunk, rank FROM routes").fetchall() == [("berlin", None)]
     assert connection.execute("SELECT count(*) FROM checks").fetchall() == [(2,)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -131,7 +131,7 @@ def test_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
     scripts = with_another_revision(tmp_path, "op.execute('SELECT * FROM nowhere')")
     with pytest.raises(WatchError, match="no such table: nowhere"):
-        migrate(path, (*REVISIONS, "0003"), scripts)
+        migrate(path, (*REVISIONS, "0004"), scripts)
     with Store.open(path, clock=Clock(0)) as store:
         assert len([*store.checks(0, 1e11)]) == 2
 
@@ -140,7 +140,7 @@ def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
     (tmp_path / "history.db.0001").mkdir()
     with pytest.raises(WatchError, match=r"of an older version, and cannot be copied to history\.db\.0001"):
-        migrate(path, (*REVISIONS, "0003"), with_another_revision(tmp_path))
+        migrate(path, (*REVISIONS, "0004"), with_another_revision(tmp_path))
     (tmp_path / "history.db.0001").rmdir()
     Store.open(path, clock=Clock(0)).close()
     assert (tmp_path / "history.db.0001").is_file()  # so it was one of the first revision until now
@@ -148,7 +148,7 @@ def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
 
 def test_older_file_is_not_changed_by_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
-    monkeypatch.setattr("probes.store.migrate.REVISIONS", (*REVISIONS, "0003"))
+    monkeypatch.setattr("probes.store.migrate.REVISIONS", (*REVISIONS, "0004"))
     with pytest.raises(WatchError, match="an older version: start `sipprobe watch` with it once, which keeps a copy"):
         History.open(path)
 

@@ -25,6 +25,9 @@ Job = CallJob | DiscoveryJob
 class History:
     """Checks of each route, one in ten minutes, with an outage some days ago and one that goes on."""
 
+    look: Any
+    transact: Any
+
     def __init__(self, outages: dict[str, tuple[tuple[float, float], ...]] | None = None, now: float = NOW) -> None:
         self.outages, self.now = outages or {}, now
         self.routes: list[tuple[str, str]] = []
@@ -136,6 +139,7 @@ class Fake:
     def __init__(self, store: Store) -> None:
         self.config = ServiceConfig(store.path)
         self.store = History()
+        self.store.look, self.store.transact = store.look, store.transact
         self.directory = Directory.open(store, clock=lambda: NOW)
         self.keys = Keys(store)
         self.watching = Watching()

@@ -1,9 +1,13 @@
 """Cookies of sessions: made here, held against changes, over after a while, and over when somebody logs out."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from probes.store import ended_sessions
+from probes.store.store import Store
 from probes.web.sessions import LIFETIME, RENEWAL, Sessions
 
 SECRET = bytes(range(32))
@@ -22,13 +26,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def sessions(clock: Clock) -> Sessions:
-    return Sessions(SECRET, clock)
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "service.db", clock=lambda: 0.0) as store:
+        yield store
 
 
-def test_a_cookie_says_who_it_is_and_outlives_the_process(sessions: Sessions, clock: Clock) -> None:
+@pytest.fixture
+def sessions(store: Store, clock: Clock) -> Sessions:
+    return Sessions(SECRET, store, clock)
+
+
+def test_a_cookie_says_who_it_is_and_outlives_the_process(sessions: Sessions, store: Store, clock: Clock) -> None:
     session = sessions.begin("acme", "key_1")
-    assert Sessions(SECRET, clock).session(sessions.cookie(session)) == session
+    assert Sessions(SECRET, store, clock).session(sessions.cookie(session)) == session
 
 
 @pytest.mark.parametrize(
@@ -50,8 +60,8 @@ def test_a_changed_cookie_is_nobodys(sessions: Sessions, change: object) -> None
     assert sessions.session(change(cookie)) is None  # type: ignore[operator]
 
 
-def test_a_cookie_of_another_service_is_nobodys(sessions: Sessions, clock: Clock) -> None:
-    other = Sessions(bytes(32), clock)
+def test_a_cookie_of_another_service_is_nobodys(sessions: Sessions, store: Store, clock: Clock) -> None:
+    other = Sessions(bytes(32), store, clock)
     assert sessions.session(other.cookie(other.begin("acme", "key_1"))) is None
 
 
@@ -67,15 +77,40 @@ def test_a_session_is_over_after_its_time_and_longer_while_it_is_used(sessions: 
     assert sessions.session(sessions.cookie(longer)) == longer
 
 
-def test_who_logs_out_is_out_with_each_cookie_of_the_session(sessions: Sessions, clock: Clock) -> None:
+async def test_who_logs_out_is_out_with_each_cookie_of_the_session(
+    sessions: Sessions, store: Store, clock: Clock
+) -> None:
     session, other = sessions.begin("acme", "key_1"), sessions.begin("acme", "key_1")
     clock.now += RENEWAL
     longer = sessions.renewed(session)
     assert longer is not None
-    sessions.end(session)
-    assert sessions.session(sessions.cookie(session)) is None
-    assert sessions.session(sessions.cookie(longer)) is None
-    assert sessions.session(sessions.cookie(other)) == other
+    await sessions.end(session)
+    for each in (sessions, Sessions(SECRET, store, clock)):
+        assert each.session(each.cookie(session)) is None
+        assert each.session(each.cookie(longer)) is None
+        assert each.session(each.cookie(other)) == other
+
+
+async def test_so_many_ends_are_remembered_of_a_tenant_and_each_for_its_time(
+    sessions: Sessions, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended_sessions, "MAX_ENDED", 3)
+    theirs = sessions.begin("globex", "key_2")
+    await sessions.end(theirs)
+    own = []
+    for _ in range(5):
+        clock.now += 1
+        own.append(sessions.begin("acme", "key_1"))
+        await sessions.end(own[-1])
+
+    def known() -> list[str]:
+        return sorted(store.look(lambda connection: ended_sessions.of(connection, clock.now)))
+
+    assert known() == sorted(each.nonce for each in (theirs, *own[2:]))
+    clock.now += LIFETIME - 1
+    assert known() == sorted(each.nonce for each in own[-1:])
+    await sessions.end(sessions.begin("globex", "key_2"))
+    assert len(store.look(lambda connection: ended_sessions.of(connection, 0.0))) == 2
 
 
 def test_a_form_is_of_its_session(sessions: Sessions) -> None:
