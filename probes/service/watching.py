@@ -1,5 +1,6 @@
 """What of the directory is watched: its trunks, and the numbers that have gateways of their own, as they change."""
 
+import json
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ from dataclasses import replace
 import trio
 
 from probes.health.alerter import Alerter
-from probes.health.alerts import Alert, AlertRules, Channel
+from probes.health.alerts import Alert, AlertRules, Channel, alert_data, alert_of
 from probes.health.board import TrunkState
 from probes.health.notify import Alarms, Notifier
 from probes.health.outbox import Outbox
@@ -18,6 +19,8 @@ from probes.health.trunk import Trunk as WatchedTrunk
 from probes.health.trunk import WatchError
 from probes.service.config import Means, Receiver, ServiceConfig
 from probes.service.directory import Directory
+from probes.store import alerts as stored_alerts
+from probes.store.alerts import MAX_ALERTS
 from probes.store.store import Store
 from probes.trunks.model import Number, Trunk
 from probes.trunks.watched import alert_rules_of, watched, webhook_of
@@ -25,8 +28,6 @@ from sipcore.errors import SipError
 from sipcore.transports.lookup import LookupConfig
 from sipcore.value import value
 
-MAX_ALERTS = 200
-"""Alerts of each tenant that are remembered."""
 RETRY = 5.0
 """Seconds after which the directory is read again, where it could not be."""
 Clock = Callable[[], float]
@@ -78,6 +79,10 @@ class Watching:
         self._take_file()
         for tenant in await directory.tenants():
             await self._read(tenant)
+        for tenant, data in await store.ask(stored_alerts.every):
+            alert = alert_of(json.loads(data))
+            if alert is not None:
+                self._remember(tenant, alert)
         trunks, known = [each.trunk for each in self._watched.values()], store.last()
         lookup = LookupConfig(nameservers=config.nameservers)
         self._watch = Watch(trunks, self._tell, WatchConfig(lookup=lookup, reach=config.reach))
@@ -124,7 +129,7 @@ class Watching:
         return tuple(each.trunk for each in self._watched.values() if each.tenant == tenant)
 
     def alerts(self, tenant: str) -> tuple[Alert, ...]:
-        """The last alerts of a tenant since the service was started, newest first."""
+        """The last alerts of a tenant, newest first: `MAX_ALERTS` of them, those of before a restart among them."""
         return tuple(reversed(self._alerts.get(tenant, ())))
 
     def switch(self, tenant: str, name: str, route: str) -> None:
@@ -214,8 +219,19 @@ class Watching:
     def _tell_alert(self, alert: Alert) -> None:
         watched = self._watched.get(alert.trunk)
         if watched is not None:
-            self._alerts.setdefault(watched.tenant, deque(maxlen=MAX_ALERTS)).append(alert)
+            self._remember(watched.tenant, alert)
+            self._keep(watched.tenant, alert)
         self._pass_on(alert.trunk, alert)
+
+    def _remember(self, tenant: str, alert: Alert) -> None:
+        self._alerts.setdefault(tenant, deque(maxlen=MAX_ALERTS)).append(alert)
+
+    def _keep(self, tenant: str, alert: Alert) -> None:
+        data = json.dumps(alert_data(alert))
+        try:
+            self._store.enqueue(lambda connection: stored_alerts.add(connection, tenant, alert.id, alert.at, data))
+        except SipError as error:  # it is closed, and the watch about to end
+            _log.warning("%s", error.message)
 
     def _pass_on(self, name: str, what: Happening | Alert) -> None:
         watched = self._watched.get(name)

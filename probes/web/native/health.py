@@ -58,7 +58,7 @@ def _add_now(routes: APIRouter, service: Service) -> None:
 
     @routes.get("/alerts", tags=["health"])
     async def list_alerts(caller: Authenticated, limit: Limit = 50) -> Data:
-        """The last alerts since the service was started, newest first, whoever else was told of them."""
+        """The last alerts, newest first, whoever else was told of them; `check` and `switch` are null in older ones."""
         return {"items": [alert_data(each) for each in service.watching.alerts(caller.tenant)[:limit]]}
 
     @routes.get("/events", tags=["health"], response_class=EventStream, status_code=200)

@@ -1,21 +1,25 @@
 """What is watched, whom it is told to, and how that follows the directory and the file."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
-from probes.health.alerts import AppriseChannel, Channel, WebhookChannel
+from probes.health.alerts import Alert, AlertKind, AppriseChannel, Channel, Phase, Severity, WebhookChannel
 from probes.health.file import read_watch
 from probes.health.trunk import Rules
 from probes.reach import ReachPolicy
 from probes.service.config import FileTrunks, Means, Receiver
 from probes.service.run import Service
+from probes.store import alerts as stored_alerts
+from probes.store.alerts import MAX_ALERTS
 from probes.trunks.model import AlertTerms, Failover, Gateway, Number, Outbound, Trunk
 from tests.probes.service.opened import service_in
 
 SECONDS = 10.0
+BEGUN = time.time() // 1 - 3600.0
 GATEWAY = Gateway("127.0.0.1", 9)
 
 
@@ -103,3 +107,27 @@ async def test_trunks_of_a_file_are_one_tenants_and_stay(tmp_path: Path) -> None
         assert channels(service)["all"].trunks == ("pbx",)
         assert service.health("acme") == ()
         assert await service.directory.trunks("acme") == ()
+
+
+def told(trunk: str, number: int) -> Alert:
+    text = f"alert {number}"
+    about = (trunk, "", AlertKind.ALL_DOWN, Phase.BEGUN, Severity.CRITICAL)
+    return Alert(f"id {number}", f"incident {number}", BEGUN + number, BEGUN, None, *about, text, ("a line",))
+
+
+async def test_alerts_outlive_a_restart_so_many_of_each_tenant(tmp_path: Path) -> None:
+    async with service_in(tmp_path) as service:
+        trunks = {
+            tenant: (await service.directory.add_trunk(tenant, Trunk(name="t", outbound=Outbound((GATEWAY,))))).id
+            for tenant in ("acme", "globex")
+        }
+        for tenant, trunk in trunks.items():
+            await until(service, tenant, [(trunk, "t")])
+        for number in range(MAX_ALERTS + 5):
+            service.watching._tell_alert(told(trunks["acme"], number))
+        service.watching._tell_alert(told(trunks["globex"], 7))
+    async with service_in(tmp_path) as service:
+        found = service.watching.alerts("acme")
+        assert found == tuple(told(trunks["acme"], number) for number in reversed(range(5, MAX_ALERTS + 5)))
+        assert service.watching.alerts("globex") == (told(trunks["globex"], 7),)
+        assert len(service.store.look(stored_alerts.every)) == MAX_ALERTS + 1

@@ -1,5 +1,6 @@
 """What is old leaves the history, and what a watch goes on from stays."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import trio
 
 from probes.health.terms import Check, Kind, Verdict
 from probes.health.trunk import WatchError
+from probes.store import alerts
 from probes.store.config import DAY, StoreConfig
 from probes.store.database import writing_engine
 from probes.store.retention import STEP_ROWS, steps
@@ -102,3 +104,13 @@ async def test_a_store_sweeps_by_itself(tmp_path: Path) -> None:
 def test_what_cannot_be_kept_is_told(checks: float, changes: float, message: str) -> None:
     with pytest.raises(WatchError, match=message):
         StoreConfig(checks, changes)
+
+
+async def test_alerts_of_the_service_leave_with_changes(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    ages = [3 * DAY, 2 * DAY + 1, 2 * DAY, 60]
+    with Store.open(path, CONFIG, Clock(0)) as store:
+        for age in ages:
+            await store.transact(partial(alerts.add, tenant="acme", alert_id=f"{age}", at=NOW - age, data=f"{age}"))
+        swept(path)
+        assert store.look(alerts.every) == (("acme", f"{2 * DAY}"), ("acme", "60"))
