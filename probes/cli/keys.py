@@ -49,9 +49,9 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Which one, as `keys list` tells it.")],
     store: Store = STORE,
 ) -> None:
-    """Have a key hold no longer."""
+    """Have a key hold no longer, even the last one that may write."""
     _require(store)
-    _with_keys(store, lambda found: found.revoke(tenant, key_id))
+    _with_keys(store, lambda found: found.revoke(tenant, key_id, even_last=True))
 
 
 def _with_keys(store: Path, act: "Callable[[Keys], Awaitable[T]]") -> T:

@@ -28,6 +28,9 @@ USE_NOTED = 300.0
 MAX_NAME = 100
 MAX_KEYS = 100
 """Of one tenant that hold."""
+MAX_REVOKED = 200
+"""Of one tenant that are kept, so that it is known who had which; those of longest ago are forgotten."""
+LAST_KEY = "this is the last key that may write: make another one first, or revoke it by `sipprobe keys revoke`"
 _is_key = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}").fullmatch
 _is_tenant = re.compile(r"[a-z0-9-]{1,32}").fullmatch
 T = TypeVar("T")
@@ -86,13 +89,23 @@ class Keys:
         """Those of one tenant, or of all, oldest first, the revoked ones among them."""
         return await self._store.ask(lambda connection: api_keys.of(connection, tenant))
 
-    async def revoke(self, tenant: str, key_id: str) -> ApiKey:
-        """Have a key hold no longer, from now on. Raises NotFound."""
+    async def revoke(self, tenant: str, key_id: str, *, even_last: bool = False) -> ApiKey:
+        """Have a key hold no longer, from now on. Raises NotFound, and Conflict for the last one of a tenant that may
+        write, after which nobody could make another: `even_last` is for who can do so on this host.
+        """
         at = self._clock()
-        found = await self._store.transact(lambda connection: api_keys.revoke(connection, tenant, key_id, at))
-        if found is None:
-            raise NotFound("there is no such key", "key_id")
-        return found
+
+        def run(connection: Connection) -> ApiKey:
+            holding = [each for each in api_keys.of(connection, tenant) if each.revoked_at is None and each.may_write]
+            if not even_last and [each.id for each in holding] == [key_id]:
+                raise Conflict(LAST_KEY, "key_id")
+            found = api_keys.revoke(connection, tenant, key_id, at)
+            if found is None:
+                raise NotFound("there is no such key", "key_id")
+            api_keys.forget_revoked(connection, tenant, MAX_REVOKED)
+            return found
+
+        return await self._store.transact(run)
 
     async def check(self, text: str) -> ApiKey | None:
         """Whose key a text is; None for one that is none, or holds no longer. That it was used is noted."""

@@ -1,6 +1,6 @@
 """API keys in a store: never a key itself, but its digest."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from probes.store.rows import Row
 from probes.store.schema import api_keys
@@ -57,6 +57,13 @@ def revoke(connection: Connection, tenant: str, key_id: str, at: float) -> ApiKe
     connection.execute(update(api_keys).where(own, api_keys.c.revoked_at.is_(None)).values(revoked_at=at))
     row = connection.execute(select(api_keys).where(own)).mappings().first()
     return None if row is None else _key_of(row)
+
+
+def forget_revoked(connection: Connection, tenant: str, keep: int) -> None:
+    """Delete those of a tenant that hold no longer, but for so many that were revoked last."""
+    own = (api_keys.c.tenant == tenant) & api_keys.c.revoked_at.is_not(None)
+    last = select(api_keys.c.id).where(own).order_by(api_keys.c.revoked_at.desc(), api_keys.c.id).limit(keep)
+    connection.execute(delete(api_keys).where(own, api_keys.c.id.not_in(last)))
 
 
 def note_use(connection: Connection, key_id: str, at: float) -> None:

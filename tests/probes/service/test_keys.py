@@ -71,6 +71,38 @@ async def test_revoked_key_holds_no_longer(keys: Keys, clock: Clock) -> None:
     assert [(each.name, each.revoked_at) for each in await keys.known("acme")] == [("one", NOW + 1), ("two", None)]
 
 
+async def test_the_last_key_that_may_write_stays(keys: Keys) -> None:
+    first, second = await keys.add("acme", "one"), await keys.add("acme", "two")
+    reader = await keys.add("acme", "three", may_write=False)
+    await keys.add("other", "theirs")
+    await keys.revoke("acme", first.key.id)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="the last key that may write: make another one first"):
+            await keys.revoke("acme", second.key.id)
+    await keys.revoke("acme", reader.key.id)
+    await keys.revoke("acme", first.key.id)
+    assert await keys.check(second.text.reveal()) is not None
+    await keys.revoke("acme", second.key.id, even_last=True)
+    assert await keys.check(second.text.reveal()) is None
+
+
+async def test_the_keys_that_were_revoked_last_are_kept(
+    keys: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys_module, "MAX_REVOKED", 2)
+    made = [await keys.add("acme", f"{number}") for number in range(5)]
+    theirs = await keys.add("other", "theirs")
+    await keys.revoke("other", theirs.key.id, even_last=True)
+    for each in (made[3], made[0], made[1]):
+        clock.now += 1
+        await keys.revoke("acme", each.key.id)
+    assert [each.name for each in await keys.known("acme")] == ["0", "1", "2", "4"]
+    assert [each.name for each in await keys.known("other")] == ["theirs"]
+    with pytest.raises(NotFound):
+        await keys.revoke("acme", made[3].key.id)
+    assert await keys.check(made[3].text.reveal()) is None
+
+
 async def test_keys_are_listed_by_tenant(keys: Keys) -> None:
     await keys.add("acme", "a")
     await keys.add("other", "b")
@@ -134,5 +166,5 @@ async def test_command_adds_and_revokes_beside_the_service(keys: Keys, store: St
         found = await keys.check(made.text.reveal())
         assert found is not None
         assert found.name == "by hand"
-        await Keys(shared).revoke("acme", made.key.id)
+        await Keys(shared).revoke("acme", made.key.id, even_last=True)
         assert await keys.check(made.text.reveal()) is None

@@ -86,7 +86,7 @@ async def test_a_session_is_a_cookie_that_no_script_and_no_other_site_has(tmp_pa
         assert "Secure" not in cookie
         assert made.text.reveal() not in cookie
         assert made.text.reveal() not in await visitor.page("/keys")
-        await visitor.fake.keys.revoke(ACME, made.key.id)
+        await visitor.fake.keys.revoke(ACME, made.key.id, even_last=True)
         assert (await visitor.client.get("/keys")).status_code == 303
         visitor.fake.config = replace(visitor.fake.config, behind_proxy=True)
         made = await visitor.fake.keys.add(ACME, "test")
@@ -128,6 +128,19 @@ async def test_who_only_reads_changes_nothing_and_is_offered_nothing(tmp_path: P
             answer = await visitor.send(path, route="x", to="1", label="x", target="x", trunk=trunk.id)
             assert answer.status_code == 403
             assert "only reads" in answer.text
+
+
+async def test_the_last_key_that_may_write_stays(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        await visitor.fake.keys.add(ACME, "reader", may_write=False)
+        (own,) = [each for each in await visitor.fake.keys.known(ACME) if each.may_write]
+        answer = await visitor.send(f"/keys/{own.id}/revoke")
+        assert answer.status_code == 409
+        assert "make another one first" in answer.text
+        assert "this session" in await visitor.page("/keys")
+        await visitor.fake.keys.add(ACME, "another")
+        assert (await visitor.send(f"/keys/{own.id}/revoke")).headers["Location"] == "/login"
 
 
 async def test_what_is_anothers_is_nowhere(tmp_path: Path) -> None:
