@@ -21,6 +21,7 @@ HEADERS = {
 """Of each answer that says nothing else of them: nobody keeps, sniffs or frames what is told to somebody with a key."""
 SECURE = {"Strict-Transport-Security": "max-age=31536000"}
 """Where TLS is served."""
+NO_WEBSOCKET = Failure(400, "malformed", "nobody speaks WebSocket here: ask without the header field Upgrade")
 _log = logging.getLogger(__name__)
 
 
@@ -39,21 +40,23 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
-            return  # nobody speaks WebSocket here: who tries is refused by the server
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
         began = False
 
         async def tell(message: Message) -> None:
             nonlocal began
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 began = True
                 known = {name.lower() for name, _ in message["headers"]}
                 added = [each for each in self._headers if each[0] not in known]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
+        if scope["type"] == "websocket":
+            await self._shown(scope["path"], NO_WEBSOCKET)(scope, receive, tell)
+            return
         try:
             body = _Body(scope, receive, self._limits)
             await self._app(scope, body.receive, tell)

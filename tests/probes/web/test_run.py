@@ -149,6 +149,20 @@ async def test_nobody_leaves_http_1(sent: bytes, begin: bytes, tmp_path: Path) -
         assert (await rest(stream)).startswith(begin)
 
 
+async def test_who_wants_a_websocket_is_told_that_there_is_none(tmp_path: Path) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    async with served(tmp_path) as server:
+        for path, kind in (("/api/v1/events", b"problem+json"), ("/", b"text/html"), ("/v1/sip", b"application/json")):
+            stream = await server.connected()
+            await stream.send_all(server.head("GET", path, *upgrade, key))
+            found = await rest(stream)
+            assert found.startswith(b"HTTP/1.1 400 "), found
+            assert kind in found
+            assert b"x-content-type-options: nosniff" in found.lower()
+            assert b"WebSocket" in found
+
+
 async def test_one_address_has_so_many_connections(tmp_path: Path) -> None:
     async with served(tmp_path, http=HttpLimits(connections_each=2)) as server:
         first, second, third = [await server.connected() for _ in range(3)]
