@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 import probes.web.routes
 from probes.service.run import Service
 from probes.web import metrics
-from probes.web.auth import Guesses
+from probes.web.auth import Door, Guesses
 from probes.web.errors import Failure, RequestFailure, failure_of
 from probes.web.guard import Guard
 from probes.web.mount import Mount
@@ -43,6 +43,7 @@ def make_app(service: Service) -> FastAPI:
 
     for kind in (RequestFailure, SipError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, tell)
+    app.add_middleware(Door, prefixes=[prefix for mount in mounts for prefix in mount.prefixes if prefix])
     app.add_middleware(Guard, limits=service.config.http, shown=show, is_secure=service.config.is_secure)
     return app
 

@@ -2,10 +2,12 @@
 
 import ipaddress
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Annotated
 
 import trio
 from fastapi import Depends, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from probes.service.config import ServiceConfig
 from probes.service.keys import ApiKey
@@ -22,6 +24,10 @@ MAX_ADDRESSES = 10_000
 MAX_KEY = 256
 """Characters that may be a key."""
 SCHEME = "bearer"
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+"""Methods of requests that may have a body."""
+KNOWN = "sipprobe.caller"
+"""Who asks, in the scope of a request (as ASGI calls it), once that is known."""
 CHALLENGE = 'Bearer realm="sipprobe"'
 
 
@@ -74,6 +80,9 @@ async def known_key(request: Request, text: str) -> ApiKey:
 
 async def require_caller(request: Request) -> Caller:
     """Who asks. Raises RequestFailure: 401, and 429 after several wrong keys from one address."""
+    known: Caller | None = request.scope.get(KNOWN)
+    if known is not None:
+        return known
     told = request.headers.get("authorization", "").strip()
     scheme, _, rest = told.partition(" ")
     text = rest.strip() if scheme.lower() == SCHEME else told
@@ -81,6 +90,21 @@ async def require_caller(request: Request) -> Caller:
         raise _unauthorized("an API key is wanted: send it as `Authorization: Bearer KEY`", "")
     key = await known_key(request, text)
     return Caller(key.tenant, key.id, key.may_write)
+
+
+class Door:
+    """An application that takes a body of nobody whose key is not known: that is refused first, and not read."""
+
+    def __init__(self, app: ASGIApp, prefixes: Sequence[str]) -> None:
+        """`prefixes` are those of interfaces of which all that changes something wants a key."""
+        self._app = app
+        self._begins = tuple(f"{prefix}/" for prefix in prefixes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it. Raises RequestFailure."""
+        if scope["type"] == "http" and scope["method"] in CHANGING and f"{scope['path']}/".startswith(self._begins):
+            scope[KNOWN] = await require_caller(Request(scope))
+        await self._app(scope, receive, send)
 
 
 async def require_writer(caller: Annotated[Caller, Depends(require_caller)]) -> Caller:

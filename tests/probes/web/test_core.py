@@ -1,5 +1,6 @@
 """What all interfaces have in common: who may ask, how much, and how failures are told."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,41 @@ async def test_a_key_that_only_reads_changes_nothing(tmp_path: Path) -> None:
         for method, path in (("POST", "/trunks"), ("POST", "/discoveries"), ("POST", "/calls"), ("DELETE", "/keys/x")):
             answer = await client.request(method, path, json={"name": "t", "target": "127.0.0.1"})
             assert (answer.status_code, answer.json()["type"]) == (403, "urn:sipprobe:forbidden"), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/trunks"),
+        ("PATCH", "/api/v1/trunks/x"),
+        ("POST", "/v1/sip/attach"),
+        ("POST", "/v1/inbound/session"),
+        ("POST", "/api/v1/channels/phone"),
+        ("POST", "/v1/channels/phone"),
+        ("POST", "/v1/phone/import"),
+    ],
+)
+async def test_a_body_of_nobody_is_not_read(method: str, path: str, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        read = []
+
+        async def body() -> AsyncIterator[bytes]:
+            read.append(path)
+            yield b"{"
+
+        headers = {"Content-Type": "application/json"}
+        for client, status in ((await asked.stranger(), 401), (await asked.stranger("spk_wrong"), 401)):
+            answer = await client.request(method, f"http://service{path}", content=body(), headers=headers)
+            assert (answer.status_code, read) == (status, [])
+        answer = await (await asked.client()).request(method, f"http://service{path}", content=b"{", headers=headers)
+        assert answer.status_code in (400, 422, 501)
+
+
+async def test_a_wrong_key_with_a_body_is_counted_once(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        guessing = await asked.stranger("spk_guess")
+        statuses = [(await guessing.post("/trunks", json={})).status_code for _ in range(MAX_WRONG + 1)]
+        assert statuses == [401] * MAX_WRONG + [429]
 
 
 async def test_who_guesses_waits_and_nobody_else(tmp_path: Path) -> None:
