@@ -4,6 +4,7 @@ app = make_app(service)
 """
 
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ def make_app(service: Service) -> FastAPI:
     """The application of a service."""
     app = FastAPI(title="sipprobe", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service, app.state.guesses = service, Guesses()
+    app.state.streams = Counter[str]()  # streams of events that are open, by tenant
     mounts = sorted(_mounts(), key=lambda mount: len(mount.prefixes[0]), reverse=True)
     app.include_router(metrics.router(service))
     for mount in mounts:

@@ -64,7 +64,7 @@ def _add_now(routes: APIRouter, service: Service) -> None:
     @routes.get("/events", tags=["health"], response_class=EventStream, status_code=200)
     async def watch_all(caller: Authenticated) -> EventStream:
         """All checks, changes, switches and alerts from now on, as `sipprobe watch --json` tells them."""
-        return EventStream(_happenings(service, caller.tenant))
+        return EventStream(caller.tenant, _happenings(service, caller.tenant))
 
 
 def _add_past(routes: APIRouter, service: Service) -> None:

@@ -63,7 +63,7 @@ def _add_discoveries(routes: APIRouter, service: Service) -> None:
     @routes.get("/discoveries/{job_id}/events", tags=["discoveries"], response_class=EventStream, status_code=200)
     async def watch_discovery(caller: Authenticated, job_id: str) -> EventStream:
         """What happens in it, from the beginning, as it does; last `end`, with the state."""
-        return EventStream(discoveries.events(await discoveries.get(caller.tenant, job_id)))
+        return EventStream(caller.tenant, discoveries.events(await discoveries.get(caller.tenant, job_id)))
 
 
 def _add_calls(routes: APIRouter, service: Service) -> None:
@@ -98,7 +98,7 @@ def _add_calls(routes: APIRouter, service: Service) -> None:
     @routes.get("/calls/{job_id}/events", tags=["calls"], response_class=EventStream, status_code=200)
     async def watch_call(caller: Authenticated, job_id: str) -> EventStream:
         """Each line of its story, from the beginning, as it happens; last `end`, with the state."""
-        return EventStream(calls.events(await calls.get(caller.tenant, job_id)))
+        return EventStream(caller.tenant, calls.events(await calls.get(caller.tenant, job_id)))
 
 
 async def _asked(service: Service, tenant: str, body: CallBody) -> CallRequest:

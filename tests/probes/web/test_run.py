@@ -14,6 +14,7 @@ from anycorn.tcp_server import TCPServer
 from probes.service.config import HttpLimits
 from probes.service.run import Service
 from probes.web import run as module
+from probes.web import stream as stream_module
 from probes.web.run import Listening, open_server
 from sipcore.errors import LocalError
 from sipcore.resolve.target import SocketAddress
@@ -272,6 +273,27 @@ async def test_streams_end_with_the_service_and_requests_are_answered(tmp_path: 
     assert told["/events"].startswith("id: 1\nevent: states\ndata: {")
     assert "event: end" in told[f"/discoveries/{job['id']}/events"]
     assert '"state":"running"' in told[f"/discoveries/{job['id']}?wait=30"]
+
+
+async def test_a_tenant_has_so_many_streams_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "MAX_STREAMS", 2)
+    async with served(tmp_path) as server, server.client() as client:
+        other = {"Authorization": f"Bearer {(await server.service.keys.add('globex', 'test')).text.reveal()}"}
+        async with client.stream("GET", "/events") as first, client.stream("GET", "/events") as second:
+            for each in (first, second):
+                assert each.status_code == 200
+            refused = await client.get("/events")
+            assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            assert "2 streams of events are open" in refused.json()["detail"]
+            async with client.stream("GET", "/events", headers=other) as theirs:
+                assert theirs.status_code == 200
+        with trio.fail_after(SECONDS):
+            while True:
+                async with client.stream("GET", "/events") as again:
+                    if again.status_code == 200:
+                        break
+                await trio.sleep(0.02)
 
 
 async def test_an_end_waits_for_nobody_who_does_not_go(tmp_path: Path) -> None:
