@@ -96,7 +96,7 @@ async def test_the_keys_that_were_revoked_last_are_kept(
     for each in (made[3], made[0], made[1]):
         clock.now += 1
         await keys.revoke("acme", each.key.id)
-    assert [each.name for each in await keys.known("acme")] == ["0", "1", "2", "4"]
+    assert {each.name for each in await keys.known("acme")} == {"0", "1", "2", "4"}
     assert [each.name for each in await keys.known("other")] == ["theirs"]
     with pytest.raises(NotFound):
         await keys.revoke("acme", made[3].key.id)
