@@ -7,6 +7,7 @@ the clock of whoever passes `now`, who calls `handle_timeout` when `next_timeout
 
 from enum import IntEnum
 from functools import lru_cache
+from itertools import islice
 
 from sipcore.errors import LocalError, ParseError, TransportFailure, own_fault
 from sipcore.message.build import Fields, cancel_for
@@ -46,6 +47,9 @@ from sipcore.transactions.transaction import CANCEL_DUE, Cancel, Cell, Moment, P
 
 MAX_SERVER_TRANSACTIONS = 65_536
 """Server transactions at once: each lives for 32 s after its answer, so these are 2,000 requests a second."""
+MAX_REFUSED = 64
+"""Responses that fail by one ICMP error, which does not say whose: a peer that sends requests and refuses the responses
+costs no more than that."""
 MAX_TIMERS = 16
 """Configurations whose machines are kept ready to run: to make them so takes a millisecond."""
 
@@ -76,6 +80,9 @@ class TransactionLayer:
         self._invite_client, self._client, self._invite_server, self._server = _programs(timers)
         self._transactions: dict[Key, Transaction] = {}
         self._towards: dict[str, dict[Transaction, None]] = {}  # client transactions by the host they send to
+        self._answering: dict[
+            SocketAddress, dict[Transaction, None]
+        ] = {}  # server transactions by where they answer, over UDP
         self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
         self._parting: dict[Key, Headers] = {}  # what a CANCEL says besides
         self._server_count = 0
@@ -184,7 +191,9 @@ class TransactionLayer:
         """Send the last response again, and all further ones, to another place (RFC 3263 §5)."""
         transaction = self._transactions.get(key)
         if transaction is not None:
+            self._answer_no_more(transaction)
             transaction.to = to
+            self._answer(transaction)
             transaction.send_again(self._moment)
 
     def abandon(self, key: Key, now: float) -> None:
@@ -203,10 +212,14 @@ class TransactionLayer:
             self._step(transaction, transaction.program.transport_error, now, TransactionFailed(key, failure))
 
     def unreachable(self, remote: SocketAddress, failure: TransportFailure, now: float) -> None:
-        """ICMP says that datagrams do not get to `remote`. Fails what is being sent there (§18.4)."""
+        """ICMP says that datagrams do not get to `remote`. Fails what is sent there (§18.4): all requests, and the
+        responses to what came from there last.
+        """
         for transaction in list(self._towards.get(remote.host, ())):
             if transaction.to.transport is Transport.UDP and transaction.to.remote == remote:
                 self.transport_failed(transaction.key, failure, now)
+        for transaction in list(islice(reversed(self._answering.get(remote, {})), MAX_REFUSED)):
+            self.transport_failed(transaction.key, failure, now)
 
     def flow_failed(self, flow: Flow, failure: TransportFailure, now: float) -> None:
         """A connection broke. Fails what is being sent over it, and not what goes over others to the same peer."""
@@ -273,7 +286,20 @@ class TransactionLayer:
                 self._merged[merge] = key
                 transaction.merge = merge
         self._server_count += 1
+        self._answer(transaction)
         self._begin(transaction, offered, b"", now)
+
+    def _answer(self, transaction: Transaction) -> None:
+        """Have a server transaction told of what happens to its datagrams."""
+        if not transaction.to.transport.reliable:
+            self._answering.setdefault(transaction.to.remote, {})[transaction] = None
+
+    def _answer_no_more(self, transaction: Transaction) -> None:
+        others = self._answering.get(transaction.to.remote)
+        if others is not None:
+            others.pop(transaction, None)
+            if not others:
+                del self._answering[transaction.to.remote]
 
     def _send(self, transaction: Transaction, data: bytes, now: float) -> None:
         key = transaction.key
@@ -355,6 +381,7 @@ class TransactionLayer:
             if not others:
                 del self._towards[host]
         else:
+            self._answer_no_more(transaction)
             self._server_count -= 1
             if transaction.merge is not None:
                 del self._merged[transaction.merge]

@@ -124,7 +124,15 @@ class Rig:
         """Nothing is left of any transaction."""
         assert len(self.layer) == 0
         assert self.layer.next_timeout() is None
-        assert not any((self.layer._towards, self.layer._merged, self.layer._server_count, len(self.layer._alarms)))
+        assert not any(
+            (
+                self.layer._towards,
+                self.layer._answering,
+                self.layer._merged,
+                self.layer._server_count,
+                len(self.layer._alarms),
+            )
+        )
 
 
 def start_word(data: bytes) -> str:

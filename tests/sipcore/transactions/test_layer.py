@@ -374,6 +374,40 @@ def test_icmp_fails_what_is_being_sent_there_and_nothing_else() -> None:
     assert len(rig.layer) == 3
 
 
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_a_transaction_hears_that_its_response_is_refused(method: str) -> None:
+    rig, elsewhere, keys = Rig(), SocketAddress(REMOTE.host, 5080), []
+    flows = [flow(), flow(remote=elsewhere), flow(Transport.TCP)]
+    for number, each in enumerate(flows):
+        asked = request(method, branch=f"z9hG4bK-{number}", call_id=f"{number}")
+        rig.layer.receive(asked, each, 0)
+        keys.append(received(rig.take()))
+        rig.respond(keys[-1], answer(asked, 200))
+    key, other, _ = keys
+    rig.layer.unreachable(REMOTE, ERROR, 1)
+    assert rig.take() == [TransactionFailed(key, ERROR)]
+    rig.layer.reroute(key, hop(remote=elsewhere))
+    rig.take()
+    rig.layer.unreachable(REMOTE, ERROR, 1)
+    assert rig.take() == []
+    rig.layer.unreachable(elsewhere, ERROR, 1)
+    assert rig.take() == [TransactionFailed(each, ERROR) for each in (key, other)]
+    rig.advance(1000)
+    rig.take()
+    rig.assert_empty()
+
+
+def test_one_error_fails_the_last_responses_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipcore.transactions.layer.MAX_REFUSED", 2)
+    rig, keys = Rig(), []
+    for number in range(3):
+        asked = request(branch=f"z9hG4bK-{number}", call_id=f"{number}")
+        keys.append(received(rig.receive(asked)))
+        rig.respond(keys[-1], answer(asked, 200))
+    rig.layer.unreachable(REMOTE, ERROR, 1)
+    assert rig.take() == [TransactionFailed(key, ERROR) for key in (keys[2], keys[1])]
+
+
 def test_a_connection_that_breaks_takes_no_other_one_along() -> None:
     rig = Rig()
     flows = [Flow(Transport.TCP, SocketAddress(host, port), REMOTE) for host, port in LOCAL_ENDS]
