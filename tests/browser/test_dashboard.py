@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trio
 from playwright.sync_api import Page, expect
 
 from probes.responder.personas import Persona
 from probes.responder.run import open_responder
 from probes.trunks.model import Gateway, Outbound, Trunk
+from probes.web.pages import at_trunks
 from sipcore.resolve.target import SocketAddress, Transport
 from tests.browser.browsing import ACME, NARROW, PATIENCE, browse, browser, running
 
@@ -90,7 +92,10 @@ async def test_what_an_owner_writes_is_text(tmp_path: Path, chromium: str) -> No
         await browse(chromium, base, key, look)
 
 
-async def test_pages_live_on_over_a_restart_of_the_service(tmp_path: Path, chromium: str) -> None:
+async def test_pages_live_on_over_a_restart_of_the_service(
+    tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_trunks, "EVERY", 1.0)  # what a page waits for grows with it while nobody answers
     stop, again, done = trio.Event(), trio.Event(), trio.Event()
 
     def look(page: Page) -> None:
