@@ -70,7 +70,10 @@ def place() -> Iterator[Place]:
 @asynccontextmanager
 async def opened(policy: Refusal | None, nameserver: SocketAddress | None = None) -> AsyncIterator[Endpoint]:
     transports = TransportConfig(tls=TlsConfig(verify=False), connect_timeout=0.3, refusal=policy)
-    lookup = LookupConfig(nameservers=(nameserver,) if nameserver else (SocketAddress(ALLOWED, 9),), hosts_file="")
+    if nameserver is not None:
+        lookup = LookupConfig(nameservers=(nameserver,), hosts_file="")
+    else:  # nobody answers there, which is not waited for
+        lookup = LookupConfig(nameservers=(SocketAddress(ALLOWED, 9),), timeout=0.3, lifetime=0.5, hosts_file="")
     with trio.fail_after(20):
         async with Endpoint(EndpointConfig(transports, lookup, QUICK)) as endpoint:
             yield endpoint
