@@ -1,5 +1,7 @@
 """The service's own interface, `/api/v1`."""
 
+from functools import cache, partial
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
@@ -17,11 +19,12 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter()
     for part in (tools, trunks, jobs, health):
         part.add(routes, service)
-    description = described(routes, PREFIX)
+    description = cache(partial(described, routes, PREFIX))
 
     @routes.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> JSONResponse:
-        return JSONResponse(description)
+    def openapi() -> JSONResponse:
+        """Made when somebody first asks for it, which takes a tenth of a second: in a thread, being no coroutine."""
+        return JSONResponse(description())
 
     return routes
 
