@@ -12,6 +12,7 @@ from probes.reach import ReachPolicy
 from probes.service.config import OwnAddresses, ServiceConfig
 from probes.service.run import Service, open_service
 from probes.web.app import make_app
+from tests.probes.service.opened import prepare
 
 Json = Any
 REACH = ReachPolicy.of(allow=["127.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"])
@@ -70,6 +71,7 @@ async def asking(
 ) -> AsyncIterator[tuple[Service, Client, Client]]:
     """The service, and a client of each tenant; `watching` its trunks or not; `changed` are settings."""
     config = replace(ServiceConfig(path / "service.db", own=OWN, reach=REACH), **changed)  # type: ignore[arg-type]
+    prepare(config.store)
     async with (
         open_service(config, watching=watching) as service,
         httpx.AsyncClient(transport=httpx.ASGITransport(make_app(service)), base_url="http://service") as client,
