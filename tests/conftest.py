@@ -29,6 +29,15 @@ settings.load_profile("fuzz" if "SIPCORE_FUZZ" in os.environ else "ci" if "CI" i
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LABS = {"benchmarks", "browser", "faultlab", "faults", "impairment", "interop"}
+"""Directories of tests that take minutes, and measure times."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Play the labs last: a mistake shows soon where it is one of the parts, and CI has both cores for them then."""
+    items.sort(key=lambda item: not LABS.isdisjoint(item.nodeid.split("/")))
+
+
 def pytest_collection_finish() -> None:
     """Leave what was collected out of what the garbage collector walks: it is there until the end, and a full round
     takes more than a second with it.
