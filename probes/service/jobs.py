@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -86,7 +86,7 @@ class Jobs(Generic[J]):
         record = await self._stored.find(tenant, self.kind.value, job_id)
         if record is None:
             raise UnknownJob(f"there is no {self.kind.value} of this id, or it is no longer kept")
-        return self._job_of(record)
+        return (await self._read([record]))[record.id]
 
     async def wait(self, job: J, seconds: float) -> J:
         """How it is when it is over, or after so many seconds."""
@@ -120,11 +120,15 @@ class Jobs(Generic[J]):
         )
         if found is None:
             raise UnknownJob(f"there is no {self.kind.value} of the id {before} that others could come before")
-        return tuple(self._now(record) for record in found)
+        jobs = {record.id: self.known[record.id].job for record in found if record.id in self.known}
+        jobs |= await self._read([record for record in found if record.id not in jobs])
+        return tuple(jobs[record.id] for record in found)
 
-    def _now(self, record: StoredJob) -> J:
-        under_way = self.known.get(record.id)
-        return under_way.job if under_way is not None else self._job_of(record)
+    async def _read(self, records: Sequence[StoredJob]) -> dict[str, J]:
+        """What was kept of jobs, by their ids. Results have all messages in them, and are read in a thread, so that no
+        timer of a call waits for a list.
+        """
+        return await trio.to_thread.run_sync(lambda: {record.id: self._job_of(record) for record in records})
 
     async def _carry_out(self, under_way: UnderWay[J], work: "Work[J]", asked: Asked) -> None:
         """Do it, whatever comes of it, and write that down."""

@@ -1,5 +1,7 @@
 """Test calls as jobs: placed over a trunk's gateways, limited, asked for twice, hung up, and kept."""
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,12 @@ from probes.calls.limit import Limits
 from probes.calls.number import RefusedNumber
 from probes.destination import Destination
 from probes.health.trunk import Rules
+from probes.service import calls as calls_module
 from probes.service.calls import UsedToken
-from probes.service.job import STOPPED, CallJob, CallRequest, JobError, JobState, Limited, Unavailable, UnknownJob
+from probes.service.job import STOPPED, CallJob, CallRequest, Data, JobError, JobState, Limited, Unavailable, UnknownJob
 from probes.service.run import Service
 from probes.service.scripts import script_of
+from probes.store.jobs import StoredJob
 from probes.trunks.model import (
     Credentials,
     Encryption,
@@ -66,6 +70,27 @@ async def test_a_result_is_what_the_command_line_prints_and_outlives_a_restart(t
             assert await service.calls.recent("acme", trunk_id="t2") == ()
             with pytest.raises(UnknownJob):
                 await service.calls.get("globex", job.id)
+
+
+async def test_results_that_were_kept_are_read_where_no_timer_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = list[threading.Thread]()
+
+    def read(job: CallJob, data: Data) -> CallJob:
+        threads.append(threading.current_thread())
+        return replace(job, data=data)
+
+    monkeypatch.setattr(calls_module, "_with_data", read)
+    async with service_in(tmp_path) as service:
+        for at in range(3):
+            kept = StoredJob(f"tc_{at}", "acme", "call", "sip:x", "completed", time.time() + at, data='{"a": 1}')
+            await service.jobs.put(kept)
+        found = await service.calls.recent("acme", limit=2)
+        assert [(each.id, each.data) for each in found] == [("tc_2", {"a": 1}), ("tc_1", {"a": 1})]
+        assert (await service.calls.get("acme", "tc_0")).data == {"a": 1}
+    assert len(threads) == 3
+    assert threading.current_thread() not in threads
 
 
 async def test_how_far_it_is_is_told_as_it_happens(tmp_path: Path) -> None:
