@@ -212,8 +212,8 @@ class Checks:
         settings = _Settings(tls_of(route), seconds)
         with (await self._asker(settings)).in_use() as asker:
             end, tried, asked = trio.current_time() + seconds, list[Tried](), frozenset[Hop]()
-            last = self._reached.get(names)
-            while hops and (left := end - trio.current_time()) > 0:
+            last, left = self._reached.get(names), seconds
+            while hops and left > 0:  # one is asked in any case, even where this program was stopped for a while here
                 query, asked = self._query(route, hops[0], observe.share_of(left, len(hops))), asked | {hops[0]}
                 self._reached[names] = _Reached(route.destination, settings, asked)
                 if last is not None and last.settings != settings:
@@ -224,7 +224,7 @@ class Checks:
                 # It may be dropped when the answer is there already: what was left by then is not to be noted again.
                 await trio.lowlevel.checkpoint_if_cancelled()
                 tried.append(one)
-                hops = observe.next_places(tried[-1], hops[1:])
+                hops, left = observe.next_places(tried[-1], hops[1:]), end - trio.current_time()
         self._missed[names] = observe.missed_after(missed, tried, named.hops)
         return observe.of_places(subject, tried, named.failure.message if named.failure else "")
 

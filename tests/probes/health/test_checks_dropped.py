@@ -1,4 +1,8 @@
-"""Checks that are dropped in the very moment in which a place has answered, or has not: nothing of them stays."""
+"""Checks at awkward moments: dropped as a place has answered, or has not, of which nothing stays; and in a program that
+was stopped for longer than a check may take.
+"""
+
+from itertools import count as counting
 
 import pytest
 import trio
@@ -11,7 +15,7 @@ from probes.health.checking.run import Checks, open_checks
 from probes.health.naming.run import Named, Names
 from probes.health.observe import Tried
 from probes.health.run import CALLS
-from probes.health.terms import Due, Kind
+from probes.health.terms import Due, Kind, Verdict
 from probes.health.trunk import Route, Trunk
 from probes.result import Attempt, Reach
 from sipcore.resolve.target import Hop, SocketAddress, Transport
@@ -49,3 +53,28 @@ async def test_a_check_that_is_dropped_as_a_place_is_done_leaves_nothing_behind(
         assert scope.cancelled_caught
         assert not checks._reached
         assert not checks._missed
+
+
+async def test_a_program_that_was_stopped_for_longer_than_a_check_may_take_asks_one_place_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, stops = list[Hop](), counting(1)
+
+    async def find(*_: object) -> Named:
+        await trio.lowlevel.checkpoint()
+        return Named(PLACES)
+
+    async def ask(_: Asker, query: Query) -> Tried:
+        await trio.lowlevel.checkpoint()
+        asked.append(query.hop)
+        return Tried(Attempt(query.hop, query.uri, Reach.REFUSED))
+
+    monkeypatch.setattr(Names, "find", find)
+    monkeypatch.setattr(Asker, "ask", ask)
+    begin = trio.current_time()
+    async with open_checks(LookupConfig(hosts_file=""), Limiter(CALLS), 1) as checks:
+        monkeypatch.setattr(trio, "current_time", lambda: begin + 3600 * next(stops))  # stopped before each look at it
+        check = await checks.carry_out(TRUNK, ROUTE, Kind.OPTIONS)
+        monkeypatch.undo()
+    assert asked == [PLACES[0]]
+    assert (check.verdict, check.reason) == (Verdict.BAD, "refused")
