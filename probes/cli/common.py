@@ -329,21 +329,25 @@ def run_until_stopped(function: Callable[[], Awaitable[object]], reload: Callabl
     With `reload` it is called at each SIGHUP in place of that, as daemons have it, where there is no terminal: where
     there is, SIGHUP says that it has gone.
     """
-    _run_heeding_signals(function, reload=reload if not _has_terminal() else None)
+    _run_heeding_signals(function, reload=_unless_seen(reload))
 
 
-def _has_terminal() -> bool:
-    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+def _unless_seen(reload: Callable[[], None] | None) -> Callable[[], None] | None:
+    """What SIGHUP does to a program without a terminal; nothing with one."""
+    seen = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return None if seen else reload
 
 
-def run_interruptible(function: "Callable[[trio.Event], Awaitable[T]]") -> tuple[T, Callable[[], None]]:
+def run_interruptible(
+    function: "Callable[[trio.Event], Awaitable[T]]", reload: Callable[[], None] | None = None
+) -> tuple[T, Callable[[], None]]:
     """The same for what gives a result also when it is told to stop, by the event that it is given. That is returned
     with a function that ends the program as the signal would have, if one has come: the result is told before.
     """
     import trio
 
     stop = trio.Event()
-    results, signals = _run_heeding_signals(partial(function, stop), stop)
+    results, signals = _run_heeding_signals(partial(function, stop), stop, _unless_seen(reload))
 
     def end() -> None:
         for number in signals:

@@ -50,7 +50,8 @@ def serve(
     Four REST interfaces, a dashboard, /metrics and /healthz. Who asks needs an API key of a tenant: see
     `sipprobe keys add`. Only this host can connect unless FILE has TLS, or a proxy that has it.
 
-    SIGTERM and Ctrl-C are the ends that are meant: calls are hung up, and everything is on the disk.
+    SIGTERM and Ctrl-C are the ends that are meant: calls are hung up, and everything is on the disk. SIGHUP has a
+    renewed certificate read, where there is no terminal; all else in FILE takes a restart.
 
     Exit code 0: it was stopped; 2: the file, the store or the address cannot be used.
     """
@@ -64,16 +65,40 @@ def serve(
     log = logging.getLogger("probes")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    run_interruptible(lambda stopped: _serve(config, stopped))
+    running = _Running(config, log)
+    run_interruptible(running.until_stopped, running.reload)
 
 
-async def _serve(config: "ServiceConfig", stopped: "trio.Event") -> bool:
-    from probes.web.run import open_server
+class _Running:
+    """A service under way."""
 
-    async with open_server(config) as (service, listening):
-        _greet(config, listening, [key.tenant for key in await service.keys.known() if key.revoked_at is None])
-        await stopped.wait()
-    return True
+    def __init__(self, config: "ServiceConfig", log: logging.Logger) -> None:
+        self._config = config
+        self._log = log
+        self._listening: Listening | None = None
+
+    async def until_stopped(self, stopped: "trio.Event") -> bool:
+        """Serve."""
+        from probes.web.run import open_server
+
+        async with open_server(self._config) as (service, listening):
+            self._listening = listening
+            tenants = [key.tenant for key in await service.keys.known() if key.revoked_at is None]
+            _greet(self._config, listening, tenants)
+            await stopped.wait()
+        return True
+
+    def reload(self) -> None:
+        """Take a renewed certificate, if there is one; it is told what became of it."""
+        if self._listening is None or self._listening.tls is None:
+            self._log.info("SIGHUP: nothing to read again; what has changed in the settings takes a restart")
+            return
+        try:
+            self._listening.renew()
+        except LocalError as error:
+            self._log.error("SIGHUP: %s; the certificate of before stays", error.message)
+        else:
+            self._log.info("SIGHUP: read %s again; other settings take a restart", self._config.certificate)
 
 
 def _greet(config: "ServiceConfig", listening: "Listening", tenants: list[str]) -> None:

@@ -159,7 +159,7 @@ class WriterLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, MAX_LOCK, 0).decode(errors="replace").strip()
-            text = f"another watch writes to it (process {holder}): end that one, or give this one a file of its own"
+            text = f"another sipprobe writes to it (process {holder}): end that one, or give this one a file of its own"
             raise unusable(path, text) from error
         told = os.pread(self._descriptor, MAX_LOCK + 1, 0) if stat.S_ISREG(os.fstat(self._descriptor).st_mode) else b"?"
         if told and not (told.strip().isdigit() and len(told) <= MAX_LOCK):

@@ -4,6 +4,7 @@ Anycorn's own loop takes whoever comes until descriptors run out, ends with the 
 and waits for ever for a client that does not read: so connections are accepted here.
 """
 
+import errno
 import logging
 import socket
 import ssl
@@ -43,6 +44,7 @@ class Listening:
     """The address at which HTTP is served, and its certificate. Raises LocalError for what cannot be used."""
 
     def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
         self.tls = _tls(config)
         self._socket = _listen(config.bind)
         host, port = self._socket.getsockname()[:2]
@@ -52,6 +54,13 @@ class Listening:
     def url(self) -> str:
         """Where browsers find it."""
         return f"{'https' if self.tls is not None else 'http'}://{self.address}"
+
+    def renew(self) -> None:
+        """Show the certificate that is in its file now to whoever connects from now on. Raises LocalError for one that
+        cannot be used: the one of before stays.
+        """
+        if self.tls is not None and _tls(self._config) is not None:
+            self.tls.load_cert_chain(self._config.certificate or "", self._config.key)
 
     async def listener(self) -> anyio.abc.SocketListener:
         """What takes connections; another one may follow it."""
@@ -105,7 +114,8 @@ def _listen(address: SocketAddress) -> socket.socket:
         found.listen(BACKLOG)
     except OSError as error:
         found.close()
-        raise LocalError(f"cannot serve at {address}: {error.strerror}", section="RFC 9110 §4.2") from None
+        cure = "; end what serves there, or give another address or port" if error.errno == errno.EADDRINUSE else ""
+        raise LocalError(f"cannot serve at {address}: {error.strerror}{cure}", section="RFC 9110 §4.2") from None
     found.setblocking(False)
     return found
 

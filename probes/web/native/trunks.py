@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
+from probes.service.batch import Batch
 from probes.service.errors import DirectoryError
 from probes.service.run import Service
 from probes.trunks.model import Number, Trunk
@@ -76,9 +77,12 @@ def _add_trunks(routes: APIRouter, service: Service) -> None:
     @routes.delete("/trunks/{trunk_id}", tags=["trunks"], status_code=204)
     async def remove_trunk(caller: Writing, trunk_id: str, if_match: IfMatch = "") -> None:
         """Forget a trunk. Its numbers stay, and belong to none then."""
-        if if_match:
-            require_match(if_match, (await directory.trunk(caller.tenant, trunk_id)).revision)
-        await directory.remove_trunk(caller.tenant, trunk_id)
+
+        def remove(batch: Batch) -> None:
+            require_match(if_match, batch.trunk(trunk_id).revision)
+            batch.remove_trunk(trunk_id)
+
+        await directory.together(caller.tenant, remove)
 
 
 def _add_numbers(routes: APIRouter, service: Service) -> None:
@@ -133,9 +137,12 @@ def _add_numbers(routes: APIRouter, service: Service) -> None:
     @routes.delete("/numbers/{number_id}", tags=["numbers"], status_code=204)
     async def remove_number(caller: Writing, number_id: str, if_match: IfMatch = "") -> None:
         """Forget a number."""
-        if if_match:
-            require_match(if_match, (await directory.number(caller.tenant, number_id)).revision)
-        await directory.remove_number(caller.tenant, number_id)
+
+        def remove(batch: Batch) -> None:
+            require_match(if_match, batch.number(number_id).revision)
+            batch.remove_number(number_id)
+
+        await directory.together(caller.tenant, remove)
 
 
 def _patched(now: Data, patch: Data, body: type[B]) -> B:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from probes.health.alerts import Phase
-from probes.service.errors import DirectoryError
+from probes.service.errors import DirectoryError, NotFound
 from probes.service.keys import ApiKey, NewKey
 from probes.web.pages.site import Site, Visit, first, to
 from sipcore.value import value
@@ -56,6 +56,19 @@ def router(site: Site) -> APIRouter:
         except DirectoryError as error:
             return await _list(site, request, visit, error=error.message)
         return await _list(site, request, visit, made)
+
+    @routes.get("/keys/{key_id}/revoke")
+    async def ask(request: Request, key_id: str) -> Response:
+        visit = await site.visit(request)
+        known = await site.service.keys.known(visit.caller.tenant)
+        key = next((each for each in known if each.id == key_id and each.revoked_at is None), None)
+        if key is None:
+            raise NotFound("there is no such key", "key_id")
+        told = ["Whoever uses it is refused from then on, and it cannot be given back."]
+        if key.id == visit.caller.key_id:
+            told.append("It is the key that you are logged in with: you are logged out.")
+        view = site.view(request, visit, f"Revoke the key {key.name or key.id}?", "/keys")
+        return site.page(visit, "confirm.html", view, told=told, action="Revoke it", back="/keys")
 
     @routes.post("/keys/{key_id}/revoke")
     async def revoke(request: Request, key_id: str) -> Response:

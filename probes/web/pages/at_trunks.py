@@ -8,9 +8,11 @@ from probes.destination import Destination
 from probes.health.trunk import WatchError
 from probes.service.errors import DirectoryError, Invalid, NotFound
 from probes.service.job import DiscoveryJob
+from probes.service.run import Service
 from probes.trunks.model import CODECS, Gateway, Number, Outbound, Trunk
 from probes.trunks.problem import Gravity
 from probes.web.errors import refused
+from probes.web.pages.facts import ENCRYPTIONS
 from probes.web.pages.form import FormError, TrunkForm, form_in, form_of, trunk_of, with_rows
 from probes.web.pages.overview import overview
 from probes.web.pages.past import ROUTE_DAYS
@@ -28,7 +30,7 @@ MAX_NUMBERS = 1000
 """That are added by one form."""
 CHOICES: dict[str, object] = {
     "codecs": CODECS,
-    "encryptions": [("disable", "off"), ("allow", "where the other side wants it"), ("require", "always")],
+    "encryptions": [(each.value, word) for each, word in ENCRYPTIONS.items()],
     "authentications": [("ip", "its address"), ("digest", "a password"), ("register", "its registration")],
     "triggers": [("unreachable", "no way there"), ("timeout", "no answer"), ("auth_failure", "a refusal of us")],
 }
@@ -207,10 +209,20 @@ def _change_parts(site: Site, routes: APIRouter) -> None:
             raise refused(422, f"{len(told) - len(wrong)} were added; {'; '.join(wrong[:5])}")
         return to(f"/trunks/{trunk_id}?done=numbers#numbers")
 
+    @routes.get("/trunks/{trunk_id}/numbers/{number_id}/remove")
+    async def ask_to_remove(request: Request, trunk_id: str, number_id: str) -> Response:
+        visit = await site.visit(request)
+        number = await _number(service, visit.caller.tenant, trunk_id, number_id)
+        told = ["Its configuration is gone for good then. To keep that, bind the number to another trunk by the API."]
+        view = site.view(request, visit, f"Remove the number {number.identity}?", "/")
+        back = f"/trunks/{trunk_id}#numbers"
+        return site.page(visit, "confirm.html", view, told=told, action="Remove it", back=back)
+
     @routes.post("/trunks/{trunk_id}/numbers/{number_id}/remove")
     async def remove_number(request: Request, trunk_id: str, number_id: str) -> Response:
         visit, _ = await site.form(request)
-        await service.directory.remove_number(visit.caller.tenant, number_id)
+        number = await _number(service, visit.caller.tenant, trunk_id, number_id)
+        await service.directory.remove_number(visit.caller.tenant, number.id)
         return to(f"/trunks/{trunk_id}?done=removed#numbers")
 
 
@@ -238,6 +250,14 @@ def _sheet(
     )
 
 
+async def _number(service: Service, tenant: str, trunk_id: str, number_id: str) -> Number:
+    """A number of a trunk. Raises NotFound for one that is bound to another, or to none."""
+    number = await service.directory.number(tenant, number_id)
+    if number.trunk_id != trunk_id:
+        raise NotFound("there is no such number at this trunk", "number_id")
+    return number
+
+
 def errors_of(error: FormError | DirectoryError) -> dict[str, str]:
     """What to say at which field of the form."""
     if isinstance(error, FormError):
@@ -259,7 +279,7 @@ def field_of(place: str) -> str:
     words = [part for part in path if not part.isdecimal()]
     known = TrunkForm.__dataclass_fields__
     for name in (f"{words[0]}_{words[-1]}", words[-1]):
-        if name in known or name.endswith("_password"):
+        if name in known or name.endswith("_password") or name == "webhook":
             return name
     return "name"
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from probes.trunks.model import HIDDEN, AlertTerms, Credentials, HeaderRule, Inbound, Outbound, Trunk
+from probes.trunks.model import HIDDEN, AlertTerms, Credentials, Encryption, HeaderRule, Inbound, Outbound, Trunk
 from probes.web.pages.tones import gateway_text
 from sipcore.value import value
+
+ENCRYPTIONS = {Encryption.DISABLE: "off", Encryption.ALLOW: "where it is offered", Encryption.REQUIRE: "always"}
+"""Whether media is encrypted, in words for people."""
 
 
 @value
@@ -36,7 +39,7 @@ def _told(facts: Iterator[tuple[str, str]]) -> Iterator[tuple[str, tuple[str, ..
 def _outbound(out: Outbound) -> Iterator[tuple[str, str]]:
     yield "gateways", "\n".join(gateway_text(each) for each in out.ordered) or "none yet"
     yield "signs in as", _credentials(out.credentials)
-    yield "media encryption", out.encryption.value
+    yield "media encryption", ENCRYPTIONS[out.encryption]
     yield "codecs", ", ".join(out.codecs) or "any"
     if out.failover.is_enabled:
         triggers = ", ".join(sorted(each.value for each in out.failover.triggers)) or "any failure"
@@ -51,7 +54,7 @@ def _inbound(coming: Inbound) -> Iterator[tuple[str, str]]:
     yield "known by", {"ip": "address", "register": "registration", "digest": "password"}[coming.authentication.value]
     yield "allowed from", "\n".join(coming.allowed_addresses) or "nowhere yet"
     yield "signs in as", _credentials(coming.credentials)
-    yield "media encryption", coming.encryption.value
+    yield "media encryption", ENCRYPTIONS[coming.encryption]
     yield "forwarded to", coming.forward_to
     yield "codecs", ", ".join(coming.codecs)
     yield "header fields", _headers(coming.headers)

@@ -1,7 +1,7 @@
 """The form of a trunk: its fields out of a trunk, and a trunk out of its fields.
 
 What the form does not show (rules for header fields, what only one contract knows) stays as it is. A password that is
-left empty stays, too: it is never sent to a browser.
+left empty stays, too, and so does the URL of a webhook: neither is ever sent to a browser.
 """
 
 import math
@@ -56,7 +56,7 @@ class GatewayRow:
 
 @value
 class TrunkForm:
-    """What stands in the form. Passwords are never in here, only whether there is one."""
+    """What stands in the form. Passwords and webhooks are never in here, only whether there is one."""
 
     name: str = ""
     description: str = ""
@@ -83,6 +83,9 @@ class TrunkForm:
     failure_rate_percent: str = ""
     failure_rate_window_minutes: str = ""
     response_time_ms: str = ""
+    email: bool = False
+    sms: bool = False
+    has_webhook: bool = False
 
 
 def form_of(trunk: Trunk) -> TrunkForm:
@@ -114,6 +117,9 @@ def form_of(trunk: Trunk) -> TrunkForm:
         inbound_encryption=back.encryption.value,
         forward_to=back.forward_to,
         alerts=terms.is_enabled,
+        email=terms.email,
+        sms=terms.sms,
+        has_webhook=bool(terms.webhook),
         **{name: _number_text(getattr(terms, name)) for name in _TERMS},
     )
 
@@ -147,6 +153,9 @@ def form_in(fields: Fields, kept: TrunkForm) -> TrunkForm:
         inbound_encryption=_one(fields, "inbound_encryption"),
         forward_to=_one(fields, "forward_to"),
         alerts="alerts" in fields,
+        email="email" in fields,
+        sms="sms" in fields,
+        has_webhook=kept.has_webhook,
         **{name: _one(fields, name) for name in _TERMS},
     )
 
@@ -202,7 +211,7 @@ def _outbound(form: TrunkForm, fields: Fields, before: Outbound | None, errors: 
         encryption=_member(Encryption, form.outbound_encryption, "outbound_encryption", errors) or kept.encryption,
         codecs=form.codecs,
         failover=Failover(form.failover, frozenset(Trigger(name) for name in form.triggers), form.fails_back),
-        alerts=_alerts(form, kept.alerts, errors),
+        alerts=_alerts(form, fields, kept.alerts, errors),
     )
 
 
@@ -233,9 +242,12 @@ def _credentials(
     return Credentials(username, Secret(password) if password else kept, realm)
 
 
-def _alerts(form: TrunkForm, before: AlertTerms | None, errors: dict[str, str]) -> AlertTerms | None:
+def _alerts(form: TrunkForm, fields: Fields, before: AlertTerms | None, errors: dict[str, str]) -> AlertTerms | None:
+    """When somebody is told, and how. A webhook is kept unless another one is given, or none is wanted any more."""
     numbers = {name: _number(form, name, errors) for name in _TERMS}
-    if before is None and not form.alerts and not any(numbers.values()):
+    kept = before.webhook if before is not None and "no_webhook" not in fields else ""
+    webhook = _one(fields, "webhook") or kept
+    if before is None and not (form.alerts or form.email or form.sms or webhook or any(numbers.values())):
         return None
     return replace(
         before or AlertTerms(),
@@ -244,6 +256,9 @@ def _alerts(form: TrunkForm, before: AlertTerms | None, errors: dict[str, str]) 
         failure_rate_percent=numbers["failure_rate_percent"],
         failure_rate_window_minutes=numbers["failure_rate_window_minutes"],
         response_time_ms=numbers["response_time_ms"],
+        email=form.email,
+        sms=form.sms,
+        webhook=webhook,
     )
 
 

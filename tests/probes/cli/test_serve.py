@@ -72,6 +72,19 @@ def test_it_serves_until_it_is_told_to_stop(number: int, tmp_path: Path, capsys:
         assert process.stderr.read() == ""
 
 
+def test_a_hangup_without_a_terminal_ends_nothing(tmp_path: Path) -> None:
+    """What daemons read again at it are certificates: `tests/probes/web/test_run.py`."""
+    with serving("--bind", "127.0.0.1:0", "--store", tmp_path / "service.db") as (process, said):
+        assert process.stderr is not None
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline().endswith(
+            "SIGHUP: nothing to read again; what has changed in the settings takes a restart\n"
+        )
+        assert httpx.get(f"{said[0].removeprefix('serving ')}/healthz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == ExitCode.OK
+
+
 def test_an_option_stands_above_the_file(tmp_path: Path) -> None:
     (tmp_path / "service.toml").write_text(FILE)
     with socket.socket() as free:

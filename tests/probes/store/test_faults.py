@@ -127,7 +127,7 @@ def test_another_process_reads_what_one_writes_and_does_not_write(tmp_path: Path
             with History.open(path) as history:
                 for _ in range(20):
                     assert [one.at for one in history.checks(0, 1e11)][:10] == known
-            with pytest.raises(WatchError, match=rf"another watch writes to it \(process {child.pid}\)"):
+            with pytest.raises(WatchError, match=rf"another sipprobe writes to it \(process {child.pid}\)"):
                 Store.open(path)
         finally:
             child.kill()

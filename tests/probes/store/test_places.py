@@ -68,11 +68,11 @@ def test_a_link_to_nothing_is_told(tmp_path: Path) -> None:
 def test_a_link_is_no_way_around_the_lock(tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "history.db")
-    with Store.open(tmp_path / "history.db"), pytest.raises(WatchError, match="another watch writes to it"):
+    with Store.open(tmp_path / "history.db"), pytest.raises(WatchError, match="another sipprobe writes to it"):
         Store.open(link)
     with Store.open(link, clock=Clock(0)) as store:
         store.add(check(1.0))
-        with pytest.raises(WatchError, match="another watch writes to it"):
+        with pytest.raises(WatchError, match="another sipprobe writes to it"):
             Store.open(tmp_path / "history.db")
     with History.open(tmp_path / "history.db") as history:
         assert [one.at for one in history.checks(0, 1e11)] == [1.0]

@@ -200,7 +200,7 @@ def test_any_delivery_comes_back(reopen: Callable[[], Store]) -> None:
 
 
 def test_two_watches_do_not_write_to_one_file(reopen: Callable[[], Store]) -> None:
-    with reopen(), pytest.raises(WatchError, match=r"another watch writes to it \(process \d+\): end that one"):
+    with reopen(), pytest.raises(WatchError, match=r"another sipprobe writes to it \(process \d+\): end that one"):
         reopen()
     reopen().close()
 

@@ -205,7 +205,7 @@ async def test_command_makes_the_file_and_holds_it_alone(tmp_path: Path) -> None
     with SharedStore.open(path) as shared:
         await shared.transact(lambda connection: add(connection, "a"))
         shared.enqueue(lambda connection: add(connection, "b"))
-        with pytest.raises(WatchError, match="another watch writes to it"):
+        with pytest.raises(WatchError, match="another sipprobe writes to it"):
             Store.open(path)
         with pytest.raises(IntegrityError):
             await shared.transact(lambda connection: add(connection, "a"))

@@ -93,6 +93,32 @@ def test_a_password_is_kept_until_another_is_given() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (True, False, "https://example.com/hook")),
+        ({"webhook": ["https://example.org/new"]}, (True, False, "https://example.org/new")),
+        ({"no_webhook": ["on"], "email": [], "sms": ["on"]}, (True, True, "")),
+        ({"no_webhook": ["on"], "webhook": ["https://example.org/new"]}, (True, False, "https://example.org/new")),
+    ],
+)
+def test_who_is_told_of_troubles(changes: dict[str, list[str]], expected: tuple[bool, bool, str]) -> None:
+    fields = sent(form_of(WHOLE), **changes)
+    made = trunk_of(form_in(fields, form_of(WHOLE)), fields, WHOLE)
+    assert made.outbound is not None
+    terms = made.outbound.alerts
+    assert terms is not None
+    assert (terms.email, terms.sms, terms.webhook) == expected
+
+
+def test_the_first_webhook_is_enough_to_have_terms() -> None:
+    trunk = Trunk(name="a", outbound=Outbound())
+    fields = sent(form_of(trunk), webhook=["https://example.com/hook"])
+    made = trunk_of(form_in(fields, form_of(trunk)), fields, trunk)
+    assert made.outbound is not None
+    assert made.outbound.alerts == AlertTerms(webhook="https://example.com/hook")
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"name": [""]}, "name"),

@@ -143,6 +143,33 @@ async def test_the_last_key_that_may_write_stays(tmp_path: Path) -> None:
         assert (await visitor.send(f"/keys/{own.id}/revoke")).headers["Location"] == "/login"
 
 
+async def test_what_cannot_be_taken_back_is_asked_for_first(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        fake = visitor.fake
+        trunk, other = await fake.add("carrier", [Health.HEALTHY]), await fake.add("other", [Health.HEALTHY])
+        (number,) = await fake.directory.add_numbers(ACME, [Number(identity="2001", trunk_id=trunk.id)])
+        assert isinstance(number, Number)
+        place = f"/trunks/{trunk.id}/numbers/{number.id}/remove"
+        assert f'href="{place}"' in await visitor.page(f"/trunks/{trunk.id}")
+        shown = await visitor.page(place)
+        assert "Remove the number 2001?" in shown
+        assert "Keep it" in shown
+        elsewhere = f"/trunks/{other.id}/numbers/{number.id}/remove"
+        assert "There is nothing here" in await visitor.page(elsewhere, 404)
+        assert (await visitor.send(elsewhere)).status_code == 404
+        assert await fake.directory.numbers(ACME, trunk.id) == (number,)
+        assert (await visitor.send(place)).status_code == 303
+        assert await fake.directory.numbers(ACME) == ()
+        key = (await fake.keys.add(ACME, "billing")).key
+        assert f'href="/keys/{key.id}/revoke"' in await visitor.page("/keys")
+        assert "logged out" not in await visitor.page(f"/keys/{key.id}/revoke")
+        (own,) = [each for each in await fake.keys.known(ACME) if each.id != key.id]
+        assert "you are logged out" in await visitor.page(f"/keys/{own.id}/revoke")
+        assert (await visitor.send(f"/keys/{key.id}/revoke")).status_code == 303
+        assert "There is nothing here" in await visitor.page(f"/keys/{key.id}/revoke", 404)
+
+
 async def test_what_is_anothers_is_nowhere(tmp_path: Path) -> None:
     async with visiting(tmp_path) as visitor:
         fake = visitor.fake
@@ -165,7 +192,8 @@ async def test_what_is_anothers_is_nowhere(tmp_path: Path) -> None:
             "/calls/tc_1.json",
             "/discoveries/disc_1",
         )
-        for path in (*places, f"/trunks/{trunk.id}/delete", "/trunks/none"):
+        asked = (f"/trunks/{trunk.id}/numbers/{number.id}/remove", f"/keys/{key.key.id}/revoke")
+        for path in (*places, *asked, f"/trunks/{trunk.id}/delete", "/trunks/none"):
             assert "There is nothing here" in await visitor.page(path, 404)
         for path in (f"/trunks/{trunk.id}/delete", f"/trunks/{trunk.id}/edit", f"/keys/{key.key.id}/revoke"):
             assert (await visitor.send(path, name="x", outbound="on")).status_code == 404

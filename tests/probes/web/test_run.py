@@ -1,5 +1,6 @@
 """The server over real sockets: who takes too long, too much or too many connections, and how it ends."""
 
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -329,6 +330,33 @@ async def test_over_tls(tmp_path: Path, identity: Identity) -> None:
         plain = await server.connected()
         await plain.send_all(server.head())
         assert b"HTTP" not in await rest(plain)
+
+
+async def test_a_renewed_certificate_is_shown_to_who_connects_from_then_on(tmp_path: Path, identity: Identity) -> None:
+    def write(one: Identity) -> None:
+        (tmp_path / "server.pem").write_bytes(one.pem)
+        (tmp_path / "server.key").write_bytes(one.key)
+
+    def shown(listening: Listening) -> bytes:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_alpn_protocols(["http/1.1"])
+        address = (listening.address.host, listening.address.port)
+        with socket.create_connection(address, 5) as plain, context.wrap_socket(plain) as over:
+            return ssl.DER_cert_to_PEM_cert(over.getpeercert(binary_form=True) or b"").encode()
+
+    write(identity)
+    config = config_in(tmp_path, certificate=tmp_path / "server.pem", key=tmp_path / "server.key")
+    async with open_server(config, watching=False) as (_, listening):
+        assert await trio.to_thread.run_sync(shown, listening) in identity.pem
+        renewed = issue("service.example")
+        write(renewed)
+        listening.renew()
+        assert await trio.to_thread.run_sync(shown, listening) in renewed.pem
+        (tmp_path / "server.key").write_bytes(identity.key)
+        with pytest.raises(LocalError, match="no certificate and its key"):
+            listening.renew()
+        assert await trio.to_thread.run_sync(shown, listening) in renewed.pem
 
 
 async def test_a_handshake_that_does_not_come_ends_the_connection(tmp_path: Path, identity: Identity) -> None:
