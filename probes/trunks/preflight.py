@@ -224,7 +224,7 @@ def _host_problems(host: str, port: int | None, field: str, refusal: Refusal) ->
     if is_numeric(host):
         why = refusal(SocketAddress(host, port or DEFAULT_PORT))
         if why:
-            cure = "give a public address, or have it allowed by `[reach] allow` in the settings of this service"
+            cure = "give a public address, or have it allowed by [reach] allow in the settings of this service"
             yield error("reach", field, f"{name} is not reached: {why}", cure)
     elif _is_odd_address(name):
         cause = f"{quoted(name)} is an address in a form that programs read differently"

@@ -67,7 +67,7 @@ def router(site: Site) -> APIRouter:
         told = ["Whoever uses it is refused from then on, and it cannot be given back."]
         if key.id == visit.caller.key_id:
             told.append("It is the key that you are logged in with: you are logged out.")
-        view = site.view(request, visit, f"Revoke the key {key.name or key.id}?", "/keys")
+        view = site.view(request, visit, f"Revoke the key “{key.name or key.id}”?", "/keys")
         return site.page(visit, "confirm.html", view, told=told, action="Revoke it", back="/keys")
 
     @routes.post("/keys/{key_id}/revoke")

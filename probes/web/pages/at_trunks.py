@@ -173,7 +173,7 @@ def _delete(site: Site, routes: APIRouter) -> None:
         told = ["It is watched no longer then, and its configuration is gone for good."]
         if bound:
             told.append(f"The numbers that belong to it, {bound}, stay without a trunk.")
-        view = site.view(request, visit, f"Delete the trunk {trunk.name or trunk.id}?", "/")
+        view = site.view(request, visit, f"Delete the trunk “{trunk.name or trunk.id}”?", "/")
         return site.page(visit, "confirm.html", view, told=told, action="Delete it", back=f"/trunks/{trunk_id}")
 
     @routes.post("/trunks/{trunk_id}/delete")

@@ -186,7 +186,7 @@ def test_cause_and_cure_are_told() -> None:
     (problem,) = trunk_problems(out(gateways=(Gateway("10.0.0.1"),)), private)
     assert problem.text == (
         "10.0.0.1 is not reached: it is private: give a public address, or have it allowed by "
-        "`[reach] allow` in the settings of this service"
+        "[reach] allow in the settings of this service"
     )
     (problem,) = trunk_problems(out(codecs=("G.728",)))
     assert problem.text == (
