@@ -100,14 +100,14 @@ class OutgoingRequest:
         self.request = request if request.tail or "Via" not in request.headers else request.without("Via")
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
-        if order.prepared is not None:
-            if not isinstance(target, Hop) or order.prepared.local is None:
-                raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
-        elif isinstance(target, Hop):
+        if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
+            raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
+        if isinstance(target, Hop):
             _check_address(target.remote, "to")
             if target.local is not None:
                 _check_address(target.local, "from")
-            self.hops.append(target)
+            if order.prepared is None:
+                self.hops.append(target)
         else:
             self.plan = Plan(target_of(target), chance=chance, supported=DEFAULT_SUPPORTED)
         self.hop: Hop | None = None

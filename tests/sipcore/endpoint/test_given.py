@@ -146,3 +146,10 @@ async def test_a_hop_that_leads_nowhere_is_refused_whatever_asks_for_it(hop: Hop
             await endpoint.options(ALICE[7:-1], hop=hop)
         with pytest.raises(SipError, match=words):
             await endpoint.request(Order(endpoint.new_request("MESSAGE", ALICE[7:-1]), hop))
+
+
+async def test_a_port_beyond_all_ports_is_refused_at_a_host_that_is_known() -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as endpoint:
+        assert endpoint.loop.ready(Hop(Transport.UDP, SocketAddress("127.0.0.1", 5060))) is not None
+        with pytest.raises(LocalError, match="ports end at 65535"):
+            await endpoint.options(ALICE[7:-1], hop=Hop(Transport.UDP, SocketAddress("127.0.0.1", 70000)))
