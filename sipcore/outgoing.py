@@ -95,13 +95,13 @@ class OutgoingRequest:
         request, target = order.request, order.target
         if order.branch and request.method != ACK:
             raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
+        if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
+            raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
         require_safe(order.contact or "", "the user of a Contact")
         self.order = order
         self.request = request if request.tail or "Via" not in request.headers else request.without("Via")
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
-        if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
-            raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
         if isinstance(target, Hop):
             _check_address(target.remote, "to")
             if target.local is not None:

@@ -80,9 +80,8 @@ class TransactionLayer:
         self._invite_client, self._client, self._invite_server, self._server = _programs(timers)
         self._transactions: dict[Key, Transaction] = {}
         self._towards: dict[str, dict[Transaction, None]] = {}  # client transactions by the host they send to
-        self._answering: dict[
-            SocketAddress, dict[Transaction, None]
-        ] = {}  # server transactions by where they answer, over UDP
+        # Server transactions over UDP by where they answer.
+        self._answering: dict[SocketAddress, dict[Transaction, None]] = {}
         self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
         self._parting: dict[Key, Headers] = {}  # what a CANCEL says besides
         self._server_count = 0
