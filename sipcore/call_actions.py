@@ -1,5 +1,6 @@
 """What the machines of calls ask for, carried out: what is sent, what is told, and when a call may be forgotten."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -68,7 +69,9 @@ _WITH_CONTACT = (*TARGET_REFRESHES, Purpose.NOTIFY, Purpose.OTHER)
 class CallActions:
     """Does what the machine of any call of one stack asks for. Appends what is to be done and told to `outputs`."""
 
-    def __init__(self, book: CallBook, transactions: TransactionLayer, tickets: Tickets, outputs: list[Output]) -> None:
+    def __init__(
+        self, book: CallBook, transactions: TransactionLayer, tickets: Tickets, outputs: deque[Output]
+    ) -> None:
         self._book = book
         self._transactions = transactions
         self._tickets = tickets

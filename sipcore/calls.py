@@ -3,6 +3,8 @@
 What the machines ask for then, `CallActions` carries out.
 """
 
+from collections import deque
+
 from sipcore.call_actions import TARGET_REFRESHES, CallActions
 from sipcore.callbook import Call, CallBook, PlacedCall, ReceivedCall
 from sipcore.dialogs.callee import Callee
@@ -43,7 +45,7 @@ class Calls:
         tokens: Tokens,
         manner: Manner,
         user: str,
-        outputs: list[Output],
+        outputs: deque[Output],
         trace_switch: TraceSwitch,
     ) -> None:
         """Take the layers below; `user` is the user part of Contact."""

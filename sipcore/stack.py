@@ -10,7 +10,7 @@
 bytes.
 """
 
-from collections.abc import Iterator
+from collections import deque
 
 from sipcore.calls import Calls
 from sipcore.dialogs.effects import Effect
@@ -52,18 +52,19 @@ class Stack:
     def __init__(self, config: StackConfig, tokens: Tokens) -> None:
         self.config = config
         self._tokens = tokens
-        self._outputs: list[Output] = []
+        self.outputs: deque[Output] = deque()
+        """What is to be done and told, in order, for whoever takes it from the front one by one; `drain` gives all."""
         self.trace_switch = TraceSwitch(on=config.tracing)
         """For machines that are driven beside the stack, as those of registrations are."""
         self._transactions = TransactionLayer(config.timers, tracing=config.tracing, obeys_maddr=config.obeys_maddr)
-        self._tickets = Tickets(self._transactions, tokens, self._outputs)
+        self._tickets = Tickets(self._transactions, tokens, self.outputs)
         self.manner = config.manner
         self._calls = Calls(
-            self._transactions, self._tickets, tokens, self.manner, config.user, self._outputs, self.trace_switch
+            self._transactions, self._tickets, tokens, self.manner, config.user, self.outputs, self.trace_switch
         )
-        self._uas_core = UasCore(config, self._transactions, self._calls, tokens, self._outputs)
+        self._uas_core = UasCore(config, self._transactions, self._calls, tokens, self.outputs)
         self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
-        self._effects: Iterator[effects.Effect] = iter(())
+        self._effects = self._transactions.effects
         self.doing: Work | None = None
         """What it is at, or was when a mistake of this program broke it off; None where nobody waits for that."""
         self._stamp = Stamp(0.0)
@@ -277,9 +278,9 @@ class Stack:
             require(message)
         except ParseError as error:
             found = salvage_request(data) if message is None else message
-            self._outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(found, Request)))
+            self.outputs.append(GarbageReceived(data, flow, stamp, error.kept(), isinstance(found, Request)))
             if isinstance(found, Request):
-                self._outputs += refusal_of_malformed(found, flow, error, self.manner, self._tokens)
+                self.outputs += refusal_of_malformed(found, flow, error, self.manner, self._tokens)
             return
         self.doing = message
         self._transactions.receive(message, flow, now)
@@ -347,13 +348,13 @@ class Stack:
         work, self.doing = self.doing if output is None else output, None
         failed = self._recovery.give_up(work, self.manner, now)
         if failed is not None:
-            self._outputs.append(failed)
+            self.outputs.append(failed)
         self._settle(now)
 
     def drain(self) -> list[Output]:
         """What is to be done and told since the last time, in order."""
-        outputs = self._outputs[:]
-        self._outputs.clear()  # one list for good: requests and calls append to it as well
+        outputs = [*self.outputs]
+        self.outputs.clear()
         return outputs
 
     # Inside
@@ -367,20 +368,16 @@ class Stack:
 
         What a mistake breaks off goes on after the effect that it was made over, when this is called again.
         """
-        while True:
-            for effect in self._effects:
-                self.doing = effect
-                self._take(effect, now)
-            effects = self._transactions.drain()
-            if not effects:
-                self.doing = None
-                return
-            self._effects = iter(effects)
+        waiting = self._effects
+        while waiting:
+            self.doing = effect = waiting.popleft()
+            self._take(effect, now)
+        self.doing = None
 
     def _take(self, effect: effects.Effect, now: float) -> None:
         match effect:  # the first three are all that a request which is answered comes to
             case effects.Transmit() | TransitionTrace():
-                self._outputs.append(effect)
+                self.outputs.append(effect)
             case effects.ResponseReceived():
                 self._take_response(effect.key, effect.response, effect.flow, now)
             case ClientKey() | ServerKey() | LegacyKey():  # Terminated
@@ -397,7 +394,7 @@ class Stack:
                 self._transaction_failed(key, failure, now)
             case effects.StrayResponse(response, flow, why):  # RFC 3261 §18.1.2: discarded, and nobody is told
                 if self.tracing:
-                    self._outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response)), why))
+                    self.outputs.append(DiscardTrace(now, flow, response.start_line, str(client_key(response)), why))
             # Left over is what there was no room for: RFC 3261 §21.5.4 lets a server ignore it.
 
     def _take_response(self, key: ClientKey, response: Response, flow: Flow, now: float) -> None:
@@ -409,7 +406,7 @@ class Stack:
         auth_error = self._tickets.auth_error_of(ticket)
         if self._calls.receive_response(ticket, response, flow, self._stamp, now):
             return
-        self._outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
+        self.outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
         if not response.is_provisional:
             self._tickets.forget(ticket)
 
@@ -424,7 +421,7 @@ class Stack:
         if self._calls.owns(ticket) and self._calls.fail(ticket, failure, now):
             return
         self._tickets.forget(ticket)
-        self._outputs.append(RequestFailed(ticket, failure))
+        self.outputs.append(RequestFailed(ticket, failure))
 
     def _terminated(self, key: Key) -> None:
         if not isinstance(key, ClientKey):

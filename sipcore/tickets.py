@@ -4,6 +4,7 @@ Requests are located (RFC 3263), given Via and Contact, sent, failed over, and a
 `OutgoingRequest`. Nothing here sends; what is to be done comes back as outputs.
 """
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from sipcore.errors import LocalError, TransportFailure
@@ -35,7 +36,7 @@ _make_resolve, _make_prepare, _make_sent = maker(Resolve), maker(Prepare), maker
 class Tickets:
     """Carries out orders over a transaction layer. `outputs` collects what the owner of the stack has to do."""
 
-    def __init__(self, transactions: TransactionLayer, tokens: Tokens, outputs: list[Output]) -> None:
+    def __init__(self, transactions: TransactionLayer, tokens: Tokens, outputs: deque[Output]) -> None:
         self.ends = LocalEnds(tokens)
         """How the local ends of hops are named."""
         self._transactions = transactions

@@ -1,5 +1,7 @@
 """What becomes of a request that came in: RFC 3261 §8.2 and, inside of dialogs, §12.2.2; §6 calls this the UAS core."""
 
+from collections import deque
+
 from sipcore.callbook import Call
 from sipcore.calls import Calls
 from sipcore.dialogs.refer import REFER_EVENT, refer_event
@@ -26,7 +28,7 @@ class UasCore:
     """Inspects the requests that come to one stack: each is refused, given to its call, or to the owner."""
 
     def __init__(
-        self, config: StackConfig, transactions: TransactionLayer, calls: Calls, tokens: Tokens, outputs: list[Output]
+        self, config: StackConfig, transactions: TransactionLayer, calls: Calls, tokens: Tokens, outputs: deque[Output]
     ) -> None:
         self._config = config
         self._manner = config.manner

@@ -223,14 +223,15 @@ class Loop:
             return
         self._pumping = True
         try:
-            while outputs := self.stack.drain():
+            waiting = self.stack.outputs
+            while waiting:
+                output = waiting.popleft()
                 if now is None:
                     now = self.clock()
-                for output in outputs:
-                    try:
-                        self._carry_out(output, now)
-                    except Exception as error:  # noqa: BLE001  # see Faults
-                        self._recover(error, now, output)
+                try:
+                    self._carry_out(output, now)
+                except Exception as error:  # noqa: BLE001  # see Faults
+                    self._recover(error, now, output)
         finally:
             self._pumping = False
         due = self.stack.next_timeout()

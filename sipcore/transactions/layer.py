@@ -89,6 +89,8 @@ class TransactionLayer:
         self.next_timeout = self._alarms.next_timeout
         """When to call `handle_timeout` next; None while no timer runs."""
         self._moment = Moment()
+        self.effects = self._moment.out
+        """What has come about, in order, for whoever takes it from the front one by one; `drain` gives all."""
 
     def __len__(self) -> int:
         """How many transactions there are."""
@@ -100,7 +102,8 @@ class TransactionLayer:
 
     def drain(self) -> list[Effect]:
         """What has come about since the last call, in order."""
-        effects, self._moment.out = self._moment.out, []
+        effects = [*self.effects]
+        self.effects.clear()
         return effects
 
     def handle_timeout(self, now: float) -> None:

@@ -7,6 +7,7 @@ Each cell of a table is compiled into one function. A transaction is little more
 function for each of them would make it a tenth slower.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, IntEnum
 from functools import cache
@@ -197,7 +198,7 @@ class Moment:
         self.now = 0.0
         self.offered: Effect | None = None
         self.data = b""
-        self.out: list[Effect] = []
+        self.out: deque[Effect] = deque()
 
 
 Perform = Callable[[Transaction, Moment], None]
