@@ -70,7 +70,8 @@ class Caller:
         self._endpoint = endpoint
         self._uri = SipUri(hop.remote.host, "bob", hop.remote.port)
         self._hop = hop
-        self.loop = Loop(Stack(StackConfig(), endpoint.tokens), Lookup(LookupConfig()), self._take, tracing=False)
+        stack, lookup = Stack(StackConfig(), endpoint.tokens), Lookup(LookupConfig())
+        self.loop = Loop(stack, lookup, self._take, lambda _: None, tracing=False)
         self._left = self._up = 0
         self._done = trio.Event()
 

@@ -12,7 +12,7 @@ from sipcore.invite import OutgoingInvite
 from sipcore.message.message import Request, Response
 from sipcore.resolve.target import Flow
 from sipcore.transactions.key import AnyServerKey
-from sipcore.transactions.timers import NEVER
+from sipcore.transactions.timers import NEVER, Soonest
 
 if TYPE_CHECKING:
     from sipcore.auth.session import AuthError, AuthSession
@@ -145,10 +145,11 @@ class ReceivedCall(Call):
 class CallBook:
     """The calls of one stack. Look-ups go to the five tables themselves; they are filled and emptied here only."""
 
-    __slots__ = ("_heap", "_last_number", "by_dialog", "by_invite", "by_key", "by_number", "by_ticket")
+    __slots__ = ("_heap", "_last_number", "_soonest", "by_dialog", "by_invite", "by_key", "by_number", "by_ticket")
 
-    def __init__(self) -> None:
-        """Begin without any call."""
+    def __init__(self, soonest: Soonest | None = None) -> None:
+        """Begin without any call, and tell `soonest` of each time that one is due."""
+        self._soonest = soonest or Soonest()
         self.by_number: dict[int, Call] = {}
         self.by_invite: dict[int, PlacedCall] = {}
         """By the tickets of the INVITEs that calls were placed with."""
@@ -262,6 +263,8 @@ class CallBook:
             return
         call.due = due
         heapq.heappush(self._heap, (due, call.number))
+        if due < self._soonest.at:
+            self._soonest.at = due
         if len(self._heap) > 2 * len(self.by_number) + MAX_STALE:
             self._heap = [(each.due, each.number) for each in self.by_number.values() if each.due < NEVER]
             heapq.heapify(self._heap)

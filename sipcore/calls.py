@@ -56,7 +56,7 @@ class Calls:
         self._user = user
         self._outputs = outputs
         self._trace_switch = trace_switch
-        self._book = CallBook()
+        self._book = CallBook(transactions.soonest)
         self.next_timeout = self._book.next_timeout
         """When `handle_timeout` is due; None where nothing waits."""
         self._actions = CallActions(self._book, transactions, tickets, outputs)
@@ -188,9 +188,10 @@ class Calls:
 
     def receive_response(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
         """A response that was not dealt with on the way; False if the owner wants it, as all to requests of no call."""
-        placed = self._book.by_invite.get(ticket)
+        book = self._book
+        placed = book.by_invite.get(ticket)
         if placed is None:
-            return self._receive_within(ticket, response, flow, stamp, now)
+            return ticket in book.by_ticket and self._receive_within(ticket, response, flow, stamp, now)
         effects = placed.receive(response, flow, now)
         if not response.is_provisional:
             effects += _lost_with_dialogs(placed)
@@ -437,10 +438,8 @@ class Calls:
         return invite[REPLACES] if self._manner.supports("replaces") else None
 
     def _receive_within(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
-        """A response to a request inside a dialog, or to one outside of any."""
-        call, purpose = self._book.by_ticket.get(ticket, (None, Purpose.OTHER))
-        if call is None:
-            return False
+        """A response to a request inside a dialog."""
+        call, purpose = self._book.by_ticket[ticket]
         sent = self._tickets.request_of(ticket)
         if purpose in TARGET_REFRESHES and response.is_success:
             call.machine.reached_at(self._tickets.ends.contact(call.user, flow, sent))

@@ -295,5 +295,8 @@ CallEvent = (
     | CallEnded
 )
 """What is told of a call after it has begun."""
-Event = RequestSent | ResponseReceived | RequestFailed | RequestReceived | GarbageReceived | CallReceived | CallEvent
-Output = Resolve | StopResolving | Transmit | Event | TraceRecord
+RequestEvent = RequestSent | ResponseReceived
+"""What every request comes to that is answered."""
+Event = RequestFailed | RequestReceived | GarbageReceived | CallReceived | CallEvent
+"""All else that is told."""
+Output = Resolve | StopResolving | Transmit | RequestEvent | Event | TraceRecord

@@ -22,10 +22,13 @@ class LocalEnds:
         self._alias = ""
         self._known: dict[tuple[Transport, str, int, bool, str | None, bool], Ends] = {}
         self._listening: dict[tuple[Transport, str], int] = {}
+        self._last: tuple[Hop | Flow | None, str | None, bool, Ends | None] = (None, None, False, None)
+        """What was asked for last: whoever asks one peer again and again has one hop for all of it."""
 
     def listen(self, transport: Transport, at: SocketAddress) -> None:
         """Peers can connect to `at`; of several ports at one host the first is told."""
         self._listening.setdefault((transport, at.host), at.port)
+        self._last = (None, None, False, None)
 
     def told(self, end: Hop | Flow) -> SocketAddress:
         """The local address of a flow, or prepared hop, that peers are told: where they can connect to.
@@ -46,6 +49,9 @@ class LocalEnds:
 
         `secure` is whether the request is to a sips URI.
         """
+        last_hop, last_user, last_secure, last = self._last
+        if last is not None and hop is last_hop and user == last_user and secure is last_secure:
+            return last
         local = self.told(hop)
         place = (hop.transport, local.host, local.port, hop.accepted, user, secure)
         ends = self._known.get(place)
@@ -56,6 +62,7 @@ class LocalEnds:
             if len(self._known) >= MAX_ENDS:
                 self._known.clear()
             ends = self._known[place] = Ends(hop.transport.value, host, port, contact)
+        self._last = (hop, user, secure, ends)
         return ends
 
     def contact(self, user: str, flow: Flow, request: Request) -> Address:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 SERVICE_UNAVAILABLE = 503
 """RFC 3263 §4.3: the one final response that sends a client on to the next hop."""
+CHALLENGES = (401, 407)
+"""RFC 3261 §22.2, §22.3: the final responses that ask for credentials."""
 MAX_DATAGRAM = 1300
 """Bytes of a request that may go over UDP where the path's MTU is unknown (RFC 3261 §18.1.1)."""
 
@@ -97,7 +99,8 @@ class OutgoingRequest:
             raise LocalError("a transaction chooses its branch itself", section="RFC 3261 §8.1.1.7")
         if order.prepared is not None and (not isinstance(target, Hop) or order.prepared.local is None):
             raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
-        require_safe(order.contact or "", "the user of a Contact")
+        if order.contact:
+            require_safe(order.contact, "the user of a Contact")
         self.order = order
         self.request = request if request.tail or "Via" not in request.headers else request.without("Via")
         self.hops: list[Hop] = []
@@ -187,10 +190,10 @@ class OutgoingRequest:
             self.blamed = failure
             self.hops.append(fallback)
 
-    def is_too_large(self, size: int, hop: Hop) -> bool:
-        """RFC 3261 §18.1.1: beyond MAX_DATAGRAM a congestion-controlled transport is used, and UDP if that fails."""
-        if size <= MAX_DATAGRAM:
-            return False
+    def is_too_large(self, hop: Hop) -> bool:
+        """Whether what exceeds MAX_DATAGRAM cannot go there: RFC 3261 §18.1.1 wants a congestion-controlled transport
+        for it, and UDP if that fails.
+        """
         return hop.transport is Transport.UDP and not self.order.any_size and self._too_large_for != hop.remote
 
     def put_off(self, request: Request, hop: Hop) -> None:

@@ -28,7 +28,7 @@ from sipcore.message.parser import parse_message, salvage_request
 from sipcore.message.plain import MAX_OF_DATAGRAMS, PlainReader
 from sipcore.message.require import require
 from sipcore.message.uri import Uri
-from sipcore.outgoing import Order
+from sipcore.outgoing import CHALLENGES, Order
 from sipcore.recovery import Recovery, Work
 from sipcore.resolve.records import Result
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
@@ -65,6 +65,8 @@ class Stack:
         self._uas_core = UasCore(config, self._transactions, self._calls, tokens, self.outputs)
         self._recovery = Recovery(self._transactions, self._tickets, self._calls, tokens)
         self._effects = self._transactions.effects
+        self.soonest = self._transactions.soonest
+        """Hears of each time that `handle_timeout` is to be called at; to be set back when `next_timeout` is asked."""
         self.doing: Work | None = None
         """What it is at, or was when a mistake of this program broke it off; None where nobody waits for that."""
         self._stamp = Stamp(0.0)
@@ -370,18 +372,22 @@ class Stack:
         """
         waiting = self._effects
         while waiting:
-            self.doing = effect = waiting.popleft()
+            effect = waiting.popleft()
+            if effect.__class__ is effects.Transmit:  # half of all, and nothing can go wrong with it
+                self.outputs.append(effect)
+                continue
+            self.doing = effect
             self._take(effect, now)
         self.doing = None
 
     def _take(self, effect: effects.Effect, now: float) -> None:
-        match effect:  # the first three are all that a request which is answered comes to
-            case effects.Transmit() | TransitionTrace():
-                self.outputs.append(effect)
-            case effects.ResponseReceived():
-                self._take_response(effect.key, effect.response, effect.flow, now)
+        match effect:  # the first two are all that a request which is answered comes to
+            case effects.ResponseReceived(key, response, flow):
+                self._take_response(key, response, flow, now)
             case ClientKey() | ServerKey() | LegacyKey():  # Terminated
                 self._terminated(effect)
+            case TransitionTrace():
+                self.outputs.append(effect)
             case effects.RequestReceived(key, request, flow):
                 self._uas_core.receive(key, request, flow, self._stamp, now)
             case effects.AckReceived(request):
@@ -403,11 +409,12 @@ class Stack:
             return  # to a CANCEL, or to a request that was abandoned
         if self._tickets.take(ticket, response, now):
             return
-        auth_error = self._tickets.auth_error_of(ticket)
+        status = response.status
+        auth_error = self._tickets.auth_error_of(ticket) if status in CHALLENGES else None
         if self._calls.receive_response(ticket, response, flow, self._stamp, now):
             return
         self.outputs.append(_make_received(ticket, response, flow, self._stamp, auth_error))
-        if not response.is_provisional:
+        if status >= 200:
             self._tickets.forget(ticket)
 
     def _transaction_failed(self, key: Key, failure: TransportFailure, now: float) -> None:

@@ -14,7 +14,7 @@ from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
 from sipcore.message.method import ACK
 from sipcore.message.parser import parse_message
-from sipcore.outgoing import SERVICE_UNAVAILABLE, Order, OutgoingRequest, is_secured
+from sipcore.outgoing import CHALLENGES, MAX_DATAGRAM, SERVICE_UNAVAILABLE, Order, OutgoingRequest, is_secured
 from sipcore.resolve.records import Result
 from sipcore.resolve.target import Flow, Hop, goes_over
 from sipcore.tokens import Tokens
@@ -117,7 +117,7 @@ class Tickets:
         if outgoing.order.auth is not None and response.is_success:
             outgoing.order.auth.confirm(outgoing.request, response)
         hop = outgoing.hop
-        if hop is not None and status in (401, 407) and outgoing.answer(response, hop, self._tokens):
+        if hop is not None and status in CHALLENGES and outgoing.answer(response, hop, self._tokens):
             self._forget_key(outgoing)
             self._transmit(ticket, outgoing, hop, now, reused=True)
             return True
@@ -256,7 +256,7 @@ class Tickets:
         branch = order.branch or self._tokens.branch()
         complete = ends.around(request, branch)
         data = bytes(complete)
-        if outgoing.is_too_large(len(data), hop):
+        if len(data) > MAX_DATAGRAM and outgoing.is_too_large(hop):
             outgoing.put_off(request, hop)
             self._prepare(ticket, outgoing)
         elif complete.method == ACK:

@@ -65,6 +65,11 @@ class Tokens:
         """A Call-ID of 128 random bits, without a host: it would tell the local address (RFC 3261 §8.1.1.4)."""
         return self._random_bytes(16).hex()
 
+    def tag_and_call_id(self) -> tuple[str, str]:
+        """A tag and a Call-ID, as `tag` and then `call_id` give them, drawn at once."""
+        drawn = self._random_bytes(24).hex()
+        return drawn[:16], drawn[16:]
+
     def cnonce(self) -> str:
         """A client nonce of 64 random bits (RFC 7616 §3.4)."""
         return self._random_bytes(8).hex()

@@ -32,6 +32,7 @@ from sipcore.events import (
     Exchange,
     GarbageReceived,
     ReferLapsed,
+    RequestEvent,
     RequestFailed,
     RequestReceived,
     RequestSent,
@@ -56,7 +57,7 @@ from sipcore.transports.base import TransportConfig, closed, was_closed
 from sipcore.transports.connections import Transports, open_transports
 from sipcore.transports.lookup import Lookup, LookupConfig
 from sipcore.transports.shelter import open_shelter
-from sipcore.value import value
+from sipcore.value import maker, value
 
 if TYPE_CHECKING:
     from sipcore.auth.session import AuthSession
@@ -73,6 +74,7 @@ HOW_TO_ORDER = "Order(endpoint.new_request(method, uri), uri)"
 MAX_ASKED = 1024
 """URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
+_make_order = maker(Order)
 _OF_REFERS = (CallNotified, ReferLapsed)
 
 T = TypeVar("T")
@@ -120,7 +122,7 @@ class Endpoint:
         self.tokens = Tokens(pooled(config.random_bytes))
         guarded = config.transports.refusal is not None  # then nobody else may say where something is to be sent
         stack = Stack(replace(config.stack, obeys_maddr=False) if guarded else config.stack, self.tokens)
-        self.loop = Loop(stack, Lookup(config.lookup), self._take, tracing=config.stack.tracing)
+        self.loop = Loop(stack, Lookup(config.lookup), self._take, self._tell_waiter, tracing=config.stack.tracing)
         self._waiters: dict[int, Waiter] = {}
         self._asked: dict[str, Request | Draft] = {}
         self._calls: dict[int, Call | IncomingCall] = {}
@@ -257,7 +259,7 @@ class Endpoint:
         """Ask what a peer can do (RFC 3261 §11). Raises as `request` does."""
         ready = self.loop.ready(hop) if isinstance(hop, Hop) else None
         request, user = self._options(uri), self.config.stack.user
-        order = Order(request, hop or uri, user, auth, prepared=ready)
+        order = _make_order(request, hop or uri, user, auth, prepared=ready)
         return await self.exchange(lambda stack, now: stack.request(order, now))
 
     def _options(self, uri: Uri | str) -> Request:
@@ -265,7 +267,7 @@ class Endpoint:
         name = str(uri)
         known = self._asked.get(name)
         if isinstance(known, Draft):
-            return known.request(self.tokens.tag(), self.tokens.call_id())
+            return known.request(*self.tokens.tag_and_call_id())
         request = self.new_request(OPTIONS, uri, fields=[("Accept", "application/sdp")])
         if len(self._asked) >= MAX_ASKED:
             self._asked.clear()
@@ -414,8 +416,8 @@ class Endpoint:
     # What the loop tells
 
     def _take(self, output: Event, now: float) -> None:
-        match output:  # the first ones are all that a request which is answered comes to
-            case RequestSent() | ResponseReceived() | RequestFailed():
+        match output:
+            case RequestFailed():
                 self._tell_waiter(output)
             case CallReceived() | RequestReceived():
                 self._take_in(output)
@@ -424,14 +426,14 @@ class Endpoint:
             case _:
                 self._tell_call(output)
 
-    def _tell_waiter(self, output: RequestSent | ResponseReceived | RequestFailed) -> None:
+    def _tell_waiter(self, output: RequestEvent | RequestFailed) -> None:
         waiter = self._waiters.get(output.ticket)
         if waiter is None:
             return
         if isinstance(output, RequestSent):
             waiter.request, waiter.hop = output.request, output.hop
             self.loop.tell_when_sent(bytes(output.request), waiter.sent)
-        elif isinstance(output, ResponseReceived) and output.response.is_provisional:
+        elif isinstance(output, ResponseReceived) and output.response.status < 200:
             waiter.progress(output.response)
         else:
             del self._waiters[output.ticket]

@@ -10,7 +10,7 @@ import trio
 from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
 from sipcore.errors import FailureReason, NotAllowed, SipError, TransportFailure, own_fault
-from sipcore.events import Event, Output, Prepare, RequestSent, Resolve, ResponseReceived, StopResolving
+from sipcore.events import Event, Output, Prepare, RequestEvent, RequestSent, Resolve, ResponseReceived, StopResolving
 from sipcore.message.message import Request, Response
 from sipcore.recovery import described
 from sipcore.resolve.records import Answer, Question, Result
@@ -25,6 +25,7 @@ from sipcore.trace import (
     TraceRecord,
 )
 from sipcore.transactions.effects import Transmit
+from sipcore.transactions.timers import NEVER
 from sipcore.transports.base import closed
 from sipcore.transports.connections import Transports
 from sipcore.transports.lookup import Lookup
@@ -33,7 +34,7 @@ UNKNOWN = SocketAddress("0.0.0.0", 0)  # noqa: S104  # a value to show, nothing 
 """The local address in the trace of a message whose hop was not prepared."""
 
 _OF_REQUESTS = (RequestSent, ResponseReceived)
-"""What every request comes to, asked for first: to tell it from all that is traced takes longer than to act on it."""
+"""RequestEvent, asked for first: to tell it from all that is traced takes longer than to act on it."""
 
 T = TypeVar("T")
 
@@ -41,8 +42,18 @@ T = TypeVar("T")
 class Loop:
     """One stack on its transports. Its events go to `take`, what is traced to the subscribers."""
 
-    def __init__(self, stack: Stack, lookup: Lookup, take: Callable[[Event, float], None], *, tracing: bool) -> None:
-        """`tracing` is whether subscribers are told of what happens inside the stack, too."""
+    def __init__(
+        self,
+        stack: Stack,
+        lookup: Lookup,
+        take: Callable[[Event, float], None],
+        take_of_request: Callable[[RequestEvent], None],
+        *,
+        tracing: bool,
+    ) -> None:
+        """What requests come to goes to `take_of_request`, all else to `take`. `tracing` is whether subscribers are
+        told of what happens inside the stack, too.
+        """
         self.stack = stack
         self.stack.tracing = False  # until somebody subscribes
         self.faults = Faults()
@@ -54,6 +65,7 @@ class Loop:
         self._tracing = tracing
         self._lookup = lookup
         self._take = take
+        self._take_of_request = take_of_request
         self._sent_at: dict[bytes, Callable[[float], None]] = {}
         self._subscribers: list[Callable[[TraceRecord], None]] = []
         self._flow_watchers: list[Callable[[Flow], None]] = []
@@ -64,7 +76,7 @@ class Loop:
         self._preparing: dict[Hop, list[tuple[int, str]]] = {}
         """What waits for a connection that is being opened: tickets, and why each goes there."""
         self._wake = trio.Event()
-        self._due: float | None = None
+        self._due = NEVER
         self._pumping = False
         self._nursery: trio.Nursery
         self._block: trio.CancelScope
@@ -206,18 +218,20 @@ class Loop:
 
     async def _keep_time(self) -> None:
         while True:
-            self._due = self.stack.next_timeout()
+            due = self.stack.next_timeout()
+            self._due = NEVER if due is None else due
+            self.stack.soonest.at = NEVER
             self._wake = trio.Event()
-            with trio.move_on_at(self._due if self._due is not None else float("inf")):
+            with trio.move_on_at(self._due):
                 await self._wake.wait()
             now = self.clock()
-            if self._due is not None and now >= self._due:
+            if now >= self._due:
                 self._tell(self.stack.handle_timeout)
 
-    def pump(self, now: float | None = None) -> None:
+    def pump(self, now: float) -> None:
         """Carry out what the stack asks for, until it asks for nothing more. Not re-entered: the outer run goes on.
 
-        `now` spares a look at the clock where the caller has just had one. Once closed, what it asks for is left.
+        Once closed, what it asks for is left.
         """
         if self._pumping or self._closed:
             return
@@ -226,16 +240,18 @@ class Loop:
             waiting = self.stack.outputs
             while waiting:
                 output = waiting.popleft()
-                if now is None:
-                    now = self.clock()
                 try:
-                    self._carry_out(output, now)
+                    if isinstance(output, Transmit):
+                        self._transmit(output)
+                    elif isinstance(output, _OF_REQUESTS):
+                        self._take_of_request(output)
+                    else:
+                        self._carry_out(output, now)
                 except Exception as error:  # noqa: BLE001  # see Faults
                     self._recover(error, now, output)
         finally:
             self._pumping = False
-        due = self.stack.next_timeout()
-        if due is not None and (self._due is None or due < self._due):
+        if self.stack.soonest.at < self._due:
             self._wake.set()
 
     def _tell(self, tell: Callable[[float], None]) -> None:
@@ -266,12 +282,9 @@ class Loop:
             else:
                 fault = None
 
-    def _carry_out(self, output: Output, now: float) -> None:
-        if isinstance(output, Transmit):
-            self._transmit(output)
-        elif isinstance(output, _OF_REQUESTS):
-            self._take(output, now)
-        elif isinstance(output, Resolve):
+    def _carry_out(self, output: Resolve | StopResolving | TraceRecord | Event, now: float) -> None:
+        """Do what is asked for less often than for each request."""
+        if isinstance(output, Resolve):
             question = output.question
             if isinstance(question, Prepare):
                 self._prepare(output.ticket, question.hop, now)

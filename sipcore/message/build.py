@@ -167,7 +167,7 @@ class Ends:
         """As responses are compared with it (RFC 3261 §18.1.2)."""
         self._via, _, self._via_params = f"Via: {via}".partition(_mark("branch"))
         self.contact = contact
-        self._contact = headers_of(("Contact", contact)) if contact else headers_of()
+        self._contact = headers_of(("Contact", contact)) if contact else None
 
     def around(self, request: Request, branch: str) -> Request:
         """The request as it goes out: one more Via on top, and Contact (RFC 3261 §8.1.1.7, §8.1.1.8).

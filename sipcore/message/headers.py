@@ -348,11 +348,14 @@ class Headers:
         at, keys, added = self._body_at(), self._keys, other._keys
         return self._derived(self._lines[:at] + other._lines + self._lines[at:], keys[:at] + added + keys[at:], added)
 
-    def written_around(self, above: str, other: "Headers") -> str:
+    def written_around(self, above: str, other: "Headers | None") -> str:
         """How the same fields are written with one more on top, a line that is known to be safe, and those of `other`
         as `before_body` has them.
         """
-        lines, at = self._lines, self._body_at() if other._lines else 0
+        lines = self._lines
+        if other is None:
+            return "\r\n".join([above, *lines, ""])
+        at = self._body_at()
         return "\r\n".join([above, *lines[:at], *other._lines, *lines[at:], ""])
 
     def _body_at(self) -> int:

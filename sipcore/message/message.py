@@ -328,9 +328,10 @@ class Request(Message):
         """The same request for another Request-URI."""
         return Request(self.method, uri, self.headers, self.body, structural=self._structural)
 
-    def around(self, above: str, other: Headers) -> "Request":
+    def around(self, above: str, other: Headers | None) -> "Request":
         """The same request as it is sent: with one more header field on top, a line that is known to be safe, and with
-        those of `other` where the fields of the body begin. It is there as bytes, and cut apart when somebody asks.
+        those of `other`, if any, where the fields of the body begin. It is there as bytes, and cut apart when somebody
+        asks.
         """
         if self.tail:
             raw = self._written_around(above, other)
@@ -341,11 +342,14 @@ class Request(Message):
         sent._uri = self._uri
         return sent
 
-    def _written_around(self, above: str, other: Headers) -> bytes:
+    def _written_around(self, above: str, other: Headers | None) -> bytes:
         """The same out of the bytes of a request that is known to have nothing which would have to give way."""
-        written = bytes(self)
+        written = self._raw or bytes(self)
         begin, end = written.index(b"\r\n") + 2, len(written) - self.tail
-        top, more = above.encode("utf-8", "surrogateescape"), str(other).encode("utf-8", "surrogateescape")
+        top = above.encode("utf-8", "surrogateescape")
+        if other is None:
+            return b"".join((written[:begin], top, b"\r\n", written[begin:]))
+        more = str(other).encode("utf-8", "surrogateescape")
         return b"".join((written[:begin], top, b"\r\n", written[begin:end], more, written[end:]))
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":

@@ -9,7 +9,7 @@ sent to its new place. Places that do not count any more are swept out when they
 from heapq import heapify, heappop, heappush
 from math import ceil
 
-from sipcore.transactions.timers import NEVER
+from sipcore.transactions.timers import NEVER, Soonest
 from sipcore.transactions.transaction import Transaction
 
 PER_SECOND = 1000
@@ -24,9 +24,11 @@ MIN_STALE = 1024
 class Alarms:
     """Transactions by the time of their next timer."""
 
-    __slots__ = ("_buckets", "_places", "_stale", "_ticks")
+    __slots__ = ("_buckets", "_places", "_soonest", "_stale", "_ticks")
 
-    def __init__(self) -> None:
+    def __init__(self, soonest: Soonest | None = None) -> None:
+        """Tell `soonest` of each time that is put down."""
+        self._soonest = soonest or Soonest()
         self._ticks: list[float] = []  # a heap of times, each a whole number of ticks
         self._buckets: dict[float, list[Transaction]] = {}
         self._places = 0
@@ -55,6 +57,8 @@ class Alarms:
         except KeyError:
             self._buckets[tick] = [transaction]
             heappush(self._ticks, tick)
+            if tick < self._soonest.at:
+                self._soonest.at = tick
 
     def forget(self, transaction: Transaction) -> None:
         """Wake the transaction no more."""

@@ -42,7 +42,7 @@ from sipcore.transactions.key import (
     server_key,
 )
 from sipcore.transactions.reply import reply_to, stamped
-from sipcore.transactions.timers import DEFAULT_TIMERS, NEVER, Timers
+from sipcore.transactions.timers import DEFAULT_TIMERS, NEVER, Soonest, Timers
 from sipcore.transactions.transaction import CANCEL_DUE, Cancel, Cell, Moment, Program, Transaction
 
 MAX_SERVER_TRANSACTIONS = 65_536
@@ -85,7 +85,9 @@ class TransactionLayer:
         self._merged: dict[MergeKey, AnyServerKey] = {}  # which server transaction has a request that may come again
         self._parting: dict[Key, Headers] = {}  # what a CANCEL says besides
         self._server_count = 0
-        self._alarms = Alarms()
+        self.soonest = Soonest()
+        """Hears of each time that a timer is set to."""
+        self._alarms = Alarms(self.soonest)
         self.next_timeout = self._alarms.next_timeout
         """When to call `handle_timeout` next; None while no timer runs."""
         self._moment = Moment()

@@ -13,6 +13,19 @@ NEVER = float("inf")
 """The time at which a timer fires that is off."""
 
 
+class Soonest:
+    """The earliest time that was put down in any heap of timers since its reader set it back to NEVER.
+
+    Whoever sleeps until the first of all is to be woken only if something came before that: to ask each heap for its
+    first after each message would take longer than to keep the heaps.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = NEVER
+
+
 class Timer(IntEnum):
     """A timer by its letter in the RFC, and two that have none. A number, so that it can index a tuple."""
 

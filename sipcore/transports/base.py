@@ -12,9 +12,9 @@ from sipcore.deviation import Deviation
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import MAX_PORT
-from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, has_zone, is_numeric
+from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, is_numeric
 from sipcore.trace import Stamp, TraceRecord, WireTrace
-from sipcore.value import value
+from sipcore.value import maker, value
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for each UDP socket: some 2 s of 2,000 messages a second. The kernel caps it."""
@@ -31,6 +31,8 @@ MAX_INDEX_DIGITS = 9
 """Digits of an interface's number that are read: the kernel has 32 bits for it, which hold them all."""
 WILDCARD_IPV4 = "0.0.0.0"  # noqa: S104  # the address that stands for all; nothing is bound to it by default
 WILDCARD_IPV6 = "::"
+
+_make_hop = maker(Hop)
 
 
 class TlsVersion(Enum):
@@ -215,6 +217,11 @@ def was_closed() -> TransportFailure:
     return TransportFailure(FailureReason.CLOSED, "the endpoint was closed")
 
 
+def with_local(hop: Hop, local: SocketAddress) -> Hop:
+    """The hop with its local end."""
+    return _make_hop(hop.transport, hop.remote, local, hop.tls_name, hop.why, hop.path, hop.accepted)
+
+
 def socket_address(name: tuple[Any, ...]) -> SocketAddress:
     """The address that Python's `socket` gives as a tuple, with the zone of a link-local one in its host."""
     host, port = name[0], name[1]
@@ -234,7 +241,7 @@ def socket_name(address: SocketAddress) -> tuple[Any, ...]:
         raise OSError(f"{port} is no port")
     if not is_numeric(host):
         raise OSError(f"{host} is no address")
-    if not has_zone(host):
+    if "%" not in host:  # asked for with each datagram, where even the call of `has_zone` counts
         return (host, port)
     host, _, zone = host.partition("%")
     return (host, port, 0, interface_index(zone))

@@ -30,13 +30,14 @@ from sipcore.transports.base import (
     route_host,
     socket_address,
     was_closed,
+    with_local,
 )
 from sipcore.transports.gate import Gate, gate_of
 from sipcore.transports.handshake import Handshakes, Layers
 from sipcore.transports.shelter import open_shelter
 from sipcore.transports.tapped import TappedSocket
 from sipcore.transports.udp_sockets import UdpSockets
-from sipcore.value import maker, value
+from sipcore.value import value
 
 if TYPE_CHECKING:
     from sipcore.transports.tls_engine import TlsSession
@@ -50,7 +51,6 @@ TOO_MANY_CONNECTIONS = "closed here: peers hold as many as max_connections allow
 FEW_DESCRIPTORS = "closed here: most descriptors of this process are in use, raise its limit of open files"
 UDP = Transport.UDP
 """Under a name of its own, since reading a member from its Enum takes CPython 3.11 0.2 µs."""
-_make_hop = maker(Hop)
 _PeerKey = tuple[Transport, SocketAddress, str | None, str]
 _TargetKey = tuple[_PeerKey, str | None]
 _AddressKey = tuple[Transport, SocketAddress, SocketAddress]
@@ -93,7 +93,6 @@ class Transports:
         self._by_addresses: dict[_AddressKey, tcp.Connection] = {}
         self._openings: dict[_TargetKey, _Opening] = {}
         self._ended: dict[Flow, _Ended] = {}
-        self._prepared_last: tuple[Hop, SocketAddress, Hop] | None = None
         self._accepted = 0
         self._closed = False
         self._serials = itertools.count(1)
@@ -154,17 +153,9 @@ class Transports:
         if hop.transport is UDP:
             if self._gate is not None:
                 self._admit(hop, self._gate)
-            local = self._udp.local_of(hop)
-            return hop if local is hop.local else self._datagrams(hop, local)
+            return self._udp.prepared(hop)
         connection = self._find(hop)
-        return _with_local(hop, connection.flow.local) if connection is not None else None
-
-    def _datagrams(self, hop: Hop, local: SocketAddress) -> Hop:
-        """A hop with its local end; the same as the last time where one hop is used again and again."""
-        last = self._prepared_last
-        if last is None or hop is not last[0] or local is not last[1]:
-            last = self._prepared_last = (hop, local, _with_local(hop, local))
-        return last[2]
+        return with_local(hop, connection.flow.local) if connection is not None else None
 
     def _admit(self, hop: Hop, gate: Gate) -> None:
         """Raises NotAllowed for a hop that the gate does not let through, and tells of it."""
@@ -200,7 +191,7 @@ class Transports:
             if connection is None:
                 raise opening.failure
             connection.check()
-            return _with_local(hop, connection.flow.local)
+            return with_local(hop, connection.flow.local)
         finally:
             del opening, connection  # which the traceback of a failure leads to
 
@@ -344,7 +335,7 @@ class Transports:
         """The connection over a socket, after its handshakes if it has any. Closes the socket if they fail."""
         try:
             local = socket_address(sock.getsockname())
-            hop = _with_local(hop, local)
+            hop = with_local(hop, local)
             serial = next(self._serials)
             flow = Flow(hop.transport, local, hop.remote, serial, hop.tls_name, hop.path, hop.accepted)
             if self.config.on_wire is not None:
@@ -475,7 +466,3 @@ def _numbered(hop: Hop) -> Hop:
 
 def _session_of(connection: tcp.Connection) -> "TlsSession | None":
     return getattr(connection.engine, "session", None)
-
-
-def _with_local(hop: Hop, local: SocketAddress) -> Hop:
-    return _make_hop(hop.transport, hop.remote, local, hop.tls_name, hop.why, hop.path, hop.accepted)

@@ -141,7 +141,10 @@ class UdpSocket:
             self._enqueue(data, remote, local)
             return now
         try:
-            self._send_now(data, remote, local, (kernel.STAMPED,) if stamped else ())
+            if stamped or self.wildcard:
+                self._send_now(data, remote, local, (kernel.STAMPED,) if stamped else ())
+            else:  # as `_send_now` would, of which nearly each datagram needs no more
+                self._socket.sendto(data, socket_name(remote))
         except BlockingIOError:
             self._enqueue(data, remote, local)
         except REFUSALS:

@@ -12,6 +12,7 @@ from sipcore.transports.base import (
     closed,
     failure_of,
     route_host,
+    with_local,
 )
 from sipcore.transports.gate import Gate
 from sipcore.transports.udp import UdpSocket
@@ -39,6 +40,8 @@ class UdpSockets:
         """By host and port, whose hash is there in a fifth of the time that an address's takes."""
         self._routes: dict[str, tuple[SocketAddress, float]] = {}
         self._clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
+        self._last: tuple[Hop, float, Hop] | None = None
+        """The hop that was prepared last, until when it is so, and how it is then."""
         self._closed = False
         self.opened: list[UdpSocket] = []
         """All of them, in the order in which they were bound."""
@@ -60,6 +63,7 @@ class UdpSockets:
         self._sockets.callback(sock.close)
         self.opened.append(sock)
         self._by_local[sock.local.host, sock.local.port] = sock
+        self._last = None
         self._routes.clear()  # the new one may be better than what was chosen
         self._nursery.start_soon(sock.run)
         return sock
@@ -82,6 +86,19 @@ class UdpSockets:
         """Ask the other end of a flow whether it is alive; see `UdpSocket.ping`."""
         local = self.local_of(flow)
         self._by_local[local.host, local.port].ping(flow)
+
+    def prepared(self, hop: Hop) -> Hop:
+        """The hop with its local end as `local_of` has it; the same one as before where it is used again and again."""
+        last = self._last
+        if last is not None and hop is last[0] and self._clock() < last[1]:
+            return last[2]
+        local = self.local_of(hop)
+        if local is hop.local:
+            return hop
+        ready = with_local(hop, local)
+        if hop.local is None:
+            self._last = (hop, self._routes[hop.remote.host][1], ready)
+        return ready
 
     def local_of(self, where: Hop | Flow) -> SocketAddress:
         """The local address to send a datagram from: the one that it names, or the one that the kernel routes from.

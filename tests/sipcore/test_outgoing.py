@@ -1,5 +1,7 @@
 """How a request names its sender, sent-by and Contact by transport; and responses whose connection is gone."""
 
+from collections import deque
+
 import pytest
 
 from sipcore import call_actions
@@ -246,7 +248,7 @@ def test_what_is_prepared_says_nothing_of_where_its_owner_wants_it_to_leave_from
 def test_one_next_hop_is_reached_along_the_flow_of_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is remembered of next hops is bounded: peers write what they like."""
     wire = Wire()
-    actions = CallActions(CallBook(), wire.alice.stack._transactions, wire.alice.stack._tickets, [])
+    actions = CallActions(CallBook(), wire.alice.stack._transactions, wire.alice.stack._tickets, deque())
     flows = [Flow(UDP, SocketAddress("192.0.2.1", port), BOB) for port in (5060, 5070)]
     bob = parse_uri(f"sip:bob@{BOB}")
     assert [actions._course(flow, bob).target for flow in (*flows, *flows)] == [flow.hop for flow in (*flows, *flows)]
