@@ -88,6 +88,14 @@ def test_peers_are_told_where_they_can_connect_to(
     assert f"sip:alice@{told}" in str(end.contact)
 
 
+def test_who_listens_from_now_on_is_named_so_over_the_same_hop() -> None:
+    ends, hop = LocalEnds(seeded(1)), Hop(TCP, BOB, ALICE)
+    before = ends.of(hop, "alice", secure=False)
+    assert ends.of(hop, "alice", secure=False) is before
+    ends.listen(TCP, SocketAddress(ALICE.host, 5070))
+    assert (before.sent_by, ends.of(hop, "alice", secure=False).sent_by) == (str(ALICE), f"{ALICE.host}:5070")
+
+
 def test_only_so_many_ends_are_remembered() -> None:
     ends = LocalEnds(seeded(1))
     for port in range(1, 3 * MAX_ENDS):
