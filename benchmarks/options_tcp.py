@@ -59,7 +59,9 @@ class Client:
             message = parse_message(data)
         require(message)
         self.layer.receive(message, flow, stamp.at)
-        self.layer.drain()
+        effects = self.layer.effects
+        while effects:  # as a stack takes them
+            effects.popleft()
         if not len(self.layer):
             self.at = time.process_time()
             self.answered.set()
