@@ -44,6 +44,7 @@ from sipcore.uas_core import UasCore
 from sipcore.value import maker
 
 _make_received = maker(ResponseReceived)
+_OF_CALLS = (INVITE, ACK, CANCEL)
 
 
 class Stack:
@@ -99,7 +100,7 @@ class Stack:
 
     def request(self, order: Order, now: float) -> int:
         """Send a request outside of any call; gives its ticket. Raises LocalError where it cannot be sent at all."""
-        if order.request.method in (INVITE, ACK, CANCEL):
+        if order.request.method in _OF_CALLS:
             raise LocalError(f"{order.request.method} belongs to a call; use call()", section="RFC 3261 §17.1")
         ticket = self._tickets.send(order, now)
         self._settle(now)

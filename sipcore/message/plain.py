@@ -117,13 +117,15 @@ what they say, where finding their end has told it.
 class PlainReader:
     """Reads messages as `read_plain` does, and gives the same, sooner where they are like those before them."""
 
-    __slots__ = ("_most", "_seen", "_shapes")
+    __slots__ = ("_latest", "_most", "_seen", "_shapes")
 
     def __init__(self, most: int) -> None:
         """Expect so many shapes at most."""
         self._most = most
         self._shapes: dict[int, _Shape] = {}
         """By the size of the whole message; the one that was met last comes last."""
+        self._latest = 0
+        """The size of the shape that comes last."""
         self._seen: dict[int, int] = {}
         """How many responses the pattern has read, by their size."""
 
@@ -160,7 +162,9 @@ class PlainReader:
         if shape is not None:
             frames: list[MessageFrame] = []
             if shape.read(data, 0, frames):
-                shapes[size] = shapes.pop(size)  # so that who sends much of all sizes displaces no shape that is in use
+                if size != self._latest:
+                    self._latest = size
+                    shapes[size] = shapes.pop(size)  # so that who sends much of all sizes displaces none that is in use
                 return frames[0][2]
         frame = self._read(data, data.decode("latin-1"), 0)
         return frame[2] if frame is not None and len(frame[0]) == size else None
@@ -184,6 +188,7 @@ class PlainReader:
                 if len(self._shapes) >= self._most:
                     del self._shapes[next(iter(self._shapes))]
                 self._shapes[size] = _Shape(head[0], message)
+                self._latest = size
         return raw, (), message
 
 
