@@ -44,6 +44,8 @@ class Tickets:
         self._outputs = outputs
         self._requests: dict[int, OutgoingRequest] = {}
         self._tickets: dict[ClientKey, int] = {}
+        self.ticket_of = self._tickets.get
+        """The ticket that a client transaction belongs to, by its key; None for one that belongs to none."""
         self._carried_back: dict[int, Transmit] = {}
         self._last_ticket = 0
 
@@ -81,10 +83,6 @@ class Tickets:
         if outgoing.plan is not None:
             outgoing.plan.answer(result)
         return self._advance(ticket, outgoing)
-
-    def ticket_of(self, key: ClientKey) -> int | None:
-        """The ticket that a client transaction belongs to."""
-        return self._tickets.get(key)
 
     def key_of(self, ticket: int) -> ClientKey | None:
         """The client transaction that a ticket has at the moment."""
@@ -203,7 +201,8 @@ class Tickets:
         if outgoing is not None:
             if outgoing.plan is not None:
                 self._outputs.append(StopResolving(ticket))
-            self._forget_key(outgoing)
+            if outgoing.key is not None:  # as nearly always, and nobody has the rest any more
+                self._tickets.pop(outgoing.key, None)
 
     def _send_back(self, lost: Transmit | None, way: Result | Hop | TransportFailure) -> None:
         """Send what `carry_back` took, and, while its transaction lasts, all that follows it."""

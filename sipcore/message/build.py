@@ -208,7 +208,7 @@ class Draft:
     Its header fields are checked and written once. A copy takes a tenth of the time that building one does.
     """
 
-    __slots__ = ("_form", "_is_tag_first", "_model", "_tail")
+    __slots__ = ("_is_tag_first", "_model", "_parts", "_tail")
 
     def __init__(self, model: Request) -> None:
         """Take a request as `request` builds it. Raises ParseError where its From cannot be read."""
@@ -218,7 +218,9 @@ class Draft:
         head = bytes(marked)[: len(bytes(marked)) - len(model.body)].decode("utf-8", "surrogateescape")
         self._model = model
         self._is_tag_first = head.index(_mark("tag")) < head.index(_mark("call_id"))
-        self._form = _MARK.sub("%s", head.replace("%", "%%"))
+        before, _, between, _, after = _MARK.split(head)
+        self._parts = tuple(part.encode("utf-8", "surrogateescape") for part in (before, between, after))
+        """What stands before, between and behind the two, without the body."""
         of_body = str(model.headers.only("Content-Type", "Content-Length")).encode("utf-8", "surrogateescape")
         tail = of_body + b"\r\n" + model.body
         is_bare = bytes(model).endswith(tail) and not model.headers.has_any("Via", "Contact")
@@ -227,8 +229,11 @@ class Draft:
     def request(self, tag: str, call_id: str) -> Request:
         """The request with a tag and a Call-ID of its own. Raises UnsafeValue on CR, LF or NUL in them."""
         require_safe(tag + call_id, "a tag or Call-ID")
-        head = self._form % ((tag, call_id) if self._is_tag_first else (call_id, tag))
-        return drafted_request(self._model, head.encode("utf-8", "surrogateescape") + self._model.body, self._tail)
+        first, second = (tag, call_id) if self._is_tag_first else (call_id, tag)
+        before, between, after = self._parts
+        one, other = first.encode("utf-8", "surrogateescape"), second.encode("utf-8", "surrogateescape")
+        raw = b"".join((before, one, between, other, after, self._model.body))
+        return drafted_request(self._model, raw, self._tail)
 
 
 @value

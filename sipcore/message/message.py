@@ -333,24 +333,21 @@ class Request(Message):
         those of `other`, if any, where the fields of the body begin. It is there as bytes, and cut apart when somebody
         asks.
         """
-        if self.tail:
-            raw = self._written_around(above, other)
+        if self.tail:  # there are bytes, and nothing in them would have to give way
+            written = self._raw or bytes(self)
+            begin, end = written.index(b"\r\n") + 2, len(written) - self.tail
+            top = above.encode("utf-8", "surrogateescape")
+            if other is None:
+                raw = b"".join((written[:begin], top, b"\r\n", written[begin:]))
+            else:
+                more = str(other).encode("utf-8", "surrogateescape")
+                raw = b"".join((written[:begin], top, b"\r\n", written[begin:end], more, written[end:]))
         else:
             head = f"{self.start_line}\r\n{self.headers.written_around(above, other)}\r\n"
             raw = head.encode("utf-8", "surrogateescape") + self.body
         sent = received_request(self.method, self.uri_text, None, self.body, self.start_line, raw, self._structural)
         sent._uri = self._uri
         return sent
-
-    def _written_around(self, above: str, other: Headers | None) -> bytes:
-        """The same out of the bytes of a request that is known to have nothing which would have to give way."""
-        written = self._raw or bytes(self)
-        begin, end = written.index(b"\r\n") + 2, len(written) - self.tail
-        top = above.encode("utf-8", "surrogateescape")
-        if other is None:
-            return b"".join((written[:begin], top, b"\r\n", written[begin:]))
-        more = str(other).encode("utf-8", "surrogateescape")
-        return b"".join((written[:begin], top, b"\r\n", written[begin:end], more, written[end:]))
 
     def _changed(self, headers: Headers, body: bytes) -> "Request":
         changed = received_request(self.method, self.uri_text, headers, body, self.start_line, None, self._structural)

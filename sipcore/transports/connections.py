@@ -149,6 +149,8 @@ class Transports:
         to it, NotAllowed for an address that must not be reached, LocalError after the block.
         """
         self._require_open()
+        if self._gate is None and (ready := self._udp.known(hop)) is not None:
+            return ready
         hop = _numbered(hop)
         if hop.transport is UDP:
             if self._gate is not None:

@@ -87,11 +87,16 @@ class UdpSockets:
         local = self.local_of(flow)
         self._by_local[local.host, local.port].ping(flow)
 
-    def prepared(self, hop: Hop) -> Hop:
-        """The hop with its local end as `local_of` has it; the same one as before where it is used again and again."""
+    def known(self, hop: Hop) -> Hop | None:
+        """The hop as it was prepared last, and is still: who asks one peer again and again has the same one each time.
+
+        None for any other.
+        """
         last = self._last
-        if last is not None and hop is last[0] and self._clock() < last[1]:
-            return last[2]
+        return last[2] if last is not None and hop is last[0] and self._clock() < last[1] else None
+
+    def prepared(self, hop: Hop) -> Hop:
+        """The hop with its local end as `local_of` has it."""
         local = self.local_of(hop)
         if local is hop.local:
             return hop
