@@ -45,7 +45,13 @@ class Client:
     def __init__(self) -> None:
         self.layer = TransactionLayer()
         self.answered = trio.Event()
+        self.left = 0
+        """Responses that have not come yet."""
         self.at = 0.0
+
+    def expect(self, count: int) -> None:
+        """Tell by `answered` when so many responses have come, and ended their transactions."""
+        self.left, self.answered = count, trio.Event()
 
     def received(
         self,
@@ -62,7 +68,9 @@ class Client:
         effects = self.layer.effects
         while effects:  # as a stack takes them
             effects.popleft()
-        if not len(self.layer):
+        self.left -= 1
+        if not self.left:
+            assert not len(self.layer)
             self.at = time.process_time()
             self.answered.set()
 
@@ -108,7 +116,7 @@ def coalesced(port: int) -> float:
             taken = 0.0
             with socket.create_connection((HOST, port)) as asking:
                 for number in range(WARM_UP + ROUNDS):
-                    client.answered = trio.Event()
+                    client.expect(BATCH)
                     for request in requests:
                         client.layer.send_request(request, hop, trio.current_time())
                     client.layer.drain()
@@ -138,7 +146,7 @@ def end_to_end(port: int) -> float:
             for number in range(WARM_UP + ROUNDS):
                 if number == WARM_UP:
                     begin = time.process_time()
-                client.answered = trio.Event()
+                client.expect(WINDOW)
                 now = trio.current_time()
                 for request in requests:
                     client.layer.send_request(request, hop, now)
