@@ -1,14 +1,17 @@
 """`sipprobe keys`: the API keys of a service's store, whether that service runs or not."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from probes.cli.common import stop
+from probes.cli.common import stop, tell
 from probes.cli.exit_codes import ExitCode
+from probes.report.times import moment
+from sipcore.errors import quoted
 
 if TYPE_CHECKING:
     from probes.service.keys import ApiKey, Keys
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 STORE = Path("sipprobe.db")
 INSTALL = "pip install '.[daemon]'"
+HEAD = ("TENANT", "ID", "NAME", "MAY", "MADE", "LAST USED", "REVOKED")
+"""Of the list."""
 Store = Annotated[Path, typer.Option(metavar="FILE", help="The store of the service.")]
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the API keys of a service.")
 
@@ -27,8 +32,16 @@ def add(
     store: Store = STORE,
     read_only: Annotated[bool, typer.Option("--read-only", help="It changes nothing, and places no calls.")] = False,
 ) -> None:
-    """Make a key, and print it: nobody can be told it again."""
+    """Make a key, and print it: nobody can be told it again. A store that is not there yet is made."""
+    _require_library()
+    from probes.service.keys import require_name, require_tenant
+
+    require_tenant(tenant)  # before there is a store that nobody wants
+    require_name(name)
+    is_new = not store.exists()
     made = _with_keys(store, lambda found: found.add(tenant, name, may_write=not read_only))
+    if is_new:
+        tell(f"{store} is a new store: serve it with sipprobe serve --store {store}, or name another one by --store")
     print(made.text.reveal())
 
 
@@ -37,10 +50,14 @@ def show(
     tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="Whose.", show_default="all")] = "",
     store: Store = STORE,
 ) -> None:
-    """List the keys, and not what they are."""
-    _require(store)
-    for key in _with_keys(store, lambda found: found.known(tenant or None)):
-        print(_line(key))
+    """List the keys, and not what they are. Times are in UTC."""
+    _require_store(store)
+    rows = [HEAD, *map(_row, _with_keys(store, lambda found: found.known(tenant or None)))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if len(rows) == 1:
+        tell(f"there is no key{f' of {quoted(tenant)}' if tenant else ''} in {store}")
 
 
 @keys.command()
@@ -49,24 +66,44 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Which one, as `keys list` tells it.")],
     store: Store = STORE,
 ) -> None:
-    """Have a key hold no longer, even the last one that may write."""
-    _require(store)
+    """Have a key hold no longer, even the last one that may write.
+
+    Exit code 0: it holds no longer, or did not before; 2: the tenant has no key of this id.
+    """
+    _require_store(store)
+    known = _with_keys(store, lambda found: found.known(tenant))
+    key = next((each for each in known if each.id == key_id), None)
+    if key is None:
+        where = "" if store == STORE else f" --store {store}"
+        problem = (
+            f"{quoted(tenant)} has no key with the id {quoted(key_id)}; ids are told by: sipprobe keys list{where}"
+        )
+        stop(ExitCode.USAGE, problem)
+    if key.revoked_at is not None:
+        print(f"{key.id} ({key.name}) was revoked already, at {_time(key.revoked_at)}")
+        return
     _with_keys(store, lambda found: found.revoke(tenant, key_id, even_last=True))
+    print(f"{key.id} ({key.name}) holds no longer")
 
 
-def _with_keys(store: Path, act: "Callable[[Keys], Awaitable[T]]") -> T:
-    """Do something with the keys; ends the program where the library is missing."""
+def _require_library() -> None:
+    """End the program where the library of stores is missing, and say how it is installed."""
     try:
-        from probes.service.keys import Keys
-        from probes.store.shared import SharedStore
+        import_module("probes.service.keys")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("probes"):
             raise
-        stop(
-            ExitCode.USAGE,
-            f"the keys of a service need {error.name.partition('.')[0]}, which is not installed: {INSTALL}",
-        )
+        missing = error.name.partition(".")[0]
+        stop(ExitCode.USAGE, f"the keys of a service need {missing}, which is not installed: {INSTALL}")
+
+
+def _with_keys(store: Path, act: "Callable[[Keys], Awaitable[T]]") -> T:
+    """Do something with the keys."""
+    _require_library()
     import trio
+
+    from probes.service.keys import Keys
+    from probes.store.shared import SharedStore
 
     async def run() -> T:
         with SharedStore.open(store) as opened:
@@ -75,18 +112,19 @@ def _with_keys(store: Path, act: "Callable[[Keys], Awaitable[T]]") -> T:
     return trio.run(run)
 
 
-def _require(store: Path) -> None:
+def _require_store(store: Path) -> None:
     """End the program where there is no store to look into."""
     if not store.is_file():
         stop(ExitCode.USAGE, f"there is no file {store}: name the store of the service by --store")
 
 
-def _line(key: "ApiKey") -> str:
-    used = f"used {_day(key.last_used_at)}" if key.last_used_at is not None else "never used"
-    how = "" if key.may_write else ", only reads"
-    revoked = f", revoked {_day(key.revoked_at)}" if key.revoked_at is not None else ""
-    return f"{key.tenant}  {key.id}  {key.name}  (made {_day(key.created_at)}, {used}{how}{revoked})"
+def _row(key: "ApiKey") -> tuple[str, ...]:
+    """A key under `HEAD`."""
+    may = "write" if key.may_write else "read"
+    used = _time(key.last_used_at) if key.last_used_at is not None else "never"
+    revoked = _time(key.revoked_at) if key.revoked_at is not None else "-"
+    return key.tenant, key.id, key.name, may, _time(key.created_at), used, revoked
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+def _time(at: float) -> str:
+    return f"{moment(at, UTC):%Y-%m-%d %H:%M} UTC"

@@ -73,6 +73,13 @@ def _addresses(given: object) -> tuple[str, ...]:
         raise EntryError(f"{error}; write addresses, and no names") from None
 
 
+def _file_name(given: object) -> str:
+    found = text(given)
+    if not found.strip():
+        raise EntryError("an empty text names no file; name one, or leave the key out")
+    return found
+
+
 def _from(least: float, most: float, read: Callable[[object], float]) -> Callable[[object], float]:
     """A number between two others."""
 
@@ -91,12 +98,12 @@ def _port(given: object) -> int:
 
 KEYS = {
     "bind": Key("bind", '"127.0.0.1:8080"', _address(HTTP_PORT)),
-    "certificate": Key("certificate", '"server.pem"', text),
-    "key": Key("key", '"server.key"', text),
+    "certificate": Key("certificate", '"server.pem"', _file_name),
+    "key": Key("key", '"server.key"', _file_name),
     "behind_proxy": Key("behind_proxy", "true", boolean),
     "trusted_proxies": Key("trusted_proxies", '["127.0.0.1"]', _addresses),
-    "store": Key("store", '"service.db"', text),
-    "trunks": Key("", '"trunks.toml"', text),
+    "store": Key("store", '"service.db"', _file_name),
+    "trunks": Key("", '"trunks.toml"', _file_name),
     "trunks_tenant": Key("", '"operations"', text),
     "nameservers": Key("nameservers", '["192.0.2.53"]', lambda given: tuple(map(_address(DNS_PORT), texts(given)))),
     "open_metrics": Key("open_metrics", "true", boolean),
@@ -182,8 +189,9 @@ class _Reader:
 
     def _rules(self, told: Mapping[str, object]) -> Rules:
         """How trunks of the directory are watched."""
+        read = self._within(told, "watch", WATCH_KEYS)
         try:
-            return rules_of(self._within(told, "watch", WATCH_KEYS))
+            return rules_of(read)
         except LocalError as error:
             raise self._file.error(error.message, key="watch") from None
 

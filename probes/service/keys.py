@@ -70,9 +70,7 @@ class Keys:
     async def add(self, tenant: str, name: str, *, may_write: bool = True) -> NewKey:
         """Make a key. Raises Invalid for a tenant or name that cannot be, and Conflict past MAX_KEYS."""
         require_tenant(tenant)
-        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            cause = "the name of a key has to be told apart from others"
-            raise Invalid((error("name", "name", cause, f"give 1 to {MAX_NAME} printable characters"),))
+        require_name(name)
         text = PREFIX + secrets.token_urlsafe(KEY_BYTES)
         key = ApiKey(f"key_{secrets.token_hex(8)}", tenant, name, may_write, self._clock())
 
@@ -130,6 +128,13 @@ def require_tenant(tenant: str) -> None:
     if not _is_tenant(tenant):
         cure = "give 1 to 32 lower-case letters, digits and hyphens"
         raise Invalid((error("tenant", "tenant", "that is no name of a tenant", cure),))
+
+
+def require_name(name: str) -> None:
+    """Raise Invalid for what no key can be called."""
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        cause = "the name of a key has to be told apart from others"
+        raise Invalid((error("name", "name", cause, f"give 1 to {MAX_NAME} printable characters"),))
 
 
 def _digest(text: str) -> str:

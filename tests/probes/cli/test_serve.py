@@ -1,6 +1,7 @@
 """`sipprobe serve` and `sipprobe keys`: begun, asked, stopped; and what is told of what cannot be used."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,8 +62,12 @@ def test_it_serves_until_it_is_told_to_stop(number: int, tmp_path: Path, capsys:
         told = httpx.get(f"{url}/api/v1/whoami", headers={"Authorization": key}).json()
         assert told["tenant"] == "acme"
         assert run("keys", "list", "--store", store) == ExitCode.OK
-        assert f"acme  {told['key_id']}  first  (made " in capsys.readouterr().out
+        head, line = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(r"TENANT  ID +NAME   MAY    MADE +LAST USED +REVOKED", head)
+        time_told = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+        assert re.fullmatch(rf"acme    {told['key_id']}  first  write  {time_told}  (never|{time_told}) +-", line)
         assert run("keys", "revoke", "acme", told["key_id"], "--store", store) == ExitCode.OK
+        assert capsys.readouterr().out == f"{told['key_id']} (first) holds no longer\n"
         assert httpx.get(f"{url}/api/v1/whoami", headers={"Authorization": key}).status_code == 401
         began = time.monotonic()
         process.send_signal(number)
@@ -151,7 +156,7 @@ def test_an_address_that_is_taken_is_told(tmp_path: Path, capsys: pytest.Capture
     [
         (["add", "Acme Inc", "first"], "that is no name of a tenant: give 1 to 32 lower-case letters"),
         (["add", "acme", "\x1b[31m"], "give 1 to 100 printable characters"),
-        (["revoke", "acme", "key_0"], "there is no such key"),
+        (["revoke", "acme", "key_0"], "'acme' has no key with the id 'key_0'; ids are told by: sipprobe keys list"),
         (["revoke", "acme", "key_0", "--store", "none.db"], "there is no file none.db: name the store of the service"),
         (["list", "--store", "none.db"], "there is no file none.db"),
     ],
@@ -168,7 +173,34 @@ def test_keys_that_cannot_be_are_told(
     assert run("keys", *arguments) == ExitCode.USAGE
     assert told in capsys.readouterr().err
     assert run("keys", "list") == ExitCode.OK
-    assert ", only reads)" in capsys.readouterr().out
+    assert re.search(r"\bfirst  read  ", capsys.readouterr().out)
+    assert run("keys", "list", "acme") == ExitCode.OK
+    assert capsys.readouterr().err == "sipprobe: there is no key of 'acme' in sipprobe.db\n"
+
+
+def test_what_makes_no_key_makes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "service.db"
+    for tenant, name in (("Acme Inc", "first"), ("acme", "")):
+        assert run("keys", "add", tenant, name, "--store", store) == ExitCode.USAGE
+        assert list(tmp_path.iterdir()) == []
+    assert run("keys", "add", "acme", "first", "--store", store) == ExitCode.OK
+    assert f"{store} is a new store: serve it with sipprobe serve --store {store}" in capsys.readouterr().err
+    assert run("keys", "add", "acme", "second", "--store", store) == ExitCode.OK
+    assert capsys.readouterr().err == ""
+
+
+def test_a_key_that_was_revoked_before_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "service.db"
+    run("keys", "add", "acme", "first", "--store", store)
+    run("keys", "list", "--store", store)
+    key_id = re.findall(r"key_\w+", capsys.readouterr().out)[-1]
+    assert run("keys", "revoke", "acme", key_id, "--store", store) == ExitCode.OK
+    run("keys", "list", "--store", store)
+    revoked = capsys.readouterr().out.splitlines()[-1].rpartition("  ")[2]
+    assert revoked.endswith(" UTC")
+    assert run("keys", "revoke", "acme", key_id, "--store", store) == ExitCode.OK
+    assert capsys.readouterr().out == f"{key_id} (first) was revoked already, at {revoked}\n"
+    assert run("keys", "revoke", "globex", key_id, "--store", store) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(("verb", "missing"), [("serve", "fastapi"), ("serve", "anycorn"), ("keys", "sqlalchemy")])

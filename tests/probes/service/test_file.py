@@ -80,6 +80,10 @@ def test_no_secret_is_shown() -> None:
         ("[limits]\nconections = 3", "service.toml:2: there is no key 'conections'; did you mean connections?"),
         ('bind = "localhost"', "bind: 'localhost' is no address with a port; write 127.0.0.1:8080 or [::1]:8080"),
         ("bind = 80", 'bind = 80 cannot be used; write something like bind = "127.0.0.1:8080"'),
+        ('store = ""', "service.toml:1: store: an empty text names no file; name one, or leave the key out"),
+        ('key = " "', "service.toml:1: key: an empty text names no file"),
+        ('certificate = ""', "service.toml:1: certificate: an empty text names no file"),
+        ('trunks = ""\ntrunks_tenant = "ops"', "service.toml:1: trunks: an empty text names no file"),
         ('certificate = "a.pem"', "service.toml:1: TLS needs both certificate and key"),
         ('key = "a.key"', "TLS needs both certificate and key"),
         ("behind_proxy = true\ntrusted_proxies = []", "behind_proxy: name its address in trusted_proxies"),
@@ -92,6 +96,8 @@ def test_no_secret_is_shown() -> None:
         ("[limits]\nbody = 10", "service.toml:2: body: 10 cannot be used; give 1024 to 1.07374e+09"),
         ("[limits]\ncalls_at_once = 0", "calls_at_once: 0 cannot be used; give 1 to 1000"),
         ("limits = 3", "limits = 3 cannot be used; write something like limits = { connections = 256 }"),
+        ("[watch]\nintervall = 5", "service.toml:2: there is no key 'intervall'; did you mean interval?"),
+        ('[watch]\ninterval = "5"', "service.toml:2: interval = a text cannot be used; write something like"),
         ("[watch]\ninterval = 0.1", "an interval of 0.1 s: give 1 s or more"),
         ("[addresses]\nsip_port = 70000", "sip_port: 70000 cannot be used; give 1 to 65535"),
         ("[addresses]\nrtp_low = 40000\nrtp_high = 30000", "rtp_low is above rtp_high"),
@@ -108,6 +114,7 @@ def test_what_is_wrong_is_told_with_its_place(text: str, problem: str) -> None:
     with pytest.raises(EntryError) as refused:
         read(text)
     assert problem in refused.value.message
+    assert refused.value.message.count("service.toml") == 1
 
 
 @pytest.mark.parametrize(
