@@ -41,7 +41,7 @@ def add(
     is_new = not store.exists()
     made = _with_keys(store, lambda found: found.add(tenant, name, may_write=not read_only))
     if is_new:
-        tell(f"{store} is a new store: serve it with sipprobe serve --store {store}, or name another one by --store")
+        tell(f"{store} is a new store: the key holds for a service that keeps everything there, and for no other")
     print(made.text.reveal())
 
 

@@ -29,6 +29,8 @@ EVERY = 5.0
 """Likewise, the list of them."""
 MOST = 25
 """Of them in the list."""
+TYPED = ("to", "caller", "digits")
+"""Fields of the form that people type in."""
 TYPES = {
     "pcapng": "application/x-pcapng",
     "json": "application/json",
@@ -71,7 +73,8 @@ def _begin(site: Site, routes: APIRouter) -> None:
         except (Limited, Unavailable):  # shown as such
             raise
         except SipError as error:
-            kept = {"trunk": trunk.id, "to": wanted.to, "error": error.message}
+            kept = {"trunk": trunk.id, "error": error.message}
+            kept |= {name: first(fields, name) for name in TYPED}
             return await _list(site, request, visit, kept)
         return to(f"/calls/{job.id}")
 
@@ -131,7 +134,7 @@ async def _list(site: Site, request: Request, visit: Visit, given: Mapping[str, 
         older=jobs[-1].id if len(jobs) == MOST else "",
         trunks=sorted(((each.id, each.name or each.id) for each in trunks), key=lambda one: one[1].lower()),
         chosen=given.get("trunk", ""),
-        to=given.get("to", ""),
+        typed={name: given.get(name, "") for name in TYPED},
         errors={"to": error} if error else {},
     )
 

@@ -42,7 +42,7 @@ def router(site: Site) -> APIRouter:
         except Busy as busy:
             return to(f"/discoveries/{busy.running}")
         except SipError as error:
-            return await _ask(site, request, visit, target, error.message)
+            return await _ask(site, request, visit, target, error.message, is_deep="deep" in fields)
         return to(f"/discoveries/{job.id}")
 
     @routes.get("/discoveries/{job_id}.json")
@@ -79,7 +79,9 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-async def _ask(site: Site, request: Request, visit: Visit, target: str, error: str = "") -> Response:
+async def _ask(
+    site: Site, request: Request, visit: Visit, target: str, error: str = "", *, is_deep: bool = False
+) -> Response:
     jobs = await site.service.discoveries.recent(visit.caller.tenant, MOST)
     return site.page(
         visit,
@@ -88,6 +90,7 @@ async def _ask(site: Site, request: Request, visit: Visit, target: str, error: s
         status=422 if error else 200,
         every=EVERY,
         target=target,
+        is_deep=is_deep,
         errors={"target": error} if error else {},
         recent=[discovery_line(job) for job in jobs],
     )

@@ -26,6 +26,17 @@ class KeyLine:
     is_own: bool
 
 
+@value
+class Typed:
+    """What somebody has sent to have a key made."""
+
+    label: str = ""
+    reads_only: bool = False
+
+
+NOTHING = Typed()
+
+
 def router(site: Site) -> APIRouter:
     """Its routes."""
     routes = APIRouter()
@@ -49,12 +60,11 @@ def router(site: Site) -> APIRouter:
     @routes.post("/keys")
     async def make(request: Request) -> Response:
         visit, fields = await site.form(request)
+        typed = Typed(first(fields, "label"), reads_only="reads_only" in fields)
         try:
-            made = await site.service.keys.add(
-                visit.caller.tenant, first(fields, "label"), may_write="reads_only" not in fields
-            )
+            made = await site.service.keys.add(visit.caller.tenant, typed.label, may_write=not typed.reads_only)
         except DirectoryError as error:
-            return await _list(site, request, visit, error=error.message)
+            return await _list(site, request, visit, typed=typed, error=error.message)
         return await _list(site, request, visit, made)
 
     @routes.get("/keys/{key_id}/revoke")
@@ -79,7 +89,9 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-async def _list(site: Site, request: Request, visit: Visit, made: NewKey | None = None, error: str = "") -> Response:
+async def _list(
+    site: Site, request: Request, visit: Visit, made: NewKey | None = None, typed: Typed = NOTHING, error: str = ""
+) -> Response:
     known = await site.service.keys.known(visit.caller.tenant)
     return site.page(
         visit,
@@ -89,6 +101,7 @@ async def _list(site: Site, request: Request, visit: Visit, made: NewKey | None 
         keys=[_line(key, visit) for key in known if key.revoked_at is None],
         made=made.text.reveal() if made is not None else "",
         made_label=made.key.name if made is not None else "",
+        typed=typed,
         errors={"label": error} if error else {},
     )
 

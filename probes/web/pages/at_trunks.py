@@ -1,6 +1,6 @@
 """The overview, and the pages of one trunk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request, Response
 
@@ -8,8 +8,7 @@ from probes.destination import Destination
 from probes.health.trunk import WatchError
 from probes.service.errors import DirectoryError, Invalid, NotFound
 from probes.service.job import DiscoveryJob
-from probes.service.run import Service
-from probes.trunks.model import CODECS, Gateway, Number, Outbound, Trunk
+from probes.trunks.model import CODECS, Gateway, Outbound, Trunk
 from probes.trunks.problem import Gravity
 from probes.web.errors import refused
 from probes.web.pages.facts import ENCRYPTIONS
@@ -26,8 +25,6 @@ TRUNKS_PER_SECOND = 50
 """Of which the overview tells at most, to each who looks at it."""
 MOST_CALLS = 5
 """Test calls that are shown with their trunk."""
-MAX_NUMBERS = 1000
-"""That are added by one form."""
 CHOICES: dict[str, object] = {
     "codecs": CODECS,
     "encryptions": [(each.value, word) for each, word in ENCRYPTIONS.items()],
@@ -93,40 +90,47 @@ def _add(site: Site, routes: APIRouter) -> None:
 
 
 def _show(site: Site, routes: APIRouter) -> None:
-    service = site.service
-
     @routes.get("/trunks/{trunk_id}")
     async def show(request: Request, trunk_id: str) -> Response:
-        visit = await site.visit(request)
-        tenant = visit.caller.tenant
-        watched = site.watched(tenant, trunk_id)
-        try:
-            trunk, is_own = await service.directory.trunk(tenant, trunk_id), True
-        except NotFound:
-            others = await site.only_watched(tenant, {trunk_id})
-            if not others:
-                raise
-            trunk, is_own = others[0], False
-        state = service.health_of(tenant, trunk_id)
-        alerts = [alert for alert in site.alerts(tenant) if alert.trunk == trunk_id]
-        now = site.clock()
-        found = await site.past(watched) if watched is not None else None
-        jobs = await service.calls.recent(tenant, trunk_id=trunk_id, limit=MOST_CALLS)
-        view = site.view(request, visit, trunk.name or trunk.id, "/")
-        return site.page(
-            visit,
-            "trunk.html",
-            view,
-            every=EVERY,
-            one=trunk_view(trunk, state, alerts, await site.recent(), now),
-            past=past_of(found) if found is not None else None,
-            route_days=ROUTE_DAYS,
-            limits=service.config.calls,
-            calls=[call_line(job) for job in jobs],
-            numbers=await service.directory.numbers(tenant, trunk_id),
-            findings=problem_lines(await service.directory.problems(tenant, trunk)) if is_own else (),
-            is_own=is_own,
-        )
+        return await trunk_page(site, request, await site.visit(request), trunk_id)
+
+
+async def trunk_page(
+    site: Site, request: Request, visit: Visit, trunk_id: str, typed: str = "", wrong: Sequence[str] = ()
+) -> Response:
+    """The page of a trunk; where numbers were refused, with what was `typed`, and what is `wrong` with it."""
+    service, tenant = site.service, visit.caller.tenant
+    watched = site.watched(tenant, trunk_id)
+    try:
+        trunk, is_own = await service.directory.trunk(tenant, trunk_id), True
+    except NotFound:
+        others = await site.only_watched(tenant, {trunk_id})
+        if not others:
+            raise
+        trunk, is_own = others[0], False
+    state = service.health_of(tenant, trunk_id)
+    alerts = [alert for alert in site.alerts(tenant) if alert.trunk == trunk_id]
+    now = site.clock()
+    found = await site.past(watched) if watched is not None else None
+    jobs = await service.calls.recent(tenant, trunk_id=trunk_id, limit=MOST_CALLS)
+    view = site.view(request, visit, trunk.name or trunk.id, "/")
+    return site.page(
+        visit,
+        "trunk.html",
+        view,
+        status=422 if wrong else 200,
+        every=EVERY,
+        one=trunk_view(trunk, state, alerts, await site.recent(), now),
+        past=past_of(found) if found is not None else None,
+        route_days=ROUTE_DAYS,
+        limits=service.config.calls,
+        calls=[call_line(job) for job in jobs],
+        numbers=await service.directory.numbers(tenant, trunk_id),
+        typed=typed,
+        wrong=wrong,
+        findings=problem_lines(await service.directory.problems(tenant, trunk)) if is_own else (),
+        is_own=is_own,
+    )
 
 
 def _edit(site: Site, routes: APIRouter) -> None:
@@ -198,33 +202,6 @@ def _change_parts(site: Site, routes: APIRouter) -> None:
             raise refused(409, error.message) from None
         return to(f"/trunks/{trunk_id}?done=switched")
 
-    @routes.post("/trunks/{trunk_id}/numbers")
-    async def add_numbers(request: Request, trunk_id: str) -> Response:
-        visit, fields = await site.form(request)
-        names = first(fields, "numbers").replace(",", " ").replace(";", " ").split()[:MAX_NUMBERS]
-        numbers = [Number(identity=name, trunk_id=trunk_id) for name in names]
-        told = await service.directory.add_numbers(visit.caller.tenant, numbers)
-        wrong = [error.message for error in told if isinstance(error, DirectoryError)]
-        if wrong:
-            raise refused(422, f"{len(told) - len(wrong)} were added; {'; '.join(wrong[:5])}")
-        return to(f"/trunks/{trunk_id}?done=numbers#numbers")
-
-    @routes.get("/trunks/{trunk_id}/numbers/{number_id}/remove")
-    async def ask_to_remove(request: Request, trunk_id: str, number_id: str) -> Response:
-        visit = await site.visit(request)
-        number = await _number(service, visit.caller.tenant, trunk_id, number_id)
-        told = ["Its configuration is gone for good then. To keep that, bind the number to another trunk by the API."]
-        view = site.view(request, visit, f"Remove the number {number.identity}?", "/")
-        back = f"/trunks/{trunk_id}#numbers"
-        return site.page(visit, "confirm.html", view, told=told, action="Remove it", back=back)
-
-    @routes.post("/trunks/{trunk_id}/numbers/{number_id}/remove")
-    async def remove_number(request: Request, trunk_id: str, number_id: str) -> Response:
-        visit, _ = await site.form(request)
-        number = await _number(service, visit.caller.tenant, trunk_id, number_id)
-        await service.directory.remove_number(visit.caller.tenant, number.id)
-        return to(f"/trunks/{trunk_id}?done=removed#numbers")
-
 
 def _sheet(
     site: Site,
@@ -248,14 +225,6 @@ def _sheet(
         errors=errors or {},
         choices=CHOICES,
     )
-
-
-async def _number(service: Service, tenant: str, trunk_id: str, number_id: str) -> Number:
-    """A number of a trunk. Raises NotFound for one that is bound to another, or to none."""
-    number = await service.directory.number(tenant, number_id)
-    if number.trunk_id != trunk_id:
-        raise NotFound("there is no such number at this trunk", "number_id")
-    return number
 
 
 def errors_of(error: FormError | DirectoryError) -> dict[str, str]:

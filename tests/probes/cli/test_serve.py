@@ -184,7 +184,7 @@ def test_what_makes_no_key_makes_no_store(tmp_path: Path, capsys: pytest.Capture
         assert run("keys", "add", tenant, name, "--store", store) == ExitCode.USAGE
         assert list(tmp_path.iterdir()) == []
     assert run("keys", "add", "acme", "first", "--store", store) == ExitCode.OK
-    assert f"{store} is a new store: serve it with sipprobe serve --store {store}" in capsys.readouterr().err
+    assert f"{store} is a new store: the key holds for a service that keeps everything there" in capsys.readouterr().err
     assert run("keys", "add", "acme", "second", "--store", store) == ExitCode.OK
     assert capsys.readouterr().err == ""
 

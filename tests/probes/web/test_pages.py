@@ -24,6 +24,7 @@ from probes.web.app import make_app
 from probes.web.pages.render import POLICY, STATIC, _environment, static
 from probes.web.pages.site import local_path
 from probes.web.sessions import COOKIE
+from sipcore.errors import LocalError
 from tests.probes.web.dashboard import ACME, NOW, Fake, alert, route_state
 
 BASE = "http://127.0.0.1"
@@ -252,6 +253,61 @@ async def test_too_many_calls_and_discoveries_are_told_in_plain_words(tmp_path: 
         answer = await visitor.send("/discover", target="not a host")
         assert answer.status_code == 422
         assert 'value="not a host"' in answer.text
+
+
+async def test_numbers_of_which_one_is_wrong_come_back_as_they_were_typed(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        directory = visitor.fake.directory
+        trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
+        await directory.add_numbers(ACME, [Number(identity="2003")])
+        place = f"/trunks/{trunk.id}/numbers"
+        typed = "2001\n+1, 2002; 2003 <b>"
+        answer = await visitor.send(place, numbers=typed)
+        assert answer.status_code == 422
+        assert f">{typed.replace('<b>', '&lt;b&gt;')}</textarea>" in answer.text.replace("\r", "")
+        told = re.findall(r"<li>([^<]*(?:\+1|2001|2002|2003)[^<]*)</li>", answer.text)
+        assert [each.replace("&#39;", "'") for each in told] == [
+            "'+1' has no country code that exists: write +15550100001 for example",
+            "2003 is configured already",
+        ]
+        assert await directory.numbers(ACME, trunk.id) == ()
+        assert (await visitor.send(place, numbers="2001\n2002, 2001")).status_code == 303
+        assert [each.identity for each in await directory.numbers(ACME, trunk.id)] == ["2001", "2002"]
+        assert (await visitor.client.get(place)).headers["Location"] == f"/trunks/{trunk.id}#numbers"
+
+
+async def test_numbers_that_are_none_or_too_many_are_told(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
+        place = f"/trunks/{trunk.id}/numbers"
+        assert "Give one number at least." in (await visitor.send(place, numbers=" , ;")).text
+        many = " ".join(str(2001 + number) for number in range(1001))
+        answer = await visitor.send(place, numbers=many)
+        assert "These are 1001 numbers: add 1000 at once, at most." in answer.text
+        assert f">{many}</textarea>" in answer.text
+        wrong = await visitor.send(place, numbers=" ".join(f"+{number}" for number in range(25)))
+        assert "<li>and 5 more</li>" in wrong.text
+        assert await visitor.fake.directory.numbers(ACME) == ()
+        assert (await visitor.send("/trunks/none/numbers", numbers="2001")).status_code == 404
+
+
+async def test_a_form_that_is_refused_keeps_what_was_typed(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
+        visitor.fake.calls.failure = LocalError("no such key to press", section="RFC 4733 §3.2")
+        answer = await visitor.send("/calls", trunk=trunk.id, to="bob", caller="2<1", digits="9x")
+        assert answer.status_code == 422
+        for text in ('value="bob"', 'value="2&lt;1"', 'value="9x"', "no such key to press"):
+            assert text in answer.text
+        answer = await visitor.send("/discover", target="not a host", deep="on")
+        assert re.search(r'name="deep"[^>]* checked', answer.text)
+        answer = await visitor.send("/keys", label="x" * 101, reads_only="on")
+        assert answer.status_code == 422
+        assert f'value="{"x" * 101}"' in answer.text
+        assert re.search(r'name="reads_only"[^>]* checked', answer.text)
 
 
 async def test_a_route_is_taken_by_hand(tmp_path: Path) -> None:
