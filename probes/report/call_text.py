@@ -6,6 +6,7 @@ from rich.text import Text
 from probes.report.findings_text import finding_lines
 from probes.report.lines import WIDTH, folded
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from probes.result import CallKind, CallMedia, CallMediaPart, CallResult, CallRole, CallStatus
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard
@@ -39,7 +40,7 @@ def result_lines(result: CallResult, width: int = WIDTH) -> list[RenderableType]
         ("answered after", result.answer_time),
         ("held for", result.duration),
     ]
-    told = [f"{name} {seconds * 1000:.0f} ms" for name, seconds in figures if seconds is not None]
+    told = [f"{name} {duration(seconds)}" for name, seconds in figures if seconds is not None]
     if told:
         lines += folded(", ".join(told), width)
     if result.media is not None:

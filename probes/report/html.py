@@ -18,6 +18,7 @@ from probes.findings.finding import Finding, Severity
 from probes.product import PRODUCT
 from probes.report.packets import covered
 from probes.report.safe_text import cover_uris, printable
+from probes.report.times import duration
 from probes.timeline import entry_of
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.value import value
@@ -147,12 +148,9 @@ def style_sheet() -> str:
     return _source("page.css")
 
 
-def milliseconds(seconds: float | None) -> str:
-    """A duration for people; empty for none."""
-    if seconds is None:
-        return ""
-    told = seconds * 1000.0
-    return f"{seconds:.2f} s" if told >= 10_000 else f"{told:.0f} ms" if told >= 100 else f"{told:.1f} ms"
+def took(seconds: float | None) -> str:
+    """A duration; empty for none."""
+    return duration(seconds) if seconds is not None else ""
 
 
 def told_facts(facts: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:

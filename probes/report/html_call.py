@@ -8,7 +8,7 @@ from markupsafe import Markup
 from probes.capture.calls import CapturedCall
 from probes.findings.finding import Finding, Severity, worst
 from probes.report.call_text import part_line
-from probes.report.html import Evidence, Frame, ShownMessage, milliseconds, page, plural, told_facts
+from probes.report.html import Evidence, Frame, ShownMessage, page, plural, told_facts, took
 from probes.report.ladder import Tone, ladder_of, tone_of
 from probes.report.replay_text import ending, title_of
 from probes.report.svg import svg
@@ -31,10 +31,10 @@ _TONES = {Tone.SUCCESS: "good", Tone.REDIRECTION: "fair", Tone.FAILURE: "bad", T
 
 @value
 class ShownLine:
-    """A line of the timeline, `after_ms` the one before it."""
+    """A line of the timeline, `after` being how long after the one before it."""
 
     offset_ms: float
-    after_ms: float
+    after: str
     way: str
     tone: str
     label: str
@@ -141,10 +141,10 @@ def _remarks(result: CallResult) -> Iterator[str]:
 def _figures(result: CallResult) -> list[tuple[str, str]]:
     return told_facts(
         (
-            ("post-dial delay", milliseconds(result.post_dial_delay)),
-            ("rang for", milliseconds(result.ring_time)),
-            ("answered after", milliseconds(result.answer_time)),
-            ("held for", milliseconds(result.duration)),
+            ("post-dial delay", took(result.post_dial_delay)),
+            ("rang for", took(result.ring_time)),
+            ("answered after", took(result.answer_time)),
+            ("held for", took(result.duration)),
             *(_media_figures(result.media) if result.media else ()),
         )
     )
@@ -155,8 +155,8 @@ def _media_figures(media: CallMedia) -> Iterator[tuple[str, str]]:
     received = measured.received
     scale = ", on the wideband scale" if is_wideband(measured.codec) else ""
     yield "lost on the way here", f"{100 * received.loss:.1f} %" if received else ""
-    yield "jitter", milliseconds(received.jitter) if received else ""
-    yield "round trip", milliseconds(measured.control.round_trip)
+    yield "jitter", took(received.jitter) if received else ""
+    yield "round trip", took(measured.control.round_trip)
     yield f"opinion score (an estimate{scale})", f"{measured.opinion:.1f}" if measured.opinion is not None else ""
 
 
@@ -168,8 +168,8 @@ def _streams(media: CallMedia) -> list[tuple[str, str, str]]:
         ("codec", media.codec, measured.codec if received else "nothing was received"),
         ("packets", str(sent.packets), str(received.packets) if received else "0"),
         ("bytes of sound", str(sent.octets), str(received.octets) if received else ""),
-        ("first packet after", milliseconds(media.first_sent), milliseconds(media.first_received)),
-        ("packet time", milliseconds(media.ptime), milliseconds(received.ptime) if received else ""),
+        ("first packet after", took(media.first_sent), took(media.first_received)),
+        ("packet time", took(media.ptime), took(received.ptime) if received else ""),
     ]
     view = measured.control.remote
     rows.append(("lost", f"{view.lost}, as the peer reports" if view else "", ""))
@@ -177,12 +177,12 @@ def _streams(media: CallMedia) -> list[tuple[str, str, str]]:
         bursts = f", in {plural(received.bursts, 'burst')}" if received.bursts else ""
         lost = f"{received.lost} of {received.expected} ({100 * received.loss:.1f} %){bursts}"
         rows[-1] = ("lost", rows[-1][1], lost)
-        peak = f"{milliseconds(received.jitter)}, at most {milliseconds(received.peak_jitter)}"
-        rows.append(("jitter", milliseconds(view.jitter) if view else "", peak))
+        peak = f"{took(received.jitter)}, at most {took(received.peak_jitter)}"
+        rows.append(("jitter", took(view.jitter) if view else "", peak))
         rows.append(("out of order, twice", "", f"{received.late}, {received.duplicates}"))
-        gap = f", the longest {milliseconds(received.longest_gap)}" if received.gaps else ""
+        gap = f", the longest {took(received.longest_gap)}" if received.gaps else ""
         rows.append(("gaps", "", f"{received.gaps}{gap}"))
-    rows.append(("left late by", f"{milliseconds(sent.lateness)} (99 of 100), at most {milliseconds(sent.latest)}", ""))
+    rows.append(("left late by", f"{took(sent.lateness)} (99 of 100), at most {took(sent.latest)}", ""))
     rows.append(("address", str(media.local), str(measured.remote)))
     return rows
 
@@ -211,7 +211,7 @@ def _heard(measured: MediaResult) -> str:
         return "" if known else f"the sound of {measured.codec} is not judged"
     told = [f"{heard.silence:.0%} of {heard.seconds:.1f} s silent"]
     if heard.echo is not None:
-        told.insert(0, f"what was sent, after {milliseconds(heard.echo.delay)} and {heard.echo.gain:+.1f} dB")
+        told.insert(0, f"what was sent, after {took(heard.echo.delay)} and {heard.echo.gain:+.1f} dB")
     told += [f"a tone of {'+'.join(map(str, tone))} Hz for {seconds:.1f} s" for tone, seconds in heard.tones]
     return "; ".join(told)
 
@@ -224,8 +224,7 @@ def _lines(timeline: Sequence[TimelineEntry], evidence: Evidence) -> list[ShownL
             start = entry.record.at - entry.offset_ms / 1000.0
             message = next(iter(evidence.of([entry.record], start)), None)
             tone, way = _TONES.get(tone_of(entry.label), "none"), evidence.way(entry.record)
-        lines.append(
-            ShownLine(entry.offset_ms, entry.offset_ms - before, way, tone, entry.label, entry.detail, message)
-        )
+        since = (entry.offset_ms - before) / 1000.0
+        lines.append(ShownLine(entry.offset_ms, took(since), way, tone, entry.label, entry.detail, message))
         before = entry.offset_ms
     return lines

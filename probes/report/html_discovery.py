@@ -7,7 +7,7 @@ from probes.checks.dns.plan import FAMILIES, Reply
 from probes.checks.tls_judge import TlsReport
 from probes.discovery.outcome import Discovery
 from probes.findings.finding import Severity, worst
-from probes.report.html import TONES, Evidence, Frame, ShownMessage, milliseconds, page, told_facts
+from probes.report.html import TONES, Evidence, Frame, ShownMessage, page, told_facts, took
 from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
 from probes.result import Attempt, Reach
@@ -119,7 +119,7 @@ def _attempt(attempt: Attempt, evidence: Evidence) -> ShownAttempt:
         str(attempt.hop),
         "fair" if response is not None and attempt.detail else _TONES.get(attempt.reach, "none"),
         result,
-        milliseconds(attempt.rtt),
+        took(attempt.rtt),
         "; ".join(filter(None, told)),
         evidence.of(attempt.records, start),
     )

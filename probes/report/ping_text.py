@@ -25,6 +25,7 @@ from probes.ping.results import (
 from probes.ping.round_trips import Spread
 from probes.report.lines import beside, fact, folded, listed
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from probes.result import Reach
 from sipcore.resolve.target import Hop
 
@@ -84,7 +85,7 @@ def _answer(ping: Ping) -> str:
     """An answer in its columns."""
     response = ping.attempt.response
     said = "" if response is None else f"{response.status} {printable(response.reason)}".strip()
-    took = "" if ping.took is None else milliseconds(ping.took)
+    took = "" if ping.took is None else duration(ping.took, fine=True)
     return f"{_cut(said, _SAID):<{_SAID}} {took:>{_TIME}}  {ping.attempt.hop}"
 
 
@@ -104,7 +105,7 @@ def _notes(ping: Ping) -> Iterable[str]:
 def _told(happening: Connected | Disconnected | Renamed | Unnamed | Returned | Late) -> str:
     match happening:
         case Connected(hop=hop, seconds=seconds, agreed=agreed, again=again):
-            time = "" if seconds is None else f" in {milliseconds(seconds)}"
+            time = "" if seconds is None else f" in {duration(seconds, fine=True)}"
             secured = f": {agreed}" if agreed else ""
             return f"{'connected again' if again else 'connected'} to {hop}{time}{secured}"
         case Disconnected(hop=hop, why=why):
@@ -119,7 +120,7 @@ def _told(happening: Connected | Disconnected | Renamed | Unnamed | Returned | L
         case Returned(hop=hop, seconds=seconds, lost=lost):
             return f"{hop} answers again, after {_duration(seconds)} and {lost:,} pings without an answer"
         case Late(number=number, seconds=seconds):
-            return f"an answer to ping {number} came too late, after {milliseconds(seconds)}: raise --timeout"
+            return f"an answer to ping {number} came too late, after {duration(seconds, fine=True)}: raise --timeout"
 
 
 def _facts(tally: Tally) -> Iterable[tuple[str, str]]:
@@ -151,12 +152,12 @@ def _place_text(place: PlaceTally) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    mean = f"mean {milliseconds(spread.mean)}, max {milliseconds(spread.most)}"
-    return f"min {milliseconds(spread.least)}, {mean}, deviation {milliseconds(spread.deviation)}"
+    mean = f"mean {duration(spread.mean, fine=True)}, max {duration(spread.most, fine=True)}"
+    return f"min {duration(spread.least, fine=True)}, {mean}, deviation {duration(spread.deviation, fine=True)}"
 
 
 def _percentiles(spread: Spread) -> str:
-    return f"half within {milliseconds(spread.median)}, 95 % within {milliseconds(spread.p95)}"
+    return f"half within {duration(spread.median, fine=True)}, 95 % within {duration(spread.p95, fine=True)}"
 
 
 def _timed(count: int, answered: int) -> str:
@@ -170,13 +171,6 @@ def _reaches(reaches: Iterable[tuple[Reach, int]]) -> str:
 
 def _hops(hops: Iterable[Hop]) -> str:
     return listed([str(hop) for hop in hops])
-
-
-def milliseconds(seconds: float) -> str:
-    """A time with as many digits as it deserves."""
-    thousandths = seconds * 1000
-    digits = 2 if thousandths < 10 else 1 if thousandths < 100 else 0
-    return f"{thousandths:.{digits}f} ms"
 
 
 def _duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from probes.report.dns_text import ladder_lines
 from probes.report.findings_text import finding_lines
 from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from probes.report.tls_text import tls_blocks, tls_summary
 from probes.result import Attempt, LookupStep, Reach, System
 from sipcore.errors import quoted
@@ -139,7 +140,7 @@ def _cell(attempt: Attempt | None) -> tuple[str, str]:
     style = _STYLES.get(attempt.reach, "dim")
     if attempt.response is None:
         return attempt.instead or _CELLS.get(attempt.reach, attempt.reach.value), style
-    time = f" in {_short(attempt.rtt)}" if attempt.rtt is not None else ""
+    time = f" in {duration(attempt.rtt)}" if attempt.rtt is not None else ""
     return f"{attempt.response.status}{time}{f' {_FAULTY}' if attempt.detail else ''}", style
 
 
@@ -233,7 +234,7 @@ def _over_udp(found: Capabilities) -> str:
 def _answer(attempt: Attempt) -> str:
     response = attempt.response
     said = f"{response.status} {response.reason}".strip() if response is not None else ""
-    time = f" in {_short(attempt.rtt)}" if attempt.rtt is not None else ""
+    time = f" in {duration(attempt.rtt)}" if attempt.rtt is not None else ""
     kernel = " (by the kernel's clock)" if attempt.kernel_stamped else ""
     tls = f", {attempt.tls}" if attempt.tls else ""
     return f"{said}{time}{kernel}{tls}"
@@ -278,13 +279,6 @@ def _dns(lookups: Sequence[LookupStep], width: int) -> list[Text]:
     for step in lookups:
         lines += wrapped(f"  {step.question}: {', '.join(step.answers) or step.error}", width, later=" " * 6)
     return [Text(), *lines] if lines else []
-
-
-def _short(seconds: float) -> str:
-    milliseconds = seconds * 1000.0
-    if milliseconds >= 1000:
-        return f"{seconds:.1f} s"
-    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
 
 
 def _key(hop: Hop) -> Key:

@@ -7,6 +7,8 @@ _UNITS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min"
 """In seconds, each with the one that its rest is told in."""
 _IN_SECONDS = 120
 """Seconds below which an interval is told in seconds."""
+_DIGITS = ((2, 10), (1, 100), (0, 1000))
+"""Digits behind the point, and below how many milliseconds they are told."""
 
 
 def moment(at: float, zone: tzinfo | None = None) -> datetime:
@@ -37,6 +39,18 @@ def span(seconds: float, units: int = 2) -> str:
     unit, name, part, part_name = next(each for each in _UNITS if whole >= each[0])
     count, rest = whole // unit, whole % unit // part
     return f"{count} {name} {rest} {part_name}" if rest and units > 1 else f"{count} {name}"
+
+
+def duration(seconds: float, *, fine: bool = False) -> str:
+    """How long something took, with as many digits as it deserves: in milliseconds below a second, in seconds from
+    there on, and as `span` has it from a minute on. `fine` is for pings, which are compared below 10 ms.
+    """
+    stored = round(seconds * 1000.0, 3)  # as JSON has it: what was stored is told in the same words
+    for digits, limit in _DIGITS if fine else _DIGITS[1:]:
+        told = f"{stored:.{digits}f}"
+        if float(told) < limit:
+            return f"{told} ms"
+    return f"{seconds:.1f} s" if seconds < _MINUTE else span(seconds)
 
 
 def every(seconds: float) -> str:

@@ -12,9 +12,8 @@ from probes.health.days import Part
 from probes.health.terms import Kind
 from probes.health.uptime import Incident, RouteUptime, Spent, TrunkUptime
 from probes.report.lines import WIDTH, fact, wrapped
-from probes.report.ping_text import milliseconds
 from probes.report.safe_text import printable
-from probes.report.times import date_and_clock, moment, span
+from probes.report.times import date_and_clock, duration, moment, span
 
 SHOWN = 5
 """Incidents of a trunk or a route that are told one by one, the last ones."""
@@ -106,8 +105,8 @@ def _measured(route: RouteUptime) -> Iterator[tuple[str, str]]:
     """What the checks of a route found."""
     spread = route.round_trips
     if spread is not None:
-        half = f"half within {milliseconds(spread.median)}, 95 % within {milliseconds(spread.p95)}"
-        yield "round trip", f"{half}, max {milliseconds(spread.most)}, of {_counted(spread.count, 'answer')}"
+        half = f"half within {duration(spread.median, fine=True)}, 95 % within {duration(spread.p95, fine=True)}"
+        yield "round trip", f"{half}, max {duration(spread.most, fine=True)}, of {_counted(spread.count, 'answer')}"
     if route.reasons:
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in route.reasons)
         statuses = ", ".join(f"{count:,} × {status}" for status, count in route.statuses)

@@ -7,7 +7,7 @@ from rich.text import Text
 from probes.health.oddities import longest_until_down, oddities
 from probes.health.trunk import Route, Rules, Trunk
 from probes.report.lines import fact, listed, wrapped
-from probes.report.ping_text import UNBROKEN, milliseconds
+from probes.report.ping_text import UNBROKEN
 from probes.report.times import every, span
 from sipcore.outgoing import SERVICE_UNAVAILABLE
 
@@ -66,7 +66,7 @@ def _poor(rules: Rules) -> Iterator[str]:
     if SERVICE_UNAVAILABLE not in rules.refusals:
         yield "a 503"
     if rules.slow:
-        yield f"an answer after {milliseconds(rules.slow)}"
+        yield f"an answer after {rules.slow * 1000:g} ms"
     if rules.certificate_days:
         yield f"a certificate with less than {rules.certificate_days:g} days left"
 

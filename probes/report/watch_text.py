@@ -15,9 +15,9 @@ from probes.health.difference import Difference
 from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Trunk
 from probes.report.lines import WIDTH, wrapped
-from probes.report.ping_text import UNBROKEN, milliseconds
+from probes.report.ping_text import UNBROKEN
 from probes.report.safe_text import printable
-from probes.report.times import clock, date_and_clock, day, every, span
+from probes.report.times import clock, date_and_clock, day, duration, every, span
 
 STYLES = {
     Health.HEALTHY: "green",
@@ -290,7 +290,7 @@ def outcome(check: Check) -> str:
     if check.verdict is not Verdict.GOOD:
         where = f"{check.place}: " if check.place not in told else ""
         return f"{what}{where}{told}"
-    took = f" in {milliseconds(check.rtt)}" if check.rtt is not None else ""
+    took = f" in {duration(check.rtt, fine=True)}" if check.rtt is not None else ""
     where = f", {check.place}" if check.place else ""
     return f"{what}{told}{took}{where}"
 
@@ -347,7 +347,7 @@ def _cells(route: RouteState, now: float, *, lasting: bool) -> tuple[str, ...]:
     lasted = span(now - route.since, units=1) if told and route.since is not None else ""
     if check is None:
         return (lasted, "", "", "", "")
-    took = milliseconds(check.rtt) if check.rtt is not None else ""
+    took = duration(check.rtt, fine=True) if check.rtt is not None else ""
     ends = check.certificate_ends
     days = f"{(ends - now) / _DAY:.0f} d" if ends is not None else ""
     return (lasted, _says(route), took, days, check.place)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from probes.health.days import Part
 from probes.health.recent import Slot
-from probes.report.html import milliseconds
+from probes.report.html import took
 from probes.report.times import moment, span
 from probes.report.uptime_text import percentage
 
@@ -57,7 +57,7 @@ def _runs(heights: Iterable[float | None], step: float) -> Iterator[str]:
 
 def _told(slots: Sequence[Slot], known: Sequence[float]) -> str:
     failed = sum(slot.failures for slot in slots)
-    range_ = f"{milliseconds(min(known))} to {milliseconds(max(known))}" if known else "none was measured"
+    range_ = f"{took(min(known))} to {took(max(known))}" if known else "none was measured"
     return f"Round trips: {range_}" + (f"; checks that failed: {failed}" if failed else "")
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from probes.health.alerts import Alert
 from probes.health.board import RouteState, TrunkState
 from probes.health.recent import Recent
-from probes.report.html import milliseconds
+from probes.report.html import took
 from probes.report.watch_text import outcome
 from probes.trunks.model import Trunk
 from probes.web.pages import charts, tones
@@ -126,7 +126,7 @@ def _route(trunk: TrunkState, route: RouteState, recent: Recent, now: float) -> 
         since=route.since,
         told=outcome(check) if check is not None else "",
         checked_at=check.at if check is not None else None,
-        rtt=milliseconds(answered.rtt) if answered is not None else "",
+        rtt=took(answered.rtt) if answered is not None else "",
         spark=charts.spark(recent.slots(trunk.trunk, route.route, now)),
         is_active=trunk.active == route.route and len(trunk.routes) > 1,
         misses=route.misses,

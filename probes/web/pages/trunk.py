@@ -10,7 +10,7 @@ from probes.health.days import Part
 from probes.health.recent import Recent
 from probes.health.terms import Check
 from probes.health.uptime import Incident, RouteUptime
-from probes.report.html import milliseconds
+from probes.report.html import took
 from probes.report.times import span
 from probes.report.uptime_text import percentage
 from probes.report.watch_text import outcome
@@ -193,7 +193,7 @@ def check_line(check: Check) -> CheckLine:
         kind="test call" if check.kind.value == "call" else check.kind.value,
         tone=tones.tone_of_verdict(check.verdict),
         word=check.verdict.value if check.verdict.value != "own" else "not carried out",
-        rtt=milliseconds(check.rtt),
+        rtt=took(check.rtt),
         told=outcome(check),
     )
 
@@ -217,8 +217,8 @@ def _route(route: RouteUptime) -> RouteHistory:
         name=tones.name_of_route(route.route),
         available=_short(route.spent.availability),
         checks=f"{route.checks}",
-        median=milliseconds(times.median) if times is not None else "–",
-        p95=milliseconds(times.p95) if times is not None else "–",
+        median=took(times.median) if times is not None else "–",
+        p95=took(times.p95) if times is not None else "–",
         answered=f"{ratio:.0f} % of {route.calls}" if ratio is not None else "–",
         failures=reasons or "none",
     )

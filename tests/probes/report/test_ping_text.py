@@ -8,7 +8,7 @@ import pytest
 
 from probes.destination import Destination
 from probes.ping.results import Connected, Counts, Disconnected, Happening, Late, Renamed, Returned, Tally, Unnamed
-from probes.report.ping_text import begin_lines, failure_line, happening_lines, milliseconds, tally_lines
+from probes.report.ping_text import begin_lines, failure_line, happening_lines, tally_lines
 from probes.result import Reach
 from sipcore.resolve.target import SocketAddress
 from tests.probes.ping.values import BEGIN, TLS, UDP, answered, lost, told
@@ -100,7 +100,7 @@ def counted(*happenings: Happening, duration: float = 60.0, sent: int = 0) -> Ta
         ),
         (
             Late(BEGIN, 7, 5.25),
-            ["00:00:00    ·  an answer to ping 7 came too late, after 5250 ms: raise --timeout"],
+            ["00:00:00    ·  an answer to ping 7 came too late, after 5.2 s: raise --timeout"],
         ),
     ],
 )
@@ -161,10 +161,3 @@ def test_the_beginning() -> None:
     told = "OPTIONS to sip:example.com every 0.5 s, waiting 4 s for each answer"
     assert [line.plain for line in begin_lines(TARGET, 0.5, 4.0)] == [told]
     assert len(begin_lines(TARGET, 0.5, 4.0, 40)) == 2
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.000_04, "0.04 ms"), (0.0123, "12.3 ms"), (0.1234, "123 ms"), (4.0, "4000 ms")]
-)
-def test_times(seconds: float, text: str) -> None:
-    assert milliseconds(seconds) == text

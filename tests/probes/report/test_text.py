@@ -64,7 +64,7 @@ def test_a_discovery_as_a_whole() -> None:
         "  192.0.2.1\n"
         "    port    UDP               TCP               TLS\n"
         "    5060    200 in 1.2 ms     refused           refused\n"
-        "    5061    no answer         silent            200 in 23 ms !\n"
+        "    5061    no answer         silent            200 in 23.1 ms !\n"
         "\n"
         "  TLS 5061: the certificate is self-signed (CN=pbx); trust it\n"
         "\n"

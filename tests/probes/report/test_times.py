@@ -4,7 +4,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from probes.report.times import clock, date_and_clock, day, span
+from probes.report.times import clock, date_and_clock, day, duration, span
 
 BEGIN = 1_767_225_600.0
 EAST = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -35,3 +35,32 @@ def test_moments() -> None:
 )
 def test_spans(seconds: float, two: str, one: str) -> None:
     assert (span(seconds), span(seconds, units=1)) == (two, one)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, "0.0 ms"),
+        (0.001_23, "1.2 ms"),
+        (0.009_996, "10.0 ms"),
+        (0.0123, "12.3 ms"),
+        (0.099_96, "100 ms"),
+        (0.1234, "123 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (2.001, "2.0 s"),
+        (59.94, "59.9 s"),
+        (59.97, "60.0 s"),
+        (90.4, "1 min 30 s"),
+    ],
+)
+def test_durations(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.000_04, "0.04 ms"), (0.009_994, "9.99 ms"), (0.009_996, "10.0 ms"), (0.1234, "123 ms"), (4.0, "4.0 s")],
+)
+def test_durations_of_pings(seconds: float, told: str) -> None:
+    assert duration(seconds, fine=True) == told
