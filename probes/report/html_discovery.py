@@ -1,6 +1,7 @@
 """A discovery as an HTML page: the verdict and what to do first, then all that shows it, messages folded."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from probes.checks.dns.judge import DnsReport, Rung, Step
 from probes.checks.dns.plan import FAMILIES, Reply
@@ -8,9 +9,10 @@ from probes.checks.tls_judge import TlsReport
 from probes.discovery.outcome import Discovery
 from probes.findings.finding import Severity, worst
 from probes.report.html import TONES, Evidence, Frame, ShownMessage, page, told_facts, took
+from probes.report.purposes import evidence_told, title_of
 from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
-from probes.result import Attempt, Reach
+from probes.result import Attempt, Candidate, Reach
 from sipcore.resolve.records import Question, Record
 from sipcore.value import value
 
@@ -35,6 +37,17 @@ class ShownAttempt:
     result: str
     took: str
     told: str
+    messages: tuple[ShownMessage, ...]
+
+
+@value
+class ShownAsked:
+    """One request that no attempt shows: its name among programs, what it is, where it went, and why it is odd."""
+
+    purpose: str
+    title: str
+    hop: str
+    about: str
     messages: tuple[ShownMessage, ...]
 
 
@@ -78,7 +91,7 @@ def discovery_page(discovery: Discovery, made_at: float, frame: Frame = Frame.PA
         recommendation=[*_recommendation(discovery), *destination_facts(discovery)],
         findings=findings,
         system=told_facts(system_facts(system)) if system else [],
-        candidates=system.candidates if system else (),
+        candidates=[_candidate(each) for each in system.candidates] if system else [],
         capabilities=told_facts(capability_facts(discovery.capabilities)),
         attempts=attempts,
         asked=list(_beyond(discovery, evidence)),
@@ -125,14 +138,19 @@ def _attempt(attempt: Attempt, evidence: Evidence) -> ShownAttempt:
     )
 
 
-def _beyond(discovery: Discovery, evidence: Evidence) -> Iterator[tuple[str, tuple[ShownMessage, ...]]]:
+def _candidate(found: Candidate) -> Candidate:
+    """A product that comes into question, its evidence as people read it."""
+    return replace(found, evidence=tuple(map(evidence_told, found.evidence)))
+
+
+def _beyond(discovery: Discovery, evidence: Evidence) -> Iterator[ShownAsked]:
     """What was asked that no attempt shows, and why, each with its messages."""
     shown = {id(record) for attempt in discovery.attempts for record in attempt.records}
     for asked in discovery.asked:
         messages = [one for one in asked.messages if id(one) not in shown]
         if messages:
-            about = f": a request that {asked.about}" if asked.about else ""
-            yield f"{asked.purpose}, {asked.hop}{about}", evidence.of(messages)
+            about = f"It {asked.about}." if asked.about else ""
+            yield ShownAsked(asked.purpose, title_of(asked.purpose), str(asked.hop), about, evidence.of(messages))
 
 
 def _tls(report: TlsReport) -> ShownTls:

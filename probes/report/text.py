@@ -15,6 +15,7 @@ from probes.discovery.outcome import Discovery
 from probes.report.dns_text import ladder_lines
 from probes.report.findings_text import finding_lines
 from probes.report.lines import WIDTH, fact, listed, wrapped
+from probes.report.purposes import evidence_told
 from probes.report.safe_text import printable
 from probes.report.times import duration
 from probes.report.tls_text import tls_blocks, tls_summary
@@ -191,7 +192,7 @@ def system_facts(system: System) -> list[tuple[str, str]]:
     )
     facts = [("system", named), ("banner", system.banner)]
     if system.product and not system.banner:
-        evidence = "; ".join(system.candidates[0].evidence[:_EVIDENCE])
+        evidence = "; ".join(map(evidence_told, system.candidates[0].evidence[:_EVIDENCE]))
         facts.append(("known by", f"{evidence} ({system.confidence:.0%} sure)"))
     elif not system.product and system.candidates:
         facts.append(("perhaps", ", ".join(f"{one.product} ({one.confidence:.0%})" for one in system.candidates)))

@@ -293,7 +293,8 @@ def test_what_was_asked_beyond_the_attempts_is_there_once() -> None:
         "What was tried",
         "2 messages",
         "What else was asked",
-        f"2 messages for no-hops, {other.hop}: a request that is odd",
+        f"2 messages for an OPTIONS that may go no further, {other.hop} no-hops",
+        "It is odd.",
     )
     assert len(page.named("details")) == 2
 
