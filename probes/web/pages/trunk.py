@@ -20,6 +20,7 @@ from probes.web.pages import charts, tones
 from probes.web.pages.facts import Group, groups_of
 from probes.web.pages.overview import RouteLine, route_lines
 from probes.web.pages.past import PastUptimes, spent_in
+from probes.web.pages.places import place_told
 from probes.web.pages.render import sentence
 from probes.web.pages.tones import Badge
 from sipcore.value import value
@@ -97,6 +98,7 @@ class ProblemLine:
     what: str
     cure: str
     place: str
+    """In the words of the form."""
 
 
 @value
@@ -152,7 +154,7 @@ def trunk_view(
 def problem_lines(problems: Iterable[Problem]) -> tuple[ProblemLine, ...]:
     """What is odd about a configuration that was saved."""
     return tuple(
-        ProblemLine(_TONES[each.gravity], each.gravity.value, each.cause, sentence(each.cure), each.field)
+        ProblemLine(_TONES[each.gravity], each.gravity.value, each.cause, sentence(each.cure), place_told(each.field))
         for each in problems
     )
 
