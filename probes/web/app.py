@@ -41,7 +41,7 @@ def make_app(service: Service) -> FastAPI:
     show = _shower(mounts)
 
     async def tell(request: Request, error: Exception) -> Response:
-        return show(request.url.path, failure_of(error))
+        return show(request.url.path, failure_of(error, request.headers.get("content-type")))
 
     for kind in (RequestFailure, SipError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, tell)

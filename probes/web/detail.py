@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.trunks.problem import Gravity
-from probes.web.errors import BODY, CODES, Failure, Flaw, RequestFailure, flawed, refused
+from probes.web.errors import CODES, Failure, RequestFailure, flawed, refused
+from probes.web.flaws import BODY, Flaw
 
 Place = tuple[str | int, ...]
 MALFORMED, INVALID = 400, 422

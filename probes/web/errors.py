@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Any
 
 from fastapi import Response
 from fastapi.exceptions import RequestValidationError
@@ -13,10 +12,10 @@ from probes.health.trunk import WatchError
 from probes.service.calls import UsedToken
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.service.job import Busy, Limited, Unavailable, UnknownJob
+from probes.web.flaws import BODY, MALFORMED, Flaw, flaw_of
 from sipcore.errors import SipError
 from sipcore.value import value
 
-BODY = "body"
 CODES = {
     400: "malformed",
     401: "unauthorized",
@@ -38,16 +37,6 @@ MAX_FLAWS = 50
 TRY_SOON = 5
 """Seconds after which what is unavailable may be there."""
 OWN_FAULT = "this program made a mistake, which is in its log: please report it"
-
-
-@value
-class Flaw:
-    """One thing that is wrong with what was sent: where, in words, and in one word for programs."""
-
-    place: tuple[str | int, ...]
-    """As FastAPI has it: `("body", "gateways", 0, "host")`."""
-    message: str
-    kind: str = "value_error"
 
 
 @value
@@ -87,13 +76,15 @@ def flawed(place: Sequence[str | int], message: str, kind: str = "value_error") 
     return RequestFailure(Failure(422, CODES[422], message, (Flaw(tuple(place), message, kind),)))
 
 
-def failure_of(error: Exception) -> Failure:
-    """What is told of whatever a route has raised. What was sent is never quoted by it: it may be a secret."""
+def failure_of(error: Exception, content_type: str | None = None) -> Failure:
+    """What is told of whatever a route has raised at a request whose body says to be of this type. What was sent is
+    never quoted by it: it may be a secret.
+    """
     match error:
         case RequestFailure(failure=failure):
             return failure
         case RequestValidationError():
-            return _of_validation(error)
+            return _of_validation(error, content_type)
         case HTTPException(status_code=status, detail=detail, headers=headers):
             return Failure(status, CODES.get(status, "refused"), _WORDS.get(status, detail), headers=headers or {})
         case Busy(running=running):
@@ -116,9 +107,10 @@ def failure_of(error: Exception) -> Failure:
     return Failure(500, "own", OWN_FAULT)
 
 
+NOTHING = "there is nothing at this path"
 _WORDS = {
     400: "the body cannot be read: send JSON in UTF-8",
-    404: "there is nothing at this path",
+    404: NOTHING,
     405: "this path does not take this method: see Allow",
 }
 """What is told in place of a word or two."""
@@ -133,23 +125,11 @@ def _failure(status: int, error: SipError, headers: Mapping[str, str] | None = N
     return Failure(status, CODES[status], error.message, headers=headers or {})
 
 
-NO_OBJECT = "send a JSON object, with the header field Content-Type: application/json"
-"""What JSON without that header field is told as well, such as curl sends by itself."""
-
-
-def _of_validation(error: RequestValidationError) -> Failure:
+def _of_validation(error: RequestValidationError, content_type: str | None) -> Failure:
     found = error.errors()
-    flaws = tuple(_flaw(each) for each in found[:MAX_FLAWS])
-    if any(flaw.kind == "json_invalid" for flaw in flaws):
-        return Failure(400, CODES[400], "the body is no JSON", flaws)
+    flaws = tuple(flaw_of(each, error.body, content_type) for each in found[:MAX_FLAWS])
     first = flaws[0]
+    if first.kind == MALFORMED:
+        return Failure(400, CODES[400], first.message, flaws)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return Failure(422, CODES[422], f"{'.'.join(map(str, first.place))}: {first.message}{more}", flaws)
-
-
-def _flaw(told: dict[str, Any]) -> Flaw:
-    """What pydantic says, without what was given."""
-    place, kind = tuple(told["loc"]), str(told["type"])
-    if place == ("body",) and kind == "model_attributes_type":
-        return Flaw(place, NO_OBJECT, kind)
-    return Flaw(place, str(told["msg"]).removeprefix("Value error, "), kind)
+    return Failure(422, CODES[422], f"{first.sentence}{more}", flaws)

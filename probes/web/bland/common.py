@@ -13,7 +13,8 @@ from probes.trunks.problem import Gravity, Problem
 from probes.web.auth import Caller
 from probes.web.bland.envelope import Failed, refused
 from probes.web.bland.trunk_map import id_given
-from probes.web.errors import Failure, Flaw, RequestFailure
+from probes.web.errors import Failure, RequestFailure
+from probes.web.flaws import Flaw
 from sipcore.errors import LocalError
 
 NO_NUMBER = "NUMBER_NOT_FOUND"

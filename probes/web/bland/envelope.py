@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from probes.web.errors import Failure, Flaw, RequestFailure
+from probes.web.errors import Failure, RequestFailure
+from probes.web.flaws import MALFORMED, Flaw
 
 T = TypeVar("T")
 
@@ -78,7 +79,8 @@ def shown(failure: Failure) -> Response:
 
 
 def _trouble(code: str, flaw: Flaw) -> dict[str, Any]:
-    parts = [part for part in flaw.place if part not in ("body", "query", "path", "header")]
+    told = flaw.place if flaw.kind != MALFORMED else ()  # which has an offset
+    parts = [part for part in told if part not in ("body", "query", "path", "header")]
     before = [None, *parts]
     # Which of several forms a value was read as stands behind its own place.
     named = [str(part) for part, last in zip(parts, before, strict=False) if not (part in FORMS and _has_forms(last))]

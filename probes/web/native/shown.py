@@ -6,10 +6,13 @@ from typing import Annotated, Any, Protocol, TypeVar
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse
 
-from probes.web.errors import BODY, Failure, flawed, refused
+from probes.web.errors import NOTHING, Failure, flawed, refused
+from probes.web.flaws import BODY
 
 Data = dict[str, Any]
 PROBLEM = "application/problem+json"
+SEE = "/api/v1/openapi.json describes all that there is, for programs, and /reference for people"
+"""What is told where nothing is."""
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 MAX_DEPTH = 32
 """Objects in each other, of a merge patch: nothing that is kept has more than a few."""
@@ -39,12 +42,12 @@ def shown(failure: Failure) -> Response:
         "type": f"urn:sipprobe:{failure.code}",
         "title": failure.code.replace("-", " "),
         "status": failure.status,
-        "detail": failure.message,
+        "detail": f"{NOTHING}: {SEE}" if failure.message == NOTHING else failure.message,
     }
     if failure.flaws:
         content["errors"] = [
             {
-                "pointer": _pointer(flaw.place),
+                "pointer": flaw.pointer,
                 "in": str(flaw.place[0]) if flaw.place else "body",
                 "detail": flaw.message,
             }
@@ -53,11 +56,6 @@ def shown(failure: Failure) -> Response:
     if failure.running:
         content["running"] = failure.running
     return JSONResponse(content, failure.status, dict(failure.headers), PROBLEM)
-
-
-def _pointer(place: Sequence[str | int]) -> str:
-    """A place as a JSON pointer into the body, or the query (RFC 6901)."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place[1:])
 
 
 def page(items: Sequence[K], limit: int, cursor: str) -> tuple[Sequence[K], str | None]:

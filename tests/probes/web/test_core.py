@@ -11,6 +11,7 @@ from probes.service.config import ServiceConfig
 from probes.web.auth import MAX_WRONG, PERIOD, Guesses, client_address
 from probes.web.errors import MAX_FLAWS
 from probes.web.guard import HEADERS
+from probes.web.native.shown import SEE
 from tests.probes.web.asking import asking
 
 
@@ -144,7 +145,9 @@ async def test_each_answer_says_that_nobody_keeps_or_frames_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("method", "path", "status", "detail"),
     [
-        ("GET", "/nowhere", 404, "there is nothing at this path"),
+        ("GET", "/nowhere", 404, f"there is nothing at this path: {SEE}"),
+        ("GET", "/", 404, f"there is nothing at this path: {SEE}"),
+        ("GET", "", 404, f"there is nothing at this path: {SEE}"),
         ("GET", "http://service/v1/nowhere", 404, "there is nothing at this path"),
         ("PUT", "/whoami", 405, "this path does not take this method: see Allow"),
         ("GET", "/trunks/of-nobody", 404, "there is no such trunk"),
@@ -155,7 +158,7 @@ async def test_what_is_not_there_is_told(method: str, path: str, status: int, de
     async with asking(tmp_path) as asked:
         answer = await (await asked.client()).request(method, path)
         assert answer.status_code == status
-        if path.startswith("/"):
+        if not path.startswith("http"):
             assert answer.json()["detail"] == detail
         assert ("Allow" in answer.headers) is (status == 405)
 
@@ -163,11 +166,11 @@ async def test_what_is_not_there_is_told(method: str, path: str, status: int, de
 @pytest.mark.parametrize(
     ("content", "status", "told"),
     [
-        (b"{", 400, "the body is no JSON"),
+        (b"{", 400, "the body is no JSON: line 1, column 2: a name in double quotes is wanted here"),
         (b"\xff{}", 400, "the body cannot be read: send JSON in UTF-8"),
-        (b'"text"', 422, "body: "),
-        (b'{"name": 3}', 422, "body.name: "),
-        (b'{"name": "t", "nmae": "t"}', 422, "body.nmae: "),
+        (b'"text"', 422, "the body is a text: send a JSON object, as {}"),
+        (b'{"name": 3}', 422, "/name: a text is wanted: write it in double quotes"),
+        (b'{"name": "t", "nmae": "t"}', 422, "/nmae: there is no field of this name: leave it out"),
         (b'{"name": "' + b"a" * 2_000_000 + b'"}', 413, "a body has 1048576 octets at most"),
     ],
 )

@@ -10,7 +10,8 @@ from probes.web.bland.discovered import connection_shown, discovery_shown
 from probes.web.bland.envelope import shown
 from probes.web.bland.trunk_map import id_given, id_shown
 from probes.web.bland.words import codecs_named, health_word, system_named
-from probes.web.errors import Failure, Flaw
+from probes.web.errors import Failure
+from probes.web.flaws import Flaw
 from tests.probes.web.bland.asking import Json
 
 BEGUN = 1_777_626_000.0

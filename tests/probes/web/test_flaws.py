@@ -1,0 +1,138 @@
+"""What is told of a request that is wrong: in this service's own words, with its place, and what to send instead."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.probes.web.asking import asking
+
+JSON = "application/json"
+AS_JSON = "send a JSON object, with the header field Content-Type: application/json"
+GATEWAY = {"host": "sbc.example.net"}
+
+
+def trunk(**outbound: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"name": "t", "outbound": outbound}
+
+
+WRONG: list[tuple[str, Any, str, str]] = [
+    ("/trunks", {}, "/name", "it is missing: give it"),
+    ("/trunks", {"name": ""}, "/name", "it is too short: give 1 character at least"),
+    ("/trunks", {"name": "n" * 129}, "/name", "it is too long: give 128 characters at most"),
+    ("/trunks", {"name": 7}, "/name", "a text is wanted: write it in double quotes"),
+    ("/trunks", {"name": "t", "outbound": "x"}, "/outbound", "a JSON object is wanted: write it in braces, as {}"),
+    ("/trunks", {"name": "t", "a/b~": 1}, "/a~1b~0", "there is no field of this name: leave it out"),
+    ("/trunks", trunk(gateways={}), "/outbound/gateways", "a JSON array is wanted: write it in brackets, as []"),
+    ("/trunks", trunk(gateways=[GATEWAY] * 21), "/outbound/gateways", "there are too many: give 20 at most"),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"port": "many"}]),
+        "/outbound/gateways/0/port",
+        "a whole number is wanted: write it in digits",
+    ),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"port": 5060.5}]),
+        "/outbound/gateways/0/port",
+        "a whole number is wanted: leave out what is behind the point",
+    ),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"port": 0}]),
+        "/outbound/gateways/0/port",
+        "it is too small: give 1 or more",
+    ),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"port": 70000}]),
+        "/outbound/gateways/0/port",
+        "it is too large: give 65535 or less",
+    ),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"transport": "sctp"}]),
+        "/outbound/gateways/0/transport",
+        "it is none of those that there are: give 'udp', 'tcp', 'tls', 'ws' or 'wss'",
+    ),
+    (
+        "/trunks",
+        trunk(failover={"enabled": "so"}),
+        "/outbound/failover/enabled",
+        "true or false is wanted, without quotes",
+    ),
+    ("/trunks?x=1", None, "", f"the body is empty: {AS_JSON}"),
+    ("/calls?wait=long", {}, "/wait", "a number is wanted: write it in digits"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "pointer", "told"), WRONG)
+async def test_a_flaw_is_told_in_own_words_at_its_place(
+    path: str, body: object, pointer: str, told: str, tmp_path: Path
+) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = await client.post(path, content=content, headers={"Content-Type": JSON})
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["pointer"], error["detail"]) == (pointer, told)
+        place = {"body": pointer, "query": f"the parameter {pointer[1:]}"}[error["in"]]
+        assert answer.json()["detail"] == (f"{place}: {told}" if place else told)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{\n  "name": "t",\n}', "line 3, column 1: a name in double quotes is wanted here"),
+        (b'{"name": }', "line 1, column 10: a value is missing here"),
+        (b'{"name" "t"}', "line 1, column 9: a colon is missing here"),
+        (b'{"name": "t"\n "description": ""}', "line 2, column 2: a comma is missing here, or what stands here"),
+        (b"{} {}", "line 1, column 4: the JSON is over here, and something follows"),
+        (b'{"name": "t', "line 1, column 10: the text that begins here has no end"),
+        (b'{"name": "a\nb"}', "line 1, column 12: a control character in a text is written as"),
+        (b'{"name": "\\x"}', "line 1, column 11: a backslash in a text is written as"),
+        (b'{"name": "\\u12"}', "line 1, column 12: \\u is followed by four hexadecimal digits"),
+        (b"s3cret", "line 1, column 1: a value is missing here"),
+    ],
+)
+async def test_broken_json_is_told_with_line_and_column(content: bytes, told: str, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        answer = await client.post("/trunks", content=content, headers={"Content-Type": JSON})
+        assert (answer.status_code, answer.json()["type"]) == (400, "urn:sipprobe:malformed")
+        assert f"the body is no JSON: {told}" in answer.json()["detail"]
+        assert [error["pointer"] for error in answer.json()["errors"]] == [""]
+        assert "s3cret" not in answer.text
+        bland = await client.post("http://service/v1/sip/trunks", content=content, headers={"Content-Type": JSON})
+        (error,) = bland.json()["errors"]
+        assert (error["field"], told in error["message"]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "told"),
+    [
+        (b"", None, f"the body is empty: {AS_JSON}"),
+        (b"", JSON, f"the body is empty: {AS_JSON}"),
+        (b'{"name": "t"}', None, f"the body has no Content-Type: {AS_JSON}"),
+        (b'{"name": "t"}', "text/plain", f"the Content-Type is not application/json: {AS_JSON}"),
+        (b"name=t", "application/x-www-form-urlencoded", f"the Content-Type is not application/json: {AS_JSON}"),
+        (b"[]", JSON, "the body is a JSON array: send a JSON object, as {}"),
+        (b'"t"', JSON, "the body is a text: send a JSON object, as {}"),
+        (b"7", JSON, "the body is a number: send a JSON object, as {}"),
+        (b"true", JSON, "the body is true or false: send a JSON object, as {}"),
+        (b"null", JSON, f"the body is empty: {AS_JSON}"),
+    ],
+)
+async def test_a_body_that_is_no_object_is_told_as_what_it_is(
+    content: bytes, kind: str | None, told: str, tmp_path: Path
+) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        at = f"/trunks/{(await client.post('/trunks', json={'name': 'a'})).json()['id']}"
+        headers = {"Content-Type": kind} if kind is not None else {}
+        for method, path in (("POST", "/trunks"), ("PUT", at), ("PATCH", at)):
+            answer = await client.request(method, path, content=content, headers=headers)
+            assert (answer.status_code, answer.json()["detail"]) == (422, told), method
+            assert [error["pointer"] for error in answer.json()["errors"]] == [""]
