@@ -7,7 +7,7 @@ from probes.report.times import span
 from probes.service.run import Service
 from probes.web.errors import Failure, refused
 from probes.web.mount import Mount
-from probes.web.pages import at_calls, at_discoveries, at_keys, at_login, at_numbers, at_trunks
+from probes.web.pages import at_calls, at_discoveries, at_keys, at_login, at_numbers, at_reference, at_trunks
 from probes.web.pages.render import STATIC, render, sentence, static
 from probes.web.pages.site import HEADERS, Site
 from probes.web.pages.view import View
@@ -41,7 +41,7 @@ def router(service: Service) -> APIRouter:
         headers = {"Cache-Control": KEPT, "X-Content-Type-Options": "nosniff"}
         return Response(static(name), media_type=STATIC[name], headers=headers)
 
-    for part in (at_login, at_trunks, at_numbers, at_discoveries, at_calls, at_keys):
+    for part in (at_login, at_trunks, at_numbers, at_discoveries, at_calls, at_keys, at_reference):
         routes.include_router(part.router(site))
     return routes
 

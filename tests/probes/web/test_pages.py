@@ -310,6 +310,20 @@ async def test_a_form_that_is_refused_keeps_what_was_typed(tmp_path: Path) -> No
         assert re.search(r'name="reads_only"[^>]* checked', answer.text)
 
 
+async def test_the_reference_is_for_everybody_and_has_all_operations(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        shown = await visitor.page("/reference")
+        assert "Log out" not in shown
+        described = (await visitor.client.get("/api/v1/openapi.json")).json()["paths"]
+        operations = [f"{method.upper()} {path}" for path, told in described.items() for method in told]
+        assert len(operations) > 30
+        assert [each for each in operations if f">{each}</th>" not in shown] == []
+        assert f"{BASE}/api/v1/trunks" in shown
+        await visitor.log_in()
+        assert "Log out" in await visitor.page("/reference")
+        assert 'href="/reference"' in await visitor.page("/keys")
+
+
 async def test_a_route_is_taken_by_hand(tmp_path: Path) -> None:
     async with visiting(tmp_path) as visitor:
         await visitor.log_in()
