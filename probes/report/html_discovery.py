@@ -9,7 +9,7 @@ from probes.checks.tls_judge import TlsReport
 from probes.discovery.outcome import Discovery
 from probes.findings.finding import Severity, worst
 from probes.report.html import TONES, Evidence, Frame, ShownMessage, page, told_facts, took
-from probes.report.purposes import evidence_told, title_of
+from probes.report.purposes import TITLES, evidence_told, title_of
 from probes.report.text import capability_facts, destination_facts, headline, system_facts
 from probes.report.tls_text import tls_facts, tls_summary
 from probes.result import Attempt, Candidate, Reach
@@ -42,9 +42,11 @@ class ShownAttempt:
 
 @value
 class ShownAsked:
-    """One request that no attempt shows: its name among programs, what it is, where it went, and why it is odd."""
+    """One request that no attempt shows: its name among programs, empty where that says no more than the title; what it
+    is, where it went, and why it is odd.
+    """
 
-    purpose: str
+    code: str
     title: str
     hop: str
     about: str
@@ -150,7 +152,8 @@ def _beyond(discovery: Discovery, evidence: Evidence) -> Iterator[ShownAsked]:
         messages = [one for one in asked.messages if id(one) not in shown]
         if messages:
             about = f"It {asked.about}." if asked.about else ""
-            yield ShownAsked(asked.purpose, title_of(asked.purpose), str(asked.hop), about, evidence.of(messages))
+            code = asked.purpose if asked.purpose in TITLES else ""
+            yield ShownAsked(code, title_of(asked.purpose), str(asked.hop), about, evidence.of(messages))
 
 
 def _tls(report: TlsReport) -> ShownTls:

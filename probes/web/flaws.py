@@ -107,7 +107,7 @@ _JSON = {
 }
 """By what the reader of JSON says."""
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "missing": lambda _: "it is missing: give it",
+    "missing": lambda _: "this field is missing: give it",
     "extra_forbidden": lambda _: "there is no field of this name: leave it out",
     "string_type": lambda _: "a text is wanted: write it in double quotes",
     "string_too_short": lambda ctx: f"it is too short: give {_counted(ctx['min_length'], 'character')} at least",
@@ -132,6 +132,10 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda ctx: f"it is too small: give more than {ctx['gt']:g}",
     "less_than_equal": lambda ctx: f"it is too large: give {ctx['le']:g} or less",
     "less_than": lambda ctx: f"it is too large: give less than {ctx['lt']:g}",
+    "union_tag_not_found": lambda ctx: f"this needs {ctx['discriminator']}, which says what it is",
+    "union_tag_invalid": lambda ctx: (
+        f"{ctx['discriminator']} is none of those that there are: give {ctx['expected_tags']}"
+    ),
     "too_long": lambda ctx: f"there are too many: give {ctx['max_length']} at most",
     "too_short": lambda ctx: f"there are too few: give {ctx['min_length']} at least",
 }

@@ -180,9 +180,38 @@ async def test_everything_but_liveness_works_without_a_script(tmp_path: Path, ch
         await browse(chromium, base, key, look, script=False, may_fail=expected)
 
 
+async def test_a_job_is_followed_by_hand_without_a_script(tmp_path: Path, chromium: str) -> None:
+    def look(page: Page) -> None:
+        page.goto("/discover")
+        page.get_by_label("SIP address").focus()
+        page.keyboard.type(target)
+        page.keyboard.press("Enter")
+        again = page.get_by_role("link", name="Load it again")
+        heading = page.get_by_role("heading", name="What was tried")
+        expect(again.or_(heading)).to_be_visible()
+        while again.is_visible():
+            page.wait_for_timeout(200)
+            again.click()
+            expect(again.or_(heading)).to_be_visible()
+        expect(heading).to_be_visible()
+
+    async with running(tmp_path) as (_, base, key), answering() as target:
+        await browse(chromium, base, key, look, script=False)
+
+
 async def test_pages_fit_a_narrow_screen_and_name_their_fields(tmp_path: Path, chromium: str) -> None:
     def look(page: Page) -> None:
-        for path in ("/", trunk, f"{trunk}/edit", f"{trunk}/delete", "/discover", "/calls", "/alerts", "/keys"):
+        for path in (
+            "/",
+            trunk,
+            f"{trunk}/edit",
+            f"{trunk}/delete",
+            "/discover",
+            "/calls",
+            "/alerts",
+            "/keys",
+            "/reference",
+        ):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], path
             assert page.locator("h1").count() == 1, path

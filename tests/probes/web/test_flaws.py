@@ -18,7 +18,7 @@ def trunk(**outbound: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 WRONG: list[tuple[str, Any, str, str]] = [
-    ("/trunks", {}, "/name", "it is missing: give it"),
+    ("/trunks", {}, "/name", "this field is missing: give it"),
     ("/trunks", {"name": ""}, "/name", "it is too short: give 1 character at least"),
     ("/trunks", {"name": "n" * 129}, "/name", "it is too long: give 128 characters at most"),
     ("/trunks", {"name": 7}, "/name", "a text is wanted: write it in double quotes"),
@@ -136,3 +136,20 @@ async def test_a_body_that_is_no_object_is_told_as_what_it_is(
             answer = await client.request(method, path, content=content, headers=headers)
             assert (answer.status_code, answer.json()["detail"]) == (422, told), method
             assert [error["pointer"] for error in answer.json()["errors"]] == [""]
+
+
+@pytest.mark.parametrize(
+    ("direction", "told"),
+    [
+        ({"sip_endpoint": "sbc.example.net"}, "directions.0: this needs 'type', which says what it is"),
+        ({"type": "s3cret"}, "directions.0: 'type' is none of those that there are: give 'inbound', 'outbound'"),
+    ],
+)
+async def test_a_direction_that_does_not_say_which_is_told_so(
+    direction: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    async with asking(tmp_path) as asked:
+        body = {"service": "sip", "phone_number": "2001", "directions": [direction]}
+        answer = await (await asked.client()).post("http://service/v1/sip/attach", json=body)
+        assert told in [error["message"] for error in answer.json()["errors"]]
+        assert "s3cret" not in answer.text
