@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from probes.health.trunk import WatchError
+from probes.store import alerts, ended_sessions
 from probes.store.database import make_file, reading_engine
 from probes.store.jobs import Jobs, StoredJob
 from probes.store.keyring import Keyring, key_file_of
@@ -28,6 +29,8 @@ FIRST = ROOT / "fixtures/store/0001.sql"
 """A file of the first revision, as SQLite's own tool writes it out: `sqlite3 history.db .dump`, and its head."""
 SECOND = ROOT / "fixtures/store/0002.sql"
 """Likewise, one of the second revision, with what the service keeps."""
+THIRD = ROOT / "fixtures/store/0003.sql"
+"""Likewise, one of the third revision, with a session that was logged out and an alert."""
 KEY = "A" * 43 + "=\n"
 """The key that its secrets are encrypted with."""
 SECOND_TRUNK = replace(
@@ -40,6 +43,7 @@ SECOND_TRUNK = replace(
     revision=2,
 )
 SECOND_NUMBER = Number("6f0c1a52-0000-4000-8000-000000000002", "acme", "+4930901820", "main", SECOND_TRUNK.id)
+ALERT = '{"text": "berlin is down"}'
 SECOND_JOB = StoredJob("tc_1", "acme", "call", "sip:echo@example.net", "completed", NOW, NOW + 3, data='{"a": 1}' * 500)
 NEXT = """
 from alembic import op
@@ -64,19 +68,51 @@ def of_the_first_revision(path: Path) -> Path:
     return path
 
 
-async def test_second_revision_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "service.db"
+def of_the_service(dump: Path, path: Path) -> Path:
+    """A file that a service wrote, and its key."""
     connection = sqlite3.connect(path)
-    connection.executescript(SECOND.read_text())
+    connection.executescript(dump.read_text())
     connection.close()
     key_file_of(path).write_text(KEY)
     key_file_of(path).chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("dump", [SECOND, THIRD], ids=["second", "third"])
+async def test_what_the_service_keeps_is_read(dump: Path, tmp_path: Path) -> None:
+    path = of_the_service(dump, tmp_path / "service.db")
     with Store.open(path, clock=Clock(0)) as store:
         rows = Tenants(Keyring.open(key_file_of(path), store.look(used_keys)))
         assert store.look(lambda connection: rows.trunks(connection, "acme")) == (SECOND_TRUNK,)
         assert store.look(lambda connection: rows.numbers(connection, "acme")) == (SECOND_NUMBER,)
         assert await Jobs(store).find("acme", "call", "tc_1") == SECOND_JOB
         assert [*store.checks(0, 1e11)] == [check(NOW)]
+
+
+@pytest.mark.parametrize(
+    ("dump", "sessions", "told"),
+    [(SECOND, {}, ()), (THIRD, {"0123456789abcdef0123456789abcdef": NOW + 43200}, (("acme", ALERT),))],
+    ids=["second", "third"],
+)
+def test_sessions_that_were_logged_out_and_alerts_are_read(
+    dump: Path, sessions: dict[str, float], told: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    path = of_the_service(dump, tmp_path / "service.db")
+    with Store.open(path, clock=Clock(0)) as store:
+        assert store.look(lambda connection: ended_sessions.of(connection, NOW)) == sessions
+        assert store.look(alerts.every) == told
+
+
+@pytest.mark.parametrize(("dump", "revision"), [(FIRST, "0001"), (SECOND, "0002"), (THIRD, "0003")])
+def test_what_is_of_the_last_revision_is_not_copied(dump: Path, revision: str, tmp_path: Path) -> None:
+    """Each file says which revision it is of, and an older one is copied before it is changed."""
+    path = of_the_service(dump, tmp_path / "service.db")
+    Store.open(path, clock=Clock(0)).close()
+    assert (tmp_path / f"service.db.{revision}").exists() is (revision != REVISIONS[-1])
+
+
+def test_there_is_a_file_of_each_revision() -> None:
+    assert [path.stem for path in sorted(THIRD.parent.glob("*.sql"))] == [*REVISIONS]
 
 
 def with_another_revision(place: Path, more: str = "") -> str:
