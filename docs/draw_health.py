@@ -8,6 +8,7 @@ from pathlib import Path
 
 from probes.health.failover import ORDER
 from probes.health.machine import CALL_RECOVERIES, IGNORED, JOINT, TABLE, Input
+from probes.health.observe import MAX_WAIT
 from probes.health.schedule import CALL_START_RATE, START_RATE
 from probes.health.terms import Health
 from probes.health.trunk import Rules
@@ -80,6 +81,12 @@ A route that says by 503 that it takes no calls at the moment goes down by that 
 and calls leave it (RFC 3261 §21.5.4), as they leave it in SBCs and in proxies that send OPTIONS. Where a server answers
 OPTIONS so and takes calls all the same, `refusals` without 503 has it count as DEGRADED, and calls stay.
 
+Where such a 503 asks to be left alone (Retry-After, §20.33), no OPTIONS are sent before that, for {wait:g} seconds and
+{gaps:g} intervals at most, unless another place of the route answers otherwise. It counts as one miss more for each
+`retry` seconds of that, since the checks that are left out would have been refused too: calls leave a route at once that
+asks for {once:g} seconds or more, as a rule. The detail of the check tells how long the route is not asked again. Test
+calls keep their own interval.
+
 ## When the trunks are changed
 
 When a route is taken out, calls leave it, and what is open of its alerts is told as over; a new one begins UNCHECKED.
@@ -110,7 +117,8 @@ others were is left out: it was added later, say.
 def page() -> str:
     """The whole page."""
     alike = (" or ".join(health.name for health in Health if health in healths) for healths in ORDER)
-    failover = FAILOVER.format(order=", then ".join(alike))
+    waits = {"wait": MAX_WAIT, "gaps": GAP_INTERVALS, "once": (RULES.misses - 1) * RULES.retry}
+    failover = FAILOVER.format(order=", then ".join(alike), **waits)
     sections = [INTRODUCTION, *meanings(), CHECKS, *diagram(), *cells(), *joint(), failover, TIME]
     return "\n".join(sections)
 

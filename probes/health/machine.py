@@ -206,7 +206,8 @@ class Condition:
     def after(self, check: Check, rules: Rules) -> "Condition":
         """What they say once there is one more."""
         track = self._of(check.kind)
-        track = advance(track, input_of(track, check.verdict, limits(rules, check.kind)))
+        for _ in range(_stands_for(check, rules)):
+            track = advance(track, input_of(track, check.verdict, limits(rules, check.kind)))
         if check.verdict is not Verdict.OWN:
             # A refusal is an answer as well, after which silence is none.
             answered = track.expected or check.status is not None
@@ -243,6 +244,15 @@ class Condition:
 
     def _with(self, kind: Kind, track: Track) -> "Condition":
         return replace(self, calls=track) if kind is Kind.CALL else replace(self, options=track)
+
+
+def _stands_for(check: Check, rules: Rules) -> int:
+    """How many checks one counts as: a peer that refuses and asks to be left alone for a time has refused what would
+    have been asked within that as well. Or a route that takes no calls (RFC 3261 §21.5.4) would take longer to go down
+    the longer it says that it takes none.
+    """
+    left_out = check.wait // rules.retry if check.verdict is Verdict.BAD else 0.0
+    return min(1 + int(left_out), rules.misses) if left_out else 1
 
 
 def _remembered(track: Track, change: Change, limit: Limits) -> Track:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from probes.health.terms import Check, Kind, Verdict
 from probes.health.trunk import Rules
+from probes.health.uptime import GAP_INTERVALS
 from probes.report.safe_text import printable
 from probes.result import Attempt, CallKind, CallResult, Reach
 from sipcore.errors import ParseError, TransportFailure, own_fault
@@ -28,6 +29,9 @@ LEAST_SHARE = 1.0
 """Seconds that a place gets at least before the next one has its turn: two requests over UDP."""
 STOPPED = 1.0
 """Seconds by which a check is given up too late where this program was stopped, or kept from running."""
+MAX_WAIT = 300.0
+"""Seconds for which a 503 may keep OPTIONS away by Retry-After: whoever asks for more is asked again all the same, or a
+peer could silence the watch for as long as it likes."""
 MAX_DETAIL = 500
 """Characters of a check's detail: what peers have written may be in it."""
 _SILENT = frozenset({Reach.SILENT, Reach.NO_ANSWER})
@@ -160,7 +164,10 @@ def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Ch
         reason = "name" if verdict in (Verdict.GOOD, Verdict.BAD) and not is_said else reason
         verdict = Verdict.POOR if verdict is Verdict.GOOD else verdict
         details.append(f"asked where it was known to be, since DNS does not tell: {unnamed}")
-    return replace(best, verdict=verdict, reason=reason, detail=_joined(details))
+    wait = _wait(subject, tried)
+    if wait:
+        details.append(f"it is not asked again for {wait:.0f} s")
+    return replace(best, verdict=verdict, reason=reason, detail=_joined(details), wait=wait)
 
 
 def of_nowhere(subject: Subject, failure: TransportFailure) -> Check:
@@ -250,13 +257,31 @@ def _answered(subject: Subject, one: Tried, response: Response) -> tuple[Verdict
     return Verdict.POOR, wrong[0][0], [said, *(text for _, text in wrong)]
 
 
+def _wait(subject: Subject, tried: Sequence[Tried]) -> float:
+    """Seconds for which no OPTIONS are to be sent, where a 503 asks for that (RFC 3261 §20.33, §21.5.4) and nobody
+    answered otherwise, who could be asked meanwhile. A gap that uptime would take for one in which nobody watched is
+    never made by it.
+    """
+    responses = [one.attempt.response for one in tried if one.attempt.response is not None]
+    if any(response.status != SERVICE_UNAVAILABLE for response in responses):
+        return 0.0
+    asked = max((_retry_after(response) or 0 for response in responses), default=0)
+    return min(float(asked), MAX_WAIT, GAP_INTERVALS * subject.rules.interval)
+
+
 def _asked_to_wait(response: Response) -> str:
-    """What a 503 says of when to come back (RFC 3261 §20.33); "" where it says nothing that can be read."""
+    """What a 503 says of when to come back, for people; "" where it says nothing that can be read."""
+    seconds = _retry_after(response)
+    return f", and asks to wait {seconds} s (Retry-After)" if seconds is not None else ""
+
+
+def _retry_after(response: Response) -> int | None:
+    """The seconds of Retry-After (RFC 3261 §20.33); None where it says nothing that can be read."""
     try:
         after = response[RETRY_AFTER]
     except ParseError:
-        return ""
-    return f", and asks to wait {after.seconds} s (Retry-After)" if after is not None else ""
+        return None
+    return after.seconds if after is not None else None
 
 
 def _certificate_faults(subject: Subject, one: Tried) -> list[str]:

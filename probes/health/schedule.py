@@ -73,10 +73,14 @@ class Schedule:
         return tuple(due)
 
     def done(self, due: Due, state: RouteState, now: float) -> None:
-        """A check is over, whatever came of it, and its route is in this state now."""
+        """A check is over, whatever came of it, and its route is in this state now. What asks to be left alone
+        (`Check.wait`) is, from now on, and the route's rhythm begins anew with the check after that.
+        """
         began, step = self._under_way.pop(due), self._step(due, state)
         # What a check that takes longer than its interval has missed is not made up for.
-        self._add(began + step * ((now - began) // step + 1), due)
+        usual = began + step * ((now - began) // step + 1)
+        asked = state.options.wait if due.kind is Kind.OPTIONS and state.options is not None else 0.0
+        self._add(max(usual, now + asked), due)
         if due.kind is Kind.CALL:
             self._free(due.trunk, now)
 

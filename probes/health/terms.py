@@ -69,6 +69,9 @@ class Check:
     """Where it went: transport and address, as `tls 192.0.2.1:5061`; empty where there was no address."""
     certificate_ends: float | None = None
     """When the peer's certificate ends, in seconds since 1970; None where none was seen."""
+    wait: float = 0.0
+    """Seconds for which no OPTIONS are to be sent, since a 503 asks for that (Retry-After), as far as it is obeyed; 0
+    where nothing asks, and for a check that was stored."""
     attempt: Attempt | None = None
     """All about an OPTIONS; None for a call, and for a check that was stored."""
     call: CallResult | None = None

@@ -153,6 +153,25 @@ def test_a_refusal_by_a_status_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "wait", "health", "misses"),
+    [
+        (Verdict.BAD, 0.0, Health.DEGRADED, 1),
+        (Verdict.BAD, 9.9, Health.DEGRADED, 1),
+        (Verdict.BAD, 10.0, Health.DEGRADED, 2),
+        (Verdict.BAD, 20.0, Health.UNREACHABLE, 3),
+        (Verdict.BAD, 300.0, Health.UNREACHABLE, 3),
+        (Verdict.POOR, 300.0, Health.DEGRADED, 0),
+    ],
+)
+def test_a_refusal_stands_for_the_checks_that_it_keeps_away(
+    verdict: Verdict, wait: float, health: Health, misses: int
+) -> None:
+    check = Check("t", "a", Kind.OPTIONS, 0.0, verdict, "maintenance", status=503, wait=wait)
+    condition = Condition().after(check, Rules(misses=3, retry=10.0))
+    assert (condition.health, condition.misses) == (health, misses)
+
+
+@pytest.mark.parametrize(
     ("text", "doubt", "misses"),
     [
         ("", False, 0),

@@ -8,6 +8,7 @@ from probes.destination import Destination
 from probes.health.observe import (
     DAY,
     MAX_DETAIL,
+    MAX_WAIT,
     Place,
     Tried,
     is_unsaid,
@@ -43,21 +44,46 @@ def test_any_answer_is_alive(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "told"),
+    ("field", "told", "wait"),
     [
-        ("Retry-After: 120", ", and asks to wait 120 s (Retry-After)"),
-        ("Retry-After: 60 (in a meeting);duration=5", ", and asks to wait 60 s (Retry-After)"),
-        ("Retry-After: soon", ""),
-        ("Server: x", ""),
+        ("Retry-After: 120", ", and asks to wait 120 s (Retry-After); it is not asked again for 120 s", 120.0),
+        ("Retry-After: 60 (in a meeting);duration=5", ", and asks to wait 60 s (Retry-After); {} for 60 s", 60.0),
+        ("Retry-After: 0", ", and asks to wait 0 s (Retry-After)", 0.0),
+        ("Retry-After: 4294967295", ", and asks to wait 4294967295 s (Retry-After); {} for 180 s", 180.0),
+        ("Retry-After: soon", "", 0.0),
+        ("Server: x", "", 0.0),
     ],
 )
 @pytest.mark.parametrize(("rules", "verdict"), [(Rules(), BAD), (Rules(refusals=(403,)), POOR)])
 def test_503_is_maintenance_and_as_good_as_down_unless_the_operator_says_otherwise(
-    rules: Rules, verdict: Verdict, field: str, told: str
+    rules: Rules, verdict: Verdict, field: str, told: str, wait: float
 ) -> None:
     check = of_places(subject(rules), [answered(503, "Service Unavailable", field)])
-    assert (check.verdict, check.reason, check.status) == (verdict, "maintenance", 503)
+    assert (check.verdict, check.reason, check.status, check.wait) == (verdict, "maintenance", 503, wait)
+    told = told.format("it is not asked again")
     assert check.detail == f"503 Service Unavailable: it takes no calls at the moment{told}"
+
+
+@pytest.mark.parametrize(("interval", "wait"), [(1.0, 3.0), (60.0, 180.0), (100.0, 300.0), (3600.0, MAX_WAIT)])
+def test_nobody_silences_the_watch_for_long(interval: float, wait: float) -> None:
+    """Nor for as long as uptime takes for time in which nobody watched."""
+    rules = Rules(interval=interval, retry=1.0)
+    assert of_places(subject(rules), [answered(503, "Busy", "Retry-After: 86400")]).wait == wait
+
+
+@pytest.mark.parametrize(
+    ("tried", "wait"),
+    [
+        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", "Retry-After: 40", hop=SECOND)], 40.0),
+        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", hop=SECOND)], 30.0),
+        ([answered(503, "Busy", "Retry-After: 30"), missed(Reach.REFUSED, hop=SECOND)], 30.0),
+        ([answered(503, "Busy", "Retry-After: 30"), answered(hop=SECOND)], 0.0),
+        ([answered(500, "Oops", "Retry-After: 30")], 0.0),
+        ([missed(Reach.SILENT)], 0.0),
+    ],
+)
+def test_a_route_is_left_alone_unless_somebody_answers(tried: list[Tried], wait: float) -> None:
+    assert of_places(subject(), tried).wait == wait
 
 
 def test_statuses_that_the_operator_names_are_refusals() -> None:

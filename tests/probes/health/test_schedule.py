@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from probes.health.board import Board, RouteState
 from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago
-from probes.health.terms import Due, Health, Kind
+from probes.health.terms import Check, Due, Health, Kind, Verdict
 from probes.health.trunk import Rules
 from tests.probes.health.board_values import checks, told, trunk
 
@@ -66,6 +66,22 @@ def test_it_goes_on_from_when_it_was_due_and_not_from_when_somebody_asked() -> N
     assert schedule.handle_timeout(NOW + 1.5) == (OPTIONS,)
     schedule.done(OPTIONS, WELL, NOW + 2.0)
     assert schedule.next_timeout() == NOW + 60
+
+
+@pytest.mark.parametrize(
+    ("state", "wait", "due"),
+    [
+        (DOUBT, 0.0, [0, 10, 20]),
+        (DOUBT, 5.0, [0, 10, 20]),
+        (DOUBT, 25.0, [0, 27, 54]),
+        (WELL, 30.0, [0, 60, 120]),
+        (WELL, 90.0, [0, 92, 184]),
+    ],
+)
+def test_who_asks_to_be_left_alone_is_not_asked_before(state: RouteState, wait: float, due: list[int]) -> None:
+    """From its answer on, which came after two seconds; a usual interval that is longer holds."""
+    busy = replace(state, options=Check("t", "a", Kind.OPTIONS, 0.0, Verdict.BAD, "maintenance", wait=wait))
+    assert times(run(alone(), NOW + 200, takes=2.0, state=busy))[:3] == [NOW + each for each in due]
 
 
 def test_nothing_is_due_before_its_time_nor_while_it_is_under_way() -> None:

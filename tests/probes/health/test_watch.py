@@ -122,6 +122,24 @@ async def test_calls_leave_a_route_that_takes_none_unless_the_rules_say_otherwis
     assert told.story[2:] == story[2:]
 
 
+async def test_who_asks_to_be_left_alone_is_and_calls_leave_it_at_once(clock: MockClock) -> None:
+    """RFC 3261 §21.5.4: no request before Retry-After is over, and others go elsewhere."""
+    peer, told = Peer(lambda data: ok(data, "Retry-After: 25", status="503 Service Unavailable")), Told()
+    rules = Rules(interval=10.0, retry=2.0, timeout=1.0, misses=3)
+    async with udp(peer) as one, udp(ok) as two, trio.open_nursery() as nursery:
+        nursery.start_soon(Watch([trunk(route(one), route(two, "backup"), rules=rules)], told).run)
+        await trio.sleep(20)
+        assert [each.reason for each in told.checks if each.route == "main"] == ["maintenance"]
+        peer.respond = ok
+        await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+    assert sorted(told.story[:3]) == ["backup healthy", "failover to backup", "main unreachable"]
+    assert told.story[3:] == ["main healthy", "failback to main"]
+    first, second, third = [at for at, each in told.timed if isinstance(each, Check) and each.route == "main"][:3]
+    assert second - first == pytest.approx(25.0, abs=0.5)
+    assert third - second == pytest.approx(2.0, abs=0.5)  # it is coming up
+
+
 async def test_once(clock: MockClock) -> None:
     async with udp(ok) as port, udp(silent) as other:
         told = await once([trunk(route(port), route(other, "backup")), trunk(route(port), name="other")])
