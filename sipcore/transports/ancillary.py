@@ -80,6 +80,14 @@ unreachable and parameter problems are failures; source quench and time exceeded
 that was too large: the kernel has learnt the path's MTU from it and fragments the retransmission."""
 
 
+def granted_buffer(sock: socket.socket) -> int:
+    """The bytes of a socket's receive buffer. Linux grants no more than net.core.rmem_max without a word, and tells
+    twice what it grants, since as much again is for its own records (socket(7)).
+    """
+    size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    return size // 2 if LINUX else size
+
+
 def enable(sock: socket.socket, *, wildcard: bool) -> None:
     """Ask the kernel for all that it can tell of datagrams; `wildcard` is whether `sock` is bound to no address."""
     if not LINUX:

@@ -103,7 +103,7 @@ class TransportConfig:
     bind: tuple[tuple[Transport, SocketAddress], ...] = ()
     """Where to receive from the start: UDP sockets are bound, stream transports listen. Port 0 takes a free one."""
     receive_buffer: int = RECEIVE_BUFFER
-    """Bytes of kernel buffer asked for each UDP socket."""
+    """Bytes of kernel buffer asked for each UDP socket. `Transports.short_of_buffer` tells where it grants fewer."""
     idle_timeout: float = IDLE_TIMEOUT
     """Without a message for so long, and with nothing awaited over it, a connection is closed here."""
     connect_timeout: float = CONNECT_TIMEOUT

@@ -131,6 +131,13 @@ class Transports:
         """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
         return self._udp.dropped
 
+    @property
+    def short_of_buffer(self) -> str:
+        """What to change where the kernel grants a UDP socket less than `TransportConfig.receive_buffer`, so that
+        datagrams are `dropped` sooner; "" where none has less.
+        """
+        return self._udp.short_of_buffer
+
     def close_all(self) -> None:
         """Open nothing more: the block has ended, and every socket is about to be closed."""
         self._closed = True

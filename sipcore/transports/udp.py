@@ -67,8 +67,9 @@ _make_stamp = maker(Stamp)
 class UdpSocket:
     """A bound UDP socket. `run` receives until cancelled, `send` is immediate, `close` gives the socket back.
 
-    `local` is the bound address, a wildcard included; `dropped` counts the datagrams that the kernel had no room for,
-    `unsent` those that were dropped here because its send buffer stayed full.
+    `local` is the bound address, a wildcard included; `receive_buffer` are the bytes that the kernel granted, which may
+    be fewer than were asked for; `dropped` counts the datagrams that the kernel had no room for, `unsent` those that
+    were dropped here because its send buffer stayed full.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class UdpSocket:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            self.receive_buffer = kernel.granted_buffer(self._socket)
             if address.is_ipv6:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind(socket_name(address))

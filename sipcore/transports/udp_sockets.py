@@ -1,10 +1,12 @@
 """The UDP sockets of one endpoint: which of them a datagram leaves by, and from which local address. RFC 3261 §18.1."""
 
+import math
 from contextlib import ExitStack
 
 import trio
 
 from sipcore.resolve.target import Flow, Hop, SocketAddress
+from sipcore.transports.ancillary import LINUX
 from sipcore.transports.base import (
     WILDCARD_IPV4,
     WILDCARD_IPV6,
@@ -50,6 +52,15 @@ class UdpSockets:
     def dropped(self) -> int:
         """Datagrams that were lost because the kernel's receive buffers were full (Linux only)."""
         return sum(sock.dropped for sock in self.opened)
+
+    @property
+    def short_of_buffer(self) -> str:
+        """What to change where the kernel grants a socket less than was asked for; "" where none has less."""
+        asked, granted = self._receive_buffer, min((sock.receive_buffer for sock in self.opened), default=math.inf)
+        if granted >= asked:
+            return ""
+        told = f"the kernel grants a receive buffer of {granted} bytes, and {asked} were asked for"
+        return f"{told}: sysctl -w net.core.rmem_max={asked}, as root" if LINUX else told
 
     def close(self) -> None:
         """Bind nothing more."""

@@ -4,6 +4,7 @@ import gc
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import trio
@@ -106,6 +107,28 @@ async def test_each_socket_has_the_buffer_that_was_asked_for(recorder: Recorder)
             assert hop.local is not None
             sizes = [sock._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in transports._udp.opened]
             assert sizes == [2 * asked] * len(sizes)
+
+
+@pytest.fixture
+def cap() -> int:
+    """The most that the kernel grants."""
+    return int(Path("/proc/sys/net/core/rmem_max").read_text())
+
+
+@linux
+async def test_a_buffer_that_the_kernel_caps_is_told_with_what_to_change(recorder: Recorder, cap: int) -> None:
+    asked = 2**30
+    if cap >= asked:
+        pytest.skip("the kernel grants any buffer here")
+    async with open_transports(TransportConfig(receive_buffer=asked), recorder) as transports:
+        assert transports.short_of_buffer == ""  # none is open yet
+        transports.bind(UDP, LOOPBACK)
+        assert transports.short_of_buffer == (
+            f"the kernel grants a receive buffer of {cap} bytes, and {asked} were asked for: "
+            f"sysctl -w net.core.rmem_max={asked}, as root"
+        )
+    async with open_transports(TransportConfig(bind=((UDP, LOOPBACK),), receive_buffer=8192), recorder) as transports:
+        assert transports.short_of_buffer == ""
 
 
 @linux
@@ -276,6 +299,7 @@ async def test_who_still_waits_when_it_ends_is_told(recorder: Recorder) -> None:
 def test_what_is_slow_to_load_is_loaded_when_it_is_needed() -> None:
     code = """
 import sys
+from pathlib import Path
 import sipcore.transports.connections, sipcore.transports.lookup
 import sipcore.transports.tls_failure, sipcore.transports.ws_failure
 print(sorted({"OpenSSL", "cryptography", "dns", "wsproto", "h11"} & set(sys.modules)))
