@@ -232,6 +232,16 @@ async def test_maintenance(lab: Lab, tmp_path: Path) -> None:
     assert "asks to wait 30 s" in check.detail
 
 
+async def test_kamailio_that_asks_to_be_left_alone(kamailio: Server) -> None:
+    """For half a minute, of which three intervals are kept to; and it is down at once (RFC 3261 §21.5.4)."""
+    async with watching(trunk(to(kamailio, user="later"), rules=replace(RULES, timeout=2.0))) as told:
+        await until(lambda: len(told.checks) >= 2, 3 * RULES.interval + SLACK)
+    first, second = told.seconds(lambda each: isinstance(each, Check))[:2]
+    assert 3 * RULES.interval <= second - first < 3 * RULES.interval + 1
+    assert told.story == ["main unreachable", "failover to None"]
+    assert "asks to wait 30 s (Retry-After); it is not asked again for 3 s" in told.checks[0].detail
+
+
 async def test_a_server_that_drops_options_and_takes_calls(lab: Lab, tmp_path: Path) -> None:
     """Unknown by OPTIONS, and healthy by its call."""
     async with sipp(lab, tmp_path, "<send>", '<nop next="end"/><send>') as server:
