@@ -62,7 +62,7 @@ fuzz: $(READY)-test  ## 2,000 examples, drawn afresh, for each test that draws i
 fault-lab-discovery: $(READY)-test  ## discovery against seeded faults and healthy setups, a line for each (root, 1 minute)
 	@$(BIN)/python -m tests.faultlab.discovery $(ARGS)
 
-fault-lab-call: $(READY)-test  ## test calls against seeded faults and healthy setups, a line for each (root, 4 minutes)
+fault-lab-call: $(READY)-test  ## test calls against seeded faults and healthy setups, a line for each (root, 2 minutes)
 	@$(BIN)/python -m tests.faultlab.calls $(ARGS)
 
 interop-matrix: $(READY)-test  ## calls to and from real programs, a line for each, into docs/interop.md (1 minute)

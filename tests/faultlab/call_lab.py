@@ -26,7 +26,7 @@ from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TransportConfig
 from tests.faultlab.call_incoming import AsteriskCaller, Called, be_called, be_called_over, inside
 from tests.faultlab.callee import Callee, Manner
-from tests.faultlab.lab import have_everything_told
+from tests.faultlab.lab import at_once, have_everything_told
 from tests.impairment import namespace
 from tests.impairment.boxes import Box
 from tests.impairment.namespace import Namespace
@@ -43,7 +43,12 @@ SEED = 3261
 AT_ONCE = 8
 """Calls at the same time over one network, or to the servers: each waits most of the time."""
 NETWORKS = 6
-"""Bad networks at the same time, each with a relay of its own."""
+"""Networks at the same time, each with a relay of its own, beside the calls to the servers. All that together takes a
+quarter of two cores. With eight, on cores that others took as well, packets left so late that a pause in media could
+not be told from it; and it would end little sooner, since one case takes a minute by RFC 4028.
+"""
+GROUP = 20
+"""Callees at most over one good network."""
 PATIENCE = 90.0
 """Seconds for one call, which takes ten at most where nothing else goes on."""
 HOLD = 2.5
@@ -173,7 +178,7 @@ async def run_calls(cases: Sequence[CallCase], lab: Lab, *, tell: Tell) -> list[
 
 
 async def _play(cases: Sequence[CallCase], lab: Lab, tell: Tell) -> list[CallOutcome]:
-    """Play some cases: first those at servers, then those over networks."""
+    """Play some cases: those at servers, and those over networks meanwhile."""
     outcomes: list[CallOutcome] = []
 
     def note(outcome: CallOutcome) -> None:
@@ -182,9 +187,12 @@ async def _play(cases: Sequence[CallCase], lab: Lab, tell: Tell) -> list[CallOut
 
     lab = replace(lab, folder=Path(tempfile.mkdtemp(dir=lab.folder)))  # one may be played in several rounds
     at_servers = [case for case in cases if not case.over_network]
-    if at_servers:
-        await _play_at_servers(lab, at_servers, note)
-    await _play_over_networks([case for case in cases if case.over_network], note)
+    async with trio.open_nursery() as nursery:
+        if at_servers:
+            nursery.start_soon(_play_at_servers, lab, at_servers, note)
+        # In a thread: making a network waits for `ip`, and the packets of calls to servers must not wait for that.
+        elsewhere = partial(_play_over_networks, [case for case in cases if case.over_network], note)
+        nursery.start_soon(trio.to_thread.run_sync, trio.run, elsewhere)
     return outcomes
 
 
@@ -197,16 +205,12 @@ async def _play_at_servers(lab: Lab, cases: Sequence[CallCase], note: Tell) -> N
         wanted.add("asterisk")
     with ExitStack() as stack:
         running = _start(lab, wanted, stack)  # here: they end with the thread that started them
-        limiter = trio.CapacityLimiter(AT_ONCE)
 
         async def play(case: CallCase) -> None:
-            async with limiter:
-                note(await _play_at_server(lab, running, case))
+            note(await _play_at_server(lab, running, case))
 
-        async with trio.open_nursery() as nursery:
-            # Calls that come here are first: the longest of all is among them, and goes on beside the others.
-            for case in sorted(cases, key=lambda case: not isinstance(case.peer, Called)):
-                nursery.start_soon(play, case)
+        # Calls that come here are first: the longest of all is among them, and goes on beside the others.
+        await at_once(AT_ONCE, sorted(cases, key=lambda case: not isinstance(case.peer, Called)), play)
 
 
 def _start(lab: Lab, wanted: set[str], stack: ExitStack) -> dict[str, Server]:
@@ -258,16 +262,9 @@ def _sipp(lab: Lab, name: str, scenario: str, port: int) -> Iterator[subprocess.
 async def _play_over_networks(cases: Sequence[CallCase], note: Tell) -> None:
     alone = [case for case in cases if not case.clean or isinstance(case.peer, Called)]
     others = [case for case in cases if case not in alone]
-    groups = [others[start : start + 20] for start in range(0, len(others), 20)] + [[case] for case in alone]
-    limiter = trio.CapacityLimiter(NETWORKS)
-
-    async def play(group: Sequence[CallCase]) -> None:
-        async with limiter:
-            await _play_over_network(group, note)
-
-    async with trio.open_nursery() as nursery:
-        for group in groups:
-            nursery.start_soon(play, group)
+    alone.sort(key=lambda case: not isinstance(case.peer, Called))  # the longest first, as at servers
+    groups = [others[start : start + GROUP] for start in range(0, len(others), GROUP)] + [[case] for case in alone]
+    await at_once(NETWORKS, groups, partial(_play_over_network, note=note))
 
 
 async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
@@ -284,17 +281,13 @@ async def _play_over_network(cases: Sequence[CallCase], note: Tell) -> None:
 
         async def place_all() -> list[CallOutcome]:
             outcomes: list[CallOutcome] = []
-            limiter = trio.CapacityLimiter(AT_ONCE)
 
             async def place(case: CallCase) -> None:
-                async with limiter:
-                    at = places[case.name]
-                    user = case.peer.user if isinstance(case.peer, AtResponder) else "bob"
-                    outcomes.append(await _call(case, Destination(at.host, at.port, Transport.UDP, user)))
+                at = places[case.name]
+                user = case.peer.user if isinstance(case.peer, AtResponder) else "bob"
+                outcomes.append(await _call(case, Destination(at.host, at.port, Transport.UDP, user)))
 
-            async with trio.open_nursery() as nursery:
-                for case in cases:
-                    nursery.start_soon(place, case)
+            await at_once(AT_ONCE, cases, place)
             return outcomes
 
         with _peers(network["bob"], [(case.peer, places[case.name]) for case in cases]):

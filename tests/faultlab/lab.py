@@ -1,7 +1,7 @@
 """The discovery fault lab: peers and a name server at bob's, discovery at alice's, and the bad network between them."""
 
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,7 +37,14 @@ TIMEOUT = 1.2
 """Seconds for each answer: two requests over UDP are sent by then, and an inconspicuous one."""
 SEED = 3261
 START_SECONDS = 10.0
+LANES = 4
+"""Networks for the usual cases, which they take between them."""
+NETWORKS = 6
+"""Networks at the same time. A discovery waits for answers nine tenths of its time, so that six of them, their relays
+and name servers take one of two cores; all that run share one interpreter, and would answer later beyond that.
+"""
 T = TypeVar("T")
+Each = TypeVar("Each")
 Boxes = tuple[Box, ...]
 
 
@@ -116,24 +123,44 @@ async def run_cases(
 async def _play_all(
     cases: Sequence[Case], folder: Path, ca: bytes, tell: Callable[[Outcome], None]
 ) -> dict[str, Outcome]:
-    """Play some cases, those with the same boxes in one network."""
+    """Play some cases, each group in a network of its own, several at once."""
     outcomes: dict[str, Outcome] = {}
-    for number, group in enumerate(_grouped(cases)):
+
+    async def play(group: list[Case]) -> None:
         boxes = {"alice": group[0].make_boxes(), "bob": (Address(PRIVATE),)}
         async with (
             open_network("alice", "bob", seed=SEED, boxes=boxes) as network,
-            _prepared(network, folder / f"network-{number}", group),
+            _prepared(network, folder / f"network-{group[0].name}", group),
         ):
             for case in group:
                 outcome = outcomes[case.name] = await _play(network, case, ca)
                 tell(outcome)
+
+    await at_once(NETWORKS, _grouped(cases), play)
     return outcomes
 
 
 def _grouped(cases: Sequence[Case]) -> list[list[Case]]:
-    """Cases in the usual network together, the others each by itself: boxes have a state."""
+    """Cases in usual networks, one after the other in each, and the others each by itself: boxes have a state."""
     usual = [case for case in cases if case.in_usual_network]
-    return [*([usual] if usual else []), *([case] for case in cases if not case.in_usual_network)]
+    lanes = [usual[first::LANES] for first in range(LANES)]
+    return [*(lane for lane in lanes if lane), *([case] for case in cases if not case.in_usual_network)]
+
+
+async def at_once(most: int, things: Iterable[Each], do: Callable[[Each], Awaitable[None]]) -> None:
+    """Do something with each of some things, in their order, with so many at the same time."""
+    free = trio.Semaphore(most)
+
+    async def do_one(thing: Each) -> None:
+        try:
+            await do(thing)
+        finally:
+            free.release()
+
+    async with trio.open_nursery() as nursery:
+        for thing in things:
+            await free.acquire()  # here, since a nursery begins with any of the tasks that wait to be started
+            nursery.start_soon(do_one, thing)
 
 
 async def _play(network: Network, case: Case, ca: bytes) -> Outcome:

@@ -7,11 +7,13 @@ import inspect
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
 
 from probes.calls.judge import incoming
 from probes.destination import Destination
@@ -43,33 +45,42 @@ NO_CASE = {
 """The findings of calls that no case makes, and why."""
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short: baresip does not open files whose paths have more than some 140 characters."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
+@pytest.fixture(scope="module")
+def played() -> dict[str, CallOutcome]:
+    """What all cases come to that can be played here, by their names: those at servers and those over networks wait for
+    timers at the same time.
+    """
+    kinds = [part[::EVERY] for part in (AT_SERVERS, OVER_NETWORKS) if not missing(part)]
+    cases = [case for part in kinds for case in part]
+    with tempfile.TemporaryDirectory() as name:  # short: baresip opens no files whose paths are longer than 140
+        lab = Lab(Path(name), certificates.make(Path(name)))
+        outcomes = trio.run(partial(run_calls, cases, lab, tell=lambda _: None))
+    return {outcome.case.name: outcome for outcome in outcomes}
 
 
-async def play(cases: list[CallCase], folder: Path, say_last: Callable[[str], None]) -> None:
-    outcomes = await run_calls(cases, Lab(folder, certificates.make(folder)), tell=lambda _: None)
+def check(cases: list[CallCase], played: dict[str, CallOutcome], say_last: Callable[[str], None]) -> None:
+    outcomes = [played[case.name] for case in cases]
     say_last(f"calls: {summary(outcomes)}")
-    assert [outcome.case for outcome in outcomes] == cases
     wrong = [str(outcome) for outcome in outcomes if not outcome.right]
     assert not wrong, "\n".join([*wrong, summary(outcomes)])
 
 
-async def test_what_servers_and_callers_do_wrong_comes_first(folder: Path, say_last: Callable[[str], None]) -> None:
+def test_what_servers_and_callers_do_wrong_comes_first(
+    request: pytest.FixtureRequest, say_last: Callable[[str], None]
+) -> None:
     absent = missing(AT_SERVERS)
     if absent:
         if os.environ.get("SIPCORE_INTEROP") == "required":
             pytest.fail(absent, pytrace=False)
         pytest.skip(absent)
-    await play(AT_SERVERS[::EVERY], folder, say_last)
+    check(AT_SERVERS[::EVERY], request.getfixturevalue("played"), say_last)
 
 
 @pytest.mark.usefixtures("privileged")
-async def test_what_callees_and_networks_do_wrong_comes_first(folder: Path, say_last: Callable[[str], None]) -> None:
-    await play(OVER_NETWORKS[::EVERY], folder, say_last)
+def test_what_callees_and_networks_do_wrong_comes_first(
+    request: pytest.FixtureRequest, say_last: Callable[[str], None]
+) -> None:
+    check(OVER_NETWORKS[::EVERY], request.getfixturevalue("played"), say_last)
 
 
 def test_there_are_enough_cases_each_with_a_name_of_its_own() -> None:
