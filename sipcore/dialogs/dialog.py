@@ -11,6 +11,7 @@ from sipcore.errors import ParseError
 from sipcore.message.address import Address
 from sipcore.message.build import Fields
 from sipcore.message.message import Request, Response
+from sipcore.message.method import ACK, BYE
 from sipcore.message.registry import CONTACT, RECORD_ROUTE
 from sipcore.message.uri import Uri
 from sipcore.trace import TransitionTrace
@@ -20,6 +21,8 @@ Cell = tuple[Enum, object]
 """What a table has for a state and an input: the next state, and what is done on the way."""
 
 Both = tuple[Address, Address]
+_UNREAD = (ACK, BYE)
+"""What every call sends, and hardly anybody looks at again."""
 
 
 class DialogId(NamedTuple):
@@ -119,6 +122,8 @@ class Dialog:
         """A request inside this dialog (RFC 3261 §12.2.1.1), and the URI whose hop is next; Via is still missing."""
         way = self.way
         head = way.letterhead(*self.parties.both, self.id.call_id)
+        if method in _UNREAD and not body and not content_type:
+            return head.bare(method, sequence, fields), way.routing.next_hop
         return head.request(method, sequence, fields, body, content_type), way.routing.next_hop
 
 

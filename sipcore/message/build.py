@@ -10,7 +10,7 @@ from sipcore.message.envelope import known_cseq
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via, via_for
 from sipcore.message.headers import Headers, headers_below, headers_of
-from sipcore.message.message import Request, Response, built_request, drafted_request
+from sipcore.message.message import Request, Response, bare_request, built_request, drafted_request
 from sipcore.message.method import ACK, CANCEL
 from sipcore.message.registry import CALL_ID, CSEQ, FROM, TO, Row
 from sipcore.message.status import TRYING, reason_for
@@ -22,6 +22,9 @@ DEFAULT_MAX_FORWARDS = 70
 """RFC 3261 §8.1.1.6."""
 
 Fields = Iterable[tuple[str, object]]
+_PLACED = ("Via", "Contact", "Content-Type", "Content-Length")
+"""What has a place of its own in a request that goes out, or tells that place."""
+_BODILESS = "Content-Length: 0\r\n\r\n"
 _COMMON_KEYS = ("max-forwards", "from", "to", "call-id", "cseq")
 _COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
 _COPIED_BY_100 = _COPIED | {"timestamp"}
@@ -96,6 +99,16 @@ class Letterhead:
             typed[CALL_ID] = self._call_id
         headers = headers_below(lines, keys, [*fields, *_of_body(body, content_type)], typed, as_written=len(lines))
         return built_request(method, self._uri, headers, body)
+
+    def bare(self, method: str, cseq: int, fields: Fields) -> Request:
+        """The same without a body, of those that hardly anybody reads: written at once, and cut apart when somebody
+        asks for its header fields.
+        """
+        below = headers_of(*fields) if fields else None
+        if below is not None and below.has_any(*_PLACED):
+            return self.request(method, cseq, below, b"", "")
+        told = f"{self._text}\r\nCSeq: {cseq} {method}\r\n{'' if below is None else below}"
+        return bare_request(method, self._uri, told, _BODILESS)
 
 
 def response(

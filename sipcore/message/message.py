@@ -428,6 +428,18 @@ def built_request(method: str, uri: Uri, headers: Headers, body: bytes) -> Reque
     return request
 
 
+def bare_request(method: str, uri: Uri, fields: str, tail: str) -> Request:
+    """A request without a body for a URI that is known to be safe, that is there as bytes: `fields` and, from where
+    those of the body begin, `tail`, all as they are written, and without Via and Contact. Raises as `built_request`.
+    """
+    text = str(uri)
+    line = _request_line(method, text)
+    raw = f"{line}\r\n{fields}{tail}".encode("utf-8", "surrogateescape")
+    request = received_request(method, text, None, b"", line, raw, (), tail=len(tail))
+    request._uri = uri
+    return request
+
+
 def drafted_request(model: Request, raw: bytes, tail: int) -> Request:
     """A request of the same method, URI and body as `model`, that is there as bytes."""
     request = received_request(

@@ -10,6 +10,7 @@ from sipcore.message.address import Address, address_of
 from sipcore.message.build import (
     Draft,
     Ends,
+    Fields,
     Identity,
     Letterhead,
     Target,
@@ -22,6 +23,7 @@ from sipcore.message.build import (
 )
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import via_for
+from sipcore.message.headers import headers_of
 from sipcore.message.message import Request, Response
 from sipcore.message.parser import parse_message
 from sipcore.message.uri import SipUri, parse_uri
@@ -194,6 +196,38 @@ def test_what_requests_have_in_common_is_written_once() -> None:
         assert head.request(method, cseq, fields, b"", "") == expected
     with pytest.raises(UnsafeValue):
         head.request("B YE", 9, (), b"", "")
+
+
+@pytest.mark.parametrize("contact", [None, Address(SipUri("192.0.2.1", "alice", 5060))])
+@pytest.mark.parametrize(
+    ("fields", "is_bare"),
+    [
+        ((), True),
+        ([("Reason", "SIP"), ("Subject", "ünd\udcff"), ("X-Empty", "")], True),
+        (headers_of(("Authorization", 'Digest username="a"')), True),
+        ([("m", "<sip:old@a.example>")], False),
+        ([("v", "SIP/2.0/UDP old;branch=z9hG4bK1")], False),
+        ([("l", "0"), ("Subject", "behind it")], False),
+    ],
+)
+def test_a_bare_request_goes_out_as_any_other(fields: Fields, is_bare: bool, contact: Address | None) -> None:
+    head = Letterhead(BOB, IDENTITY.from_, IDENTITY.to, IDENTITY.call_id, route=ROUTE)
+    bare, built = head.bare("BYE", 8, fields), head.request("BYE", 8, fields, b"", "")
+    assert (bare.tail > 0) == is_bare
+    assert (bare, bare.uri, bare.start_line) == (built, BOB, built.start_line)
+    ends = Ends("UDP", "192.0.2.1", 5060, contact)
+    assert ends.around(bare, "z9hG4bK2") == ends.around(built, "z9hG4bK2")
+    assert bare.headers.raw_items() == built.headers.raw_items()
+    assert (bare.cseq, bare.to_tag, bare.call_id) == (built.cseq, built.to_tag, built.call_id)
+
+
+@pytest.mark.parametrize("fields", [[("Reason", "SIP\r\nTo: x")], [("Rea son", "SIP")]])
+def test_a_bare_request_has_no_unsafe_fields(fields: Fields) -> None:
+    head = Letterhead(BOB, IDENTITY.from_, IDENTITY.to, IDENTITY.call_id)
+    with pytest.raises(UnsafeValue):
+        head.bare("BYE", 8, fields)
+    with pytest.raises(UnsafeValue):
+        head.bare("B YE", 8, ())
 
 
 def test_the_ack_of_a_failure() -> None:
