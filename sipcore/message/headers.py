@@ -23,7 +23,7 @@ from sipcore.grammar import (
 )
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.position import field_position
-from sipcore.message.registry import KNOWN_NAMES, ROWS, Listed, Repeated, Row, Single, key_of
+from sipcore.message.registry import FROM, KNOWN_NAMES, ROWS, TO, VIA, Listed, Repeated, Row, Single, key_of
 from sipcore.pattern import Pattern
 from sipcore.value import value
 
@@ -433,12 +433,24 @@ def headers_below(
     return headers
 
 
-def plain_headers(written: str, origin: bytes | None, typed: dict[Row[object], object]) -> Headers:
+def plain_headers(
+    written: str, origin: bytes | None, typed: dict[Row[object], object], alike: Headers | None = None
+) -> Headers:
     """Header fields out of lines that are known to have a name, a colon and no folds, with CRLF in between.
 
-    `typed` are those that were read already, and that are there just once.
+    `typed` are those that were read already, and that are there just once. `alike` are fields that are the same but for
+    what Via, From, To and Call-ID say: what was read of the others, save what was noted about, says the same here.
     """
     lines = written.split("\r\n")
+    if alike is not None:
+        headers = Headers(lines, alike._keys, origin)
+        known = alike._typed
+        if alike._notes is not None:
+            known = {row: value for row, value in known.items() if row not in alike._notes}
+        headers._typed = {**known, **typed}
+        for row in _OF_ONE:
+            headers._typed.pop(row, None)
+        return headers
     try:
         keys = [KNOWN_NAMES[line.partition(":")[0]] for line in lines]
     except KeyError:
@@ -452,6 +464,10 @@ def written_headers(written: str) -> Headers:
     """Header fields out of what `str` of them gives: a line that begins with white space belongs to the one above."""
     lines = _LINE_END.split(written)[:-1]
     return Headers(lines, [key_of(line.partition(":")[0]) for line in lines])
+
+
+_OF_ONE = (VIA, FROM, TO)
+"""Fields that differ between messages which are alike, beside Call-ID."""
 
 
 def _too_many() -> LimitExceeded:

@@ -79,7 +79,8 @@ class Message:
             if top is None or ids is None:
                 self._headers = written_headers(written)
             else:
-                self._headers = plain_headers(written[:-2], raw, {CALL_ID: ids[2], CSEQ: top[1]})
+                alike = self.alike.headers if isinstance(self, Response) and self.alike is not None else None
+                self._headers = plain_headers(written[:-2], raw, {CALL_ID: ids[2], CSEQ: top[1]}, alike)
         return self._headers
 
     @overload
@@ -358,17 +359,20 @@ class Request(Message):
 class Response(Message):
     """A response (RFC 3261 §7.2). Build one with `message.build`; the parser makes its own."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("alike", "reason", "status")
 
     status: Final[int]
     """The status code, 100 to 699."""
     reason: Final[str]
     """The reason phrase, which may be empty."""
+    alike: Final["Response | None"]
+    """One whose head is known to be the same, but for the branch, the tags and the Call-ID."""
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
         """A response that is built. Raises UnsafeValue where the reason does not fit into a start line."""
         self.status = status
         self.reason = reason
+        self.alike = None
         super().__init__(f"{VERSION} {status} {require_safe(reason, 'the reason phrase')}", headers, body)
 
     @property
@@ -465,6 +469,7 @@ def received_response(
     structural: tuple[Noted, ...],
     top: Top | None = None,
     ids: Ids | Cut | None = None,
+    alike: Response | None = None,
 ) -> Response:
     """A response as the parser makes it."""
     response = _new_response(Response)
@@ -478,6 +483,7 @@ def received_response(
     response._raw = raw
     response._structural = structural
     response._via = None
+    response.alike = alike
     made: Response = response
     return made
 

@@ -202,12 +202,14 @@ class _Shape:
     """
 
     __slots__ = (
-        *("_call_id_ends", "_call_id_is_early", "_cseq", "_cut", "_fixed", "_line", "_reason", "_sent_by"),
+        *("_alike", "_call_id_ends", "_call_id_is_early", "_cseq", "_cut", "_fixed", "_line", "_reason", "_sent_by"),
         *("_several_vias", "_size", "_status", "whole"),
     )
 
     def __init__(self, text: str, response: Response) -> None:
         """Take a head, and what it was read as."""
+        self._alike = response if len(response.body) <= MAX_PLAIN else None
+        """What is read of its header fields need not be read again; one that is large is not kept for it."""
         head = _plain_head.match(text)
         assert head is not None  # noqa: S101  # it has been read
         self._call_id_is_early = head[_EARLY] is not None
@@ -234,6 +236,7 @@ class _Shape:
         size, whole, cut, fixed, call_id_ends = self._size, self.whole, self._cut, self._fixed, self._call_id_ends
         status, reason, line, cseq = self._status, self._reason, self._line, self._cseq
         sent_by, several_vias, call_id_is_early = self._sent_by, self._several_vias, self._call_id_is_early
+        alike = self._alike
         last = len(data) - whole
         body = b""
         while at <= last:
@@ -252,7 +255,7 @@ class _Shape:
                 call_id, from_tag, to_tag = from_tag, to_tag, call_id
             top = (MAGIC_COOKIE + branch.decode(), cseq, sent_by, several_vias)
             ids = (from_tag, to_tag, call_id, call_id_ends)
-            response = received_response(status, reason, None, body, line, raw, (), top, ids)
+            response = received_response(status, reason, None, body, line, raw, (), top, ids, alike)
             frames.append((raw, (), response))
             at += whole
         return at

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from sipcore.message import plain
 from sipcore.message.message import Response
-from sipcore.message.plain import MAX_ON_STREAM, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
+from sipcore.message.parser import parse_message
+from sipcore.message.plain import MAX_ON_STREAM, MAX_PLAIN, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
+from sipcore.message.registry import ALLOW, CALL_ID, CONTACT, FROM, SUPPORTED, TO, VIA
 from sipcore.pattern import Pattern
 from tests.conformance.corpus import needs_corpus, recorded
 from tests.sipcore.message.test_parser import messages, reading
@@ -101,6 +103,36 @@ def test_other_tokens_are_expected(values: tuple[str, ...], start: str) -> None:
     assert is_expected(reader, data)
     assert check(reader, data)
     assert check(reader, data + answer(*VALUES) + data * 2) == 4
+
+
+def test_what_was_read_of_one_response_is_not_read_again_in_those_like_it() -> None:
+    """But for what differs; and what is unusual is noted of each."""
+    others = "\r\nContact: <sip:c@d:5070>\r\nAllow: INVITE, , BYE\r\nSupported: 100rel"
+    first = answer(*VALUES).replace(b"\r\nServer: x", others.encode())
+    second = answer("z9hG4bK2", "f-2", "t.2", "z@y").replace(b"\r\nServer: x", others.encode())
+    reader = PlainReader(MAX_ON_STREAM)
+    for _ in range(SEEN_BEFORE + 1):
+        known = reader.read_datagram(first)
+    like, alone = reader.read_datagram(second), read_plain(second, second.decode(), 0)
+    assert known is not None
+    assert like is not None
+    assert alone is not None
+    both = known.headers.typed(), like.headers.typed()
+    assert both[1] == alone[0].headers.typed()
+    shared = {row for row, value in both[1].items() if value is both[0][row]}
+    assert {CONTACT, SUPPORTED} <= shared
+    assert not shared & {VIA, FROM, TO, CALL_ID, ALLOW}
+    assert [like.noted, known.noted] == [alone[0].noted] * 2 != [(), ()]
+    assert (like.to_tag, like.to.tag, like.via.branch, like.call_id) == ("t.2", "t.2", "z9hG4bK2", "z@y")
+
+
+def test_a_large_response_is_not_kept_for_what_it_says() -> None:
+    for size, is_kept in ((MAX_PLAIN, True), (MAX_PLAIN + 1, False)):
+        data = answer(*VALUES, length=str(size), body="x" * size)
+        like = used_to(data).read_datagram(data)
+        assert isinstance(like, Response)
+        assert (like.alike is not None) == is_kept
+        assert like.headers.raw_items() == parse_message(data).headers.raw_items()
 
 
 def test_a_provisional_response_without_a_tag_is_expected() -> None:
