@@ -294,6 +294,10 @@ class Headers:
         noted = (self._notes or {}).items()
         return tuple(Noted(note, row.name) for row, notes in noted for note in dict.fromkeys(notes))
 
+    def has_read(self, row: Row[object]) -> bool:
+        """Whether a row was read already, without an error."""
+        return row in self._typed
+
     def known_rows(self) -> list[Row[object]]:
         """The rows of the header fields that are there and known, in order, each once."""
         return [row for row in map(ROWS.get, dict.fromkeys(self._keys)) if row is not None]

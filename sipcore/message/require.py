@@ -55,11 +55,16 @@ def require(message: Request | Response) -> None:
     written the rest itself (§8.2.6.2). One to an INVITE, save a 100, makes a dialog out of the whole of To (§12.1.2).
     """
     if isinstance(message, Response) and (top := message.known_top or message.plain_top):
-        if top[1].method == INVITE and message.status > TRYING:
+        if top[1].method == INVITE and message.status > TRYING and not _has_known_to(message):
             message.to  # noqa: B018  # reading it is the check
         return
     for error in _faults(message):
         raise error
+
+
+def _has_known_to(response: Response) -> bool:
+    """Whether To was read in a response that has the same, but for another token as its tag."""
+    return response.alike is not None and response.alike.headers.has_read(TO)
 
 
 def inspect(message: Request | Response) -> Inspection:

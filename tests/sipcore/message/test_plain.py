@@ -1,14 +1,19 @@
 """Heads that are expected: whatever comes, they are read as the pattern for the whole head reads them."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipcore.errors import ParseError
 from sipcore.message import plain
 from sipcore.message.message import Response
 from sipcore.message.parser import parse_message
 from sipcore.message.plain import MAX_ON_STREAM, MAX_PLAIN, MAX_SIZES, SEEN_BEFORE, PlainReader, read_plain
 from sipcore.message.registry import ALLOW, CALL_ID, CONTACT, FROM, SUPPORTED, TO, VIA
+from sipcore.message.require import require
+from sipcore.message.uri import parse_uri
 from sipcore.pattern import Pattern
 from tests.conformance.corpus import needs_corpus, recorded
 from tests.sipcore.message.test_parser import messages, reading
@@ -124,6 +129,23 @@ def test_what_was_read_of_one_response_is_not_read_again_in_those_like_it() -> N
     assert not shared & {VIA, FROM, TO, CALL_ID, ALLOW}
     assert [like.noted, known.noted] == [alone[0].noted] * 2 != [(), ()]
     assert (like.to_tag, like.to.tag, like.via.branch, like.call_id) == ("t.2", "t.2", "z9hG4bK2", "z@y")
+
+
+@pytest.mark.parametrize("to", ["<sip:c@d:5070>", "<sip:c@[d>"])
+def test_a_to_that_makes_a_dialog_is_read_once_of_those_that_are_alike(to: str) -> None:
+    """One that cannot be read is refused each time."""
+    fine = "[" not in to
+    reader, seen = PlainReader(MAX_ON_STREAM), []
+    for tag in range(SEEN_BEFORE + 4):
+        ringing = answer("z9hG4bK1", "f-1", str(tag), "x@y", start="SIP/2.0 180 Ringing")
+        response = reader.read_datagram(ringing.replace(b"OPTIONS", b"INVITE").replace(b"<sip:c@d>", to.encode()))
+        assert isinstance(response, Response)
+        with nullcontext() if fine else pytest.raises(ParseError, match="To"):
+            require(response)
+        seen.append(response.headers.has_read(TO))
+        with nullcontext() if fine else pytest.raises(ParseError, match="To"):
+            assert (response.to.tag, response.to.uri) == (str(tag), parse_uri("sip:c@d:5070"))
+    assert seen == [fine] * (SEEN_BEFORE + 1) + [False] * 3
 
 
 def test_a_large_response_is_not_kept_for_what_it_says() -> None:
