@@ -208,9 +208,10 @@ class Caller(Side):
 
     def next_timeout(self) -> float:
         """When `wake` is due."""
-        if self._early:
-            return min(self._valid_until, *(usage.next_timeout() for usage in self._early.values()))
-        return min(self._valid_until, self.usage.next_timeout()) if self.usage is not None else self._valid_until
+        due = self._valid_until
+        for usage in self.usages():
+            due = min(due, usage.next_timeout())
+        return due
 
     def wake(self, now: float) -> list[Effect]:
         """Do what is due by now."""

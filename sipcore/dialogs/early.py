@@ -79,7 +79,8 @@ class EarlyUsage:
         body = description_of(response)
         number = _reliable_number(response)
         if number is None:
-            self.session.received(Carrier.PROVISIONAL, body)
+            if body or self.session.trace_switch.on:  # without one it says nothing of the session, whatever that is at
+                self.session.received(Carrier.PROVISIONAL, body)
             return []
         meaning = self._take_reliable(number, response, body)
         if meaning is Meaning.OFFER:

@@ -155,7 +155,8 @@ class InviteUsage(ReinvitedUsage):
     def over(self, now: float) -> list[Effect]:
         """The call ends: what is going on in it ends first."""
         effects = self._server_over(now)
-        effects += self._move_client(_OVER, now, self._unchanged(now))
+        if self._change is not None or self.session.trace_switch.on:
+            effects += self._move_client(_OVER, now, self._unchanged(now))
         self.expiry.stop()
         if self.session.trace_switch.on:
             effects += self.negotiated(now)  # of a dialog that nobody may know by the time that all others are asked
