@@ -57,7 +57,7 @@ class Headers:
     __slots__ = ("_extra", "_failed", "_keys", "_lines", "_notes", "_origin", "_typed")
 
     def __init__(self, lines: list[str], keys: list[str], origin: bytes | None = None) -> None:
-        """Take fields as written and their keys, side by side; both lists belong to the new object from here on.
+        """Take fields as written and their keys, side by side; nobody changes either list from here on.
 
         A field is one text, name, colon and value with its folds, without a line end: a program with thousands of calls
         keeps as many messages, and what the garbage collector takes goes by how many objects those are made of.

@@ -209,7 +209,7 @@ class _Shape:
     def __init__(self, text: str, response: Response) -> None:
         """Take a head, and what it was read as."""
         self._alike = response if len(response.body) <= MAX_PLAIN else None
-        """What is read of its header fields need not be read again; one that is large is not kept for it."""
+        """What is read of its header fields, those of its shape need not read again; a large one is not kept for it."""
         head = _plain_head.match(text)
         assert head is not None  # noqa: S101  # it has been read
         self._call_id_is_early = head[_EARLY] is not None
