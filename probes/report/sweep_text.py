@@ -42,6 +42,8 @@ def sweep_lines(tally: Tally, kinds: Sequence[Kind], seed: int, elapsed: float) 
     told = ", ".join(f"{count:,} {name}" for count, name in outcomes if count or name == "answered")
     lines = [f"{_counted(tally.asked, 'place')} asked in {elapsed:.1f} s: {told}"]
     lines += [f"  {_counted(count, *words)}" for count, *words in _oddities(tally) if count]
+    if tally.lost and tally.short_of_buffer:
+        lines += [f"    {part}" for part in tally.short_of_buffer.split(": ")]
     if tally.places > 1:
         lines.append(f"  --seed {seed} asks in the same order")
     named = _by_name(kinds)

@@ -83,6 +83,8 @@ class Tally:
     """Datagrams that the kernel had no room for: the rate was too high for this machine."""
     unsent: int = 0
     """Requests that did not leave, since the kernel's buffer stayed full."""
+    short_of_buffer: str = ""
+    """What to change where the kernel grants less than was asked for, so that datagrams are `lost` sooner."""
 
     @property
     def done(self) -> int:

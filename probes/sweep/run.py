@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from math import inf
 
 import trio
 
@@ -31,6 +32,7 @@ from sipcore.message.method import OPTIONS
 from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.trace import Stamp, TraceRecord
+from sipcore.transports.ancillary import short_of_buffer
 from sipcore.transports.base import RECEIVE_BUFFER, WILDCARD_IPV4, WILDCARD_IPV6, route_host
 from sipcore.transports.gate import gate_of
 from sipcore.transports.udp import UdpSocket
@@ -145,6 +147,7 @@ class Sweep:
             self._strangers,
             sum(sock.dropped for sock in self._sockets.values()),
             sum(sock.unsent for sock in self._sockets.values()),
+            short_of_buffer(RECEIVE_BUFFER, min((sock.receive_buffer for sock in self._sockets.values()), default=inf)),
         )
 
     def kinds(self) -> Sequence[Kind]:

@@ -88,6 +88,14 @@ def granted_buffer(sock: socket.socket) -> int:
     return size // 2 if LINUX else size
 
 
+def short_of_buffer(asked: int, granted: float) -> str:
+    """What to change where the kernel has granted a socket less than it was asked for; "" where it has not."""
+    if granted >= asked:
+        return ""
+    told = f"the kernel grants a receive buffer of {granted} bytes, and {asked} were asked for"
+    return f"{told}: sysctl -w net.core.rmem_max={asked}, as root" if LINUX else told
+
+
 def enable(sock: socket.socket, *, wildcard: bool) -> None:
     """Ask the kernel for all that it can tell of datagrams; `wildcard` is whether `sock` is bound to no address."""
     if not LINUX:

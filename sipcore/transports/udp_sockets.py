@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import trio
 
 from sipcore.resolve.target import Flow, Hop, SocketAddress
-from sipcore.transports.ancillary import LINUX
+from sipcore.transports.ancillary import short_of_buffer
 from sipcore.transports.base import (
     WILDCARD_IPV4,
     WILDCARD_IPV6,
@@ -56,11 +56,8 @@ class UdpSockets:
     @property
     def short_of_buffer(self) -> str:
         """What to change where the kernel grants a socket less than was asked for; "" where none has less."""
-        asked, granted = self._receive_buffer, min((sock.receive_buffer for sock in self.opened), default=math.inf)
-        if granted >= asked:
-            return ""
-        told = f"the kernel grants a receive buffer of {granted} bytes, and {asked} were asked for"
-        return f"{told}: sysctl -w net.core.rmem_max={asked}, as root" if LINUX else told
+        granted = min((sock.receive_buffer for sock in self.opened), default=math.inf)
+        return short_of_buffer(self._receive_buffer, granted)
 
     def close(self) -> None:
         """Bind nothing more."""

@@ -1,5 +1,7 @@
 """A sweep in words: one line for each place, whatever it says, and sums that tell what was odd."""
 
+from dataclasses import replace
+
 import pytest
 
 from probes.report.sweep_text import found_line, progress_text, sweep_lines
@@ -62,7 +64,12 @@ def test_the_sum() -> None:
         Kind(4, 1),
         Kind(5, 1),
     ]
-    assert sweep_lines(tally, kinds, 77, 4.56) == [
+    lines = sweep_lines(tally, kinds, 77, 4.56)
+    short = replace(tally, short_of_buffer="the kernel grants too little: sysctl -w net.core.rmem_max=7, as root")
+    assert sweep_lines(replace(short, lost=0), kinds, 77, 4.56) == sweep_lines(replace(tally, lost=0), kinds, 77, 4.56)
+    cures = ["    the kernel grants too little", "    sysctl -w net.core.rmem_max=7, as root"]
+    assert sweep_lines(short, kinds, 77, 4.56) == [*lines[:5], *cures, *lines[5:]]
+    assert lines == [
         "4,096 places asked in 4.6 s: 3,995 answered, 1 refused or unreachable, 100 silent",
         "  217 requests repeated",
         "  1 place answered after the deadline",

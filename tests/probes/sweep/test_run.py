@@ -100,6 +100,19 @@ async def test_lost_requests_are_repeated(clock: MockClock) -> None:
     assert (tally.answered, tally.silent, tally.retransmitted) == (4, 1, 0 + 1 + 2 + 3 + 3)
 
 
+async def test_a_buffer_that_the_kernel_does_not_grant_is_told(
+    clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Datagrams are lost sooner then: whoever lowers the rate for that may raise the limit as well."""
+    assert (await Swept(1, "127.0.0.1").run()).sweep.tally.lost == 0
+    monkeypatch.setattr(run, "RECEIVE_BUFFER", 2**30)
+    tally = (await Swept(1, "127.0.0.1").run()).sweep.tally
+    if not tally.short_of_buffer:
+        pytest.skip("the kernel grants any buffer here")
+    assert "of 1073741824" not in tally.short_of_buffer
+    assert "and 1073741824 were asked for" in tally.short_of_buffer
+
+
 async def test_nothing_listens(clock: MockClock) -> None:
     swept = await Swept(free_port(), "127.0.0.1").run()
     assert swept.only.reach is Reach.REFUSED
