@@ -24,7 +24,6 @@ from sipcore.grammar import (
 from sipcore.message.fields.simple import parse_token
 from sipcore.message.position import field_position
 from sipcore.message.registry import FROM, KNOWN_NAMES, ROWS, TO, VIA, Listed, Repeated, Row, Single, key_of
-from sipcore.pattern import Pattern
 from sipcore.value import value
 
 T = TypeVar("T")
@@ -33,7 +32,6 @@ MAX_VALUES = 512
 could hold ten thousand."""
 
 MAX_SELECTIONS = 64
-_LINE_END = Pattern(r"\r\n(?![ \t])")
 _UNREAD = object()
 _PLANS = {key: (row, row.codec, isinstance(row, Single), isinstance(row, Listed)) for key, row in ROWS.items()}
 """What `Headers.typed` needs of each row. Rows are of three classes, and a loop that asks objects of changing classes
@@ -41,6 +39,8 @@ for their attributes is slow in CPython, which prepares for one class at a time.
 
 _TYPE, _LENGTH = "content-type", "content-length"
 """Those that stand before the body by custom, and by which a reader finds it."""
+_OF_ONE = (VIA, FROM, TO)
+"""Fields that differ between messages which are alike, beside Call-ID."""
 
 
 @value
@@ -56,17 +56,24 @@ class Headers:
 
     __slots__ = ("_extra", "_failed", "_keys", "_lines", "_notes", "_origin", "_typed")
 
-    def __init__(self, lines: list[str], keys: list[str], origin: bytes | None = None) -> None:
+    def __init__(
+        self,
+        lines: list[str],
+        keys: list[str],
+        origin: bytes | None = None,
+        typed: dict[Row[object], object] | None = None,
+    ) -> None:
         """Take fields as written and their keys, side by side; nobody changes either list from here on.
 
         A field is one text, name, colon and value with its folds, without a line end: a program with thousands of calls
         keeps as many messages, and what the garbage collector takes goes by how many objects those are made of.
-        `origin` is the message that they were read from: with it, an error can tell its byte.
+        `origin` is the message that they were read from: with it, an error can tell its byte. `typed` is what is known
+        already to come out of reading some of them.
         """
         self._lines = lines
         self._keys = keys
         self._origin = origin
-        self._typed: dict[Row[object], object] = {}
+        self._typed: dict[Row[object], object] = {} if typed is None else typed
         self._notes: dict[Row[object], Notes] | None = None
         self._failed: dict[Row[object], ParseError] | None = None
         self._extra = 0
@@ -379,6 +386,15 @@ class Headers:
         }
         return derived
 
+    def alike(self, lines: list[str], origin: bytes, typed: Mapping[Row[object], object]) -> "Headers":
+        """Fields that are the same as these, but for what Via, From, To and Call-ID say: what was read of the others,
+        save what was noted about, says the same there. `typed` is known besides.
+        """
+        known = {**self._typed, **typed}
+        for row in (*_OF_ONE, *(self._notes or ())):
+            known.pop(row, None)
+        return Headers(lines, self._keys, origin, known)
+
     def has_any(self, *names: str) -> bool:
         """Whether one of these names is there at least."""
         return not _keys_of(names).isdisjoint(self._keys)
@@ -427,51 +443,11 @@ def headers_below(
         lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
     require_lines(lines[as_written:])
-    headers = Headers(lines, keys)
     if not typed:
-        return headers
+        return Headers(lines, keys)
     if len(set(keys)) == len(keys):
-        headers._typed = dict(typed)
-    else:
-        headers._typed = {row: known for row, known in typed.items() if keys.count(row.key) == 1}
-    return headers
-
-
-def plain_headers(
-    written: str, origin: bytes | None, typed: dict[Row[object], object], alike: Headers | None = None
-) -> Headers:
-    """Header fields out of lines that are known to have a name, a colon and no folds, with CRLF in between.
-
-    `typed` are those that were read already, and that are there just once. `alike` are fields that are the same but for
-    what Via, From, To and Call-ID say: what was read of the others, save what was noted about, says the same here.
-    """
-    lines = written.split("\r\n")
-    if alike is not None:
-        headers = Headers(lines, alike._keys, origin)
-        known = alike._typed
-        if alike._notes is not None:
-            known = {row: value for row, value in known.items() if row not in alike._notes}
-        headers._typed = {**known, **typed}
-        for row in _OF_ONE:
-            headers._typed.pop(row, None)
-        return headers
-    try:
-        keys = [KNOWN_NAMES[line.partition(":")[0]] for line in lines]
-    except KeyError:
-        keys = [key_of(line.partition(":")[0]) for line in lines]
-    headers = Headers(lines, keys, origin)
-    headers._typed = typed
-    return headers
-
-
-def written_headers(written: str) -> Headers:
-    """Header fields out of what `str` of them gives: a line that begins with white space belongs to the one above."""
-    lines = _LINE_END.split(written)[:-1]
-    return Headers(lines, [key_of(line.partition(":")[0]) for line in lines])
-
-
-_OF_ONE = (VIA, FROM, TO)
-"""Fields that differ between messages which are alike, beside Call-ID."""
+        return Headers(lines, keys, None, dict(typed))
+    return Headers(lines, keys, None, {row: known for row, known in typed.items() if keys.count(row.key) == 1})
 
 
 def _too_many() -> LimitExceeded:

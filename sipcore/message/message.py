@@ -14,7 +14,7 @@ from sipcore.message.address import Address
 from sipcore.message.envelope import Cut, Ids, Top, read_envelope, texts_of
 from sipcore.message.fields.simple import CSeq
 from sipcore.message.fields.via import Via
-from sipcore.message.headers import Headers, Noted, plain_headers, written_headers
+from sipcore.message.headers import Headers, Noted
 from sipcore.message.method import KNOWN
 from sipcore.message.position import message_start
 from sipcore.message.registry import (
@@ -34,6 +34,7 @@ from sipcore.message.registry import (
     Single,
 )
 from sipcore.message.uri import Uri, known_uri
+from sipcore.message.written import plain_headers, written_headers
 
 T = TypeVar("T")
 VERSION = "SIP/2.0"
