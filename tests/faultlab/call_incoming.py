@@ -6,7 +6,7 @@ Real programs call over the loopback, and a prober over a network that can be ma
 import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ from probes.destination import Destination
 from probes.responder.happening import Binding
 from probes.responder.personas import Persona
 from probes.responder.run import Responder, open_responder
-from probes.result import CallResult
+from probes.result import CallResult, CallStatus
 from sipcore.resolve.target import SocketAddress, Transport
 from tests.impairment.namespace import Namespace
 from tests.interop import pbx
@@ -37,6 +37,13 @@ TALK = 2.0
 HOLD = 2.5
 """Seconds that the prober holds a call."""
 PORT = 5060
+CANNOT_BIND = 254
+"""How SIPp ends when somebody else has taken its port since that was looked for."""
+TRIES = 3
+OUTPUT = "output.log"
+"""What a caller says, in its folder."""
+MAX_SAID = 1000
+"""Characters of that, from its end, which are told where its call did not come."""
 T = TypeVar("T")
 
 
@@ -110,6 +117,10 @@ async def be_called(lab: Lab, name: str, called: Called) -> CallResult:
         nursery.start_soon(_call, lab, folder, called.by, responder)
         result = await turn.result(called.wait)
         nursery.cancel_scope.cancel()
+    said = folder / OUTPUT
+    if result.status is CallStatus.FAILED and said.exists():
+        end = said.read_text(errors="replace")[-MAX_SAID:].strip()
+        return replace(result, why=f"{result.why}; the caller said: {end or 'nothing'}")
     return result
 
 
@@ -169,14 +180,17 @@ async def _sipp(lab: Lab, folder: Path, scenario: str, port: int) -> None:
     (folder / "sound").write_bytes(SILENCE)
     (folder / "scenario.xml").write_text(scenario.replace("@SOUND@", str(folder / "sound")))
     guard = [program("setpriv", "util-linux"), "--pdeathsig", "TERM", "--"]
-    where = ["-i", HOST, "-p", str(lab.ports(2)), "-mi", HOST, "-mp", str(lab.ports(4)), "-s", "bob", f"{HOST}:{port}"]
-    options = ["-sf", "scenario.xml", "-t", "u1", "-m", "1", "-nostdin", *where]
-    with (folder / "output.log").open("wb") as log:
-        await trio.run_process(
-            [*guard, program("sipp", "sip-tester"), *options],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-            deliver_cancel=kill,
-        )
+    for _ in range(TRIES):
+        where = ["-i", HOST, "-p", str(lab.ports(2)), "-mi", HOST, "-mp", str(lab.ports(4)), "-s", "bob"]
+        options = ["-sf", "scenario.xml", "-t", "u1", "-m", "1", "-nostdin", *where, f"{HOST}:{port}"]
+        with (folder / OUTPUT).open("ab") as log:
+            ended = await trio.run_process(
+                [*guard, program("sipp", "sip-tester"), *options],
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                deliver_cancel=kill,
+            )
+        if ended.returncode != CANNOT_BIND:
+            return
