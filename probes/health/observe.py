@@ -164,7 +164,7 @@ def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Ch
         reason = "name" if verdict in (Verdict.GOOD, Verdict.BAD) and not is_said else reason
         verdict = Verdict.POOR if verdict is Verdict.GOOD else verdict
         details.append(f"asked where it was known to be, since DNS does not tell: {unnamed}")
-    wait = _wait(subject, tried)
+    wait = _wait(subject, tried) if best.status == SERVICE_UNAVAILABLE else 0.0
     if wait:
         details.append(f"it is not asked again for {wait:.0f} s")
     return replace(best, verdict=verdict, reason=reason, detail=_joined(details), wait=wait)
@@ -258,9 +258,9 @@ def _answered(subject: Subject, one: Tried, response: Response) -> tuple[Verdict
 
 
 def _wait(subject: Subject, tried: Sequence[Tried]) -> float:
-    """Seconds for which no OPTIONS are to be sent, where a 503 asks for that (RFC 3261 §20.33, §21.5.4) and nobody
-    answered otherwise, who could be asked meanwhile. A gap that uptime would take for one in which nobody watched is
-    never made by it.
+    """Seconds for which no OPTIONS are to be sent, where a check goes by a 503 that asks for that (RFC 3261 §20.33,
+    §21.5.4) and nobody answered otherwise, who could be asked meanwhile. A gap that uptime would take for one in which
+    nobody watched is never made by it.
     """
     responses = [one.attempt.response for one in tried if one.attempt.response is not None]
     if any(response.status != SERVICE_UNAVAILABLE for response in responses):

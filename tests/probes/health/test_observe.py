@@ -78,11 +78,14 @@ def test_nobody_silences_the_watch_for_long(interval: float, wait: float) -> Non
         ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", hop=SECOND)], 30.0),
         ([answered(503, "Busy", "Retry-After: 30"), missed(Reach.REFUSED, hop=SECOND)], 30.0),
         ([answered(503, "Busy", "Retry-After: 30"), answered(hop=SECOND)], 0.0),
+        ([answered(503, "Busy", "Retry-After: 30"), missed(Reach.SILENT, hop=SECOND)], 0.0),
+        ([missed(Reach.NO_ANSWER), answered(503, "Busy", "Retry-After: 30", hop=SECOND)], 0.0),
         ([answered(500, "Oops", "Retry-After: 30")], 0.0),
         ([missed(Reach.SILENT)], 0.0),
     ],
 )
 def test_a_route_is_left_alone_unless_somebody_answers(tried: list[Tried], wait: float) -> None:
+    """Or is silent, and may be well: each silence is a miss, and they would come the later."""
     assert of_places(subject(), tried).wait == wait
 
 
