@@ -13,6 +13,7 @@ from probes.health.board import RouteState, TrunkState
 from probes.health.difference import Difference
 from probes.health.terms import Due, Kind
 from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, Rules, Trunk
+from probes.health.uptime import GAP_INTERVALS
 
 START_RATE = 20.0
 """Checks in a second after the start, at most: a few routes are known at once, a thousand within a minute."""
@@ -74,13 +75,16 @@ class Schedule:
 
     def done(self, due: Due, state: RouteState, now: float) -> None:
         """A check is over, whatever came of it, and its route is in this state now. What asks to be left alone
-        (`Check.wait`) is, from now on, and the route's rhythm begins anew with the check after that.
+        (`Check.wait`) is, from now on, and the route's rhythm begins anew with the check after that. It is no longer
+        than checks may be apart, counted from their beginnings as uptime does, whatever this one took: or all that time
+        would be one in which nobody watched.
         """
         began, step = self._under_way.pop(due), self._step(due, state)
         # What a check that takes longer than its interval has missed is not made up for.
         usual = began + step * ((now - began) // step + 1)
         asked = state.options.wait if due.kind is Kind.OPTIONS and state.options is not None else 0.0
-        self._add(max(usual, now + asked), due)
+        longest = GAP_INTERVALS * self._interval(due)
+        self._add(max(usual, min(now + asked, began + longest)), due)
         if due.kind is Kind.CALL:
             self._free(due.trunk, now)
 

@@ -14,6 +14,7 @@ from probes.health.board import Board, RouteState
 from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago
 from probes.health.terms import Check, Due, Health, Kind, Verdict
 from probes.health.trunk import Rules
+from probes.health.uptime import longest_gap
 from tests.probes.health.board_values import checks, told, trunk
 
 WELL = RouteState("a", Health.HEALTHY, 0.0, 0, None)
@@ -82,6 +83,14 @@ def test_who_asks_to_be_left_alone_is_not_asked_before(state: RouteState, wait: 
     """From its answer on, which came after two seconds; a usual interval that is longer holds."""
     busy = replace(state, options=Check("t", "a", Kind.OPTIONS, 0.0, Verdict.BAD, "maintenance", wait=wait))
     assert times(run(alone(), NOW + 200, takes=2.0, state=busy))[:3] == [NOW + each for each in due]
+
+
+@pytest.mark.parametrize("takes", [0.0, 2.0, 12.0])
+def test_who_asks_to_be_left_alone_leaves_no_gap_in_which_nobody_watched(takes: float) -> None:
+    """However long DNS and a second place took before that."""
+    busy = replace(WELL, options=Check("t", "a", Kind.OPTIONS, 0.0, Verdict.BAD, "maintenance", wait=180.0))
+    first, second = times(run(alone(), NOW + 200, takes, state=busy))
+    assert 180 <= second - first <= longest_gap(USUAL)
 
 
 def test_nothing_is_due_before_its_time_nor_while_it_is_under_way() -> None:
