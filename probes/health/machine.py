@@ -251,8 +251,9 @@ def _stands_for(check: Check, rules: Rules) -> int:
     have been asked within that as well. Or a route that takes no calls (RFC 3261 §21.5.4) would take longer to go down
     the longer it says that it takes none.
     """
-    left_out = check.wait // rules.retry if check.verdict is Verdict.BAD else 0.0
-    return min(1 + int(left_out), rules.misses) if left_out else 1
+    if check.verdict is not Verdict.BAD:
+        return 1
+    return min(1 + int(check.wait // rules.retry), rules.misses)
 
 
 def _remembered(track: Track, change: Change, limit: Limits) -> Track:
