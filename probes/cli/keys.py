@@ -1,5 +1,6 @@
 """`sipprobe keys`: the API keys of a service's store, whether that service runs or not."""
 
+import shlex
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from importlib import import_module
@@ -51,11 +52,13 @@ def show(
     store: Store = STORE,
 ) -> None:
     """List the keys, and not what they are. Times are in UTC."""
+    from rich.cells import cell_len, set_cell_size
+
     _require_store(store)
     rows = [HEAD, *map(_row, _with_keys(store, lambda found: found.known(tenant or None)))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if len(rows) == 1:
         tell(f"there is no key{f' of {quoted(tenant)}' if tenant else ''} in {store}")
 
@@ -74,7 +77,7 @@ def revoke(
     known = _with_keys(store, lambda found: found.known(tenant))
     key = next((each for each in known if each.id == key_id), None)
     if key is None:
-        where = "" if store == STORE else f" --store {store}"
+        where = "" if store == STORE else f" --store {shlex.quote(str(store))}"
         problem = (
             f"{quoted(tenant)} has no key with the id {quoted(key_id)}; ids are told by: sipprobe keys list{where}"
         )

@@ -132,7 +132,7 @@ def require_tenant(tenant: str) -> None:
 
 def require_name(name: str) -> None:
     """Raise Invalid for what no key can be called."""
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         cause = "the name of a key has to be told apart from others"
         raise Invalid((error("name", "name", cause, f"give 1 to {MAX_NAME} printable characters"),))
 

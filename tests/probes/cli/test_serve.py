@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.cells import cell_len
 
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
@@ -156,6 +157,7 @@ def test_an_address_that_is_taken_is_told(tmp_path: Path, capsys: pytest.Capture
     [
         (["add", "Acme Inc", "first"], "that is no name of a tenant: give 1 to 32 lower-case letters"),
         (["add", "acme", "\x1b[31m"], "give 1 to 100 printable characters"),
+        (["add", "acme", "  "], "the name of a key has to be told apart from others"),
         (["revoke", "acme", "key_0"], "'acme' has no key with the id 'key_0'; ids are told by: sipprobe keys list"),
         (["revoke", "acme", "key_0", "--store", "none.db"], "there is no file none.db: name the store of the service"),
         (["list", "--store", "none.db"], "there is no file none.db"),
@@ -187,6 +189,27 @@ def test_what_makes_no_key_makes_no_store(tmp_path: Path, capsys: pytest.Capture
     assert f"{store} is a new store: the key holds for a service that keeps everything there" in capsys.readouterr().err
     assert run("keys", "add", "acme", "second", "--store", store) == ExitCode.OK
     assert capsys.readouterr().err == ""
+
+
+def test_the_columns_of_keys_stand_below_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where a name takes two columns for each of its characters."""
+    store = tmp_path / "service.db"
+    for name in ("first", "\u6771\u4eac"):
+        run("keys", "add", "acme", name, "--store", store)
+    capsys.readouterr()
+    assert run("keys", "list", "--store", store) == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        len({cell_len(line[: line.index(may)]) for line, may in zip(lines, ("MAY", "write", "write"), strict=True)})
+        == 1
+    )
+
+
+def test_what_is_to_be_typed_next_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = tmp_path / "our service.db"
+    run("keys", "add", "acme", "first", "--store", store)
+    assert run("keys", "revoke", "acme", "key_0", "--store", store) == ExitCode.USAGE
+    assert f"sipprobe keys list --store '{store}'" in capsys.readouterr().err
 
 
 def test_a_key_that_was_revoked_before_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
