@@ -5,7 +5,7 @@ import re
 from sipcore.errors import LocalError, quoted
 
 MAX_IDENTITY = 128
-"""Characters of a name that is no telephone number: as many as the user of any SIP URI in use has."""
+"""Characters of a name: as many as the user of any SIP URI in use has."""
 _SECTION = "RFC 3966 §5.1.4"
 _is_spelled = re.compile(r"\+[0-9][0-9\-.() ]*+").fullmatch
 
@@ -27,12 +27,12 @@ def identity_of(text: str) -> str:
     else as it is. Raises NumberError.
     """
     given = text.strip()
-    if is_e164(given):
-        return _e164(given)
     if not given:
         raise NumberError("a number is wanted: give +15550100001, or an extension such as 2001")
     if len(given) > MAX_IDENTITY:
         raise NumberError(f"a number of {len(given)} characters: give {MAX_IDENTITY} at most")
+    if is_e164(given):
+        return _e164(given)
     if not given.isprintable() or any(each.isspace() for each in given):
         raise NumberError(f"{quoted(given)} has white space or what cannot be printed in it: leave that out")
     if any(each.isdigit() and not each.isascii() for each in given):  # they look like 2001, and no call is for them

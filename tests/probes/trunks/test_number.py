@@ -53,6 +53,7 @@ def test_identity_has_one_spelling(text: str, identity: str) -> None:
         ("200\u0661", "has digits of another script: write 0 to 9"),
         ("200\u00b2", "has digits of another script: write 0 to 9"),
         ("x" * 129, "a number of 129 characters: give 128 at most"),
+        ("+" + "1" * 128, "a number of 129 characters: give 128 at most"),
     ],
 )
 def test_what_is_no_number_is_told(text: str, message: str) -> None:
