@@ -109,7 +109,7 @@ def failure_of(error: Exception, content_type: str | None = None) -> Failure:
 
 NOTHING = "there is nothing at this path"
 _WORDS = {
-    400: "the body cannot be read: send JSON in UTF-8",
+    400: "the body cannot be read: send JSON in UTF-8, without deep nesting and numbers of thousands of digits",
     404: NOTHING,
     405: "this path does not take this method: see Allow",
 }

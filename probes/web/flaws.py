@@ -91,6 +91,25 @@ def _counted(count: object, thing: str) -> str:
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
+def _too_short(context: Mapping[str, Any]) -> str:
+    least = context["min_length"]
+    if _is_text(context):
+        return f"it is too short: give {_counted(least, 'character')} at least"
+    return f"there are too few: give {least} at least"
+
+
+def _too_long(context: Mapping[str, Any]) -> str:
+    most = context["max_length"]
+    if _is_text(context):
+        return f"it is too long: give {_counted(most, 'character')} at most"
+    return f"there are too many: give {most} at most"
+
+
+def _is_text(context: Mapping[str, Any]) -> bool:
+    """Whether it is a text of which the length is told, and no array: pydantic calls a secret one a value."""
+    return "field_type" not in context or context["field_type"] == "Value"
+
+
 _OF_BODY = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})
 _JSON = {
     "Expecting value": "a value is missing here",
@@ -110,14 +129,14 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "this field is missing: give it",
     "extra_forbidden": lambda _: "there is no field of this name: leave it out",
     "string_type": lambda _: "a text is wanted: write it in double quotes",
-    "string_too_short": lambda ctx: f"it is too short: give {_counted(ctx['min_length'], 'character')} at least",
-    "string_too_long": lambda ctx: f"it is too long: give {_counted(ctx['max_length'], 'character')} at most",
+    "string_too_short": _too_short,
+    "string_too_long": _too_long,
     "string_unicode": lambda _: "the text is no Unicode: leave out lone surrogates",
     "int_type": lambda _: "a whole number is wanted: write it without quotes",
     "int_parsing": lambda _: "a whole number is wanted: write it in digits",
     "int_parsing_size": lambda _: "the number is too large: give a smaller one",
     "int_from_float": lambda _: "a whole number is wanted: leave out what is behind the point",
-    "float_type": lambda _: "a number is wanted: write it without quotes",
+    "float_type": lambda _: "a number is wanted: write it without quotes, and no longer than others",
     "float_parsing": lambda _: "a number is wanted: write it in digits",
     "finite_number": lambda _: "a finite number is wanted",
     "bool_type": lambda _: "true or false is wanted, without quotes",
@@ -128,15 +147,15 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "model_attributes_type": lambda _: "a JSON object is wanted: write it in braces, as {}",
     "literal_error": lambda ctx: f"it is none of those that there are: give {ctx['expected']}",
     "enum": lambda ctx: f"it is none of those that there are: give {ctx['expected']}",
-    "greater_than_equal": lambda ctx: f"it is too small: give {ctx['ge']:g} or more",
-    "greater_than": lambda ctx: f"it is too small: give more than {ctx['gt']:g}",
-    "less_than_equal": lambda ctx: f"it is too large: give {ctx['le']:g} or less",
-    "less_than": lambda ctx: f"it is too large: give less than {ctx['lt']:g}",
+    "greater_than_equal": lambda ctx: f"it is too small: give {ctx['ge']:.15g} or more",
+    "greater_than": lambda ctx: f"it is too small: give more than {ctx['gt']:.15g}",
+    "less_than_equal": lambda ctx: f"it is too large: give {ctx['le']:.15g} or less",
+    "less_than": lambda ctx: f"it is too large: give less than {ctx['lt']:.15g}",
     "union_tag_not_found": lambda ctx: f"this needs {ctx['discriminator']}, which says what it is",
     "union_tag_invalid": lambda ctx: (
         f"{ctx['discriminator']} is none of those that there are: give {ctx['expected_tags']}"
     ),
-    "too_long": lambda ctx: f"there are too many: give {ctx['max_length']} at most",
-    "too_short": lambda ctx: f"there are too few: give {ctx['min_length']} at least",
+    "too_short": _too_short,
+    "too_long": _too_long,
 }
 """By the kind of an error. What this service found itself is told in its own words already."""

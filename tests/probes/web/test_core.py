@@ -168,6 +168,8 @@ async def test_what_is_not_there_is_told(method: str, path: str, status: int, de
     [
         (b"{", 400, "the body is no JSON: line 1, column 2: a name in double quotes is wanted here"),
         (b"\xff{}", 400, "the body cannot be read: send JSON in UTF-8"),
+        (b"[" * 50_000, 400, "without deep nesting"),
+        (b'{"name": ' + b"9" * 5000 + b"}", 400, "numbers of thousands of digits"),
         (b'"text"', 422, "the body is a text: send a JSON object, as {}"),
         (b'{"name": 3}', 422, "/name: a text is wanted: write it in double quotes"),
         (b'{"name": "t", "nmae": "t"}', 422, "/nmae: there is no field of this name: leave it out"),

@@ -58,6 +58,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ),
     (
         "/trunks",
+        trunk(alerts={"unreachable_minutes": 10**400}),
+        "/outbound/alerts/unreachable_minutes",
+        "a number is wanted: write it without quotes, and no longer than others",
+    ),
+    (
+        "/trunks",
         trunk(failover={"enabled": "so"}),
         "/outbound/failover/enabled",
         "true or false is wanted, without quotes",
@@ -136,6 +142,36 @@ async def test_a_body_that_is_no_object_is_told_as_what_it_is(
             answer = await client.request(method, path, content=content, headers=headers)
             assert (answer.status_code, answer.json()["detail"]) == (422, told), method
             assert [error["pointer"] for error in answer.json()["errors"]] == [""]
+
+
+@pytest.mark.parametrize(
+    ("password", "told"),
+    [
+        ("s3cret", "it is too short: give 8 characters at least"),
+        ("s3cret" * 100, "it is too long: give 256 characters at most"),
+        (["s3cret"], "a text is wanted: write it in double quotes"),
+    ],
+)
+async def test_a_secret_that_is_too_short_or_too_long_is_told_as_a_text(
+    password: object, told: str, tmp_path: Path
+) -> None:
+    async with asking(tmp_path) as asked:
+        register = {"username": "pbx", "password": password}
+        direction = {"type": "inbound", "auth_mode": "register", "register_auth": register}
+        body = {"service": "sip", "phone_number": "2001", "directions": [direction]}
+        answer = await (await asked.client()).post("http://service/v1/sip/attach", json=body)
+        assert [error["message"] for error in answer.json()["errors"]] == [
+            f"directions.0.register_auth.password: {told}"
+        ]
+        assert "s3cret" not in answer.text
+
+
+async def test_limits_are_told_in_all_their_digits(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        alerts = {"thresholds": {"unreachable_minutes": 1_000_001}}
+        body = {"phone_number": "2001", "direction": "outbound", "alert_config": alerts}
+        answer = await (await asked.client()).patch("http://service/v1/sip/config", json=body)
+        assert "it is too large: give 1000000 or less" in answer.text
 
 
 @pytest.mark.parametrize(
