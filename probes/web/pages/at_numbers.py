@@ -8,14 +8,18 @@ from probes.service.batch import Batch
 from probes.service.errors import DirectoryError, NotFound
 from probes.service.run import Service
 from probes.trunks.model import Number
+from probes.trunks.number import NumberError, identity_of
 from probes.web.pages.at_trunks import trunk_page
 from probes.web.pages.form import FormError
 from probes.web.pages.site import Site, first, to
+from sipcore.errors import quoted
 
 MAX_NUMBERS = 1000
 """That are added by one form."""
 MAX_TOLD = 20
 """Of those that are wrong."""
+MAX_NAME = 40
+"""Characters of one that is too long to be a number."""
 
 
 def router(site: Site) -> APIRouter:
@@ -88,16 +92,32 @@ def identities_in(typed: str) -> list[str]:
 
 
 def _all_of(batch: Batch, trunk_id: str, names: list[str]) -> None:
-    """Add all of them to a trunk, or none. Raises FormError with what is wrong with each, and NotFound."""
+    """Have a trunk get all of them, or none. What it has already stays as it is, since a form may come twice; of two
+    spellings of a number the first one counts. Raises FormError with what is wrong with each, and NotFound.
+    """
     batch.trunk(trunk_id)
-    told = batch.add_numbers([Number(identity=name, trunk_id=trunk_id) for name in names])
-    wrong = {name: each.message for name, each in zip(names, told, strict=True) if isinstance(each, DirectoryError)}
+    there = {each.identity for each in batch.numbers(trunk_id)}
+    spelled: dict[str, str] = {}
+    for name in names:
+        spelled.setdefault(_stored(name), name)
+    new = [name for identity, name in spelled.items() if identity not in there]
+    told = batch.add_numbers([Number(identity=name, trunk_id=trunk_id) for name in new])
+    wrong = {name: each.message for name, each in zip(new, told, strict=True) if isinstance(each, DirectoryError)}
     if wrong:
         raise FormError(wrong)
 
 
+def _stored(name: str) -> str:
+    """As a number is stored; what is none stays as it is, until somebody tells what is wrong with it."""
+    try:
+        return identity_of(name)
+    except NumberError:
+        return name
+
+
 def lines_of(errors: Mapping[str, str]) -> tuple[str, ...]:
-    """What is wrong with each, with its name."""
-    lines = [text if name in text else f"{name}: {text}" for name, text in errors.items()]
+    """What is wrong with each, with its name, or how that begins."""
+    named = [(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…", text) for name, text in errors.items()]
+    lines = [text if name in text or quoted(name) in text else f"{name}: {text}" for name, text in named]
     more = len(lines) - MAX_TOLD
     return (*lines[:MAX_TOLD], *([f"and {more} more"] if more > 0 else []))

@@ -277,6 +277,20 @@ async def test_numbers_of_which_one_is_wrong_come_back_as_they_were_typed(tmp_pa
         assert (await visitor.client.get(place)).headers["Location"] == f"/trunks/{trunk.id}#numbers"
 
 
+async def test_a_form_that_comes_twice_and_a_number_that_is_spelled_twice_are_no_fault(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        directory = visitor.fake.directory
+        trunk, other = await visitor.fake.add("Mine", [Health.HEALTHY]), await visitor.fake.add("Other", [])
+        place = f"/trunks/{trunk.id}/numbers"
+        for typed in ("2001, +15550100001", "2001, +15550100001", "+1-555-010-0001 2002 +1-555-010-0002 +15550100002"):
+            assert (await visitor.send(place, numbers=typed)).status_code == 303
+        found = {each.identity for each in await directory.numbers(ACME, trunk.id)}
+        assert found == {"2001", "2002", "+15550100001", "+15550100002"}
+        answer = await visitor.send(f"/trunks/{other.id}/numbers", numbers="2001")
+        assert "<li>2001 is configured already</li>" in answer.text
+
+
 async def test_numbers_that_are_none_or_too_many_are_told(tmp_path: Path) -> None:
     async with visiting(tmp_path) as visitor:
         await visitor.log_in()
@@ -289,6 +303,9 @@ async def test_numbers_that_are_none_or_too_many_are_told(tmp_path: Path) -> Non
         assert f">{many}</textarea>" in answer.text
         wrong = await visitor.send(place, numbers=" ".join(f"+{number}" for number in range(25)))
         assert "<li>and 5 more</li>" in wrong.text
+        for sign in ("2", "+2"):
+            wrong = await visitor.send(place, numbers=sign + "0" * 5000)
+            assert re.search(rf"<li>[+0-9]{{40}}…: a number of {5000 + len(sign)} characters: give 128", wrong.text)
         assert await visitor.fake.directory.numbers(ACME) == ()
         assert (await visitor.send("/trunks/none/numbers", numbers="2001")).status_code == 404
 
