@@ -213,7 +213,7 @@ async def fields_of(request: Request) -> Fields:
         raise refused(400, "a form is sent as application/x-www-form-urlencoded")
     try:
         body = (await request.body()).decode()
-        return parse_qs(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        return parse_qs(body, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise refused(400, "the form cannot be read: send fewer fields, in UTF-8") from None
 

@@ -291,6 +291,17 @@ async def test_a_form_that_comes_twice_and_a_number_that_is_spelled_twice_are_no
         assert "<li>2001 is configured already</li>" in answer.text
 
 
+async def test_a_form_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
+        content = f"csrf={visitor.csrf}&numbers=%FF"
+        headers = OWN | {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await visitor.client.post(f"/trunks/{trunk.id}/numbers", content=content, headers=headers)
+        assert answer.status_code == 400
+        assert await visitor.fake.directory.numbers(ACME) == ()
+
+
 async def test_numbers_that_are_none_or_too_many_are_told(tmp_path: Path) -> None:
     async with visiting(tmp_path) as visitor:
         await visitor.log_in()
