@@ -3,7 +3,9 @@ quoted: it may be a secret.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
+
+from pydantic_core.core_schema import ErrorType
 
 from sipcore.value import value
 
@@ -51,9 +53,13 @@ def flaw_of(told: Told, body: object, content_type: str | None) -> Flaw:
         return Flaw(place, _no_json(told, body), kind)
     if place == (BODY,) and kind in _OF_BODY:
         return Flaw(place, _no_object(told.get("input"), body, content_type), kind)
-    say = _WORDS.get(kind)
     context: Mapping[str, Any] = told.get("ctx") or {}
-    message = say(context) if say is not None else str(told["msg"]).removeprefix("Value error, ")
+    if kind in _WORDS:
+        message = _WORDS[kind](context)
+    elif kind in _OF_LIBRARY:
+        message = "this cannot be read: see what is described of it"
+    else:
+        message = str(told["msg"]).removeprefix("Value error, ")
     return Flaw(place, message, kind)
 
 
@@ -110,6 +116,16 @@ def _is_text(context: Mapping[str, Any]) -> bool:
     return "field_type" not in context or context["field_type"] == "Value"
 
 
+def _time(_: Mapping[str, Any]) -> str:
+    return "a time is wanted: write it as 2026-11-01T08:00:00Z"
+
+
+def _id(_: Mapping[str, Any]) -> str:
+    return "an id is wanted: write it as it was told, as 6f0c1a52-0000-4000-8000-000000000001"
+
+
+_OF_LIBRARY = frozenset(get_args(ErrorType)) - {"value_error"}
+"""The kinds of which the message is the library's own, which may quote what was sent."""
 _OF_BODY = frozenset({"missing", "model_attributes_type", "model_type", "dict_type"})
 _JSON = {
     "Expecting value": "a value is missing here",
@@ -145,6 +161,11 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "dict_type": lambda _: "a JSON object is wanted: write it in braces, as {}",
     "model_type": lambda _: "a JSON object is wanted: write it in braces, as {}",
     "model_attributes_type": lambda _: "a JSON object is wanted: write it in braces, as {}",
+    "datetime_type": _time,
+    "datetime_parsing": _time,
+    "datetime_from_date_parsing": _time,
+    "uuid_type": _id,
+    "uuid_parsing": _id,
     "literal_error": lambda ctx: f"it is none of those that there are: give {ctx['expected']}",
     "enum": lambda ctx: f"it is none of those that there are: give {ctx['expected']}",
     "greater_than_equal": lambda ctx: f"it is too small: give {ctx['ge']:.15g} or more",

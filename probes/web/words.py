@@ -94,7 +94,10 @@ def _address_block(text: str) -> str:
 
 
 def _in_utc(when: datetime) -> datetime:
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    try:
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except OverflowError:  # it is within the years 1 to 9999 where its zone is, and not in UTC
+        raise refused("datetime_parsing", "a time is wanted") from None
 
 
 def moment(at: float) -> datetime:

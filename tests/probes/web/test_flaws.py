@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from probes.web.flaws import flaw_of
 from tests.probes.web.asking import asking
 
 JSON = "application/json"
@@ -164,6 +165,34 @@ async def test_a_secret_that_is_too_short_or_too_long_is_told_as_a_text(
             f"directions.0.register_auth.password: {told}"
         ]
         assert "s3cret" not in answer.text
+
+
+TIME = "a time is wanted: write it as 2026-11-01T08:00:00Z"
+ID = "an id is wanted: write it as it was told, as 6f0c1a52-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/phone?start_assigned_at=s3cret", TIME),
+        ("/v1/phone?start_assigned_at=2026-13-01", TIME),
+        ("/v1/phone?start_assigned_at=0001-01-01T00:00:00%2B14:00", TIME),
+        ("/v1/phone?end_assigned_at=9999-12-31T23:59:59-12:00", TIME),
+        ("/v1/phone?before=s3cret", ID),
+        ("/api/v1/channels/phone/s3cret", ID),
+    ],
+)
+async def test_a_time_and_an_id_that_are_none_are_told(path: str, told: str, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        answer = await (await asked.client()).get(f"http://service{path}")
+        assert (answer.status_code, [error["msg"] for error in answer.json()["detail"]]) == (422, [told])
+
+
+def test_what_the_library_says_by_itself_is_not_passed_on() -> None:
+    told = {"type": "url_parsing", "loc": ("body", "url"), "msg": "Input should be a valid URL, not s3cret"}
+    assert flaw_of(told, {}, JSON).message == "this cannot be read: see what is described of it"
+    own = told | {"type": "value_error", "msg": "Value error, give one of both"}
+    assert flaw_of(own, {}, JSON).message == "give one of both"
 
 
 async def test_limits_are_told_in_all_their_digits(tmp_path: Path) -> None:
