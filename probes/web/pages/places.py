@@ -35,9 +35,11 @@ def place_told(field: str) -> str:
     part = _PARTS.get(path[0], "")
     if "alerts" in path:
         part = ALERTS if part == OUT else f"{ALERTS} of {part.lower()}"
-    label = next((LABELS[name] for name in reversed(path) if name in LABELS), "")
-    if "gateways" in path or "headers" in path:
-        label = LABELS["gateways"] if "gateways" in path else _BY_API
-        number = next((int(step) for step in path if step.isdecimal()), None)
-        label += f" {number + 1}" if number is not None and "gateways" in path else ""
+    if "gateways" in path:
+        number = next((f" {int(step) + 1}" for step in path if step.isdecimal()), "")
+        label = f"{LABELS['gateways']}{number}"
+    elif "headers" in path:
+        label = _BY_API
+    else:
+        label = next((LABELS[name] for name in reversed(path) if name in LABELS), "")
     return ": ".join(filter(None, (part, label))) or field
