@@ -41,6 +41,7 @@ def _add(site: Site, routes: APIRouter) -> None:
     @routes.post("/trunks/{trunk_id}/numbers")
     async def add(request: Request, trunk_id: str) -> Response:
         visit, fields = await site.form(request)
+        await directory.trunk(visit.caller.tenant, trunk_id)  # and none of the file, which has no form for them
         typed = first(fields, "numbers")
         names = identities_in(typed)
         wrong: tuple[str, ...] = ()
@@ -93,9 +94,8 @@ def identities_in(typed: str) -> list[str]:
 
 def _all_of(batch: Batch, trunk_id: str, names: list[str]) -> None:
     """Have a trunk get all of them, or none. What it has already stays as it is, since a form may come twice; of two
-    spellings of a number the first one counts. Raises FormError with what is wrong with each, and NotFound.
+    spellings of a number the first one counts. Raises FormError with what is wrong with each.
     """
-    batch.trunk(trunk_id)
     there = {each.identity for each in batch.numbers(trunk_id)}
     spelled: dict[str, str] = {}
     for name in names:

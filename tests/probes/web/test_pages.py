@@ -480,3 +480,5 @@ async def test_numbers_and_trunks_of_the_file_that_are_watched_are_shown_and_not
             page = await visitor.page(f"/trunks/{name}")
             assert "configured elsewhere" in page
             assert "Delete" not in page
+            for typed in ("", "2002"):
+                assert (await visitor.send(f"/trunks/{name}/numbers", numbers=typed)).status_code == 404
