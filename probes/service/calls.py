@@ -16,7 +16,7 @@ from probes.calls.script import CallScript
 from probes.capture.stored import result_of
 from probes.report.call_json import call_data, entry_data
 from probes.result import TimelineEntry
-from probes.service.job import CallJob, CallRequest, Data, JobError, JobState, Kind, Limited
+from probes.service.job import CallJob, CallRefused, CallRequest, Data, JobError, JobState, Kind, Limited
 from probes.service.jobs import Asked, Jobs
 from probes.service.scripts import script_of
 from probes.service.under_way import Runner, UnderWay, new_id
@@ -64,13 +64,13 @@ class TestCalls:
 
     async def start(self, tenant: str, request: CallRequest, token: str = "") -> CallJob:
         """Place one. Who asks again under the same `token` gets the same call, and UsedToken where another one was
-        meant. Raises Limited, LocalError for a call that cannot or must not be placed, Unavailable while the service
+        meant. Raises Limited, CallRefused for a call that cannot or must not be placed, Unavailable while the service
         ends.
         """
         await trio.lowlevel.checkpoint()
         gateway = self._choose(tenant, request)
         if gateway is None:
-            raise JobError("there is no gateway to call: give the trunk, or the number, an outbound gateway")
+            raise CallRefused("there is no gateway to call: give the trunk, or the number, an outbound gateway")
         script = script_of(request, gateway)
         asked = Asked(token, _digest(script, request))
         earlier = await self._earlier(tenant, asked) if token else ""

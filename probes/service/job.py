@@ -41,6 +41,16 @@ class JobError(LocalError):
         super().__init__(message, section="RFC 3261 §11")
 
 
+class CallRefused(JobError):
+    """A call that cannot, or must not, be placed. `field` is the one of `CallRequest` that is in the way; empty for how
+    the trunk is set up.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class UnknownJob(JobError):
     """There is no job of this id, or it is another tenant's, or its result is no longer kept."""
 

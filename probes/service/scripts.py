@@ -1,13 +1,16 @@
 """What a test call over a trunk is: whom it is to, as whom, with which media, by how the trunk is set up."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
-from probes.calls.script import DEFAULT_CODECS, CallScript
-from probes.service.job import CallRequest
+from probes.calls.number import require_callable
+from probes.calls.script import DEFAULT_CODECS, CallScript, require_digits
+from probes.service.job import CallRefused, CallRequest
 from probes.trunks.model import Gateway, HeaderKind, HeaderRule
 from sipcore.auth.choice import Account
+from sipcore.errors import LocalError
 from sipcore.media.terms import Encryption
 from sipcore.message.address import Address
 from sipcore.message.uri import SipUri, escape_user
@@ -19,7 +22,27 @@ _VARIABLE = re.compile(r"\{[^{}]+\}")
 
 
 def script_of(request: CallRequest, gateway: Gateway) -> CallScript:
-    """The call. Raises LocalError for one that cannot, or must not, be placed."""
+    """The call. Raises CallRefused for one that cannot, or must not, be placed."""
+    if not request.to:
+        raise CallRefused("whom? give the number or user that is to be called", "to")
+    with _about("to"):
+        require_callable(escape_user(request.to), frozenset())
+    with _about("digits"):
+        require_digits(request.digits)
+    with _about(""):
+        return _script(request, gateway)
+
+
+@contextmanager
+def _about(field: str) -> Iterator[None]:
+    """Have what is refused told of a field of the request."""
+    try:
+        yield
+    except LocalError as error:
+        raise CallRefused(error.message, field) from None
+
+
+def _script(request: CallRequest, gateway: Gateway) -> CallScript:
     outbound, destination = request.outbound, gateway.destination()
     callee = replace(destination, user=escape_user(request.to))
     account = None

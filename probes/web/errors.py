@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from probes.health.trunk import WatchError
 from probes.service.calls import UsedToken
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
-from probes.service.job import Busy, Limited, Unavailable, UnknownJob
+from probes.service.job import Busy, CallRefused, Limited, Unavailable, UnknownJob
 from probes.web.flaws import BODY, MALFORMED, Flaw, flaw_of
 from sipcore.errors import SipError
 from sipcore.value import value
@@ -98,7 +98,7 @@ def failure_of(error: Exception, content_type: str | None = None) -> Failure:
         case Invalid(problems=problems):
             flaws = tuple(Flaw(place_of(each.field), each.text, each.code) for each in problems)
             return Failure(422, CODES[422], error.message, flaws)
-        case DirectoryError(field=name):
+        case DirectoryError(field=name) | CallRefused(field=name):
             return Failure(422, CODES[422], error.message, (Flaw(place_of(name), error.message),))
         case Unavailable() | WatchError():
             return _failure(503, error, {"Retry-After": str(TRY_SOON)})

@@ -15,7 +15,7 @@ from probes.responder.run import open_responder
 from probes.trunks.model import Gateway, Outbound, Trunk
 from probes.web.pages import at_trunks
 from sipcore.resolve.target import SocketAddress, Transport
-from tests.browser.browsing import ACME, NARROW, PATIENCE, browse, browser, running
+from tests.browser.browsing import ACME, NARROW, PATIENCE, WIDE, browse, browser, running
 
 HOSTILE = "<script>alert('banner')</script><b>x</b>"
 _LOCAL = SocketAddress("127.0.0.1", 0)
@@ -230,6 +230,46 @@ async def test_pages_fit_a_narrow_screen_and_name_their_fields(tmp_path: Path, c
         trunk = f"/trunks/{made.id}"
         for scheme in ("light", "dark"):
             await browse(chromium, base, key, look, size=NARROW, scheme=scheme)
+
+
+async def test_who_errs_is_led_to_the_field_by_keyboard(tmp_path: Path, chromium: str) -> None:
+    def look(page: Page) -> None:
+        page.goto("/trunks/new")
+        page.get_by_label("Name", exact=True).fill("Mine")
+        page.get_by_label("Gateway 1", exact=True).fill("sbc.example.com:x")
+        page.get_by_label("Calls go out over this trunk").press("Space")
+        page.get_by_role("button", name="Add the trunk").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        outbound = page.get_by_label("Calls go out over this trunk")
+        expect(outbound).to_be_focused()
+        expect(outbound).to_have_accessible_description(re.compile("choose one at least"))
+        outbound.press("Space")
+        page.get_by_role("button", name="Add the trunk").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Gateway 1", exact=True)).to_be_focused()
+        expect(page.get_by_label("Gateway 1", exact=True)).to_have_accessible_description(
+            re.compile("sbc.example.com:x")
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+
+        page.goto("/calls")
+        page.get_by_label("Number or user to call").fill("bob")
+        page.get_by_label("Digits").fill("9x")
+        page.get_by_role("button", name="Call", exact=True).click()
+        expect(page.get_by_label("Digits")).to_be_focused()
+        expect(page.get_by_label("Digits")).to_have_accessible_description(re.compile("digits are up to 64"))
+        expect(page.get_by_label("Number or user to call")).to_have_value("bob")
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+
+    async with running(tmp_path) as (service, base, key):
+        gateway = Gateway.parse("udp://127.0.0.1:9")
+        await service.directory.add_trunk(ACME, Trunk(name="Way", outbound=Outbound((gateway,))))
+        for size in (WIDE, NARROW):
+            await browse(chromium, base, key, look, size=size, may_fail=("422",))
 
 
 UNNAMED = """[...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a")]

@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from probes.calls.number import RefusedNumber
 from probes.destination import Destination, DestinationError
 from probes.service.call_log import Whose, page_of
-from probes.service.job import CallJob, CallRequest, DiscoveryJob, DiscoveryRequest, UnknownJob
+from probes.service.job import CallJob, CallRefused, CallRequest, DiscoveryJob, DiscoveryRequest, UnknownJob
 from probes.service.passwords import new_password
 from probes.service.run import Service
 from probes.trunks.model import Authentication
@@ -111,8 +110,9 @@ async def test_call(body: bodies.TestCall, caller: Writing, service: Serving) ->
     request = CallRequest(outbound, to, number.identity, number.trunk_id, number.id)
     try:
         job = await service.calls.start(caller.tenant, request)
-    except RefusedNumber as error:
-        raise invalid(error.message, "to" if body.to else "phone_number") from None
+    except CallRefused as error:
+        place = "to" if body.to and error.field == "to" else "phone_number"
+        raise invalid(error.message, place) from None
     text = f"calling {to} over {outbound.ordered[0]}: ask for it at /v1/sip/test-call/status"
     return enveloped({"call_id": job.id, "message": text})
 

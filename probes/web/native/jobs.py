@@ -117,8 +117,6 @@ async def _asked(service: Service, tenant: str, body: CallBody) -> CallRequest:
         place = "number_id" if number is not None else "trunk_id"
         raise flawed(("body", place), "it has no gateway to call: give it an outbound with one")
     identity = number.identity if number is not None else ""
-    if not body.to and not identity:
-        raise flawed(("body", "to"), "whom? give the number or user that is to be called")
     return CallRequest(
         outbound,
         body.to or identity,

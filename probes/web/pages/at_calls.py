@@ -16,12 +16,11 @@ from probes.report.packets import packets
 from probes.report.pcapng import pcapng
 from probes.report.svg import svg
 from probes.result import CallResult
-from probes.service.job import CallJob, CallRequest, JobState, Limited, Unavailable
+from probes.service.job import CallJob, CallRefused, CallRequest, JobState
 from probes.trunks.model import Outbound, Trunk
 from probes.web.errors import refused
 from probes.web.pages.site import Site, Visit, aside, download, first, to
 from probes.web.pages.view import PROGRESS, call_line
-from sipcore.errors import SipError
 
 SOON = 0.7
 """Seconds after which one that goes on is looked at again."""
@@ -29,8 +28,9 @@ EVERY = 5.0
 """Likewise, the list of them."""
 MOST = 25
 """Of them in the list."""
+TRUNK = "trunk"
 TYPED = ("to", "caller", "digits")
-"""Fields of the form that people type in."""
+"""Fields of the form: what is chosen, and what people type in."""
 TYPES = {
     "pcapng": "application/x-pcapng",
     "json": "application/json",
@@ -54,13 +54,13 @@ def _begin(site: Site, routes: APIRouter) -> None:
     @routes.get("/calls")
     async def calls(request: Request, trunk: str = "", before: str = "") -> Response:
         visit = await site.visit(request)
-        return await _list(site, request, visit, {"trunk": trunk, "before": before})
+        return await _list(site, request, visit, {TRUNK: trunk, "before": before}, {})
 
     @routes.post("/calls")
     async def begin(request: Request) -> Response:
         visit, fields = await site.form(request)
         tenant = visit.caller.tenant
-        trunk = await service.directory.trunk(tenant, first(fields, "trunk"))
+        trunk = await service.directory.trunk(tenant, first(fields, TRUNK))
         wanted = CallRequest(
             trunk.outbound or Outbound(),
             first(fields, "to"),
@@ -70,12 +70,9 @@ def _begin(site: Site, routes: APIRouter) -> None:
         )
         try:
             job = await service.calls.start(tenant, wanted)
-        except (Limited, Unavailable):  # shown as such
-            raise
-        except SipError as error:
-            kept = {"trunk": trunk.id, "error": error.message}
-            kept |= {name: first(fields, name) for name in TYPED}
-            return await _list(site, request, visit, kept)
+        except CallRefused as error:
+            kept = {TRUNK: trunk.id} | {name: first(fields, name) for name in TYPED}
+            return await _list(site, request, visit, kept, {error.field or TRUNK: error.message})
         return to(f"/calls/{job.id}")
 
 
@@ -119,23 +116,25 @@ def _show(site: Site, routes: APIRouter) -> None:
         return await aside(make)
 
 
-async def _list(site: Site, request: Request, visit: Visit, given: Mapping[str, str]) -> Response:
+async def _list(
+    site: Site, request: Request, visit: Visit, given: Mapping[str, str], errors: Mapping[str, str]
+) -> Response:
+    """The list of calls, and the form with what was `given` in it and what is wrong with that."""
     tenant = visit.caller.tenant
     jobs = await site.service.calls.recent(tenant, limit=MOST, before=given.get("before", ""))
     trunks = [each for each in await site.service.directory.trunks(tenant) if _can_call(each)]
-    error = given.get("error", "")
     return site.page(
         visit,
         "calls.html",
         site.view(request, visit, "Test calls", "/calls"),
-        status=422 if error else 200,
+        status=422 if errors else 200,
         every=0 if given.get("before") else EVERY,
         calls=[call_line(job) for job in jobs],
         older=jobs[-1].id if len(jobs) == MOST else "",
         trunks=sorted(((each.id, each.name or each.id) for each in trunks), key=lambda one: one[1].lower()),
-        chosen=given.get("trunk", ""),
+        chosen=given.get(TRUNK, ""),
         typed={name: given.get(name, "") for name in TYPED},
-        errors={"to": error} if error else {},
+        errors=errors,
     )
 
 

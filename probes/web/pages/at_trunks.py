@@ -85,7 +85,7 @@ def _add(site: Site, routes: APIRouter) -> None:
         try:
             made = await service.directory.add_trunk(visit.caller.tenant, trunk_of(form, fields, trunk))
         except (FormError, DirectoryError) as error:
-            return _sheet(site, request, visit, trunk, form, errors_of(error))
+            return _sheet(site, request, visit, trunk, form, errors_of(error, form))
         return to(f"/trunks/{made.id}?done=added")
 
 
@@ -153,15 +153,13 @@ def _edit(site: Site, routes: APIRouter) -> None:
 
         def change(before: Trunk) -> Trunk:
             if str(before.revision) != first(fields, "revision"):
-                raise FormError(
-                    {"name": "somebody else has changed it since: load this page again, and make your change"}
-                )
+                raise FormError({"": "somebody else has changed it since: load this page again, and make your change"})
             return trunk_of(form, fields, before)
 
         try:
             await service.directory.change_trunk(visit.caller.tenant, trunk_id, change)
         except (FormError, DirectoryError) as error:
-            return _sheet(site, request, visit, trunk, form, errors_of(error))
+            return _sheet(site, request, visit, trunk, form, errors_of(error, form))
         return to(f"/trunks/{trunk_id}?done=saved")
 
 
@@ -227,30 +225,33 @@ def _sheet(
     )
 
 
-def errors_of(error: FormError | DirectoryError) -> dict[str, str]:
+def errors_of(error: FormError | DirectoryError, form: TrunkForm) -> dict[str, str]:
     """What to say at which field of the form."""
     if isinstance(error, FormError):
         return error.errors
     if not isinstance(error, Invalid):
-        return {field_of(error.field): error.message}
+        return {field_of(error.field, form): error.message}
     found: dict[str, str] = {}
     for problem in error.problems:
         if problem.gravity is Gravity.ERROR:
-            found.setdefault(field_of(problem.field), problem.text)
+            found.setdefault(field_of(problem.field, form), problem.text)
     return found
 
 
-def field_of(place: str) -> str:
-    """The field of the form for a place such as `outbound.gateways.0.host`; the first one for what it does not show."""
+def field_of(place: str, form: TrunkForm) -> str:
+    """The field of the form for a place such as `outbound.gateways.0.host`; empty for what it does not show."""
     path = place.split(".")
     if "gateways" in path:
-        return f"gateway-{next((part for part in path if part.isdecimal()), '0')}"
+        number = next((int(part) for part in path if part.isdecimal()), 0)
+        return f"gateway-{form.filled[number]}"
+    if path[-1] == "credentials":
+        return f"{path[0]}_username"
     words = [part for part in path if not part.isdecimal()]
     known = TrunkForm.__dataclass_fields__
     for name in (f"{words[0]}_{words[-1]}", words[-1]):
         if name in known or name.endswith("_password") or name == "webhook":
             return name
-    return "name"
+    return ""
 
 
 def trunk_found(job: DiscoveryJob) -> Trunk:

@@ -33,6 +33,8 @@ Fields = Mapping[str, Sequence[str]]
 """What a form sends: each name with its values."""
 MAX_GATEWAYS = 32
 """Of one form."""
+MAX_PRIORITY = 65535
+"""As the native interface has it."""
 MAX_TEXT = 2000
 """Characters of one field."""
 _TERMS = ("unreachable_minutes", "failure_rate_percent", "failure_rate_window_minutes", "response_time_ms")
@@ -86,6 +88,11 @@ class TrunkForm:
     email: bool = False
     sms: bool = False
     has_webhook: bool = False
+
+    @property
+    def filled(self) -> tuple[int, ...]:
+        """The rows that are gateways of the trunk, in its order: those that are left empty are none."""
+        return tuple(number for number, row in enumerate(self.gateways) if row.target)
 
 
 def form_of(trunk: Trunk) -> TrunkForm:
@@ -194,16 +201,12 @@ def trunk_of(form: TrunkForm, fields: Fields, before: Trunk) -> Trunk:
 def _outbound(form: TrunkForm, fields: Fields, before: Outbound | None, errors: dict[str, str]) -> Outbound:
     kept = before or Outbound()
     gateways = []
-    for number, row in enumerate(form.gateways):
-        if not row.target:
-            continue
+    for number in form.filled:
+        row = form.gateways[number]
         try:
-            priority = int(row.priority or "0")
-            gateways.append(Gateway.parse(row.target, priority))
+            gateways.append(Gateway.parse(row.target, _priority(row.priority, f"priority-{number}", errors)))
         except DestinationError as error:
             errors[f"gateway-{number}"] = str(error)
-        except ValueError:
-            errors[f"gateway-{number}"] = f"a priority is a whole number, lowest first, and not {quoted(row.priority)}"
     return replace(
         kept,
         gateways=tuple(gateways),
@@ -260,6 +263,16 @@ def _alerts(form: TrunkForm, fields: Fields, before: AlertTerms | None, errors: 
         sms=form.sms,
         webhook=webhook,
     )
+
+
+def _priority(text: str, name: str, errors: dict[str, str]) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PRIORITY))
+    if text and not (is_number and int(text) <= MAX_PRIORITY):
+        errors[name] = (
+            f"a priority is a whole number from 0 to {MAX_PRIORITY}, lowest first, and not {quoted(text[:32])}"
+        )
+        return 0
+    return int(text or "0")
 
 
 def _number(form: TrunkForm, name: str, errors: dict[str, str]) -> float | None:

@@ -9,12 +9,21 @@ import pytest
 import trio
 
 from probes.calls.limit import Limits
-from probes.calls.number import RefusedNumber
 from probes.destination import Destination
 from probes.health.trunk import Rules
 from probes.service import calls as calls_module
 from probes.service.calls import UsedToken
-from probes.service.job import STOPPED, CallJob, CallRequest, Data, JobError, JobState, Limited, Unavailable, UnknownJob
+from probes.service.job import (
+    STOPPED,
+    CallJob,
+    CallRefused,
+    CallRequest,
+    Data,
+    JobState,
+    Limited,
+    Unavailable,
+    UnknownJob,
+)
 from probes.service.run import Service
 from probes.service.scripts import script_of
 from probes.store.jobs import StoredJob
@@ -37,6 +46,7 @@ from tests.probes.report.schemas import load, violations
 from tests.probes.service.opened import service_in
 
 SECONDS = 40.0
+_FORBIDDEN = HeaderRule(kind=HeaderKind.CUSTOM, key="Call-ID", value="mine", passthrough=True)
 
 
 def request(destination: Destination, **changes: object) -> CallRequest:
@@ -177,17 +187,22 @@ async def test_a_stop_hangs_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "error"),
+    ("changes", "field"),
     [
-        ({"to": "911"}, RefusedNumber),
-        ({"to": "+1 900 555 0100"}, RefusedNumber),
-        ({"outbound": Outbound()}, JobError),
+        ({"to": "911"}, "to"),
+        ({"to": "+1 900 555 0100"}, "to"),
+        ({"to": ""}, "to"),
+        ({"digits": "9x"}, "digits"),
+        ({"digits": "1" * 65}, "digits"),
+        ({"outbound": Outbound()}, ""),
+        ({"outbound": Outbound((Gateway("127.0.0.1", 9),), headers=(_FORBIDDEN,))}, ""),
     ],
 )
-async def test_what_must_not_be_called_is_not(changes: dict[str, object], error: type, tmp_path: Path) -> None:
+async def test_what_must_not_be_called_is_not(changes: dict[str, object], field: str, tmp_path: Path) -> None:
     async with service_in(tmp_path) as service:
-        with pytest.raises(error):
+        with pytest.raises(CallRefused) as caught:
             await service.calls.start("acme", request(Destination("127.0.0.1", 9), **changes))
+        assert caught.value.field == field
         assert service.calls.running == ()
 
 

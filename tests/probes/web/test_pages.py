@@ -16,15 +16,17 @@ from probes.health.trunk import Route
 from probes.health.trunk import Trunk as WatchedTrunk
 from probes.report.svg import STYLE
 from probes.service.config import FileTrunks
-from probes.service.job import Busy, CallJob, DiscoveryJob, JobState, Limited
+from probes.service.job import Busy, CallJob, CallRefused, DiscoveryJob, JobState, Limited
 from probes.service.run import Service
 from probes.store.store import Store
 from probes.trunks.model import Credentials, Gateway, Number, Outbound, Secret, Trunk
 from probes.web.app import make_app
-from probes.web.pages.render import POLICY, STATIC, _environment, static
+from probes.web.pages.at_trunks import CHOICES, field_of
+from probes.web.pages.form import TrunkForm
+from probes.web.pages.render import POLICY, STATIC, _environment, render, static
 from probes.web.pages.site import local_path
+from probes.web.pages.view import View
 from probes.web.sessions import COOKIE
-from sipcore.errors import LocalError
 from tests.probes.web.dashboard import ACME, NOW, Fake, alert, route_state
 
 BASE = "http://127.0.0.1"
@@ -239,6 +241,65 @@ async def test_what_the_directory_refuses_is_told_at_its_field(tmp_path: Path) -
         assert await visitor.fake.directory.trunks(ACME) == ()
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({"gateway": ["", "ok.example.com", "127.0.0.999"]}, "gateway-2"),
+        ({"gateway": ["ok.example.com"], "priority": ["-1"]}, "priority-0"),
+        ({"inbound": "on", "authentication": "register"}, "inbound_username"),
+        ({"inbound": "on", "authentication": "digest", "inbound_username": "us"}, "inbound_password"),
+        ({"inbound": "on", "inbound_encryption": "much"}, "inbound_encryption"),
+        ({"alerts": "on", "webhook": "ftp://example.com"}, "webhook"),
+        ({"alerts": "on", "response_time_ms": "60001"}, "response_time_ms"),
+    ],
+)
+async def test_an_error_of_a_trunk_stands_at_its_field(sent: dict[str, Any], name: str, tmp_path: Path) -> None:
+    plain = {"name": "Mine", "outbound": "on", "authentication": "ip"}
+    plain |= {f"{side}_encryption": "allow" for side in ("outbound", "inbound")}
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        answer = await visitor.send("/trunks/new", **(plain | sent))
+        assert answer.status_code == 422
+        assert re.findall(r'<li><a href="#([^"]+)">', answer.text) == [name]
+        assert told_at(answer.text) == [name]
+
+
+def told_at(page: str) -> list[str]:
+    """The fields of a page at which something is wrong, by their ids."""
+    fields = re.findall(r'<(?:input|select|textarea)[^>]* id="([^"]+)"[^>]* aria-invalid="true"[^>]*>', page)
+    for name in fields:
+        assert re.search(rf'id="{name}"[^>]* aria-describedby="(?:{name}-hint )?{name}-error"', page), name
+        assert page.count(f'id="{name}-error"') == 1
+    return fields
+
+
+def test_every_field_of_a_trunk_has_a_place_for_its_error() -> None:
+    names = {field_of(name, TrunkForm()) for name in ("outbound", "inbound.credentials.password", "outbound.codecs.0")}
+    for name in TrunkForm.__dataclass_fields__:
+        names.add({"gateways": "gateway-0"}.get(name, name.replace("has_", "")))
+    form = replace(TrunkForm(), has_webhook=True)
+    errors = {name: f"wrong: {name}" for name in sorted(names)} | {"": "all of it"}
+    view = View("Edit", tenant=ACME, may_write=True)
+    page = render("edit.html", view=view, every=0, id="t", revision=1, form=form, errors=errors, choices=CHOICES)
+    for name in names:
+        assert len(re.findall(f'id="{name}"', page)) == 1, name
+        assert len(re.findall(f'id="{name}-error"', page)) == 1, name
+        assert re.search(rf'id="{name}"[^>]* aria-describedby="(?:{name}-hint )?{name}-error"', page), name
+    assert "<li>all of it</li>" in page
+
+
+@pytest.mark.parametrize("field", ["", "to", "digits"])
+async def test_an_error_of_a_call_stands_at_its_field(field: str, tmp_path: Path) -> None:
+    async with visiting(tmp_path) as visitor:
+        await visitor.log_in()
+        trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
+        visitor.fake.calls.failure = CallRefused("this cannot be", field)
+        answer = await visitor.send("/calls", trunk=trunk.id, to="bob", digits="1")
+        assert answer.status_code == 422
+        assert told_at(answer.text) == [field or "trunk"]
+        assert re.findall(r'id="([^"]+)"[^>]* autofocus', answer.text) == [field or "trunk"]
+
+
 async def test_too_many_calls_and_discoveries_are_told_in_plain_words(tmp_path: Path) -> None:
     async with visiting(tmp_path) as visitor:
         await visitor.log_in()
@@ -325,7 +386,7 @@ async def test_a_form_that_is_refused_keeps_what_was_typed(tmp_path: Path) -> No
     async with visiting(tmp_path) as visitor:
         await visitor.log_in()
         trunk = await visitor.fake.add("Mine", [Health.HEALTHY])
-        visitor.fake.calls.failure = LocalError("no such key to press", section="RFC 4733 §3.2")
+        visitor.fake.calls.failure = CallRefused("no such key to press", "digits")
         answer = await visitor.send("/calls", trunk=trunk.id, to="bob", caller="2<1", digits="9x")
         assert answer.status_code == 422
         for text in ('value="bob"', 'value="2&lt;1"', 'value="9x"', "no such key to press"):
