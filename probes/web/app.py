@@ -41,7 +41,9 @@ def make_app(service: Service) -> FastAPI:
     show = _shower(mounts)
 
     async def tell(request: Request, error: Exception) -> Response:
-        return show(request.url.path, failure_of(error, request.headers.get("content-type")))
+        asked = getattr(request.scope.get("route"), "body_field", None)
+        wanted = asked.field_info.annotation if asked is not None else None
+        return show(request.url.path, failure_of(error, request.headers.get("content-type"), wanted))
 
     for kind in (RequestFailure, SipError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, tell)

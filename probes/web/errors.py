@@ -12,7 +12,8 @@ from probes.health.trunk import WatchError
 from probes.service.calls import UsedToken
 from probes.service.errors import Conflict, DirectoryError, Invalid, NotFound
 from probes.service.job import Busy, CallRefused, Limited, Unavailable, UnknownJob
-from probes.web.flaws import BODY, MALFORMED, Flaw, flaw_of
+from probes.web.fields import meant
+from probes.web.flaws import BODY, MALFORMED, Flaw, Told, flaw_of
 from sipcore.errors import SipError
 from sipcore.value import value
 
@@ -76,15 +77,15 @@ def flawed(place: Sequence[str | int], message: str, kind: str = "value_error") 
     return RequestFailure(Failure(422, CODES[422], message, (Flaw(tuple(place), message, kind),)))
 
 
-def failure_of(error: Exception, content_type: str | None = None) -> Failure:
-    """What is told of whatever a route has raised at a request whose body says to be of this type. What was sent is
-    never quoted by it: it may be a secret.
+def failure_of(error: Exception, content_type: str | None = None, body: object = None) -> Failure:
+    """What is told of whatever a route has raised at a request whose body says to be of this type, and is to be a
+    `body`. What was sent is never quoted by it: it may be a secret.
     """
     match error:
         case RequestFailure(failure=failure):
             return failure
         case RequestValidationError():
-            return _of_validation(error, content_type)
+            return _of_validation(error, content_type, body)
         case HTTPException(status_code=status, detail=detail, headers=headers):
             return Failure(status, CODES.get(status, "refused"), _WORDS.get(status, detail), headers=headers or {})
         case Busy(running=running):
@@ -125,11 +126,18 @@ def _failure(status: int, error: SipError, headers: Mapping[str, str] | None = N
     return Failure(status, CODES[status], error.message, headers=headers or {})
 
 
-def _of_validation(error: RequestValidationError, content_type: str | None) -> Failure:
+def _of_validation(error: RequestValidationError, content_type: str | None, body: object) -> Failure:
     found = error.errors()
-    flaws = tuple(flaw_of(each, error.body, content_type) for each in found[:MAX_FLAWS])
+    flaws = tuple(flaw_of(_suggesting(each, body), error.body, content_type) for each in found[:MAX_FLAWS])
     first = flaws[0]
     if first.kind == MALFORMED:
         return Failure(400, CODES[400], first.message, flaws)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Failure(422, CODES[422], f"{first.sentence}{more}", flaws)
+
+
+def _suggesting(told: Told, body: object) -> Told:
+    """An error, with the field that may be meant by one that there is not."""
+    if told["type"] != "extra_forbidden":
+        return told
+    return {**told, "ctx": {"meant": meant(body, told["loc"][1:])}}

@@ -143,7 +143,7 @@ _JSON = {
 """By what the reader of JSON says."""
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "this field is missing: give it",
-    "extra_forbidden": lambda _: "there is no field of this name: leave it out",
+    "extra_forbidden": lambda ctx: f"there is no field of this name{ctx.get('meant') or ': leave it out'}",
     "string_type": lambda _: "a text is wanted: write it in double quotes",
     "string_too_short": _too_short,
     "string_too_long": _too_long,

@@ -12,6 +12,7 @@ from probes.service.errors import DirectoryError
 from probes.service.run import Service
 from probes.trunks.model import Number, Trunk
 from probes.web.auth import Authenticated, Writing
+from probes.web.errors import RequestFailure, failure_of
 from probes.web.native.bodies import NumberBody, ShownNumber, ShownTrunk, TrunkBody
 from probes.web.native.mapping import number_data, number_of, trunk_data, trunk_of
 from probes.web.native.pages import Numbers, Trunks
@@ -146,9 +147,10 @@ def _add_numbers(routes: APIRouter, service: Service) -> None:
 
 
 def _patched(now: Data, patch: Data, body: type[B]) -> B:
-    """What becomes of what is shown. Raises RequestValidationError for what cannot be."""
+    """What becomes of what is shown. Raises RequestFailure for what cannot be."""
     written = {name: each for name, each in now.items() if name not in KEPT}
     try:
         return body.model_validate(merged(written, patch))
     except ValidationError as error:
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+        found = RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])
+        raise RequestFailure(failure_of(found, body=body)) from None

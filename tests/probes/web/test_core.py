@@ -172,7 +172,7 @@ async def test_what_is_not_there_is_told(method: str, path: str, status: int, de
         (b'{"name": ' + b"9" * 5000 + b"}", 400, "numbers of thousands of digits"),
         (b'"text"', 422, "the body is a text: send a JSON object, as {}"),
         (b'{"name": 3}', 422, "/name: a text is wanted: write it in double quotes"),
-        (b'{"name": "t", "nmae": "t"}', 422, "/nmae: there is no field of this name: leave it out"),
+        (b'{"name": "t", "nmae": "t"}', 422, "/nmae: there is no field of this name; did you mean name?"),
         (b'{"name": "' + b"a" * 2_000_000 + b'"}', 413, "a body has 1048576 octets at most"),
     ],
 )

@@ -25,6 +25,30 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("/trunks", {"name": 7}, "/name", "a text is wanted: write it in double quotes"),
     ("/trunks", {"name": "t", "outbound": "x"}, "/outbound", "a JSON object is wanted: write it in braces, as {}"),
     ("/trunks", {"name": "t", "a/b~": 1}, "/a~1b~0", "there is no field of this name: leave it out"),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY, GATEWAY | {"prot": 5060}]),
+        "/outbound/gateways/1/prot",
+        "there is no field of this name; did you mean port?",
+    ),
+    (
+        "/trunks",
+        trunk(credentials={"username": "us", "user": "us"}),
+        "/outbound/credentials/user",
+        "there is no field of this name; did you mean username?",
+    ),
+    (
+        "/trunks",
+        trunk(failover={"isEnabled": True}),
+        "/outbound/failover/isEnabled",
+        "there is no field of this name; did you mean enabled?",
+    ),
+    (
+        "/trunks",
+        trunk(gateways=[GATEWAY | {"username": "us"}]),  # which is a field elsewhere
+        "/outbound/gateways/0/username",
+        "there is no field of this name: leave it out",
+    ),
     ("/trunks", trunk(gateways={}), "/outbound/gateways", "a JSON array is wanted: write it in brackets, as []"),
     ("/trunks", trunk(gateways=[GATEWAY] * 21), "/outbound/gateways", "there are too many: give 20 at most"),
     (
@@ -143,6 +167,18 @@ async def test_a_body_that_is_no_object_is_told_as_what_it_is(
             answer = await client.request(method, path, content=content, headers=headers)
             assert (answer.status_code, answer.json()["detail"]) == (422, told), method
             assert [error["pointer"] for error in answer.json()["errors"]] == [""]
+
+
+async def test_a_change_with_a_field_that_there_is_not_tells_which_may_be_meant(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        at = f"/trunks/{(await client.post('/trunks', json={'name': 'a'})).json()['id']}"
+        answer = await client.patch(at, json={"inbound": {"forwardTo": "sip:a@example.net"}})
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/inbound/forwardTo"
+        assert error["detail"] == "there is no field of this name; did you mean forward_to?"
+        diga = await client.post("http://service/v1/phone/import", json={"phone_number": "2001", "nicknme": "x"})
+        assert diga.json()["detail"][0]["msg"] == "there is no field of this name; did you mean nickname?"
 
 
 @pytest.mark.parametrize(
