@@ -20,6 +20,7 @@ from probes.web.auth import Door, Guesses
 from probes.web.errors import Failure, RequestFailure, failure_of
 from probes.web.guard import Guard
 from probes.web.mount import Mount
+from probes.web.slashes import Slashes
 from sipcore.errors import SipError
 
 PAGES = "probes.web.pages.routes"
@@ -49,6 +50,7 @@ def make_app(service: Service) -> FastAPI:
         app.add_exception_handler(kind, tell)
     app.add_middleware(Door, prefixes=[prefix for mount in mounts for prefix in mount.prefixes if prefix])
     app.add_middleware(Guard, limits=service.config.http, shown=show, is_secure=service.config.is_secure)
+    app.add_middleware(Slashes)  # before all others, since they go by the path
     return app
 
 

@@ -1,25 +1,19 @@
-"""Routes that are served with a slash at their end as well as without, since clients differ, and a redirect would have
-some of them lose their key or their body on the way.
+"""Paths with a slash at their end, which mean the same as without: clients differ, and a redirect would have some of
+them lose their key or their body on the way.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from fastapi import APIRouter
-
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def route(routes: APIRouter, method: str, path: str, **options: Any) -> Callable[[Handler], Handler]:  # noqa: ANN401
-    """Have `path` and `path/` answered by a handler; `options` are those of FastAPI. `path` has no slash at its end
-    unless it is to stand in the description with one.
-    """
+class Slashes:
+    """An application that takes one slash off the end of each path."""
 
-    def add(handler: Handler) -> Handler:
-        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        routes.add_api_route(path, handler, methods=[method], **options)
-        unseen = {key: given for key, given in options.items() if key != "responses"}
-        routes.add_api_route(other, handler, methods=[method], include_in_schema=False, **unseen)
-        return handler
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-    return add
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        path = scope.get("path", "")
+        if len(path) > 1 and path.endswith("/"):
+            scope = {**scope, "path": path[:-1]}
+        await self._app(scope, receive, send)

@@ -15,7 +15,6 @@ from probes.web.diga.bodies import ImportPhone, ListQuery, Phone, PhonePage, Upd
 from probes.web.diga.pages import page_of
 from probes.web.ids import Id
 from probes.web.mount import Mount
-from probes.web.slashes import route
 
 PLACES: dict[str, Place] = {
     "identity": ("body", "phone_number"),
@@ -42,13 +41,14 @@ def router(service: Service) -> APIRouter:
 
 
 def _add_reading(routes: APIRouter, service: Service) -> None:
-    @route(routes, "GET", "/", responses=RESPONSES, summary="Phones, page by page")
+    @routes.get("/", responses=RESPONSES, summary="Phones, page by page")  # as Diga describes it
+    @routes.get("", include_in_schema=False)  # as it comes in, without its slash
     async def listed(query: Annotated[ListQuery, Query()], caller: Authenticated) -> PhonePage:
         trunks = {trunk.id: trunk for trunk in await service.directory.trunks(caller.tenant)}
         numbers = await service.directory.numbers(caller.tenant)
         return page_of([mapping.shown(each, trunks.get(each.trunk_id or "")) for each in numbers], query)
 
-    @route(routes, "GET", "/{phone_id}", responses=RESPONSES, summary="A phone")
+    @routes.get("/{phone_id}", responses=RESPONSES, summary="A phone")
     async def get(phone_id: Id, caller: Authenticated) -> Phone:
         with telling(PLACES, NO_PHONE):
             number = await service.directory.number(caller.tenant, str(phone_id))
@@ -56,7 +56,7 @@ def _add_reading(routes: APIRouter, service: Service) -> None:
 
 
 def _add_writing(routes: APIRouter, service: Service) -> None:
-    @route(routes, "POST", "/import", status_code=201, responses=RESPONSES, summary="Import a number of your own")
+    @routes.post("/import", status_code=201, responses=RESPONSES, summary="Import a number of your own")
     async def take(body: ImportPhone, caller: Writing) -> Phone:
         with telling(_places(body), NO_PHONE):
             (made,) = await service.directory.add_numbers(caller.tenant, (mapping.imported(body),))
@@ -64,13 +64,13 @@ def _add_writing(routes: APIRouter, service: Service) -> None:
                 raise made
         return mapping.shown(made, None)
 
-    @route(routes, "PATCH", "/{phone_id}", responses=RESPONSES, summary="Name a phone, and give it agents")
+    @routes.patch("/{phone_id}", responses=RESPONSES, summary="Name a phone, and give it agents")
     async def update(phone_id: Id, body: UpdatePhone, caller: Writing) -> Phone:
         with telling(PLACES, NO_PHONE):
             number = await service.directory.together(caller.tenant, lambda batch: _update(batch, str(phone_id), body))
         return mapping.shown(number, await _trunk_of(service, number))
 
-    @route(routes, "PATCH", "/{phone_id}/sip-config", responses=RESPONSES, summary="Change the trunk of a phone")
+    @routes.patch("/{phone_id}/sip-config", responses=RESPONSES, summary="Change the trunk of a phone")
     async def configure(phone_id: Id, body: UpdateSipConfig, caller: Writing) -> Phone:
         with telling(PLACES, NO_PHONE):
             number, trunk = await service.directory.together(
@@ -78,7 +78,7 @@ def _add_writing(routes: APIRouter, service: Service) -> None:
             )
         return mapping.shown(number, trunk)
 
-    @route(routes, "DELETE", "/{phone_id}", status_code=204, responses=RESPONSES, summary="Give a phone back")
+    @routes.delete("/{phone_id}", status_code=204, responses=RESPONSES, summary="Give a phone back")
     async def delete(phone_id: Id, caller: Writing) -> None:
         with telling(PLACES, NO_PHONE):
             await service.directory.remove_number(caller.tenant, str(phone_id))

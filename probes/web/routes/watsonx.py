@@ -9,7 +9,6 @@ from probes.web.auth import Authenticated, Writing
 from probes.web.detail import RESPONSES, Place, shown, telling
 from probes.web.ids import Id
 from probes.web.mount import Mount
-from probes.web.slashes import route
 from probes.web.watsonx import changes, mapping
 from probes.web.watsonx.bodies import (
     CreateNumber,
@@ -50,25 +49,25 @@ def router(service: Service) -> APIRouter:
 
 
 def _add_configs(routes: APIRouter, service: Service) -> None:
-    @route(routes, "POST", "", status_code=201, responses=RESPONSES, summary="Create a phone config")
+    @routes.post("", status_code=201, responses=RESPONSES, summary="Create a phone config")
     async def create(body: CreatePhone, caller: Writing) -> ShownPhone:
         with telling(PLACES, NO_CONFIG):
             trunk = await service.directory.add_trunk(caller.tenant, mapping.created(body, caller.key_id))
         return mapping.shown(trunk, ())
 
-    @route(routes, "GET", "", responses=RESPONSES, summary="All phone configs, oldest first")
+    @routes.get("", responses=RESPONSES, summary="All phone configs, oldest first")
     async def listed(caller: Authenticated) -> ShownPhones:
         trunks = await service.directory.trunks(caller.tenant)
         numbers = changes.by_trunk(await service.directory.numbers(caller.tenant))
         return ShownPhones(phones=[mapping.shown(trunk, numbers.get(trunk.id, ())) for trunk in trunks])
 
-    @route(routes, "GET", "/{config_id}", responses=RESPONSES, summary="A phone config")
+    @routes.get("/{config_id}", responses=RESPONSES, summary="A phone config")
     async def get(config_id: Id, caller: Authenticated) -> ShownPhone:
         with telling(PLACES, NO_CONFIG):
             trunk = await service.directory.trunk(caller.tenant, str(config_id))
         return mapping.shown(trunk, await service.directory.numbers(caller.tenant, trunk.id))
 
-    @route(routes, "PATCH", "/{config_id}", responses=RESPONSES, summary="Change a phone config")
+    @routes.patch("/{config_id}", responses=RESPONSES, summary="Change a phone config")
     async def update(config_id: Id, body: UpdatePhone, caller: Writing, append: Append = False) -> ShownPhone:
         with telling(PLACES, NO_CONFIG):
             trunk, numbers = await service.directory.together(
@@ -77,21 +76,21 @@ def _add_configs(routes: APIRouter, service: Service) -> None:
             )
         return mapping.shown(trunk, numbers)
 
-    @route(routes, "DELETE", "/{config_id}", status_code=204, responses=RESPONSES, summary="Delete a phone config")
+    @routes.delete("/{config_id}", status_code=204, responses=RESPONSES, summary="Delete a phone config")
     async def delete(config_id: Id, caller: Writing) -> None:
         with telling(PLACES, NO_CONFIG):
             await service.directory.together(caller.tenant, lambda batch: changes.delete(batch, str(config_id)))
 
 
 def _add_numbers(routes: APIRouter, service: Service) -> None:
-    @route(routes, "GET", "/{config_id}/numbers", responses=RESPONSES, summary="The numbers of a phone config")
+    @routes.get("/{config_id}/numbers", responses=RESPONSES, summary="The numbers of a phone config")
     async def listed(config_id: Id, caller: Authenticated) -> ShownNumbers:
         with telling(PLACES, NO_CONFIG):
             trunk = await service.directory.trunk(caller.tenant, str(config_id))
         numbers = await service.directory.numbers(caller.tenant, trunk.id)
         return ShownNumbers(phone_numbers=[mapping.number_shown(number) for number in numbers])
 
-    @route(routes, "POST", "/{config_id}/numbers", status_code=201, responses=RESPONSES, summary="Add a number")
+    @routes.post("/{config_id}/numbers", status_code=201, responses=RESPONSES, summary="Add a number")
     async def add(config_id: Id, body: CreateNumber, caller: Writing) -> ShownNumber:
         item = NumberItem.model_construct(**dict(body))
         with telling(PLACES, NO_CONFIG):

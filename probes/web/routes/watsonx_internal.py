@@ -9,7 +9,6 @@ from probes.web.auth import Authenticated
 from probes.web.detail import RESPONSES, shown, telling
 from probes.web.errors import refused
 from probes.web.mount import Mount
-from probes.web.slashes import route
 from probes.web.watsonx import mapping
 from probes.web.watsonx.bodies import ShownPhone
 
@@ -22,7 +21,7 @@ def router(service: Service) -> APIRouter:
     """Its one route."""
     routes = APIRouter(tags=["watsonx"])
 
-    @route(routes, "GET", "", responses=RESPONSES, summary="The phone config of a number")
+    @routes.get("", responses=RESPONSES, summary="The phone config of a number")
     async def find(number: Called, caller: Authenticated, _: Origin = None) -> ShownPhone:
         # A plus that was not escaped comes as a space (the URL standard, application/x-www-form-urlencoded).
         name = f"+{number[1:]}" if number.startswith(" ") else number

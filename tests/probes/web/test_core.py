@@ -234,3 +234,22 @@ async def test_a_body_with_thousands_of_flaws_has_a_short_answer(path: str, tmp_
         told = answer.json()
         assert len(told.get("errors") or told["detail"]) == MAX_FLAWS
         assert len(answer.content) < 10_000
+
+
+async def test_a_slash_at_the_end_of_a_path_changes_nothing(tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client, base = await asked.client(), "http://service"
+        native = (await client.get("/openapi.json")).json()["paths"]
+        bland = (await client.get(f"{base}/v1/sip/openapi.json")).json()["paths"]
+        del native["/events"]  # which has no end
+        paths = {f"/api/v1{path}": told for path, told in native.items()} | bland | {"/v1/phone": ("get", "post")}
+        for path, methods in (paths | {"/api/v1/channels/phone": ("get", "post"), "/login": ("get",)}).items():
+            for method in methods:
+                place = base + path.replace("{", "").replace("}", "")
+                without, behind = [await client.request(method, place + end, json={}) for end in ("", "/")]
+                assert without.status_code == behind.status_code, (method, path)
+                assert "nothing at this path" not in behind.text, (method, path)
+        made = await client.post("/trunks/", json={"name": "t"})
+        assert made.headers["Location"] == f"/api/v1/trunks/{made.json()['id']}"
+        assert (await client.get("/trunks//")).status_code == 404
+        assert (await client.get(f"{base}/healthz/")).status_code == 200
