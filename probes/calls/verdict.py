@@ -8,6 +8,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.errors import FailureReason, NotAllowed, ParseError, TransportFailure
 from sipcore.media.report import MediaResult
 from sipcore.message.message import Response
+from sipcore.message.registry import RETRY_AFTER
 from sipcore.message.status import reason_for
 from sipcore.value import value
 
@@ -54,6 +55,8 @@ _ADVICE: dict[int, str] = {
     607: "the called party rejects calls from this caller (RFC 8197)",
     608: "a call filter in the network rejected the call (RFC 8688)",
 }
+_OVERLOADED = "the peer is overloaded, or in maintenance: call again after that time, or call another target"
+"""Of a 503 that says until when."""
 _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
     FailureReason.UNRESOLVABLE: (CallKind.UNRESOLVABLE, "check the spelling, or give an address"),
     FailureReason.REFUSED: (CallKind.REFUSED, "check port and transport, or run discover"),
@@ -101,12 +104,26 @@ def of_response(response: Response, cause: AuthError | ParseError | TransportFai
         return Verdict(CallKind.AUTHENTICATION, why, advice, cause.reason.value)
     if cause is not None:
         return Verdict(CallKind.REJECTED, f"{said}, but {cause.message}", "the peer's answer breaks SIP")
-    advice = _warning(response) or _ADVICE.get(response.status, "")
+    wait = asked_to_wait(response)
+    advice = _warning(response) or (
+        _OVERLOADED if wait and response.status == 503 else _ADVICE.get(response.status, "")
+    )
     if response.status in (401, 407):
         return Verdict(CallKind.AUTHENTICATION, f"{said}: credentials are wanted", advice)
     if 300 <= response.status < 400:
         return Verdict(CallKind.REJECTED, f"{said}: {_contacts(response)}", "call the new address")
-    return Verdict(CallKind.of_refusal(response.status), said, advice)
+    return Verdict(CallKind.of_refusal(response.status), f"{said}{wait}", advice)
+
+
+def asked_to_wait(response: Response) -> str:
+    """What a refusal says of when to call again (RFC 3261 §20.33), to stand behind its status; empty where it says
+    nothing that can be read.
+    """
+    try:
+        after = response[RETRY_AFTER]
+    except ParseError:
+        return ""
+    return f", and asks to wait {after.seconds} s (Retry-After)" if after is not None else ""
 
 
 def of_silence(ring_timeout: float, *, heard: bool, rang: bool) -> Verdict:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint, lines
 from probes.calls.judge.said import Said, audio_of
+from probes.calls.verdict import asked_to_wait
 from probes.findings.finding import Severity
 from probes.result import CallKind
 from sipcore.auth.session import AuthRefusal
@@ -18,7 +19,6 @@ from sipcore.message.method import CANCEL, INVITE
 from sipcore.message.registry import (
     PROXY_AUTHENTICATE,
     REQUIRE,
-    RETRY_AFTER,
     UNSUPPORTED,
     WARNING,
     WWW_AUTHENTICATE,
@@ -131,7 +131,7 @@ def refused(facts: CallFacts) -> Hints:
     else:
         family = "call-refused" if status < 500 or status >= 600 else "peer-failed"
         code = _CODES.get(status, family)
-        yield _hint(code, f"{_start(response)}{_own_words(response)}", said, response)
+        yield _hint(code, _refusal(response), said, response)
 
 
 def silent(facts: CallFacts) -> Hints:
@@ -306,14 +306,13 @@ def _tags(said: Said, response: Response, field: str, prack: str, other: str, ve
 
 
 def _unavailable(said: Said, response: Response) -> Hint:
-    try:
-        after = response[RETRY_AFTER]
-    except ParseError:
-        after = None
-    if after is not None:
-        what = f"{_start(response)}: the peer wants to be left alone for {after.seconds} s"
-        return _hint("peer-overloaded", what, said, response)
-    return _hint("service-unavailable", f"{_start(response)}{_own_words(response)}", said, response)
+    code = "peer-overloaded" if asked_to_wait(response) else "service-unavailable"
+    return _hint(code, _refusal(response), said, response)
+
+
+def _refusal(response: Response) -> str:
+    """A refusal, with what it says itself of when to come back, and why."""
+    return f"{_start(response)}{asked_to_wait(response)}{_own_words(response)}"
 
 
 def _start(response: Response) -> str:

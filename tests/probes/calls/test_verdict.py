@@ -52,6 +52,26 @@ def test_what_the_peer_says_beats_what_we_guess() -> None:
     assert "no PCMA" in judged.advice
 
 
+@pytest.mark.parametrize(
+    ("status", "after", "wait", "advice"),
+    [
+        (503, "120", ", and asks to wait 120 s (Retry-After)", "call again after that time"),
+        (
+            503,
+            "3600 (maintenance);duration=60",
+            ", and asks to wait 3600 s (Retry-After)",
+            "call again after that time",
+        ),
+        (486, "60", ", and asks to wait 60 s (Retry-After)", "call again later"),
+        (503, "soon", "", "or has no route; try later"),
+    ],
+)
+def test_a_refusal_tells_when_to_call_again(status: int, after: str, wait: str, advice: str) -> None:
+    judged = verdict.of_response(refusal(status, "Not Now", ("Retry-After", after)))
+    assert judged.why == f"{status} Not Now{wait}"
+    assert advice in judged.advice
+
+
 def test_a_redirection_names_the_new_address() -> None:
     moved = refusal(302, "Moved", ("Contact", "<sip:carol@chicago.example>"))
     assert "sip:carol@chicago.example" in verdict.of_response(moved).why
