@@ -11,6 +11,7 @@ import typer
 
 from probes.cli.common import stop, tell
 from probes.cli.exit_codes import ExitCode
+from probes.cli.given import Command
 from probes.report.times import moment
 from sipcore.errors import quoted
 
@@ -26,7 +27,7 @@ Store = Annotated[Path, typer.Option(metavar="FILE", help="The store of the serv
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the API keys of a service.")
 
 
-@keys.command()
+@keys.command(cls=Command)
 def add(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose: 1 to 32 of a-z, 0-9 and -.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What people know it by.")],
@@ -46,7 +47,7 @@ def add(
     print(made.text.reveal())
 
 
-@keys.command("list")
+@keys.command("list", cls=Command)
 def show(
     tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="Whose.", show_default="all")] = "",
     store: Store = STORE,
@@ -63,7 +64,7 @@ def show(
         tell(f"there is no key{f' of {quoted(tenant)}' if tenant else ''} in {store}")
 
 
-@keys.command()
+@keys.command(cls=Command)
 def revoke(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose.")],
     key_id: Annotated[str, typer.Argument(metavar="ID", help="Which one, as `keys list` tells it.")],

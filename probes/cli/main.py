@@ -13,6 +13,7 @@ import typer
 
 from probes.cli.common import tell
 from probes.cli.exit_codes import ExitCode
+from probes.cli.given import Command
 from probes.cli.streams import OutputError, prepare_streams
 from sipcore.errors import SipError
 
@@ -72,7 +73,7 @@ def make_app(verbs: Iterable[str] = tuple(VERBS)) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=verb)
         else:
-            app.command(verb)(found)
+            app.command(verb, cls=Command)(found)
     return app
 
 

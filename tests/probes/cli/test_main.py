@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import typer
 
 from probes.cli import main as command
 from probes.cli.exit_codes import ExitCode
+from probes.cli.given import Command
 from probes.cli.streams import OutputError
 from sipcore.errors import LocalError
 
@@ -41,6 +43,49 @@ def test_what_needs_no_network_loads_none(arguments: list[str]) -> None:
     output, _, loaded = done.stdout.rpartition("loaded:")
     assert HEAVY & set(loaded.split()) == set()
     assert output.startswith(("Usage: sipprobe", "sipprobe "))
+
+
+@pytest.mark.parametrize(
+    ("line", "parameter", "told"),
+    [
+        ("keys list --store ''", "--store", "it is empty: give FILE, or leave it out."),
+        ("keys add acme first --store=", "--store", "it is empty: give FILE, or leave it out."),
+        ("keys list ''", "[TENANT]", "it is empty: give TENANT, or leave it out."),
+        ("serve --store ''", "--store", "it is empty: give FILE, or leave it out."),
+        ("serve --check --bind ''", "--bind", "it is empty: give ADDR:PORT, or leave it out."),
+        ("call 192.0.2.1 --user ''", "--user", "it is empty: give NAME, or leave it out."),
+        ("call 192.0.2.1 --save a.json --save ''", "--save", "it is empty: give FILE, or leave it out."),
+        ("watch ''", "FILE", "it is empty: give FILE."),
+    ],
+)
+def test_what_is_given_empty_is_refused(
+    line: str,
+    parameter: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *shlex.split(line)) == ExitCode.USAGE
+    assert f"Invalid value for '{parameter}': {told}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_verb_looks_for_what_is_given_empty() -> None:
+    verbs: list[object] = [typer.main.get_command(command.make_app())]
+    for verb in verbs:
+        verbs += getattr(verb, "commands", {}).values()
+    alone = [verb for verb in verbs if not hasattr(verb, "commands")]
+    assert len(alone) > len(command.VERBS)
+    assert all(isinstance(verb, Command) for verb in alone)
+
+
+def test_help_is_given_whatever_else_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "serve", "--store", "", "--help") == ExitCode.OK
+    assert "Serve trunks over HTTP" in capsys.readouterr().out
 
 
 def test_each_verb_has_one_line_of_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
