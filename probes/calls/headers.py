@@ -24,7 +24,7 @@ def check_header(name: str, value: str) -> str:
     """Why a header field may not be added; empty for one that may."""
     lowered = name.lower()
     if not name or len(name) > MAX_NAME or not is_token(name):
-        return f"{quoted(name[:32])} is no name of a header field: a token of {MAX_NAME} characters at most"
+        return f"{quoted(name[:32])} is no name of a header field, which is a token of {MAX_NAME} characters at most"
     if lowered in REFUSED or lowered in COMPACT or lowered.startswith("content-"):
         return f"{name} is written by the call itself"
     if len(value) > MAX_VALUE or not all(" " <= character <= "~" for character in value):

@@ -63,7 +63,7 @@ def _sent_problems(rule: HeaderRule, place: str) -> Iterator[Problem]:
     at = f"{place}.key" if rule.passthrough else f"{place}.value"
     problem = check_header(name, value)
     if problem:
-        yield error("header", at, problem, _NAME_IT)
+        yield error("header", at, problem, "change it, or leave the header field out")
     if not rule.passthrough:
         yield from _variable_problems(rule.key, f"{place}.key")
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from probes.entries import near
 
-MAX_NAME = 64
-"""Characters of a name that is compared with others: none of ours is longer."""
+LEAST_NAME, MAX_NAME = 3, 64
+"""Characters of a name that is compared with others: a shorter one is like too many, and none of ours is longer."""
 
 
 def meant(body: object, place: Sequence[str | int]) -> str:
@@ -16,6 +16,8 @@ def meant(body: object, place: Sequence[str | int]) -> str:
     is close.
     """
     *way, name = place
+    if len(str(name)) < LEAST_NAME:
+        return ""
     models = list(_models(body))
     for part in way:
         inner = [model.model_fields[part].annotation for model in models if part in model.model_fields]

@@ -74,7 +74,8 @@ def _termination(text: str) -> str:
     try:
         gateway = Gateway.parse(text)
     except DestinationError as error:
-        raise refused("termination_uri", error.message) from None
+        problem = error.message.partition("; ")[0]  # what else may stand there is of other places
+        raise refused("termination_uri", f"{problem}; give a host or an IP address alone") from None
     return host_and_port(gateway)
 
 

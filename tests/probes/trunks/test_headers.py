@@ -44,6 +44,19 @@ def test_value_that_cannot_be_sent_is_told(value: str) -> None:
     assert codes(literal("X-A", value)) == [("header", "h.0.key")]
 
 
+@pytest.mark.parametrize(
+    ("rule", "cause"),
+    [
+        (literal("From"), "From is written by the call itself"),
+        (literal("X A"), "'X A' is no name of a header field, which is a token of 255 characters at most"),
+        (literal("X-A", "ä"), "the value of X-A is not printable ASCII of 1024 characters at most"),
+    ],
+)
+def test_what_to_do_about_a_field_that_cannot_be_sent(rule: HeaderRule, cause: str) -> None:
+    (problem,) = header_problems((rule,), "h", is_inbound=False)
+    assert problem.text == f"{cause}: change it, or leave the header field out"
+
+
 def test_any_field_is_read() -> None:
     for name in ("From", "To", "Via", "X-Case"):
         assert codes(HeaderRule(key=name, value="v"), is_inbound=True) == []

@@ -24,6 +24,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("/trunks", {"name": "n" * 129}, "/name", "it is too long: give 128 characters at most"),
     ("/trunks", {"name": 7}, "/name", "a text is wanted: write it in double quotes"),
     ("/trunks", {"name": "t", "outbound": "x"}, "/outbound", "a JSON object is wanted: write it in braces, as {}"),
+    ("/trunks", {"name": "t", "id": 1}, "/id", "there is no field of this name: leave it out"),  # too short to tell
     ("/trunks", {"name": "t", "a/b~": 1}, "/a~1b~0", "there is no field of this name: leave it out"),
     (
         "/trunks",

@@ -167,6 +167,39 @@ async def test_what_is_wrong_is_told_with_its_place(
     assert (told["detail"][0]["loc"], told["detail"][0]["type"]) == (place, kind)
 
 
+AN_ID = "an id is wanted: write it as it was told, as 6f0c1a52-0000-4000-8000-000000000001"
+A_TIME = "a time is wanted: write it as 2026-11-01T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "message"),
+    [
+        ("GET", "/s3cret", None, AN_ID),
+        ("GET", "/?after=s3cret", None, AN_ID),
+        ("PATCH", f"/{NOBODY}", {"inbound_version_id": 7}, AN_ID),
+        ("GET", "/?start_assigned_at=s3cret", None, A_TIME),
+        ("GET", "/?start_assigned_at=1e30", None, A_TIME),
+        (
+            "POST",
+            "/import",
+            {"phone_number": NUMBER, "sip_config": {"termination_uri": "gw.example.net:x"}},
+            "cannot read 'gw.example.net:x' at 'x': a port is a number; give a host or an IP address alone",
+        ),
+        (
+            "POST",
+            "/import",
+            {"phone_number": NUMBER, "sip_config": {"termination_uri": ""}},
+            "nothing given; give a host or an IP address alone",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_told_in_own_words(
+    ask: Asking, method: str, path: str, body: object, message: str
+) -> None:
+    status, told = await ask(method, f"{BASE}{path}", body)
+    assert (status, [each["msg"] for each in told["detail"]]) == (422, [message])
+
+
 @pytest.mark.parametrize("path", ["/api/v1/channels/phone", f"{BASE}/import"])
 @pytest.mark.parametrize(
     ("content", "status", "place"),
