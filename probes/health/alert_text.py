@@ -8,6 +8,7 @@ from probes.health.alerts import AlertKind, Phase
 from probes.health.incidents import FLAP_CALM
 from probes.health.terms import Check, Health, SwitchCause
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from sipcore.value import value
 
 TRY = {
@@ -187,7 +188,7 @@ def _seen(check: Check) -> str:
     is_said = check.detail.startswith(check.reason)
     told = check.detail if is_said else f"{check.reason}, {check.detail}" if check.detail else check.reason
     if check.rtt is not None:
-        told += f", answered in {check.rtt * 1000:.0f} ms"
+        told += f", answered in {duration(check.rtt)}"
     return told
 
 

@@ -8,6 +8,7 @@ from probes.health.alert_text import lasting
 from probes.health.alerts import AlertKind, AlertRules
 from probes.health.incidents import Sign
 from probes.health.terms import Change, Check, Health, Kind, Verdict
+from probes.report.times import duration
 from sipcore.value import value
 
 DAY = 86_400.0
@@ -94,7 +95,7 @@ class Troubles:
         if kind is AlertKind.FAILURE_RATE:
             return f"{self.failed} of the last {self.rated}"
         if kind is AlertKind.SLOW and check is not None and check.rtt is not None:
-            return f"{check.rtt * 1000:.0f} ms"
+            return duration(check.rtt)
         if kind is AlertKind.CERTIFICATE and (ends := self.certificate_ends) is not None:
             return f"ends in {lasting(ends - now)}" if ends > now else f"has ended {lasting(now - ends)} ago"
         return ""

@@ -12,6 +12,7 @@ from probes.checks.codecs_judge import Capability, CodecReport, Support, told
 from probes.report.lines import WIDTH, beside, fact, listed, wrapped
 from probes.report.safe_text import printable
 from probes.report.sdp_words import codec_words
+from probes.report.times import duration
 
 _LABEL, _STATE = 22, 10
 """Columns of a name, and of whether it is accepted."""
@@ -105,7 +106,7 @@ def _asked(replies: Sequence[Reply], width: int) -> list[Text]:
     lines = []
     for number, reply in enumerate(replies, 1):
         lines += beside(f"  {number:>2}  ", str(reply.question), width)
-        lines += wrapped(f"{told(reply)}, {reply.took * 1000:.0f} ms", width, " " * 6, " " * 8)
+        lines += wrapped(f"{told(reply)}, {duration(reply.took)}", width, " " * 6, " " * 8)
     return lines
 
 

@@ -12,6 +12,7 @@ from probes.checks.dns.plan import FAMILIES, Reply
 from probes.findings.finding import Severity
 from probes.report.lines import WIDTH, fact, wrapped
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from sipcore.resolve.records import Question, Record
 
 _ORDER, _TTL = 7, 10
@@ -73,7 +74,7 @@ def _facts(report: DnsReport, width: int) -> Iterator[Text]:
         if not replies:
             continue
         told = [reply.took for reply in replies if reply.told]
-        fastest = f", the fastest in {min(told) * 1000:.0f} ms" if told else ""
+        fastest = f", the fastest in {duration(min(told))}" if told else ""
         answered = f"{resolver}, {len(told)} of {len(replies)} queries answered{fastest}"
         yield from fact("resolver", answered, width, _LABEL)
     if report.question.destination.is_private:

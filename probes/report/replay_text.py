@@ -10,6 +10,7 @@ from probes.report.ladder import HERE, Ladder, ladder_of
 from probes.report.ladder_text import ladder_rows
 from probes.report.lines import WIDTH
 from probes.report.safe_text import cover_uris, printable
+from probes.report.times import duration
 from sipcore.errors import ParseError
 from sipcore.resolve.target import Transport
 
@@ -67,7 +68,7 @@ def ending(call: CapturedCall) -> str:
         told = "no final response was captured"
     else:
         at = next((record.at for record in call.records if record.data == bytes(call.answer)), begin)
-        told = f"{call.answer.status} {call.answer.reason} after {(at - begin) * 1000:.0f} ms"
+        told = f"{call.answer.status} {call.answer.reason} after {duration(at - begin)}"
     repeated = sum(record.attempt > 0 for record in call.records)
     lasted = call.records[-1].at - begin if call.records else 0.0
     count = f"{len(call.records)} messages in {lasted:.3f} s"

@@ -13,6 +13,7 @@ from probes.checks.tls_judge import TlsReport, Validity, VersionFacts, day
 from probes.findings.catalogue import catalogue
 from probes.report.lines import WIDTH, fact, listed, wrapped
 from probes.report.safe_text import printable
+from probes.report.times import duration
 from sipcore.errors import FailureReason
 from sipcore.transports.base import TlsVersion
 from sipcore.transports.tls_failure import CertificateFault, TlsProblem, first_of
@@ -129,8 +130,8 @@ def _facts(report: TlsReport) -> Iterator[tuple[str, str]]:
     elif report.resumable is False:
         yield "resumption", "the server sent nothing to resume the session with"
     if agreed is not None:
-        took = f"{agreed.took * 1000:.0f} ms"
-        yield "handshakes", f"{len(report.handshakes)} were made to find this out, the one that tells most in {took}"
+        count, took = len(report.handshakes), duration(agreed.took)
+        yield "handshakes", f"{count} were made to find this out, the one that tells most in {took}"
 
 
 def _certificate(report: TlsReport, leaf: CertificateFacts) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from probes.calls.judge.hint import Hint
 from probes.calls.judge.media_facts import MediaFacts
 from probes.calls.judge.said import audio_of
 from probes.findings.finding import Severity
+from probes.report.times import duration
 
 Hints = Iterator[Hint]
 
@@ -132,7 +133,7 @@ def flowing(facts: CallFacts) -> Hints:
         packets = "a single packet" if media.received == 1 else f"{media.received} packets"
         yield Hint("rtp-stops", f"media stopped after {packets}, while the call went on", _counts(media))
     elif media.longest_gap > GAP + media.latest + facts.excused:
-        yield Hint("rtp-gaps", f"media paused for {media.longest_gap * 1000:.0f} ms", _counts(media))
+        yield Hint("rtp-gaps", f"media paused for {duration(media.longest_gap)}", _counts(media))
     if media.first_in is not None and media.first_in > LATE_MEDIA:
         yield Hint("media-late", f"the first packet came {media.first_in:.1f} s after the answer", _counts(media))
     if media.reports and media.reported_loss is None and media.sent_seconds > 2 and media.reports > 1:
@@ -199,7 +200,7 @@ def _quality(media: MediaFacts) -> Hints:
         what = f"the peer's clock runs {abs(media.drift):.0f} parts per million {pace} than the one here"
         yield Hint("clock-drift", what, _counts(media))
     if media.round_trip is not None and media.round_trip > ROUND_TRIP:
-        yield Hint("delay-high", f"a packet takes {media.round_trip * 1000:.0f} ms there and back", _counts(media))
+        yield Hint("delay-high", f"a packet takes {duration(media.round_trip)} there and back", _counts(media))
     if media.restarts:
         yield Hint("rtp-restarts", f"the stream began anew {media.restarts} times", _counts(media))
     if media.lateness > OWN_LATENESS:

@@ -36,7 +36,7 @@ def test_a_domain_that_is_well() -> None:
     assert shown(report(GOOD)) == [
         "sip:example.com leads to 3 places, tls [2001:db8::1]:5061 first",
         "",
-        "  resolver   192.0.2.53:53, 12 of 12 queries answered, the fastest in 10 ms",
+        "  resolver   192.0.2.53:53, 12 of 12 queries answered, the fastest in 10.0 ms",
         "",
         "  NAPTR example.com (no port or transport given)                           300 s",
         '    10 50 "s" "SIPS+D2T" "" _sips._tcp.example.com.',

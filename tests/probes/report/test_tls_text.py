@@ -56,7 +56,7 @@ def test_a_server_as_it_should_be() -> None:
     assert fact(report, "OCSP staple").startswith("good, until 2")
     assert fact(report, "client") == "no certificate is asked for"
     assert fact(report, "resumption") == "the session was resumed"
-    assert fact(report, "handshakes") == "9 were made to find this out, the one that tells most in 10 ms"
+    assert fact(report, "handshakes") == "9 were made to find this out, the one that tells most in 10.0 ms"
     assert fact(report, "TLS 1.3") == "TLS_AES_256_GCM_SHA384 TLS_AES_128_GCM_SHA256"
     assert fact(report, "TLS 1.1") == "not accepted (handshake failure)"
     assert [line for line in shown(report) if "chain" in line] == ["  chain as sent", "  chain as verified"]
