@@ -1,4 +1,4 @@
-"""`sipprobe keys`: the API keys of a service's store, whether that service runs or not."""
+"""`sipprobe keys`: the API keys of a service's store, whether that service runs or not, and the key of its secrets."""
 
 import shlex
 from collections.abc import Awaitable, Callable
@@ -88,6 +88,36 @@ def revoke(
         return
     _with_keys(store, lambda found: found.revoke(tenant, key_id, even_last=True))
     print(f"{key.id} ({key.name}) holds no longer")
+
+
+@keys.command(cls=Command)
+def reencrypt(
+    store: Store = STORE,
+    forget_old: Annotated[
+        bool,
+        typer.Option(
+            "--forget-old", help="Take the keys of before out of the file: copies of the store from before need them."
+        ),
+    ] = False,
+) -> None:
+    """Encrypt the passwords in a store with a new key.
+
+    That key is none of the API keys: it is in the file beside the store. The service has to be stopped before. Nothing
+    is lost wherever this is cut off, and it can be done again. Who is logged in to the dashboard has to log in again.
+
+    Exit code 0: all are encrypted with the new key; 2: none is, and it is said why.
+    """
+    _require_library()
+    _require_store(store)
+    from probes.store.keyring import key_file_of
+    from probes.store.new_key import encrypt_anew
+
+    count = encrypt_anew(store, forget=forget_old)
+    print(f"{count} trunks and numbers have their passwords encrypted with a new key")
+    kept = "first one in the file, before those that copies of the store from before need"
+    if forget_old:
+        kept = "only one in the file, and copies of the store from before cannot be read by it"
+    tell(f"keep a copy of {key_file_of(store)}: it is the {kept}")
 
 
 def _require_library() -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import stat
 from collections.abc import Collection, Mapping
+from glob import escape
 from pathlib import Path
 from typing import Self
 
@@ -50,19 +51,20 @@ class Keyring:
         self._keys = {_name(key): AESGCM(key) for key in keys}
         self.current = next(iter(self._keys))
         """The name of the key that encrypts, which says nothing of the key itself."""
-        self._newest = next(iter(keys))
+        self._newest, *self._older = keys
 
     @classmethod
     def open(cls, path: Path, used: Collection[str]) -> Self:
         """Read the keys of a file; `used` are the names of those with which there are secrets. Without any, a file
-        that is not there is made. Raises WatchError with what to do about it; the file is never changed.
+        that is not there is made. Raises WatchError with what to do about it; one that is there is not changed.
         """
         try:
             keys = _read(path)
         except FileNotFoundError:
             if used:
                 raise _unusable(path, "it is not there, and there are secrets that it decrypts: put it back") from None
-            keys = [_make(path)]
+            keys = [os.urandom(KEY_BYTES)]
+            _write(path, keys, is_new=True)
         ring = cls(path, keys)
         if not set(used) <= set(ring._keys):
             text = "it has not the key that the secrets in the store were encrypted with: put back the one that has"
@@ -72,6 +74,18 @@ class Keyring:
     def derived(self, purpose: str) -> bytes:
         """A key for another purpose, of 32 bytes, that says nothing of the one that encrypts (SP 800-108r1 §4)."""
         return hmac.new(self._newest, f"sipprobe: {purpose}".encode(), hashlib.sha256).digest()
+
+    def renewed(self) -> Self:
+        """These keys behind a new one, which encrypts; so they stand in the file then. Raises WatchError."""
+        return self._put([os.urandom(KEY_BYTES), self._newest, *self._older])
+
+    def without_older(self) -> Self:
+        """The key that encrypts alone, likewise: whatever was encrypted with the others is lost."""
+        return self._put([self._newest])
+
+    def _put(self, keys: Collection[bytes]) -> Self:
+        _write(self._path, keys, is_new=False)
+        return type(self)(self._path, keys)
 
     def sealed(self, secrets: Mapping[str, str], row: tuple[str, ...]) -> str:
         """Secrets of a row by their fields, encrypted with the current key, as one text."""
@@ -139,29 +153,38 @@ def _decoded(path: Path, line: bytes) -> bytes:
     return key
 
 
-def _make(path: Path) -> bytes:
-    """A new key in a new file, all of it or nothing."""
-    key = os.urandom(KEY_BYTES)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+def _write(path: Path, keys: Collection[bytes], *, is_new: bool) -> None:
+    """Write keys to a new file, or, as the one program that does, in place of those of one that is there: all of it or
+    nothing, for the same owner.
+    """
     try:
+        place = path if is_new else path.resolve()  # what a link leads to is replaced, and not the link
+        if not is_new:
+            for left in place.parent.glob(f"{escape(place.name)}.*.part"):  # by one that was killed: it has a key in it
+                left.unlink()
+        part = place.with_name(f"{place.name}.{os.getpid()}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         try:
-            os.write(descriptor, _HEAD + base64.b64encode(key) + b"\n")
-            os.fsync(descriptor)
+            with os.fdopen(descriptor, "wb") as file:
+                if not is_new:
+                    owner = place.stat()
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
+                file.write(_HEAD + b"".join(base64.b64encode(key) + b"\n" for key in keys))
+                file.flush()
+                os.fsync(descriptor)
+            if is_new:
+                os.link(part, place)  # which does not replace one that is there, as a rename does
+            else:
+                part.replace(place)
         finally:
-            os.close(descriptor)
-        try:
-            os.link(part, path)  # which does not replace one that is there, as a rename does
-        finally:
-            part.unlink()
-        directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            part.unlink(missing_ok=True)
+        directory = os.open(place.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
     except (OSError, ValueError) as error:
         raise _unusable(path, f"it cannot be written: {_reason(error)}") from error
-    return key
 
 
 def _unusable(path: Path, text: str) -> WatchError:

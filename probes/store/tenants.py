@@ -143,6 +143,21 @@ class Tenants:
         for some in _portions(number_ids):
             connection.execute(delete(numbers).where(numbers.c.tenant == tenant, numbers.c.id.in_(some)))
 
+    def encrypt_anew(self, connection: Connection) -> int:
+        """Encrypt all secrets with the current key. Returns of how many rows they are. Raises WatchError."""
+        count = 0
+        for table, name in ((trunks, "trunk"), (numbers, "number")):
+            of_row = (table.c.tenant == bindparam("own_tenant")) & (table.c.id == bindparam("own_id"))
+            query = select(table.c.tenant, table.c.id, table.c.secrets, table.c.secret_key)
+            for row in connection.execute(query.where(table.c.secrets.is_not(None))).mappings().all():
+                place = (name, row["tenant"], row["id"])
+                sealed = self._keyring.sealed(self._keyring.opened(row["secrets"], row["secret_key"], place), place)
+                values = {"secrets": sealed, "secret_key": self._keyring.current}
+                own = {"own_tenant": row["tenant"], "own_id": row["id"]}
+                connection.execute(update(table).where(of_row).values(values), own)
+                count += 1
+        return count
+
     def _row_of_number(self, number: Number) -> dict[str, object]:
         own = {"identity": number.identity, "claim": claim_of(number.tenant, number.identity)}
         return {**self._row(number, "number"), **own, "trunk_id": number.trunk_id}
