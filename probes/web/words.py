@@ -97,8 +97,8 @@ def _address_block(text: str) -> str:
 def _in_utc(when: datetime) -> datetime:
     try:
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except OverflowError:  # it is within the years 1 to 9999 where its zone is, and not in UTC
-        raise refused("datetime_parsing", "a time is wanted") from None
+    except OverflowError:
+        raise refused("out_of_range", "the time is before the year 1, or after 9999, in UTC") from None
 
 
 def moment(at: float) -> datetime:

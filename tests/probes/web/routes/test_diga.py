@@ -168,6 +168,7 @@ async def test_what_is_wrong_is_told_with_its_place(
 
 
 AN_ID = "an id is wanted: write it as it was told, as 6f0c1a52-0000-4000-8000-000000000001"
+NOT_IN_UTC = "the time is before the year 1, or after 9999, in UTC"
 A_TIME = "a time is wanted: write it as 2026-11-01T08:00:00Z"
 
 
@@ -179,6 +180,8 @@ A_TIME = "a time is wanted: write it as 2026-11-01T08:00:00Z"
         ("PATCH", f"/{NOBODY}", {"inbound_version_id": 7}, AN_ID),
         ("GET", "/?start_assigned_at=s3cret", None, A_TIME),
         ("GET", "/?start_assigned_at=1e30", None, A_TIME),
+        ("GET", "/?start_assigned_at=0001-01-01T00:23:00%2B01:00", None, NOT_IN_UTC),
+        ("GET", "/?start_assigned_at=9999-12-31T23:59:00-01:00", None, NOT_IN_UTC),
         (
             "POST",
             "/import",
