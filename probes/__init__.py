@@ -44,10 +44,14 @@ if TYPE_CHECKING:
     from probes.health.trunk import Route, Rules, Trunk, WatchError
     from probes.ping.run import PingConfig, Pings
     from probes.reach import ReachPolicy
+    from probes.registration.judge import RegistrationReport
+    from probes.registration.plan import RegistrationProbe
+    from probes.registration.run import probe_registration
     from probes.report.call_json import call_data
     from probes.report.codecs_json import codecs_data
     from probes.report.dns_json import dns_data
     from probes.report.json import discovery_data
+    from probes.report.registration_json import registration_data
     from probes.report.tls_json import tls_data
     from probes.responder.personas import Persona
     from probes.responder.run import Responder, open_responder
@@ -94,6 +98,8 @@ __all__ = [
     "Pings",
     "ReachPolicy",
     "RefusedNumber",
+    "RegistrationProbe",
+    "RegistrationReport",
     "Responder",
     "Route",
     "RouteState",
@@ -126,6 +132,8 @@ __all__ = [
     "open_responder",
     "place_call",
     "probe_codecs",
+    "probe_registration",
+    "registration_data",
     "report_dns",
     "report_tls",
     "tls_data",
@@ -163,10 +171,14 @@ __getattr__ = passing_on(
         "probes.health.trunk": ("Route", "Rules", "Trunk", "WatchError"),
         "probes.ping.run": ("PingConfig", "Pings"),
         "probes.reach": ("ReachPolicy",),
+        "probes.registration.judge": ("RegistrationReport",),
+        "probes.registration.plan": ("RegistrationProbe",),
+        "probes.registration.run": ("probe_registration",),
         "probes.report.call_json": ("call_data",),
         "probes.report.codecs_json": ("codecs_data",),
         "probes.report.dns_json": ("dns_data",),
         "probes.report.json": ("discovery_data",),
+        "probes.report.registration_json": ("registration_data",),
         "probes.report.tls_json": ("tls_data",),
         "probes.responder.personas": ("Persona",),
         "probes.responder.run": ("Responder", "open_responder"),

@@ -44,7 +44,7 @@ LAYERS = (
     ("probes.checks", "probes.capture", "probes.fingerprint"),
     (
         *("probes.discovery", "probes.calls", "probes.responder", "probes.health", "probes.store", "probes.load"),
-        *("probes.sweep", "probes.ping", "probes.report", "probes.trunks"),
+        *("probes.sweep", "probes.ping", "probes.registration", "probes.report", "probes.trunks"),
     ),
     ("probes.fleet", "probes.service"),
     ("probes.web", "probes.cli", "probes.config", "probes.daemon"),

@@ -28,6 +28,7 @@ VERBS = {
     "tls": "probes.cli.tls",
     "dns": "probes.cli.dns",
     "call": "probes.cli.call",
+    "register": "probes.cli.register",
     "codecs": "probes.cli.codecs",
     "respond": "probes.cli.respond",
     "parse": "probes.cli.parse",

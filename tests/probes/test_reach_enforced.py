@@ -24,6 +24,9 @@ from probes.health.trunk import Route, Rules, Trunk
 from probes.ping.results import Ping
 from probes.ping.run import PingConfig, Pings
 from probes.reach import ReachPolicy
+from probes.registration.judge import RegistrationKind
+from probes.registration.plan import RegistrationProbe
+from probes.registration.run import probe_registration
 from probes.report.call_json import call_data
 from probes.report.json import discovery_data
 from probes.result import CallKind, CallResult, CallStatus, Reach
@@ -188,6 +191,13 @@ async def test_codecs_of_a_refused_place_are_not_asked_for() -> None:
         destination = Destination.parse(f"sip:bob@{REFUSED}:{there.port};transport=udp")
         report = await probe_codecs(CodecProbe(destination), call_config(reach=POLICY))
     assert report.kind is CallKind.NOT_ALLOWED
+
+
+async def test_nobody_is_registered_at_a_refused_place() -> None:
+    with listening() as there, trio.fail_after(10):
+        destination = Destination.parse(f"sip:bob@{REFUSED}:{there.port};transport=udp")
+        report = await probe_registration(RegistrationProbe(destination), call_config(reach=POLICY))
+    assert report.kind is RegistrationKind.NOT_ALLOWED
 
 
 # Pings, sweeps and watches

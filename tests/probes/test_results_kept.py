@@ -52,8 +52,14 @@ async def codecs_report(port: int) -> object:
     return await probes.probe_codecs(CodecProbe(probes.Destination.parse(f"tcp://bob@127.0.0.1:{port}")))
 
 
+async def registered(port: int) -> object:
+    return await probes.probe_registration(
+        probes.RegistrationProbe(probes.Destination.parse(f"tls://bob@127.0.0.1:{port}"))
+    )
+
+
 @pytest.mark.parametrize("listens", [True, False])
-@pytest.mark.parametrize("ask", [discovered, tls_report, called, codecs_report])
+@pytest.mark.parametrize("ask", [discovered, tls_report, called, codecs_report, registered])
 async def test_a_failure_keeps_nothing_that_was_at_work(ask: Callable[[int], Awaitable[object]], listens: bool) -> None:
     async with tcp(refuse) as port:
         result = await ask(port) if listens else None
