@@ -168,6 +168,12 @@ class Destination:
             params = params.replace("transport", transport.value.lower())
         return SipUri(f"[{host}]" if ":" in host else host, self.user, port, params, "sips" if secure else "sip")
 
+    @property
+    def aor(self) -> SipUri:
+        """The address of record that it names (RFC 3261 §6): its URI, with nothing in it of the way there (§10.2)."""
+        uri = self.uri()
+        return SipUri(uri.host, uri.user, uri.port, NO_PARAMS, uri.scheme)
+
     def over(self, transport: Transport) -> "Destination":
         """The same by a transport that is asked for beside it. Raises DestinationError where it wants another one."""
         text = str(self)

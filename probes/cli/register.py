@@ -77,10 +77,10 @@ def register(
     """
     from probes.registration.plan import RegistrationProbe
 
-    destination = _with_user(read_destination(target, transport), user)
+    destination = with_user(read_destination(target, transport), user)
     probe = RegistrationProbe(
         destination,
-        _account(destination, user, realm, password_file),
+        account_of(destination, user, realm, password_file),
         expires=expires,
         asks_only=only_ask,
         beside=beside,
@@ -122,8 +122,8 @@ def _print(report: "RegistrationReport", printer: Printer, *, as_json: bool) -> 
         tell(registration_failure_line(report))
 
 
-def _with_user(destination: "Destination", user: str) -> "Destination":
-    """The destination with somebody to register; ends the program where nobody is named."""
+def with_user(destination: "Destination", user: str) -> "Destination":
+    """The destination with somebody to register, the `user` of --user if need be; ends the program without any."""
     from sipcore.message.uri import escape_user
 
     if not destination.user and not user:
@@ -131,7 +131,7 @@ def _with_user(destination: "Destination", user: str) -> "Destination":
     return destination if destination.user else replace(destination, user=escape_user(user))
 
 
-def _account(destination: "Destination", user: str, realm: str, password_file: Path | None) -> "Account | None":
+def account_of(destination: "Destination", user: str, realm: str, password_file: Path | None) -> "Account | None":
     """The credentials: those of the user that is registered, where a password is given and no other name."""
     from sipcore.message.uri import unescape
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypedDict
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -32,6 +32,7 @@ from probes.cli.common import (
     stop,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.respond_register import Enrolment, end_refused, enrolled, read_enrolment
 from probes.cli.respond_scenario import run_answers
 from probes.cli.respond_told import Told, say
 from probes.cli.saving import Collector, HtmlTo, SaveTo, WithMedia, WithTls, read_kept, save, sender_to
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from sipcore.transports.base import TlsConfig
 
 DEFAULT_HOST = "127.0.0.1"
+DEFAULT_REALM = "sipprobe"
 
 
 def respond(
@@ -78,10 +80,11 @@ def respond(
     header: options.Header = None,
     user: options.User = "",
     password_file: PasswordFile = None,
-    realm: options.Realm = "sipprobe",
+    realm: options.Realm = "",
     algorithm: options.AlgorithmName = None,
     proxy_auth: options.ProxyAuth = False,
     server: options.Server = "sipprobe",
+    register: options.Register = "",
     calls: options.Calls = None,
     max_hold: options.MaxHold = 3600.0,
     expect: Expect = "",
@@ -97,15 +100,14 @@ def respond(
 
     Without options about calls, the called user decides, as in sip:603@127.0.0.1: a status code, busy, reject, unknown
     and congestion refuse, ring never answers, early sends early media, hangup hangs up after 2 s, ringecho rings first;
-    all others are answered, and hear themselves. Exit code 12: not as --expect says; 13: no audio from the caller.
+    all others hear themselves. Exit code 12: not as --expect says; 13: no audio came; 1, 9: the registrar refuses.
     """
     given = _CallOptions(ring, answer_after, early_media, hang_up_after, refuse, redirect, busy, silent)
-    details: _Details = {"server": server, "longest": max_hold, "ptime": ptime, "digits": dtmf, "ice": ice}
-    details |= {"headers": read_headers(header), "session_interval": session_timer, "min_interval": min_se}
-    guard = _guard(user, password_file, realm, algorithm or [], proxy=proxy_auth)
+    details = _Details(server, max_hold, ptime, dtmf, ice, read_headers(header), session_timer, min_se)
+    guard, enrolment = _credentials(register, user, password_file, realm, algorithm or [], proxy=proxy_auth)
     persona = _persona(given, _Wanted(codec, encryption, prack, refresher, guard), expect, details)
     wire = _read_wire(save_to or [], html, media=with_media, tls=with_tls, one=calls == 1 and scenario is None)
-    served = options.Served(_binds(host, port, None if no_tls else tls_port), _tls(certificate, key, client_ca, no_tls))
+    served = _served(host, port, None if no_tls else tls_port, _tls(certificate, key, client_ca, no_tls), enrolment)
     if scenario is not None:
         run_answers(scenario, context, persona, served, sender_to(collector), as_json=as_json)
     _run(persona, served, Told(calls, sender_to(collector), as_json=as_json), wire, save_to or [], html)
@@ -144,7 +146,8 @@ class _Wanted:
     """What is asked of callers as proof of who they are."""
 
 
-class _Details(TypedDict, total=False):
+@value
+class _Details:
     """The options that say who answers, as they come: parts of the persona, by their names there."""
 
     server: str
@@ -164,6 +167,8 @@ def _run(
     if told.last is not None:
         save(told.last, files, html, wire)
     told.close()
+    if told.refusal is not None:
+        end_refused(told.refusal)
     raise typer.Exit(told.exit_code)
 
 
@@ -195,7 +200,14 @@ def _persona(given: _CallOptions, wanted: _Wanted, expect: str, details: _Detail
         refresher=Ends(wanted.refresher.value) if wanted.refresher else None,
         expect=Expectation.parse(expect) if expect else None,
         guard=wanted.guard,
-        **details,
+        server=details.server,
+        longest=details.longest,
+        ptime=details.ptime,
+        digits=details.digits,
+        ice=details.ice,
+        headers=details.headers,
+        session_interval=details.session_interval,
+        min_interval=details.min_interval,
     )
 
 
@@ -217,7 +229,10 @@ async def _serve(
     opened = open_responder(persona, served.binds, tell, served.tls, on_entry=on_entry, wire=wire)
     async with opened as responder:
         say(responder.addresses, as_json=told.as_json)
-        await enough.wait()
+        async with enrolled(responder, served.enrolment, as_json=told.as_json) as refusal:
+            told.refusal = refusal
+            if refusal is None:
+                await enough.wait()
 
 
 def _manner(given: _CallOptions) -> "Manner | None":
@@ -254,6 +269,17 @@ def _read_contact(text: str) -> "Uri":
         stop(ExitCode.USAGE, f"{problem}; --redirect takes a URI such as sip:bob@example.com")
 
 
+def _credentials(
+    target: str, user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool
+) -> tuple["Guard | None", Enrolment | None]:
+    """What callers are asked for, or, with somebody to register, what this side gives its registrar."""
+    if not target:
+        return _guard(user, password_file, realm, names, proxy=proxy), None
+    if names or proxy:
+        stop(ExitCode.USAGE, f"{'--algorithm' if names else '--proxy-auth'} says nothing with --register")
+    return None, read_enrolment(target, user, realm, password_file)
+
+
 def _guard(user: str, password_file: Path | None, realm: str, names: list[str], *, proxy: bool) -> "Guard | None":
     """The digest authentication that is asked for; None without a user."""
     if not user:
@@ -268,8 +294,15 @@ def _guard(user: str, password_file: Path | None, realm: str, names: list[str], 
             known = ", ".join(algorithm.wire_name for algorithm in Algorithm)
             stop(ExitCode.USAGE, f"no digest algorithm {name}; there are {known}")
     wanted = tuple(found for found in algorithms if found is not None)
-    policy = ServerPolicy(realm, wanted, proxy=proxy) if wanted else ServerPolicy(realm, proxy=proxy)
+    named = realm or DEFAULT_REALM
+    policy = ServerPolicy(named, wanted, proxy=proxy) if wanted else ServerPolicy(named, proxy=proxy)
     return Guard(policy, UserTable({user: read_password(user, password_file)}))
+
+
+def _served(
+    host: str, port: int, tls_port: int | None, tls: "TlsConfig", enrolment: Enrolment | None
+) -> options.Served:
+    return options.Served(_binds(host, port, tls_port), tls, enrolment)
 
 
 def _binds(host: str, port: int, tls_port: int | None) -> "list[Binding]":

@@ -7,6 +7,7 @@ import typer
 
 from probes.cli.call_options import EndsName
 from probes.cli.common import seconds
+from probes.cli.respond_register import Enrolment
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class Served:
 
     binds: "list[Binding]"
     tls: "TlsConfig"
+    enrolment: Enrolment | None = None
+    """Whose calls are to come here as well."""
 
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on; 0.0.0.0 or :: for all.")]
@@ -54,9 +57,17 @@ Header = Annotated[
     typer.Option(metavar="'NAME: VALUE'", help="Header field for responses to calls; may be repeated."),
 ]
 User = Annotated[str, typer.Option(metavar="NAME", help="Ask for digest authentication as this user.")]
-Realm = Annotated[str, typer.Option(metavar="NAME", help="The realm of the challenge.")]
+Realm = Annotated[str, typer.Option(metavar="NAME", help="The realm of the challenge.", show_default="sipprobe")]
 AlgorithmName = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Digest algorithm to offer, in order.")]
 ProxyAuth = Annotated[bool, typer.Option("--proxy-auth", help="Challenge with 407 in place of 401.")]
+Register = Annotated[
+    str,
+    typer.Option(
+        metavar="TARGET",
+        help="Register as sip:user@host, so that its calls come here; --user and --password-file are for its registrar "
+        "then, and --host is to be an address that it can reach.",
+    ),
+]
 Scenario = Annotated[
     Path | None,
     typer.Option("--scenario", metavar="FILE", help="The answers of a TOML file, in order; options stand above it."),

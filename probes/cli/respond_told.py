@@ -13,6 +13,7 @@ from probes.cli.saving import HepSender
 
 if TYPE_CHECKING:
     from probes.calls.story import OnEntry
+    from probes.registration.judge import RegistrationReport
     from probes.responder.happening import Binding, Happening
     from probes.result import CallResult
 
@@ -35,6 +36,8 @@ class Told:
         self.last: CallResult | None = None
         """The call that was over last."""
         self.exit_code = ExitCode.OK
+        self.refusal: RegistrationReport | None = None
+        """Why no call will come, where it was to come by way of a registrar."""
 
     @property
     def is_enough(self) -> bool:

@@ -115,7 +115,7 @@ class RegistrationReport:
 _Ending = tuple[RegistrationKind, str, str]
 """The kind, why, and what to try."""
 
-_PASSWORD = "give a password: --user NAME asks for it, and --password-file or SIPPROBE_PASSWORD has it"
+_PASSWORD = "give the user's password"
 _ADVICE = {
     400: "the registrar finds the request malformed; its reason phrase or Warning says what",
     401: _PASSWORD,
@@ -154,7 +154,7 @@ def judge(
     answer = next((reply.response for reply in reversed(replies) if reply.response is not None), None)
     granted = _granted(bound, own) if bound is not None and done else None
     return RegistrationReport(
-        probe.aor,
+        probe.destination.aor,
         hop,
         kind,
         why,

@@ -14,9 +14,7 @@ from sipcore.auth.session import AuthError
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.message import Response
-from sipcore.message.params import NO_PARAMS
 from sipcore.message.registry import CONTACT, MIN_EXPIRES
-from sipcore.message.uri import SipUri
 from sipcore.registration.binding import is_same, read_or_none
 from sipcore.registration.keeper import INTERVAL_TOO_BRIEF
 from sipcore.value import value
@@ -68,12 +66,6 @@ class RegistrationProbe:
             raise LocalError("a contact is registered for a second at least", section="RFC 3261 §10.2.1.1")
         if not 0.0 < self.timeout < float("inf"):
             raise LocalError("an answer is waited for a time above 0 s", section="RFC 3261 §17.1.2")
-
-    @property
-    def aor(self) -> SipUri:
-        """Whom calls are for: the address of record, with nothing in it of the way there (§10.2)."""
-        uri = self.destination.uri()
-        return SipUri(uri.host, uri.user, uri.port, NO_PARAMS, uri.scheme)
 
 
 @value

@@ -66,7 +66,7 @@ class _Run:
         self._probe = probe
         self._endpoint = endpoint
         self._auth = AuthSession(probe.account) if probe.account else None
-        self._aor = Address(probe.aor)
+        self._aor = Address(probe.destination.aor)
         self._registrar = Registration(self._aor).domain
         self._from = self._aor.with_tag(endpoint.tokens.tag())
         self._call_id = endpoint.tokens.call_id()

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -41,16 +41,21 @@ from probes.responder.silence import Silence
 from probes.responder.tapes import Tapes
 from probes.responder.visit.run import Visit
 from probes.result import CallResult, CallRole
+from sipcore.auth.choice import Account
 from sipcore.auth.server import Accepted
+from sipcore.auth.session import AuthSession
 from sipcore.dialogs.manner import METHODS
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import Incoming, IncomingRequest
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Media, open_media
+from sipcore.endpoint.registration import Registering
 from sipcore.errors import LocalError, own_fault
+from sipcore.message.address import Address
 from sipcore.message.message import Request
 from sipcore.message.method import INVITE, OPTIONS
+from sipcore.registration.binding import Registration
 from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.terms import SDP
@@ -62,6 +67,8 @@ from sipcore.transports.connections import Transports, open_transports
 MAX_CALLS = 200
 """Calls at once, each with two media sockets: they stay well below the usual limit of 1,024 descriptors."""
 CONTACT_USER = "sipprobe"
+REGISTERED_FOR = 300
+"""Seconds that a registrar is asked for at a time: what is left behind by a machine that fails is soon gone."""
 ALLOWED = ", ".join(METHODS)
 
 T = TypeVar("T")
@@ -74,7 +81,9 @@ class CannotListenError(LocalError):
 class Responder:
     """A running responder. Made by `open_responder`."""
 
-    def __init__(self, addresses: tuple[Binding, ...], tapes: Tapes) -> None:
+    def __init__(self, addresses: tuple[Binding, ...], tapes: Tapes, endpoint: Endpoint | None = None) -> None:
+        self._endpoint = endpoint
+        """What answers; None where nothing is answered."""
         self.addresses = addresses
         """Where it can be reached, with the real ports, in the order in which they were asked for."""
         self.tapes = tapes
@@ -87,6 +96,21 @@ class Responder:
         turn = Turn(persona, self)
         self.turns.append(turn)
         return turn
+
+    def register(
+        self, user: Destination, account: Account | None = None, *, expires: int = REGISTERED_FOR
+    ) -> AbstractAsyncContextManager[Registering]:
+        """Have a user's calls come here as well, by way of its registrar, for the length of a block (RFC 3261 §10).
+
+        `account` answers its challenges, and `expires` is for how many seconds it is asked at a time. Await `binding`
+        in the block to know that it is so. Raises LocalError without a user, and for who answers nothing.
+        """
+        if self._endpoint is None:
+            raise LocalError("who answers nothing is not registered for calls either", section="RFC 3261 §10")
+        if not user.user:
+            raise LocalError("whom to register? give sip:user@host", section="RFC 3261 §10.2")
+        registration = Registration(Address(user.aor), registrar=user.uri(), expires=expires)
+        return self._endpoint.register(registration, auth=AuthSession(account) if account is not None else None)
 
     def address(self, transport: Transport) -> SocketAddress:
         """The first address for `transport`. Raises LocalError when there is none."""
@@ -228,7 +252,7 @@ class _Service:
         config = EndpointConfig(transports, stack=_stack_config(persona), takes_incoming=True)
         endpoint = await stack.enter_async_context(Endpoint(config))
         tapes = Tapes(self._on_entry)
-        responder = Responder(_bind_all(endpoint.transports, self._binds), tapes)
+        responder = Responder(_bind_all(endpoint.transports, self._binds), tapes, endpoint)
         taps = wire.take if wire is not None and wire.media else None
         media = await stack.enter_async_context(open_media(on_packet=taps))
         stack.callback(endpoint.subscribe(tapes.take))

@@ -361,3 +361,17 @@ def test_maddr_is_where_to_look() -> None:
 )
 def test_private(text: str, private: bool) -> None:
     assert Destination.parse(text).is_private is private
+
+
+@pytest.mark.parametrize(
+    ("target", "aor"),
+    [
+        ("sip:alice@example.com", "sip:alice@example.com"),
+        ("sip:alice@example.com:5070;transport=tcp", "sip:alice@example.com:5070"),
+        ("sips:alice@example.com", "sips:alice@example.com"),
+        ("tls://alice@[2001:db8::1]", "sip:alice@[2001:db8::1]"),
+        ("sip:a%20b@example.com;maddr=192.0.2.1", "sip:a%20b@example.com"),
+    ],
+)
+def test_the_address_of_record_says_nothing_of_the_way(target: str, aor: str) -> None:
+    assert str(Destination.parse(target).aor) == aor

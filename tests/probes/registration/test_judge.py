@@ -86,8 +86,8 @@ REFUSED_AUTH = AuthError(AuthRefusal.REJECTED, "wrong", advice="check them", sec
 @pytest.mark.parametrize(
     ("reply", "kind", "why", "advice"),
     [
-        (asked(401), "AUTHENTICATION", "401 Told: credentials are wanted", "--user"),
-        (asked(407), "AUTHENTICATION", "407 Told: credentials are wanted", "--user"),
+        (asked(401), "AUTHENTICATION", "401 Told: credentials are wanted", "password"),
+        (asked(407), "AUTHENTICATION", "407 Told: credentials are wanted", "password"),
         (replace(asked(401), failure=REFUSED_AUTH), "AUTHENTICATION", "401 Told: wrong", "check them"),
         (asked(403), "REJECTED", "403 Told", "is the account locked"),
         (asked(404), "REJECTED", "404 Told", "check the user"),
