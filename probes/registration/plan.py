@@ -34,7 +34,7 @@ class Step(Enum):
 
     ASK = "ask"
     """It has no Contact: the answer tells who is registered (§10.2.3)."""
-    BIND = "bind"
+    BIND = "register"
     """It adds a contact (§10.2.1)."""
     REMOVE = "remove"
     """It takes that back (§10.2.2)."""

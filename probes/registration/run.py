@@ -118,6 +118,7 @@ class _Run:
         began = trio.current_time()
         if question.step is Step.BIND:
             self._contact = self._own_contact()
+        self.story.tell(question.step.value, began, self._told(question))
         reply = Reply(question, 0.0, contact=None if question.step is Step.ASK else self._contact)
         with trio.move_on_after(self._probe.timeout):
             try:
@@ -134,6 +135,15 @@ class _Run:
                     authenticated=sent.headers.has_any(*_PROOFS),
                 )
         self._replies.append(replace(reply, took=trio.current_time() - began))
+
+    def _told(self, question: Question) -> str:
+        """What a question is for, beside the word for its step: all of them are the same REGISTER to look at."""
+        match question.step, self._contact:
+            case Step.BIND, Address(uri=uri):
+                return f"{uri} for {question.expires} s"
+            case Step.REMOVE, Address(uri=uri):
+                return str(uri)
+        return "who is registered"
 
     def _order(self, question: Question) -> Order:
         """The REGISTER of a question. All have one Call-ID, and count on (§10.2)."""

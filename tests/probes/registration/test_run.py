@@ -69,7 +69,14 @@ async def test_a_contact_is_registered_and_removed(clock: MockClock) -> None:
     assert bind.headers.get("Contact") == remove.headers.get("Contact") == f"<{report.contact}>"
     assert [each.headers.get("Expires") for each in (bind, remove)] == ["60", "0"]
     assert bind.headers.get("User-Agent") == PRODUCT
-    assert {"initiated", "REGISTER", "200 OK", "completed"} == {entry.label for entry in report.timeline}
+    steps = [(entry.label, entry.detail) for entry in report.timeline if entry.label in ("ask", "register", "remove")]
+    assert steps == [
+        ("ask", "who is registered"),
+        ("register", f"{report.contact} for 60 s"),
+        ("remove", report.contact),
+    ]
+    labels = {"initiated", "ask", "REGISTER", "200 OK", "register", "remove", "completed"}
+    assert {entry.label for entry in report.timeline} == labels
 
 
 async def test_who_is_registered_is_left_alone(clock: MockClock) -> None:

@@ -51,6 +51,6 @@ def test_what_stands_in_one() -> None:
     assert isinstance(steps, list)
     assert [(each["step"], each["expires_s"], each["status"]) for each in steps] == [
         ("ask", 0, 200),
-        ("bind", 60, 200),
+        ("register", 60, 200),
         ("remove", 0, 200),
     ]
