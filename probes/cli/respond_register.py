@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +14,8 @@ from probes.cli.register import account_of, exit_code, with_user
 from sipcore.value import value
 
 if TYPE_CHECKING:
+    import trio
+
     from probes.destination import Destination
     from probes.registration.judge import RegistrationReport
     from probes.responder.run import Responder
@@ -56,7 +59,7 @@ async def enrolled(
         return
     refusal: RegistrationReport | None = None
     async with responder.register(enrolment.user, enrolment.account) as registering, trio.open_nursery() as nursery:
-        nursery.start_soon(_tell_all, registering, enrolment, as_json)
+        await nursery.start(partial(_tell_all, registering, enrolment, as_json=as_json))
         try:
             await registering.binding()
         except RegistrationFailure as failure:
@@ -72,22 +75,30 @@ def end_refused(refusal: "RegistrationReport") -> NoReturn:
     stop(exit_code(refusal), registration_failure_line(refusal))
 
 
-async def _tell_all(registering: "Registering", enrolment: Enrolment, as_json: bool) -> None:
-    """Tell when the user is registered, and, until that is so again, why not; refreshes are nobody's news."""
+async def _tell_all(
+    registering: "Registering", enrolment: Enrolment, *, as_json: bool, task_status: "trio.TaskStatus[None]"
+) -> None:
+    """Tell when the user is registered, and, until that is so again, why not; refreshes are nobody's news. It has
+    started once the user is registered, or will not be.
+    """
     import trio
 
     from sipcore.registration.keeper import Registered, RegistrationFailed
 
-    stands = False
+    stands = has_started = False
     async for event in registering:
         if isinstance(event, Registered):
             if not stands:
                 _tell_binding(enrolment, event.binding, as_json=as_json)
-            stands = True
+            if not has_started:
+                task_status.started()
+            stands = has_started = True
         elif isinstance(event, RegistrationFailed) and event.retry_at is not None:
             stands = False
             wait = max(event.retry_at - trio.current_time(), 0.0)
             _tell_failure(_judged(enrolment, event.response, event.failure), wait, as_json=as_json)
+    if not has_started:
+        task_status.started()
 
 
 def _tell_binding(enrolment: Enrolment, binding: "Binding", *, as_json: bool) -> None:
