@@ -11,6 +11,7 @@ from probes.locate import locate
 from probes.registration.judge import RegistrationReport, judge
 from probes.registration.plan import Question, RegistrationProbe, Reply, Step, next_question
 from sipcore.auth.session import AuthSession
+from sipcore.dialogs.dialog import Numbers
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.loop import as_failure
 from sipcore.errors import NotAllowed, TransportFailure
@@ -71,8 +72,8 @@ class _Run:
         self._from = self._aor.with_tag(endpoint.tokens.tag())
         self._call_id = endpoint.tokens.call_id()
         self._alias = f"{endpoint.tokens.tag()}.invalid"
-        self._number = 0
-        """The CSeq number of the last REGISTER."""
+        self._numbers = Numbers()
+        """What numbers each REGISTER, that which goes out again with credentials as well."""
         self._replies: list[Reply] = []
         self._hop: Hop | None = None
         self._contact: Address | None = None
@@ -127,7 +128,6 @@ class _Run:
                 reply = replace(reply, failure=failure.kept())
             else:
                 sent, error = exchange.request, exchange.auth_error
-                self._number = max(self._number, sent.cseq.number)
                 reply = replace(
                     reply,
                     response=exchange.response,
@@ -148,15 +148,15 @@ class _Run:
     def _order(self, question: Question) -> Order:
         """The REGISTER of a question. All have one Call-ID, and count on (§10.2)."""
         assert self._hop is not None  # noqa: S101  # it is prepared
-        self._number += 1
         product = self._endpoint.config.stack.product
         fields = [
             *([] if question.step is Step.ASK else [("Contact", self._contact), ("Expires", question.expires)]),
             ("Supported", PATH_OPTION),
             *([("User-Agent", product)] if product else []),
         ]
-        identity = Identity(self._from, self._aor, self._call_id, self._number)
-        return Order(build_request(REGISTER, self._registrar, identity, fields=fields), self._hop, auth=self._auth)
+        identity = Identity(self._from, self._aor, self._call_id, self._numbers.next())
+        request = build_request(REGISTER, self._registrar, identity, fields=fields)
+        return Order(request, self._hop, auth=self._auth, numbers=self._numbers)
 
     def _own_contact(self) -> Address:
         """Where this side is reached from the registrar; over a WebSocket, nowhere but along that (RFC 7118 §5.2)."""
