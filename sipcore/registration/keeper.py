@@ -368,6 +368,7 @@ class Keeper:
                 self._due = now + refresh_after(self.binding.granted, self._tokens.chance())
             elif step is Step.RETRY_LATER:
                 self._due = now + retry_after(self._failures, _asked_to_wait(self._outcome[0]), self._tokens.chance())
+                self._adjustments = 0  # that was its last in a row, after which it got nowhere
                 if self.binding is None or self.binding.until <= now:
                     self._domain = self.registration.domain  # whither it was redirected holds no longer (§21.3.3)
             else:

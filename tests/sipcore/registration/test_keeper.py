@@ -182,6 +182,17 @@ def test_a_registrar_that_always_wants_more() -> None:
     assert desk.state is State.ENDED
 
 
+def test_a_registrar_that_redirects_to_one_that_is_down_is_asked_again_for_as_long_as_that_lasts() -> None:
+    desk = Desk().start()
+    for _ in range(MAX_ADJUSTMENTS + 2):
+        desk.answer(302, ("Contact", "<sip:second.example.com>"))
+        assert str(desk.last.uri) == "sip:second.example.com"
+        desk.answer(503).wait()
+        assert str(desk.last.uri) == "sip:example.com"
+    desk.answer(302, ("Contact", "<sip:second.example.com>")).accept()
+    assert desk.state is State.REGISTERED
+
+
 def test_several_contacts() -> None:
     others = (Address.parse("<tel:+15551234>;q=0.2"), Address.parse("<sip:alice@192.0.2.9>;expires=600"))
     desk = Desk(Registration(AOR, q=1, contacts=others)).start()
