@@ -288,7 +288,7 @@ class Calls:
         tag = self._tokens.tag()
         callee = Callee(key, invite, tag, contact, self._manner, self._tokens, self._trace_switch, now)
         replaces = self._replaces(invite)
-        replaced = self._book.by_dialog.get(dialog_id_of(replaces)) if replaces else None
+        replaced = self._known(dialog_id_of(replaces)) if replaces else None
         replaces_number = replaced.number if replaced else None
         call = ReceivedCall(self._book.next_number(), callee, self._user, flow, key, replaces=replaces_number)
         self._book.add(call)
@@ -299,10 +299,9 @@ class Calls:
 
     def of(self, request: Request) -> Call | None:
         """The call whose dialog a request belongs to; None for no dialog here."""
-        dialog_id = DialogId.named_by(request)
-        call = self._book.by_dialog.get(dialog_id)
-        if call is None or not call.machine.knows(dialog_id.remote_tag):
-            return None  # or an early dialog that was forked, and has lost to another one
+        call = self._known(DialogId.named_by(request))
+        if call is None:
+            return None
         if call.machine.is_over and request.method not in (BYE, PRACK) and self._referral_of(call, request) is None:
             # It ended with the BYE from here, which one from there may cross (RFC 3261 §15.1.1), or with a refusal,
             # which a PRACK may cross (RFC 3262 §3). What was subscribed to in it goes on (RFC 5057 §4).
@@ -430,8 +429,13 @@ class Calls:
         referrals.renumber(self._tickets.number_of)
         return referrals.find(request)
 
-    def _side_of(self, dialog_id: DialogId) -> Side | None:
+    def _known(self, dialog_id: DialogId) -> Call | None:
+        """The call that has a dialog, or had it; None for an early one that was forked, and has lost to another one."""
         call = self._book.by_dialog.get(dialog_id)
+        return call if call is not None and call.machine.knows(dialog_id.remote_tag) else None
+
+    def _side_of(self, dialog_id: DialogId) -> Side | None:
+        call = self._known(dialog_id)
         return call.machine if call else None
 
     def _replaces(self, invite: Request) -> Replaces | None:

@@ -13,15 +13,18 @@ from sipcore.events import (
     CallEnded,
     CallOffered,
     CallProgress,
+    CallReceived,
     CallUnchanged,
     RequestFailed,
     ResponseReceived,
 )
+from sipcore.message.address import Address
 from sipcore.message.build import Identity
 from sipcore.message.build import request as build_request
 from sipcore.message.build import response as build_response
+from sipcore.message.fields.via import via_for
 from sipcore.message.message import Request
-from sipcore.message.uri import parse_uri
+from sipcore.message.uri import SipUri, parse_uri
 from sipcore.stack_config import StackConfig
 from sipcore.trace import TransitionTrace
 from tests.sipcore.wire import ALICE, BOB, SDP, Wire, description
@@ -300,6 +303,24 @@ def test_an_early_dialog_that_has_lost_is_none_any_more(what: str) -> None:
     wire.alice.stack.answer(call, body_of("c"), wire.now, remote_tag="c")
     wire.pump()
     assert (sent_to(wire, "b"), sent_to(wire, "c")) == (["PRACK"], ["ACK"])
+
+
+@pytest.mark.parametrize(("named", "status"), [("b", 481), ("c", None)])
+def test_who_has_lost_cannot_have_the_call_of_another_replaced(named: str, status: int | None) -> None:
+    """RFC 3891 §3: a dialog that is no more matches nothing, whoever is in the call by now."""
+    wire, call = calling()
+    says(wire, 180, "b")
+    says(wire, 200, "c", body=description(BOB))
+    replaces = f"call-1;to-tag=a1;from-tag={named}"
+    callee = Address(SipUri("biloxi.example", "bob")).with_tag("d")
+    identity = Identity(callee, Address(SipUri("atlanta.example", "alice")), "call-2")
+    fields = [("Contact", f"<sip:bob@{BOB}>"), ("Replaces", replaces)]
+    via = via_for("UDP", BOB.host, BOB.port, "z9hG4bK-replacing")
+    uri = parse_uri(f"sip:alice@{ALICE}")
+    invite = build_request("INVITE", uri, identity, via=via, fields=fields)
+    wire.deliver(wire.alice, bytes(invite))
+    assert [event.replaces for event in wire.alice.told(CallReceived)] == ([] if status else [call])
+    assert wire.alice.starts()[2:] == ([f"{status} INVITE"] if status else [])
 
 
 def test_a_change_in_an_early_dialog_that_has_lost_came_to_nothing() -> None:
