@@ -48,7 +48,8 @@ class InviteUsage(ReinvitedUsage):
         self._owner = owner
         self._client = _IDLE
         self._change: reinvite_client.Change | None = None
-        self._acked: AckSuccess | None = None
+        self._acked: tuple[AckSuccess, ...] = ()
+        """The ACKs of re-INVITEs whose 2xx may come again: each is due once more then, and it is that one's."""
         self._reinvited: int | None = None
         """The number that the last re-INVITE was sent with first, until its transaction is over."""
 
@@ -100,8 +101,9 @@ class InviteUsage(ReinvitedUsage):
         """The final response to a re-INVITE, UPDATE or PRACK, or a 2xx to a re-INVITE once more."""
         if self._is_no_change(sent):
             return []
-        if response.is_success and self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
-            return [self._acked]
+        acked = self._ack_of(sent)
+        if response.is_success and acked is not None:
+            return [acked]
         self.hear(response)
         happening = reinvite_client.input_of(sent.method, response.status)
         change = self._change
@@ -143,9 +145,7 @@ class InviteUsage(ReinvitedUsage):
 
     def break_off(self, sent: Request) -> AckSuccess:
         """The ACK of the 2xx to a re-INVITE, of which nothing else is made; an offer in it, once taken, is refused."""
-        if self._acked is not None and self._acked.request.cseq.number == sent.cseq.number:
-            return self._acked
-        return self._acknowledge_change(sent, b"" if sent.body else self.session.refusal())
+        return self._ack_of(sent) or self._acknowledge_change(sent, b"" if sent.body else self.session.refusal())
 
     def refreshed(self, response: Response, now: float) -> list[Effect]:
         """The final response to an UPDATE that went out beside a re-INVITE, which ends where that is refused."""
@@ -184,14 +184,19 @@ class InviteUsage(ReinvitedUsage):
     # Inside
 
     def _acknowledge_change(self, sent: Request, body: bytes) -> AckSuccess:
-        self._acked = self.acknowledge(sent, body)
-        return self._acked
+        ack = self.acknowledge(sent, body)
+        self._acked += (ack,)
+        return ack
+
+    def _ack_of(self, sent: Request) -> AckSuccess | None:
+        """The ACK that the 2xx to a re-INVITE got, None before it came: others may have been sent since."""
+        number = sent.cseq.number
+        return next((ack for ack in self._acked if ack.request.cseq.number == number), None)
 
     def settled(self, sent: Request) -> None:
         """Nobody can ask for the ACK of a re-INVITE any more: its transaction is over."""
         number = sent.cseq.number
-        if self._acked is not None and self._acked.request.cseq.number == number:
-            self._acked = None
+        self._acked = tuple(ack for ack in self._acked if ack.request.cseq.number != number)
         if self._reinvited is not None and number >= self._reinvited:  # with credentials it has a higher one
             self._reinvited = None
 

@@ -172,9 +172,9 @@ def test_the_ack_of_a_change_is_kept_for_as_long_as_its_2xx_may_come_again() -> 
     wire.alice.stack.change(number, wire.alice.stack.session(number).renewed(), wire.now)
     wire.run(0.1)
     usage = wire.alice.stack._calls.machine(number).require_usage()
-    assert usage._acked is not None
+    assert usage._acked
     wire.run(64 * 0.5)
-    assert usage._acked is None
+    assert not usage._acked
 
 
 def test_the_end_of_a_call_cancels_nothing_that_was_answered() -> None:

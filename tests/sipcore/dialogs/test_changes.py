@@ -465,3 +465,28 @@ def test_the_ack_of_a_reinvite_comes_again_whole_after_the_first_invite_is_over(
     assert len(again) > 2
     assert {ack.body for ack in again} == {again[0].body}
     assert again[0].body
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_2xx_that_comes_again_answers_no_later_change(which: int) -> None:
+    """RFC 3261 §13.2.2.4: it gets the ACK that it got before, although another re-INVITE was acknowledged since."""
+    wire = Wire()
+    call, _ = wire.up()
+    alice = wire.alice.stack
+    for body in (b"", alice.session(call).renewed(Direction.SENDONLY)):
+        alice.change(call, body, wire.now)
+        wire.run(0.1)
+    acks = [one for one in wire.alice.messages() if one.start_line.startswith("ACK")][1:]
+    again = [one for one in wire.bob.messages() if isinstance(one, Response) and one.cseq.method == "INVITE"][1:]
+    resumed = alice.session(call).renewed(Direction.SENDRECV)
+    alice.change(call, resumed, wire.now)
+    for _ in range(2):
+        wire.deliver(wire.alice, bytes(again[which]))
+        late = wire.alice.messages()[-1]
+        assert (late.start_line, late.cseq, late.body) == (acks[which].start_line, acks[which].cseq, acks[which].body)
+    assert len(wire.alice.told(CallChanged)) == 2
+    assert alice.changing(call) is not None
+    wire.run(0.1)
+    assert len(wire.alice.told(CallChanged)) == 3
+    assert alice.session(call).local == resumed
+    assert direction(alice.session(call).remote) is Direction.SENDRECV
