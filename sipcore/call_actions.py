@@ -132,6 +132,11 @@ class CallActions:
         self.carry_out(call, effects, now, stamp)
         self._tickets.forget(ticket)
 
+    def let_go_of_early(self, call: PlacedCall, now: float) -> None:
+        """The INVITE of a call was refused and goes out again: its early dialogs are gone (RFC 3261 §13.2.2.3)."""
+        call.flow = None
+        self._give_up_own(call, now)
+
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
         placed, within = self._book.by_invite.get(ticket), self._book.by_ticket.get(ticket)
@@ -204,8 +209,7 @@ class CallActions:
         invite = call.invite
         if invite is None:
             return
-        call.flow = None
-        self._give_up_own(call, now)  # its early dialogs are gone (RFC 3261 §13.2.2.3)
+        self.let_go_of_early(call, now)
         try:
             invite.send_again(request, target, now)
         except LocalError as error:

@@ -186,6 +186,14 @@ class Calls:
         """Whether a request belongs to a call."""
         return ticket in self._book.by_ticket or ticket in self._book.by_invite
 
+    def sent_again(self, ticket: int, now: float) -> None:
+        """A request was refused, and has gone out again under its ticket: with credentials, or elsewhere."""
+        placed = self._book.by_invite.get(ticket)
+        if placed is not None and placed.machine.usage is not None:
+            self._actions.let_go_of_early(placed, now)
+            effects = placed.machine.challenged(now)
+            self._actions.carry_out(placed, effects + _lost_with_dialogs(placed), now)
+
     def receive_response(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
         """A response that was not dealt with on the way; False if the owner wants it, as all to requests of no call."""
         book = self._book

@@ -409,6 +409,7 @@ class Stack:
         if ticket is None:
             return  # to a CANCEL, or to a request that was abandoned
         if self._tickets.take(ticket, response, now):
+            self._calls.sent_again(ticket, now)
             return
         status = response.status
         auth_error = self._tickets.auth_error_of(ticket) if status in CHALLENGES else None

@@ -146,6 +146,12 @@ class Caller(Side):
             return self._move(ADJUSTED, now, response)
         return self._move(MOVED if inviting.moves_on(response) else R3XX_6XX, now, response)
 
+    def challenged(self, now: float) -> list[Effect]:
+        """The INVITE was refused, and has gone out again with credentials: its early dialogs are over, as after any
+        refusal (RFC 3261 §13.2.2.3). Who answers the new one begins anew, even by the same tag.
+        """
+        return [*(effect for usage in self.usages() for effect in usage.over(now)), *self._let_go()]
+
     def fail(self, failure: TransportFailure, now: float) -> list[Effect]:
         """The INVITE got no final response."""
         moved = self.state in _TRYING and self._inviting.moves_on(None)
@@ -324,9 +330,7 @@ class Caller(Side):
 
     def _send(self, step: Step) -> list[Effect]:
         if step is INVITE_AGAIN:
-            unsent = [_unsent(usage) for usage in self.usages()]
-            self.usage = self._early = None
-            return [*unsent, self._inviting.again(self.numbers.next())]
+            return [*self._let_go(), self._inviting.again(self.numbers.next())]
         if step is CANCEL:
             due = [effect for usage in self.usages() for effect in usage.give_up()]
             return [*due, CancelInvite(self.parting)]
@@ -339,6 +343,12 @@ class Caller(Side):
         body = usage.session.refusal() if step is REFUSING_ACK else inviting.answer
         ack = inviting.acks[tag] = usage.acknowledge(inviting.invite, body)
         return [ack]
+
+    def _let_go(self) -> list[Effect]:
+        """Forget the early dialogs of an INVITE that was refused."""
+        unsent: list[Effect] = [_unsent(usage) for usage in self.usages()]
+        self.usage = self._early = None
+        return unsent
 
     def _branch(self, response: Response) -> InviteUsage:
         """The usage of the dialog that a response makes (RFC 3261 §12.1.2)."""

@@ -8,8 +8,18 @@ import pytest
 
 from sipcore.auth.choice import Account
 from sipcore.auth.session import MAX_STALE, AuthRefusal, AuthSession
-from sipcore.errors import FailureReason, TransportFailure
-from sipcore.events import CallChanged, CallReceived, Output, Prepare, RequestReceived, Resolve, ResponseReceived
+from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.events import (
+    CallChanged,
+    CallEnded,
+    CallReceived,
+    CallUnchanged,
+    Output,
+    Prepare,
+    RequestReceived,
+    Resolve,
+    ResponseReceived,
+)
 from sipcore.message.build import Fields
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request
@@ -66,6 +76,37 @@ def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) 
     assert (invite.cseq.number, ack.cseq.number, bye.cseq.number) == (2, 2, 3)
     assert ack.headers.get_all("Authorization") == invite.headers.get_all("Authorization")
     assert counts([invite, ack, bye]) == [["00000001"], ["00000001"], ["00000002"]]
+
+
+def test_the_early_dialogs_of_an_invite_end_with_its_challenge() -> None:
+    """RFC 3261 §13.2.2.3. A gateway that has one tag for all it does describes another session in the next one."""
+    wire = Wire(lose=lambda _, data: True)  # there is no Bob: the test writes what two callees say
+    order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(UDP, BOB), "alice", session())
+    call = wire.alice.stack.call(order, wire.now)
+    wire.run(0.1)
+
+    def says(status: int, tag: str, *fields: tuple[str, object], body: bytes = b"") -> None:
+        told = [("Contact", f"<sip:{tag}@{BOB}>"), *fields]
+        kind = SDP if body else ""
+        built = build_response(sent(wire, "INVITE")[-1], status, tag=tag, fields=told, body=body, content_type=kind)
+        wire.deliver(wire.alice, bytes(built))
+
+    reliable = (("Require", "100rel"), ("RSeq", 1))
+    first, second = description(BOB), description(BOB).replace(b" 40000 ", b" 50000 ")
+    says(180, "c")
+    says(183, "b", *reliable, body=first)
+    wire.alice.stack.change(call, description(ALICE), wire.now)
+    says(401, "b", *CHALLENGE)
+    assert len(sent(wire, "INVITE")) == 2
+    assert [event.remote_tag for event in wire.alice.told(CallUnchanged)] == ["b"]
+    with pytest.raises(LocalError, match="no dialog"):
+        wire.alice.stack.session(call)
+    says(183, "b", *reliable, body=second)
+    says(200, "b")
+    assert wire.alice.stack.session(call).remote == second
+    assert [prack.headers.get("RAck") for prack in sent(wire, "PRACK")] == ["1 1 INVITE", "1 4 INVITE"]
+    wire.run(60)
+    assert not wire.alice.told(CallEnded)
 
 
 @pytest.mark.parametrize(
