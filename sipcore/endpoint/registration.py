@@ -289,7 +289,7 @@ class Registering:
                 break
         now = trio.current_time()
         if isinstance(outcome, Exchange):
-            return self.keeper.receive(outcome.request, outcome.response, now, outcome.auth_error)
+            return self.keeper.receive(outcome.response, now, outcome.auth_error)
         assert outcome is not None  # there is a hop, or locating fails  # noqa: S101
         return self.keeper.fail(outcome, now)
 
@@ -306,7 +306,8 @@ class Registering:
             end = replace(prepared, local=self._driver.told(prepared))
             contact = contact_for(self._user, end, self._alias if hop.transport.websocket else "")
             request = self.keeper.request(contact.uri, fields=self._fields)
-            exchange = await self._driver.request(Order(request, prepared, auth=self._auth, located=located))
+            order = Order(request, prepared, auth=self._auth, numbers=self.keeper.numbers, located=located)
+            exchange = await self._driver.request(order)
         except SipError as error:  # LocalError: the configuration cannot be used for this hop
             return as_failure(error)
         if exchange.flow != self._flow:

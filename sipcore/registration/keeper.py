@@ -8,7 +8,7 @@ it, by the AuthSession that goes with each request.
 from enum import Enum
 
 from sipcore.auth.session import AuthError
-from sipcore.dialogs.dialog import Cell, DialogId
+from sipcore.dialogs.dialog import Cell, DialogId, Numbers
 from sipcore.dialogs.route_set import routing_for
 from sipcore.errors import TransportFailure
 from sipcore.message.address import Address
@@ -146,6 +146,9 @@ IMPOSSIBLE = {
 class Send:
     """Send `Keeper.request(contact)` to where `next_hop` leads, and give its outcome to `receive` or `fail`.
 
+    What is sent again with credentials gets its number from `Keeper.numbers`, too: the registrar may have taken it,
+    although no answer came.
+
     It goes along the flow of the last one (RFC 5626 §4.2.2), or, when `anew`, wherever `next_hop` leads now.
     """
 
@@ -200,10 +203,10 @@ class Keeper:
         "_outcome",
         "_removes_all",
         "_sent",
-        "_sequence",
         "_tokens",
         "_trace_switch",
         "binding",
+        "numbers",
         "registration",
         "state",
     )
@@ -214,6 +217,8 @@ class Keeper:
         self.state = State.IDLE
         self.binding: Binding | None = None
         """The last one that was granted; it may have run out."""
+        self.numbers = Numbers()
+        """What numbers each REGISTER, that which goes out again with credentials as well (RFC 3261 §10.2)."""
         self._tokens = tokens
         self._domain = registration.domain
         self._expires = registration.expires
@@ -222,7 +227,6 @@ class Keeper:
         sender = registration.from_ or registration.aor
         self._local = sender.with_tag(tokens.tag())
         self._call_id = tokens.call_id()
-        self._sequence = 0
         self._sent: tuple[Address, ...] = ()
         self._outcome: tuple[Response | None, TransportFailure | AuthError | None] = (None, None)
         self._failures = 0
@@ -266,7 +270,6 @@ class Keeper:
 
     def request(self, contact: Uri, *, fields: Fields = ()) -> Request:
         """The REGISTER that a `Send` asks for, from where this side is reached at `contact`; Via is put on later."""
-        self._sequence += 1
         own = self.registration.contact(contact, outbound=self._outbound)
         if self.state is State.REMOVING:
             bound = self._sent or (own,)
@@ -280,13 +283,12 @@ class Keeper:
         told = [*(("Contact", each) for each in contacts), ("Expires", expires)]
         tags = f"{PATH_OPTION}, {OUTBOUND}" if self._outbound else PATH_OPTION
         routing = routing_for(self._domain, self.registration.route)
-        identity = Identity(self._local, self.registration.aor, self._call_id, self._sequence)
+        identity = Identity(self._local, self.registration.aor, self._call_id, self.numbers.next())
         told += [("Supported", tags), *fields]
         return build_request(REGISTER, routing.request_uri, identity, route=routing.routes, fields=told)
 
-    def receive(self, request: Request, response: Response, now: float, auth: AuthError | None = None) -> list[Effect]:
-        """The final response to `request`, as it went out last; `auth` tells why a challenge was not answered."""
-        self._sequence = max(self._sequence, request.cseq.number)
+    def receive(self, response: Response, now: float, auth: AuthError | None = None) -> list[Effect]:
+        """The final response to a REGISTER; `auth` tells why a challenge was not answered."""
         self._outcome = (response, auth)
         if response.is_success:
             return self._accept(response, now)

@@ -84,7 +84,6 @@ class Agent:
         self._auth = AuthSession(*accounts)
         self._hop: Hop | None = None
         self._register_ticket: int | None = None
-        self._registered_with: Request | None = None
         network.join(self)
 
     def told(self, kind: type[T]) -> list[T]:
@@ -311,12 +310,9 @@ class Agent:
                 self.stack.resolved(ticket, self._network.look_up(question), now)
             case Transmit(_, to, data):
                 self._network.send(data, self.address, to.remote, to.transport)
-            case RequestSent(ticket, request) if ticket == self._register_ticket:
-                self._registered_with = request
             case ResponseReceived(ticket, response) if ticket == self._register_ticket:
                 assert self.keeper is not None
-                assert self._registered_with is not None
-                self._carry_out(self.keeper.receive(self._registered_with, response, now, output.auth))
+                self._carry_out(self.keeper.receive(response, now, output.auth))
             case RequestReceived(key, request) if request.method == NOTIFY:
                 known = DialogId.named_by(request) in self.subscriptions
                 self.stack.respond(key, build_response(request, 200 if known else 481), now)
@@ -356,7 +352,8 @@ class Agent:
         assert self.keeper is not None
         assert self._hop is not None
         request = self.keeper.request(SipUri(self.address.host, self.name, self.address.port))
-        self._register_ticket = self.stack.request(Order(request, self._hop, auth=self._auth), self._network.now)
+        order = Order(request, self._hop, auth=self._auth, numbers=self.keeper.numbers)
+        self._register_ticket = self.stack.request(order, self._network.now)
         self._pump()
 
 

@@ -76,7 +76,8 @@ class Client:
                 # what is not the registrar that is known must be located, which comes to nothing
                 known = str(effect.next_hop) == "sip:example.com" or not effect.anew
                 target = Hop(Transport.UDP, BOB, ALICE) if known else effect.next_hop
-                self.stack.request(Order(request, target, "alice", self.auth), self.now)
+                order = Order(request, target, "alice", self.auth, numbers=self.keeper.numbers)
+                self.stack.request(order, self.now)
                 self.pump()
 
     def pump(self) -> None:
@@ -90,15 +91,13 @@ class Client:
                     case Transmit():
                         self.answer(output.data)
                     case ResponseReceived(response=response) if not response.is_provisional:
-                        request = self.last
-                        self.take(self.keeper.receive(request, response, self.now, output.auth))
+                        self.take(self.keeper.receive(response, self.now, output.auth))
                     case RequestFailed(failure=failure):
                         self.take(self.keeper.fail(failure, self.now))
 
     def answer(self, data: bytes) -> None:
         request = parse_message(data)
         assert isinstance(request, Request)
-        self.last = request
         if self.script:
             status, fields = self.script.pop(0)
             forged = hostile.with_fields(bytes(build_response(request, status, tag="r")), fields)

@@ -37,6 +37,7 @@ from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport
 from sipcore.stack_config import StackConfig
 from sipcore.tokens import Tokens
 from sipcore.trace import Stamp, TraceSwitch, TransitionTrace
+from sipcore.transactions.timers import Timers
 from sipcore.transports.base import TransportConfig
 from sipcore.transports.connections import Transports
 
@@ -107,6 +108,40 @@ async def test_registered_for_the_length_of_a_block(transport: Transport) -> Non
         assert changes(running) == [Change.ADDED, Change.REMOVED]
         assert [type(event) async for event in registered] == [Registered, RegistrationEnded]
         assert sum(isinstance(outcome, Refused) for outcome in running.outcomes) == 1  # the nonce is used again
+
+
+async def test_a_request_that_was_lost_behind_its_challenge_is_not_numbered_like_it() -> None:
+    """RFC 3261 §10.2: the registrar may have what it did not answer, and takes no number twice (§10.3 step 7)."""
+    auth = AuthSession(Account("alice", "secret", hosts=["127.0.0.1"]))
+    binds = ((Transport.UDP, SocketAddress("127.0.0.1", 0)),)
+    taking = EndpointConfig(TransportConfig(bind=binds), stack=StackConfig(passes_unknown=True), takes_incoming=True)
+    hasty = EndpointConfig(stack=StackConfig(timers=Timers(t1=0.01, t2=0.01)))
+    challenge = ("WWW-Authenticate", 'Digest realm="test", nonce="n", qop="auth"')
+    registrar, numbers = Registrar(), list[int]()
+    with trio.fail_after(10):
+        async with Endpoint(taking) as server, Endpoint(hasty) as client, trio.open_nursery() as nursery:
+
+            async def work() -> None:
+                async for incoming in server.incoming():
+                    assert isinstance(incoming, IncomingRequest)
+                    numbers.append(incoming.request.cseq.number)
+                    if len(numbers) == 1:
+                        incoming.respond(401, fields=[challenge])
+                        continue
+                    answer = registrar.process(incoming.request, trio.current_time())
+                    if len(numbers) > 2:
+                        incoming.respond(answer.status, fields=answer.fields)
+
+            nursery.start_soon(work)
+            address = server.transports.local_address(Transport.UDP)
+            assert address is not None
+            hop = Hop(Transport.UDP, address)
+            async with keep_registered(client, Registration(AOR), auth=auth, hop=hop) as registered:
+                failed = await anext(aiter(registered))
+                assert isinstance(failed, RegistrationFailed)
+                assert (await registered.refresh()).listed
+            assert numbers == [1, 2, 3, 4]
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_redirection_leads_to_the_other_registrar() -> None:
