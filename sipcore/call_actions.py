@@ -132,10 +132,16 @@ class CallActions:
         self.carry_out(call, effects, now, stamp)
         self._tickets.forget(ticket)
 
-    def let_go_of_early(self, call: PlacedCall, now: float) -> None:
-        """The INVITE of a call was refused and goes out again: its early dialogs are gone (RFC 3261 §13.2.2.3)."""
+    def let_go_of_early(self, call: PlacedCall) -> None:
+        """The INVITE of a call was refused and goes out again: its early dialogs are gone (RFC 3261 §13.2.2.3).
+
+        What the call has sent in them by itself is answered to nobody: a new dialog may have the tag of an old one.
+        """
         call.flow = None
-        self._give_up_own(call, now)
+        for ticket in call.tickets:
+            _, purpose = self._book.by_ticket.get(ticket, (None, None))
+            if purpose in _OF_CALL:
+                self.transaction_over(ticket)
 
     def transaction_over(self, ticket: int) -> None:
         """A call's transaction is gone: no 2xx can come for it any more."""
@@ -209,7 +215,7 @@ class CallActions:
         invite = call.invite
         if invite is None:
             return
-        self.let_go_of_early(call, now)
+        self.let_go_of_early(call)
         try:
             invite.send_again(request, target, now)
         except LocalError as error:

@@ -190,7 +190,7 @@ class Calls:
         """A request was refused, and has gone out again under its ticket: with credentials, or elsewhere."""
         placed = self._book.by_invite.get(ticket)
         if placed is not None and placed.machine.usage is not None:
-            self._actions.let_go_of_early(placed, now)
+            self._actions.let_go_of_early(placed)
             effects = placed.machine.challenged(now)
             self._actions.carry_out(placed, effects + _lost_with_dialogs(placed), now)
 

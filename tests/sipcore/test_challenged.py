@@ -78,35 +78,55 @@ def test_a_call_goes_on_from_the_invite_that_was_accepted(transport: Transport) 
     assert counts([invite, ack, bye]) == [["00000001"], ["00000001"], ["00000002"]]
 
 
-def test_the_early_dialogs_of_an_invite_end_with_its_challenge() -> None:
-    """RFC 3261 §13.2.2.3. A gateway that has one tag for all it does describes another session in the next one."""
-    wire = Wire(lose=lambda _, data: True)  # there is no Bob: the test writes what two callees say
+FIRST, SECOND = description(BOB), description(BOB).replace(b" 40000 ", b" 50000 ")
+RELIABLE: Fields = [("Require", "100rel"), ("RSeq", 1)]
+
+
+def says(wire: Wire, status: int, tag: str, fields: Fields = (), body: bytes = b"") -> None:
+    """A response of the callee with this tag to the INVITE that Alice has sent last."""
+    told, kind = [("Contact", f"<sip:{tag}@{BOB}>"), *fields], SDP if body else ""
+    built = build_response(sent(wire, "INVITE")[-1], status, tag=tag, fields=told, body=body, content_type=kind)
+    wire.deliver(wire.alice, bytes(built))
+
+
+def challenged_early() -> tuple[Wire, int]:
+    """A call that is challenged by a callee who has answered its offer before, and whose session is being changed."""
+    wire = Wire(lose=lambda _, data: True)  # there is no Bob: the tests write what two callees say
     order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(UDP, BOB), "alice", session())
     call = wire.alice.stack.call(order, wire.now)
     wire.run(0.1)
-
-    def says(status: int, tag: str, *fields: tuple[str, object], body: bytes = b"") -> None:
-        told = [("Contact", f"<sip:{tag}@{BOB}>"), *fields]
-        kind = SDP if body else ""
-        built = build_response(sent(wire, "INVITE")[-1], status, tag=tag, fields=told, body=body, content_type=kind)
-        wire.deliver(wire.alice, bytes(built))
-
-    reliable = (("Require", "100rel"), ("RSeq", 1))
-    first, second = description(BOB), description(BOB).replace(b" 40000 ", b" 50000 ")
-    says(180, "c")
-    says(183, "b", *reliable, body=first)
+    says(wire, 180, "c")
+    says(wire, 183, "b", RELIABLE, FIRST)
     wire.alice.stack.change(call, description(ALICE), wire.now)
-    says(401, "b", *CHALLENGE)
+    says(wire, 401, "b", CHALLENGE)
+    return wire, call
+
+
+def test_the_early_dialogs_of_an_invite_end_with_its_challenge() -> None:
+    """RFC 3261 §13.2.2.3. A gateway that has one tag for all it does describes another session in the next one."""
+    wire, call = challenged_early()
     assert len(sent(wire, "INVITE")) == 2
     assert [event.remote_tag for event in wire.alice.told(CallUnchanged)] == ["b"]
     with pytest.raises(LocalError, match="no dialog"):
         wire.alice.stack.session(call)
-    says(183, "b", *reliable, body=second)
-    says(200, "b")
-    assert wire.alice.stack.session(call).remote == second
+    says(wire, 183, "b", RELIABLE, SECOND)
+    says(wire, 200, "b")
+    assert wire.alice.stack.session(call).remote == SECOND
     assert [prack.headers.get("RAck") for prack in sent(wire, "PRACK")] == ["1 1 INVITE", "1 4 INVITE"]
     wire.run(60)
     assert not wire.alice.told(CallEnded)
+
+
+def test_what_was_asked_for_before_a_challenge_answers_nothing_that_is_asked_for_after_it() -> None:
+    wire, call = challenged_early()
+    says(wire, 183, "b", RELIABLE, SECOND)
+    wire.alice.stack.change(call, description(ALICE), wire.now)
+    wire.pump()
+    for update, body in zip(sent(wire, "UPDATE"), (FIRST, SECOND), strict=True):
+        assert not wire.alice.told(CallChanged)
+        wire.deliver(wire.alice, bytes(build_response(update, 200, body=body, content_type=SDP)))
+    assert len(wire.alice.told(CallChanged)) == 1
+    assert wire.alice.stack.session(call).remote == SECOND
 
 
 @pytest.mark.parametrize(
