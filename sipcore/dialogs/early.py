@@ -20,11 +20,15 @@ from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
 from sipcore.trace import TransitionTrace
 
+MAX_PRACKS = 16
+"""PRACKs in one dialog without an answer: who sends a reliable 1xx waits for its PRACK before the next (RFC 3262 §3),
+so there is one, or a few whose answers were lost. Each is repeated for half a minute, to wherever the peer has said."""
+
 
 class EarlyUsage:
     """The part of a dialog's usage that an INVITE is answered in: the one that makes the dialog, and each re-INVITE."""
 
-    __slots__ = ("_manner", "_rseq", "_tokens", "_unconfirmed", "dialog", "numbers", "session")
+    __slots__ = ("_manner", "_pracks", "_rseq", "_tokens", "_unconfirmed", "dialog", "numbers", "session")
 
     def __init__(self, dialog: Dialog, session: Session, numbers: Numbers, manner: Manner, tokens: Tokens) -> None:
         self.dialog = dialog
@@ -34,6 +38,8 @@ class EarlyUsage:
         self._tokens = tokens
         self._rseq: tuple[int, int] | None = None
         """The numbers of the last reliable 1xx: its INVITE's, since each transaction counts anew, and its own."""
+        self._pracks = 0
+        """How many PRACKs have no answer yet."""
         self._unconfirmed: Response | None = None
         """The reliable 1xx that has no PRACK yet, since the owner has to decide what goes into that."""
 
@@ -74,7 +80,8 @@ class EarlyUsage:
         """Take a 1xx to the INVITE that made this dialog; None for one that is to be dropped.
 
         That is a reliable one which came before, or before the one that goes before it (RFC 3262 §4); and one that
-        comes while that has no PRACK yet, which its sender must wait for (RFC 3262 §3).
+        comes while that has no PRACK yet, which its sender must wait for (RFC 3262 §3), or while MAX_PRACKS are on the
+        way.
         """
         body = description_of(response)
         number = _reliable_number(response)
@@ -136,11 +143,17 @@ class EarlyUsage:
         self.dialog = self.dialog.answered(invite, success)
         self._unconfirmed = None
 
+    def _count_off(self, sent: Request) -> None:
+        """A request has its final response, or will never have one: nothing is due any more to a PRACK."""
+        if sent.method == PRACK:
+            self._pracks -= 1
+
     def _take_reliable(self, number: int, response: Response, body: bytes) -> Meaning | None:
         """What a reliable 1xx means for the session; None where it is to be dropped."""
         invite = response.cseq.number
         last = self._rseq if self._rseq is not None and self._rseq[0] == invite else None
-        if self._unconfirmed is not None or (last is not None and number != last[1] + 1):
+        is_too_early = self._unconfirmed is not None or self._pracks >= MAX_PRACKS
+        if is_too_early or (last is not None and number != last[1] + 1):
             return None
         self._rseq, self._unconfirmed = (invite, number), response
         self.dialog = self.dialog.towards(response)
@@ -153,6 +166,7 @@ class EarlyUsage:
             return []
         self.session.sent(Carrier.PRACK, body)
         self._unconfirmed = None
+        self._pracks += 1
         rack = RAck(response[RSEQ] or 0, response.cseq.number, response.cseq.method)
         request, next_hop = self.request(PRACK, fields=[("RAck", rack)], body=body, content_type=SDP if body else "")
         return [SendInDialog(Purpose.PRACK, request, next_hop)]

@@ -99,6 +99,7 @@ class InviteUsage(ReinvitedUsage):
 
     def receive_response(self, sent: Request, response: Response, now: float) -> list[Effect]:
         """The final response to a re-INVITE, UPDATE or PRACK, or a 2xx to a re-INVITE once more."""
+        self._count_off(sent)
         if self._is_no_change(sent):
             return []
         acked = self._ack_of(sent)
@@ -135,6 +136,7 @@ class InviteUsage(ReinvitedUsage):
         One that was taken back, or had to give way, is cancelled then, and no more: its peer had been heard of (§9.1).
         That it is there still, the refresh shows which follows.
         """
+        self._count_off(sent)
         if self._is_no_change(sent):
             return []
         change = self._change

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sipcore.dialogs.caller import MAX_FORKS
+from sipcore.dialogs.early import MAX_PRACKS
 from sipcore.dialogs.effects import EndReason
 from sipcore.errors import LocalError
 from sipcore.events import (
@@ -121,6 +122,30 @@ def test_reliable_responses_are_counted_in_each_early_dialog() -> None:
     assert sent_to(wire, "c") == ["PRACK", "PRACK"]
     racks = [message.headers.get("RAck") for message in wire.alice.messages()[1:]]
     assert racks == ["7 1 INVITE", "900 1 INVITE", "8 1 INVITE", "901 1 INVITE"]
+
+
+def test_a_callee_who_answers_no_prack_gets_a_few_only() -> None:
+    """RFC 3262 §3: it has to wait for each. They are repeated to wherever its Contact says, whoever is there."""
+    wire, _ = calling()
+    for number in range(1, 2 * MAX_PRACKS):
+        says(wire, 183, "b", RELIABLE, ("RSeq", number))
+    assert sent_to(wire, "b") == ["PRACK"] * MAX_PRACKS
+    says(wire, 183, "c", RELIABLE, ("RSeq", 1))
+    assert sent_to(wire, "c") == ["PRACK"]
+    answered(wire, 481)  # the one of another callee
+    for number in (MAX_PRACKS + 1, MAX_PRACKS + 2):
+        says(wire, 183, "b", RELIABLE, ("RSeq", number))
+    assert sent_to(wire, "b") == ["PRACK"] * MAX_PRACKS
+    first = next(message for message in wire.alice.messages() if message.to_tag == "b")
+    assert isinstance(first, Request)
+    wire.deliver(wire.alice, bytes(build_response(first, 200)))
+    for number in (MAX_PRACKS + 1, MAX_PRACKS + 2):
+        says(wire, 183, "b", RELIABLE, ("RSeq", number))
+    assert sent_to(wire, "b") == ["PRACK"] * (MAX_PRACKS + 1)
+    wire.run(33)  # nobody is going to answer the others
+    says(wire, 183, "b", RELIABLE, ("RSeq", MAX_PRACKS + 2))
+    assert sent_to(wire, "b")[-1] == "PRACK"
+    assert wire.alice.messages()[-1].headers.get("RAck") == f"{MAX_PRACKS + 2} 1 INVITE"
 
 
 def test_each_early_dialog_has_its_own_session() -> None:
