@@ -193,6 +193,9 @@ class Calls:
             self._actions.let_go_of_early(placed)
             effects = placed.machine.challenged(now)
             self._actions.carry_out(placed, effects + _lost_with_dialogs(placed), now)
+        call, purpose = self._book.by_ticket.get(ticket, (None, None))
+        if call is not None and purpose is Purpose.CHANGE:
+            call.machine.changed_again(self._tickets.request_of(ticket))
 
     def receive_response(self, ticket: int, response: Response, flow: Flow, stamp: Stamp, now: float) -> bool:
         """A response that was not dealt with on the way; False if the owner wants it, as all to requests of no call."""

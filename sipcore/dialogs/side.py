@@ -69,6 +69,12 @@ class Side(ABC):
         if usage is not None:
             usage.settled(sent)
 
+    def changed_again(self, sent: Request) -> None:
+        """A re-INVITE or UPDATE was refused, and has gone out again: with credentials, or elsewhere."""
+        usage = self.usage_of(sent.to_tag)
+        if usage is not None:
+            usage.changed_again(sent)
+
     @property
     def id(self) -> DialogId:
         """Its dialog: the confirmed one, or the early one that was heard of last."""

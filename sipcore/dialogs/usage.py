@@ -27,7 +27,7 @@ from sipcore.dialogs.session import Session, description_of
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.message.message import Request, Response
 from sipcore.message.method import INVITE, PRACK, UPDATE
-from sipcore.sdp.offer_answer import Carrier, Meaning
+from sipcore.sdp.offer_answer import Carrier, Inner, Meaning
 from sipcore.sdp.terms import SDP
 from sipcore.tokens import Tokens
 from sipcore.transactions.timers import NEVER
@@ -129,6 +129,16 @@ class InviteUsage(ReinvitedUsage):
         if change.due < NEVER:
             change.due = self._patience(now)
         return self.progress_of_change(response)
+
+    def changed_again(self, sent: Request) -> None:
+        """What was refused has gone out again. The offer of a re-INVITE waits once more, and what a reliable 1xx had
+        agreed to is undone (RFC 6141 §3.3), unless a request inside it is still about the session.
+        """
+        change = self._change
+        if change is not None and sent.method == INVITE and self.session.exchange.inner is Inner.FREE:
+            change.heard = False
+            self.session.received(Carrier.FAILURE, b"")
+            self.session.sent(Carrier.INVITE, change.body)
 
     def fail(self, sent: Request, failure: TransportFailure, now: float) -> list[Effect]:
         """A re-INVITE, UPDATE or PRACK got no final response: a 408, or, not even sent, a 503 (RFC 3261 §8.1.3.1).

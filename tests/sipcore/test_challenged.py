@@ -117,6 +117,30 @@ def test_the_early_dialogs_of_an_invite_end_with_its_challenge() -> None:
     assert not wire.alice.told(CallEnded)
 
 
+def test_what_a_callee_answered_before_it_challenged_a_re_invite_is_undone() -> None:
+    """RFC 6141 §3.3: it was refused, and the answer to the one with credentials is what counts."""
+    wire = Wire()
+    order = Order(wire.request("INVITE", description(ALICE), SDP), Hop(UDP, BOB), "alice", session())
+    call = wire.alice.stack.call(order, wire.now)
+    wire.run(0.1)
+    wire.accept(wire.bob.told(CallReceived)[-1].call)
+    wire.run(0.1)
+    wire.lose = lambda _, data: True
+    offer = wire.alice.stack.session(call).renewed()
+    wire.alice.stack.change(call, offer, wire.now)
+    wire.pump()
+    tag = sent(wire, "INVITE")[-1].to_tag or ""
+    says(wire, 183, tag, RELIABLE, SECOND)
+    assert wire.alice.stack.session(call).remote == SECOND
+    says(wire, 401, tag, CHALLENGE)
+    assert wire.alice.stack.session(call).remote == FIRST
+    assert (sent(wire, "INVITE")[-1].body, wire.alice.stack.session(call).offer) == (offer, offer)
+    third = FIRST.replace(b" 40000 ", b" 60000 ")
+    says(wire, 200, tag, body=third)
+    assert (wire.alice.stack.session(call).local, wire.alice.stack.session(call).remote) == (offer, third)
+    assert len(wire.alice.told(CallChanged)) == 1
+
+
 def test_what_was_asked_for_before_a_challenge_answers_nothing_that_is_asked_for_after_it() -> None:
     wire, call = challenged_early()
     says(wire, 183, "b", RELIABLE, SECOND)
