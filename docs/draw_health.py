@@ -85,7 +85,7 @@ Where such a 503 asks to be left alone (Retry-After, §20.33), no OPTIONS are se
 {gaps:g} intervals at most, unless another place of the route answers otherwise, or is silent. It counts as one miss
 more for each `retry` seconds of that, since the checks that are left out would have been refused too: a route that asks
 for {once:g} seconds or more is left by calls at once, as a rule. The detail of the check tells how long the route is
-not asked again. Test calls keep their own interval.
+not asked again, which holds over a restart as well. Test calls keep their own interval.
 
 ## When the trunks are changed
 

@@ -21,7 +21,7 @@ from probes.calls.limit import Limiter, Limits
 from probes.health.board import Board, TrunkState, by_name
 from probes.health.checking.run import Checks, open_checks, require_usable
 from probes.health.difference import Difference, difference
-from probes.health.schedule import Schedule, calls_ago
+from probes.health.schedule import Schedule, calls_ago, waits_left
 from probes.health.terms import Change, Check, Due, Happening, Kind, Switch
 from probes.health.trunk import Route, Trunk, WatchError
 from probes.reach import ReachPolicy
@@ -164,9 +164,11 @@ class Watch:
             raise going.error
 
     async def _keep_checking(self, going: "_Going", nursery: trio.Nursery) -> None:
-        called = calls_ago(self.states(), time.time())
+        states, at = self.states(), time.time()
         chance = random.SystemRandom().random
-        schedule = Schedule(self._trunks.values(), trio.current_time(), chance, called)
+        schedule = Schedule(
+            self._trunks.values(), trio.current_time(), chance, calls_ago(states, at), waits_left(states, at)
+        )
         over = trio.Event()
 
         async def carry_out(begun: _Begun) -> None:

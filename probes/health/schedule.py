@@ -5,7 +5,6 @@ time at which a check was due to the next one it is an interval, however long th
 """
 
 import heapq
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
@@ -26,6 +25,8 @@ Chance = Callable[[], float]
 """Gives a number from 0 to 1, 1 left out, that nobody can tell beforehand."""
 Ago = Mapping[tuple[str, str], float]
 """Seconds since something happened to a route, by the names of trunk and route."""
+Left = Mapping[tuple[str, str], float]
+"""Seconds that are left until something, likewise."""
 
 
 class Schedule:
@@ -33,9 +34,16 @@ class Schedule:
     trunk one is under way at a time, since they may end at the same number.
     """
 
-    def __init__(self, trunks: Iterable[Trunk], now: float, chance: Chance, called: Ago | None = None) -> None:
-        """Begin `now`: with OPTIONS at once, so far as `START_RATE` lets it, and with test calls where none was made
-        within their interval before. Chance places each within its share of the time.
+    def __init__(
+        self,
+        trunks: Iterable[Trunk],
+        now: float,
+        chance: Chance,
+        called: Ago | None = None,
+        left_alone: Left | None = None,
+    ) -> None:
+        """Begin `now`: with OPTIONS at once, so far as `START_RATE` lets it and nobody is to be `left_alone`, and with
+        test calls where none was made within their interval before. Chance places each within its share of the time.
         """
         self._chance = chance
         self._rules: dict[str, Rules] = {}
@@ -51,7 +59,11 @@ class Schedule:
             checks += [Due(trunk.name, route.name, Kind.CALL) for route in trunk.routes if route.call is not None]
         self._last = {Due(*names, Kind.CALL): now - max(0.0, seconds) for names, seconds in (called or {}).items()}
         """When each check was begun last; after the start, when test calls were before it."""
-        self._begin(checks, now, {due: self._interval(due) for due in checks})
+        earliest = {due: at + self._interval(due) for due, at in self._last.items() if due.trunk in self._rules}
+        for names, seconds in (left_alone or {}).items():
+            due = Due(*names, Kind.OPTIONS)
+            earliest[due] = now + min(seconds, GAP_INTERVALS * self._interval(due))
+        self._begin(checks, now, earliest)
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None while all checks are under way."""
@@ -111,7 +123,7 @@ class Schedule:
         kept = [entry for entry in self._heap if entry[2] not in found.outdated]
         self._heap = [(self._sooner(time, due, before, now), number, due) for time, number, due in kept]
         heapq.heapify(self._heap)
-        self._begin(found.begun, now, {due: _LEAST[due.kind] for due in found.begun})
+        self._begin(found.begun, now, {due: at + _LEAST[due.kind] for due, at in self._last.items()})
         there = {due for _, _, due in self._heap}.union(self._under_way, *self._waiting.values())
         self._last = {due: at for due, at in self._last.items() if due in there or at > now - LEAST_CALL_INTERVAL}
 
@@ -122,13 +134,13 @@ class Schedule:
             return time
         return min(time, max(now + self._chance() * interval, self._last.get(due, now - interval) + interval))
 
-    def _begin(self, checks: Iterable[Due], now: float, apart: Mapping[Due, float]) -> None:
-        """Have checks made for the first time, no sooner than `apart` from those that were made before."""
+    def _begin(self, checks: Iterable[Due], now: float, earliest: Mapping[Due, float]) -> None:
+        """Have checks made for the first time, no sooner than at their `earliest`."""
         for kind, rate in ((Kind.OPTIONS, START_RATE), (Kind.CALL, CALL_START_RATE)):
             of_kind = [due for due in checks if due.kind is kind]
             for number, one in enumerate(of_kind):
                 first = now + (number + self._chance()) * min(1 / rate, self._interval(one) / len(of_kind))
-                self._add(max(first, self._last.get(one, -math.inf) + apart[one]), one)
+                self._add(max(first, earliest.get(one, first)), one)
 
     def _free(self, trunk: str, now: float) -> None:
         """A test call of a trunk is over."""
@@ -162,3 +174,16 @@ def calls_ago(states: Iterable[TrunkState], at: float) -> dict[tuple[str, str], 
     """Seconds since the last test call over each route that had one, `at` a time in seconds since 1970."""
     calls = ((trunk.trunk, route) for trunk in states for route in trunk.routes)
     return {(trunk, route.route): at - route.call.at for trunk, route in calls if route.call is not None}
+
+
+def waits_left(states: Iterable[TrunkState], at: float) -> dict[tuple[str, str], float]:
+    """Seconds for which each route that asked for it is still to be left alone (`Check.wait`), `at` a time in seconds
+    since 1970: never longer than it asked for, whatever was done to the clock.
+    """
+    checks = ((trunk.trunk, route.route, route.options) for trunk in states for route in trunk.routes)
+    left = {
+        (trunk, route): min(check.at + check.wait - at, check.wait)
+        for trunk, route, check in checks
+        if check is not None
+    }
+    return {names: seconds for names, seconds in left.items() if seconds > 0}

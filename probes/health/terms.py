@@ -71,7 +71,7 @@ class Check:
     """When the peer's certificate ends, in seconds since 1970; None where none was seen."""
     wait: float = 0.0
     """Seconds for which no OPTIONS are to be sent, since a 503 asks for that (Retry-After), as far as it is obeyed; 0
-    where nothing asks, and for a check that was stored."""
+    where nothing asks."""
     attempt: Attempt | None = None
     """All about an OPTIONS; None for a call, and for a check that was stored."""
     call: CallResult | None = None

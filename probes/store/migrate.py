@@ -15,7 +15,7 @@ from probes.store.database import PRIVATE, explaining, reading_engine, unusable,
 
 APPLICATION_ID = int.from_bytes(b"sipw")
 """What SQLite files of ours have in their head, which tells them from those of other programs."""
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """All revisions in `migrations/versions`, oldest first."""
 SCRIPTS = "probes.store:migrations"
 """Where Alembic finds them."""

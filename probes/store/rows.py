@@ -104,6 +104,7 @@ def _facts(check: Check) -> dict[str, object]:
         "rtt": check.rtt,
         "place": check.place,
         "certificate_ends": check.certificate_ends,
+        "wait": check.wait,
     }
 
 
@@ -120,6 +121,7 @@ def _check(row: Row, trunk: str, route: str, at: float) -> Check:
         row["rtt"],
         row["place"],
         row["certificate_ends"],
+        row["wait"],
     )
 
 

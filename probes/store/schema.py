@@ -60,6 +60,7 @@ def _facts() -> list[Column[object]]:
         Column("rtt", Double),
         Column("place", AnyText, nullable=False),
         Column("certificate_ends", Double),
+        Column("wait", Double, nullable=False, server_default="0"),
     ]
 
 

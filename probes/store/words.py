@@ -2,8 +2,8 @@
 
 A store is given checks, changes, switches and deliveries, never a trunk, a script or a TLS configuration, so that no
 password, key or certificate is at hand to be written. Of a check go in: trunk, route, kind, at, verdict, reason,
-detail, status, rtt, place and certificate_ends; not its attempt or call, whose messages may prove an identity. What is
-free text may quote what somebody else was given, and goes through `fit`.
+detail, status, rtt, place, certificate_ends and wait; not its attempt or call, whose messages may prove an identity.
+What is free text may quote what somebody else was given, and goes through `fit`.
 """
 
 import dataclasses
@@ -72,6 +72,7 @@ def _kept_check(check: Check) -> Check:
         rtt=check.rtt,
         place=_short(fit(check.place)),
         certificate_ends=check.certificate_ends,
+        wait=check.wait,
     )
 
 

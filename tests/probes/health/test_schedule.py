@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.health.board import Board, RouteState
-from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago
+from probes.health.board import Board, RouteState, TrunkState
+from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago, waits_left
 from probes.health.terms import Check, Due, Health, Kind, Verdict
 from probes.health.trunk import Rules
 from probes.health.uptime import longest_gap
@@ -91,6 +91,22 @@ def test_who_asks_to_be_left_alone_leaves_no_gap_in_which_nobody_watched(takes: 
     busy = replace(WELL, options=Check("t", "a", Kind.OPTIONS, 0.0, Verdict.BAD, "maintenance", wait=180.0))
     first, second = times(run(alone(), NOW + 200, takes, state=busy))
     assert 180 <= second - first <= longest_gap(USUAL)
+
+
+def test_who_asked_before_a_restart_to_be_left_alone_still_is() -> None:
+    def begun(seconds: float) -> float | None:
+        left = {("t", "a"): seconds}
+        return Schedule([trunk("a", calls=False)], NOW, lambda: 0.0, left_alone=left).next_timeout()
+
+    assert begun(20.0) == NOW + 20
+    assert begun(86400.0) == NOW + 180  # the rules have a shorter interval now
+
+
+@pytest.mark.parametrize(("later", "left"), [(0.0, 30.0), (20.0, 10.0), (30.0, None), (-5000.0, 30.0)])
+def test_what_is_left_of_a_wait_is_told_by_the_clock_however_that_was_set(later: float, left: float | None) -> None:
+    asked = Check("t", "a", Kind.OPTIONS, NOW, Verdict.BAD, "maintenance", wait=30.0)
+    states = [TrunkState("t", "a", (replace(WELL, options=asked), replace(WELL, route="b")))]
+    assert waits_left(states, NOW + later) == ({("t", "a"): left} if left else {})
 
 
 def test_nothing_is_due_before_its_time_nor_while_it_is_under_way() -> None:

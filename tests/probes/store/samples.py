@@ -58,6 +58,7 @@ checks = st.builds(
     rtt=seconds,
     place=texts,
     certificate_ends=seconds,
+    wait=st.floats(min_value=0, max_value=300),
 )
 healths = st.sampled_from(Health)
 changes = st.builds(

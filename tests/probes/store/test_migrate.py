@@ -31,6 +31,8 @@ SECOND = ROOT / "fixtures/store/0002.sql"
 """Likewise, one of the second revision, with what the service keeps."""
 THIRD = ROOT / "fixtures/store/0003.sql"
 """Likewise, one of the third revision, with a session that was logged out and an alert."""
+FOURTH = ROOT / "fixtures/store/0004.sql"
+"""Likewise, one of the fourth revision, with a check of a peer that asked to be left alone."""
 KEY = "A" * 43 + "=\n"
 """The key that its secrets are encrypted with."""
 SECOND_TRUNK = replace(
@@ -43,14 +45,15 @@ SECOND_TRUNK = replace(
     revision=2,
 )
 SECOND_NUMBER = Number("6f0c1a52-0000-4000-8000-000000000002", "acme", "+4930901820", "main", SECOND_TRUNK.id)
+ENDED = {"0123456789abcdef0123456789abcdef": NOW + 43200}
 ALERT = '{"text": "berlin is down"}'
 SECOND_JOB = StoredJob("tc_1", "acme", "call", "sip:echo@example.net", "completed", NOW, NOW + 3, data='{"a": 1}' * 500)
 NEXT = """
 from alembic import op
 from sqlalchemy import Column, Integer, Text
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
@@ -78,21 +81,23 @@ def of_the_service(dump: Path, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("dump", [SECOND, THIRD], ids=["second", "third"])
-async def test_what_the_service_keeps_is_read(dump: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dump", "wait"), [(SECOND, 0.0), (THIRD, 0.0), (FOURTH, 40.0)], ids=["second", "third", "fourth"]
+)
+async def test_what_the_service_keeps_is_read(dump: Path, wait: float, tmp_path: Path) -> None:
     path = of_the_service(dump, tmp_path / "service.db")
     with Store.open(path, clock=Clock(0)) as store:
         rows = Tenants(Keyring.open(key_file_of(path), store.look(used_keys)))
         assert store.look(lambda connection: rows.trunks(connection, "acme")) == (SECOND_TRUNK,)
         assert store.look(lambda connection: rows.numbers(connection, "acme")) == (SECOND_NUMBER,)
         assert await Jobs(store).find("acme", "call", "tc_1") == SECOND_JOB
-        assert [*store.checks(0, 1e11)] == [check(NOW)]
+        assert [*store.checks(0, 1e11)] == [check(NOW, wait=wait)]
 
 
 @pytest.mark.parametrize(
     ("dump", "sessions", "told"),
-    [(SECOND, {}, ()), (THIRD, {"0123456789abcdef0123456789abcdef": NOW + 43200}, (("acme", ALERT),))],
-    ids=["second", "third"],
+    [(SECOND, {}, ()), (THIRD, ENDED, (("acme", ALERT),)), (FOURTH, ENDED, (("acme", ALERT),))],
+    ids=["second", "third", "fourth"],
 )
 def test_sessions_that_were_logged_out_and_alerts_are_read(
     dump: Path, sessions: dict[str, float], told: tuple[tuple[str, str], ...], tmp_path: Path
@@ -103,7 +108,7 @@ def test_sessions_that_were_logged_out_and_alerts_are_read(
         assert store.look(alerts.every) == told
 
 
-@pytest.mark.parametrize(("dump", "revision"), [(FIRST, "0001"), (SECOND, "0002"), (THIRD, "0003")])
+@pytest.mark.parametrize(("dump", "revision"), [(FIRST, "0001"), (SECOND, "0002"), (THIRD, "0003"), (FOURTH, "0004")])
 def test_what_is_of_the_last_revision_is_not_copied(dump: Path, revision: str, tmp_path: Path) -> None:
     """Each file says which revision it is of, and an older one is copied before it is changed."""
     path = of_the_service(dump, tmp_path / "service.db")
@@ -119,7 +124,7 @@ def with_another_revision(place: Path, more: str = "") -> str:
     """The migrations, and one that is to come."""
     scripts = place / "migrations"
     shutil.copytree(ROOT / "probes/store/migrations", scripts)
-    (scripts / "versions/r0004_next.py").write_text(NEXT.format(more=more))
+    (scripts / "versions/r0005_next.py").write_text(NEXT.format(more=more))
     return str(scripts)
 
 
@@ -150,9 +155,9 @@ def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
 
 def test_older_file_is_copied_and_changed(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
-    migrate(path, (*REVISIONS, "0004"), with_another_revision(tmp_path))
+    migrate(path, (*REVISIONS, "0005"), with_another_revision(tmp_path))
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
     assert connection.execute("SELECT trunk, rank FROM routes").fetchall() == [("berlin", None)]
     assert connection.execute("SELECT count(*) FROM checks").fetchall() == [(2,)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -167,7 +172,7 @@ def test_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
     scripts = with_another_revision(tmp_path, "op.execute('SELECT * FROM nowhere')")
     with pytest.raises(WatchError, match="no such table: nowhere"):
-        migrate(path, (*REVISIONS, "0004"), scripts)
+        migrate(path, (*REVISIONS, "0005"), scripts)
     with Store.open(path, clock=Clock(0)) as store:
         assert len([*store.checks(0, 1e11)]) == 2
 
@@ -176,7 +181,7 @@ def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
     (tmp_path / "history.db.0001").mkdir()
     with pytest.raises(WatchError, match=r"of an older version, and cannot be copied to history\.db\.0001"):
-        migrate(path, (*REVISIONS, "0004"), with_another_revision(tmp_path))
+        migrate(path, (*REVISIONS, "0005"), with_another_revision(tmp_path))
     (tmp_path / "history.db.0001").rmdir()
     Store.open(path, clock=Clock(0)).close()
     assert (tmp_path / "history.db.0001").is_file()  # so it was one of the first revision until now
@@ -184,7 +189,7 @@ def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
 
 def test_older_file_is_not_changed_by_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
-    monkeypatch.setattr("probes.store.migrate.REVISIONS", (*REVISIONS, "0004"))
+    monkeypatch.setattr("probes.store.migrate.REVISIONS", (*REVISIONS, "0005"))
     with pytest.raises(WatchError, match="an older version: start `sipprobe watch` with it once, which keeps a copy"):
         History.open(path)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from probes.destination import Destination
 from probes.health.board import Board, TrunkState
+from probes.health.schedule import waits_left
 from probes.health.terms import Health, Verdict
 from probes.health.trunk import Route, Rules, Trunk
 from probes.store.config import DAY, StoreConfig
@@ -16,13 +17,14 @@ from probes.store.retention import steps
 from probes.store.store import Store
 from tests.probes.store.samples import NOW, Clock, check
 
-RULES = Rules(misses=3, recoveries=2)
+RULES = Rules(misses=5, recoveries=2)
 ROUTES = ("first", "second")
 SAID: dict[str, dict[str, object]] = {
     "good": {"verdict": Verdict.GOOD, "status": 200},
     "poor": {"verdict": Verdict.POOR, "status": 503},
     "silent": {"verdict": Verdict.SILENT, "status": None},
     "bad": {"verdict": Verdict.BAD, "status": None},
+    "busy": {"verdict": Verdict.BAD, "status": 503, "wait": 25.0},
     "own": {"verdict": Verdict.OWN, "status": None},
 }
 
@@ -34,7 +36,9 @@ def board(trunk: str) -> Board:
 
 def seen(state: TrunkState) -> object:
     """What has to be the same."""
-    return state.active, [(route.health, route.since, route.check) for route in state.routes]
+    return state.active, [
+        (route.health, route.since, route.check, min(route.misses, RULES.misses)) for route in state.routes
+    ]
 
 
 def restarted(path: Path, trunk: str, now: float) -> TrunkState:
@@ -79,3 +83,14 @@ def test_a_route_that_answered_long_ago_is_still_known_to_answer(tmp_path: Path)
     state = restarted(path, "berlin", NOW + 500 * DAY)
     assert state.routes[0].health is Health.UNREACHABLE
     assert state.active == "second"
+
+
+def test_a_refusal_that_stood_for_several_misses_still_does(tmp_path: Path) -> None:
+    """And who asked to be left alone still is."""
+    path, before = tmp_path / "history.db", board("berlin")
+    with Store.open(path, clock=Clock(0)) as store:
+        for happening in before.take(check(NOW, "berlin", "first", **SAID["busy"])):
+            store.add(happening)
+    state = restarted(path, "berlin", NOW + 5)
+    assert state.routes[0].misses == before.state("berlin", "first").misses == 3
+    assert waits_left([state], NOW + 5) == {("berlin", "first"): 20.0}
