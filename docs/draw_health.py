@@ -82,10 +82,12 @@ and calls leave it (RFC 3261 §21.5.4), as they leave it in SBCs and in proxies 
 OPTIONS so and takes calls all the same, `refusals` without 503 has it count as DEGRADED, and calls stay.
 
 Where such a 503 asks to be left alone (Retry-After, §20.33), no OPTIONS are sent before that, for {wait:g} seconds and
-{gaps:g} intervals at most, unless another place of the route answers otherwise, or is silent. It counts as one miss
-more for each `retry` seconds of that, since the checks that are left out would have been refused too: a route that asks
-for {once:g} seconds or more is left by calls at once, as a rule. The detail of the check tells how long the route is
-not asked again, which holds over a restart as well. Test calls keep their own interval.
+{gaps:g} intervals at most. That holds for the address that asked for it: another place of the route that answers, by
+whatever status, or is silent is asked in its rhythm, and what the first one said counts until its time is over. While
+the whole route is left alone, the check counts as one miss more for each `retry` seconds of that, since the checks that
+are left out would have been refused too: a route that asks for {once:g} seconds or more is left by calls at once, as a
+rule. The detail of the check tells how long the route is not asked again, which holds over a restart as well. Test
+calls keep their own interval.
 
 ## When the trunks are changed
 

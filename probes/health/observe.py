@@ -69,6 +69,8 @@ class Subject:
     rules: Rules
     at: float
     kind: Kind = Kind.OPTIONS
+    goes_on: bool = True
+    """Whether other checks are to follow, which are put off where a place asks for that."""
 
     def found(self, verdict: Verdict, reason: str, *details: str) -> Check:
         """The check that tells so."""
@@ -165,7 +167,7 @@ def of_places(subject: Subject, tried: Sequence[Tried], unnamed: str = "") -> Ch
         verdict = Verdict.POOR if verdict is Verdict.GOOD else verdict
         details.append(f"asked where it was known to be, since DNS does not tell: {unnamed}")
     wait = _wait(subject, tried) if best.status == SERVICE_UNAVAILABLE else 0.0
-    if wait:
+    if wait and subject.goes_on:
         details.append(f"it is not asked again for {wait:.0f} s")
     return replace(best, verdict=verdict, reason=reason, detail=_joined(details), wait=wait)
 
@@ -257,16 +259,21 @@ def _answered(subject: Subject, one: Tried, response: Response) -> tuple[Verdict
     return Verdict.POOR, wrong[0][0], [said, *(text for _, text in wrong)]
 
 
-def _wait(subject: Subject, tried: Sequence[Tried]) -> float:
-    """Seconds for which no OPTIONS are to be sent, where a check goes by a 503 that asks for that (RFC 3261 §20.33,
-    §21.5.4) and nobody answered otherwise, who could be asked meanwhile. A gap that uptime would take for one in which
-    nobody watched is never made by it.
+def asked_wait(subject: Subject, one: Tried) -> float:
+    """Seconds for which a place asks to be left alone by a 503 (RFC 3261 §20.33, §21.5.4), as far as it is obeyed: a
+    gap that uptime would take for one in which nobody watched is never made by it.
     """
-    responses = [one.attempt.response for one in tried if one.attempt.response is not None]
-    if any(response.status != SERVICE_UNAVAILABLE for response in responses):
+    response = one.attempt.response
+    if response is None or response.status != SERVICE_UNAVAILABLE:
         return 0.0
-    asked = max((_retry_after(response) or 0 for response in responses), default=0)
-    return min(float(asked), MAX_WAIT, GAP_INTERVALS * subject.rules.interval)
+    return min(float(_retry_after(response) or 0), MAX_WAIT, GAP_INTERVALS * subject.rules.interval)
+
+
+def _wait(subject: Subject, tried: Sequence[Tried]) -> float:
+    """Seconds for which no OPTIONS are to be sent at all: until the first of the places that answered may be asked
+    again, which is at once where one of them answered without asking for that.
+    """
+    return min((asked_wait(subject, one) for one in tried if one.attempt.response is not None), default=0.0)
 
 
 def _asked_to_wait(response: Response) -> str:

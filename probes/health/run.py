@@ -122,7 +122,7 @@ class Watch:
             raise WatchError("this watch runs already: make another one")
         self._is_running = True
         try:
-            async with self._opened() as going, trio.open_nursery() as nursery:
+            async with self._opened(goes_on=True) as going, trio.open_nursery() as nursery:
                 await self._keep_checking(going, nursery)
         finally:
             self._is_running = False
@@ -131,7 +131,7 @@ class Watch:
         """Check every route once that there is now, by OPTIONS and by its test call if it has one. Raises as `run`
         does.
         """
-        async with self._opened() as going, trio.open_nursery() as nursery:
+        async with self._opened(goes_on=False) as going, trio.open_nursery() as nursery:
             for trunk in self.trunks:
                 calls = []
                 for route in trunk.routes:
@@ -147,12 +147,12 @@ class Watch:
                 pass
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator["_Going"]:
+    async def _opened(self, *, goes_on: bool) -> AsyncIterator["_Going"]:
         """What checks need, for a block that ends where `tell` raises something, which is raised then."""
         require_usable(self.trunks)
         self._tell_all()
         config = self._config
-        async with open_checks(config.lookup, self._limiter, config.at_once, config.reach) as checks:
+        async with open_checks(config.lookup, self._limiter, config.at_once, config.reach, goes_on=goes_on) as checks:
             going = _Going(checks)
             self._going.append(going)
             try:

@@ -28,7 +28,7 @@ from probes.product import PRODUCT
 from probes.reach import ReachPolicy, refusal_of
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure, own_fault
-from sipcore.resolve.target import Hop
+from sipcore.resolve.target import Hop, SocketAddress
 from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TlsConfig, TransportConfig
 from sipcore.transports.handshake import check_tls
@@ -59,6 +59,14 @@ class _Reached:
     destination: Destination
     settings: _Settings
     hops: frozenset[Hop]
+
+
+@value
+class _Busy:
+    """What an address said that asked to be left alone, `until` a time of trio's clock."""
+
+    until: float
+    tried: Tried
 
 
 class _Shared:
@@ -106,12 +114,14 @@ def require_usable(trunks: Iterable[Trunk]) -> None:
 
 @asynccontextmanager
 async def open_checks(
-    lookup: LookupConfig, limiter: Limiter, at_once: int, reach: ReachPolicy | None = None
+    lookup: LookupConfig, limiter: Limiter, at_once: int, reach: ReachPolicy | None = None, *, goes_on: bool = True
 ) -> AsyncIterator["Checks"]:
-    """What carries out checks until the block ends. Nothing is sent where `reach` does not allow it."""
+    """What carries out checks until the block ends. Nothing is sent where `reach` does not allow it. Where the watch
+    does not go on, nobody is told that a route is left alone for a time.
+    """
     async with trio.open_nursery() as endpoints:
         async with trio.open_nursery() as lookups:
-            checks = Checks(lookup, endpoints, limiter, at_once, reach)
+            checks = Checks(lookup, endpoints, limiter, at_once, reach, goes_on=goes_on)
             await checks.open(lookups)
             yield checks
             lookups.cancel_scope.cancel()
@@ -128,8 +138,11 @@ class Checks:
         limiter: Limiter,
         at_once: int,
         reach: ReachPolicy | None = None,
+        *,
+        goes_on: bool = True,
     ) -> None:
         self._lookup = lookup
+        self._goes_on = goes_on
         self._reach = reach
         self._endpoints = endpoints
         self._shared: dict[_Settings, _Shared] = {}
@@ -138,6 +151,8 @@ class Checks:
         self._turns = trio.Semaphore(at_once)
         self._missed: dict[tuple[str, str], frozenset[observe.Place]] = {}
         """Of each route, the places that DNS has put first and that did not answer then, until they do."""
+        self._busy: dict[tuple[str, str], dict[SocketAddress, _Busy]] = {}
+        """Of each route, the addresses that asked to be left alone, each until its own time, while others did not."""
         self._reached: dict[tuple[str, str], _Reached] = {}
         """Where each route was asked last."""
         self._hung_up = trio.Event()
@@ -156,6 +171,7 @@ class Checks:
         if not left:
             return
         self._missed = {names: missed for names, missed in self._missed.items() if names in self._reached}
+        self._busy = {names: busy for names, busy in self._busy.items() if names in self._reached}
         self._names.keep({last.destination for last in self._reached.values()})
         needed = {(last.settings, hop) for last in self._reached.values() for hop in last.hops}
         for settings, hop in {(last.settings, hop) for last in left for hop in last.hops} - needed:
@@ -190,7 +206,7 @@ class Checks:
 
     async def carry_out(self, trunk: Trunk, route: Route, kind: Kind) -> Check:
         """One check, as soon as it has its turn. Whatever happens is in it, a mistake of this program as well."""
-        subject = Subject(trunk.name, route.name, trunk.rules, time.time(), kind)
+        subject = Subject(trunk.name, route.name, trunk.rules, time.time(), kind, self._goes_on)
         try:
             if kind is Kind.CALL and route.call is not None:
                 return await self._call(subject, route.call, route.tls)
@@ -210,10 +226,15 @@ class Checks:
         if not hops:
             return observe.of_nowhere(subject, named.failure or _nowhere(route))
         settings = _Settings(tls_of(route), seconds)
+        busy = self._left_alone(names, hops)
         with (await self._asker(settings)).in_use() as asker:
             end, tried, asked = trio.current_time() + seconds, list[Tried](), frozenset[Hop]()
             last, left = self._reached.get(names), seconds
             while hops and left > 0:  # one is asked in any case, even where this program was stopped for a while here
+                if hops[0].remote in busy:
+                    tried.append(busy[hops[0].remote].tried)
+                    hops = observe.next_places(tried[-1], hops[1:])
+                    continue
                 query, asked = self._query(route, hops[0], observe.share_of(left, len(hops))), asked | {hops[0]}
                 self._reached[names] = _Reached(route.destination, settings, asked)
                 if last is not None and last.settings != settings:
@@ -224,9 +245,20 @@ class Checks:
                 # It may be dropped when the answer is there already: what was left by then is not to be noted again.
                 await trio.lowlevel.checkpoint_if_cancelled()
                 tried.append(one)
+                if (wait := observe.asked_wait(subject, one)) > 0:
+                    busy[hops[0].remote] = _Busy(trio.current_time() + wait, one)
                 hops, left = observe.next_places(tried[-1], hops[1:]), end - trio.current_time()
+        self._busy[names] = busy
         self._missed[names] = observe.missed_after(missed, tried, named.hops)
         return observe.of_places(subject, tried, named.failure.message if named.failure else "")
+
+    def _left_alone(self, names: tuple[str, str], hops: Iterable[Hop]) -> dict[SocketAddress, _Busy]:
+        """The addresses of a route that are not asked now, since they asked for that and somebody else did not: what
+        they said counts until then. None where all did, since the route as a whole is left alone for that.
+        """
+        now = trio.current_time()
+        busy = {remote: said for remote, said in self._busy.get(names, {}).items() if said.until > now}
+        return busy if any(hop.remote not in busy for hop in hops) else {}
 
     def _query(self, route: Route, hop: Hop, seconds: float) -> Query:
         return options.plan(route.destination.uri(hop.transport, hop.remote), hop, seconds)

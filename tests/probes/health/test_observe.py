@@ -1,6 +1,7 @@
 """What one check says of a route, by what was seen of the places and of the call."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -74,8 +75,8 @@ def test_nobody_silences_the_watch_for_long(interval: float, wait: float) -> Non
 @pytest.mark.parametrize(
     ("tried", "wait"),
     [
-        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", "Retry-After: 40", hop=SECOND)], 40.0),
-        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", hop=SECOND)], 30.0),
+        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", "Retry-After: 40", hop=SECOND)], 30.0),
+        ([answered(503, "Busy", "Retry-After: 30"), answered(503, "Busy", hop=SECOND)], 0.0),
         ([answered(503, "Busy", "Retry-After: 30"), missed(Reach.REFUSED, hop=SECOND)], 30.0),
         ([answered(503, "Busy", "Retry-After: 30"), answered(hop=SECOND)], 0.0),
         ([answered(503, "Busy", "Retry-After: 30"), missed(Reach.SILENT, hop=SECOND)], 0.0),
@@ -87,6 +88,12 @@ def test_nobody_silences_the_watch_for_long(interval: float, wait: float) -> Non
 def test_a_route_is_left_alone_unless_somebody_answers(tried: list[Tried], wait: float) -> None:
     """Or is silent, and may be well: each silence is a miss, and they would come the later."""
     assert of_places(subject(), tried).wait == wait
+
+
+def test_nobody_is_told_of_a_next_time_where_there_is_none() -> None:
+    check = of_places(replace(subject(), goes_on=False), [answered(503, "Busy", "Retry-After: 30")])
+    assert check.wait == 30.0  # it counts for as many misses all the same
+    assert check.detail == "503 Busy: it takes no calls at the moment, and asks to wait 30 s (Retry-After)"
 
 
 def test_statuses_that_the_operator_names_are_refusals() -> None:

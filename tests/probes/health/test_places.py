@@ -118,7 +118,37 @@ async def test_a_503_goes_on_to_another_address_only(clock: MockClock) -> None:
             told = await once([trunk(SITE)], asking(dns))
     (check,) = told.checks
     assert (check.verdict, check.reason, check.status) == (Verdict.BAD, "maintenance", 503)
-    assert "asks to wait 30 s" in check.detail
+    assert check.detail.endswith("asks to wait 30 s (Retry-After)")  # and nobody asks again
+
+
+async def test_only_who_asked_to_be_left_alone_is(clock: MockClock) -> None:
+    """And what it said counts until it is asked again."""
+    first, second = Peer(busy), Peer(lambda data: ok(data, status="503 Service Unavailable"))
+    async with udp(first) as one, udp(second) as two, name_server(zone(one, two)) as dns:
+        told = await watch([trunk(SITE)], 25, asking(dns))
+        assert (len(first.asked), len(second.asked)) == (1, len(told.checks))
+        assert len(told.checks) >= 4
+        assert {(check.verdict, check.wait) for check in told.checks} == {(Verdict.BAD, 0.0)}
+        first.asked.clear()
+        told = await watch([trunk(SITE)], 45, asking(dns))
+    assert len(first.asked) == 2
+
+
+async def test_the_route_is_in_order_again_only_once_who_comes_first_is(clock: MockClock) -> None:
+    first, second, told = Peer(busy), Peer(), Told()
+    async with (
+        udp(first) as one,
+        udp(second) as two,
+        name_server(zone(one, two)) as dns,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(Watch([trunk(SITE)], told, asking(dns)).run)
+        await trio.sleep(25)
+        first.respond = ok
+        await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+    assert [check.reason for check in told.checks] == ["place"] * 3 + ["answered"] * 2
+    assert told.story == ["main degraded", "main healthy"]
 
 
 async def test_other_refusals_go_on_to_nobody(clock: MockClock) -> None:
