@@ -25,8 +25,9 @@ class RefusedNumber(LocalError):
     """A number that is not called unless its `kind` is allowed by name."""
 
     def __init__(self, user: str, kind: str) -> None:
-        text = f"{user} may be {'an' if kind == EMERGENCY.name else 'a'} {kind} number, and is not called"
-        super().__init__(f"{text} unless {kind} numbers are allowed", section="RFC 5031 §4.2")
+        self.plain = f"{user} may be {'an' if kind == EMERGENCY.name else 'a'} {kind} number, and is not called"
+        """The message for where nobody can allow it."""
+        super().__init__(f"{self.plain} unless {kind} numbers are allowed", section="RFC 5031 §4.2")
         self.kind = kind
 
 

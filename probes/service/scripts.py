@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from probes.calls.number import require_callable
+from probes.calls.number import RefusedNumber, require_callable
 from probes.calls.script import DEFAULT_CODECS, CallScript, require_digits
 from probes.service.job import CallRefused, CallRequest
 from probes.trunks.model import Gateway, HeaderKind, HeaderRule
@@ -38,6 +38,8 @@ def _about(field: str) -> Iterator[None]:
     """Have what is refused told of a field of the request."""
     try:
         yield
+    except RefusedNumber as error:
+        raise CallRefused(error.plain, field) from None
     except LocalError as error:
         raise CallRefused(error.message, field) from None
 
