@@ -136,8 +136,9 @@ class WriterLock:
     lies beside the file itself, whatever links lead there.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock of the file `path`. Raises WatchError when another program has it."""
+    def __init__(self, path: Path, cure: str = "end that one, or give this one a file of its own") -> None:
+        """Take the lock of the file `path`. Raises WatchError when another program has it, with `cure`: what to do."""
+        self._cure = cure
         real = path.resolve()
         self._path = real.with_name(real.name + LOCK_SUFFIX)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nobody leads us elsewhere
@@ -159,8 +160,7 @@ class WriterLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, MAX_LOCK, 0).decode(errors="replace").strip()
-            text = f"another sipprobe writes to it (process {holder}): end that one, or give this one a file of its own"
-            raise unusable(path, text) from error
+            raise unusable(path, f"another sipprobe writes to it (process {holder}): {self._cure}") from error
         told = os.pread(self._descriptor, MAX_LOCK + 1, 0) if stat.S_ISREG(os.fstat(self._descriptor).st_mode) else b"?"
         if told and not (told.strip().isdigit() and len(told) <= MAX_LOCK):
             raise unusable(path, f"{self._path.name} beside it is another program's: name another file")

@@ -11,13 +11,16 @@ from probes.store.keyring import Keyring, key_file_of
 from probes.store.migrate import migrate
 from probes.store.tenants import Tenants, used_keys
 
+STOP_IT = "stop that one first, and start it again afterwards"
+"""What to do about a program that writes: it would go on with the old key."""
+
 
 def encrypt_anew(path: Path, *, forget: bool = False) -> int:
     """Encrypt all secrets with a new key, and say of how many trunks and numbers they are. `forget` takes the others
     out of the file, which copies of the store from before need. Raises WatchError with what to do about it.
     """
     require_file(path)
-    with WriterLock(path), explaining(path):
+    with WriterLock(path, STOP_IT), explaining(path):
         migrate(path)
         engine = writing_engine(path)
         try:

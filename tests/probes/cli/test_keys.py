@@ -38,7 +38,10 @@ async def test_a_store_that_is_in_use_or_not_there_is_told(tmp_path: Path, capsy
     await filled(path)
     with Store.open(path):
         assert run("keys", "reencrypt", "--store", path) == ExitCode.USAGE
-    assert "another sipprobe writes to it" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "another sipprobe writes to it" in told
+    assert "stop that one first, and start it again afterwards" in told
+    assert "a file of its own" not in told
     assert len(keys(path)) == 1
     assert run("keys", "reencrypt", "--store", tmp_path / "none.db") == ExitCode.USAGE
     assert "there is no file" in capsys.readouterr().err
