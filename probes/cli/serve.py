@@ -43,7 +43,13 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Keep everything there.", show_default="sipprobe.db, or as FILE says"),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Say what FILE means; nothing is served or sent.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Say what FILE means, and whether the files that it names can be used; nothing is served or sent.",
+        ),
+    ] = False,
 ) -> None:
     """Serve trunks over HTTP: configured, watched, discovered, called.
 
@@ -58,6 +64,7 @@ def serve(
     config = _config(file, bind, store)
     _require_library()
     if check:
+        _require_usable(config)
         _explain(config)
         raise typer.Exit(ExitCode.OK)
     handler = logging.StreamHandler()
@@ -165,6 +172,15 @@ def _require_library() -> None:
         if error.name is None or error.name.startswith("probes"):
             raise
         stop(ExitCode.USAGE, f"the service needs {error.name.partition('.')[0]}, which is not installed: {INSTALL}")
+
+
+def _require_usable(config: "ServiceConfig") -> None:
+    """Raise what serving would raise over the files that are named, of which none is made or changed."""
+    from probes.store.migrate import require_usable
+    from probes.web.run import tls_context
+
+    tls_context(config)
+    require_usable(config.store)
 
 
 def _explain(config: "ServiceConfig") -> None:

@@ -191,30 +191,67 @@ def require_file(path: Path) -> None:
 def make_file(path: Path) -> None:
     """Make the file if there is none. Raises WatchError where it cannot be made, or is none.
 
-    One that is there is not opened: closing it again would end the locks that SQLite holds in this process.
+    One that is there is not opened: closing it again would end the locks that SQLite holds in this process. An empty
+    one becomes private, as one that is made: secrets go into it, and SQLite gives its mode to the files beside it.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     except FileExistsError:
-        _require_regular(path)
+        found = _require_regular(path)
+        if not found.st_size and stat.S_IMODE(found.st_mode) & ~PRIVATE:
+            _make_private(path)
     except FileNotFoundError as error:
-        raise unusable(path, f"there is no directory {path.parent}: make it first") from error
+        raise _no_directory(path) from error
     except (OSError, ValueError) as error:
         raise unusable(path, f"it cannot be written: {_reason(error)}") from error
 
 
-def _require_regular(path: Path) -> None:
-    """Raise WatchError for what only has the name of a file; a named pipe would have us wait for ever."""
+def require_place(path: Path) -> bool:
+    """Whether there is a file that can be written. Raises WatchError where there is none, nor can be made one, or where
+    what is there is none. Nothing is made.
+    """
     try:
-        mode = path.stat().st_mode
+        is_there = os.path.lexists(path)
+        is_writable = os.access(path if is_there else path.parent, os.W_OK)
+    except ValueError as error:
+        raise unusable(path, f"it cannot be written: {_reason(error)}") from error
+    if is_there:
+        _require_regular(path)
+    elif not path.parent.is_dir():
+        raise _no_directory(path)
+    if not is_writable:
+        what = "it" if is_there else f"the directory {path.parent}"
+        raise unusable(path, f"{what} cannot be written by who starts this: give the right to, or name another file")
+    return is_there
+
+
+def _no_directory(path: Path) -> WatchError:
+    return unusable(path, f"there is no directory {path.parent}: make it first")
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.chmod(PRIVATE)
+    except OSError as error:
+        text = f"others may read it, and secrets go into it: chmod 600 {path}, which was tried: {_reason(error)}"
+        raise unusable(path, text) from error
+
+
+def _require_regular(path: Path) -> os.stat_result:
+    """What is known of a file. Raise WatchError for what only has the name of one; a named pipe would have us wait for
+    ever.
+    """
+    try:
+        found = path.stat()
     except FileNotFoundError as error:
         raise unusable(path, "it is a link that leads to no file: name the file itself") from error
     except OSError as error:
         raise unusable(path, f"it cannot be read: {_reason(error)}") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise unusable(path, "it is a directory: name a file in it")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise unusable(path, "it is no file that can be written again and again: name another one")
+    return found
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from probes.store.database import PRIVATE, explaining, reading_engine, unusable, writing_engine
+from probes.store.database import PRIVATE, explaining, reading_engine, require_place, unusable, writing_engine
 
 APPLICATION_ID = int.from_bytes(b"sipw")
 """What SQLite files of ours have in their head, which tells them from those of other programs."""
@@ -47,6 +47,12 @@ def require_current(path: Path) -> None:
     if revision != REVISIONS[-1]:
         text = "it was written by an older version: start `sipprobe watch` with it once, which keeps a copy"
         raise unusable(path, text)
+
+
+def require_usable(path: Path) -> None:
+    """Raise WatchError for a file that could not be opened to be written, or made; it is neither made nor changed."""
+    if require_place(path):
+        _found(path, REVISIONS)
 
 
 def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCRIPTS) -> None:

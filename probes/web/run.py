@@ -45,7 +45,7 @@ class Listening:
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
-        self.tls = _tls(config)
+        self.tls = tls_context(config)
         self._socket = _listen(config.bind)
         host, port = self._socket.getsockname()[:2]
         self.address = SocketAddress(host, port)
@@ -59,7 +59,7 @@ class Listening:
         """Show the certificate that is in its file now to whoever connects from now on. Raises LocalError for one that
         cannot be used: the one of before stays.
         """
-        if self.tls is not None and _tls(self._config) is not None:
+        if self.tls is not None and tls_context(self._config) is not None:
             self.tls.load_cert_chain(self._config.certificate or "", self._config.key)
 
     async def listener(self) -> anyio.abc.SocketListener:
@@ -120,7 +120,8 @@ def _listen(address: SocketAddress) -> socket.socket:
     return found
 
 
-def _tls(config: ServiceConfig) -> ssl.SSLContext | None:
+def tls_context(config: ServiceConfig) -> ssl.SSLContext | None:
+    """What a service shows its certificate by; None without one. Raises LocalError for one that cannot be used."""
     if config.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

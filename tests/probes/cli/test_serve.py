@@ -117,6 +117,38 @@ def test_a_check_tells_what_is_meant_and_serves_nothing(
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('certificate = "none.pem"\nkey = "none.key"', "cannot use none.pem with none.key: No such file or directory"),
+        ('certificate = "service.toml"\nkey = "service.toml"', "they are no certificate and its key, in PEM"),
+        ('store = "place"', "history place: it is a directory: name a file in it"),
+        ('store = "missing/service.db"', "there is no directory missing: make it first"),
+        ('store = "service.toml"', "neither sipprobe watch nor sipprobe serve wrote it"),
+        ('store = "link.db"', "it is a link that leads to no file"),
+    ],
+)
+def test_a_check_finds_files_that_cannot_be_used(
+    content: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("place").mkdir()
+    Path("link.db").symlink_to("nowhere.db")
+    Path("service.toml").write_text(content)
+    before = sorted(tmp_path.iterdir())
+    assert run("serve", "service.toml", "--check") == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_check_of_a_store_that_is_there_changes_nothing(tmp_path: Path) -> None:
+    store = tmp_path / "service.db"
+    assert run("keys", "add", "acme", "first", "--store", store) == ExitCode.OK
+    before = store.read_bytes()
+    assert run("serve", "--store", store, "--check") == ExitCode.OK
+    assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("arguments", "content", "told"),
     [
         (["service.toml"], "bond = 1", "service.toml:1: 'bond' stands outside of what a service is told"),

@@ -65,6 +65,31 @@ def test_a_link_to_nothing_is_told(tmp_path: Path) -> None:
         Store.open(path)
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o666])
+def test_an_empty_file_becomes_private(mode: int, tmp_path: Path) -> None:
+    """With all that SQLite makes beside it."""
+    path = tmp_path / "history.db"
+    path.touch()
+    path.chmod(mode)
+    with Store.open(path, clock=Clock(0)) as store:
+        store.add(check(1.0))
+        assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+
+
+def test_an_empty_file_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "history.db"
+    path.touch()
+    path.chmod(0o644)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(WatchError, match=r"others may read it, and secrets go into it: chmod 600 .*history\.db, which"):
+        Store.open(path)
+    assert path.stat().st_size == 0
+
+
 def test_a_link_is_no_way_around_the_lock(tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "history.db")
