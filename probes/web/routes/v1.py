@@ -2,12 +2,13 @@
 
 from functools import cache, partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
 from probes.service.run import Service
 from probes.web.mount import Mount
 from probes.web.native import health, jobs, tools, trunks
+from probes.web.native.known import only_known
 from probes.web.native.openapi import described
 from probes.web.native.shown import shown
 
@@ -16,7 +17,7 @@ PREFIX = "/api/v1"
 
 def router(service: Service) -> APIRouter:
     """Its routes."""
-    routes = APIRouter()
+    routes = APIRouter(dependencies=[Depends(only_known)])
     for part in (tools, trunks, jobs, health):
         part.add(routes, service)
     description = cache(partial(described, routes, PREFIX))

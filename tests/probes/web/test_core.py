@@ -206,7 +206,7 @@ async def test_a_mistake_of_ours_is_told_and_logged(
             raise ZeroDivisionError("s3cret")
 
         monkeypatch.setattr(asked.service.directory, "trunks", fail)
-        answer = await client.get("/trunks?name=s3cret")
+        answer = await client.get("/trunks?cursor=s3cret")
         assert (answer.status_code, answer.json()["type"]) == (500, "urn:sipprobe:own")
         assert "s3cret" not in answer.text
         assert "GET /api/v1/trunks" in caplog.text

@@ -94,7 +94,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         "/outbound/failover/enabled",
         "true or false is wanted, without quotes",
     ),
-    ("/trunks?x=1", None, "", f"the body is empty: {AS_JSON}"),
+    ("/trunks", None, "", f"the body is empty: {AS_JSON}"),
     ("/calls?wait=long", {}, "/wait", "a number is wanted: write it in digits"),
 ]
 

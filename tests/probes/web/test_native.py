@@ -419,3 +419,34 @@ async def test_json_without_its_content_type_is_told_what_to_send(tmp_path: Path
         answer = await client.post("/trunks", content='{"name": "pbx"}', headers=form)
         assert answer.status_code == 422
         assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer", "told"),
+    [
+        ("/calls?limt=1", "/limt", "there is no parameter of this name here; did you mean limit?"),
+        ("/trunks?x=s3cret", "/x", "there is no parameter of this name here: there are limit, cursor"),
+        ("/whoami?limit=1", "/limit", "there is no parameter of this name here: leave it out"),
+        ("/trunks?limit=1&cursro=", "/cursro", "there is no parameter of this name here; did you mean cursor?"),
+    ],
+)
+async def test_a_parameter_that_there_is_not_is_refused(path: str, pointer: str, told: str, tmp_path: Path) -> None:
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        answer = await client.get(path)
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["pointer"], error["detail"]) == (pointer, told)
+        assert "s3cret" not in answer.text
+
+
+async def test_parameters_that_a_foreign_contract_does_not_name_are_ignored(tmp_path: Path) -> None:
+    """None of them says what becomes of such, and programs of others may send more than is known here."""
+    async with asking(tmp_path) as asked:
+        client = await asked.client()
+        for path in (
+            "/v1/sip/trunks?spec_version=v1",
+            "/v1/phone?spec_version=v1",
+            "/v1/channels/phone?spec_version=v1",
+        ):
+            assert (await client.get(f"http://service{path}")).status_code == 200, path
