@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from probes.web.run import Listening
 
 INSTALL = "pip install '.[daemon]'"
-LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOG_LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+LOG_TIME = "%Y-%m-%dT%H:%M:%S"
+"""In UTC, as all other times are told: a log without a zone cannot be laid beside those of other hosts."""
 
 
 def serve(
@@ -68,7 +71,9 @@ def serve(
         _explain(config)
         raise typer.Exit(ExitCode.OK)
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(LOG_LINE))
+    formatter = logging.Formatter(LOG_LINE, LOG_TIME)
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
     log = logging.getLogger("probes")
     log.addHandler(handler)
     log.setLevel(logging.INFO)

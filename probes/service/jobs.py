@@ -142,7 +142,7 @@ class Jobs(Generic[J]):
         except SipError as problem:
             error = problem.message
         except Exception as mistake:  # noqa: BLE001  # a mistake in one job ends no other
-            _log.error("%s %s\n%s", self.kind.value, job.id, traceback_of(mistake))
+            _log.error("%s %s of %s\n%s", self.kind.value, job.id, job.tenant, traceback_of(mistake))
             error = OWN_FAULT
         finally:
             state = JobState.FAILED if error else JobState.COMPLETED
@@ -156,7 +156,8 @@ class Jobs(Generic[J]):
         try:
             await self._stored.put(record)
         except SipError as problem:
-            _log.warning("the result of %s %s is kept in memory only: %s", record.kind, record.id, problem.message)
+            named = record.kind, record.id, record.tenant
+            _log.warning("the result of %s %s of %s is kept in memory only: %s", *named, problem.message)
 
     def _forget(self) -> None:
         """Leave the oldest results to the file."""

@@ -173,7 +173,8 @@ class Watching:
         try:
             return _watched(told, self._config)
         except SipError as error:
-            _log.warning("%s %s is not watched: %s", type(told).__name__.lower(), told.id, error.message)
+            named = type(told).__name__.lower(), told.id, told.tenant
+            _log.warning("%s %s of %s is not watched: %s", *named, error.message)
             return None
 
     def _take_file(self) -> None:

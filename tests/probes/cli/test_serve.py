@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -34,7 +35,7 @@ def run(*arguments: str | Path) -> int:
 def serving(*arguments: str | Path) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
     """A process that serves, and what it says at the beginning."""
     command = [sys.executable, "-m", "probes.cli.main", "serve", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TZ": "Asia/Tokyo"}  # whatever zone a host has
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -83,9 +84,11 @@ def test_a_hangup_without_a_terminal_ends_nothing(tmp_path: Path) -> None:
     with serving("--bind", "127.0.0.1:0", "--store", tmp_path / "service.db") as (process, said):
         assert process.stderr is not None
         process.send_signal(signal.SIGHUP)
-        assert process.stderr.readline().endswith(
-            "SIGHUP: nothing to read again; what has changed in the settings takes a restart\n"
-        )
+        line = process.stderr.readline()
+        assert line.endswith("SIGHUP: nothing to read again; what has changed in the settings takes a restart\n")
+        told = datetime.fromisoformat(line.split()[0])
+        assert told.utcoffset() == timedelta()
+        assert abs((datetime.now(UTC) - told).total_seconds()) < SECONDS
         assert httpx.get(f"{said[0].removeprefix('serving ')}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == ExitCode.OK

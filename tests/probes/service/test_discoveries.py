@@ -177,6 +177,7 @@ async def test_a_mistake_of_ours_costs_one_job(
         job = await done(service, await service.discoveries.start("acme", request(NOWHERE)))
         assert (job.state, job.error) == (JobState.FAILED, OWN_FAULT)
         assert "ValueError" in caplog.text
+        assert f"discovery {job.id} of acme" in caplog.text
         assert NOWHERE not in caplog.text  # what errors quote may be a secret
         monkeypatch.setattr(module, "open_discovery", open_discovery)
         again = await done(service, await service.discoveries.start("acme", request(NOWHERE, Transport.TCP)))
