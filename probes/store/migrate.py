@@ -19,6 +19,8 @@ REVISIONS = ("0001", "0002", "0003", "0004")
 """All revisions in `migrations/versions`, oldest first."""
 SCRIPTS = "probes.store:migrations"
 """Where Alembic finds them."""
+WRITERS = "`sipprobe watch` or `sipprobe serve`"
+"""Who writes: what is wanted of a file may be a watch's or a service's."""
 NEW = ""
 """The revision of a file without tables."""
 
@@ -43,9 +45,9 @@ def require_current(path: Path) -> None:
     """Raise WatchError for a file that cannot be read as it is."""
     revision = _found(path, REVISIONS)
     if revision == NEW:
-        raise unusable(path, "nothing was written to it yet: start `sipprobe watch` first")
+        raise unusable(path, f"nothing was written to it yet: start {WRITERS} first")
     if revision != REVISIONS[-1]:
-        text = "it was written by an older version: start `sipprobe watch` with it once, which keeps a copy"
+        text = f"it was written by an older version: start {WRITERS} of this one with it once, which keeps a copy"
         raise unusable(path, text)
 
 

@@ -296,7 +296,9 @@ def test_there_is_nothing_to_read_yet(tmp_path: Path) -> None:
         History.open(path)
     assert not path.exists()
     path.touch()
-    with pytest.raises(WatchError, match="nothing was written to it yet: start `sipprobe watch` first"):
+    with pytest.raises(
+        WatchError, match="nothing was written to it yet: start `sipprobe watch` or `sipprobe serve` first"
+    ):
         History.open(path)
 
 

@@ -190,7 +190,8 @@ def test_file_that_cannot_be_copied_is_not_changed(tmp_path: Path) -> None:
 def test_older_file_is_not_changed_by_who_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
     monkeypatch.setattr("probes.store.migrate.REVISIONS", (*REVISIONS, "0005"))
-    with pytest.raises(WatchError, match="an older version: start `sipprobe watch` with it once, which keeps a copy"):
+    told = "an older version: start `sipprobe watch` or `sipprobe serve` of this one with it once, which keeps a copy"
+    with pytest.raises(WatchError, match=told):
         History.open(path)
 
 
