@@ -14,7 +14,7 @@ from sipcore.dialogs.effects import Effect, Purpose, Reply
 from sipcore.dialogs.expiry import TOO_SMALL, Expiry
 from sipcore.dialogs.manner import Manner
 from sipcore.dialogs.refer import notification
-from sipcore.dialogs.replaces import dialog_id_of, refusal_of
+from sipcore.dialogs.replaces import dialog_ids_of, refusal_of
 from sipcore.dialogs.side import Side
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import CallNotified, CallReceived, CallRequested, Output
@@ -290,7 +290,10 @@ class Calls:
         if shortest is not None:
             return TOO_SMALL, [("Min-SE", shortest)]
         replaces = self._replaces(invite)
-        status = refusal_of(replaces, self._side_of) if replaces else 0
+        if replaces is None:
+            return None
+        replaced = self._replaced_by(replaces)
+        status = refusal_of(replaces, replaced.machine if replaced is not None else None)
         return (status, ()) if status else None
 
     def receive_invite(self, key: AnyServerKey, invite: Request, flow: Flow, stamp: Stamp, now: float) -> None:
@@ -299,7 +302,7 @@ class Calls:
         tag = self._tokens.tag()
         callee = Callee(key, invite, tag, contact, self._manner, self._tokens, self._trace_switch, now)
         replaces = self._replaces(invite)
-        replaced = self._known(dialog_id_of(replaces)) if replaces else None
+        replaced = self._replaced_by(replaces) if replaces else None
         replaces_number = replaced.number if replaced else None
         call = ReceivedCall(self._book.next_number(), callee, self._user, flow, key, replaces=replaces_number)
         self._book.add(call)
@@ -445,9 +448,9 @@ class Calls:
         call = self._book.by_dialog.get(dialog_id)
         return call if call is not None and call.machine.knows(dialog_id.remote_tag) else None
 
-    def _side_of(self, dialog_id: DialogId) -> Side | None:
-        call = self._known(dialog_id)
-        return call.machine if call else None
+    def _replaced_by(self, replaces: Replaces) -> Call | None:
+        """The call that a Replaces names; None for none here."""
+        return next((call for each in dialog_ids_of(replaces) if (call := self._known(each)) is not None), None)
 
     def _replaces(self, invite: Request) -> Replaces | None:
         return invite[REPLACES] if self._manner.supports("replaces") else None

@@ -1,5 +1,7 @@
 """What else goes on inside a call: requests of its owner, transfers (REFER, NOTIFY), and Replaces."""
 
+import re
+
 import pytest
 
 from sipcore.dialogs.effects import EndReason
@@ -281,6 +283,26 @@ def test_a_call_takes_the_place_of_another() -> None:
     assert [(event.call, event.reason) for event in wire.bob.told(CallEnded)] == [(at_bob, EndReason.REPLACED)]
     assert [(event.call, event.reason) for event in wire.alice.told(CallEnded)] == [(call, EndReason.REMOTE_HANG_UP)]
     assert second != call
+
+
+@pytest.mark.parametrize(("told", "is_known"), [("0", True), ("1", False)])
+def test_a_tag_of_zero_stands_for_none(told: str, is_known: bool) -> None:
+    """RFC 3891 §3: a peer of RFC 2543 has no tag, and whoever names its dialog has to write something."""
+    wire = Wire()
+    wire.alter = lambda data: (
+        re.sub(rb"(From: [^\r;]*;?[^\r]*?);tag=[^\r;]*", rb"\1", data) if b"2543" in data else data
+    )
+    invite = wire.request("INVITE", description(ALICE), SDP).with_header("Call-ID", "2543")
+    wire.alice.stack.call(Order(invite, Hop(Transport.UDP, BOB), "alice"), wire.now)
+    wire.run(0.1)
+    at_bob = wire.bob.told(CallReceived)[-1].call
+    wire.accept(at_bob)
+    wire.run(0.1)
+    local_tag = next(message.to_tag for message in wire.bob.messages() if isinstance(message, Response))
+    replacing(wire, f"2543;to-tag={local_tag};from-tag={told}")
+    wire.run(0.1)
+    assert (wire.bob.told(CallReceived)[-1].replaces == at_bob) is is_known
+    assert ("481 INVITE" in wire.bob.starts()) is not is_known
 
 
 def test_a_call_that_is_not_accepted_replaces_nothing() -> None:
