@@ -11,6 +11,7 @@ import httpx
 import pytest
 import trio
 from anycorn.tcp_server import TCPServer
+from trio.testing import wait_all_tasks_blocked
 
 from probes.service.config import HttpLimits
 from probes.service.run import Service
@@ -264,7 +265,7 @@ async def test_streams_end_with_the_service_and_requests_are_answered(tmp_path: 
             job = (await client.post("/discoveries", json={"target": f"127.0.0.1:{port}"})).json()
             for path in ("/events", f"/discoveries/{job['id']}/events", f"/discoveries/{job['id']}?wait=30"):
                 nursery.start_soon(ask, client, "GET", path)
-            await trio.sleep(0.3)
+            await wait_all_tasks_blocked(0.2)  # all three wait for something to be told
             server.service.stopping.set()
             began = trio.current_time()
             with trio.fail_after(3):
@@ -302,7 +303,7 @@ async def test_an_end_waits_for_nobody_who_does_not_go(tmp_path: Path) -> None:
         idle = await server.connected()
         half = await server.connected()
         await half.send_all(server.head("POST", "/api/v1/trunks", "Content-Length: 1000"))
-        await trio.sleep(0.1)
+        await wait_all_tasks_blocked(0.1)  # the head is there, and its body is waited for
         server.service.stopping.set()
         began = time.monotonic()
         assert await rest(idle) == b""
