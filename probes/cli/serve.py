@@ -181,11 +181,13 @@ def _require_library() -> None:
 
 def _require_usable(config: "ServiceConfig") -> None:
     """Raise what serving would raise over the files that are named, of which none is made or changed."""
+    from probes.service.directory import require_key
     from probes.store.migrate import require_usable
     from probes.web.run import tls_context
 
     tls_context(config)
-    require_usable(config.store)
+    if require_usable(config.store):
+        require_key(config.store)
 
 
 def _explain(config: "ServiceConfig") -> None:

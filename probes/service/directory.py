@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from probes.service.batch import Batch, NumberChange, TrunkChange
 from probes.service.errors import DirectoryError
+from probes.store.database import explaining, reading_engine
 from probes.store.keyring import Keyring, key_file_of
 from probes.store.store import Store
 from probes.store.tenants import Tenants, tenants, used_keys
@@ -24,6 +25,21 @@ from probes.trunks.problem import Problem
 from probes.trunks.routing import RoutePlan, dry_run
 
 R = TypeVar("R")
+
+
+def require_key(store: Path) -> None:
+    """Raise WatchError where the key of a store's secrets is missing or cannot be used, as `Directory.open` would; the
+    file has to be there, and nothing is made or changed.
+    """
+    engine = reading_engine(store)
+    try:
+        with explaining(store), engine.begin() as connection:
+            used = used_keys(connection)
+    finally:
+        engine.dispose()
+    key_file = key_file_of(store)
+    if used or key_file.exists():
+        Keyring.open(key_file, used)
 
 
 class Directory:

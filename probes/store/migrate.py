@@ -51,10 +51,11 @@ def require_current(path: Path) -> None:
         raise unusable(path, text)
 
 
-def require_usable(path: Path) -> None:
-    """Raise WatchError for a file that could not be opened to be written, or made; it is neither made nor changed."""
-    if require_place(path):
-        _found(path, REVISIONS)
+def require_usable(path: Path) -> bool:
+    """Raise WatchError for a file that could not be opened to be written, or made; it is neither made nor changed.
+    Whether it is there, with all tables of this version.
+    """
+    return require_place(path) and _found(path, REVISIONS) == REVISIONS[-1]
 
 
 def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCRIPTS) -> None:

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
+from tests.probes.store.test_new_key import filled
 
 SECONDS = 20.0
 FILE = 'bind = "127.0.0.1:0"\nstore = "service.db"\n[reach]\nallow = ["10.0.0.0/8"]\nrefuse = ["198.51.100.0/24"]\n'
@@ -149,6 +150,30 @@ def test_a_check_of_a_store_that_is_there_changes_nothing(tmp_path: Path) -> Non
     before = store.read_bytes()
     assert run("serve", "--store", store, "--check") == ExitCode.OK
     assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "told"),
+    [
+        (None, 0o600, "it is not there, and there are secrets that it decrypts: put it back"),
+        (b"of another store\n", 0o600, "service.db.key"),
+        (b"", 0o644, "others than its owner can use it: chmod 600"),
+    ],
+)
+async def test_a_check_finds_a_key_that_cannot_be_used(
+    content: bytes | None, mode: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, key = tmp_path / "service.db", tmp_path / "service.db.key"
+    await filled(store)
+    assert run("serve", "--store", store, "--check") == ExitCode.OK
+    capsys.readouterr()
+    key.unlink()
+    if content is not None:
+        key.write_bytes(content)
+        key.chmod(mode)
+    assert run("serve", "--store", store, "--check") == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+    assert key.exists() is (content is not None)
 
 
 @pytest.mark.parametrize(
