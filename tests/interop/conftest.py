@@ -32,6 +32,17 @@ def asterisk(lab: Lab) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def old(lab: Lab) -> Iterator[Server]:
+    """Asterisk 16 with its old SIP channel. Its suite is old, so it may be missing even where nothing else may."""
+    try:
+        running = servers.chan_sip(lab)
+    except MissingError as missing:
+        pytest.skip(str(missing))
+    with running as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def baresip(lab: Lab) -> Iterator[Server]:
     yield from _provide(servers.baresip, lab)
 

@@ -1,9 +1,4 @@
-"""Asterisk 16 with its old SIP channel, which many still run: called, and calling.
-
-Its suite is old, so it may be missing even where nothing else may.
-"""
-
-from collections.abc import Iterator
+"""Asterisk 16 with its old SIP channel, which many still run: called, and calling."""
 
 import pytest
 import trio
@@ -16,23 +11,13 @@ from sipcore.message.registry import REFER_TO, SESSION_EXPIRES
 from sipcore.message.uri import parse_uri
 from sipcore.resolve.target import Transport
 from sipcore.sdp.terms import SDP, Direction
-from tests.interop.lab import HOST, Lab, MissingError, Server
+from tests.interop.lab import HOST, Lab, Server
 from tests.interop.pbx import joined, run
 from tests.interop.phone import AUDIO, PATIENCE, TRANSPORTS, UDP, at, direction, phone, told
-from tests.interop.servers import CHAN_SIP_SUITE, chan_sip, told_to
+from tests.interop.servers import CHAN_SIP_SUITE, told_to
 
 RECVONLY = Direction.RECVONLY
 each_transport = pytest.mark.parametrize("transport", TRANSPORTS, ids=lambda transport: transport.name)
-
-
-@pytest.fixture(scope="module")
-def old(lab: Lab) -> Iterator[Server]:
-    try:
-        running = chan_sip(lab)
-    except MissingError as missing:
-        pytest.skip(str(missing))
-    with running as server:
-        yield server
 
 
 async def dial(lab: Lab, port: int, extension: str = "echo") -> None:

@@ -16,7 +16,6 @@ from sipcore.resolve.target import Transport
 from sipcore.transports.base import TlsConfig
 from tests.interop.clients import PASSWORD
 from tests.interop.lab import Server
-from tests.interop.test_dialogs_chan_sip import old  # noqa: F401  # a fixture
 from tests.interop.test_registration import UDP, account, at_each_registrar, hop_to, registration, trusting
 
 
@@ -97,7 +96,7 @@ async def test_a_registrar_that_makes_room(asterisk: Server) -> None:
     assert report.oddities == (Oddity.DISPLACED,)
 
 
-async def test_chan_sip(old: Server) -> None:  # noqa: F811  # a fixture
+async def test_chan_sip(old: Server) -> None:
     report = await probed(old, UDP)
     assert (report.kind, report.removed) == (RegistrationKind.REGISTERED, True), report.why
 
