@@ -137,7 +137,8 @@ class TlsSockets:
         end = trio.current_time() + question.deadline
 
         async def make(trial: Trial) -> None:
-            seen[trial] = await self._make(trial, question.hop, min(question.timeout, end - trio.current_time()))
+            left = max(end - trio.current_time(), 0.0)  # this process may have been stopped since it was to begin
+            seen[trial] = await self._make(trial, question.hop, min(question.timeout, left))
             start()
 
         def start() -> None:

@@ -312,6 +312,14 @@ class _Run:
         """Until when what is begun now is waited for: to the deadline, but for a moment at least."""
         return max(self._end, trio.current_time() + self._config.timeout * LATE)
 
+    async def _until_nearly(self, end: float) -> float:
+        """Let the first part of the time until `end` go by, and tell how many seconds are left then: a moment's where
+        this process was stopped meanwhile, and `end` is past.
+        """
+        begun = trio.current_time()
+        await trio.sleep_until(begun + (end - begun) * QUIET)
+        return max(end - trio.current_time(), self._config.timeout * LATE)
+
     def _hurry_others(self, answered: Attempt) -> None:
         """Wait less for what an answer makes unlikely: another kind of stream on the same port, and guessed places.
 
@@ -355,10 +363,10 @@ class _Run:
 
     async def _call_if_silent(self, candidate: Candidate, of_call: list[TraceRecord], end: float) -> None:
         """Call a place that is silent for long, if nobody answers anywhere: some answer calls alone."""
-        await trio.sleep((end - trio.current_time()) * QUIET)
+        left = await self._until_nearly(end)
         silent = [place for place in self._places.without_a_word if self._was_sent(place)]
         if candidate.key in silent[:MAX_CALLED] and not self._places.is_answered:
-            of_call += await self._call(self._so_far(candidate), end - trio.current_time())
+            of_call += await self._call(self._so_far(candidate), left)
 
     def _was_sent(self, place: Key) -> bool:
         """Whether a request, and not only a connection, was on its way there."""
@@ -399,9 +407,9 @@ class _Run:
 
     async def _report_tls_if_silent(self, candidate: Candidate, nursery: trio.Nursery, end: float) -> None:
         """Look at a TLS server that says nothing more while its answer is waited for: then its time is over."""
-        await trio.sleep((end - trio.current_time()) * QUIET)
+        left = await self._until_nearly(end)
         if options.speaks_tls(self._so_far(candidate)):
-            nursery.start_soon(self._report_tls, candidate, end - trio.current_time())
+            nursery.start_soon(self._report_tls, candidate, left)
 
     async def _report_tls(self, candidate: Candidate, seconds: float) -> None:
         if self._tls.begin(candidate.hop):

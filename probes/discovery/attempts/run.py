@@ -56,7 +56,7 @@ class Attempts:
 
     async def carry_out(self, candidate: Candidate, end: float) -> Attempt:
         """What one place does with a request until `end`; where it stays silent, with an inconspicuous one too."""
-        seconds = end - trio.current_time()
+        seconds = max(end - trio.current_time(), 0.0)  # this process may have been stopped since `end` was set
         query = options.plan(candidate.uri, candidate.hop, seconds)
         over = trio.Event()
         found: list[Attempt] = []

@@ -73,7 +73,8 @@ class Lookups:
         # What deep mode asks for takes at least as long as it takes DNS to be asked again.
         pause = min(DEFAULT_PAUSE, self._timeout / 2) if self._deep else 0.0
         patience = min(config.lifetime, self._timeout * PATIENCE)
-        return DnsQuestion(destination, resolvers, patience, pause, end - trio.current_time() - pause, GRACE)
+        left = max(end - trio.current_time(), 0.0)  # this process may have been stopped since `end` was set
+        return DnsQuestion(destination, resolvers, patience, pause, left - pause, GRACE)
 
     def _learn(self, replies: Mapping[Question, Reply]) -> list[Result]:
         """The results that are new, or other ones than before."""

@@ -61,6 +61,7 @@ class Names:
 
     async def _locate(self, destination: Destination, asked: _Asked) -> None:
         try:
+            await trio.lowlevel.checkpoint_if_cancelled()  # with whom the endpoint ends: it may be closed already
             asked.named = Named(tuple(await locate(destination, self.endpoint)))
         except TransportFailure as failure:
             asked.named = Named(asked.named.hops if is_unsaid(failure) else (), failure.kept())
