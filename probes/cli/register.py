@@ -1,6 +1,7 @@
 """`sipprobe register`: whether a user may register, what the registrar makes of it, and who is registered."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,8 @@ from probes.cli.common import (
     tell,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.printing import print_data
+from probes.cli.printing import INDENT, json_text, print_data
+from probes.cli.saving import check_files, write_all
 from probes.result import CallKind
 
 if TYPE_CHECKING:
@@ -39,6 +41,20 @@ if TYPE_CHECKING:
 
 MAX_EXPIRES = 86_400
 """Seconds that may be asked for: a contact that cannot be removed stays for as long."""
+Expires = Annotated[
+    int, typer.Option(metavar="SECONDS", min=1, max=MAX_EXPIRES, help="How long to ask to be registered for.")
+]
+SaveTo = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the messages to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
+        "result; may be repeated.",
+    ),
+]
+ENDS = (".pcapng", ".svg", ".mmd", ".json")
+"""Of the names of the files that a test can be written to."""
 
 
 def register(
@@ -50,9 +66,7 @@ def register(
     ] = "",
     password_file: options.PasswordFile = None,
     realm: options.Realm = "",
-    expires: Annotated[
-        int, typer.Option(metavar="SECONDS", min=1, max=MAX_EXPIRES, help="How long to ask to be registered for.")
-    ] = 60,
+    expires: Expires = 60,
     only_ask: Annotated[bool, typer.Option("--only-ask", help="Ask who is registered, and register nothing.")] = False,
     beside: Annotated[
         bool, typer.Option("--beside", help="Register even if others are, or if the registrar does not tell.")
@@ -64,6 +78,7 @@ def register(
     key: Key = None,
     insecure: options.Insecure = False,
     nameserver: Nameservers = None,
+    save: SaveTo = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Test whether a user can register, and see who is registered.
@@ -77,6 +92,7 @@ def register(
     """
     from probes.registration.plan import RegistrationProbe
 
+    check_files(save or (), ends=ENDS)
     destination = with_user(read_destination(target, transport), user)
     probe = RegistrationProbe(
         destination,
@@ -98,6 +114,7 @@ def register(
 
     report, end = run_interruptible(test)
     _print(report, printer, as_json=as_json)
+    _save(report, save or ())
     end()
     raise typer.Exit(exit_code(report))
 
@@ -120,6 +137,26 @@ def _print(report: "RegistrationReport", printer: Printer, *, as_json: bool) -> 
         printer.close()
     if as_json or not printer.console.is_terminal:
         tell(registration_failure_line(report))
+
+
+def _save(report: "RegistrationReport", files: Sequence[Path]) -> None:
+    from probes.product import PRODUCT
+    from probes.report.ladder import ladder_of
+    from probes.report.mermaid import mermaid
+    from probes.report.packets import packets
+    from probes.report.pcapng import pcapng
+    from probes.report.registration_json import registration_data
+    from probes.report.svg import svg
+    from sipcore.errors import encodable
+
+    title = encodable(f"Registration of {report.aor}")
+    written = {
+        ".pcapng": lambda: pcapng(packets(report.records), epoch_ns=report.epoch_ns, application=PRODUCT),
+        ".svg": lambda: svg(ladder_of(report.timeline), title).encode(),
+        ".mmd": lambda: mermaid(ladder_of(report.timeline)).encode(),
+        ".json": f"{json_text(registration_data(report), indent=INDENT)}\n".encode,
+    }
+    write_all(("--save", file, written[file.suffix.lower()]) for file in files)
 
 
 def with_user(destination: "Destination", user: str) -> "Destination":

@@ -11,7 +11,7 @@ from probes.cli.common import Printer, make_console, stop
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import print_data
 from probes.cli.recorded import KeyLogFile, choose, read_calls, read_key_log, read_recorded
-from probes.cli.saving import CAPTURE, Collector, WithMedia, check_directory, sender_to
+from probes.cli.saving import CAPTURE, Collector, WithMedia, check_files, sender_to, write_all
 
 if TYPE_CHECKING:
     from probes.capture.calls import CapturedCall
@@ -73,21 +73,17 @@ def replay(
         sender.close()
     if with_media and is_stored(data):
         stop(ExitCode.USAGE, f"--with-media: {file} is a result, which has no packets of media in it")
-    for saved in files:
-        _save(chosen[0][1], saved, data, keys, with_media=with_media)
+    _save(chosen[0][1], files, data, keys, with_media=with_media)
 
 
 def _check(files: list[Path], *, with_media: bool) -> None:
     """End the program when a file cannot be written so."""
-    for file in files:
-        if file.suffix.lower() not in ENDS:
-            stop(ExitCode.USAGE, f"--save {file}: the name has to end in {', '.join(ENDS)}")
-        check_directory("--save", file)
+    check_files(files, ends=ENDS)
     if with_media and not any(file.suffix.lower() == CAPTURE for file in files):
         stop(ExitCode.USAGE, f"--with-media goes with --save FILE{CAPTURE}")
 
 
-def _save(call: "CapturedCall", file: Path, data: bytes, keys: bytes, *, with_media: bool) -> None:
+def _save(call: "CapturedCall", files: list[Path], data: bytes, keys: bytes, *, with_media: bool) -> None:
     from probes.calls.judge.diagnosis import findings_of, wire_of
     from probes.product import PRODUCT
     from probes.report.html_call import replayed_page, title_of_replay
@@ -105,7 +101,4 @@ def _save(call: "CapturedCall", file: Path, data: bytes, keys: bytes, *, with_me
         ".mmd": lambda: mermaid(ladder_of_call(call)).encode(),
         ".pcapng": lambda: pcapng(packets(call.records, wire), epoch_ns=call.began_ns, application=PRODUCT),
     }
-    try:
-        file.write_bytes(written[file.suffix.lower()]())
-    except OSError as error:
-        stop(ExitCode.USAGE, f"--save {file}: {error.strerror}")
+    write_all(("--save", file, written[file.suffix.lower()]) for file in files)

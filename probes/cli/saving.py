@@ -4,7 +4,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,13 +105,15 @@ WRITERS: dict[str, Writer] = {
 """How a result is written, by the end of the file's name."""
 
 
-def check_files(files: list[Path], html: Path | None = None) -> None:
-    """End the program when a file cannot be written, before anything is sent whose result would then be lost."""
+def check_files(files: Iterable[Path], html: Path | None = None, ends: Collection[str] = WRITERS) -> None:
+    """End the program when a file cannot be written, before anything is sent whose result would then be lost. `ends`
+    are those of the names of `files`.
+    """
     if html is not None:
         check_directory("--html", html)
     for file in files:
-        if file.suffix.lower() not in WRITERS:
-            stop(ExitCode.USAGE, f"--save {file}: the name has to end in {', '.join(WRITERS)}")
+        if file.suffix.lower() not in ends:
+            stop(ExitCode.USAGE, f"--save {file}: the name has to end in {', '.join(ends)}")
         check_directory("--save", file)
 
 
@@ -137,16 +139,23 @@ def read_kept(files: list[Path], html: Path | None = None, *, media: bool, tls: 
 
 def save(result: "CallResult", files: list[Path], html: Path | None = None, wire: "Wire | None" = None) -> None:
     """Write the files. Ends the program when one cannot be written, the others being there by then."""
-    failures = []
     writers: dict[str, Writer] = {**WRITERS, CAPTURE: partial(_capture, wire=wire)}
-    wanted = [("--save", file, writers[file.suffix.lower()]) for file in files]
-    for option, file, write in [*wanted, *([("--html", html, _page)] if html is not None else [])]:
-        try:
-            file.write_bytes(write(result))
-        except OSError as error:
-            failures.append(f"{option} {file}: {error.strerror}")
+    wanted = [("--save", file, partial(writers[file.suffix.lower()], result)) for file in files]
     if wire is not None and wire.omitted:
         tell(f"the capture lacks {wire.omitted} packets, for which there was no room")
+    write_all([*wanted, *([("--html", html, partial(_page, result))] if html is not None else [])])
+
+
+def write_all(wanted: Iterable[tuple[str, Path, Callable[[], bytes]]]) -> None:
+    """Write to each file what is made for it; an option names it. Ends the program when one cannot be written, the
+    others being there by then.
+    """
+    failures = []
+    for option, file, make in wanted:
+        try:
+            file.write_bytes(make())
+        except OSError as error:
+            failures.append(f"{option} {file}: {error.strerror}")
     if failures:
         stop(ExitCode.USAGE, "; ".join(failures))
 
@@ -167,10 +176,7 @@ def save_page(discovery: "Discovery", file: Path | None) -> None:
         return
     from probes.report.html_discovery import discovery_page
 
-    try:
-        file.write_bytes(discovery_page(discovery, time.time()).encode())
-    except OSError as error:
-        stop(ExitCode.USAGE, f"--html {file}: {error.strerror}")
+    write_all([("--html", file, lambda: discovery_page(discovery, time.time()).encode())])
 
 
 class HepSender:

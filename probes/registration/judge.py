@@ -24,6 +24,7 @@ from sipcore.message.uri import SipUri
 from sipcore.registration.binding import is_same, read_or_none
 from sipcore.registration.keeper import INTERVAL_TOO_BRIEF
 from sipcore.resolve.target import Hop
+from sipcore.trace import TraceRecord
 from sipcore.value import value
 
 
@@ -105,6 +106,13 @@ class RegistrationReport:
     """Other addresses of the same user (RFC 7315 §4.1)."""
     oddities: tuple[Oddity, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+    epoch_ns: int = 0
+    """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
+
+    @property
+    def records(self) -> tuple[TraceRecord, ...]:
+        """The evidence behind the timeline, in its order."""
+        return tuple(entry.record for entry in self.timeline if entry.record is not None)
 
     @property
     def works(self) -> bool:

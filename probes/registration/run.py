@@ -1,5 +1,6 @@
 """Testing a registration: the edge that sends what `plan` says, and collects what happens."""
 
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -79,6 +80,7 @@ class _Run:
         self._contact: Address | None = None
         """The one that is registered, or may be."""
         self.story = Story(trio.current_time(), on_entry)
+        self._epoch_ns = time.time_ns() - round(self.story.start * 1e9)
 
     async def everything(self, hop: Hop | None, given_up: trio.CancelScope) -> RegistrationReport:
         """Ask all, and give the report; inside `given_up`, so that who cancels that gets what there is by then."""
@@ -93,7 +95,7 @@ class _Run:
                 await self._ask(Question(Step.REMOVE))
         report = judge(self._probe, self._hop, self._replies, failure, interrupted=interrupted)
         story.tell("completed", trio.current_time(), report.kind.value)
-        return replace(report, timeline=story.timeline)
+        return replace(report, timeline=story.timeline, epoch_ns=self._epoch_ns)
 
     async def _try_places(self, hop: Hop | None) -> TransportFailure | None:
         """Ask at the first place that answers; gives why nothing could be asked anywhere."""

@@ -4,14 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from probes.capture.files import read_packets
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from probes.cli.register import exit_code
+from probes.cli.register import ENDS, exit_code
 from probes.registration.judge import RegistrationKind, judge
 from tests.probes.cli.test_call import Peer, peer, sipprobe
 from tests.probes.discovery.network import HOST, free_port
@@ -59,6 +61,31 @@ def test_data(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(capsys.readouterr().out)
     assert violations(data, load("registration")) == []
     assert (data["kind"], data["registered_before"]) == ("accepted", [{"uri": OTHER, "expires_s": 300}])
+
+
+def test_files(tmp_path: Path) -> None:
+    files = [tmp_path / f"alice{end}" for end in ENDS]
+    with peer(Desk()) as bob:
+        begun = time.time_ns()
+        assert run(f"alice@{place(bob)}", *(word for file in files for word in ("--save", str(file)))) == ExitCode.OK
+    capture, picture, diagram, data = files
+    packets = list(read_packets(capture.read_bytes()))
+    assert [packet.data.count(b"REGISTER sip:") for packet in packets] == [1, 0] * 3
+    assert begun <= packets[0].at_ns <= packets[-1].at_ns <= time.time_ns()
+    assert "Registration of sip:alice@" in picture.read_text()
+    assert diagram.read_text().count("REGISTER sip#58;") == 3
+    assert violations(json.loads(data.read_text()), load("registration")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "told"), [("alice.html", "has to end in .pcapng, .svg, .mmd, .json"), ("no/alice.svg", "no directory")]
+)
+def test_files_that_cannot_be(file: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk()
+    with peer(desk) as bob:
+        assert run(f"alice@{place(bob)}", "--save", str(tmp_path / file)) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+    assert desk.came == []
 
 
 def test_options(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
