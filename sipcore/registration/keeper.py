@@ -5,12 +5,13 @@ under way at a time (§10.2: no new registration before the final response to th
 it, by the AuthSession that goes with each request.
 """
 
+import math
 from enum import Enum
 
 from sipcore.auth.session import AuthError
 from sipcore.dialogs.dialog import Cell, DialogId, Numbers
 from sipcore.dialogs.route_set import routing_for
-from sipcore.errors import TransportFailure
+from sipcore.errors import FailureReason, TransportFailure
 from sipcore.message.address import Address
 from sipcore.message.build import Fields, Identity
 from sipcore.message.build import request as build_request
@@ -43,6 +44,10 @@ INTERVAL_TOO_BRIEF, FIRST_HOP_LACKS_OUTBOUND = 423, 439
 PASSING = frozenset({408, 480, 486, 491, 500, 502, 503, 504, 580, 600})
 """Refusals that say nothing against the registration itself: it is worth another try, later. Others with a Retry-After
 are, too (RFC 3261 §20.33); 403 and 404 are not, and wrong credentials only lock an account."""
+
+
+NOT_SENT = frozenset({FailureReason.UNRESOLVABLE, FailureReason.REFUSED, FailureReason.TLS, FailureReason.NOT_ALLOWED})
+"""Failures after which a registrar cannot have bound anything; after all others its answer may have been lost."""
 
 
 class State(Enum):
@@ -199,6 +204,7 @@ class Keeper:
         "_failures",
         "_least",
         "_local",
+        "_may_hold_until",
         "_outbound",
         "_outcome",
         "_removes_all",
@@ -231,6 +237,8 @@ class Keeper:
         self._outcome: tuple[Response | None, TransportFailure | AuthError | None] = (None, None)
         self._failures = 0
         self._adjustments = 0
+        self._may_hold_until = -math.inf
+        """When what was asked for last without an answer has run out: the registrar may have granted it."""
         self._removes_all = False
         self._asked_all = False
         """Whether a request has asked for that."""
@@ -247,7 +255,7 @@ class Keeper:
         ended, nothing is done any more.
         """
         self._removes_all = self._removes_all or everything
-        bound = self.binding is not None and self.binding.until > now
+        bound = (self.binding is not None and self.binding.until > now) or self._may_hold_until > now
         return self._move(Input.STOP if bound or everything else Input.STOP_UNBOUND, now)
 
     def refresh(self, now: float) -> list[Effect]:
@@ -303,6 +311,8 @@ class Keeper:
         """A REGISTER got no final response."""
         self._outcome = (None, failure)
         self._failures += 1
+        if failure.reason not in NOT_SENT and self.state in (State.REGISTERING, State.REFRESHING):
+            self._may_hold_until = now + self._expires
         return self._answered(Input.FAILED, now)
 
     def _accept(self, response: Response, now: float) -> list[Effect]:

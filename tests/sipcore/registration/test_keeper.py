@@ -410,6 +410,24 @@ def test_stopping() -> None:
     assert refused.told[-1] == RegistrationEnded(removed=False)
 
 
+@pytest.mark.parametrize(("reason", "removes"), [(FailureReason.TIMED_OUT, True), (FailureReason.REFUSED, False)])
+def test_what_a_lost_answer_may_have_bound_is_removed(reason: FailureReason, removes: bool) -> None:
+    desk = Desk().start()
+    desk.take(desk.keeper.fail(TransportFailure(reason, "no answer"), desk.now))
+    stop(desk)
+    assert (desk.last.headers.get("Expires") == "0") == removes
+    assert (desk.state is State.REMOVING) == removes
+    if removes:
+        assert desk.accept().told[-1] == RegistrationEnded(removed=True)
+
+
+def test_what_a_lost_answer_may_have_bound_runs_out() -> None:
+    desk = Desk(Registration(AOR, expires=60)).start()
+    desk.take(desk.keeper.fail(SILENCE, desk.now))
+    desk.now += 61
+    assert stop(desk).told[-1] == RegistrationEnded(removed=False)
+
+
 def test_a_binding_that_ran_out_needs_no_removal() -> None:
     desk = Desk().start().accept(300)
     desk.now = 400.0
