@@ -1,6 +1,5 @@
 """Placing a test call: the edge that carries out a `CallScript` and collects what happens."""
 
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -118,9 +117,8 @@ class _Run:
         self._script = script
         self._endpoint = endpoint
         self._media = media
-        start = trio.current_time()
-        self._epoch_ns = time.time_ns() - round(start * 1e9)
-        self.story = Story(start, on_entry)
+        self._epoch_ns = endpoint.epoch_ns
+        self.story = Story(trio.current_time(), on_entry)
         self._talk: Talk | None = None
         self._hop: Hop | None = None
 

@@ -1,8 +1,10 @@
 """`sipprobe discover`: what a SIP endpoint is and how to reach it."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +22,8 @@ from probes.cli.common import (
     with_client_certificate,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.printing import show
-from probes.cli.saving import HtmlTo, check_files, save_page
+from probes.cli.printing import INDENT, json_text, show
+from probes.cli.saving import CAPTURE, HtmlTo, check_files, write_all
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +33,18 @@ if TYPE_CHECKING:
     from probes.discovery.run import DiscoveryConfig
     from probes.result import Reach
     from sipcore.transports.base import TlsConfig
+
+SaveTo = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the discovery to FILE: .html for a report, .pcapng for Wireshark, .json for the result; may be "
+        "repeated.",
+    ),
+]
+ENDS = (".html", CAPTURE, ".json")
+"""Of the names of the files that a discovery can be written to."""
 
 
 def discover(
@@ -47,6 +61,7 @@ def discover(
     challenge: options.Challenge = False,
     deep: options.Deep = False,
     invite: options.Invite = False,
+    save: SaveTo = None,
     html: HtmlTo = None,
     as_json: options.AsJson = False,
     _: options.Explain = "",
@@ -65,7 +80,7 @@ def discover(
     from sipcore.resolve.target import Transport
     from sipcore.transports.lookup import LookupConfig
 
-    check_files([], html)
+    check_files(save or (), html, ENDS)
     if only_options and (challenge or deep or invite):
         stop(ExitCode.USAGE, "--only-options leaves out what --challenge, --deep and --invite ask for")
     destination = read_destination(target)
@@ -87,7 +102,7 @@ def discover(
     except RefusedNumber as error:
         stop(ExitCode.USAGE, f"{error.message}, for which there is `sipprobe call`; leave out --invite")
     show_discovery(discovery, console)
-    save_page(discovery, html)
+    _save(discovery, save or (), html)
     raise typer.Exit(exit_code(discovery))
 
 
@@ -120,6 +135,22 @@ def show_discovery(discovery: "Discovery", console: "Console | None") -> None:
     from probes.report.text import discovery_lines, failure_line
 
     show(discovery, console, data=discovery_data, lines=discovery_lines, failure_line=failure_line)
+
+
+def _save(discovery: "Discovery", files: Sequence[Path], html: Path | None) -> None:
+    from probes.product import PRODUCT
+    from probes.report.html_discovery import discovery_page
+    from probes.report.json import discovery_data
+    from probes.report.packets import packets
+    from probes.report.pcapng import pcapng
+
+    written = {
+        ".html": lambda: discovery_page(discovery, time.time()).encode(),
+        CAPTURE: lambda: pcapng(packets(discovery.messages), epoch_ns=discovery.epoch_ns, application=PRODUCT),
+        ".json": f"{json_text(discovery_data(discovery), indent=INDENT)}\n".encode,
+    }
+    wanted = [("--save", file, written[file.suffix.lower()]) for file in files]
+    write_all([*wanted, *([("--html", html, written[".html"])] if html is not None else [])])
 
 
 def exit_code(discovery: "Discovery") -> ExitCode:

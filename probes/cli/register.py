@@ -29,7 +29,7 @@ from probes.cli.common import (
 )
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import INDENT, json_text, print_data
-from probes.cli.saving import check_files, write_all
+from probes.cli.saving import CAPTURE, check_files, write_all
 from probes.result import CallKind
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ SaveTo = Annotated[
         "result; may be repeated.",
     ),
 ]
-ENDS = (".pcapng", ".svg", ".mmd", ".json")
+ENDS = (CAPTURE, ".svg", ".mmd", ".json")
 """Of the names of the files that a test can be written to."""
 
 
@@ -151,7 +151,7 @@ def _save(report: "RegistrationReport", files: Sequence[Path]) -> None:
 
     title = encodable(f"Registration of {report.aor}")
     written = {
-        ".pcapng": lambda: pcapng(packets(report.records), epoch_ns=report.epoch_ns, application=PRODUCT),
+        CAPTURE: lambda: pcapng(packets(report.records), epoch_ns=report.epoch_ns, application=PRODUCT),
         ".svg": lambda: svg(ladder_of(report.timeline), title).encode(),
         ".mmd": lambda: mermaid(ladder_of(report.timeline)).encode(),
         ".json": f"{json_text(registration_data(report), indent=INDENT)}\n".encode,

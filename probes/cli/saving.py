@@ -17,7 +17,6 @@ from probes.cli.printing import INDENT, json_text
 
 if TYPE_CHECKING:
     from probes.calls.wire import Wire
-    from probes.discovery.outcome import Discovery
     from probes.result import CallResult
     from sipcore.trace import TraceRecord
 
@@ -168,15 +167,6 @@ def hand_over(
     if sender is not None:
         sender.send(result.records, result.epoch_ns)
         sender.close()
-
-
-def save_page(discovery: "Discovery", file: Path | None) -> None:
-    """Write the report of a discovery, where one is wanted. Ends the program when it cannot be written."""
-    if file is None:
-        return
-    from probes.report.html_discovery import discovery_page
-
-    write_all([("--html", file, lambda: discovery_page(discovery, time.time()).encode())])
 
 
 class HepSender:

@@ -60,11 +60,18 @@ class Discovery:
     """How many places were left out, because one run tries no more than a bounded number."""
     asked: tuple[Asked, ...] = field(default=(), repr=False)
     """The whole conversation, in the order in which it began: the attempts' requests, and those beyond."""
+    epoch_ns: int = 0
+    """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
 
     @property
     def answered(self) -> tuple[Attempt, ...]:
         """The attempts that got a SIP response."""
         return tuple(attempt for attempt in self.attempts if attempt.reach is Reach.ANSWERED)
+
+    @property
+    def messages(self) -> tuple[MessageTrace, ...]:
+        """Every message of the conversation, in the order in which they were seen."""
+        return tuple(sorted((one for asked in self.asked for one in asked.messages), key=lambda one: one.at))
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -184,7 +184,7 @@ async def _carry_out(destination: Destination, scope: Scope, config: DiscoveryCo
         run = _Run(destination, scope, config, (EndpointIO(endpoint), EndpointIO(inconspicuous)), tell)
         await run.everything()
         now = trio.current_time() - started
-        discovery = run.result(now)
+        discovery = replace(run.result(now), epoch_ns=endpoint.epoch_ns)
         for finding in discovery.findings:
             tell(FindingMade(now, finding))
         tell(Concluded(now, discovery))

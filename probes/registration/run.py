@@ -1,6 +1,5 @@
 """Testing a registration: the edge that sends what `plan` says, and collects what happens."""
 
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -80,7 +79,7 @@ class _Run:
         self._contact: Address | None = None
         """The one that is registered, or may be."""
         self.story = Story(trio.current_time(), on_entry)
-        self._epoch_ns = time.time_ns() - round(self.story.start * 1e9)
+        self._epoch_ns = endpoint.epoch_ns
 
     async def everything(self, hop: Hop | None, given_up: trio.CancelScope) -> RegistrationReport:
         """Ask all, and give the report; inside `given_up`, so that who cancels that gets what there is by then."""

@@ -6,7 +6,6 @@ async with open_responder(Persona(), [(Transport.UDP, SocketAddress("127.0.0.1",
 
 import errno
 import secrets
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -311,7 +310,7 @@ class _Desk:
         self.media = media
         self.report = report
         self.tapes = tapes
-        self.epoch_ns = time.time_ns() - round(trio.current_time() * 1e9)
+        self.epoch_ns = endpoint.epoch_ns
         self._turns = turns
         self._calls = 0
         self._guards = Guards(trio.current_time, secrets.token_bytes)

@@ -9,6 +9,7 @@ one process.
 """
 
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import field, replace
@@ -196,6 +197,13 @@ class Endpoint:
         Messages are in them as they are on the wire, credentials and keys included. What it raises ends the block.
         """
         return self.loop.subscribe(subscriber)
+
+    @property
+    def epoch_ns(self) -> int:
+        """What makes dates out of the times of trace records: nanoseconds from 1970, UTC, to where those begin, as the
+        two clocks stand to each other now.
+        """
+        return time.time_ns() - round(trio.current_time() * 1e9)
 
     @property
     def trace_switch(self) -> TraceSwitch:

@@ -15,9 +15,10 @@ import pytest
 import trio
 from rich.console import Console
 
+from probes.capture.files import read_packets
 from probes.cli import discover as verb
 from probes.cli import main as command
-from probes.cli.discover import exit_code, find_out
+from probes.cli.discover import ENDS, exit_code, find_out
 from probes.cli.exit_codes import ExitCode
 from probes.destination import Destination
 from probes.discovery.recommend import conclude
@@ -30,6 +31,8 @@ from tests.probes.report.pages import page_of
 from tests.probes.report.schemas import load, violations
 
 ROOT = Path(__file__).parents[3]
+STEP_NS = 500_000_000
+"""By how much somebody may set the clock meanwhile."""
 
 
 class Ran:
@@ -177,11 +180,30 @@ def test_a_report_is_written(sipprobe: Command, tmp_path: Path) -> None:
     assert f"udp {HOST}:{port}" in page_of(file.read_text()).text
 
 
-@pytest.mark.parametrize("name", ["no/such/report.html", "."])
-def test_a_report_that_cannot_be_written(sipprobe: Command, tmp_path: Path, name: str) -> None:
-    ran = sipprobe("discover", f"udp://{HOST}:{free_port()}", "--html", str(tmp_path / name))
+async def test_files_are_written(sipprobe: Command, tmp_path: Path) -> None:
+    files = [tmp_path / f"found{end}" for end in ENDS]
+    options = [word for file in files for word in ("--save", str(file))]
+    begun = time.time_ns()
+    async with udp(ok) as port:
+        command = ("discover", f"udp://{HOST}:{port}", "--only-options", *options)
+        ran = await trio.to_thread.run_sync(sipprobe, *command)
+    assert ran.code == ExitCode.OK
+    page, capture, data = files
+    assert f"udp {HOST}:{port}" in page_of(page.read_text()).text
+    packets = list(read_packets(capture.read_bytes()))
+    assert [packet.data[28:].split()[0] for packet in packets] == [b"OPTIONS", b"SIP/2.0"]
+    assert begun - STEP_NS < packets[0].at_ns < packets[1].at_ns < time.time_ns() + STEP_NS
+    assert violations(json.loads(data.read_text()), load("discovery")) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [("--html", "no/such/report.html"), ("--html", "."), ("--save", "no/such.json"), ("--save", "found.svg")],
+)
+def test_a_file_that_cannot_be_written(sipprobe: Command, tmp_path: Path, option: str, name: str) -> None:
+    ran = sipprobe("discover", f"udp://{HOST}:{free_port()}", option, str(tmp_path / name))
     assert ran.code == ExitCode.USAGE
-    assert "--html" in ran.err
+    assert option in ran.err
 
 
 def test_exit_code_of_an_answer_and_of_no_address() -> None:

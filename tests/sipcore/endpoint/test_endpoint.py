@@ -1,6 +1,7 @@
 """The awaitable API over real loopback sockets: two endpoints in one process, every transport."""
 
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,8 @@ from sipcore.transports.lookup import Lookup, LookupConfig
 LOOPBACK = SocketAddress("127.0.0.1", 0)
 TRANSPORTS = (Transport.UDP, Transport.TCP, Transport.TLS)
 SDP = "application/sdp"
+STEP = 0.5
+"""Seconds by which somebody may set the clock meanwhile."""
 ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, MESSAGE"
 
 
@@ -312,6 +315,7 @@ async def test_the_trace_has_every_message() -> None:
 
         nursery.start_soon(answer)
         records: list[TraceRecord] = []
+        begun = time.time()
         unsubscribe = client.subscribe(records.append)
         exchange = await client.options(parse_uri("sip:bob@127.0.0.1"), hop=hop)
         unsubscribe()
@@ -320,6 +324,8 @@ async def test_the_trace_has_every_message() -> None:
         assert messages[0].data == bytes(exchange.request)
         assert messages[1].data == bytes(exchange.response)
         assert messages[0].at <= messages[1].at
+        dates = [client.epoch_ns / 1e9 + record.at for record in messages]
+        assert begun - STEP < dates[0] <= dates[1] < time.time() + STEP
 
 
 async def test_nobody_reads_what_comes_in() -> None:
