@@ -54,8 +54,20 @@ class SipError(Exception):
             error = error.__cause__
         return self
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is copied, and handed to another process: as it is, since its arguments do not make it once more.
+
+        Where it comes from, `__cause__` and the traceback, stays behind, as with all exceptions.
+        """
+        return _bare, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         return f"{self.message} [{self.section}]"
+
+
+def _bare(kind: type[SipError], args: tuple[object, ...]) -> SipError:
+    """An error of this kind before anything is put into it."""
+    return kind.__new__(kind, *args)
 
 
 class LocalError(SipError):

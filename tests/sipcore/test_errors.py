@@ -1,7 +1,9 @@
 """Errors say whose fault it is, which rule was broken, and where."""
 
 import contextlib
-from collections.abc import Iterator
+import copy
+import pickle
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,6 +12,7 @@ from sipcore.errors import (
     FailureReason,
     LimitExceeded,
     LocalError,
+    NotAllowed,
     ParseError,
     RemoteError,
     SipError,
@@ -60,6 +63,27 @@ def test_keeping_an_error_changes_nothing_of_what_somebody_else_handles() -> Non
     failure.kept()
     assert theirs.value.__traceback__ is not None
     assert failure.__context__ is None
+
+
+ERRORS = [
+    LocalError("no", section="RFC 3261 §1"),
+    UnsafeValue("a value holds CR", section="RFC 3261 §7.3.1"),
+    ParseError("not a port", section="RFC 3261 §25.1", text="sip:a:b", offset=6, header="To", position=9, status=416),
+    LimitExceeded("too many", section="RFC 3261 §7.3.1", status=513),
+    TransportFailure(FailureReason.REFUSED, "nobody there"),
+    NotAllowed("udp 10.0.0.1:5060", "it is private"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("anew", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])
+def test_an_error_can_be_copied_and_handed_to_another_process(
+    anew: Callable[[SipError], SipError], error: SipError
+) -> None:
+    """A pool of processes hands on what is raised in one of them, and breaks over what cannot be read there."""
+    other = anew(error)
+    assert type(other) is type(error)
+    assert (str(other), vars(other), other.args) == (str(error), vars(error), error.args)
 
 
 def test_a_parse_error_shows_what_offends() -> None:
