@@ -7,7 +7,7 @@ in and out. The regular expressions use possessive quantifiers, and atomic group
 
 import re
 
-from sipcore.errors import LimitExceeded, ParseError, UnsafeValue, quoted
+from sipcore.errors import LimitExceeded, LocalError, ParseError, UnsafeValue, quoted
 from sipcore.pattern import Pattern
 
 MAX_LIST_VALUES = 128
@@ -75,6 +75,13 @@ def require_token(text: str, what: str) -> str:
     if not is_token(text):
         raise UnsafeValue(f"{what} {quoted(text[:32])} is not a token", section="RFC 3261 §25.1")
     return text
+
+
+def require_bytes(body: object) -> None:
+    """Raises LocalError for a body that is text or a description: it would fail only when its message is sent."""
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        message = f"a body is bytes, not {type(body).__name__}: give text.encode(), or bytes(description)"
+        raise LocalError(message, section="RFC 3261 §7.4")
 
 
 def unfold(text: str) -> str:

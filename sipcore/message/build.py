@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import is_token, require_lines, require_safe, require_token
+from sipcore.grammar import is_token, require_bytes, require_lines, require_safe, require_token
 from sipcore.message.address import Address
 from sipcore.message.envelope import known_cseq
 from sipcore.message.fields.simple import CSeq
@@ -145,7 +145,7 @@ def _lacks_tag(request: Request) -> bool:
 
 def require_sendable(fields: Fields, body: bytes = b"", content_type: str = "") -> None:
     """Raise what building a message with these would, before anything is changed for it: UnsafeValue on CR, LF or NUL
-    in any value, LocalError for a body without a Content-Type.
+    in any value, LocalError for a body without a Content-Type, and for one that is not bytes.
     """
     headers_of(*fields, *_of_body(body, content_type))
 
@@ -208,6 +208,8 @@ def _derived(invite: Request, method: str, to: Headers) -> Request:
 
 
 def _of_body(body: bytes, content_type: str) -> list[tuple[str, object]]:
+    if type(body) is not bytes:
+        require_bytes(body)
     if content_type:
         return [("Content-Type", content_type), ("Content-Length", len(body))]
     if body:

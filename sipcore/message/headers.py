@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 from sipcore.deviation import Deviation, Notes
-from sipcore.errors import LimitExceeded, ParseError
+from sipcore.errors import LimitExceeded, LocalError, ParseError
 from sipcore.grammar import (
     MAX_LIST_VALUES,
     is_token,
@@ -41,6 +41,8 @@ _TYPE, _LENGTH = "content-type", "content-length"
 """Those that stand before the body by custom, and by which a reader finds it."""
 _OF_ONE = (VIA, FROM, TO)
 """Fields that differ between messages which are alike, beside Call-ID."""
+_WITHOUT_TEXT = frozenset({type(None), bytes, bytearray, memoryview})
+"""What has no text of its own: Python would write `None` or `b'...'`, and whoever gave it would not learn of it."""
 
 
 @value
@@ -439,6 +441,8 @@ def headers_below(
     once is read all the same. The first `as_written` lines were checked, or received like that, and go out as they are.
     """
     for name, content in items:
+        if type(content) in _WITHOUT_TEXT:
+            raise _without_text(name, content)
         text = str(content)
         lines.append(f"{name}: {text}" if text else f"{name}:")
         keys.append(KNOWN_NAMES.get(name) or key_of(require_token(name, "a header field's name")))
@@ -455,8 +459,15 @@ def _too_many() -> LimitExceeded:
 
 
 def _line(name: str, content: object) -> str:
+    if type(content) in _WITHOUT_TEXT:
+        raise _without_text(name, content)
     text = str(content)
     return f"{name}: {require_field(text, name)}" if text else f"{name}:"
+
+
+def _without_text(name: str, content: object) -> LocalError:
+    kind = "None" if content is None else type(content).__name__
+    return LocalError(f"{name} wants a text or a value that is one, not {kind}", section="RFC 3261 §7.3.1")
 
 
 def _plain_tokens(text: str) -> list[str]:

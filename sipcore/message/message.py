@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar, overload
 
 from sipcore.errors import LocalError, ParseError
-from sipcore.grammar import require_safe, require_token, split_list
+from sipcore.grammar import require_bytes, require_safe, require_token, split_list
 from sipcore.message.address import Address
 from sipcore.message.envelope import Cut, Ids, Top, read_envelope, texts_of
 from sipcore.message.fields.simple import CSeq
@@ -244,8 +244,9 @@ class Message:
         """The same message with another body, its Content-Length, and its Content-Type (kept when none is given).
 
         What else describes the old body goes where there is no new one, or one of another type. Raises LocalError for
-        a body without any Content-Type (RFC 3261 §20.15).
+        a body without any Content-Type (RFC 3261 §20.15), and for one that is not bytes.
         """
+        require_bytes(body)
         headers = self.headers
         if not body or content_type:
             for row in (CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE):

@@ -15,9 +15,13 @@ from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order, target_of
 from sipcore.registration.binding import Registration
 from sipcore.resolve.target import Hop, SocketAddress, Transport
+from sipcore.sdp.attributes import PCMU
+from sipcore.sdp.build import audio_description
+from sipcore.sdp.terms import SDP
 from sipcore.transports.base import TransportConfig
 
 LOOPBACK = TransportConfig(bind=((Transport.UDP, SocketAddress("127.0.0.1", 0)),))
+SESSION = bytes(audio_description(address="127.0.0.1", port=40000, session_id=1, session_version=1, codecs=[PCMU]))
 ALICE = "Alice <sip:alice@example.com>"
 
 
@@ -153,3 +157,28 @@ async def test_a_port_beyond_all_ports_is_refused_at_a_host_that_is_known() -> N
         assert endpoint.loop.ready(Hop(Transport.UDP, SocketAddress("127.0.0.1", 5060))) is not None
         with pytest.raises(LocalError, match="ports end at 65535"):
             await endpoint.options(ALICE[7:-1], hop=Hop(Transport.UDP, SocketAddress("127.0.0.1", 70000)))
+
+
+async def test_a_call_can_be_answered_after_an_answer_that_was_text() -> None:
+    """What cannot be sent changes nothing: the caller would wait for half a minute for a 2xx that never leaves."""
+
+    async def answer(server: Endpoint) -> None:
+        async for incoming in server.incoming():
+            assert isinstance(incoming, IncomingCall)
+            for begin in (incoming.ring, incoming.accept):
+                with pytest.raises(LocalError, match="a body is bytes, not str"):
+                    begin(body=SESSION.decode(), content_type=SDP)  # type: ignore[arg-type]
+            incoming.accept(body=SESSION, content_type=SDP)
+
+    async with (
+        Endpoint(EndpointConfig(transports=LOOPBACK, takes_incoming=True)) as server,
+        Endpoint(EndpointConfig(transports=LOOPBACK)) as client,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer, server)
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+        invite = client.new_request("INVITE", target, body=SESSION, content_type=SDP)
+        async with client.call(Order(invite, target)) as call:
+            assert (await call.answered()).body == SESSION
+        nursery.cancel_scope.cancel()
+    assert (server.faults, client.faults) == (0, 0)

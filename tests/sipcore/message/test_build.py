@@ -1,7 +1,9 @@
 """Requests and responses by the book, and templates."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -170,6 +172,32 @@ def test_status_codes_are_from_100_to_699(status: int) -> None:
 def test_a_body_has_a_type() -> None:
     with pytest.raises(LocalError):
         request("MESSAGE", BOB, IDENTITY, body=b"hi")
+
+
+@pytest.mark.parametrize("body", ["hi", None, IDENTITY])
+def test_a_body_is_bytes(body: Any) -> None:  # noqa: ANN401  # that is the point
+    built: list[Callable[[], object]] = [
+        lambda: request("MESSAGE", BOB, IDENTITY, body=body, content_type="text/plain"),
+        lambda: response(received(RECEIVED), 200, body=body, content_type="text/plain"),
+        lambda: require_sendable((), body, "text/plain"),
+        lambda: request("MESSAGE", BOB, IDENTITY).with_body(body, "text/plain"),
+    ]
+    for build in built:
+        with pytest.raises(LocalError, match=f"a body is bytes, not {type(body).__name__}: give text.encode()"):
+            build()
+
+
+@pytest.mark.parametrize(("content", "kind"), [(b"hi", "bytes"), (bytearray(b"hi"), "bytearray"), (None, "None")])
+def test_a_value_without_a_text_is_not_written_as_python_does(content: object, kind: str) -> None:
+    built: list[Callable[[], object]] = [
+        lambda: request("MESSAGE", BOB, IDENTITY, fields=[("Subject", content)]),
+        lambda: response(received(RECEIVED), 200, fields=[("Subject", content)]),
+        lambda: require_sendable([("Subject", content)]),
+        lambda: request("MESSAGE", BOB, IDENTITY).with_header("Subject", content),
+    ]
+    for build in built:
+        with pytest.raises(LocalError, match=f"Subject wants a text or a value that is one, not {kind}"):
+            build()
 
 
 def test_a_request_that_is_sent_keeps_what_is_folded_and_what_is_not_ascii() -> None:
