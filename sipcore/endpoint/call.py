@@ -384,8 +384,13 @@ class _Events:
         )
 
     def _replacing(self, other: "_Events") -> Address:
-        """Where the peer of `other` is, with the Replaces that makes the new call take the place of it (RFC 3891)."""
-        uri, replaces = self._driver.act(lambda stack, _: (stack.peer(other.number), stack.replaces(other.number)))
+        """Where the peer of `other` is, with the Replaces that makes the new call take the place of it (RFC 3891).
+
+        That may be a call of another endpoint, which has numbers of its own for its calls.
+        """
+        if other is self:
+            raise LocalError("the other call is this one; a peer takes over another's", section="RFC 3891 §3")
+        uri, replaces = other._driver.act(lambda stack, _: (stack.peer(other.number), stack.replaces(other.number)))
         if not isinstance(uri, SipUri):
             raise LocalError("the other call has no SIP URI to be taken over at", section="RFC 3891 §4")
         return Address(uri.replace(headers=f"Replaces={escape_header(replaces)}"))

@@ -53,6 +53,33 @@ def target_of(event: CallRequested) -> str:
     return (event.request.headers.get("Refer-To") or "").partition(":")[2].partition("@")[0]
 
 
+async def test_the_peer_takes_over_a_call_of_another_endpoint(clock: MockClock) -> None:
+    """Each endpoint counts its calls by itself: both of these are the first."""
+    places = []
+
+    async def asked(call: IncomingCall, event: CallRequested) -> None:
+        places.append(event.request.headers.get("Refer-To") or "")
+        call.respond(event, 202)
+        await call.notify_refer(200, event)
+
+    async def pick_up(call: IncomingCall) -> None:
+        call.accept(body=bytes(CALLEE), content_type=SDP)
+        await call.over()
+
+    async with endpoint() as (dave, _), endpoint() as (carol, hop), trio.open_nursery() as nursery:
+        nursery.start_soon(answer_all, carol, pick_up)
+        async with call_to(asked) as call, dave.call(invite(dave, hop)) as other:
+            await other.answered()
+            assert call.number == other.number
+            call_id = dave.act(lambda stack, _: stack.replaces(other.number)).partition(";")[0]
+            assert await call.transfer(other) == 200
+            with pytest.raises(LocalError, match="the other call is this one"):
+                await call.transfer(call)
+        nursery.cancel_scope.cancel()
+    (place,) = places
+    assert f"@{hop.remote}?Replaces={call_id}%3B" in place
+
+
 async def test_two_transfers_at_once_are_told_apart(clock: MockClock) -> None:
     statuses = {"carol": 486, "dave": 200}
 
