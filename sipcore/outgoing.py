@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sipcore.dialogs.dialog import Numbers
-from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, TransportFailure, quoted
+from sipcore.errors import EXCERPT_CHARACTERS, FailureReason, LocalError, TransportFailure, quoted, require_kind
 from sipcore.grammar import require_safe
 from sipcore.message.address import Address
 from sipcore.message.fields.simple import CSeq
@@ -101,6 +101,8 @@ class OutgoingRequest:
             raise LocalError("what is prepared is a hop with its local address", section="RFC 3261 §18.1.1")
         if order.contact:
             require_safe(order.contact, "the user of a Contact")
+        if order.auth is not None:
+            require_session(order.auth)
         self.order = order
         self.request = request if request.tail or "Via" not in request.headers else request.without("Via")
         self.hops: list[Hop] = []
@@ -287,6 +289,13 @@ def _check_address(address: SocketAddress, way: str) -> None:
         raise LocalError(text, section="RFC 3263 §4")
     if not 0 <= address.port <= MAX_PORT:
         raise LocalError(f"a hop leads {way} port {address.port}, and ports end at {MAX_PORT}", section="RFC 6335 §6")
+
+
+def require_session(auth: object) -> None:
+    """Raises LocalError for what answers no challenges, an Account as a rule: it would fail by the first hop."""
+    from sipcore.auth.session import AuthSession  # here, since who has no accounts needs none of it
+
+    require_kind(auth, AuthSession, "AuthSession(account)", section="RFC 3261 §22.2")
 
 
 @value

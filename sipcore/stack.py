@@ -132,6 +132,11 @@ class Stack:
 
         `redirects` is how many other places the call may be sent on to by a 3xx: anywhere the callee names.
         """
+        if order.request.method != INVITE:
+            raise LocalError(
+                f"a call begins with an INVITE, not with {order.request.method}; use request()",
+                section="RFC 3261 §13.2",
+            )
         number = self._calls.place(order, now, redirects)
         self._settle(now)
         return number

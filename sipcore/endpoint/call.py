@@ -13,7 +13,7 @@ from sipcore.dialogs.refer import subscribes
 from sipcore.dialogs.session import Session
 from sipcore.endpoint.change import Change
 from sipcore.endpoint.transfer import Transfer
-from sipcore.errors import LocalError, RemoteError, TransportFailure, blamed
+from sipcore.errors import LocalError, RemoteError, TransportFailure, blamed, require_kind
 from sipcore.events import (
     CallAnswered,
     CallChanged,
@@ -210,6 +210,11 @@ class _Events:
         to by then counts, as a `CallChanged` tells, and the next change in the same dialog waits until that is clear.
         So it does for one that the call makes by itself: a refresh of the session, or what brings it back once refused.
         """
+
+        if description is not None:
+            from sipcore.sdp.description import SessionDescription  # loaded by those only who change a session
+
+            require_kind(description, SessionDescription, "SessionDescription.parse(body)", section="RFC 3264 §8")
 
         def offer(stack: Stack, now: float) -> str:
             session = stack.session(self.number, remote_tag=remote_tag)

@@ -369,14 +369,17 @@ class Endpoint:
     def on_leaving(self, leave: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Have `leave` awaited when the block ends, while everything works still; gives a function that ends it.
 
-        Raises LocalError when that is too late.
+        Raises LocalError when that is too late, or too early.
         """
         self._require_staying()
         self._leavers.add(leave)
         return lambda: self._leavers.discard(leave)
 
     def _require_staying(self) -> None:
-        """Raises LocalError once the block has ended: what begins now would not be ended properly."""
+        """Raises LocalError outside of the block, which has ended once it is left: what begins then would not be ended
+        properly.
+        """
+        self.loop.require_open()
         if self._leaving:
             raise closed()
 

@@ -23,7 +23,7 @@ from sipcore.grammar import require_safe
 from sipcore.message.build import Fields, require_sendable
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri, Uri
-from sipcore.outgoing import Order, contact_for, target_of
+from sipcore.outgoing import Order, contact_for, require_session, target_of
 from sipcore.registration.binding import Binding, Registration
 from sipcore.registration.keeper import (
     Effect,
@@ -110,12 +110,15 @@ async def keep_registered(
     which tells calls for one from calls for another; a `hop` skips locating the registrar, `fields` are added to each
     request. The block begins at once: await `binding` in it to know that somebody has registered it.
 
-    Raises LocalError for a registrar that no request can be sent to, and for a `user` or `fields` that cannot be sent.
+    Raises LocalError for a registrar that no request can be sent to, for a `user` or `fields` that cannot be sent, and
+    outside of the endpoint's block.
     """
     require_kind(registration, Registration, 'Registration(Address.parse("sip:user@host"))', section="RFC 3261 §10.2")
     user, told = user or _user_of(registration.aor.uri), tuple(fields)
     require_safe(user, "the user of a Contact")  # else the REGISTER would be tried again and again
     require_sendable(told)
+    if auth is not None:
+        require_session(auth)
     if hop is None:
         _require_locatable(registration)
     keeper = Keeper(registration, driver.tokens, driver.trace_switch)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import trio
 
+from sipcore.auth.choice import Account
 from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
@@ -17,6 +18,7 @@ from sipcore.registration.binding import Registration
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import audio_description
+from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.terms import SDP
 from sipcore.transports.base import TransportConfig
 
@@ -119,6 +121,67 @@ async def test_whatever_else_is_given_in_the_place_of_a_uri_is_an_error(given: A
             await client.locate(given)
     with pytest.raises(LocalError, match="a URI is wanted here, not Address"):
         client.new_request("OPTIONS", Address.parse(ALICE))  # type: ignore[arg-type]
+
+
+async def test_an_account_in_the_place_of_its_session_is_an_error() -> None:
+    """It would fail by the first hop, as a mistake of this program; a registration would try again for ever."""
+    account: Any = Account("alice", "secret", hosts=["127.0.0.1"])
+    wanted = r"AuthSession is wanted here, not Account: AuthSession\(account\)"
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        request, invite = (client.new_request(method, "sip:127.0.0.1") for method in ("MESSAGE", "INVITE"))
+        with pytest.raises(LocalError, match=wanted):
+            await client.options("sip:127.0.0.1", auth=account)
+        with pytest.raises(LocalError, match=wanted):
+            await client.request(Order(request, "sip:127.0.0.1", auth=account))
+        with pytest.raises(LocalError, match=wanted):
+            async with client.call(Order(invite, "sip:127.0.0.1", auth=account)):
+                pass
+        with pytest.raises(LocalError, match=wanted):
+            async with client.register(Registration(Address.parse(ALICE)), auth=account):
+                pass
+    assert client.faults == 0
+
+
+async def test_a_call_begins_with_an_invite() -> None:
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as client:
+        request = client.new_request("MESSAGE", "sip:127.0.0.1")
+        with pytest.raises(LocalError, match=r"begins with an INVITE, not with MESSAGE; use request\(\)"):
+            async with client.call(Order(request, "sip:127.0.0.1")):
+                pass
+
+
+async def test_a_registration_outside_of_the_block_of_its_endpoint_is_an_error() -> None:
+    endpoint = Endpoint(EndpointConfig(transports=LOOPBACK))
+    for _ in range(2):
+        with pytest.raises(LocalError, match="use it inside its block"):
+            async with endpoint.register(Registration(Address.parse(ALICE))):
+                pass
+        if not endpoint.loop.begun:
+            async with endpoint:
+                pass
+
+
+@pytest.mark.parametrize("given", [SESSION, SESSION.decode()])
+async def test_a_change_takes_a_description_that_was_read(given: Any) -> None:  # noqa: ANN401  # that is the point
+    async def answer(server: Endpoint) -> None:
+        async for incoming in server.incoming():
+            assert isinstance(incoming, IncomingCall)
+            incoming.accept(body=SESSION, content_type=SDP)
+
+    async with (
+        Endpoint(EndpointConfig(transports=LOOPBACK, takes_incoming=True)) as server,
+        Endpoint(EndpointConfig(transports=LOOPBACK)) as client,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(answer, server)
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+        invite = client.new_request("INVITE", target, body=SESSION, content_type=SDP)
+        async with client.call(Order(invite, target)) as call:
+            await call.answered()
+            with pytest.raises(LocalError, match=r"SessionDescription is wanted here, not (bytes|str)"):
+                await call.change(given)
+            await call.change(SessionDescription.parse(SESSION))
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_endpoint_that_could_not_begin_has_no_sockets() -> None:
