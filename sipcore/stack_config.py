@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from sipcore.dialogs.manner import METHODS, MIN_INTERVAL, Manner
+from sipcore.errors import LocalError
 from sipcore.grammar import require_safe
+from sipcore.message.fields.parameterized import MAX_SECONDS
 from sipcore.transactions.timers import Timers
 from sipcore.value import value
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 class StackConfig:
     """Who a stack says it is, what it can do, and what it leaves to its owner.
 
-    Raises LocalError for names that cannot be sent.
+    Raises LocalError for names that cannot be sent, and session intervals that nobody may ask for.
     """
 
     timers: Timers = Timers()
@@ -31,7 +33,8 @@ class StackConfig:
     passes_unknown: bool = False
     """Whether requests with other methods go to the owner all the same; they are answered 405 if not."""
     session_interval: int = 0
-    """Seconds for which the session of a call lasts without a refresh (RFC 4028); 0 leaves it to the peer to ask."""
+    """Seconds for which the session of a call lasts without a refresh (RFC 4028), MIN_INTERVAL at least; 0 leaves it to
+    the peer to ask."""
     min_session_interval: int = MIN_INTERVAL
     """Seconds: calls that ask for a shorter session interval are refused with a 422."""
     answers_offers: bool = True
@@ -48,6 +51,16 @@ class StackConfig:
 
     def __post_init__(self) -> None:
         require_safe(self.user, "the user of a Contact")
+        several: tuple[object, ...] = (self.methods, self.extensions)
+        for names in several:
+            if isinstance(names, str):  # taken for several, it would be its letters
+                raise LocalError(
+                    f'{names!r} is one name, where several are wanted: ("{names}",)', section="RFC 3261 §25.1"
+                )
+        for seconds in (self.session_interval or MIN_INTERVAL, self.min_session_interval):
+            if not MIN_INTERVAL <= seconds <= MAX_SECONDS:
+                text = f"a session interval is {MIN_INTERVAL} s at least, and {MAX_SECONDS} s at most, not {seconds}"
+                raise LocalError(text, section="RFC 4028 §4")
         _ = self.manner  # which looks at the rest
 
     @property

@@ -14,6 +14,7 @@ from sipcore.message.fields.contact import (
     contact_reg_id,
     parse_contact,
 )
+from sipcore.message.fields.parameterized import MAX_SECONDS
 from sipcore.message.message import Response
 from sipcore.message.params import NO_PARAMS
 from sipcore.message.registry import CONTACT, EXPIRES, FLOW_TIMER, PATH, REQUIRE, SERVICE_ROUTE, Row
@@ -56,8 +57,10 @@ class Registration:
             require_kind(self.registrar, SipUri, 'parse_uri("sip:host")', section="RFC 3261 §10.2")
         if self.registrar is None and not isinstance(self.aor.uri, SipUri):
             raise LocalError("an address of record without a domain needs a registrar", section="RFC 3261 §10.2.6")
-        if self.expires < 1 or (self.q is not None and not 0 <= self.q <= 1):
-            raise LocalError("a binding lasts a second at least, and its q is 0 to 1", section="RFC 3261 §10.2.1")
+        for address in (*self.contacts, *self.route, *filter(None, [self.from_])):
+            require_kind(address, Address, 'Address.parse("sip:user@host")', section="RFC 3261 §10.2")
+        if not 1 <= self.expires <= MAX_SECONDS or (self.q is not None and not 0 <= self.q <= 1):
+            raise LocalError(f"a binding lasts 1 to {MAX_SECONDS} s, and its q is 0 to 1", section="RFC 3261 §10.2.1")
         if self.reg_id is not None and (self.instance is None or self.reg_id < 1 or self.contacts):
             # RFC 5626 §6: a registrar refuses more contacts beside one with a reg-id.
             text = "a reg-id is a number from 1 on, goes with an instance, and with no other contact"

@@ -3,7 +3,7 @@
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from enum import Enum
 from typing import Any, Protocol
@@ -98,7 +98,10 @@ DNS, a peer or an owner, and however often a name leads elsewhere. It must neith
 
 @value
 class TransportConfig:
-    """What `open_transports` opens, and its limits. Times are in seconds, sizes in bytes."""
+    """What `open_transports` opens, and its limits. Times are in seconds, sizes in bytes.
+
+    Raises LocalError for times and limits that are none.
+    """
 
     bind: tuple[tuple[Transport, SocketAddress], ...] = ()
     """Where to receive from the start: UDP sockets are bound, stream transports listen. Port 0 takes a free one."""
@@ -121,6 +124,21 @@ class TransportConfig:
     What it raises ends the endpoint's block."""
     refusal: Refusal | None = field(default=None, repr=False)
     """Says why nothing is sent to an address, and no connection opened; without one, any address is reached."""
+
+    def __post_init__(self) -> None:
+        require_limits(self, times=("idle_timeout", "connect_timeout"), counts=("receive_buffer", "max_connections"))
+
+
+def require_limits(config: object, *, times: Iterable[str], counts: Iterable[str]) -> None:
+    """Raises LocalError where one of these fields is no time above zero, or no number of things."""
+    for name in times:
+        seconds = getattr(config, name)
+        if not seconds > 0:  # so that NaN is none
+            raise LocalError(f"{name} is a time above 0 s, not {seconds}", section="RFC 3261 §18")
+    for name in counts:
+        number = getattr(config, name)
+        if number < 0:
+            raise LocalError(f"{name} is 0 or more, not {number}", section="RFC 3261 §18")
 
 
 class Sink(Protocol):

@@ -26,7 +26,7 @@ from sipcore.resolve.records import (
     Srv,
 )
 from sipcore.resolve.target import SocketAddress, is_numeric
-from sipcore.transports.base import EXHAUSTED
+from sipcore.transports.base import EXHAUSTED, require_limits
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _ADDRESSES = (RecordType.A, RecordType.AAAA)
 
 @value
 class LookupConfig:
-    """How DNS is asked. Times are in seconds."""
+    """How DNS is asked. Times are in seconds. Raises LocalError for times and sizes that are none."""
 
     nameservers: tuple[SocketAddress, ...] = ()
     """Whom to ask; empty for the system's resolvers."""
@@ -68,6 +68,9 @@ class LookupConfig:
     """Answers kept for as long as their TTL allows, negative ones included (RFC 2308); 0 keeps none."""
     hosts_file: str = "/etc/hosts"
     """Names that are known without DNS; empty for none."""
+
+    def __post_init__(self) -> None:
+        require_limits(self, times=("timeout", "lifetime"), counts=("cache_size",))
 
 
 class _Asked:

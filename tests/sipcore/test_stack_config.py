@@ -16,6 +16,12 @@ from sipcore.stack_config import StackConfig
         ({"user": "alice\n"}, "the user of a Contact holds CR"),
         ({"extensions": ("100rel, timer",)}, "an option tag '100rel, timer' is not a token"),
         ({"methods": ("",)}, "a method '' is not a token"),
+        ({"methods": ("REFER")}, r"'REFER' is one name, where several are wanted: \(\"REFER\",\)"),
+        ({"extensions": "timer"}, "'timer' is one name"),
+        ({"session_interval": 89}, "90 s at least, and 4294967295 s at most, not 89"),
+        ({"session_interval": -1}, "not -1"),
+        ({"session_interval": 2**32}, "not 4294967296"),
+        ({"min_session_interval": 0}, "not 0"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(wrong: dict[str, Any], text: str) -> None:

@@ -58,6 +58,11 @@ def test_contact(registration: Registration, outbound: bool, expected: str) -> N
     [
         {"aor": Address(TelUri("+1"))},
         {"expires": 0},
+        {"expires": 2**32},
+        {"expires": float("nan")},
+        {"contacts": ("sip:alice@example.com",)},
+        {"route": ("sip:proxy.example.com;lr",)},
+        {"from_": "sip:alice@example.com"},
         {"q": 1.5},
         {"reg_id": 1},
         {"instance": URN, "reg_id": 0},

@@ -1,23 +1,26 @@
 """What an `errno` means, and addresses as Python's `socket` has them."""
 
 import errno
+import math
 import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipcore.errors import FailureReason
+from sipcore.errors import FailureReason, LocalError
 from sipcore.resolve.target import SocketAddress, is_numeric
 from sipcore.transports.base import (
     REFUSALS,
     TlsConfig,
+    TransportConfig,
     failure_of,
     numbered,
     socket_address,
     socket_family,
     socket_name,
 )
+from sipcore.transports.lookup import LookupConfig
 
 
 @pytest.mark.parametrize(
@@ -113,3 +116,21 @@ def test_a_zone_is_told_as_the_kernel_tells_it(host: str, found: str) -> None:
 
 def test_the_key_is_not_shown() -> None:
     assert "secret" not in repr(TlsConfig(key=b"secret", certificate=b"public"))
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong", "text"),
+    [
+        (TransportConfig, {"idle_timeout": 0}, "idle_timeout is a time above 0 s, not 0"),
+        (TransportConfig, {"connect_timeout": math.nan}, "connect_timeout is a time above 0 s, not nan"),
+        (TransportConfig, {"max_connections": -1}, "max_connections is 0 or more, not -1"),
+        (TransportConfig, {"receive_buffer": -1}, "receive_buffer is 0 or more"),
+        (LookupConfig, {"timeout": -1.0}, "timeout is a time above 0 s, not -1.0"),
+        (LookupConfig, {"lifetime": math.nan}, "lifetime is a time above 0 s"),
+        (LookupConfig, {"cache_size": -1}, "cache_size is 0 or more"),
+    ],
+)
+def test_times_and_limits_that_are_none_are_refused(config: type, wrong: dict[str, float], text: str) -> None:
+    """They would fail in the middle of a lookup or a connection, as a mistake of this program."""
+    with pytest.raises(LocalError, match=text):
+        config(**wrong)
