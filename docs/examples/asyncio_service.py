@@ -81,7 +81,7 @@ class Sip:
         """End it, and wait for that. Raises what ended it before."""
         if not self._over.done():
             self._token.run_sync_soon(self._stop.set)
-        await self._over
+        await asyncio.shield(self._over)
 
     def ended(self, error: BaseException | None) -> None:
         """Tell who waits that the run is over, and why."""
@@ -102,6 +102,7 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Sip] = loop.create_future()
+    ended = asyncio.Event()
 
     async def guest() -> None:
         async with Endpoint(config) as endpoint, trio.open_nursery() as nursery:
@@ -111,6 +112,7 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
 
     def done(result: "outcome.Outcome[None]") -> None:
         error = result.error if isinstance(result, outcome.Error) else None
+        ended.set()
         if opened.cancelled():
             return
         if opened.done():
@@ -125,7 +127,11 @@ async def open_sip(config: EndpointConfig | None = None) -> AsyncIterator[Sip]:
         done_callback=done,
         host_uses_signal_set_wakeup_fd=True,
     )
-    sip = await opened
+    try:
+        sip = await opened
+    except asyncio.CancelledError:
+        await ended.wait()  # for the next one may begin only when trio has left this thread
+        raise
     try:
         yield sip
     finally:
