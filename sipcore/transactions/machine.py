@@ -56,6 +56,7 @@ class Action(Enum):
     START_CANCEL = "start CANCEL"
     START_TRYING = "start TRYING"
     START_LATE_TRYING = "start LATE_TRYING"
+    START_UNANSWERED = "start UNANSWERED"
     DOUBLE_A = "double A"
     """Start A again with twice its last interval (RFC 3261 §17.1.1.2)."""
     DOUBLE_E = "double E"

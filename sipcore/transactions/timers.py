@@ -59,6 +59,8 @@ class Timer(IntEnum):
     """INVITE server: the transaction user has said nothing, so a 100 goes out (RFC 3261 §17.2.1)."""
     LATE_TRYING = 14
     """Non-INVITE server: the same, when Timer E at the client has reached T2 (RFC 4320 §4.1)."""
+    UNANSWERED = 15
+    """Non-INVITE server: the transaction user has not answered while anybody waited for it (RFC 3261 §17.1.2.2)."""
 
 
 RETRANSMISSION = frozenset({Timer.A, Timer.E, Timer.G})
@@ -106,6 +108,7 @@ class Timers:
             Timer.CANCEL: long,
             Timer.TRYING: self.trying,
             Timer.LATE_TRYING: self._when_e_reaches_t2(),
+            Timer.UNANSWERED: 2 * long,  # the client's T1 is not known, which may be larger
         }
         return tuple(seconds[timer] for timer in Timer)
 

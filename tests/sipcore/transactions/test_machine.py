@@ -33,7 +33,7 @@ def test_every_cell_is_decided_once(machine: Machine) -> None:
         (invite_client.MACHINE, (18, 17, 15)),
         (client.MACHINE, (11, 9, 4)),
         (invite_server.MACHINE, (16, 24, 15)),
-        (server.MACHINE, (10, 10, 4)),
+        (server.MACHINE, (11, 11, 6)),
     ],
     ids=lambda value: value.name if isinstance(value, Machine) else "",
 )

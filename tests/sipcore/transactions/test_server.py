@@ -64,6 +64,17 @@ def test_a_slow_transaction_user_is_covered_by_a_100_when_timer_e_has_reached_t2
     assert rig.ended_at(key) == (7.5 + 32 if transport is Transport.UDP else 7.5)
 
 
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+def test_what_the_transaction_user_has_forgotten_ends_when_nobody_waits_for_it(transport: Transport) -> None:
+    """Else it would be there for ever, and keep its connection; some 65,000 of them, and no request is taken."""
+    rig, key = trying(transport)
+    rig.advance(1000)
+    assert rig.sent() == [(3.5, "100", 0)]
+    assert rig.ended_at(key) == 3.5 + 64
+    rig.assert_empty()
+    assert rig.respond(key, answer(OPTIONS, 200)) == []
+
+
 def test_a_100_may_come_at_once_over_a_reliable_transport() -> None:
     rig, key = trying(Transport.TCP)
     assert names(rig.respond(key, answer(OPTIONS, 100))) == ["Transmit"]

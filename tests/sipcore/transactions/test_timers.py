@@ -23,6 +23,7 @@ TABLE_4 = {  # timer: (over UDP, over a reliable transport), by the default valu
     Timer.CANCEL: (32.0, 32.0),
     Timer.TRYING: (0.2, 0.2),
     Timer.LATE_TRYING: (3.5, 3.5),
+    Timer.UNANSWERED: (64, 64),
 }
 
 
