@@ -3,6 +3,7 @@
 Alembic's table `alembic_version` names the revision. Alembic itself is loaded only to make or change tables.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from probes.store.database import PRIVATE, explaining, reading_engine, require_place, unusable, writing_engine
+from probes.store.insertion import LOGGER
 
 APPLICATION_ID = int.from_bytes(b"sipw")
 """What SQLite files of ours have in their head, which tells them from those of other programs."""
@@ -23,6 +25,7 @@ WRITERS = "`sipprobe watch` or `sipprobe serve`"
 """Who writes: what is wanted of a file may be a watch's or a service's."""
 NEW = ""
 """The revision of a file without tables."""
+_log = logging.getLogger(LOGGER)
 
 
 def _revision_of(connection: Connection, path: Path, known: Sequence[str]) -> str:
@@ -66,8 +69,9 @@ def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCR
     revision = _found(path, revisions)
     if revision == revisions[-1]:
         return
+    copy = path.with_name(f"{path.name}.{revision}")
     if revision != NEW:
-        _copy(path, path.with_name(f"{path.name}.{revision}"))
+        _copy(path, copy)
     engine = writing_engine(path, foreign_keys=False)  # which would not let tables be made anew that others refer to
     try:
         with explaining(path), engine.begin() as connection:
@@ -75,6 +79,8 @@ def migrate(path: Path, revisions: Sequence[str] = REVISIONS, scripts: str = SCR
             _upgrade(connection, scripts)
     finally:
         engine.dispose()
+    if revision != NEW:
+        _log.info("%s is of revision %s now; as it was before, it is kept as %s", path, revisions[-1], copy.name)
 
 
 def _found(path: Path, known: Sequence[str]) -> str:

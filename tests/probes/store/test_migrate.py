@@ -1,5 +1,6 @@
 """Files of other versions, and of other programs."""
 
+import logging
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from probes.health.trunk import WatchError
 from probes.store import alerts, ended_sessions
 from probes.store.database import make_file, reading_engine
+from probes.store.insertion import LOGGER
 from probes.store.jobs import Jobs, StoredJob
 from probes.store.keyring import Keyring, key_file_of
 from probes.store.migrate import REVISIONS, SCRIPTS, migrate
@@ -143,18 +145,21 @@ def test_revisions_are_those_of_the_scripts() -> None:
     assert [script.revision for script in scripts.walk_revisions()] == [*reversed(REVISIONS)]
 
 
-def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+def test_migrations_make_the_tables_of_the_schema(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "history.db"
     make_file(path)
+    caplog.set_level(logging.INFO, LOGGER)
     migrate(path)
+    assert not caplog.messages
     engine = reading_engine(path)
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
 
 
-def test_older_file_is_copied_and_changed(tmp_path: Path) -> None:
+def test_older_file_is_copied_and_changed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = of_the_first_revision(tmp_path / "history.db")
+    caplog.set_level(logging.INFO, LOGGER)
     migrate(path, (*REVISIONS, "0005"), with_another_revision(tmp_path))
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
@@ -164,6 +169,7 @@ def test_older_file_is_copied_and_changed(tmp_path: Path) -> None:
     connection.close()
     copy = tmp_path / "history.db.0001"
     assert copy.stat().st_mode & 0o777 == 0o600
+    assert caplog.messages == [f"{path} is of revision 0005 now; as it was before, it is kept as history.db.0001"]
     with Store.open(copy, clock=Clock(0)) as store:
         assert len([*store.checks(0, 1e11)]) == 2
 
