@@ -22,6 +22,7 @@ from probes.cli.common import (
     with_client_certificate,
 )
 from probes.cli.exit_codes import ExitCode
+from probes.cli.ports import read_ports
 from probes.cli.printing import INDENT, json_text, show
 from probes.cli.saving import CAPTURE, HtmlTo, check_files, write_all
 
@@ -85,7 +86,7 @@ def discover(
         stop(ExitCode.USAGE, "--only-options leaves out what --challenge, --deep and --invite ask for")
     destination = read_destination(target)
     config = DiscoveryConfig(
-        ports=tuple(port or ()),
+        ports=read_ports(port or ()),
         transports=tuple(Transport[wanted.name] for wanted in transport or ()),
         timeout=timeout,
         tls=with_client_certificate(_tls(ca_file, tls_minimum), certificate, key),

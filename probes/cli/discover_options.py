@@ -8,6 +8,7 @@ import typer
 from probes.cli.common import TransportName, seconds
 from probes.cli.exit_codes import ExitCode
 from probes.cli.explain import show_page
+from probes.cli.ports import ports
 
 
 class TlsMinimum(StrEnum):
@@ -29,10 +30,8 @@ Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="Host, host:port, [IPv6]:port, SIP URI, or tls://host and the like.")
 ]
 Ports = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--port", metavar="PORT", min=1, max=65535, help="Port to try; may be repeated.", show_default="usual ones"
-    ),
+    list[str] | None,
+    ports("usual ones"),
 ]
 Transports = Annotated[
     list[TransportName] | None,

@@ -13,6 +13,7 @@ import typer
 
 from probes.cli.common import make_console, run_to_the_end, seconds, stop, tell, why_unreadable
 from probes.cli.exit_codes import ExitCode
+from probes.cli.ports import ports, read_ports
 from probes.cli.printing import json_text
 from probes.cli.streams import is_abandoned
 
@@ -34,7 +35,7 @@ MAX_NAMES = 256
 """Host names that are looked up, one after the other; each may take seconds. More of them had better be addresses."""
 STDIN = "-"
 
-Ports = Annotated[list[int] | None, typer.Option(metavar="PORT", min=1, max=65535, help="Port; may be repeated.")]
+Ports = Annotated[list[str] | None, ports("5060")]
 Rate = Annotated[
     float,
     typer.Option(metavar="NUMBER", min=0.1, max=50_000, help="Datagrams a second at most, repetitions included."),
@@ -87,7 +88,7 @@ def sweep(
     from probes.sweep.run import SweepConfig, random_seed
     from sipcore.resolve.target import DEFAULT_PORT
 
-    targets = _targets(ranges, tuple(port or (DEFAULT_PORT,)), exclude or [], yes_large=yes_large)
+    targets = _targets(ranges, read_ports(port or ()) or (DEFAULT_PORT,), exclude or [], yes_large=yes_large)
     state = _read_state(resume, targets) if resume is not None else None
     config = SweepConfig(rate, timeout, random_seed() if seed is None else seed)
     if state is not None:
