@@ -16,6 +16,7 @@ from probes.cli.common import (
     PASSWORD_VARIABLE,
     Printer,
     make_console,
+    read_content,
     read_headers,
     read_password,
     run_interruptible,
@@ -115,8 +116,8 @@ def read_file(file: Path, read: Callable[[str], T]) -> T:
     from probes.entries import EntryError
 
     try:
-        return read(file.read_bytes().decode())
-    except (OSError, UnicodeDecodeError) as error:
+        return read(read_content(file).decode())
+    except UnicodeDecodeError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
     except EntryError as error:
         stop(ExitCode.USAGE, error.message)

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import stat
 import sys
 import textwrap
 import threading
@@ -57,6 +58,8 @@ Nameservers = Annotated[
         show_default="system's",
     ),
 ]
+MAX_UNSIZED = 1 << 28
+"""Bytes that are read of a pipe or device: some have no end, and all of it is to be in memory."""
 PASSWORD_VARIABLE = "SIPPROBE_PASSWORD"
 DNS_PORT = 53
 HANGUPS = [signal.SIGHUP] if sys.platform != "win32" else []
@@ -236,11 +239,17 @@ def calling_config(
 
 
 def read_content(file: Path) -> bytes:
-    """What is in a file. Ends the program when it cannot be read."""
+    """What is in a file. Ends the program when it cannot be read, or is a device or pipe that does not end."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as source:
+            if stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                return source.read()
+            data = source.read(MAX_UNSIZED + 1)
     except OSError as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {why_unreadable(error)}")
+    if len(data) > MAX_UNSIZED:
+        stop(ExitCode.USAGE, f"cannot read {file}: it does not end within {MAX_UNSIZED >> 20} MiB; write it to a file")
+    return data
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

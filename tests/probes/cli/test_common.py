@@ -1,13 +1,32 @@
 """What the verbs share: what is said on standard error."""
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
+import typer
 
-from probes.cli.common import tell
+from probes.cli import common
+from probes.cli.common import read_content, tell
 from probes.cli.main import main
 
 LONG = f"cannot read {' '.join(['well-known'] * 12)}"
+
+
+def test_a_pipe_is_read() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"all of it")
+    os.close(writing)
+    assert read_content(Path(f"/dev/fd/{reading}")) == b"all of it"
+    os.close(reading)
+
+
+def test_a_device_without_an_end(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(common, "MAX_UNSIZED", 1 << 20)
+    with pytest.raises(typer.Exit):
+        read_content(Path("/dev/zero"))
+    assert "cannot read /dev/zero: it does not end within 1 MiB; write it to a file" in capsys.readouterr().err
 
 
 def as_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
