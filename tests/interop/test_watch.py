@@ -193,9 +193,9 @@ async def test_trunks_that_change_while_one_of_their_servers_is_down(
         opened = {each.attempt.records[0].at for each in told.checks if each.route == "backup" and each.attempt}
         assert len(opened) == 1
 
-        led = replace(first, routes=(to(asterisk, transport=Transport.TLS), first.routes[1]))
-        watch.change([led])
-        assert await until(lambda: told.story[-1] == "failback to main", SLACK) < RULES.interval
+        rules = replace(RULES, interval=10 * SLACK, retry=10 * SLACK)  # so that what comes by then was asked at once
+        watch.change([replace(first, routes=(to(asterisk, transport=Transport.TLS), first.routes[1]), rules=rules)])
+        await until(lambda: told.story[-1] == "failback to main", SLACK)
         nursery.cancel_scope.cancel()
     after = [each for each in told.all[begun:] if not isinstance(each, Check)]
     assert [(type(each).__name__, each.trunk) for each in after] == [
