@@ -80,6 +80,20 @@ def require_kind(given: object, kind: type, hint: str, *, section: str) -> None:
         raise LocalError(f"{kind.__name__} is wanted here, not {type(given).__name__}: {hint}", section=section)
 
 
+def require_times(config: object, *names: str) -> None:
+    """Raises LocalError where one of these fields of what an owner has given is no time above zero, such as NaN."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise LocalError(f"{name} is a time above 0 s, not {getattr(config, name)}", section="RFC 3261 §17.1.1.1")
+
+
+def require_counts(config: object, *names: str, least: int = 0) -> None:
+    """Raises LocalError where one of these fields of what an owner has given is below `least`, or NaN."""
+    for name in names:
+        if not getattr(config, name) >= least:
+            raise LocalError(f"{name} is {least} or more, not {getattr(config, name)}", section="RFC 3261 §17.1.1.1")
+
+
 class RemoteError(SipError):
     """The peer or the network did something that cannot be worked with."""
 

@@ -3,13 +3,13 @@
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import field
 from enum import Enum
 from typing import Any, Protocol
 
 from sipcore.deviation import Deviation
-from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure, require_counts, require_times
 from sipcore.message.message import Request, Response
 from sipcore.message.uri import MAX_PORT
 from sipcore.resolve.target import Flow, Hop, SocketAddress, Transport, is_numeric
@@ -126,19 +126,8 @@ class TransportConfig:
     """Says why nothing is sent to an address, and no connection opened; without one, any address is reached."""
 
     def __post_init__(self) -> None:
-        require_limits(self, times=("idle_timeout", "connect_timeout"), counts=("receive_buffer", "max_connections"))
-
-
-def require_limits(config: object, *, times: Iterable[str], counts: Iterable[str]) -> None:
-    """Raises LocalError where one of these fields is no time above zero, or no number of things."""
-    for name in times:
-        seconds = getattr(config, name)
-        if not seconds > 0:  # so that NaN is none
-            raise LocalError(f"{name} is a time above 0 s, not {seconds}", section="RFC 3261 §18")
-    for name in counts:
-        number = getattr(config, name)
-        if number < 0:
-            raise LocalError(f"{name} is 0 or more, not {number}", section="RFC 3261 §18")
+        require_times(self, "idle_timeout", "connect_timeout")
+        require_counts(self, "receive_buffer", "max_connections")
 
 
 class Sink(Protocol):

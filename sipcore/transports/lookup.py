@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from sipcore.errors import require_counts, require_times
 from sipcore.resolve.records import (
     Address,
     Answer,
@@ -26,7 +27,7 @@ from sipcore.resolve.records import (
     Srv,
 )
 from sipcore.resolve.target import SocketAddress, is_numeric
-from sipcore.transports.base import EXHAUSTED, require_limits
+from sipcore.transports.base import EXHAUSTED
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class LookupConfig:
     """Names that are known without DNS; empty for none."""
 
     def __post_init__(self) -> None:
-        require_limits(self, times=("timeout", "lifetime"), counts=("cache_size",))
+        require_times(self, "timeout", "lifetime")
+        require_counts(self, "cache_size")
 
 
 class _Asked:
