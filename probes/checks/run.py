@@ -22,7 +22,7 @@ from probes.checks.tls import (
 from probes.checks.tls_judge import TlsReport, judge
 from probes.destination import Destination
 from probes.reach import ReachPolicy, refusal_of
-from sipcore.errors import FailureReason, LocalError, TransportFailure
+from sipcore.errors import FailureReason, LocalError, TransportFailure, require_times
 from sipcore.resolve.plan import Plan as LookupPlan
 from sipcore.resolve.records import Question
 from sipcore.resolve.target import Hop, Transport
@@ -51,7 +51,7 @@ class TlsReportConfig:
     all handshakes together, but the first place gets one handshake's time however long DNS took: both in seconds.
 
     Of `tls`, the trusted roots and the client's certificate count; what to offer is the report's to vary. `name` is
-    whom the certificate must be for, empty for the host that is asked for.
+    whom the certificate must be for, empty for the host that is asked for. Raises LocalError for times that are none.
     """
 
     timeout: float = DEFAULT_TIMEOUT
@@ -61,6 +61,9 @@ class TlsReportConfig:
     lookup: LookupConfig = field(default_factory=LookupConfig)
     reach: ReachPolicy | None = None
     """Which addresses may be reached; all of them without one."""
+
+    def __post_init__(self) -> None:
+        require_times(self, "timeout", "deadline")
 
 
 async def report_tls(target: Destination | str, config: TlsReportConfig | None = None) -> TlsReport:

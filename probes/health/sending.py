@@ -2,6 +2,7 @@
 
 from email.utils import parsedate_to_datetime
 
+from sipcore.errors import require_counts, require_times
 from sipcore.value import value
 
 INSTALL = "pip install '.[daemon]'"
@@ -10,7 +11,7 @@ INSTALL = "pip install '.[daemon]'"
 
 @value
 class NotifyConfig:
-    """How alerts are sent. Times are in seconds."""
+    """How alerts are sent. Times are in seconds. Raises LocalError for times and numbers that are none."""
 
     connect_timeout: float = 5.0
     """Until a connection to one address of a receiver is up, TLS included."""
@@ -31,6 +32,11 @@ class NotifyConfig:
     """After an alert came up: from then on it is not tried again."""
     queue: int = 1000
     """Alerts that wait for one channel, at most; then the oldest is given up."""
+
+    def __post_init__(self) -> None:
+        require_times(self, "connect_timeout", "timeout", "message_timeout", "first_wait", "longest_wait", "give_up")
+        require_counts(self, "message_pause")
+        require_counts(self, "message_alerts", "queue", least=1)
 
 
 class SendFailure(Exception):

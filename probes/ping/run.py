@@ -41,7 +41,7 @@ from probes.product import PRODUCT
 from probes.reach import ReachPolicy, refusal_of
 from probes.result import received_in
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
-from sipcore.errors import LocalError, NotAllowed, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, TransportFailure, require_counts
 from sipcore.message.method import OPTIONS
 from sipcore.outgoing import Order
 from sipcore.resolve.target import Flow, Hop
@@ -129,6 +129,8 @@ class Pings:
         if not (0 < config.interval < math.inf and 0 < config.timeout < math.inf):
             text = f"{config.interval} s and {config.timeout} s: interval and timeout are above 0"
             raise LocalError(text, section="RFC 3261 §17.1.2.1")
+        if config.count is not None:
+            require_counts(config, "count", least=1)
         awaited = config.timeout / config.interval * (MAX_PLACES if config.every_place else 1)
         if awaited > MAX_AWAITED:
             text = f"{awaited:.0f} pings would be under way at once: raise the interval, or lower the timeout"

@@ -40,7 +40,7 @@ from sipcore.endpoint.loop import as_failure
 from sipcore.endpoint.media.dtls import DtlsIdentity
 from sipcore.endpoint.media.leg import MAX_SESSION_ID
 from sipcore.endpoint.media.media import Line, Media, open_media
-from sipcore.errors import LocalError, NotAllowed, ParseError, TransportFailure
+from sipcore.errors import LocalError, NotAllowed, ParseError, TransportFailure, require_times
 from sipcore.events import CallAnswered, CallChanged, CallEnded, CallEvent, CallFailed, CallProgress, CallUnchanged
 from sipcore.media.ice import new_credentials
 from sipcore.media.terms import Encryption, Keying, Terms, Wishes, new_terms
@@ -65,7 +65,10 @@ OnReply = Callable[[Reply], None]
 
 @value
 class CodecProbe:
-    """Whom to ask, as whom, and for what. Times are in seconds. Raises LocalError for whom must not be called."""
+    """Whom to ask, as whom, and for what. Times are in seconds.
+
+    Raises LocalError for whom must not be called, and for times that are none.
+    """
 
     destination: Destination
     asking: Asking = field(default_factory=Asking)
@@ -81,6 +84,7 @@ class CodecProbe:
     """Kinds of numbers that are called although they usually are not: `emergency`, `premium`."""
 
     def __post_init__(self) -> None:
+        require_times(self, "ring_time", "timeout")
         if self.destination.user:
             require_callable(self.destination.user, self.allowed)
 

@@ -27,7 +27,7 @@ from probes.checks.dns.plan import (
     patience,
 )
 from probes.destination import Destination
-from sipcore.errors import FailureReason, TransportFailure
+from sipcore.errors import FailureReason, TransportFailure, require_counts, require_times
 from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.lookup import EDNS_PAYLOAD, LOOPBACK, read_hosts, refuses_edns, system_resolver
@@ -52,6 +52,7 @@ class DnsReportConfig:
     (0 for never), `deadline` for all of it but the pause.
 
     Without `resolvers`, those of the system are asked, and what `hosts_file` has, or "" for none, is not asked for.
+    Raises LocalError for times that are none.
     """
 
     resolvers: tuple[SocketAddress, ...] = ()
@@ -59,6 +60,10 @@ class DnsReportConfig:
     pause: float = DEFAULT_PAUSE
     deadline: float = DEFAULT_DEADLINE
     hosts_file: str = "/etc/hosts"
+
+    def __post_init__(self) -> None:
+        require_times(self, "timeout", "deadline")
+        require_counts(self, "pause")
 
 
 async def report_dns(target: Destination | str, config: DnsReportConfig | None = None) -> DnsReport:

@@ -1,5 +1,6 @@
 """Asking for codecs on loopback: what callees of all kinds see of it, and what is found out about them."""
 
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from sipcore.dialogs.effects import EndReason
 from sipcore.dialogs.session import description_of
 from sipcore.endpoint.call import IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
+from sipcore.errors import LocalError
 from sipcore.events import CallConfirmed, CallOffered
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.sdp.build import origin_of
@@ -394,3 +396,10 @@ async def test_what_each_way_to_protect_media_offers() -> None:
     assert dtls.fingerprints == browser.fingerprints
     assert (dtls.rtcp_mux, browser.rtcp_mux, len(browser.candidates)) == (False, True, 2)
     assert all(one.support is not Support.ACCEPTED for one in report.securities)
+
+
+@pytest.mark.parametrize("name", ["ring_time", "timeout"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
+def test_times_that_are_none(name: str, seconds: float) -> None:
+    with pytest.raises(LocalError, match=f"{name} is a time above 0 s, not {seconds}"):
+        CodecProbe(Destination(HOST), **{name: seconds})  # type: ignore[arg-type]  # its fields

@@ -24,6 +24,7 @@ from trio.testing import MockClock
 from probes.checks.dns.plan import MAX_QUERIES, REPEAT, DnsQuestion, Plan, Query, Reply, act
 from probes.checks.dns.run import DnsReportConfig, DnsSockets, read_message, read_reply, report_dns, system_resolvers
 from probes.destination import Destination, DestinationError
+from sipcore.errors import LocalError
 from sipcore.resolve.records import Address, LookupFault, Naptr, Question, Record, RecordType, Srv
 from sipcore.resolve.target import SocketAddress
 from sipcore.transports.base import socket_address
@@ -446,3 +447,16 @@ def _read(wire: bytes) -> None:
             reply = read_reply(query, message)
             assert (reply.fault is None) is bool(reply.records)
             assert all(isinstance(record, Address | Srv | Naptr) for record in reply.records)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"timeout": -1}, "timeout is a time above 0 s, not -1"),
+        ({"deadline": math.nan}, "deadline is a time"),
+        ({"pause": math.nan}, "pause is 0 or more, not nan"),
+    ],
+)
+def test_times_that_are_none(wrong: dict[str, float], told: str) -> None:
+    with pytest.raises(LocalError, match=told):
+        DnsReportConfig(**wrong)  # type: ignore[arg-type]  # its fields

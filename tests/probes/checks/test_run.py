@@ -320,3 +320,15 @@ async def test_nobody_listens_anywhere(clock: MockClock) -> None:
     report = await reported(hop_to(free_port()))
     assert report.failure is not None
     assert report.failure.reason is FailureReason.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"timeout": 0}, "timeout is a time above 0 s, not 0"),
+        ({"deadline": float("nan")}, "deadline is a time above 0 s, not nan"),
+    ],
+)
+def test_times_that_are_none(wrong: dict[str, float], told: str) -> None:
+    with pytest.raises(LocalError, match=told):
+        TlsReportConfig(**wrong)  # type: ignore[arg-type]  # its fields

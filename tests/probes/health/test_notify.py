@@ -25,6 +25,7 @@ from probes.health.outbox import UNSENT, Delivery, DeliveryState
 from probes.health.sending import NotifyConfig, SendFailure
 from probes.health.terms import Change, Health, Switch, SwitchCause
 from probes.health.trunk import WatchError
+from sipcore.errors import LocalError
 from tests.probes.health.happenings import START, Scene, check_of, trunk_of
 
 HOUR = 3600.0
@@ -378,3 +379,16 @@ async def test_an_incident_ends_over_a_restart(autojump_clock: MockClock, nurser
         "carrier: route sbc1 is up again after 2 min",
     ]
     assert outbox.states(JOURNAL) == [DeliveryState.SENT]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"give_up": 0}, "give_up is a time above 0 s, not 0"),
+        ({"message_pause": -1}, "message_pause is 0 or more"),
+        ({"queue": 0}, "queue is 1 or more, not 0"),
+    ],
+)
+def test_times_that_are_none(wrong: dict[str, float], told: str) -> None:
+    with pytest.raises(LocalError, match=told):
+        NotifyConfig(**wrong)  # type: ignore[arg-type]  # its fields

@@ -329,6 +329,8 @@ async def test_what_is_kept_of_silence_has_an_end(clock: MockClock, monkeypatch:
         (PingConfig(interval=0), "above 0"),
         (PingConfig(timeout=float("inf")), "above 0"),
         (PingConfig(interval=0.1, timeout=32, every_place=True), "5120 pings would be under way at once"),
+        (PingConfig(count=0), "count is 1 or more, not 0"),  # None is for ever
+        (PingConfig(count=-1), "count is 1 or more, not -1"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(config: PingConfig, told: str) -> None:
