@@ -75,6 +75,10 @@ HOW_TO_ORDER = "Order(endpoint.new_request(method, uri), uri)"
 MAX_ASKED = 1024
 """URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
+_WRITTEN = frozenset(
+    {"max-forwards", "from", "f", "to", "t", "call-id", "i", "cseq", "content-type", "c", "content-length", "l"}
+)
+"""Names of header fields, in lower case, that are written for each request, and may stand once only."""
 _make_order = maker(Order)
 _OF_REFERS = (CallNotified, ReferLapsed)
 
@@ -246,13 +250,23 @@ class Endpoint:
         body: bytes = b"",
         content_type: str = "",
     ) -> Request:
-        """A request outside of any dialog with fresh From tag and Call-ID (RFC 3261 §8.1.1); Via is put on later."""
+        """A request outside of any dialog with fresh From tag and Call-ID (RFC 3261 §8.1.1); Via is put on later.
+
+        A User-Agent among `fields` takes the place of the product's name. Raises LocalError for what cannot be sent,
+        and for what a request has in any case, as its Call-ID.
+        """
         uri, sender = uri_given(uri), address_given(from_ or self.config.identity or ANONYMOUS)
         fitted = uri.fitted_to(Place.TO) if isinstance(uri, SipUri) else uri
         callee = address_given(to) if to else Address(fitted)
         identity = Identity(sender.with_tag(self.tokens.tag()), callee, self.tokens.call_id())
-        product = (("User-Agent", self.config.stack.product),) if self.config.stack.product else ()
-        return build_request(method, uri, identity, fields=[*fields, *product], body=body, content_type=content_type)
+        told = list(fields)
+        names = {name.lower() for name, _ in told}
+        if written := sorted(names & _WRITTEN):
+            message = f"a request has its {written[0]} already: use request.with_header to put another in its place"
+            raise LocalError(message, section="RFC 3261 §7.3.1")
+        if self.config.stack.product and "user-agent" not in names:
+            told.append(("User-Agent", self.config.stack.product))
+        return build_request(method, uri, identity, fields=told, body=body, content_type=content_type)
 
     async def request(self, order: Order) -> Exchange:
         """Send a request and wait for its final response.

@@ -59,6 +59,23 @@ async def test_a_text_does_wherever_a_uri_is_taken() -> None:
         nursery.cancel_scope.cancel()
 
 
+def test_a_name_of_its_own_takes_the_place_of_the_product() -> None:
+    endpoint = Endpoint()
+    for fields, names in (([], ["sipcore"]), ([("user-agent", "mine/1.0")], ["mine/1.0"])):
+        request = endpoint.new_request("OPTIONS", "sip:example.com", fields=fields)
+        assert request.headers.get_all("User-Agent") == names
+
+
+@pytest.mark.parametrize("name", ["Call-ID", "i", "Max-Forwards", "CSEQ", "To", "Content-Length"])
+def test_what_a_request_has_in_any_case_is_not_written_twice(name: str) -> None:
+    """RFC 3261 §7.3.1: a peer would refuse it, or take the one that was not meant."""
+    endpoint = Endpoint()
+    with pytest.raises(LocalError, match=f"has its {name.lower()} already: use request.with_header"):
+        endpoint.new_request("OPTIONS", "sip:example.com", fields=[(name, 1)])
+    request = endpoint.new_request("OPTIONS", "sip:example.com").with_header("Call-ID", "mine")
+    assert request.headers.get_all("Call-ID") == ["mine"]
+
+
 NO_URI = [
     ("alice@example.com", "at character 0: no URI scheme"),
     ("example.com", "at character 0: no URI scheme"),
