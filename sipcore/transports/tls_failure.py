@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.value import value
@@ -132,6 +132,18 @@ class TlsFailure(TransportFailure):
         self.faults = tuple(faults)
         self.chain = tuple(chain)
         self.alert = alert
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """As all errors are handed to another process, with the certificates as bytes: they cannot be by themselves."""
+        from cryptography.hazmat.primitives.serialization import Encoding  # loaded already where there are any
+
+        chain = tuple(each.public_bytes(Encoding.DER) for each in self.chain)
+        return *super().__reduce__()[:2], self.__dict__ | {"chain": chain}
+
+    def __setstate__(self, state: Any) -> None:  # noqa: ANN401  # what `__reduce__` has given
+        from cryptography.x509 import load_der_x509_certificate
+
+        super().__setstate__(state | {"chain": tuple(map(load_der_x509_certificate, state["chain"]))})
 
 
 def first_of(names: Sequence[str]) -> str:

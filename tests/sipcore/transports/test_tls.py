@@ -1,5 +1,7 @@
 """TLS over real loopback sockets: the same connection code as TCP's, and each way of failing told apart."""
 
+import copy
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -7,6 +9,7 @@ from dataclasses import replace
 import pytest
 import trio
 import trio.testing
+from cryptography.x509 import Certificate
 from trio.testing import MockClock
 
 from sipcore.errors import FailureReason, LocalError, TransportFailure
@@ -349,3 +352,10 @@ async def test_refused_is_no_matter_of_tls(recorder: Recorder) -> None:
         with pytest.raises(TransportFailure) as caught:
             await client.prepare(Hop(TLS, SocketAddress("127.0.0.1", 9)))
         assert caught.value.reason is FailureReason.REFUSED
+
+
+@pytest.mark.parametrize("chain", [(), (LEAF.certificate, *LEAF.above)])
+def test_a_failure_is_handed_to_another_process_with_its_certificates(chain: tuple[Certificate, ...]) -> None:
+    failure = TlsFailure(TlsProblem.EXPIRED, "tls 192.0.2.1:5061", "since May", chain=chain, alert="none")
+    for other in (pickle.loads(pickle.dumps(failure)), copy.copy(failure)):
+        assert (str(other), vars(other)) == (str(failure), vars(failure))
