@@ -113,7 +113,8 @@ class Endpoint:
     """A user agent, open for the length of a block; everything it started is over when the block ends.
 
     It works on while the block is cancelled, so that calls and registrations come to a proper end. What other tasks
-    still await of it then fails with a TransportFailure, and whatever is asked of it afterwards with a LocalError.
+    still await of it then fails with a TransportFailure, and whatever is asked of it afterwards with a LocalError, as
+    does what is asked in another thread.
     Beginning the block raises LocalError when an address in the configuration cannot be bound, and for an endpoint that
     was opened before.
     """

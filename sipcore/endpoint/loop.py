@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from threading import get_ident
 from typing import TypeVar
 
 import trio
 
 from sipcore.deviation import Deviation
 from sipcore.endpoint.faults import Faults
-from sipcore.errors import FailureReason, NotAllowed, SipError, TransportFailure, own_fault
+from sipcore.errors import FailureReason, LocalError, NotAllowed, SipError, TransportFailure, own_fault
 from sipcore.events import Event, Output, Prepare, RequestEvent, RequestSent, Resolve, ResponseReceived, StopResolving
 from sipcore.message.message import Request, Response
 from sipcore.recovery import described
@@ -60,6 +61,8 @@ class Loop:
         self.broken: BaseException | None = None
         """What a subscriber, or another listener, raised: the block is cancelled then."""
         self._closed = True  # until it is started
+        self._thread = 0
+        """Where it was started: trio wakes nobody in another thread."""
         self.transports: Transports
         """Unset until the loop is started."""
         self._tracing = tracing
@@ -87,6 +90,7 @@ class Loop:
         self._nursery = nursery
         self._block = block
         self._closed = False
+        self._thread = get_ident()
         self.clock = trio.lowlevel.current_clock().current_time  # without looking up whose clock it is each time
         nursery.start_soon(self._keep_time)
 
@@ -100,17 +104,23 @@ class Loop:
         self._closed = True
 
     def require_open(self) -> None:
-        """Raises LocalError once the endpoint is closed."""
+        """Raises LocalError once the endpoint is closed, and in another thread than its own."""
+        if self._closed or get_ident() != self._thread:
+            raise self._unusable()
+
+    def _unusable(self) -> LocalError:
         if self._closed:
-            raise closed()
+            return closed()
+        text = "the endpoint was opened in another thread: use it there, from here by trio.from_thread.run"
+        return LocalError(text, section="RFC 3261 §18")
 
     def act(self, action: Callable[[Stack, float], T]) -> T:
         """Have `action` do something with the stack now, and carry out what comes of it.
 
-        Raises LocalError once the endpoint is closed.
+        Raises LocalError as `require_open` does.
         """
-        if self._closed:
-            raise closed()
+        if self._closed or get_ident() != self._thread:
+            raise self._unusable()
         now = self.clock()
         result = action(self.stack, now)
         self.pump(now)

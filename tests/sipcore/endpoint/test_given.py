@@ -1,6 +1,6 @@
 """What an embedding program gives: texts in the place of URIs, and other things in the place of what is wanted."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -176,6 +176,27 @@ async def test_a_registration_outside_of_the_block_of_its_endpoint_is_an_error()
         if not endpoint.loop.begun:
             async with endpoint:
                 pass
+
+
+async def test_an_endpoint_is_used_in_its_own_thread() -> None:
+    """Trio would wake nobody there, and the endpoint would keep no time from then on."""
+    async with Endpoint(EndpointConfig(transports=LOOPBACK)) as server, Endpoint() as client:
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+
+        async def call() -> None:
+            async with client.call(Order(client.new_request("INVITE", target), target)):
+                pass
+
+        async def subscribe() -> None:
+            client.subscribe(print)
+
+        asked: list[Callable[[], Awaitable[object]]] = [lambda: client.options(target), call, subscribe]
+        for ask in asked:
+            with pytest.raises(LocalError, match=r"in another thread: use it there, from here by trio.from_thread.run"):
+                await trio.to_thread.run_sync(trio.run, ask)
+        exchange = await trio.to_thread.run_sync(lambda: trio.from_thread.run(client.options, target))
+        assert exchange.response.status == 200
+        assert (await client.options(target)).response.status == 200
 
 
 @pytest.mark.parametrize("given", [SESSION, SESSION.decode()])
