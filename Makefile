@@ -68,6 +68,9 @@ fault-lab-call: $(READY)-test  ## test calls against seeded faults and healthy s
 interop-matrix: $(READY)-test  ## calls to and from real programs, a line for each, into docs/interop.md (1 minute)
 	@$(BIN)/python -m tests.interop.matrix $(ARGS)
 
+setup-%: $(READY)-%  ## set up for a dependency group of pyproject.toml, and do nothing more
+	@:
+
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) build dist benchmarks/build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(SOURCE) -name __pycache__ -prune -exec rm -rf {} +
