@@ -19,7 +19,7 @@ from sipcore.dialogs.side import Side
 from sipcore.errors import LocalError, TransportFailure
 from sipcore.events import CallNotified, CallReceived, CallRequested, Output
 from sipcore.invite import OutgoingInvite
-from sipcore.message.build import Fields, require_sendable
+from sipcore.message.build import Fields, require_further, require_sendable
 from sipcore.message.build import response as build_response
 from sipcore.message.fields.dialog_reference import Replaces
 from sipcore.message.headers import headers_of
@@ -114,8 +114,9 @@ class Calls:
         remote_tag: str | None,
     ) -> int:
         """Send a request inside a call; gives its ticket. Raises LocalError where there is no dialog for it."""
-        call = self._call(number, method)
-        request, next_hop = call.machine.request(method, fields, body, content_type, remote_tag)
+        call, told = self._call(number, method), tuple(fields)
+        require_further(told, "a request inside a call", "leave it out")
+        request, next_hop = call.machine.request(method, told, body, content_type, remote_tag)
         ticket = self._actions.send(call, Purpose.OTHER, request, next_hop, now)
         if method == REFER:
             call.referring = True

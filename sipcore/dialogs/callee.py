@@ -25,7 +25,7 @@ from sipcore.dialogs.usage import InviteUsage
 from sipcore.dialogs.validity import valid_until
 from sipcore.errors import LocalError
 from sipcore.message.address import Address
-from sipcore.message.build import Fields, require_sendable
+from sipcore.message.build import Fields, require_further, require_sendable
 from sipcore.message.build import response as build_response
 from sipcore.message.message import Request, Response
 from sipcore.message.registry import RACK, REQUIRE
@@ -40,6 +40,8 @@ from sipcore.transactions.timers import NEVER
 NO_PRACK_STATUS = 504
 """To an INVITE whose reliable 1xx nobody acknowledges (RFC 3262 §3: a 5xx): the caller did not react in time."""
 
+_OWN = frozenset({"via", "contact"})
+"""What an answer that makes a dialog has besides (RFC 3261 §12.1.1): two Contacts name two targets."""
 _GONE = State.TERMINATED
 _OVER = (State.ENDING, _GONE)
 PROVISIONAL, SUCCESS, REPEAT, FAILURE, TIMED_OUT = list(Step)[:5]
@@ -134,10 +136,12 @@ class Callee(Side):
         (RFC 3262 §3) and without the body, which has arrived. A 100, as nothing at all, asks for no more time.
 
         Raises LocalError for another status, when the call is answered or over, for a session description that may
-        not stand there, and when it is to be reliable for a caller that does not know how.
+        not stand there, for fields that it has in any case, and when it is to be reliable for a caller that does not
+        know how.
         """
         self._require(Input.RING, status, 100, 199)
         told = list(fields)
+        require_further(told, "the answer", "leave it out", _OWN)
         require_sendable(told, body, content_type)
         reliable = self._is_reliable(status, bool(body), reliably)
         if status != TRYING:
@@ -156,10 +160,11 @@ class Callee(Side):
         """Send the 200, and repeat it from T1 up to T2 apart until the ACK comes or 64·T1 have passed (§13.3.1.4).
 
         It waits for the PRACK of a 1xx with a session description (RFC 3262 §3). Raises LocalError when the call is
-        answered or over, and for a session description that is missing or too much.
+        answered or over, for a session description that is missing or too much, and for fields that it has in any case.
         """
         self._require(Input.ACCEPT, 200, 200, 299)
         told = list(fields)
+        require_further(told, "the answer", "leave it out", _OWN)
         require_sendable(told, body, content_type)
 
         def success(at: float) -> Response:

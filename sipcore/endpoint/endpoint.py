@@ -40,7 +40,7 @@ from sipcore.events import (
     ResponseReceived,
 )
 from sipcore.message.address import Address
-from sipcore.message.build import Draft, Fields, Identity
+from sipcore.message.build import Draft, Fields, Identity, require_further
 from sipcore.message.build import request as build_request
 from sipcore.message.given import address_given, uri_given
 from sipcore.message.message import Request
@@ -75,10 +75,6 @@ HOW_TO_ORDER = "Order(endpoint.new_request(method, uri), uri)"
 MAX_ASKED = 1024
 """URIs whose OPTIONS is remembered, some 3 kB each; forgotten all at once beyond that."""
 
-_WRITTEN = frozenset(
-    {"max-forwards", "from", "f", "to", "t", "call-id", "i", "cseq", "content-type", "c", "content-length", "l"}
-)
-"""Names of header fields, in lower case, that are written for each request, and may stand once only."""
 _make_order = maker(Order)
 _OF_REFERS = (CallNotified, ReferLapsed)
 
@@ -261,11 +257,8 @@ class Endpoint:
         callee = address_given(to) if to else Address(fitted)
         identity = Identity(sender.with_tag(self.tokens.tag()), callee, self.tokens.call_id())
         told = list(fields)
-        names = {name.lower() for name, _ in told}
-        if written := sorted(names & _WRITTEN):
-            message = f"a request has its {written[0]} already: use request.with_header to put another in its place"
-            raise LocalError(message, section="RFC 3261 §7.3.1")
-        if self.config.stack.product and "user-agent" not in names:
+        require_further(told, "a request", "use request.with_header to put another in its place")
+        if self.config.stack.product and "user-agent" not in {name.lower() for name, _ in told}:
             told.append(("User-Agent", self.config.stack.product))
         return build_request(method, uri, identity, fields=told, body=body, content_type=content_type)
 

@@ -1,6 +1,6 @@
 """Requests and responses by the book: RFC 3261 §8.1.1 and §8.2.6, CANCEL (§9.1), ACK (§17.1.1.3), templates."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from sipcore.errors import LocalError, ParseError
@@ -12,7 +12,7 @@ from sipcore.message.fields.via import Via, via_for
 from sipcore.message.headers import Headers, headers_below, headers_of
 from sipcore.message.message import Request, Response, bare_request, built_request, drafted_request
 from sipcore.message.method import ACK, CANCEL
-from sipcore.message.registry import CALL_ID, CSEQ, FROM, TO, Row
+from sipcore.message.registry import CALL_ID, CSEQ, FROM, TO, Row, key_of
 from sipcore.message.status import TRYING, reason_for
 from sipcore.message.uri import Uri
 from sipcore.pattern import Pattern
@@ -26,6 +26,8 @@ _PLACED = ("Via", "Contact", "Content-Type", "Content-Length")
 """What has a place of its own in a request that goes out, or tells that place."""
 _BODILESS = "Content-Length: 0\r\n\r\n"
 _COMMON_KEYS = ("max-forwards", "from", "to", "call-id", "cseq")
+_WRITTEN = frozenset({*_COMMON_KEYS, "content-type", "content-length"})
+"""What stands in each message, and once only (RFC 3261 §7.3.1)."""
 _COPIED = frozenset({"via", "from", "to", "call-id", "cseq"})
 _COPIED_BY_100 = _COPIED | {"timestamp"}
 
@@ -148,6 +150,17 @@ def require_sendable(fields: Fields, body: bytes = b"", content_type: str = "") 
     in any value, LocalError for a body without a Content-Type, and for one that is not bytes.
     """
     headers_of(*fields, *_of_body(body, content_type))
+
+
+def require_further(fields: Fields, kind: str, instead: str, own: Collection[str] = ()) -> None:
+    """Raises LocalError for header fields that a message of this `kind` has in any case: a peer would refuse one that
+    has two, or take the one that was not meant. `own` are keys of others beside those of all messages; `instead` says
+    what to do.
+    """
+    for name, _ in fields:
+        key = key_of(name)
+        if key in _WRITTEN or key in own:
+            raise LocalError(f"{kind} has its {name} already: {instead}", section="RFC 3261 §7.3.1")
 
 
 def ack_for_failure(invite: Request, failure: Response) -> Request:

@@ -70,10 +70,27 @@ def test_a_name_of_its_own_takes_the_place_of_the_product() -> None:
 def test_what_a_request_has_in_any_case_is_not_written_twice(name: str) -> None:
     """RFC 3261 §7.3.1: a peer would refuse it, or take the one that was not meant."""
     endpoint = Endpoint()
-    with pytest.raises(LocalError, match=f"has its {name.lower()} already: use request.with_header"):
+    with pytest.raises(LocalError, match=f"has its {name} already: use request.with_header"):
         endpoint.new_request("OPTIONS", "sip:example.com", fields=[(name, 1)])
     request = endpoint.new_request("OPTIONS", "sip:example.com").with_header("Call-ID", "mine")
     assert request.headers.get_all("Call-ID") == ["mine"]
+
+
+async def test_what_is_written_inside_of_a_call_is_not_written_twice() -> None:
+    """RFC 3261 §12.1.1: two Contacts would name two targets."""
+    listening = EndpointConfig(transports=LOOPBACK, takes_incoming=True)
+    async with Endpoint(listening) as server, Endpoint() as client:
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+        async with client.call(Order(client.new_request("INVITE", target), target)) as call:
+            incoming = await anext(server.incoming())
+            assert isinstance(incoming, IncomingCall)
+            for answer in (incoming.ring, incoming.accept):
+                with pytest.raises(LocalError, match="the answer has its m already: leave it out"):
+                    answer(fields=[("m", "<sip:elsewhere.example.com>")], body=SESSION, content_type=SDP)
+            incoming.accept(fields=[("Subject", "bread")], body=SESSION, content_type=SDP)
+            assert (await call.answered()).headers.get("Subject") == "bread"
+            with pytest.raises(LocalError, match="a request inside a call has its Call-ID already"):
+                await call.request("INFO", fields=[("Call-ID", "other")])
 
 
 NO_URI = [
