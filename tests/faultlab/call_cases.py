@@ -110,7 +110,7 @@ def callee_faults() -> list[CallCase]:
         "media-fast-clock": ("clock-drift", Manner(packets=callee.hasty)),
         "media-stops": ("rtp-stops", Manner(packets=callee.ending_after(40))),
         "media-late": ("media-late", Manner(packets=callee.beginning_after(110))),
-        "media-pauses": ("rtp-gaps", Manner(packets=callee.pausing(40, 25))),
+        "media-pauses": ("rtp-gaps", Manner(packets=callee.pausing(40, 60))),
         "media-restarts": ("rtp-restarts", Manner(packets=callee.restarting)),
         "media-many-sources": ("rtp-sources", Manner(packets=callee.masked)),
         "media-still-clock": ("rtp-timestamps", Manner(packets=callee.standing)),
