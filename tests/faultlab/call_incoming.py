@@ -3,7 +3,6 @@
 Real programs call over the loopback, and a prober over a network that can be made bad.
 """
 
-import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,8 +21,8 @@ from probes.responder.run import Responder, open_responder
 from probes.result import CallResult, CallStatus
 from sipcore.resolve.target import SocketAddress, Transport
 from tests.impairment.namespace import Namespace
-from tests.interop import pbx
-from tests.interop.lab import HOST, Lab, kill, program
+from tests.interop import pbx, programs
+from tests.interop.lab import HOST, Lab, program
 from tests.interop.phone import uri
 from tests.interop.softphones import baresip
 
@@ -179,18 +178,11 @@ async def _call(lab: Lab, folder: Path, caller: Caller, responder: Responder) ->
 async def _sipp(lab: Lab, folder: Path, scenario: str, port: int) -> None:
     (folder / "sound").write_bytes(SILENCE)
     (folder / "scenario.xml").write_text(scenario.replace("@SOUND@", str(folder / "sound")))
-    guard = [program("setpriv", "util-linux"), "--pdeathsig", "TERM", "--"]
+    sipp = program("sipp", "sip-tester")
     for _ in range(TRIES):
         where = ["-i", HOST, "-p", str(lab.ports(2)), "-mi", HOST, "-mp", str(lab.ports(4)), "-s", "bob"]
         options = ["-sf", "scenario.xml", "-t", "u1", "-m", "1", "-nostdin", *where, f"{HOST}:{port}"]
         with (folder / OUTPUT).open("ab") as log:
-            ended = await trio.run_process(
-                [*guard, program("sipp", "sip-tester"), *options],
-                cwd=folder,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-                deliver_cancel=kill,
-            )
-        if ended.returncode != CANNOT_BIND:
+            code = await programs.ended([sipp, *options], folder, log)
+        if code != CANNOT_BIND:
             return

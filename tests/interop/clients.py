@@ -4,12 +4,12 @@ import os
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import trio
 
-from tests.interop.lab import HOST, POLL_SECONDS, Lab, kill
+from tests.interop.lab import HOST, POLL_SECONDS, Lab
+from tests.interop.programs import Console, console, output_of
 from tests.interop.servers import baresip_modules
 
 USER, PASSWORD, REALM = "alice", "secret", "lab"
@@ -43,9 +43,7 @@ class Desk:
 
     async def run(self, *options: str) -> tuple[int, str]:
         """The exit code and the output of a client that ends by itself."""
-        run = partial(trio.run_process, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
-        done = await run([self.program, *options], cwd=self.lab.folder)
-        return done.returncode, done.stdout.decode()
+        return await output_of([self.program, *options], self.lab.folder)
 
 
 async def sipsak(desk: Desk) -> bool:
@@ -80,27 +78,22 @@ async def linphone(desk: Desk) -> bool:
     folder = desk.configure("linphone")
     (folder / ".local/share/linphone").mkdir(parents=True)  # without it, linphone opens no port
     command = [desk.program, "-c", str(folder / "linphonerc")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    options = {"env": os.environ | {"HOME": str(folder)}, "deliver_cancel": kill, **pipes}
-    run = partial(trio.run_process, command, **options)
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(run)
-        await _typed(process, "")
+    async with console(*command, env=os.environ | {"HOME": str(folder)}, stderr=subprocess.DEVNULL) as prompt:
+        await _typed(prompt, "")
         await desk.accepted.wait()
         # It looks at its network only while nobody types.
-        while "registered, identity=" not in await _typed(process, "status register\n"):  # noqa: ASYNC110
+        while "registered, identity=" not in await _typed(prompt, "status register\n"):  # noqa: ASYNC110
             await trio.sleep(POLL_SECONDS)
-        await _typed(process, "quit\n")
+        await _typed(prompt, "quit\n")
+        await prompt.ended()
     return True
 
 
-async def _typed(process: trio.Process, line: str) -> str:
+async def _typed(prompt: Console, line: str) -> str:
     """What linphonec says to a line, up to its next prompt or its end."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    await process.stdin.send_all(line.encode())
+    await prompt.typed.send_all(line.encode())
     output = ""
-    async for data in process.stdout:
+    async for data in prompt.said:
         output += data.decode()
         if output.endswith("linphonec> "):
             break

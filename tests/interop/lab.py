@@ -17,8 +17,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import trio
-
 from tests.interop import wire
 from tests.interop.certificates import Certificates
 from tests.machine import has_ipv6
@@ -182,8 +180,3 @@ def _is_free(port: int) -> bool:
                 except OSError:
                     return False
     return True
-
-
-async def kill(process: trio.Process) -> None:
-    """End a program that may not do so when it is told to: linphone, now and then, and SIPp during a call."""
-    process.kill()

@@ -1,10 +1,9 @@
 """The lab's Asterisk as one that calls: told by its command line, which the tests run beside it."""
 
-import subprocess
-
 import trio
 
 from tests.interop.lab import POLL_SECONDS, Lab
+from tests.interop.programs import output_of
 from tests.interop.servers import ASTERISK_SUITE, told_to
 
 DIALS, BRIDGE = 6, 12
@@ -55,5 +54,6 @@ async def command(lab: Lab, line: str) -> str:
 
 async def run(command: list[str]) -> str:
     """What a command prints."""
-    done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT)
-    return done.stdout.decode()
+    code, output = await output_of(command)
+    assert code == 0, output
+    return output

@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import trio
@@ -13,7 +12,8 @@ from sipcore.media.g711 import RATE, Law
 from sipcore.resolve.target import Transport
 from sipcore.sdp.terms import Direction
 from tests.interop.conftest import installed
-from tests.interop.lab import HOST, POLL_SECONDS, Lab, kill
+from tests.interop.lab import HOST, POLL_SECONDS, Lab
+from tests.interop.programs import output_of
 
 TIMEOUT_SECONDS = 20
 """After which SIPp gives a call up, and tells what it waited for: before the test does."""
@@ -82,14 +82,11 @@ class Sipp:
         return installed("sipp", "sip-tester")
 
     async def _run(self, port: int, options: list[str]) -> None:
-        setpriv = installed("setpriv", "util-linux")
         limits = ["-m", "1", "-timeout", str(TIMEOUT_SECONDS), "-timeout_error", "-nostdin", "-trace_err"]
         where = ["-i", HOST, "-p", str(port), "-t", MODES[self.transport], "-s", "bob"]
-        command = [setpriv, "--pdeathsig", "TERM", "--", self._program, *options, *limits, *where]
-        run = partial(trio.run_process, capture_stdout=True, stderr=subprocess.STDOUT, check=False, deliver_cancel=kill)
-        done = await run(command, cwd=self.folder)
+        code, output = await output_of([self._program, *options, *limits, *where], self.folder)
         errors = "\n".join(log.read_text(errors="replace") for log in self.folder.glob("*_errors.log"))
-        assert done.returncode == 0, f"{options} ended with {done.returncode}:\n{errors or done.stdout.decode()}"
+        assert code == 0, f"{options} ended with {code}:\n{errors or output}"
 
 
 async def listening(port: int, transport: Transport) -> None:

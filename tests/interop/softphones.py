@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import trio
@@ -14,8 +13,9 @@ import trio
 from sipcore.resolve.target import Transport
 from tests.interop.clients import PASSWORD
 from tests.interop.conftest import installed
-from tests.interop.lab import HOST, POLL_SECONDS, Lab, Server, kill, process
+from tests.interop.lab import HOST, POLL_SECONDS, Lab, Server, process
 from tests.interop.phone import at, uri
+from tests.interop.programs import Console, console
 from tests.interop.servers import RTP_PORTS, baresip_modules, write_tone
 
 REGISTER_SECONDS = 60
@@ -155,7 +155,7 @@ async def _connected(port: int) -> trio.SocketStream:
 class Linphone:
     """linphonec, at its prompt."""
 
-    console: trio.Process
+    console: Console
     port: int
     heard: str = ""
 
@@ -205,12 +205,11 @@ class Linphone:
         """Have it end by itself, so that its files are whole. It may not do so, and is killed then."""
         await self.do("quit")
         with trio.move_on_after(QUIT_SECONDS):
-            await self.console.wait()
+            await self.console.ended()
 
     async def do(self, line: str) -> None:
         """Type a line."""
-        assert self.console.stdin is not None
-        await self.console.stdin.send_all(f"{line}\n".encode())
+        await self.console.typed.send_all(f"{line}\n".encode())
 
     async def says(self, text: str) -> None:
         """Wait until it has said something; it looks at its network only while nobody types."""
@@ -219,8 +218,7 @@ class Linphone:
 
     async def read(self) -> None:
         """Keep what it says, for as long as it runs."""
-        assert self.console.stdout is not None
-        async for data in self.console.stdout:
+        async for data in self.console.said:
             self.heard += data.decode()
 
 
@@ -235,7 +233,7 @@ async def linphone(
     **settings: object,
 ) -> AsyncIterator[Linphone]:
     """A linphone of its own folder, registered if it is to be; `settings` go into the section of SIP."""
-    setpriv, linphonec = installed("setpriv", "util-linux"), installed("linphonec", "linphone-cli")
+    linphonec = installed("linphonec", "linphone-cli")
     port = lab.ports(2)
     home = _configure(
         lab,
@@ -252,12 +250,12 @@ async def linphone(
         settings="\n".join(f"{name}={text}" for name, text in settings.items()),
     )
     (home / ".local/share/linphone").mkdir(parents=True)  # without it, linphone opens no port
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    command = [setpriv, "--pdeathsig", "KILL", "--", linphonec, "-S", "-c", str(home / "linphonerc")]
-    options = {"env": os.environ | {"HOME": str(home)}, "check": False, "deliver_cancel": kill, **pipes}
-    run = partial(trio.run_process, command, **options)
-    async with trio.open_nursery() as nursery:
-        phone = Linphone(await nursery.start(run), port)
+    command = [linphonec, "-S", "-c", str(home / "linphonerc")]
+    async with (
+        console(*command, env=os.environ | {"HOME": str(home)}, stderr=subprocess.DEVNULL) as prompt,
+        trio.open_nursery() as nursery,
+    ):
+        phone = Linphone(prompt, port)
         nursery.start_soon(phone.read)
         await phone.says("linphonec> ")
         await phone.do("soundcard use files")

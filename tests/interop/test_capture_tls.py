@@ -1,8 +1,6 @@
 """SIP in TLS between OpenSSL's own programs, and from our own calls, read as tshark reads it with the same key log."""
 
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from sipcore.resolve.target import Flow, SocketAddress, Transport
 from sipcore.trace import Direction, MessageTrace, WireTrace
 from tests.interop.conftest import installed
 from tests.interop.lab import HOST, START_SECONDS, Lab
+from tests.interop.programs import Console, console
 from tests.interop.test_capture_media import called
 from tests.probes.report.recorded import BUSY, INVITE
 from tests.sipcore.transports.authority import issue
@@ -68,49 +67,36 @@ class Relay:
             return
 
 
-async def awaited(end: trio.Process, text: bytes, said: bytearray) -> None:
+async def awaited(end: Console, text: bytes, said: bytearray) -> None:
     """Wait until a program has printed `text`, which is added to what it `said`."""
-    assert end.stdout is not None
     with trio.fail_after(START_SECONDS):
         while text not in said:
-            said += await end.stdout.receive_some()
-
-
-@asynccontextmanager
-async def running(*command: str) -> AsyncIterator[trio.Process]:
-    """A program of OpenSSL, until the block ends."""
-    async with trio.open_nursery() as nursery:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        run = partial(trio.run_process, [installed("openssl", "openssl"), *command], check=False, **pipes)
-        started: trio.Process = await nursery.start(run)
-        yield started
-        nursery.cancel_scope.cancel()
+            said += await end.said.receive_some()
 
 
 async def talk(lab: Lab, folder: Path, *options: str, particular: str) -> tuple[list[WireTrace], bytes]:
     """What went over the wire while a server and a client said `TALK`, and the client's key log."""
-    port, key_log = lab.ports(1), folder / "keys.log"
+    openssl, port, key_log = installed("openssl", "openssl"), lab.ports(1), folder / "keys.log"
     identity = issue("localhost", key=rsa.generate_private_key(65537, 2048) if particular == RSA else None)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     certificate.write_bytes(identity.pem)
     key.write_bytes(identity.key)
-    serve = ("s_server", "-accept", f"{HOST}:{port}", "-cert", str(certificate), "-key", str(key), *options)
+    serve = (openssl, "s_server", "-accept", f"{HOST}:{port}", "-cert", str(certificate), "-key", str(key), *options)
     if particular == RETRY:
         serve += ("-groups", "P-384")  # of which clients send no key share unless they are asked to
     relay = Relay(port)
-    async with running(*serve) as server, trio.open_nursery() as nursery:
+    async with console(*serve) as server, trio.open_nursery() as nursery:
         await awaited(server, b"ACCEPT", heard := bytearray())
         listeners = await nursery.start(partial(trio.serve_tcp, relay.carry, 0, host=HOST))
         near = f"{HOST}:{listeners[0].socket.getsockname()[1]}"
-        async with running("s_client", "-connect", near, "-keylogfile", str(key_log), *options) as client:
+        async with console(openssl, "s_client", "-connect", near, "-keylogfile", str(key_log), *options) as client:
             outputs = {True: (server, heard), False: (client, bytearray())}
             for number, (is_client, data) in enumerate(TALK):
                 source = client if is_client else server
-                assert source.stdin is not None
                 if particular == KEY_UPDATE and number == 2:
-                    await source.stdin.send_all(b"K\n")
+                    await source.typed.send_all(b"K\n")
                     await awaited(client, b"KEYUPDATE", outputs[False][1])
-                await source.stdin.send_all(data)
+                await source.typed.send_all(data)
                 await awaited(outputs[is_client][0], data.splitlines()[0], outputs[is_client][1])
         nursery.cancel_scope.cancel()
     return relay.wire, key_log.read_bytes()
