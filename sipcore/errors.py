@@ -9,6 +9,8 @@ import re
 from enum import Enum
 from typing import Self
 
+from sipcore.covering import cover_unread
+
 EXCERPT_CHARACTERS = 64
 """How much of an offending text an error quotes: enough to recognise it, too little to flood a log."""
 
@@ -128,7 +130,15 @@ class ParseError(RemoteError):
     @property
     def excerpt(self) -> str:
         """The offending part, at most EXCERPT_CHARACTERS of it; where the text ends too early, its last ones."""
-        return self.text[self.offset : self.offset + EXCERPT_CHARACTERS] or self.text[-EXCERPT_CHARACTERS:]
+        return self._cut(self.text)
+
+    @property
+    def covered_excerpt(self) -> str:
+        """The same without credentials, for people and logs."""
+        return self._cut(cover_unread((self.header or "").lower(), self.text))
+
+    def _cut(self, text: str) -> str:
+        return text[self.offset : self.offset + EXCERPT_CHARACTERS] or text[-EXCERPT_CHARACTERS:]
 
     @property
     def offending_bytes(self) -> bytes:
@@ -156,7 +166,7 @@ class ParseError(RemoteError):
     def __str__(self) -> str:
         where = f"{self.header}: " if self.header else ""
         at = f"{self.offset}" if self.position is None else f"byte {self.position}"
-        shown = f" at {at}: {quoted(self.excerpt)}" if self.text or self.position is not None else ""
+        shown = f" at {at}: {quoted(self.covered_excerpt)}" if self.text or self.position is not None else ""
         return f"{where}{self.message}{shown} [{self.section}]"
 
 

@@ -25,7 +25,7 @@ STACK = (
 """The one object that the engine is used by, with its parts."""
 LAYERS = (
     (
-        *("sipcore.value", "sipcore.errors", "sipcore.deviation", "sipcore.tokens"),
+        *("sipcore.value", "sipcore.covering", "sipcore.errors", "sipcore.deviation", "sipcore.tokens"),
         *("sipcore.pattern", "sipcore.grammar"),
         *("sipcore.resolve.target", "sipcore.trace"),  # the words for places, and for what happened there
         "sipcore.lazy",

@@ -4,10 +4,11 @@ from dataclasses import asdict
 
 from probes.calls.judge.find import progress_of
 from probes.report.findings_json import finding_data
-from probes.report.safe_text import cover_lines, cover_uris
+from probes.report.safe_text import cover_lines
 from probes.report.units import milliseconds, timestamp
 from probes.result import AuthenticationStep, CallEvent, CallMedia, CallMediaPart, CallResult, CallStatus, TimelineEntry
 from probes.timeline import RECEIVED, SENT
+from sipcore.covering import cover_uris
 from sipcore.errors import encodable
 from sipcore.media.emodel import is_wideband
 from sipcore.media.listen import Heard

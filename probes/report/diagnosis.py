@@ -6,7 +6,8 @@ from probes.calls.judge.diagnosis import Diagnosis
 from probes.report.findings_json import finding_data
 from probes.report.findings_text import finding_lines
 from probes.report.lines import WIDTH, beside
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
+from sipcore.covering import cover_uris
 from sipcore.errors import encodable
 
 Data = dict[str, object]

@@ -17,9 +17,10 @@ from markupsafe import Markup
 from probes.findings.finding import Finding, Severity
 from probes.product import PRODUCT
 from probes.report.packets import covered
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
 from probes.report.times import duration
 from probes.timeline import entry_of
+from sipcore.covering import cover_uris
 from sipcore.trace import Direction, MessageTrace, TraceRecord
 from sipcore.value import value
 

@@ -10,8 +10,9 @@ from enum import Enum
 from probes.calls.judge.said import description_in, place_of
 from probes.report.call_text import media_lines, thousandths
 from probes.report.packets import covered
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
 from probes.result import CallMedia, TimelineEntry
+from sipcore.covering import cover_uris
 from sipcore.errors import ParseError
 from sipcore.media.report import Control, MediaEvent, MediaEventKind
 from sipcore.message.parser import parse_message

@@ -8,7 +8,8 @@ from dataclasses import field as part
 from dataclasses import replace
 
 from probes.report.reading import Tree, tree_of
-from probes.report.safe_text import cover, cover_lines, cover_uris, printable
+from probes.report.safe_text import cover_lines, printable
+from sipcore.covering import cover, cover_uris
 from sipcore.deviation import Deviation, Notes
 from sipcore.errors import ParseError
 from sipcore.grammar import unfold

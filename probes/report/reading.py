@@ -8,7 +8,7 @@ import dataclasses
 from enum import Enum
 from typing import TypeAlias
 
-from probes.report.safe_text import PROOFS, cover_uris
+from sipcore.covering import PROOFS, cover_uris
 from sipcore.errors import encodable
 from sipcore.grammar import unquote
 from sipcore.message.address import Address

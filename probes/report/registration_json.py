@@ -6,9 +6,9 @@ from probes.registration.judge import Contact, RegistrationReport
 from probes.registration.plan import Reply
 from probes.report.call_json import entry_data
 from probes.report.json import place_data
-from probes.report.safe_text import cover_uris
 from probes.report.units import milliseconds
 from sipcore.auth.session import AuthError
+from sipcore.covering import cover_uris
 from sipcore.errors import encodable
 
 Data = dict[str, object]

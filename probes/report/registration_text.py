@@ -9,8 +9,9 @@ from rich.text import Text
 
 from probes.registration.judge import Contact, RegistrationReport
 from probes.report.lines import WIDTH, beside, fact, folded, listed
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
 from probes.report.times import span
+from sipcore.covering import cover_uris
 
 _LABEL = 15
 """Columns of a fact's name."""

@@ -9,8 +9,9 @@ from probes.capture.unread import Unread
 from probes.report.ladder import HERE, Ladder, ladder_of
 from probes.report.ladder_text import ladder_rows
 from probes.report.lines import WIDTH
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
 from probes.report.times import duration
+from sipcore.covering import cover_uris
 from sipcore.errors import ParseError
 from sipcore.resolve.target import Transport
 

@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from probes.report.call_json import call_data, media_data
 from probes.report.call_text import result_lines
 from probes.report.lines import WIDTH, folded
-from probes.report.safe_text import cover_uris, printable
+from probes.report.safe_text import printable
 from probes.result import CallResult
+from sipcore.covering import cover_uris
 from sipcore.errors import encodable
 from sipcore.message.message import Request
 from sipcore.message.status import reason_for

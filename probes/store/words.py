@@ -13,7 +13,8 @@ import re
 from probes.health.outbox import Delivery
 from probes.health.terms import Change, Check, Happening, Switch
 from probes.health.trunk import WatchError
-from probes.report.safe_text import cover_lines, cover_uris
+from probes.report.safe_text import cover_lines
+from sipcore.covering import cover_uris
 
 HIDDEN = "***"
 """What stands in the place of a credential."""

@@ -55,7 +55,7 @@ def _uri(text: str) -> str:
     try:
         uri = parse_uri(text)
     except ParseError as error:
-        text = f"cannot read {quoted(error.excerpt)}: {error.message}; give a URI as sip:ops@example.net"
+        text = f"cannot read {quoted(error.covered_excerpt)}: {error.message}; give a URI as sip:ops@example.net"
         raise refused("uri", text) from None
     if not isinstance(uri, SipUri | TelUri):
         raise refused("uri", "give a URI that begins with sip:, sips: or tel:")

@@ -9,6 +9,7 @@ Neither trace nor log has a text that may be a peer's: `KeyError` and `ValueErro
 may have been credentials or a key. The kind of an error and its place tell what to look for.
 """
 
+from sipcore.covering import cover_uris
 from sipcore.errors import EXCERPT_CHARACTERS, SipError, encodable
 from sipcore.trace import FaultTrace
 
@@ -32,7 +33,7 @@ class Faults:
         """Count a mistake; one at a place of the code that none was at before is logged, too."""
         self.count += 1
         error = _first_of(error)
-        what = _without_secrets(encodable(what))[:MAX_TOLD]
+        what = cover_uris(encodable(what))[:MAX_TOLD]
         place = _place_of(error)
         if place not in self._places:
             self._places.add(place)
@@ -45,23 +46,6 @@ def _first_of(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _without_secrets(text: str) -> str:
-    """A start line without what its URI may have of credentials: a password, and header fields (RFC 3261 §19.1.1)."""
-    return " ".join(map(_without_secret, text.split(" ")))
-
-
-def _without_secret(word: str) -> str:
-    """A word of it, which is a URI of any scheme, or should have been one."""
-    scheme, colon, rest = word.partition(":")
-    place, question, _ = rest.partition("?")
-    secret, at = place.find(":"), place.rfind("@")
-    if secret >= 0 and at < 0 and "@" in rest:  # its "@" stands after a "?"
-        at = len(place)
-    if 0 <= secret < at:
-        place = f"{place[: secret + 1]}***{place[at:]}"
-    return f"{scheme}{colon}{place}{'?...' if question else ''}"
 
 
 def _named(error: BaseException) -> str:

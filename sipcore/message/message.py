@@ -8,6 +8,7 @@ was changed, but for what it had wrong around its header fields: line ends, empt
 from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar, overload
 
+from sipcore.covering import cover_uris
 from sipcore.errors import LocalError, ParseError
 from sipcore.grammar import require_bytes, require_safe, require_token, split_list
 from sipcore.message.address import Address
@@ -273,7 +274,8 @@ class Message:
         return hash(bytes(self))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.start_line!r}, {len(self.headers)} header fields, {len(self.body)} bytes>"
+        line = cover_uris(self.start_line)  # a URI may have a password (RFC 3261 §19.1.1)
+        return f"<{type(self).__name__} {line!r}, {len(self.headers)} header fields, {len(self.body)} bytes>"
 
 
 class Request(Message):

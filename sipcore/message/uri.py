@@ -111,7 +111,8 @@ class SipUri:
     """A sip or sips URI (RFC 3261 §19.1.1), each part as it was written.
 
     `scheme` is "sip" or "sips"; `user`, `password` and `headers` (the text after the question mark) are None when
-    absent; `host` keeps the brackets of an IPv6 reference; `port` is None when none is written.
+    absent; `host` keeps the brackets of an IPv6 reference; `port` is None when none is written. What may be a
+    credential, `password` and `headers`, stays out of the repr.
     """
 
     host: str
@@ -119,8 +120,8 @@ class SipUri:
     port: int | None = None
     params: Params = NO_PARAMS
     scheme: str = "sip"
-    password: str | None = None
-    headers: str | None = None
+    password: str | None = field(default=None, repr=False)
+    headers: str | None = field(default=None, repr=False)
     text: str = field(default="", compare=False, repr=False)
     """How it was written, when it was parsed; empty for one that was built."""
 

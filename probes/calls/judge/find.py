@@ -8,8 +8,9 @@ from probes.calls.judge.facts import CallFacts
 from probes.calls.judge.hint import Hint
 from probes.findings.catalogue import catalogue
 from probes.findings.finding import Finding, Severity
-from probes.report.safe_text import cover_lines, cover_uris
+from probes.report.safe_text import cover_lines
 from probes.result import CallKind, CallRole, CallStatus
+from sipcore.covering import cover_uris
 from sipcore.endpoint.faults import Faults
 from sipcore.errors import ParseError
 

@@ -7,6 +7,7 @@ What stands here is the syntax. What it means is in `sipcore.auth`. Values answe
 import re
 from urllib.parse import unquote_to_bytes
 
+from sipcore.covering import PROOFS
 from sipcore.deviation import Deviation, Notes, tolerate
 from sipcore.errors import ParseError
 from sipcore.grammar import TOKEN, unquote
@@ -315,7 +316,6 @@ class AuthenticationInfo:
 
 
 _Parts = tuple[str, AuthParams, str]
-_PROOFS = frozenset({"response", "rspauth"})
 
 
 def _parse_all(text: str, notes: Notes | None, rule: QuoteRule) -> list[_Parts]:
@@ -369,7 +369,7 @@ def _decode_extended(content: str) -> str | None:
 
 def _redacted(params: AuthParams, digest: bool) -> AuthParams:
     """The parameters without a digest that a password could be tried on; of an unknown scheme, without any value."""
-    return AuthParams(tuple((n, '"…"' if not digest or n.lower() in _PROOFS else c) for n, c in params))
+    return AuthParams(tuple((n, '"…"' if not digest or n.lower() in PROOFS else c) for n, c in params))
 
 
 def _written(scheme: str, params: AuthParams, token68: str) -> str:

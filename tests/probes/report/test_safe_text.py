@@ -1,59 +1,11 @@
 """Credentials do not get through, and nothing else is lost."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from probes.report.safe_text import cover, cover_lines, cover_uris, printable
+from probes.report.safe_text import cover_lines, printable
 from sipcore.errors import encodable
 
 DIGEST = 'Digest username="alice", nonce="n0", response="0123456789abcdef", qop=auth'
-COVERED = 'Digest username="alice", nonce="n0", response="****************", qop=auth'
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "covered"),
-    [
-        ("authorization", DIGEST, COVERED),
-        ("proxy-authorization", DIGEST.replace("response", "Response"), COVERED.replace("response", "Response")),
-        ("authorization", "Digest response=ab , nc=1", "Digest response=** , nc=1"),
-        ("authorization", 'Digest response = "ab"', 'Digest response = "**"'),
-        ("authorization", 'digest\tresponse="ab', 'digest\tresponse="**'),
-        ("authorization", r'Digest response="a\"b", uri="x"', r'Digest response="**"*", uri="x"'),
-        ("authorization", "Basic YWxpY2U6c2VjcmV0", "Basic ****************"),
-        ("authorization", "Basic\tYWxp", "Basic\t****"),
-        ("authorization", "Bearer a.b.c, x", "Bearer ****** *"),
-        ("authorization", "YWxpY2U6c2VjcmV0", "****************"),
-        ("authorization", "", ""),
-        ("x-authorization", "Bearer abc", "Bearer ***"),
-        ("authentication-info", 'rspauth="abcd", nc=00000001', 'rspauth="****", nc=00000001'),
-        ("www-authenticate", 'Digest realm="r", nonce="n"', 'Digest realm="r", nonce="n"'),
-        ("contact", "<sip:alice:secret@example.com>", "<sip:alice:******@example.com>"),
-        ("subject", "the response = 42, as ever", "the response = **, as ever"),
-    ],
-)
-def test_covers_what_proves_an_identity(key: str, text: str, covered: str) -> None:
-    assert cover(key, text) == covered
-
-
-@pytest.mark.parametrize(
-    ("text", "covered"),
-    [
-        ("sip:alice:secret@example.com", "sip:alice:******@example.com"),
-        ("INVITE SIPS:alice:secret@example.com SIP/2.0", "INVITE SIPS:alice:******@example.com SIP/2.0"),
-        ("<sip:a:p@h>, <sip:b:q@h>", "<sip:a:*@h>, <sip:b:*@h>"),
-        ("sip:alice:pass@word@example.com", "sip:alice:*********@example.com"),
-        ("sip:alice:@example.com", "sip:alice:@example.com"),
-        ("sip:alice@example.com:5060", "sip:alice@example.com:5060"),
-        ("sip:[2001:db8::1]:5060", "sip:[2001:db8::1]:5060"),
-        ("sip:alice@[2001:db8::1]:5060;x=a@b", "sip:alice@[2001:db8::1]:5060;x=a@b"),
-        ("https://alice:secret@example.com/", "https://alice:******@example.com/"),
-        ("a84b4c76@[2001:db8::1]", "a84b4c76@[2001:db8::1]"),
-        ("<sip:a@h?Authorization=Basic%20x&y=z>", "<sip:a@h?Authorization=*********&y=z>"),
-    ],
-)
-def test_covers_passwords_in_uris(text: str, covered: str) -> None:
-    assert cover_uris(text) == covered
 
 
 def test_covers_each_line_by_its_name() -> None:
@@ -71,19 +23,6 @@ def test_covers_each_line_by_its_name() -> None:
         cover_lines(head)
         == "OPTIONS sip:a SIP/2.0\r\nAuthorization: Basic\r\n ***\r\nSubject: Basic abc\r\n response=**"
     )
-
-
-@given(st.sampled_from(["authorization", "authentication-info", "contact", ""]), st.text())
-def test_keeps_every_place(key: str, text: str) -> None:
-    covered = cover(key, text)
-    assert len(covered) == len(text)
-    assert all(shown in (original, "*") for original, shown in zip(text, covered, strict=True))
-
-
-@pytest.mark.parametrize("piece", ["sip:", "sip:a", "response=", 'response="', "a@", "://", ":", "\\", "<sip:a:"])
-def test_time_is_linear(piece: str) -> None:
-    # 200 kB in one word: a quadratic step would take minutes.
-    cover("authorization", "Digest " + piece * (200_000 // len(piece)))
 
 
 @pytest.mark.parametrize(

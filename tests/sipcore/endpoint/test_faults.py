@@ -235,6 +235,7 @@ async def _ask_and_wait(client: Endpoint, hop: Hop, watcher: Callable[[Flow], No
 
 
 SECRET = "6629fae4"[::-1]
+STARS = "*" * len(SECRET)
 """What a peer sent that is nobody else's to know."""
 
 
@@ -267,12 +268,18 @@ def _break(kind: str) -> None:
     ("what", "shown"),
     [
         ("OPTIONS sip:\udcff" + "x" * 9000, r"OPTIONS sip:\xffxxx"),
-        (f"OPTIONS sip:bob:{SECRET}@192.0.2.1 SIP/2.0", "OPTIONS sip:bob:***@192.0.2.1 SIP/2.0"),
-        (f"OPTIONS SIPS:bob:{SECRET}:@{SECRET}@192.0.2.1 SIP/2.0", "OPTIONS SIPS:bob:***@192.0.2.1 SIP/2.0"),
-        (f"OPTIONS sip:h?Authorization=Digest%20{SECRET} SIP/2.0", "OPTIONS sip:h?... SIP/2.0"),
-        (f"OPTIONS sip:bob:{SECRET}?{SECRET}@192.0.2.1 SIP/2.0", "OPTIONS sip:bob:***?... SIP/2.0"),
-        (f"OPTIONS http://bob:{SECRET}@192.0.2.1/ SIP/2.0", "OPTIONS http://bob:***@192.0.2.1/ SIP/2.0"),
-        (f"OPTIONS <sip:bob:{SECRET}@192.0.2.1> SIP/2.0", "OPTIONS <sip:bob:***@192.0.2.1> SIP/2.0"),
+        (f"OPTIONS sip:bob:{SECRET}@192.0.2.1 SIP/2.0", f"OPTIONS sip:bob:{STARS}@192.0.2.1 SIP/2.0"),
+        (
+            f"OPTIONS SIPS:bob:{SECRET}:@{SECRET}@192.0.2.1 SIP/2.0",
+            f"OPTIONS SIPS:bob:{STARS}**{STARS}@192.0.2.1 SIP/2.0",
+        ),
+        (
+            f"OPTIONS sip:h?Authorization=Digest%20{SECRET} SIP/2.0",
+            f"OPTIONS sip:h?Authorization=*********{STARS} SIP/2.0",
+        ),
+        (f"OPTIONS sip:bob:{SECRET}?{SECRET}@192.0.2.1 SIP/2.0", f"OPTIONS sip:bob:{STARS}*{STARS}@192.0.2.1 SIP/2.0"),
+        (f"OPTIONS http://bob:{SECRET}@192.0.2.1/ SIP/2.0", f"OPTIONS http://bob:{STARS}@192.0.2.1/ SIP/2.0"),
+        (f"OPTIONS <sip:bob:{SECRET}@192.0.2.1> SIP/2.0", f"OPTIONS <sip:bob:{STARS}@192.0.2.1> SIP/2.0"),
         ("OPTIONS sip:bob@[::1]:5060 SIP/2.0", "OPTIONS sip:bob@[::1]:5060 SIP/2.0"),
         ("OPTIONS sip:bob@192.0.2.1:5060 SIP/2.0", "OPTIONS sip:bob@192.0.2.1:5060 SIP/2.0"),
         ("SIP/2.0 200 What? Yes", "SIP/2.0 200 What? Yes"),
