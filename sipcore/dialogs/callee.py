@@ -179,10 +179,15 @@ class Callee(Side):
         return self._move(Input.ACCEPT, now)
 
     def reject(self, status: int, now: float, *, reason: str = "", fields: Fields = ()) -> list[Effect]:
-        """Send a 3xx to 6xx. Raises LocalError for another status, and when the call is answered or over."""
+        """Send a 3xx to 6xx.
+
+        Raises LocalError for another status, when the call is answered or over, and for fields that it has in any case.
+        """
         self._require(Input.REJECT, status, 300, 699)
+        told = list(fields)
+        require_further(told, "the answer", "leave it out")
         self.end_reason = EndReason.REJECTED
-        self._refusal = self._refused(status, reason, fields)
+        self._refusal = self._refused(status, reason, told)
         return self._move(Input.REJECT, now)
 
     def hang_up(self, now: float) -> list[Effect]:

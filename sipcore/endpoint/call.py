@@ -30,7 +30,7 @@ from sipcore.events import (
     ReferLapsed,
 )
 from sipcore.message.address import Address
-from sipcore.message.build import Fields
+from sipcore.message.build import Fields, require_further
 from sipcore.message.build import response as build_response
 from sipcore.message.given import uri_given
 from sipcore.message.message import Request, Response
@@ -336,8 +336,13 @@ class _Events:
         )
 
     def respond(self, event: CallRequested, status: int, *, fields: Fields = ()) -> None:
-        """Answer a request of the peer inside the call."""
-        response = build_response(event.request, status, fields=fields)
+        """Answer a request of the peer inside the call.
+
+        Raises LocalError for a status outside 100 to 699, and for fields that a response has in any case.
+        """
+        told = list(fields)
+        require_further(told, "the answer", "leave it out")
+        response = build_response(event.request, status, fields=told)
         self._driver.act(lambda stack, now: stack.respond(event.key, response, now))
 
     async def transfer(
@@ -483,5 +488,8 @@ class IncomingCall(_Events):
         )
 
     def reject(self, status: int = 603, *, reason: str = "", fields: Fields = ()) -> None:
-        """Refuse with a 3xx to 6xx. Raises LocalError when the call is answered or over."""
+        """Refuse with a 3xx to 6xx.
+
+        Raises LocalError for another status, when the call is answered or over, and for fields that it has in any case.
+        """
         self._driver.act(lambda stack, now: stack.reject(self.number, status, now, reason=reason, fields=fields))

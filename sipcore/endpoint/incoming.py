@@ -6,7 +6,7 @@ from typing import Protocol
 from sipcore.dialogs.manner import METHODS, Manner
 from sipcore.endpoint.call import IncomingCall
 from sipcore.events import RequestReceived
-from sipcore.message.build import Fields
+from sipcore.message.build import Fields, require_further
 from sipcore.message.build import response as build_response
 from sipcore.message.method import OPTIONS
 from sipcore.stack import Stack
@@ -38,11 +38,14 @@ class IncomingRequest:
     ) -> None:
         """Send a response; a final one ends the matter.
 
-        A 200 to OPTIONS also tells what this side can do, where `fields` do not (RFC 3261 §11.2).
+        A 200 to OPTIONS also tells what this side can do, where `fields` do not (RFC 3261 §11.2). Raises LocalError for
+        a status outside 100 to 699, and for fields that a response has in any case.
         """
+        given = list(fields)
+        require_further(given, "the answer", "leave it out")
 
         def answer(stack: Stack, now: float) -> None:
-            told = stack.manner.able(fields) if status == OK and self.request.method == OPTIONS else fields
+            told = stack.manner.able(given) if status == OK and self.request.method == OPTIONS else given
             request, tag = self.request, self._tag
             built = build_response(request, status, reason, tag=tag, fields=told, body=body, content_type=content_type)
             stack.respond(self._key, built, now)

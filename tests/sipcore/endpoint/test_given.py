@@ -1,6 +1,7 @@
 """What an embedding program gives: texts in the place of URIs, and other things in the place of what is wanted."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sipcore.endpoint.call import CallFailure, IncomingCall
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.endpoint.incoming import IncomingRequest
 from sipcore.errors import LocalError, SipError
+from sipcore.events import CallRequested
 from sipcore.message.address import Address
 from sipcore.message.uri import parse_uri
 from sipcore.outgoing import Order, target_of
@@ -20,6 +22,7 @@ from sipcore.sdp.attributes import PCMU
 from sipcore.sdp.build import audio_description
 from sipcore.sdp.description import SessionDescription
 from sipcore.sdp.terms import SDP
+from sipcore.stack_config import StackConfig
 from sipcore.transports.base import TransportConfig
 
 LOOPBACK = TransportConfig(bind=((Transport.UDP, SocketAddress("127.0.0.1", 0)),))
@@ -91,6 +94,41 @@ async def test_what_is_written_inside_of_a_call_is_not_written_twice() -> None:
             assert (await call.answered()).headers.get("Subject") == "bread"
             with pytest.raises(LocalError, match="a request inside a call has its Call-ID already"):
                 await call.request("INFO", fields=[("Call-ID", "other")])
+
+
+async def test_what_an_answer_has_in_any_case_is_not_written_twice() -> None:
+    """RFC 3261 §8.2.6.2: a caller would not know which transaction, or whose call, is meant."""
+    twice = [("Call-ID", "other")]
+    refused = pytest.raises(LocalError, match="the answer has its Call-ID already: leave it out")
+    async with (
+        Endpoint(EndpointConfig(LOOPBACK, stack=StackConfig(methods=("INFO",)), takes_incoming=True)) as server,
+        Endpoint() as client,
+        trio.open_nursery() as nursery,
+    ):
+        target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
+        nursery.start_soon(client.options, target)
+        asked = await anext(server.incoming())
+        assert isinstance(asked, IncomingRequest)
+        with refused:
+            asked.respond(200, fields=twice)
+        asked.respond(200, fields=iter([("Subject", "bread")]))
+        async with client.call(Order(client.new_request("INVITE", target), target)) as call:
+            incoming = await anext(server.incoming())
+            assert isinstance(incoming, IncomingCall)
+            with refused:
+                incoming.reject(486, fields=twice)
+            incoming.accept(body=SESSION, content_type=SDP)
+            await call.answered()
+            call.answer(SESSION)
+            nursery.start_soon(partial(call.request, "INFO"))
+            async for event in incoming:
+                if isinstance(event, CallRequested):
+                    with refused:
+                        incoming.respond(event, 200, fields=twice)
+                    incoming.respond(event, 200)
+                    break
+            else:
+                pytest.fail("no INFO came")
 
 
 NO_URI = [
