@@ -43,7 +43,7 @@ def value(cls: type[T]) -> type[T]:
     content = _METHODS | _comparing(_names(given, "compare")) | own
     content |= {"__slots__": tuple(given), "__match_args__": tuple(_names(given, "init")), _DEFAULTS: given}
     content |= {"__dataclass_fields__": _OnDemand(cls), "__dataclass_params__": _OnDemand(cls)}
-    content["__new__"] = staticmethod(_written_on_call("__new__", lambda: _creator(made)))
+    content["__new__"] = staticmethod(_written_on_call("__new__", lambda: _creator(made), cls.__qualname__))
     made = _class_of(cls, content)
     return made
 
@@ -235,14 +235,15 @@ def _arguments(fields: Iterable[Field]) -> tuple[list[str], dict[str, str], dict
     return arguments, given, names
 
 
-def _written_on_call(name: str, write: Callable[[], Written]) -> Callable[..., Any]:
+def _written_on_call(name: str, write: Callable[[], Written], shown: str = "") -> Callable[..., Any]:
     """A function out of text that is made of a class's own field names, as the standard library's dataclasses are.
 
     It is written and compiled when it is first called, since most programs make values of few classes; from then on it
-    is like any other function, and the same object.
+    is like any other function, and the same object. `shown` is what Python calls it in the errors of wrong arguments.
     """
     names: dict[str, Any] = {}
     function = FunctionType(_FIRST_CALL, names, name)
+    function.__qualname__ = shown or name
 
     def call_first(args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         arguments, lines, used = write()
