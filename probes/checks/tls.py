@@ -8,12 +8,13 @@ for.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
-from cryptography.x509 import Certificate
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate, load_der_x509_certificate
 
 from sipcore.errors import FailureReason, TransportFailure
 from sipcore.resolve.target import Hop
@@ -86,6 +87,18 @@ class Shown:
     certificate_requested: bool = False
     authorities: tuple[str, ...] = ()
     staple: bytes = b""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How a report is handed to another process: certificates cannot be copied by themselves."""
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("chain", "verified"):
+            content[name] = [one.public_bytes(Encoding.DER) for one in content[name]]
+        return _shown_again, (content,)
+
+
+def _shown_again(content: dict[str, Any]) -> Shown:
+    chains = {name: tuple(map(load_der_x509_certificate, content[name])) for name in ("chain", "verified")}
+    return Shown(**(content | chains))
 
 
 @value

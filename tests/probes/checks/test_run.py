@@ -1,5 +1,7 @@
 """TLS reports over real sockets: endpoints made wrong on purpose, and what is found out about them."""
 
+import copy
+import pickle
 import socket
 from dataclasses import replace
 
@@ -14,6 +16,7 @@ from probes.checks.tls import SHOW, SMALL, Purpose, TlsQuestion, plan
 from probes.checks.tls_certificate import StapleVerdict
 from probes.checks.tls_judge import Remark, TlsReport, Validity
 from probes.destination import Destination
+from probes.report.tls_json import tls_data
 from sipcore.errors import FailureReason, LocalError, TransportFailure
 from sipcore.resolve.target import Hop, SocketAddress, Transport
 from sipcore.transports.base import TlsConfig, TlsVersion
@@ -78,6 +81,9 @@ async def test_a_server_as_it_should_be(clock: MockClock) -> None:
     assert report.resumed is True
     assert len(report.handshakes) == 2 + sum(len(facts.ciphers) + 1 for facts in report.versions)
     assert report.hop.why == "numeric address"
+    for other in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):  # as a program hands it to another one
+        assert tls_data(other) == tls_data(report)
+        assert [one.shown for one in other.handshakes] == [one.shown for one in report.handshakes]
 
 
 OTHER_ROOT = issue("other root", ca=True)
