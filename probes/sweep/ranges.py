@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 
+from probes.destination_text import without_password
 from sipcore.errors import EXCERPT_CHARACTERS, LocalError, quoted
 from sipcore.resolve.target import SocketAddress
 from sipcore.value import value
@@ -266,8 +267,8 @@ def _on_line(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
 
 
 def shown(text: str) -> str:
-    """A text that somebody gave, for a message: quoted, printable and cut."""
-    return quoted(text[:EXCERPT_CHARACTERS])
+    """A text that somebody gave, for a message: quoted, printable, cut, and without the password of a URI."""
+    return quoted(without_password(text)[:EXCERPT_CHARACTERS])
 
 
 _NEVER = [

@@ -56,6 +56,7 @@ def test_a_range(text: str, shown: str, count: int) -> None:
         ("sip.example.com", "is no address; give"),
         ("192.0.2", "is no address; give 192.0.2.7"),
         ("192.0.2.256", "is no address"),
+        ("sip:alice:secret@192.0.2.7", r"'sip:alice:******@192.0.2.7' is no address"),
         ("192.0.2.0/33", "is no block"),
         ("192.0.2.0/", "is no block"),
         ("192.0.2.9-7", "ends before it begins"),
