@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from probes.cli.call_scenario import passwords_for
 from probes.cli.common import why_unreadable
+from probes.destination_text import without_password
 from sipcore.errors import LocalError
 
 if TYPE_CHECKING:
     from probes.health.file import WatchFile
 
-
+_WHAT_TO_GIVE = "give one with trunks, as docs/examples/trunks.toml; `sipprobe ping` looks at one endpoint without"
 UNREAD = "https://unread.invalid"
 """In place of a secret that is not read: it may be a password, and the URL of a webhook or of Apprise."""
 
@@ -28,6 +29,9 @@ def read_plan(file: Path, *, with_secrets: bool = True) -> "WatchFile":
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
 
+    if file.suffix != ".toml" and not file.exists():  # it was meant for a target, as other verbs take
+        shown = without_password(str(file))
+        raise LocalError(f"no file is called {shown}: {_WHAT_TO_GIVE}", section="RFC 3261 §26.3.1")
     try:
         text = content_of(file.name).decode()
     except UnicodeDecodeError as error:

@@ -332,6 +332,14 @@ def test_nobody_is_asked_when_nothing_can_be_printed(as_json: tuple[str, ...], t
     assert (done.returncode, done.stderr) == (1, "sipprobe: cannot write the result: No space left on device\n")
 
 
+def test_a_target_in_place_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("sip:alice:secret@127.0.0.1") == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "sipprobe: no file is called sip:alice:******@127.0.0.1: give one with trunks, as docs/examples/trunks.toml; "
+        "`sipprobe ping` looks at one endpoint without\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
