@@ -2,6 +2,7 @@
 `--hep` sends its messages."""
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -152,11 +153,28 @@ def write_all(wanted: Iterable[tuple[str, Path, Callable[[], bytes]]]) -> None:
     failures = []
     for option, file, make in wanted:
         try:
-            file.write_bytes(make())
+            write_whole(file, make())
         except OSError as error:
             failures.append(f"{option} {file}: {error.strerror}")
     if failures:
         stop(ExitCode.USAGE, "; ".join(failures))
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file wholly or not at all: where the disk is full, what was there stays. Raises OSError."""
+    if file.exists() and not (file.is_file() and os.access(file.resolve().parent, os.W_OK)):
+        file.write_bytes(content)  # a pipe, a device, or one that can be changed alone
+        return
+    target = file.resolve()
+    part = target.with_name(f".sipprobe-{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def hand_over(

@@ -15,6 +15,7 @@ from probes.cli.common import make_console, run_to_the_end, seconds, stop, tell,
 from probes.cli.exit_codes import ExitCode
 from probes.cli.ports import ports, read_ports
 from probes.cli.printing import json_text
+from probes.cli.saving import write_whole
 from probes.cli.streams import is_abandoned
 
 if TYPE_CHECKING:
@@ -274,9 +275,7 @@ class _Run:
 
     def _save(self, file: Path) -> None:
         """Write the state so that there is always a whole one."""
-        new = file.with_name(f"{file.name}.new")
-        new.write_text(f"{self._state}\n")
-        new.replace(file)
+        write_whole(file, f"{self._state}\n".encode())
 
 
 class _Bar:

@@ -335,7 +335,7 @@ def test_a_state_that_cannot_be_written_in_the_end_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     monkeypatch.setattr("sys.stdout", Full())
-    (folder / "sweep-0000004d.resume.new").mkdir()
+    (folder / "sweep-0000004d.resume").mkdir()
     assert beside(answer, "127.0.0.0/29", "--timeout", "30", "--seed", "77") == ExitCode.FAILED
     assert "sipprobe: stopped; cannot write sweep-0000004d.resume: Is a directory" in capsys.readouterr().err
 
