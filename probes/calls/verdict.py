@@ -66,14 +66,8 @@ _FAILURES: dict[FailureReason, tuple[CallKind, str]] = {
         CallKind.NO_ANSWER,
         "a firewall may drop it, or the peer ignores unknown sources: run discover",
     ),
-    FailureReason.RESET: (
-        CallKind.UNREACHABLE,
-        "the peer cut the connection; is it TLS on a plain port, or an allow-list?",
-    ),
-    FailureReason.CLOSED: (
-        CallKind.UNREACHABLE,
-        "the peer closed the connection without an answer; is it the right port?",
-    ),
+    FailureReason.RESET: (CallKind.NO_ANSWER, "is it TLS on a plain port, or has the peer an allow-list?"),
+    FailureReason.CLOSED: (CallKind.NO_ANSWER, "is it the right port, or has the peer an allow-list?"),
     FailureReason.TLS: (CallKind.TLS_FAILED, "see what discover says about the certificate"),
     FailureReason.TOO_LARGE: (CallKind.UNREACHABLE, "use TCP: the request does not fit a datagram"),
     FailureReason.GARBAGE: (CallKind.NOT_SIP, "is it a SIP port? run discover"),

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from probes.calls.judge.media_facts import MediaFacts, media_facts
 from probes.calls.judge.said import Said, audio_of, description_in, method_of, place_of, read
+from probes.checks.options import OPENED
 from probes.result import CallKind, CallResult, CallRole
 from probes.timeline import CONNECTION_FAILED, LOOKUP, OWN_FAULT
 from sipcore.dialogs.session import description_of
@@ -20,7 +21,7 @@ from sipcore.message.method import INVITE
 from sipcore.message.registry import AUTHORIZATION, PROXY_AUTHORIZATION
 from sipcore.resolve.target import SocketAddress
 from sipcore.sdp.description import SessionDescription
-from sipcore.trace import Direction, MessageTrace
+from sipcore.trace import Direction, FlowTrace, MessageTrace
 
 FINAL = 200
 SECURE_TRANSPORTS = frozenset({"TLS", "WSS"})
@@ -46,6 +47,7 @@ class CallFacts:
         faults: Sequence[str] = (),
         lookups: Sequence[str] = (),
         refusals: Sequence[str] = (),
+        was_open: bool = False,
         role: CallRole = CallRole.CALLER,
     ) -> None:
         self.role = role
@@ -65,6 +67,8 @@ class CallFacts:
         """What DNS was asked for it, and what came back, in the words of the timeline."""
         self.refusals = tuple(refusals)
         """The connections for it that failed: transport, place, and why, in the words of the timeline."""
+        self.was_open = was_open
+        """Whether a connection for it was accepted: something listens there."""
 
     def requests(self, method: str, *, sent: bool | None = None) -> list[tuple[Said, Request]]:
         """The requests of a method in order, those that were sent again left out."""
@@ -268,6 +272,7 @@ def facts_of(result: CallResult) -> CallFacts:
         faults=_told(result, OWN_FAULT),
         lookups=_told(result, LOOKUP),
         refusals=_told(result, CONNECTION_FAILED),
+        was_open=any(isinstance(record, FlowTrace) and record.event == OPENED for record in result.records),
         role=result.role,
     )
 

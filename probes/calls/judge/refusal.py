@@ -147,7 +147,8 @@ def silent(facts: CallFacts) -> Hints:
     elif not facts.answers:
         code = _NOBODY.get(facts.kind) if facts.kind else None
         if code is not None or (facts.kind is None and facts.invite is not None):
-            yield Hint(code or "nothing-answers", facts.why or "no response to the INVITE")
+            nothing = "open-but-silent" if facts.was_open else "nothing-answers"
+            yield Hint(nothing if code in (None, "nothing-answers") else code, facts.why or "no response to the INVITE")
     elif facts.kind is not None or _given_up(facts):
         before = [response for _, response in facts.answers if response.is_provisional]
         evidence = tuple(line for each in before[-1:] for line in lines(each))

@@ -1,6 +1,7 @@
 """Test calls against a callee on loopback: what is in the result, whatever the callee does."""
 
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -315,9 +316,27 @@ async def test_a_call_goes_to_the_next_hop_only_if_nothing_rang(monkeypatch: pyt
         with trio.fail_after(20):
             result = await place_call(CallScript(Destination("callee.invalid")))
     assert asked == {"rings": 1, "other": 0}
-    assert result.kind is CallKind.UNREACHABLE
+    assert result.kind is CallKind.NO_ANSWER
     assert result.hop
     assert result.hop.transport is Transport.TCP
+
+
+@pytest.mark.parametrize(("resets", "told"), [(False, "the peer closed the connection"), (True, "the peer reset the")])
+async def test_who_closes_a_connection_without_an_answer_is_there(resets: bool, told: str) -> None:
+    """It is no fault of routes or filters, as discovery says of the same peer."""
+
+    async def leave(stream: trio.abc.Stream) -> None:
+        assert isinstance(stream, trio.SocketStream)
+        await stream.receive_some()
+        if resets:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await stream.aclose()
+
+    async with tcp(leave) as port:
+        result = await place_call(CallScript(Destination.parse(f"sip:bob@{HOST}:{port};transport=tcp")))
+    assert result.kind is CallKind.NO_ANSWER
+    assert told in result.why
+    assert [finding.code for finding in result.findings] == ["open-but-silent"]
 
 
 async def test_a_call_goes_to_the_next_hop_when_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

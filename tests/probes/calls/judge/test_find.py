@@ -112,6 +112,8 @@ CALLS = {
     "SRTP refused": ((SAVP, response("488 Not Acceptable Here")), {}, "secure-offer-refused"),
     "odd codec refused": ((G729, response("488 Not Acceptable Here")), {}, "codec-offer-refused"),
     "silence": ((INVITE,), {"kind": CallKind.NO_ANSWER}, "nothing-answers"),
+    "silence behind an open port": ((INVITE,), {"kind": CallKind.NO_ANSWER, "was_open": True}, "open-but-silent"),
+    "no SIP behind an open port": ((INVITE,), {"kind": CallKind.NOT_SIP, "was_open": True}, "not-sip"),
     "answer to another": (
         (INVITE, response("200 OK", "Via: SIP/2.0/UDP 203.0.113.9", body=ANSWER)),
         {"kind": CallKind.NO_ANSWER},
