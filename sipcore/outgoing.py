@@ -108,9 +108,9 @@ class OutgoingRequest:
         self.hops: list[Hop] = []
         self.plan: Plan | None = None
         if isinstance(target, Hop):
-            _check_address(target.remote, "to")
+            require_address(target.remote, "to")
             if target.local is not None:
-                _check_address(target.local, "from")
+                require_address(target.local, "from")
             if order.prepared is None:
                 self.hops.append(target)
         else:
@@ -282,7 +282,7 @@ def target_of(given: Uri | str) -> Target:
     return Target(host.rstrip("."), uri.port, Transport[name] if name else None, uri.is_secure)
 
 
-def _check_address(address: SocketAddress, way: str) -> None:
+def require_address(address: SocketAddress, way: str) -> None:
     """Raises LocalError for what an owner gave as an address, and no socket can take."""
     if not is_numeric(address.host):
         text = f"a hop leads {way} an IP address, and {quoted(address.host)} is none; have the name located"

@@ -23,7 +23,7 @@ from sipcore.grammar import require_safe
 from sipcore.message.build import Fields, require_sendable
 from sipcore.message.message import Response
 from sipcore.message.uri import SipUri, Uri
-from sipcore.outgoing import Order, contact_for, require_session, target_of
+from sipcore.outgoing import Order, contact_for, require_address, require_session, target_of
 from sipcore.registration.binding import Binding, Registration
 from sipcore.registration.keeper import (
     Effect,
@@ -110,8 +110,8 @@ async def keep_registered(
     which tells calls for one from calls for another; a `hop` skips locating the registrar, `fields` are added to each
     request. The block begins at once: await `binding` in it to know that somebody has registered it.
 
-    Raises LocalError for a registrar that no request can be sent to, for a `user` or `fields` that cannot be sent, and
-    outside of the endpoint's block.
+    Raises LocalError for a registrar or a hop that no request can be sent to, for a `user` or `fields` that cannot be
+    sent, and outside of the endpoint's block.
     """
     require_kind(registration, Registration, 'Registration(Address.parse("sip:user@host"))', section="RFC 3261 §10.2")
     user, told = user or _user_of(registration.aor.uri), tuple(fields)
@@ -121,6 +121,9 @@ async def keep_registered(
         require_session(auth)
     if hop is None:
         _require_locatable(registration)
+    else:
+        require_kind(hop, Hop, 'Hop(Transport.UDP, SocketAddress("192.0.2.1", 5060))', section="RFC 3263 §4")
+        require_address(hop.remote, "to")
     keeper = Keeper(registration, driver.tokens, driver.trace_switch)
     registering = Registering(driver, keeper, auth, user, hop, told)
     failure: BaseException | None = None

@@ -173,6 +173,13 @@ async def test_whatever_else_is_given_in_the_place_of_an_order_or_a_registration
         with pytest.raises(LocalError, match=r"Registration is wanted here, not str: Registration\(Address.parse"):
             async with client.register("sip:alice@example.com"):  # type: ignore[arg-type]
                 pass
+        alice = Registration(Address.parse("sip:alice@example.com"))
+        with pytest.raises(LocalError, match=r"Hop is wanted here, not str: Hop\(Transport.UDP, SocketAddress"):
+            async with client.register(alice, hop="192.0.2.1:5060"):  # type: ignore[arg-type]
+                pass
+        with pytest.raises(LocalError, match=r"a hop leads to an IP address, and 'pbx\.example\.com' is none"):
+            async with client.register(alice, hop=Hop(Transport.UDP, SocketAddress("pbx.example.com", 5060))):
+                pass
     with pytest.raises(LocalError, match="Address is wanted here, not str"):
         Registration("sip:alice@example.com")  # type: ignore[arg-type]
     with pytest.raises(LocalError, match="SipUri is wanted here, not str"):
