@@ -78,6 +78,9 @@ class Driver(Protocol):
     def act(self, action: Callable[[Stack, float], T]) -> T:
         """Have `action` do something with the stack, at the time that it is told, and carry out what comes of it."""
 
+    def require_here(self) -> None:
+        """Raises LocalError in another thread than the endpoint's."""
+
     async def exchange(self, send: Callable[[Stack, float], int]) -> Exchange:
         """Have `send` send a request, and wait for its final response."""
 
@@ -148,6 +151,7 @@ class _Events:
 
     async def _next(self) -> None:
         """Wait for one more event."""
+        self._driver.require_here()
         if self._waiting is None:
             self._waiting = trio.lowlevel.ParkingLot()
         await self._waiting.park()

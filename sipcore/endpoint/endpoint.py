@@ -397,6 +397,8 @@ class Endpoint:
         Whoever closes it, as `async with` does, takes nothing more: what comes in then is answered as if
         `takes_incoming` were not set.
         """
+        if self.loop.begun:
+            self.loop.require_here()
         return self._incoming
 
     def told(self, hop: Hop) -> SocketAddress:
@@ -411,6 +413,10 @@ class Endpoint:
         return self.loop.watch_flows(watcher)
 
     # What calls need (endpoint.call.Driver)
+
+    def require_here(self) -> None:
+        """Raises LocalError in another thread than its own."""
+        self.loop.require_here()
 
     def act(self, action: Callable[[Stack, float], T]) -> T:
         """Have `action` do something with the stack, at the time that it is told, and carry out what comes of it."""

@@ -108,9 +108,15 @@ class Loop:
         if self._closed or get_ident() != self._thread:
             raise self._unusable()
 
+    def require_here(self) -> None:
+        """Raises LocalError in another thread than its own: trio would wake nobody there."""
+        if get_ident() != self._thread:
+            raise self._elsewhere()
+
     def _unusable(self) -> LocalError:
-        if self._closed:
-            return closed()
+        return closed() if self._closed else self._elsewhere()
+
+    def _elsewhere(self) -> LocalError:
         text = "the endpoint was opened in another thread: use it there, from here by trio.from_thread.run"
         return LocalError(text, section="RFC 3261 §18")
 

@@ -78,6 +78,9 @@ class Driver(Protocol):
     def publish(self, record: TransitionTrace) -> None:
         """Tell whoever has subscribed."""
 
+    def require_here(self) -> None:
+        """Raises LocalError in another thread than the endpoint's."""
+
     async def request(self, order: Order) -> Exchange:
         """Send a request and wait for its final response."""
 
@@ -192,6 +195,7 @@ class Registering:
 
         A registrar that does not answer, or refuses for now only, is asked again and again, which this waits for.
         """
+        self._driver.require_here()
         while True:
             binding = self.keeper.binding
             if binding is not None and binding.until > trio.current_time():
@@ -205,6 +209,7 @@ class Registering:
 
         One that is being refreshed already is waited for.
         """
+        self._driver.require_here()
         before = self.keeper.binding
         self._take(self.keeper.refresh(trio.current_time()))
         self._wake.set()
@@ -223,6 +228,7 @@ class Registering:
 
         With `everything`, all bindings of the address of record are removed, whoever made them (RFC 3261 §10.2.2).
         """
+        self._driver.require_here()
         self._take(self.keeper.stop(trio.current_time(), everything=everything))
         self._wake.set()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + UNREGISTER_TIMEOUT):

@@ -1,5 +1,6 @@
 """What an embedding program gives: texts in the place of URIs, and other things in the place of what is wanted."""
 
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -242,6 +243,12 @@ async def test_a_registration_outside_of_the_block_of_its_endpoint_is_an_error()
 
 async def test_an_endpoint_is_used_in_its_own_thread() -> None:
     """Trio would wake nobody there, and the endpoint would keep no time from then on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        await _used_elsewhere(SocketAddress(*nobody.getsockname()))
+
+
+async def _used_elsewhere(nobody: SocketAddress) -> None:
     async with Endpoint(EndpointConfig(transports=LOOPBACK)) as server, Endpoint() as client:
         target = f"sip:bob@{server.transports.local_address(Transport.UDP)}"
 
@@ -252,10 +259,20 @@ async def test_an_endpoint_is_used_in_its_own_thread() -> None:
         async def subscribe() -> None:
             client.subscribe(print)
 
-        asked: list[Callable[[], Awaitable[object]]] = [lambda: client.options(target), call, subscribe]
-        for ask in asked:
-            with pytest.raises(LocalError, match=r"in another thread: use it there, from here by trio.from_thread.run"):
-                await trio.to_thread.run_sync(trio.run, ask)
+        async def take() -> None:
+            server.incoming()
+
+        elsewhere = r"in another thread: use it there, from here by trio.from_thread.run"
+        registration = Registration(Address.parse("sip:alice@example.com"))
+        order = Order(client.new_request("INVITE", target), Hop(Transport.UDP, nobody))
+        (registrar,) = await client.locate(target)  # it refuses
+        async with client.call(order) as placed, client.register(registration, hop=registrar) as registered:
+            placed.patience = 0.0
+            waits = [placed.answered, placed.over, registered.binding, registered.refresh, registered.stop]
+            asked: list[Callable[[], Awaitable[object]]] = [lambda: client.options(target), call, subscribe, take]
+            for ask in [*asked, *waits]:
+                with pytest.raises(LocalError, match=elsewhere):
+                    await trio.to_thread.run_sync(trio.run, ask)
         exchange = await trio.to_thread.run_sync(lambda: trio.from_thread.run(client.options, target))
         assert exchange.response.status == 200
         assert (await client.options(target)).response.status == 200

@@ -321,6 +321,9 @@ class FakeEndpoint:
         assert hop.local is not None
         return replace(hop.local, port=self.listening or hop.local.port)
 
+    def require_here(self) -> None:
+        pass
+
     def publish(self, record: TransitionTrace) -> None:
         self.traced.append((trio.current_time(), record.input))
 
