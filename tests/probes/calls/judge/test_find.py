@@ -82,6 +82,33 @@ REFUSED = [
     ("600 Busy Everywhere", (), "callee-busy", CallStatus.BUSY),
     ("603 Decline", (), "call-declined", CallStatus.FAILED),
     ("608 Rejected", (), "call-blocked", CallStatus.FAILED),
+    ("400 Bad Request", (), "request-malformed", CallStatus.FAILED),
+    ("402 Payment Required", (), "call-refused", CallStatus.FAILED),
+    ("405 Method Not Allowed", (), "calls-not-taken", CallStatus.FAILED),
+    ("406 Not Acceptable", (), "body-refused", CallStatus.FAILED),
+    ("410 Gone", (), "number-gone", CallStatus.FAILED),
+    ("413 Request Entity Too Large", (), "request-too-large", CallStatus.FAILED),
+    ("414 Request-URI Too Long", (), "request-too-large", CallStatus.FAILED),
+    ("416 Unsupported URI Scheme", (), "scheme-refused", CallStatus.FAILED),
+    ("428 Use Identity Header", (), "identity-wanted", CallStatus.FAILED),
+    ("433 Anonymity Disallowed", (), "anonymity-refused", CallStatus.FAILED),
+    ("436 Bad Identity Info", (), "identity-wanted", CallStatus.FAILED),
+    ("437 Unsupported Credential", (), "identity-wanted", CallStatus.FAILED),
+    ("438 Invalid Identity Header", (), "identity-wanted", CallStatus.FAILED),
+    ("481 Call/Transaction Does Not Exist", (), "call-state-lost", CallStatus.FAILED),
+    ("485 Ambiguous", (), "number-ambiguous", CallStatus.FAILED),
+    ("493 Undecipherable", (), "body-refused", CallStatus.FAILED),
+    ("501 Not Implemented", (), "calls-not-taken", CallStatus.FAILED),
+    ("502 Bad Gateway", (), "route-failed", CallStatus.FAILED),
+    ("505 Version Not Supported", (), "version-refused", CallStatus.FAILED),
+    ("513 Message Too Large", (), "request-too-large", CallStatus.FAILED),
+    ("580 Precondition Failure", (), "media-refused", CallStatus.FAILED),
+    ("604 Does Not Exist Anywhere", (), "number-unknown", CallStatus.FAILED),
+    ("606 Not Acceptable", (), "offer-refused", CallStatus.FAILED),
+    ("607 Unwanted", (), "call-blocked", CallStatus.FAILED),
+    ("300 Multiple Choices", (CONTACT,), "call-redirected", CallStatus.FAILED),
+    ("488 Not Acceptable Here", ('Warning: 399 x "no such codec"',), "codec-refused", CallStatus.FAILED),
+    ("488 Not Acceptable Here", ('Warning: 399 x "encryption is wanted"',), "srtp-demanded", CallStatus.FAILED),
     ("499 Whatever", (), "call-refused", CallStatus.FAILED),
     ("599 Whatever", (), "peer-failed", CallStatus.FAILED),
     ("699 Whatever", (), "call-refused", CallStatus.FAILED),
@@ -237,6 +264,23 @@ def test_media_that_comes_although_none_may_be_sent_to_where_it_is_wanted() -> N
 
 def test_an_answer_may_cross_a_cancel() -> None:
     assert "cancel-ignored" not in codes(facts(INVITE, RINGING, CANCEL, CANCEL_OK, OK, ACK, pace=0.3))
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"), [((RINGING,), "and it goes on ringing"), ((), "and the INVITE has no final response")]
+)
+def test_what_goes_on_after_a_cancel_is_told(told: tuple[tuple[bool, str], ...], ends: str) -> None:
+    call = facts(INVITE, RINGING, CANCEL, CANCEL_OK, *told, pace=2.5, kind=CallKind.NOT_ANSWERED, given_up=True)
+    assert find(call)[0].what == f"the CANCEL was answered 200 OK, {ends}"
+
+
+def test_a_refusal_says_what_is_wanted_and_how_often() -> None:
+    (wanted,) = find(facts(INVITE, response("401 No", DIGEST.format(1))))
+    assert wanted.what == '401 No: credentials are wanted for the realm "x", and none were given'
+    stale = facts(*PROVEN, response("401 No", DIGEST.format(2) + ", stale=true", cseq=2))
+    assert find(stale)[0].what == "the peer asked for credentials 2 times, and never took them"
+    (silence,) = find(facts(INVITE, kind=CallKind.NO_ANSWER, why="no response within 32 s"))
+    assert silence.what == "no response within 32 s"
 
 
 @pytest.mark.parametrize("name", CALLS)
