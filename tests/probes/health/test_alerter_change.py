@@ -162,6 +162,51 @@ def test_failed_calls_that_are_no_longer_made_are_over_at_once_and_after_a_resta
     assert scene.words == ["call begun sbc1", "call ended sbc1"]
 
 
+QUICK = {"response_time_checks": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (AlertRules(response_time_ms=500, **QUICK), AlertRules(response_time_ms=50, **QUICK), AlertKind.SLOW),
+        (AlertRules(), AlertRules(response_time_ms=1, **QUICK), AlertKind.SLOW),
+        (AlertRules(failure_rate_percent=60), AlertRules(failure_rate_percent=40), AlertKind.FAILURE_RATE),
+        (AlertRules(), AlertRules(failure_rate_percent=1), AlertKind.FAILURE_RATE),
+    ],
+)
+def test_other_limits_hold_from_the_next_check_on(before: AlertRules, after: AlertRules, kind: AlertKind) -> None:
+    scene = Scene("sbc1", rules=before)
+
+    def check() -> None:
+        for verdict in (Verdict.GOOD, Verdict.BAD) * 15:
+            scene.take(check_of("sbc1", scene.now, verdict, rtt=0.1))
+            scene.wait(1)
+
+    check()
+    scene.wait(60)
+    assert scene.told == []
+    assert change(scene, scene.trunk, rules=after) == []
+    check()
+    scene.wait(60)
+    assert {alert.kind for alert in scene.told} == {kind}
+
+
+def test_certificates_are_looked_at_by_the_days_that_a_changed_trunk_says() -> None:
+    scene = Scene(trunk=trunk_of("sbc1"))
+    ends = scene.now + 20 * 24 * HOUR
+
+    def check() -> list[str]:
+        scene.take(check_of("sbc1", scene.now, certificate_ends=ends))
+        scene.wait(60)
+        return scene.words
+
+    assert check() == []
+    change(scene, trunk_of("sbc1", rules=Rules(certificate_days=30)))
+    assert check() == ["certificate begun sbc1"]
+    assert words(change(scene, trunk_of("sbc1", rules=Rules(certificate_days=0)))) == ["certificate ended sbc1"]
+    assert len(check()) == 2
+
+
 def test_a_delay_that_is_shorter_now_counts_for_what_waits() -> None:
     scene = Scene("sbc1", "sbc2", rules=AlertRules(unreachable_minutes=30))
     scene.drops("sbc1")
