@@ -1,7 +1,12 @@
-"""What the ending of a test call means to a script."""
+"""What the ending of a test call, or of a test of a registration, means to a script."""
+
+from typing import TYPE_CHECKING
 
 from probes.cli.exit_codes import ExitCode
 from probes.result import CallKind, CallResult
+
+if TYPE_CHECKING:
+    from probes.registration.judge import RegistrationReport
 
 EXIT_CODES = {
     CallKind.CONNECTED: ExitCode.OK,
@@ -29,3 +34,12 @@ def exit_code(result: CallResult) -> ExitCode:
     if result.unmet is not None:
         return ExitCode.UNEXPECTED if result.unmet else ExitCode.OK
     return EXIT_CODES[result.kind]
+
+
+def registration_exit_code(report: "RegistrationReport") -> ExitCode:
+    """What a test of a registration means to a script."""
+    from probes.registration.judge import RegistrationKind
+
+    if report.works:
+        return ExitCode.OK
+    return ExitCode.FAILED if report.kind is RegistrationKind.NOBODY else EXIT_CODES[CallKind(report.kind.value)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probes.cli import call_options as options
-from probes.cli.call_codes import EXIT_CODES
+from probes.cli.call_codes import registration_exit_code
 from probes.cli.common import (
     PASSWORD_VARIABLE,
     CaFile,
@@ -30,7 +30,6 @@ from probes.cli.common import (
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import INDENT, json_text, print_data
 from probes.cli.saving import CAPTURE, check_files, write_all
-from probes.result import CallKind
 
 if TYPE_CHECKING:
     import trio
@@ -43,6 +42,13 @@ MAX_EXPIRES = 86_400
 """Seconds that may be asked for: a contact that cannot be removed stays for as long."""
 Expires = Annotated[
     int, typer.Option(metavar="SECONDS", min=1, max=MAX_EXPIRES, help="How long to ask to be registered for.")
+]
+OnlyAsk = Annotated[bool, typer.Option("--only-ask", help="Ask who is registered, and register nothing.")]
+ExpectContact = Annotated[
+    bool, typer.Option("--expect-contact", help="Only ask, and fail if nobody is registered: a PBX that has to be.")
+]
+Beside = Annotated[
+    bool, typer.Option("--beside", help="Register even if others are, or if the registrar does not tell.")
 ]
 SaveTo = Annotated[
     list[Path] | None,
@@ -67,10 +73,9 @@ def register(
     password_file: options.PasswordFile = None,
     realm: options.Realm = "",
     expires: Expires = 60,
-    only_ask: Annotated[bool, typer.Option("--only-ask", help="Ask who is registered, and register nothing.")] = False,
-    beside: Annotated[
-        bool, typer.Option("--beside", help="Register even if others are, or if the registrar does not tell.")
-    ] = False,
+    only_ask: OnlyAsk = False,
+    expect_contact: ExpectContact = False,
+    beside: Beside = False,
     transport: options.Transport = None,
     timeout: Annotated[float, seconds("How long to wait for each answer.", most=32.0)] = 8.0,
     ca_file: CaFile = None,
@@ -87,8 +92,8 @@ def register(
     and removed again; where somebody is, only with --beside: a registrar that takes one contact would remove the
     phone that is there.
 
-    Exit code 0: registered, or the registrar told who is; 1: refused; 3: no address; 4: nothing listens; 5: no route;
-    6: silence; 7: TLS failed; 8: not SIP; 9: credentials.
+    Exit code 0: registered, or the registrar told who is; 1: refused, or nobody is where somebody is expected; 3: no
+    address; 4: nothing listens; 5: no route; 6: silence; 7: TLS failed; 8: not SIP; 9: credentials.
     """
     from probes.registration.plan import RegistrationProbe
 
@@ -99,6 +104,7 @@ def register(
         account_of(destination, user, realm, password_file),
         expires=expires,
         asks_only=only_ask,
+        expects_contact=expect_contact,
         beside=beside,
         timeout=timeout,
     )
@@ -116,12 +122,7 @@ def register(
     _print(report, printer, as_json=as_json)
     _save(report, save or ())
     end()
-    raise typer.Exit(exit_code(report))
-
-
-def exit_code(report: "RegistrationReport") -> ExitCode:
-    """What a test of a registration means to a script."""
-    return ExitCode.OK if report.works else EXIT_CODES[CallKind(report.kind.value)]
+    raise typer.Exit(registration_exit_code(report))
 
 
 def _print(report: "RegistrationReport", printer: Printer, *, as_json: bool) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from probes.cli.call_codes import registration_exit_code
 from probes.cli.common import read_destination, stop, tell
 from probes.cli.printing import print_event
-from probes.cli.register import account_of, exit_code, with_user
+from probes.cli.register import account_of, with_user
 from sipcore.value import value
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def end_refused(refusal: "RegistrationReport") -> NoReturn:
     """End the program, since no call will come."""
     from probes.report.registration_text import registration_failure_line
 
-    stop(exit_code(refusal), registration_failure_line(refusal))
+    stop(registration_exit_code(refusal), registration_failure_line(refusal))
 
 
 async def _tell_all(

@@ -29,12 +29,14 @@ from sipcore.value import value
 
 
 class RegistrationKind(Enum):
-    """How a test of a registration ended; but for the first two, as test calls end (`CallKind`)."""
+    """How a test of a registration ended; but for the first three, as test calls end (`CallKind`)."""
 
     REGISTERED = "registered"
     """A contact was registered."""
     ACCEPTED = "accepted"
     """The registrar told who is registered, which it tells to the user only; nothing was changed."""
+    NOBODY = "nobody"
+    """The registrar told that nobody is registered, and somebody has to be."""
     REJECTED = CallKind.REJECTED.value
     AUTHENTICATION = CallKind.AUTHENTICATION.value
     UNRESOLVABLE = CallKind.UNRESOLVABLE.value
@@ -116,7 +118,7 @@ class RegistrationReport:
 
     @property
     def works(self) -> bool:
-        """Whether the user may register."""
+        """Whether the user may register, and somebody is registered where that is expected."""
         return self.kind in (RegistrationKind.REGISTERED, RegistrationKind.ACCEPTED)
 
 
@@ -140,6 +142,7 @@ _ADVICE = {
     503: "the registrar is overloaded, or in maintenance; try later, or another one",
     504: "a server behind the registrar did not answer",
 }
+_ADVICE_OF_NOBODY = "see at the phone or PBX why it no longer registers: its password, its network, its interval"
 _BESIDE = "--beside registers beside them; a registrar that takes one contact only removes the others then"
 _BESIDE_ANYHOW = "--beside registers without knowing who is; a registrar that takes one contact only removes the others"
 
@@ -200,10 +203,19 @@ def _ending(
     if not last.is_success:
         return _of_refusal(probe, last)
     count = len(contacts_in(last))
+    if probe.expects_contact:
+        return _of_expected(count)
     if probe.asks_only or not count:
         return RegistrationKind.ACCEPTED, "the registrar tells who is registered; nothing was changed", ""
     told = f"{_several(count)} registered already, so nothing was changed"
     return RegistrationKind.ACCEPTED, told, _BESIDE
+
+
+def _of_expected(count: int) -> _Ending:
+    """Whether somebody is registered who has to be."""
+    if count:
+        return RegistrationKind.ACCEPTED, f"{_several(count)} registered, as expected; nothing was changed", ""
+    return RegistrationKind.NOBODY, "nobody is registered, so that no call gets there", _ADVICE_OF_NOBODY
 
 
 def _several(count: int) -> str:
@@ -248,7 +260,8 @@ def _of_refusal(probe: RegistrationProbe, last: Reply) -> _Ending:
         advice = f"ask for --expires {least}" if least and least.isdecimal() else "ask for a longer --expires"
         said = f"{said}: {last.question.expires} s are too short" + (f", {least} s the least" if least else "")
     elif last.question.step is Step.ASK and response.status in CANNOT_TELL:
-        said, advice = f"{said}, to who asks which contacts are registered", advice or _BESIDE_ANYHOW
+        advice = advice or ("" if probe.expects_contact else _BESIDE_ANYHOW)
+        said = f"{said}, to who asks which contacts are registered"
     return RegistrationKind.REJECTED, f"{said}{asked_to_wait(response)}", advice
 
 

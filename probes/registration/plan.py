@@ -44,7 +44,7 @@ class Step(Enum):
 class RegistrationProbe:
     """Whom to register, where and with which credentials. Times are in seconds.
 
-    Raises LocalError without a user, and for an interval or a time that is none.
+    Raises LocalError without a user, for an interval or a time that is none, and for what excludes each other.
     """
 
     destination: Destination
@@ -55,6 +55,8 @@ class RegistrationProbe:
     """How long the contact is to be registered, for which the registrar may have limits of its own."""
     asks_only: bool = False
     """Whether nothing is to be registered, only asked."""
+    expects_contact: bool = False
+    """Whether somebody has to be registered already, as a PBX or a phone that is to be reached: only that is asked."""
     beside: bool = False
     """Whether to register even where others are registered, or where the registrar does not tell."""
     timeout: float = DEFAULT_TIMEOUT
@@ -62,6 +64,9 @@ class RegistrationProbe:
     def __post_init__(self) -> None:
         if not self.destination.user:
             raise LocalError("whom to register? give sip:user@host, or a user", section="RFC 3261 §10.2")
+        if self.expects_contact and self.beside:
+            text = "who expects somebody to be registered only asks, and registers nobody beside them: leave one out"
+            raise LocalError(text, section="RFC 3261 §10.2.3")
         if self.expires < 1:
             raise LocalError("a contact is registered for a second at least", section="RFC 3261 §10.2.1.1")
         if not 0.0 < self.timeout < float("inf"):
@@ -133,7 +138,7 @@ def own_in(reply: Reply, contact: Address | None) -> Address | None:
 
 def _may_bind(probe: RegistrationProbe, asked: Reply) -> bool:
     """Whether a contact may be registered, after who is registered was asked."""
-    if probe.asks_only or asked.response is None:
+    if probe.asks_only or probe.expects_contact or asked.response is None:
         return False
     if asked.is_success:
         return probe.beside or not contacts_in(asked)

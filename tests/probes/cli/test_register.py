@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from probes.capture.files import read_packets
+from probes.cli.call_codes import registration_exit_code
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from probes.cli.register import ENDS, exit_code
+from probes.cli.register import ENDS
 from probes.registration.judge import RegistrationKind, judge
 from tests.probes.cli.test_call import Peer, peer, sipprobe
 from tests.probes.discovery.network import HOST, free_port
@@ -101,6 +102,24 @@ def test_options(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     assert desk.came == ["ask", "bind", "remove", "ask"]
 
 
+def test_somebody_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    absent, present = Desk(), Desk({OTHER: 300})
+    with peer(absent) as bob:
+        assert run(f"alice@{place(bob)}", "--expect-contact", "--json") == ExitCode.FAILED
+    told = capsys.readouterr()
+    data = json.loads(told.out)
+    assert violations(data, load("registration")) == []
+    assert (data["kind"], data["works"], data["registered_before"]) == ("nobody", False, [])
+    assert "nobody is registered, so that no call gets there; see at the phone or PBX why" in told.err
+    with peer(present) as bob:
+        assert run(f"alice@{place(bob)}", "--expect-contact") == ExitCode.OK
+        assert run(f"alice@{place(bob)}", "--expect-contact", "--beside") == ExitCode.USAGE
+    told = capsys.readouterr()
+    assert "1 contact is registered, as expected" in told.out
+    assert "leave one out" in told.err
+    assert (absent.came, present.came) == (["ask"], ["ask"])
+
+
 @pytest.mark.parametrize(
     ("statuses", "code"),
     [
@@ -124,7 +143,9 @@ def test_exit_codes(
 @pytest.mark.parametrize("kind", RegistrationKind)
 def test_every_ending_has_one(kind: RegistrationKind) -> None:
     report = replace(judge(PROBE, None, [], interrupted=True), kind=kind)
-    assert (exit_code(report) == ExitCode.OK) == (kind in (RegistrationKind.REGISTERED, RegistrationKind.ACCEPTED))
+    assert (registration_exit_code(report) == ExitCode.OK) == (
+        kind in (RegistrationKind.REGISTERED, RegistrationKind.ACCEPTED)
+    )
 
 
 def test_a_closed_port() -> None:

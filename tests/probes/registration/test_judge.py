@@ -150,3 +150,14 @@ def test_interrupted() -> None:
 def test_where_requests_come_from(via: str, seen: str) -> None:
     told = response(200).with_header("Via", via)
     assert judge(PROBE, HOP, [Reply(Question(Step.ASK), 0.1, told)]).seen_as == seen
+
+
+def test_somebody_is_expected() -> None:
+    probe = RegistrationProbe(PROBE.destination, expects_contact=True)
+    there, nobody = (judge(probe, HOP, [asked(200, *contacts)]) for contacts in ((OTHER,), ()))
+    assert (there.kind, there.works, there.advice) == (RegistrationKind.ACCEPTED, True, "")
+    assert there.why == "1 contact is registered, as expected; nothing was changed"
+    assert (nobody.kind, nobody.works) == (RegistrationKind.NOBODY, False)
+    assert "no longer registers" in nobody.advice
+    untold = judge(probe, HOP, [asked(606)])
+    assert (untold.kind, untold.advice) == (RegistrationKind.REJECTED, "")

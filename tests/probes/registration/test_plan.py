@@ -145,3 +145,11 @@ def test_the_shortest_interval() -> None:
     assert least_of(bound(423, "Min-Expires: soon")) == 0
     assert least_of(bound(400, "Min-Expires: 90")) == 0
     assert least_of(Reply(Question(Step.BIND, 60), 1.0)) == 0
+
+
+def test_who_expects_somebody_only_asks() -> None:
+    probe = RegistrationProbe(PROBE.destination, expects_contact=True)
+    assert next_question(probe, []) == Question(Step.ASK)
+    assert next_question(probe, [asked(200)]) is None
+    with pytest.raises(LocalError, match="leave one out"):
+        RegistrationProbe(PROBE.destination, expects_contact=True, beside=True)
