@@ -9,7 +9,7 @@ from pathlib import Path
 from probes.health.failover import ORDER
 from probes.health.machine import CALL_RECOVERIES, IGNORED, JOINT, TABLE, Input
 from probes.health.observe import MAX_WAIT
-from probes.health.schedule import CALL_START_RATE, START_RATE
+from probes.health.schedule import CALL_START_RATE, REGISTRATION_START_RATE, START_RATE
 from probes.health.terms import Health
 from probes.health.trunk import Rules
 from probes.health.uptime import GAP_INTERVALS
@@ -20,10 +20,12 @@ RULES = Rules()
 MEANINGS = {
     Health.UNCHECKED: "No check has said anything yet: the watch has just begun, or this host has no network.",
     Health.UNKNOWN: (
-        "It is silent, and always was. Many drop OPTIONS, so it may be well; a test call would tell. It counts neither "
-        "as up nor as down."
+        "It is silent, and always was. Many drop OPTIONS, so it may be well; a test call or a registration would tell. "
+        "It counts neither as up nor as down."
     ),
-    Health.HEALTHY: "It answers as it should, by whatever status; or it drops OPTIONS, and a test call succeeds.",
+    Health.HEALTHY: (
+        "It answers as it should, by whatever status; or it drops OPTIONS, and a test call or a registration succeeds."
+    ),
     Health.DEGRADED: (
         "It answers, and something is wrong: it is slow, or its certificate ends soon. Or checks failed of late, and "
         "not often enough to say that it is down. It counts as up unless that brings it down."
@@ -44,7 +46,7 @@ CHECKS = f"""\
 | good | It answers as it should. Any status will do, 403, 404 and 405 included: somebody is alive there. |
 | poor | It answers, and something is wrong. |
 | silent | Nothing came back, and nobody said why. |
-| bad | Refused, unreachable, TLS failed, no SIP, a status that counts as a refusal, or a test call that failed. |
+| bad | Refused, unreachable, TLS failed, no SIP, a status that counts as a refusal, or a test that failed (below). |
 | own | The check could not be made, by a fault of this host. It says nothing about the route. |
 
 What that comes to depends on what came before:
@@ -59,8 +61,12 @@ What that comes to depends on what came before:
 - OPTIONS and test calls are counted apart, by the same table: `call_misses` failed calls in a row ({RULES.call_misses})
   bring a route down whatever OPTIONS say, and {CALL_RECOVERIES} that succeeds brings it up. Calls are placed at their
   own interval, in doubt as well, since they ring somewhere and somebody pays for them.
-- A route that is down since OPTIONS get no answer, and over which a test call succeeds, has begun to drop OPTIONS: from
-  then on their silence says nothing.
+- Tests of a registration are counted apart in the same way, by `registration_misses` ({RULES.registration_misses}) and
+  at their own interval. With `expect_contact` the registrar is asked whether anybody is registered, and nothing is
+  changed: nobody is a failure. Without it, whether the user may register: a contact is registered for a moment and
+  removed again, but not where somebody is registered already, unless `beside` says so.
+- A route that is down since OPTIONS get no answer, and over which a test call or a registration succeeds, has begun to
+  drop OPTIONS: from then on their silence says nothing.
 """
 FAILOVER = """\
 ## Which route calls take
@@ -87,24 +93,24 @@ whatever status, or is silent is asked in its rhythm, and what the first one sai
 the whole route is left alone, the check counts as one miss more for each `retry` seconds of that, since the checks that
 are left out would have been refused too: a route that asks for {once:g} seconds or more is left by calls at once, as a
 rule. The detail of the check tells how long the route is not asked again, which holds over a restart as well. Test
-calls keep their own interval.
+calls and tests of a registration keep their own interval.
 
 ## When the trunks are changed
 
 When a route is taken out, calls leave it, and what is open of its alerts is told as over; a new one begins UNCHECKED.
 Routes are known by their names. One that leads elsewhere under the same name is another one, and begins UNCHECKED,
 since somebody else answers there. One with other settings of TLS is the same: what is known of it holds, and it is
-checked at once. So is one with another test call, of which only what the calls have found counts no longer. Other rules
-count from the next check on. All else goes on: health, counts, the route chosen by hand, connections, and the rhythm of
-checks. Over a restart the name is all that is compared.
+checked at once. So is one with another test call or registration, of which only what these have found counts no longer.
+Other rules count from the next check on. All else goes on: health, counts, the route chosen by hand, connections, and
+the rhythm of checks. Over a restart the name is all that is compared.
 """
 TIME = f"""\
 ## When it is checked, and which time counts
 
-After the start no more than {START_RATE:g} routes are asked in a second, and {CALL_START_RATE:g} is called. Then each
-is checked in its own rhythm, which neither the time that checks take nor a host that slept shifts against the others;
-what was missed is not made up for. Of each trunk one test call is placed at a time. Over a restart none is placed
-before its interval is over.
+After the start no more than {START_RATE:g} routes are asked in a second, {REGISTRATION_START_RATE:g} registrations are
+tested, and {CALL_START_RATE:g} route is called. Then each is checked in its own rhythm, which neither the time that
+checks take nor a host that slept shifts against the others; what was missed is not made up for. Of each trunk one test
+call is placed at a time. Over a restart no call is placed, and no registration tested, before its interval is over.
 
 Availability is the time in which a route was HEALTHY or DEGRADED, by the time in which it was that or UNREACHABLE. A
 route that went down counts as down from the first of the failed checks on that brought it down, although it was still
@@ -174,14 +180,16 @@ def cell(health: Health, happening: Input) -> str:
 
 
 def joint() -> Iterator[str]:
-    """What OPTIONS and calls come to together."""
+    """What OPTIONS, calls and registrations come to together."""
     calls = [health for health in Health if (health, health) in JOINT]
-    yield from ("What OPTIONS (down) and test calls (across) come to together:", "")
-    yield "| | " + " | ".join("no calls" if call is Health.UNCHECKED else call.name for call in calls) + " |"
+    yield from ("What OPTIONS (down) and test calls (across) come to together, and what comes of that with tests of a",)
+    yield from ("registration (across):", "")
+    yield "| | " + " | ".join("none" if call is Health.UNCHECKED else call.name for call in calls) + " |"
     yield "| --- |" + " --- |" * len(calls)
     for options in Health:
         yield f"| {options.name} | " + " | ".join(JOINT[options, call].name for call in calls) + " |"
-    yield from ("", "A call that succeeded before the route went down counts as none after that.", "")
+    told = "A call, or a registration, that succeeded before OPTIONS brought the route down counts as none after that."
+    yield from ("", told, "")
 
 
 if __name__ == "__main__":

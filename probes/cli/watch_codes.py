@@ -46,11 +46,9 @@ def _rank(code: ExitCode) -> int:
 def _of_route(state: "RouteState") -> ExitCode:
     """What the last checks mean of a route that does not work."""
     from probes.health.terms import Verdict
-    from probes.report.watch_text import checks_of
 
-    checks = checks_of(state)
-    failed = [check for check in checks if check.verdict not in (Verdict.GOOD, Verdict.POOR)]
-    if checks and not failed:
+    failed = [check for check in state.checks if check.verdict not in (Verdict.GOOD, Verdict.POOR)]
+    if state.checks and not failed:
         return ExitCode.FAILED  # it counts as down until it has answered more often
     return max(map(_of_check, failed), key=_rank, default=ExitCode.NO_ANSWER)
 
@@ -59,4 +57,6 @@ def _of_check(check: "Check") -> ExitCode:
     if check.call is not None:
         code = call_codes.exit_code(check.call)
         return code if code is not ExitCode.OK else ExitCode.FAILED
+    if check.registration is not None:
+        return call_codes.registration_exit_code(check.registration)
     return CODES.get(check.reason, ExitCode.FAILED)

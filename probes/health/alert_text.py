@@ -23,6 +23,8 @@ TRY = {
     "maintenance": "it asks for patience itself: ask its operator for how long; where it takes calls all the same, "
     "refusals = [] has its 503 not count",
     "call": "place the call by hand and look at its messages",
+    "registration": "register by hand and look at its messages",
+    "nobody": "see at the phone or PBX why it no longer registers: its password, its network, its interval",
 }
 """What to try, by the reason of a check."""
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -106,6 +108,7 @@ _BEGUN = {
     AlertKind.DOWN: "route {route} is down",
     AlertKind.DEGRADED: "route {route} has been degraded for {lasting}",
     AlertKind.CALL: "test calls over route {route} fail",
+    AlertKind.REGISTRATION: "the registration by route {route} fails",
     AlertKind.FAILURE_RATE: "checks of route {route} fail, {measure}",
     AlertKind.SLOW: "route {route} is slow, {measure}",
     AlertKind.CERTIFICATE: "the certificate of route {route} {measure}",
@@ -115,6 +118,7 @@ _OVER = {
     AlertKind.DOWN: "route {route} is up again",
     AlertKind.DEGRADED: "route {route} is no longer degraded",
     AlertKind.CALL: "test calls over route {route} work again",
+    AlertKind.REGISTRATION: "the registration by route {route} works again",
     AlertKind.FAILURE_RATE: "few checks of route {route} fail any more,",
     AlertKind.SLOW: "route {route} is quick again",
     AlertKind.CERTIFICATE: "the certificate of route {route} was renewed,",

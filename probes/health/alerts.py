@@ -26,6 +26,8 @@ class AlertKind(Member):
     """A route has been degraded for long, and nothing more exact is told of it."""
     CALL = "call"
     """Test calls over a route fail."""
+    REGISTRATION = "registration"
+    """Nobody can register by a route, or nobody is who has to be."""
     FAILURE_RATE = "failure-rate"
     """Too many of a route's checks fail, and not in a row."""
     SLOW = "slow"
@@ -123,6 +125,8 @@ class AlertRules:
     """How many checks in a row have to be slow, and how many have to be quick until it is over."""
     call_failures: int = 1
     """How many test calls in a row have to fail."""
+    registration_failures: int = 1
+    """How many tests of a registration in a row have to fail."""
     repeat_minutes: float = 0.0
     """After how long it is told again what still lasts; 0 does not. A certificate is told again as its end comes
     nearer, whatever this says; from when on it is told is `Rules.certificate_days`."""
@@ -142,8 +146,8 @@ class AlertRules:
         if not 1 <= self.failure_rate_window_minutes <= MAX_WINDOW_MINUTES:
             text = f"a failure_rate_window_minutes of {self.failure_rate_window_minutes:g}"
             raise WatchError(f"{text}: give 1 to {MAX_WINDOW_MINUTES:g}")
-        if self.response_time_checks < 1 or self.call_failures < 1:
-            raise WatchError("response_time_checks and call_failures are 1 or more")
+        if min(self.response_time_checks, self.call_failures, self.registration_failures) < 1:
+            raise WatchError("response_time_checks, call_failures and registration_failures are 1 or more")
         if 0 < self.repeat_minutes < 1:
             raise WatchError(f"a repeat_minutes of {self.repeat_minutes:g}: give 1 or more, or 0 for no reminders")
 

@@ -1,11 +1,10 @@
 """All watched trunks as they are: takes checks, and tells what they change."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from probes.health.difference import leads_elsewhere
 from probes.health.failover import Choice, settle
-from probes.health.machine import NO_CALLS, Condition
+from probes.health.machine import Condition
 from probes.health.remember import Memory
 from probes.health.terms import CHANGED, Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Trunk, WatchError
@@ -35,6 +34,13 @@ class RouteState:
     """The last test call; None where there was none."""
     options: Check | None = None
     """The last OPTIONS, likewise."""
+    registration: Check | None = None
+    """The last test of a registration, likewise."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The last check of each kind that it had."""
+        return tuple(check for check in (self.options, self.call, self.registration) if check is not None)
 
 
 @value
@@ -90,8 +96,8 @@ class Board:
         that was answered, and of each trunk the last switch. Of trunks and routes that are no more nothing is taken,
         new ones begin unchecked; what is dated later than now was told by a wrong clock, and is left out.
 
-        What is told follows from changes to the configuration: calls leave a route that is no more, and test calls that
-        are no longer made count no longer.
+        What is told follows from changes to the configuration: calls leave a route that is no more, and test calls and
+        tests of a registration that are no longer made count no longer.
         """
         memories: dict[str, list[Happening]] = {}
         for happening in known:
@@ -105,9 +111,10 @@ class Board:
         WatchError where two have one name, and changes nothing then.
 
         Routes are known by their names. New ones begin unchecked, and so does one that leads elsewhere (CHANGED). What
-        was found by a test call that is another one now, or is no longer made, counts no longer. All else that is
-        known holds: health and counts, also where other settings of TLS or other rules are to decide from the next
-        check on, and the route that calls take, as long as there is one of that name. What is told follows from that.
+        was found by a test call or of a registration that is another one now, or is no longer made, counts no longer.
+        All else that is known holds: health and counts, also where other settings of TLS or other rules are to decide
+        from the next check on, and the route that calls take, as long as there is one of that name. What is told
+        follows from that.
         """
         before, named, told = self._trunks, by_name(trunks), list[Happening]()
         self._trunks = {}
@@ -223,8 +230,8 @@ class _Route:
         self._condition = Condition()
         self._since: float | None = None
         self._check: Check | None = None
-        self._call: Check | None = None
-        self._options: Check | None = None
+        self._last: dict[Kind, Check] = {}
+        """The last check of each kind."""
 
     @property
     def health(self) -> Health:
@@ -233,9 +240,18 @@ class _Route:
 
     def state(self) -> RouteState:
         """As it is shown."""
-        now = self._condition
-        checks = self._check, now.in_doubt, self._call, self._options
-        return RouteState(self._route.name, now.health, self._since, now.misses, *checks)
+        now, last = self._condition, self._last
+        return RouteState(
+            self._route.name,
+            now.health,
+            self._since,
+            now.misses,
+            self._check,
+            now.in_doubt,
+            call=last.get(Kind.CALL),
+            options=last.get(Kind.OPTIONS),
+            registration=last.get(Kind.REGISTRATION),
+        )
 
     def take(self, check: Check) -> Change | None:
         """One more check, and what it changes."""
@@ -246,13 +262,14 @@ class _Route:
 
     def restore(self, memory: Memory, at: float) -> Change | None:
         """Begin with what was known, and tell what is different from that now."""
-        calls = self._route.call is not None
-        self._condition = memory.condition(self._trunk.rules, calls)
+        kinds = self._route.kinds
+        self._condition = memory.condition(self._trunk.rules, kinds)
         self._since, before = memory.since, memory.health
         counted = None
         for check in memory.checks():
-            self._heard(check)
-            counted = check if calls or check.kind is Kind.OPTIONS else counted
+            if check.kind in kinds:
+                self._heard(check)
+                counted = check
         if self.health is before:
             return None
         if counted is None:
@@ -264,15 +281,20 @@ class _Route:
         """Be this one from now on, and tell what is different by that."""
         before, health, self._trunk, self._route = self._route, self.health, trunk, route
         if leads_elsewhere(before, route):
-            self._condition, self._check, self._call, self._options = Condition(), None, None, None
+            self._condition, self._check, self._last = Condition(), None, {}
             return self._doubted(health, f"it leads to {route.destination} now", at)
-        if before.call is not None and before.call != route.call:
-            self._condition = replace(self._condition, calls=NO_CALLS)
+        for kind, was, now in (
+            (Kind.CALL, before.call, route.call),
+            (Kind.REGISTRATION, before.registration, route.registration),
+        ):
+            if was is not None and was != now:
+                self._condition = self._condition.without(kind)
+                self._last.pop(kind, None)
         if self.health is health:
             return None
-        if self._options is None:
-            return self._doubted(health, "nothing is known of it but by a test call that is no longer made", at)
-        return self._changed(health, self._options, at)
+        if Kind.OPTIONS not in self._last:
+            return self._doubted(health, "nothing is known of it but by a test that is no longer made", at)
+        return self._changed(health, self._last[Kind.OPTIONS], at)
 
     def _doubted(self, before: Health, why: str, at: float) -> Change | None:
         """Nothing is known any more."""
@@ -284,11 +306,7 @@ class _Route:
         return change
 
     def _heard(self, check: Check) -> None:
-        self._check = check
-        if check.kind is Kind.CALL:
-            self._call = check
-        else:
-            self._options = check
+        self._check = self._last[check.kind] = check
 
     def _changed(self, before: Health, check: Check, at: float) -> Change:
         since = at if self._since is None else self._since

@@ -72,4 +72,6 @@ def _asked(trunks: Iterable[Trunk]) -> dict[Due, object]:
             found[Due(trunk.name, route.name, Kind.OPTIONS)] = reached
             if route.call is not None:
                 found[Due(trunk.name, route.name, Kind.CALL)] = (reached, route.call)
+            if route.registration is not None:
+                found[Due(trunk.name, route.name, Kind.REGISTRATION)] = (reached, route.registration)
     return found

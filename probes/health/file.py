@@ -28,9 +28,10 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from probes.calls.keys import CREDENTIALS
 from probes.calls.keys import KEYS as CALL_KEYS
 from probes.calls.number import RefusedNumber
-from probes.calls.scenario import PasswordOf, credentials_of, overlaid
+from probes.calls.scenario import Credentials, PasswordOf, credentials_of, overlaid
 from probes.calls.script import CallScript
 from probes.destination import Destination
 from probes.entries import (
@@ -51,6 +52,7 @@ from probes.entries import (
 )
 from probes.health.alerts import AlertKind, AlertRules, AppriseChannel, Channel, Severity, WebhookChannel
 from probes.health.trunk import DEFAULT_RETRY, Route, Rules, Trunk
+from probes.registration.plan import RegistrationProbe
 from sipcore.errors import LocalError, SipError, quoted
 from sipcore.message.uri import escape_user
 from sipcore.resolve.target import Transport
@@ -60,6 +62,7 @@ from sipcore.value import value
 MAX_ROUTES = 1000
 """Of one file: at one check a minute each, seventeen checks a second."""
 TRUNK, ROUTE, DEFAULTS, STORE, CALL, TO = "trunk", "route", "defaults", "store", "call", "to"
+REGISTER, WHO = "register", "who"
 ALERT, ALERTS = "alert", "alerts"
 ContentOf = Callable[[str], bytes]
 """What is in the file of this name, beside the one that names it. Raises LocalError."""
@@ -83,6 +86,8 @@ RULE_KEYS = {
     "certificate_days": Key("certificate_days", "14", number),
     "call_interval": Key("call_interval", "3600 (seconds)", number),
     "call_misses": Key("call_misses", "2", whole),
+    "registration_interval": Key("registration_interval", "600 (seconds)", number),
+    "registration_misses": Key("registration_misses", "2", whole),
     "failback": Key("", '"auto" or "manual"', one_of(Failback)),
 }
 """How a trunk is watched."""
@@ -94,6 +99,7 @@ ALERT_RULE_KEYS = {
     "response_time_ms": Key("response_time_ms", "500", number),
     "response_time_checks": Key("response_time_checks", "3", whole),
     "call_failures": Key("call_failures", "2", whole),
+    "registration_failures": Key("registration_failures", "2", whole),
     "repeat_minutes": Key("repeat_minutes", "60", number),
 }
 """When the troubles of a trunk are told: the table `alerts` of a trunk, or of the defaults."""
@@ -121,6 +127,7 @@ ROUTE_KEYS = {
     "key": Key("", '"us.key"', text),
     "insecure": Key("", "true", boolean),
     CALL: Key("", '{ to = "echo", expect = "connected" }', table),
+    REGISTER: Key("", '{ user = "alice", password_env = "TRUNK_PASSWORD" }', table),
 }
 """How a route is reached; where they stand with a trunk, they are for all of its routes."""
 OF_ROUTE = {"name": CALL_KEYS["name"], "target": CALL_KEYS["target"], **ROUTE_KEYS}
@@ -134,6 +141,17 @@ CALLED = {TO: Key("", '"+15550100"', text)} | {
     key: each for key, each in CALL_KEYS.items() if key not in ("name", "target", "transport")
 }
 """The keys of a test call: whom it is to, at the route's own host, and else those of a scenario."""
+REGISTERED = {
+    WHO: Key("", '"alice"', text),
+    **{key: CALL_KEYS[key] for key in CREDENTIALS},
+    "expires": Key("expires", "60 (seconds)", whole),
+    "only_ask": Key("asks_only", "true", boolean),
+    "expect_contact": Key("expects_contact", "true", boolean),
+    "beside": Key("beside", "true", boolean),
+    "timeout": Key("timeout", "8 (seconds)", number),
+}
+"""The keys of a test of a registration: who registers at the route's own host, and else those of `sipprobe register`.
+"""
 
 
 @value
@@ -328,9 +346,10 @@ class _Reader:
         except SipError as error:
             raise file.error(error.message, kind, place, key) from None
         name = str(read.get("name", destination))
-        calls = [one[CALL] for one in given if CALL in one]
+        calls, tests = ([one[key] for one in given if key in one] for key in (CALL, REGISTER))
         call = self._call(destination, calls, kind, place) if calls else None
-        return Route(name, destination, self._tls(read, kind, place), call)
+        registration = self._registration(destination, tests, kind, place) if tests else None
+        return Route(name, destination, self._tls(read, kind, place), call, registration)
 
     def _tls(self, read: Mapping[str, object], kind: str, place: int) -> TlsConfig:
         if ("certificate" in read) != ("key" in read):
@@ -345,14 +364,11 @@ class _Reader:
     def _call(self, destination: Destination, given: list[object], kind: str, place: int) -> CallScript:
         """The test call to somebody at the destination's own host."""
         file = self._file
-        tables = [each for each in given if isinstance(each, dict)]  # others were refused when the key was read
-        for each in tables:
-            file.check_keys(each, CALLED, kind, place)
-        read = {key: file.read(CALLED, key, told, kind, place) for key, told in overlaid(*tables).items()}
+        read = self._test(CALLED, given, kind, place)
         if TO not in read and not destination.user:
             raise file.error(f"whom to call? write {TO} = {CALLED[TO].example} in {CALL}", kind, place, CALL)
         callee = replace(destination, user=escape_user(str(read[TO]))) if TO in read else destination
-        found = credentials_of(read, self._password_of, lambda problem, key: file.error(problem, kind, place, key))
+        found = self._credentials(read, kind, place)
         try:
             account = found.account_for(callee) if found is not None else None
             return CallScript(callee, account=account, **fields_of(CALLED, read))
@@ -360,6 +376,34 @@ class _Reader:
             raise file.error(f'{error.message}: allow = ["{error.kind}"]', kind, place, CALL) from None
         except SipError as error:
             raise file.error(f"{CALL}: {error.message}", kind, place, CALL) from None
+
+    def _registration(self, destination: Destination, given: list[object], kind: str, place: int) -> RegistrationProbe:
+        """The test of a registration at the destination's own host: of whoever is named, or has credentials."""
+        file = self._file
+        read = self._test(REGISTERED, given, kind, place)
+        who = read.get(WHO, read.get("user") if destination.user is None else None)
+        aor = replace(destination, user=escape_user(str(who))) if who is not None else destination
+        if not aor.user:
+            raise file.error(
+                f"whom to register? write {WHO} = {REGISTERED[WHO].example} in {REGISTER}", kind, place, REGISTER
+            )
+        found = self._credentials(read, kind, place)
+        try:
+            account = found.account_for(aor) if found is not None else None
+            return RegistrationProbe(aor, account, **fields_of(REGISTERED, read))
+        except SipError as error:
+            raise file.error(f"{REGISTER}: {error.message}", kind, place, REGISTER) from None
+
+    def _test(self, keys: Mapping[str, Key], given: list[object], kind: str, place: int) -> dict[str, object]:
+        """What the tables of a test say together, the last word counting."""
+        tables = [each for each in given if isinstance(each, dict)]  # others were refused when the key was read
+        for each in tables:
+            self._file.check_keys(each, keys, kind, place)
+        return {key: self._file.read(keys, key, told, kind, place) for key, told in overlaid(*tables).items()}
+
+    def _credentials(self, read: Mapping[str, object], kind: str, place: int) -> Credentials | None:
+        """Who is named in the table of a test, for a challenge."""
+        return credentials_of(read, self._password_of, lambda problem, key: self._file.error(problem, kind, place, key))
 
 
 def rules_of(read: Mapping[str, object]) -> Rules:

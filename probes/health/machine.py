@@ -1,9 +1,9 @@
 """How a route is, as a table: what a check may say about it, and what follows; every cell is decided.
 
-OPTIONS and test calls are told apart: each kind has a `Track` of its own, by the same table, and `JOINT` says what the
-two come to. In one row they would hide each other: OPTIONS that are answered each minute would take back a test call
-that fails each hour, and one call that succeeds would make failures out of OPTIONS that are dropped, as they always
-were.
+OPTIONS, test calls and tests of a registration are told apart: each kind has a `Track` of its own, by the same table,
+and `JOINT` says what they come to. In one row they would hide each other: OPTIONS that are answered each minute would
+take back a test call that fails each hour, and one call that succeeds would make failures out of OPTIONS that are
+dropped, as they always were.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from probes.health.trunk import Rules
 from sipcore.value import Member, value
 
 CALL_RECOVERIES = 1
-"""Test calls in a row that have to succeed before calls count as possible again: one that is answered has gone all the
-way, and the next may be an hour off.
+"""Test calls, or tests of a registration, in a row that have to succeed before that counts as possible again: one that
+is answered has gone all the way, and the next may be an hour off.
 """
 
 
@@ -35,7 +35,7 @@ class Input(Member):
     SILENCE = "silent, and it never answered"
     LASTING_SILENCE = "silent often enough, and it never answered"
     """As often in a row as it would have to answer to count as up."""
-    PROVED = "silent, but a test call succeeds"
+    PROVED = "silent, but a test call or a registration succeeds"
     OWN = "could not be checked"
 
 
@@ -124,9 +124,13 @@ class Limits:
 
 def limits(rules: Rules, kind: Kind) -> Limits:
     """The limits for checks of one kind."""
-    if kind is Kind.CALL:
-        return Limits(rules.call_misses, CALL_RECOVERIES)
-    return Limits(rules.misses, rules.recoveries)
+    match kind:
+        case Kind.OPTIONS:
+            return Limits(rules.misses, rules.recoveries)
+        case Kind.CALL:
+            return Limits(rules.call_misses, CALL_RECOVERIES)
+        case Kind.REGISTRATION:
+            return Limits(rules.registration_misses, CALL_RECOVERIES)
 
 
 def input_of(track: Track, verdict: Verdict, limit: Limits) -> Input:
@@ -164,7 +168,8 @@ def advance(track: Track, happening: Input) -> Track:
 
 
 JOINT: dict[tuple[Health, Health], Health] = {
-    # By OPTIONS, then by test calls. Without calls OPTIONS alone count, and what was answered is known to work.
+    # By OPTIONS, then by test calls; by both, then by registrations. Without these OPTIONS alone count, and what was
+    # answered is known to work.
     **{(health, _H.UNCHECKED): health for health in Health},
     **{(health, _H.HEALTHY): _H.HEALTHY for health in (*_WITHOUT_ANSWER, _H.HEALTHY)},
     **{(health, _H.HEALTHY): health for health in _IN_DOUBT},
@@ -172,13 +177,13 @@ JOINT: dict[tuple[Health, Health], Health] = {
     (_H.UNREACHABLE, _H.DEGRADED): _H.UNREACHABLE,
     **{(health, _H.UNREACHABLE): _H.UNREACHABLE for health in Health},
 }
-"""What both kinds of checks come to: the worse, and what is known before what is not. A test call is never silent
-(`Condition.after`), so nothing stands for UNKNOWN there.
+"""What two kinds of checks come to: the worse, and what is known before what is not. A test call is never silent, nor
+is a test of a registration (`Condition.after`), so nothing stands for UNKNOWN there.
 """
 
 
-NO_CALLS = Track(expected=True)
-"""As long as none was made. Silence is no answer to a call: it has failed."""
+NONE_MADE = Track(expected=True)
+"""As long as no test call, or of a registration, was made. Silence is no answer to these: they have failed."""
 
 
 @value
@@ -186,22 +191,25 @@ class Condition:
     """What all checks say about a route."""
 
     options: Track = Track()
-    calls: Track = NO_CALLS
+    calls: Track = NONE_MADE
+    registrations: Track = NONE_MADE
 
     @property
     def health(self) -> Health:
         """How the route is."""
-        return JOINT[self.options.health, self.calls.health]
+        return JOINT[JOINT[self.options.health, self.calls.health], self.registrations.health]
 
     @property
     def in_doubt(self) -> bool:
-        """Whether OPTIONS should be sent sooner than usual. Test calls are not: they ring somewhere."""
+        """Whether OPTIONS should be sent sooner than usual. Other checks are not: calls ring somewhere, and registrars
+        count who comes often.
+        """
         return self.options.in_doubt
 
     @property
     def misses(self) -> int:
         """Checks of one kind in a row that failed: of the kind that fails more."""
-        return max(self.options.misses, self.calls.misses)
+        return max(self.options.misses, self.calls.misses, self.registrations.misses)
 
     def after(self, check: Check, rules: Rules) -> "Condition":
         """What they say once there is one more."""
@@ -213,16 +221,24 @@ class Condition:
             answered = track.expected or check.status is not None
             track = replace(track, expected=answered, silent=check.verdict is Verdict.SILENT)
         made = self._with(check.kind, track)
-        if check.kind is Kind.CALL:
-            return made._heard_call(check)
-        # What a call showed before that holds no longer.
-        outdated = track.health is Health.UNREACHABLE is not self.options.health and self.calls.health is Health.HEALTHY
-        return replace(made, calls=NO_CALLS) if outdated else made
+        if check.kind is not Kind.OPTIONS:
+            return made._heard(check)
+        if track.health is Health.UNREACHABLE is not self.options.health:
+            # What a call or a registration showed before that holds no longer.
+            for kind in (Kind.CALL, Kind.REGISTRATION):
+                if made._of(kind).health is Health.HEALTHY:
+                    made = made.without(kind)
+        return made
 
-    def _heard_call(self, check: Check) -> "Condition":
+    def _heard(self, check: Check) -> "Condition":
+        """Whether that shows that the silence of OPTIONS says nothing."""
         if check.verdict in (Verdict.GOOD, Verdict.POOR) and self.options.silent:
             return replace(self, options=advance(self.options, Input.PROVED))
         return self
+
+    def without(self, kind: Kind) -> "Condition":
+        """What they say where nothing counts that test calls, or registrations, have found."""
+        return self._with(kind, NONE_MADE)
 
     def told(self, change: Change, rules: Rules) -> "Condition":
         """What they said after a change that is remembered, where not every check before it is: counters are what is
@@ -233,17 +249,30 @@ class Condition:
             return Condition()  # the route was changed
         if self.health is after:
             return self
-        both = (self.options.health, after) if kind is Kind.CALL else (after, self.calls.health)
-        if JOINT.get(both) is after:
-            return self._with(kind, _remembered(self._of(kind), change, limits(rules, kind)))
-        # What is known of the other kind says otherwise, so that is what is wrong.
+        if kind is Kind.OPTIONS or after is not Health.UNKNOWN:  # which the others never are
+            made = self._with(kind, _remembered(self._of(kind), change, limits(rules, kind)))
+            if made.health is after:
+                return made
+        # What is known of the other kinds says otherwise, so that is what is wrong.
         return Condition(options=_remembered(self.options, change, limits(rules, Kind.OPTIONS)))
 
     def _of(self, kind: Kind) -> Track:
-        return self.calls if kind is Kind.CALL else self.options
+        match kind:
+            case Kind.OPTIONS:
+                return self.options
+            case Kind.CALL:
+                return self.calls
+            case Kind.REGISTRATION:
+                return self.registrations
 
     def _with(self, kind: Kind, track: Track) -> "Condition":
-        return replace(self, calls=track) if kind is Kind.CALL else replace(self, options=track)
+        match kind:
+            case Kind.OPTIONS:
+                return replace(self, options=track)
+            case Kind.CALL:
+                return replace(self, calls=track)
+            case Kind.REGISTRATION:
+                return replace(self, registrations=track)
 
 
 def _stands_for(check: Check, rules: Rules) -> int:

@@ -1,4 +1,5 @@
-"""What one check says of a route: the places that were asked, or a test call, become a `Check`.
+"""What one check says of a route: the places that were asked, a test call, or a test of a registration become a
+`Check`.
 
 Any SIP response means that the route is alive (RFC 3261 §11.2), and an operator may name statuses that count as a
 refusal. What fails at this host says nothing of the route.
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from probes.health.terms import Check, Kind, Verdict
 from probes.health.trunk import Rules
 from probes.health.uptime import GAP_INTERVALS
+from probes.registration.judge import Oddity, RegistrationKind, RegistrationReport
 from probes.report.safe_text import printable
 from probes.result import Attempt, CallKind, CallResult, Reach
 from sipcore.errors import ParseError, TransportFailure, own_fault
@@ -58,6 +60,9 @@ _ORDER = (Verdict.GOOD, Verdict.POOR, Verdict.SILENT, Verdict.BAD, Verdict.OWN)
 and drop what it is asked with."""
 _ANEW = "over a new connection, since nothing came back over the one from before: something on the way forgot it"
 _CALL_OWN = frozenset({CallKind.OWN_FAULT, CallKind.INTERRUPTED, CallKind.NO_CALL, CallKind.NOT_ALLOWED})
+_REGISTRATION_OWN = frozenset({RegistrationKind.OWN_FAULT, RegistrationKind.INTERRUPTED, RegistrationKind.NOT_ALLOWED})
+_HARM = frozenset({Oddity.DISPLACED, Oddity.STAYS})
+"""What is odd about a registration and costs somebody calls: the rest is as its registrar is made."""
 
 
 @value
@@ -198,6 +203,29 @@ def of_call(subject: Subject, call: CallResult) -> Check:
     details = [call.why, call.unmet or ""] if is_met else [call.why, call.unmet or "", call.advice]
     place = str(call.hop) if call.hop is not None else ""
     return replace(subject.found(verdict, reason, *details), status=call.final_status, place=place, call=call)
+
+
+def of_registration(subject: Subject, report: RegistrationReport) -> Check:
+    """What a test of a registration says: the user may register, or somebody is registered who has to be."""
+    harm = [odd.text for odd in report.oddities if odd in _HARM]
+    if report.works:
+        verdict, reason = (Verdict.POOR, "odd") if harm else (Verdict.GOOD, "answered")
+    elif report.kind in _REGISTRATION_OWN or any(text in report.why for text in _OURS):
+        verdict, reason = Verdict.OWN, "own"
+    elif report.kind is RegistrationKind.UNRESOLVABLE:
+        verdict, reason = Verdict.BAD, "name"
+    elif report.kind is RegistrationKind.NOBODY:
+        verdict, reason = Verdict.BAD, "nobody"
+    else:
+        verdict, reason = Verdict.BAD, "registration"
+    details = [report.why, *harm] if report.works else [report.why, report.advice]
+    answers = [reply.response for reply in report.replies if reply.response is not None]
+    return replace(
+        subject.found(verdict, reason, *details),
+        status=answers[-1].status if answers else None,
+        place=str(report.hop) if report.hop is not None else "",
+        registration=report,
+    )
 
 
 def _of_place(subject: Subject, one: Tried) -> Check:

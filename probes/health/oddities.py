@@ -49,8 +49,12 @@ def _of_route(route: Route) -> Iterator[str]:
         yield "insecure, so that whoever answers is believed; give ca_file instead"
     if transport in (Transport.UDP, Transport.TCP, Transport.WS) and (route.tls.certificate or route.tls.ca_data):
         yield f'certificates are given, and {transport.value} has no use for them; write transport = "tls"'
-    if route.call is not None and route.call.account is not None and transport is not None and not secured:
-        yield "its test call proves a password in the clear, where it can be guessed at; use TLS"
+    tests = [("test call", route.call), ("registration", route.registration)]
+    proving = [name for name, test in tests if test is not None and test.account is not None]
+    if proving and transport is not None and not secured:
+        many = len(proving) > 1
+        what = f"its {' and its '.join(proving)} prove{'' if many else 's'} a password in the clear"
+        yield f"{what}, where it can be guessed at; use TLS"
 
 
 def _of_routes(routes: Sequence[Route]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is remembered of a route after a restart, made into a condition."""
 
 import math
+from collections.abc import Container
 
 from probes.health.machine import Condition
 from probes.health.terms import Change, Check, Health, Kind
@@ -40,13 +41,13 @@ class Memory:
         last = self._last()
         return last.at if last and last.after is not Health.UNCHECKED else None
 
-    def condition(self, rules: Rules, calls: bool) -> Condition:
-        """What the checks come to, held to the changes that are known, since not every check is. Without `calls` what
-        was found by test calls is left out: none will be made that could take it back.
+    def condition(self, rules: Rules, kinds: Container[Kind]) -> Condition:
+        """What the checks come to, held to the changes that are known, since not every check is. What was found by
+        other than these `kinds` of checks is left out: none will be made that could take it back.
         """
         condition, last = Condition(), None
         for happening in self._in_order():
-            if not calls and _kind(happening) is Kind.CALL:
+            if _kind(happening) not in kinds:
                 continue
             if isinstance(happening, Check):
                 condition = condition.after(happening, rules)

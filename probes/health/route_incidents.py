@@ -10,13 +10,14 @@ from probes.health.trunk import Route, Trunk
 
 MINUTE = 60.0
 _K = AlertKind
-OF_ROUTE = (_K.DOWN, _K.CALL, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE, _K.DEGRADED)
+OF_ROUTE = (_K.DOWN, _K.CALL, _K.REGISTRATION, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE, _K.DEGRADED)
 """The incidents of a route, in the order in which they are told."""
 _HIDDEN_BY = {
     _K.CALL: (_K.DOWN,),
+    _K.REGISTRATION: (_K.DOWN,),
     _K.FAILURE_RATE: (_K.DOWN,),
     _K.SLOW: (_K.DOWN,),
-    _K.DEGRADED: (_K.DOWN, _K.CALL, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE),
+    _K.DEGRADED: (_K.DOWN, _K.CALL, _K.REGISTRATION, _K.FAILURE_RATE, _K.SLOW, _K.CERTIFICATE),
 }
 """What is not told of a route while something graver or more exact is. All of it but certificates is hidden while the
 whole trunk is down, and so is a route that is."""
@@ -70,6 +71,7 @@ def _told(route: Route, trunk: Trunk, rules: AlertRules) -> frozenset[AlertKind]
     looked_for = {
         _K.DOWN: True,
         _K.CALL: route.call is not None,
+        _K.REGISTRATION: route.registration is not None,
         _K.FAILURE_RATE: rules.failure_rate_percent > 0,
         _K.SLOW: rules.response_time_ms > 0,
         _K.CERTIFICATE: trunk.rules.certificate_days > 0,

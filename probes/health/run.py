@@ -21,7 +21,7 @@ from probes.calls.limit import Limiter, Limits
 from probes.health.board import Board, TrunkState, by_name
 from probes.health.checking.run import Checks, open_checks, require_usable
 from probes.health.difference import Difference, difference
-from probes.health.schedule import Schedule, calls_ago, waits_left
+from probes.health.schedule import Schedule, made_ago, waits_left
 from probes.health.terms import Change, Check, Due, Happening, Kind, Switch
 from probes.health.trunk import Route, Trunk, WatchError
 from probes.reach import ReachPolicy
@@ -99,8 +99,9 @@ class Watch:
         and changes nothing then.
 
         A route that leads elsewhere is unchecked, and is checked at once, as a new one is; one with other settings of
-        TLS or another test call keeps what is known of it, and is checked at once. A check under way for what is no
-        more is dropped without a word, its call hung up, its connection closed. Calls leave a route that is no more.
+        TLS, another test call or another registration keeps what is known of it, and is checked at once. A check under
+        way for what is no more is dropped without a word, its call hung up, its contact removed, its connection closed.
+        Calls leave a route that is no more.
         """
         named = by_name(trunks)
         found = difference(self._trunks.values(), named.values())
@@ -128,17 +129,17 @@ class Watch:
             self._is_running = False
 
     async def check_once(self) -> None:
-        """Check every route once that there is now, by OPTIONS and by its test call if it has one. Raises as `run`
-        does.
+        """Check every route once that there is now, by OPTIONS, and by its test call and registration if it has any.
+        Raises as `run` does.
         """
         async with self._opened(goes_on=False) as going, trio.open_nursery() as nursery:
             for trunk in self.trunks:
-                calls = []
-                for route in trunk.routes:
-                    nursery.start_soon(self._check_all, going, [Due(trunk.name, route.name, Kind.OPTIONS)])
-                    calls += [Due(trunk.name, route.name, Kind.CALL)] if route.call is not None else []
+                dues = [Due(trunk.name, route.name, kind) for route in trunk.routes for kind in route.kinds]
+                for due in dues:
+                    if due.kind is not Kind.CALL:
+                        nursery.start_soon(self._check_all, going, [due])
                 # One after the other: they may end at the same number.
-                nursery.start_soon(self._check_all, going, calls)
+                nursery.start_soon(self._check_all, going, [due for due in dues if due.kind is Kind.CALL])
 
     async def _check_all(self, going: "_Going", dues: Iterable[Due]) -> None:
         """These checks in turn, again where somebody changes what they ask for meanwhile."""
@@ -167,7 +168,7 @@ class Watch:
         states, at = self.states(), time.time()
         chance = random.SystemRandom().random
         schedule = Schedule(
-            self._trunks.values(), trio.current_time(), chance, calls_ago(states, at), waits_left(states, at)
+            self._trunks.values(), trio.current_time(), chance, made_ago(states, at), waits_left(states, at)
         )
         over = trio.Event()
 
@@ -197,7 +198,7 @@ class Watch:
         """A check that is about to be made; None for one of what is no more."""
         trunk = self._trunks.get(due.trunk)
         found = [route for route in trunk.routes if route.name == due.route] if trunk is not None else []
-        if trunk is None or not found or (due.kind is Kind.CALL and found[0].call is None):
+        if trunk is None or not found or due.kind not in found[0].kinds:
             return None
         return going.begin(_Begun(due, trunk, found[0]))
 

@@ -11,22 +11,29 @@ from collections.abc import Callable, Iterable, Mapping
 from probes.health.board import RouteState, TrunkState
 from probes.health.difference import Difference
 from probes.health.terms import Due, Kind
-from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, Rules, Trunk
+from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, LEAST_REGISTRATION_INTERVAL, Rules, Trunk
 from probes.health.uptime import GAP_INTERVALS
 
 START_RATE = 20.0
 """Checks in a second after the start, at most: a few routes are known at once, a thousand within a minute."""
 CALL_START_RATE = 1.0
 """Test calls in a second after the start, at most: each is some hundred packets, and rings somewhere."""
+REGISTRATION_START_RATE = 2.0
+"""Tests of a registration in a second after the start, at most: each is up to six requests, often to one registrar."""
 STALL = 2.0
 """Seconds by which a check may come late; with more the host slept, or had no time for anything."""
-_LEAST = {Kind.OPTIONS: LEAST_INTERVAL, Kind.CALL: LEAST_CALL_INTERVAL}
+_LEAST = {
+    Kind.OPTIONS: LEAST_INTERVAL,
+    Kind.CALL: LEAST_CALL_INTERVAL,
+    Kind.REGISTRATION: LEAST_REGISTRATION_INTERVAL,
+}
+_START_RATES = {Kind.OPTIONS: START_RATE, Kind.CALL: CALL_START_RATE, Kind.REGISTRATION: REGISTRATION_START_RATE}
 Chance = Callable[[], float]
 """Gives a number from 0 to 1, 1 left out, that nobody can tell beforehand."""
-Ago = Mapping[tuple[str, str], float]
-"""Seconds since something happened to a route, by the names of trunk and route."""
+Ago = Mapping[Due, float]
+"""Seconds since checks were made."""
 Left = Mapping[tuple[str, str], float]
-"""Seconds that are left until something, likewise."""
+"""Seconds that are left until something, by the names of trunk and route."""
 
 
 class Schedule:
@@ -39,11 +46,12 @@ class Schedule:
         trunks: Iterable[Trunk],
         now: float,
         chance: Chance,
-        called: Ago | None = None,
+        made: Ago | None = None,
         left_alone: Left | None = None,
     ) -> None:
         """Begin `now`: with OPTIONS at once, so far as `START_RATE` lets it and nobody is to be `left_alone`, and with
-        test calls where none was made within their interval before. Chance places each within its share of the time.
+        the other checks where none was `made` within their interval before. Chance places each within its share of the
+        time.
         """
         self._chance = chance
         self._rules: dict[str, Rules] = {}
@@ -55,10 +63,9 @@ class Schedule:
         checks = []
         for trunk in trunks:
             self._rules[trunk.name] = trunk.rules
-            checks += [Due(trunk.name, route.name, Kind.OPTIONS) for route in trunk.routes]
-            checks += [Due(trunk.name, route.name, Kind.CALL) for route in trunk.routes if route.call is not None]
-        self._last = {Due(*names, Kind.CALL): now - max(0.0, seconds) for names, seconds in (called or {}).items()}
-        """When each check was begun last; after the start, when test calls were before it."""
+            checks += [Due(trunk.name, route.name, kind) for route in trunk.routes for kind in route.kinds]
+        self._last = {due: now - max(0.0, seconds) for due, seconds in (made or {}).items()}
+        """When each check was begun last; after the start, when those were before it that are not made at once."""
         earliest = {due: at + self._interval(due) for due, at in self._last.items() if due.trunk in self._rules}
         for names, seconds in (left_alone or {}).items():
             due = Due(*names, Kind.OPTIONS)
@@ -108,8 +115,8 @@ class Schedule:
     def change(self, trunks: Iterable[Trunk], found: Difference, now: float) -> None:
         """Have these trunks from now on: what is outdated is dropped, what begins is due as soon as the rates at the
         start allow it, and what has a shorter interval comes within that. Whatever is changed how often, checks of one
-        name are a second apart, and test calls a minute (LEAST_INTERVAL, LEAST_CALL_INTERVAL); a call waits for one of
-        its trunk that is still to be hung up, too.
+        name are as far apart as they have to be at least (LEAST_INTERVAL and others); a call waits for one of its trunk
+        that is still to be hung up, too.
         """
         self._sleep(now)
         before, self._rules = self._rules, {trunk.name: trunk.rules for trunk in trunks}
@@ -125,7 +132,7 @@ class Schedule:
         heapq.heapify(self._heap)
         self._begin(found.begun, now, {due: at + _LEAST[due.kind] for due, at in self._last.items()})
         there = {due for _, _, due in self._heap}.union(self._under_way, *self._waiting.values())
-        self._last = {due: at for due, at in self._last.items() if due in there or at > now - LEAST_CALL_INTERVAL}
+        self._last = {due: at for due, at in self._last.items() if due in there or at > now - _LEAST[due.kind]}
 
     def _sooner(self, time: float, due: Due, before: Mapping[str, Rules], now: float) -> float:
         """When a check is due whose rules may be others now; apart from those that are changed with it."""
@@ -136,7 +143,7 @@ class Schedule:
 
     def _begin(self, checks: Iterable[Due], now: float, earliest: Mapping[Due, float]) -> None:
         """Have checks made for the first time, no sooner than at their `earliest`."""
-        for kind, rate in ((Kind.OPTIONS, START_RATE), (Kind.CALL, CALL_START_RATE)):
+        for kind, rate in _START_RATES.items():
             of_kind = [due for due in checks if due.kind is kind]
             for number, one in enumerate(of_kind):
                 first = now + (number + self._chance()) * min(1 / rate, self._interval(one) / len(of_kind))
@@ -167,13 +174,23 @@ class Schedule:
 
 
 def _interval(rules: Rules, kind: Kind) -> float:
-    return rules.call_interval if kind is Kind.CALL else rules.interval
+    match kind:
+        case Kind.OPTIONS:
+            return rules.interval
+        case Kind.CALL:
+            return rules.call_interval
+        case Kind.REGISTRATION:
+            return rules.registration_interval
 
 
-def calls_ago(states: Iterable[TrunkState], at: float) -> dict[tuple[str, str], float]:
-    """Seconds since the last test call over each route that had one, `at` a time in seconds since 1970."""
-    calls = ((trunk.trunk, route) for trunk in states for route in trunk.routes)
-    return {(trunk, route.route): at - route.call.at for trunk, route in calls if route.call is not None}
+def made_ago(states: Iterable[TrunkState], at: float) -> dict[Due, float]:
+    """Seconds since the last check of each route that is not made at once after a restart, `at` a time in seconds since
+    1970: OPTIONS are.
+    """
+    checks = (check for trunk in states for route in trunk.routes for check in route.checks)
+    return {
+        Due(check.trunk, check.route, check.kind): at - check.at for check in checks if check.kind is not Kind.OPTIONS
+    }
 
 
 def waits_left(states: Iterable[TrunkState], at: float) -> dict[tuple[str, str], float]:

@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from probes.registration.judge import RegistrationReport
 from probes.result import Attempt, CallResult
 from sipcore.value import Member, value
 
@@ -22,7 +23,7 @@ class Verdict(Enum):
     at one that has answered before it is a failure."""
     BAD = "bad"
     """It is refused, unreachable, fails TLS, answers something that is no SIP or a status that counts as a refusal, or
-    its test call failed."""
+    its test call or its registration failed."""
     OWN = "own"
     """The check could not be carried out, by a fault of this host: it says nothing about the route."""
 
@@ -32,6 +33,7 @@ class Kind(Enum):
 
     OPTIONS = "OPTIONS"
     CALL = "call"
+    REGISTRATION = "registration"
 
 
 @value
@@ -58,7 +60,7 @@ class Check:
     """What it goes by, in one word for programs: `answered`, `slow`, `maintenance`, `certificate`, `place` (what comes
     first did not answer, another place did), `odd` (the answer is not final, or does not fit), `status`, `silent`,
     `refused`, `unreachable`, `tls`, `client-certificate`, `not-sip`, `name` (no address, or DNS does not tell it at the
-    moment), `call`, `own`, `changed`."""
+    moment), `call`, `registration`, `nobody` (is registered, and somebody has to be), `own`, `changed`."""
     detail: str = ""
     """The same for people, with what to try where there is something."""
     status: int | None = None
@@ -73,9 +75,11 @@ class Check:
     """Seconds for which no OPTIONS are to be sent, since a 503 asks for that (Retry-After), as far as it is obeyed; 0
     where nothing asks."""
     attempt: Attempt | None = None
-    """All about an OPTIONS; None for a call, and for a check that was stored."""
+    """All about an OPTIONS; None for other checks, and for one that was stored."""
     call: CallResult | None = None
     """All about a test call, likewise."""
+    registration: RegistrationReport | None = None
+    """All about a test of a registration, likewise."""
 
 
 class Health(Member):

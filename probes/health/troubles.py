@@ -54,6 +54,7 @@ class Troubles:
         self._window: deque[tuple[float, bool]] = deque()
         self._slow = _Streak()
         self._calls = _Streak()
+        self._registrations = _Streak()
         self._certificates = _Streak()
 
     def follow(self, rules: AlertRules, certificate_days: float) -> None:
@@ -85,6 +86,9 @@ class Troubles:
         if check.kind is Kind.CALL:
             has_failed = check.verdict is Verdict.BAD
             yield from self._calls.signals(AlertKind.CALL, has_failed, check.at, self._rules.call_failures, 1)
+        if check.kind is Kind.REGISTRATION:
+            has_failed, needed = check.verdict is Verdict.BAD, self._rules.registration_failures
+            yield from self._registrations.signals(AlertKind.REGISTRATION, has_failed, check.at, needed, 1)
         if self._certificate_days and check.certificate_ends is not None:
             yield from self._certificate(check.at, check.certificate_ends)
         if self._rules.failure_rate_percent:

@@ -5,6 +5,8 @@ from dataclasses import field
 
 from probes.calls.script import CallScript
 from probes.destination import Destination
+from probes.health.terms import Kind
+from probes.registration.plan import RegistrationProbe
 from sipcore.errors import LocalError
 from sipcore.outgoing import SERVICE_UNAVAILABLE
 from sipcore.transports.base import TlsConfig
@@ -28,10 +30,18 @@ DEFAULT_REFUSALS = (SERVICE_UNAVAILABLE,)
 """Who says that it takes no calls at the moment gets none while there is another route (RFC 3261 §21.5.4)."""
 DEFAULT_CALL_INTERVAL = 3600.0
 """Seconds from one test call to the next: calls ring somewhere, and somebody pays for them."""
+DEFAULT_REGISTRATION_INTERVAL = 600.0
+"""Seconds from one test of a registration to the next: of a PBX that registers for an hour it is told within minutes
+that it no longer does."""
+DEFAULT_REGISTRATION_MISSES = 2
+"""Tests of a registration in a row that have to fail before a route counts as down: a PBX that restarts is away for as
+long as that takes."""
 LEAST_INTERVAL = 1.0
 """Seconds: who asks more often is not watching but loading."""
 LEAST_CALL_INTERVAL = 60.0
 """Seconds between two test calls over one route, at least."""
+LEAST_REGISTRATION_INTERVAL = 10.0
+"""Seconds between two tests of one registration, at least: registrars take who asks more often for an attack."""
 
 
 class WatchError(LocalError):
@@ -71,6 +81,10 @@ class Rules:
     """Days before the end of a certificate from which on the route is poor; 0 does not look."""
     call_interval: float = DEFAULT_CALL_INTERVAL
     """From one test call to the next, where the trunk has one."""
+    registration_misses: int = DEFAULT_REGISTRATION_MISSES
+    """Tests of a registration in a row by whose failure a route is down, whatever else says."""
+    registration_interval: float = DEFAULT_REGISTRATION_INTERVAL
+    """From one test of a registration to the next, where the trunk has one."""
     fails_back: bool = True
     """Whether calls return by themselves to a better route that is up again; if not, when somebody says so."""
 
@@ -82,11 +96,14 @@ class Rules:
         if not LEAST_INTERVAL <= self.retry <= self.interval:
             text = f"{self.retry:g} s between checks of a route in doubt: give {LEAST_INTERVAL:g} s to the interval"
             raise WatchError(f"{text}, {self.interval:g} s")
-        if min(self.misses, self.recoveries, self.call_misses) < 1:
+        if min(self.misses, self.recoveries, self.call_misses, self.registration_misses) < 1:
             raise WatchError("a route goes down and comes up by one check at the least")
         if not LEAST_CALL_INTERVAL <= self.call_interval < math.inf:
             text = f"a test call each {self.call_interval:g} s: give {LEAST_CALL_INTERVAL:g} s or more"
             raise WatchError(text)
+        if not LEAST_REGISTRATION_INTERVAL <= self.registration_interval < math.inf:
+            text = f"a registration tested each {self.registration_interval:g} s"
+            raise WatchError(f"{text}: give {LEAST_REGISTRATION_INTERVAL:g} s or more")
         if not (0 <= self.slow < math.inf and 0 <= self.certificate_days < math.inf):
             raise WatchError("slow and certificate_days are 0 or more")
         for status in self.refusals:
@@ -106,6 +123,14 @@ class Route:
     """Which certificates are trusted, and which one is shown."""
     call: CallScript | None = None
     """The test call over this route, besides OPTIONS; None for none."""
+    registration: RegistrationProbe | None = None
+    """Who may register there, or has to be registered, which is tested likewise; None for nobody."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """How it is checked."""
+        beside = ((Kind.CALL, self.call), (Kind.REGISTRATION, self.registration))
+        return (Kind.OPTIONS, *(kind for kind, what in beside if what is not None))
 
 
 @value

@@ -78,7 +78,7 @@ class RouteUptime:
     route: str
     spent: Spent
     checks: int
-    """OPTIONS and test calls that were made, those left out which could not be carried out."""
+    """OPTIONS, test calls and tests of a registration that were made, those left out which could not be carried out."""
     round_trips: Spread | None
     """Of OPTIONS; None where none was measured."""
     reasons: tuple[tuple[str, int], ...]
@@ -95,6 +95,10 @@ class RouteUptime:
     incidents: tuple[Incident, ...]
     """The last ones, in order."""
     incident_count: int
+    registrations: int = 0
+    """Tests of a registration that were made."""
+    registrations_good: int = 0
+    """Those that went as they should."""
 
     @property
     def answer_seizure_ratio(self) -> float | None:
@@ -219,6 +223,7 @@ class _RouteTally(_Tally):
         self._reasons: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
         self._checks = self._calls = self._answered = self._good = 0
+        self._registrations = self._registered = 0
 
     def course(self, history: History, until: float, gap: float) -> Iterator[Stretch]:
         """The stretches of the route, each counted as it passes."""
@@ -238,7 +243,16 @@ class _RouteTally(_Tally):
         top = _top(self._reasons), _top(self._statuses)
         spread = self._round_trips.spread
         return RouteUptime(
-            self._route, self.spent(), self._checks, spread, *top, *calls, incidents, self.incident_count
+            self._route,
+            self.spent(),
+            self._checks,
+            spread,
+            *top,
+            *calls,
+            incidents,
+            self.incident_count,
+            self._registrations,
+            self._registered,
         )
 
     def _counted(self, checks: Iterable[Check], until: float) -> Iterator[Check]:
@@ -253,11 +267,14 @@ class _RouteTally(_Tally):
             self._calls += 1
             self._answered += check.status is not None and 200 <= check.status <= 299
             self._good += check.verdict is Verdict.GOOD
+        elif check.kind is Kind.REGISTRATION:
+            self._registrations += 1
+            self._registered += check.verdict is Verdict.GOOD
         elif check.rtt is not None:
             self._round_trips.add(check.rtt)
         if check.verdict in (Verdict.BAD, Verdict.SILENT):
             self._reasons[check.reason] += 1
-            if check.status is not None:
+            if check.status is not None and check.status >= 300:  # a success explains no failure
                 self._statuses[check.status] += 1
 
 

@@ -21,8 +21,12 @@ from sipcore.value import value
 
 DEFAULT_EXPIRES = 60
 """Seconds that are asked for: a contact that cannot be removed, as the way there may break, is soon gone by itself."""
+MAX_EXPIRES = 86_400
+"""Seconds that may be asked for: a contact that cannot be removed stays for as long."""
 DEFAULT_TIMEOUT = 8.0
 """Seconds that each answer is waited for."""
+MAX_TIMEOUT = 32.0
+"""Seconds that it may be waited for: by then its transaction is over (Timer F, RFC 3261 §17.1.2.2)."""
 MAX_LEAST = 3600
 """Seconds that a registrar may want at least (423): what cannot be removed stays no longer than a phone's contact."""
 CANNOT_TELL = frozenset({400, 416, 420, 421, 488, 500, 501, 606})
@@ -67,10 +71,12 @@ class RegistrationProbe:
         if self.expects_contact and self.beside:
             text = "who expects somebody to be registered only asks, and registers nobody beside them: leave one out"
             raise LocalError(text, section="RFC 3261 §10.2.3")
-        if self.expires < 1:
-            raise LocalError("a contact is registered for a second at least", section="RFC 3261 §10.2.1.1")
-        if not 0.0 < self.timeout < float("inf"):
-            raise LocalError("an answer is waited for a time above 0 s", section="RFC 3261 §17.1.2")
+        if not 1 <= self.expires <= MAX_EXPIRES:
+            text = f"a contact is registered for a second at least and {MAX_EXPIRES} s at most, not {self.expires} s"
+            raise LocalError(text, section="RFC 3261 §10.2.1.1")
+        if not 0.0 < self.timeout <= MAX_TIMEOUT:
+            text = f"an answer is waited for a time above 0 s and {MAX_TIMEOUT:g} s at most, not {self.timeout:g} s"
+            raise LocalError(text, section="RFC 3261 §17.1.2.2")
 
 
 @value

@@ -43,6 +43,8 @@ def _route(route: RouteUptime) -> Data:
         "calls": route.calls,
         "calls_answered": route.calls_answered,
         "calls_good": route.calls_good,
+        "registrations": route.registrations,
+        "registrations_good": route.registrations_good,
         "answer_seizure_ratio": _rounded(route.answer_seizure_ratio),
     }
 

@@ -9,11 +9,11 @@ from datetime import tzinfo
 from rich.text import Text
 
 from probes.health.days import Part
-from probes.health.terms import Kind
 from probes.health.uptime import Incident, RouteUptime, Spent, TrunkUptime
 from probes.report.lines import WIDTH, fact, wrapped
 from probes.report.safe_text import printable
 from probes.report.times import date_and_clock, duration, moment, span
+from probes.report.watch_text import OF_KIND
 
 SHOWN = 5
 """Incidents of a trunk or a route that are told one by one, the last ones."""
@@ -120,6 +120,8 @@ def _measured(route: RouteUptime) -> Iterator[tuple[str, str]]:
     if ratio is not None:
         answered = f"{route.calls_answered:,} of {route.calls:,} answered ({ratio:.1f} %)"
         yield "test calls", f"{answered}, {route.calls_good:,} as they should be"
+    if route.registrations:
+        yield "registration", f"{route.registrations_good:,} of {route.registrations:,} tests as they should be"
 
 
 def _incidents(incidents: Sequence[Incident], count: int, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
@@ -129,7 +131,7 @@ def _incidents(incidents: Sequence[Incident], count: int, zone: tzinfo | None) -
         yield "incidents", f"the last {len(shown)} of {count:,}"
     before = ""
     for number, incident in enumerate(shown):
-        what = "test call: " if incident.kind is Kind.CALL else ""
+        what = OF_KIND[incident.kind]
         why = incident.detail if incident.detail not in ("", before) else incident.reason
         before = incident.detail
         lasted = span(incident.seconds) if incident.until is not None else f"{span(incident.seconds)}, not over yet"

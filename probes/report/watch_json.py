@@ -117,6 +117,7 @@ def _route_state(state: RouteState) -> Data:
         "misses": state.misses,
         "options": _check(state.options) if state.options is not None else None,
         "call": _check(state.call) if state.call is not None else None,
+        "registration": _check(state.registration) if state.registration is not None else None,
     }
 
 
@@ -126,6 +127,7 @@ def _trunk(trunk: Trunk) -> Data:
         "title": encodable(trunk.title) or None,
         "interval_ms": milliseconds(trunk.rules.interval),
         "call_interval_ms": milliseconds(trunk.rules.call_interval),
+        "registration_interval_ms": milliseconds(trunk.rules.registration_interval),
         "routes": [_route(route) for route in trunk.routes],
     }
 
@@ -135,6 +137,7 @@ def _route(route: Route) -> Data:
         "route": encodable(route.name),
         "target": encodable(str(route.destination)),
         "call": encodable(str(route.call.destination)) if route.call is not None else None,
+        "registration": encodable(str(route.registration.destination.aor)) if route.registration is not None else None,
     }
 
 

@@ -9,6 +9,7 @@ from probes.health.trunk import Route, Rules, Trunk
 from probes.report.lines import fact, listed, wrapped
 from probes.report.ping_text import UNBROKEN
 from probes.report.times import every, span
+from probes.report.watch_text import tested
 from sipcore.outgoing import SERVICE_UNAVAILABLE
 
 _LABEL = 13
@@ -42,8 +43,10 @@ def _trunk(trunk: Trunk) -> Iterator[tuple[str, str]]:
     yield "checks", f"{checks}; each is given up after {every(rules.timeout)}"
     down = f"after {_counted(rules.misses, 'failed check')} in a row, {span(longest_until_down(rules))} at the latest"
     calls = [route for route in trunk.routes if route.call is not None]
-    called = f", or {_counted(rules.call_misses, 'failed test call')}" if calls else ""
-    yield "down", f"{down}{called}; up after {_counted(rules.recoveries, 'good check')}"
+    registered = any(route.registration is not None for route in trunk.routes)
+    others = f", or {_counted(rules.call_misses, 'failed test call')}" if calls else ""
+    others += f", or {_counted(rules.registration_misses, 'failed registration')}" if registered else ""
+    yield "down", f"{down}{others}; up after {_counted(rules.recoveries, 'good check')}"
     if poor := list(_poor(rules)):
         yield "poor", "; ".join(poor)
     if rules.refusals:
@@ -51,6 +54,8 @@ def _trunk(trunk: Trunk) -> Iterator[tuple[str, str]]:
     if calls:
         per_day = len(calls) * _DAY / rules.call_interval
         yield "test calls", f"every {every(rules.call_interval)} over each route that has one, {per_day:,.0f} a day"
+    if registered:
+        yield "registration", f"tested every {every(rules.registration_interval)}"
     if len(names) > 1:
         back = "calls return by themselves" if rules.fails_back else "calls return when somebody says so"
         yield "failover", f"from {names[0]} to {listed(names[1:])}; {back}"
@@ -58,8 +63,9 @@ def _trunk(trunk: Trunk) -> Iterator[tuple[str, str]]:
 
 def _route(route: Route) -> str:
     call = f", test calls to {route.call.destination}" if route.call is not None else ""
+    registered = f", {tested(route.registration)}" if route.registration is not None else ""
     named = f"{route.name}: " if route.name != str(route.destination) else ""
-    return f"{named}{route.destination}{call}"
+    return f"{named}{route.destination}{call}{registered}"
 
 
 def _poor(rules: Rules) -> Iterator[str]:

@@ -14,6 +14,7 @@ from probes.health.board import RouteState, TrunkState
 from probes.health.difference import Difference
 from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Trunk
+from probes.registration.plan import RegistrationProbe
 from probes.report.lines import WIDTH, wrapped
 from probes.report.ping_text import UNBROKEN
 from probes.report.safe_text import printable
@@ -52,6 +53,10 @@ _NAMES = 8
 _MAX_TEXT = 400
 """Characters of what a peer may make as long as it likes."""
 _DAY = 86_400
+OF_KIND = {Kind.OPTIONS: "", Kind.CALL: "test call: ", Kind.REGISTRATION: "registration: "}
+"""What stands before what a check has found."""
+_SHORT = {Kind.CALL: "call", Kind.REGISTRATION: "registration"}
+"""Where there is no room for more; also the reasons by which these fail as a rule."""
 _HEADS = ("for", "says", "time", "cert", "place")
 _TO_THE_RIGHT = frozenset({"for", "time", "cert"})
 _TAKEN = "▶ "
@@ -235,7 +240,7 @@ def trouble_lines(states: Sequence[TrunkState], width: int = UNBROKEN) -> list[T
         line
         for trunk in states
         for route in trunk.routes
-        for check in checks_of(route)
+        for check in route.checks
         if check.verdict is not Verdict.GOOD
         for line in wrapped(_cut(outcome(check)), width, f"{labels.of(trunk.trunk, route.route)}  ", " " * _CLOCK)
     ]
@@ -269,23 +274,18 @@ def tells_more(alert: Alert) -> bool:
     return alert.kind in (AlertKind.FAILURE_RATE, AlertKind.SLOW, AlertKind.CERTIFICATE)
 
 
-def checks_of(state: RouteState) -> list[Check]:
-    """The last check of each kind that a route had."""
-    return [check for check in (state.options, state.call) if check is not None]
-
-
 def works(state: RouteState) -> bool:
     """Whether calls may be expected to get through: it is healthy, or it is not down, and what was asked of it last was
     answered.
     """
-    verdicts = [check.verdict for check in checks_of(state)]
+    verdicts = [check.verdict for check in state.checks]
     answered = Verdict.BAD not in verdicts and (Verdict.GOOD in verdicts or Verdict.POOR in verdicts)
     return state.health is Health.HEALTHY or (answered and state.health is not Health.UNREACHABLE)
 
 
 def outcome(check: Check) -> str:
     """What a check found, in a sentence."""
-    what = "test call: " if check.kind is Kind.CALL else ""
+    what = OF_KIND[check.kind]
     told = check.detail or check.reason
     if check.verdict is not Verdict.GOOD:
         where = f"{check.place}: " if check.place not in told else ""
@@ -303,14 +303,18 @@ def _why_not(trunk: TrunkState) -> Iterator[str]:
 
 
 def _says(route: RouteState) -> str:
-    """What the last checks came to: a status, or why there is none, and of a test call that too where it failed."""
+    """What the last checks came to: a status, or why there is none, and of the others than OPTIONS that too where they
+    failed.
+    """
     told = []
-    for check in checks_of(route):
-        word = str(check.status) if check.status is not None else check.reason
+    for check in route.checks:
+        has_failed_after_all = check.verdict is Verdict.BAD and check.status is not None and check.status < 300
+        word = check.reason if check.status is None or has_failed_after_all else str(check.status)
         if check.kind is Kind.OPTIONS:
             told.append(word)
         elif check.verdict is not Verdict.GOOD or route.options is None:
-            told.append(word if word == "call" else f"call {word}")
+            what = _SHORT[check.kind]
+            told.append(word if word == what else f"{what} {word}")
     return ", ".join(told)
 
 
@@ -331,7 +335,14 @@ def _why_switched(switch: Switch, routes: Collection[str]) -> str:
 def _plan(trunk: Trunk, route: Route) -> str:
     rules = trunk.rules
     call = f", a call to {route.call.destination} every {every(rules.call_interval)}" if route.call else ""
-    return f"OPTIONS to {route.destination} every {every(rules.interval)}{call}"
+    of = route.registration
+    registered = f", {tested(of)} every {every(rules.registration_interval)}" if of else ""
+    return f"OPTIONS to {route.destination} every {every(rules.interval)}{call}{registered}"
+
+
+def tested(probe: RegistrationProbe) -> str:
+    """What a test of a registration looks at."""
+    return f"whether {probe.destination.aor} {'is registered' if probe.expects_contact else 'can register'}"
 
 
 def _worst(routes: Sequence[_OfTrunk], rows: int) -> list[_OfTrunk]:
@@ -342,7 +353,7 @@ def _worst(routes: Sequence[_OfTrunk], rows: int) -> list[_OfTrunk]:
 
 
 def _cells(route: RouteState, now: float, *, lasting: bool) -> tuple[str, ...]:
-    check = route.options or route.call
+    check = next(iter(route.checks), None)
     told = lasting and route.since is not None and route.health is not Health.UNCHECKED
     lasted = span(now - route.since, units=1) if told and route.since is not None else ""
     if check is None:

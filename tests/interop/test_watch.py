@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,17 @@ import trio
 from probes.calls.script import CallScript
 from probes.destination import Destination
 from probes.health.run import Watch
-from probes.health.terms import Change, Check, Kind, SwitchCause, Verdict
-from probes.health.trunk import Route, Rules, Trunk
+from probes.health.terms import Change, Check, Health, Kind, SwitchCause, Verdict
+from probes.health.trunk import LEAST_REGISTRATION_INTERVAL, Route, Rules, Trunk
+from probes.registration.plan import RegistrationProbe
+from sipcore.auth.choice import Account
 from sipcore.resolve.target import Transport
 from sipcore.transports.base import TlsConfig
-from tests.interop import servers
+from tests.interop import servers, softphones
+from tests.interop.clients import PASSWORD
 from tests.interop.conftest import do_without, installed
 from tests.interop.lab import HOST, POLL_SECONDS, START_SECONDS, Lab, MissingError, Server, process
+from tests.interop.test_registration import at_each_registrar
 from tests.probes.health.watching import Told
 from tests.sipcore.transports.authority import Identity, issue
 
@@ -254,6 +258,63 @@ async def test_a_server_that_drops_options_and_takes_calls(lab: Lab, tmp_path: P
     assert told.story == ["main unknown", "main healthy"]
     (call,) = (each for each in told.checks if each.kind is Kind.CALL)
     assert (call.verdict, call.status) == (Verdict.GOOD, 200), call.detail
+
+
+# Registrations at real registrars
+
+
+REGISTERING = replace(RULES, registration_interval=LEAST_REGISTRATION_INTERVAL, registration_misses=1)
+
+
+def registering(server: Server, transport: Transport, password: str = PASSWORD, *, expected: bool = False) -> Route:
+    """A route whose registration is tested: alice's."""
+    route = to(server, transport=transport, user="alice")
+    account = Account("alice", password, hosts=route.destination.hosts)
+    probe = RegistrationProbe(route.destination, account, timeout=4.0, expects_contact=expected)
+    return replace(route, registration=probe)
+
+
+@at_each_registrar
+async def test_a_user_who_may_register(request: pytest.FixtureRequest, name: str, transport: Transport) -> None:
+    server: Server = request.getfixturevalue(name)
+    found = {}
+    for case, route in {
+        "right": registering(server, transport),
+        "wrong": registering(server, transport, "wrong"),
+        "nobody": registering(server, transport, expected=True),
+    }.items():
+        told = await once(trunk(route, rules=REGISTERING))
+        (found[case],) = (check for check in told.checks if check.kind is Kind.REGISTRATION)
+    assert {case: (check.verdict, check.reason) for case, check in found.items()} == {
+        "right": (Verdict.GOOD, "answered"),
+        "wrong": (Verdict.BAD, "registration"),
+        "nobody": (Verdict.BAD, "nobody"),  # the right one has left nothing behind
+    }
+    assert found["right"].detail.endswith("and removed again"), found["right"].detail
+    assert PASSWORD not in repr(found)
+
+
+async def test_a_phone_that_is_registered_no_more(asterisk: Server, lab: Lab, tmp_path: Path) -> None:
+    """OPTIONS are answered all the while: it is the registration alone that tells."""
+    watched = trunk(registering(asterisk, Transport.UDP, expected=True), rules=REGISTERING)
+    async with AsyncExitStack() as running:
+        phone = await running.enter_async_context(
+            softphones.baresip(lab, tmp_path / "one", "alice", registrar=asterisk)
+        )
+        told = await running.enter_async_context(watching(watched))
+        await until(lambda: any(check.kind is Kind.REGISTRATION for check in told.checks), 10)
+        (check,) = (check for check in told.checks if check.kind is Kind.REGISTRATION)
+        assert (check.verdict, "as expected" in check.detail) == (Verdict.GOOD, True), check.detail
+        await phone.do("quit")
+        await until(lambda: "main unreachable" in told.story, LEAST_REGISTRATION_INTERVAL + SLACK)
+        change = next(change for change in told.changes if change.after is Health.UNREACHABLE)
+        assert (change.check.kind, change.check.reason) == (Kind.REGISTRATION, "nobody")
+        assert {check.verdict for check in told.checks if check.kind is Kind.OPTIONS} == {Verdict.GOOD}
+        again = softphones.baresip(lab, tmp_path / "two", "alice", registrar=asterisk)
+        phone = await running.enter_async_context(again)
+        await until(lambda: told.story[-1] == "failback to main", LEAST_REGISTRATION_INTERVAL + SLACK)
+        await phone.do("quit")
+        await trio.sleep(0.5)
 
 
 # Certificates of a real server

@@ -1,4 +1,5 @@
-"""Single checks carried out: OPTIONS to the places of a route in turn, and test calls, each bounded and by itself.
+"""Single checks carried out: OPTIONS to the places of a route in turn, test calls, and tests of registrations, each
+bounded and by itself.
 
 One endpoint serves all routes with the same TLS settings and as much time; all names are looked up by one of them, so
 that they share what DNS has said.
@@ -26,6 +27,8 @@ from probes.health.terms import Check, Due, Kind
 from probes.health.trunk import DEFAULT_TIMEOUT, Route, Trunk, WatchError
 from probes.product import PRODUCT
 from probes.reach import ReachPolicy, refusal_of
+from probes.registration.plan import RegistrationProbe
+from probes.registration.run import probe_registration
 from sipcore.endpoint.endpoint import Endpoint, EndpointConfig
 from sipcore.errors import FailureReason, LocalError, TransportFailure, own_fault
 from sipcore.resolve.target import Hop, SocketAddress
@@ -38,6 +41,8 @@ from sipcore.value import value
 KEPT = 120.0
 """Seconds for which a connection is kept without a check: what comes later finds many translators that have forgotten
 it, and say nothing (RFC 5626 §4.4.1 has keep-alives within that)."""
+MAX_REGISTRATIONS = 8
+"""Tests of a registration under way at once, at most: each has an endpoint of its own."""
 
 
 @value
@@ -129,7 +134,9 @@ async def open_checks(
 
 
 class Checks:
-    """Carries out checks: `at_once` OPTIONS at a time, and test calls as the limiter lets them."""
+    """Carries out checks: `at_once` OPTIONS at a time, MAX_REGISTRATIONS tests of a registration, and test calls as the
+    limiter lets them.
+    """
 
     def __init__(
         self,
@@ -149,6 +156,7 @@ class Checks:
         self._opening = trio.Lock()
         self._limiter = limiter
         self._turns = trio.Semaphore(at_once)
+        self._registering = trio.Semaphore(MAX_REGISTRATIONS)
         self._missed: dict[tuple[str, str], frozenset[observe.Place]] = {}
         """Of each route, the places that DNS has put first and that did not answer then, until they do."""
         self._busy: dict[tuple[str, str], dict[SocketAddress, _Busy]] = {}
@@ -210,6 +218,9 @@ class Checks:
         try:
             if kind is Kind.CALL and route.call is not None:
                 return await self._call(subject, route.call, route.tls)
+            if kind is Kind.REGISTRATION and route.registration is not None:
+                async with self._registering:
+                    return await self._register(replace(subject, at=time.time()), route.registration, route.tls)
             async with self._turns:
                 return await self._ask(replace(subject, at=time.time()), route)
         except Exception as error:  # noqa: BLE001  # it costs this check, and no other one
@@ -270,8 +281,7 @@ class Checks:
                 await self._hung_up.wait()
         subject = replace(subject, at=time.time())
         try:
-            config = call_config(tls, self._reach)
-            result = await place_call(script, replace(config, lookup=self._names.endpoint.config.lookup))
+            result = await place_call(script, self._config(tls))
         except LocalError as error:
             return observe.of_own(subject, error.message)
         finally:
@@ -279,6 +289,18 @@ class Checks:
             self._hung_up.set()
             self._hung_up = trio.Event()
         return observe.of_call(subject, result)
+
+    async def _register(self, subject: Subject, probe: RegistrationProbe, tls: TlsConfig) -> Check:
+        """A test of a registration; whoever cancels it has its contact removed first."""
+        try:
+            report = await probe_registration(probe, self._config(tls))
+        except LocalError as error:
+            return observe.of_own(subject, error.message)
+        return observe.of_registration(subject, report)
+
+    def _config(self, tls: TlsConfig) -> EndpointConfig:
+        """What a check needs that has an endpoint of its own."""
+        return replace(call_config(tls, self._reach), lookup=self._names.endpoint.config.lookup)
 
 
 def _nowhere(route: Route) -> TransportFailure:

@@ -6,6 +6,8 @@ from probes.health.alerter import Alerter
 from probes.health.alerts import Alert, AlertRules
 from probes.health.terms import Change, Check, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Rules, Trunk
+from probes.registration.plan import RegistrationProbe
+from sipcore.transports.base import TlsConfig
 
 START = 1_700_000_000.0
 VERDICTS = {Health.HEALTHY: Verdict.GOOD, Health.DEGRADED: Verdict.POOR, Health.UNREACHABLE: Verdict.BAD}
@@ -14,10 +16,13 @@ REASONS = {Health.HEALTHY: "answered", Health.DEGRADED: "maintenance", Health.UN
 
 def trunk_of(*routes: str, name: str = "carrier", rules: Rules | None = None) -> Trunk:
     places = [(route, Destination.parse(f"sip:{route}.example.com")) for route in routes]
-    made = tuple(
-        Route(route, place, call=CallScript(Destination.parse(f"sip:100@{place.host}"))) for route, place in places
-    )
+    made = tuple(Route(route, place, TlsConfig(), *_tests(place)) for route, place in places)
     return Trunk(name, made, rules or Rules())
+
+
+def _tests(place: Destination) -> tuple[CallScript, RegistrationProbe]:
+    whom = Destination.parse(f"sip:100@{place.host}")
+    return CallScript(whom), RegistrationProbe(whom)
 
 
 def check_of(route: str, at: float, verdict: Verdict = Verdict.GOOD, **fields: object) -> Check:

@@ -250,6 +250,30 @@ def test_as_many_calls_fail_as_the_rules_say(failures: int, told: list[str]) -> 
     assert scene.words == told
 
 
+def test_a_registration_that_fails_is_told_and_that_it_works_again() -> None:
+    scene = Scene("sbc1", rules=AlertRules(registration_failures=2))
+    for _ in range(3):
+        scene.take(
+            check_of("sbc1", scene.now, Verdict.BAD, kind=Kind.REGISTRATION, reason="nobody", detail="nobody is")
+        )
+        scene.wait(600)
+    assert scene.words == ["registration begun sbc1"]
+    assert scene.told[0].text == "carrier: the registration by route sbc1 fails (nobody)"
+    assert scene.told[0].lines[-1].startswith("Try: see at the phone or PBX why it no longer registers")
+    scene.take(check_of("sbc1", scene.now, kind=Kind.REGISTRATION))
+    scene.wait(GATHER)
+    assert scene.words[1:] == ["registration ended sbc1"]
+    assert scene.told[1].text.startswith("carrier: the registration by route sbc1 works again after")
+
+
+def test_a_registration_that_fails_is_not_told_of_a_route_that_is_down() -> None:
+    scene = Scene("sbc1", "sbc2")
+    scene.drops("sbc1")
+    scene.take(check_of("sbc1", scene.now, Verdict.BAD, kind=Kind.REGISTRATION, reason="registration"))
+    scene.wait(HOUR)
+    assert scene.words == ["down begun sbc1"]
+
+
 def test_a_slow_route_is_told_after_some_checks_in_a_row_and_is_quick_after_as_many() -> None:
     scene = Scene("sbc1", rules=AlertRules(response_time_ms=500, response_time_checks=3))
     for rtt in (0.6, 0.6, 0.1, 0.5, None, 0.9, 0.7, 0.1, 0.1, 0.8, 0.1, 0.1):

@@ -143,12 +143,13 @@ def test_trunks_do_not_touch_each_other() -> None:
     assert board.states()[0] == Board([trunk()]).states()[0]
 
 
-def test_the_last_check_and_the_last_call_are_shown() -> None:
+def test_the_last_check_of_each_kind_is_shown() -> None:
     board = Board([trunk()])
-    call, options, own = checks("A. a. a!")
-    told(board, [call, options, own])
+    call, options, registration, own = checks("A. a. @a- a!")
+    told(board, [call, options, registration, own])
     state = board.state("t", "a")
-    assert (state.check, state.call) == (own, call)
+    assert (state.check, state.call, state.registration) == (own, call, registration)
+    assert state.checks == (own, call, registration)
 
 
 # What is late, and clocks that are set.
@@ -355,8 +356,21 @@ def test_what_test_calls_showed_counts_no_longer_when_none_are_made() -> None:
     assert board.state("t", "a").since == NOW
 
 
-def test_nothing_is_left_of_a_route_of_which_only_calls_are_known() -> None:
-    known = told(Board([trunk("a")]), checks("A."))
+def test_what_a_registration_showed_is_remembered_and_counts_no_longer_when_it_is_not_tested() -> None:
+    given = checks("a. @a- @a-")
+    known = told(Board([trunk("a")]), given)
+    state = restored(known, "a").state("t", "a")
+    assert (state.health, state.checks) == (H.UNREACHABLE, (given[0], given[2]))
+    board = Board([trunk("a", calls=False)])
+    change, _ = board.restore(known, NOW)
+    assert isinstance(change, Change)
+    assert (change.before, change.after) == (H.UNREACHABLE, H.HEALTHY)
+    assert board.state("t", "a").checks == (given[0],)
+
+
+@pytest.mark.parametrize("text", ["A.", "@a."])
+def test_nothing_is_left_of_a_route_of_which_only_calls_or_registrations_are_known(text: str) -> None:
+    known = told(Board([trunk("a")]), checks(text))
     board = restored(known, "a", calls=False)
     assert (board.state("t", "a").health, board.state("t", "a").since) == (H.UNCHECKED, None)
 

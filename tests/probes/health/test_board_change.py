@@ -13,12 +13,14 @@ from probes.health.board import Board
 from probes.health.difference import Difference, difference
 from probes.health.terms import CHANGED, Change, Check, Due, Happening, Health, Kind, Switch, SwitchCause, Verdict
 from probes.health.trunk import Route, Rules, Trunk, WatchError
+from probes.registration.plan import RegistrationProbe
 from sipcore.transports.base import TlsConfig
 from tests.probes.health.board_values import RULES, SCRIPT, checks, healths, rules, switches, told, trunk
 
 H = Health
 ELSEWHERE = Destination.parse("192.0.2.2")
 OTHER_CALL = CallScript(Destination.parse("sip:200@192.0.2.1"))
+OTHER_PROBE = RegistrationProbe(Destination.parse("sip:200@192.0.2.1"))
 LATER = 100.0
 
 
@@ -54,6 +56,29 @@ def test_a_route_that_leads_elsewhere_is_unchecked() -> None:
     assert (state.health, state.since, state.misses, state.check, state.options) == (H.UNCHECKED, None, 0, None, None)
     assert switches(told(board, checks("a.", 200.0))) == ["b>a failback"]
     assert board.state("t", "a").since == 200.0
+
+
+@pytest.mark.parametrize(("text", "what"), [("A- A-", "call"), ("@a- @a-", "registration")])
+def test_what_another_test_has_found_counts_no_longer(text: str, what: str) -> None:
+    board, given = board_after(f"a. b. {text}", "a b")
+    assert board.state("t", "a").health is H.UNREACHABLE
+    other: dict[str, object] = {"call": OTHER_CALL} if what == "call" else {"registration": OTHER_PROBE}
+    change, switch = board.change([changed(given, "a", **other)], LATER)
+    assert isinstance(change, Change)
+    assert isinstance(switch, Switch)
+    assert (change.after, switch.after) == (H.HEALTHY, "a")
+    state = board.state("t", "a")
+    assert [check.kind for check in state.checks] == [Kind.OPTIONS]
+
+
+def test_nothing_is_known_of_a_route_but_by_a_registration_that_is_not_tested_any_more() -> None:
+    board, given = board_after("@a.", "a")
+    (change,) = board.change([changed(given, registration=None)], LATER)
+    assert isinstance(change, Change)
+    assert (change.after, change.check.detail) == (
+        H.UNCHECKED,
+        "nothing is known of it but by a test that is no longer made",
+    )
 
 
 def test_silence_of_where_a_route_leads_now_is_no_failure() -> None:
@@ -170,10 +195,11 @@ def test_what_is_different() -> None:
     same, gone, new = trunk("a", name="same"), trunk("a", name="gone"), trunk("a", name="new", calls=False)
     old = trunk("a b c d", name="t")
     made = changed(changed(old, "b", destination=ELSEWHERE), "c", call=OTHER_CALL)
+    made = changed(made, "a", registration=OTHER_PROBE)
     made = replace(made, routes=(*made.routes[:3], Route("e", ELSEWHERE)))
     found = difference([same, gone, old], [new, made, same])
     assert (found.added, found.changed, found.removed) == (("new",), ("t",), ("gone",))
-    anew = {Due("t", "b", Kind.OPTIONS), Due("t", "b", Kind.CALL), Due("t", "c", Kind.CALL)}
+    anew = {*(Due("t", "b", kind) for kind in Kind), Due("t", "c", Kind.CALL), Due("t", "a", Kind.REGISTRATION)}
     no_more = {Due(name, route, kind) for name, route in (("gone", "a"), ("t", "d")) for kind in Kind}
     assert found.outdated == anew | no_more
     assert set(found.begun) == anew | {Due("new", "a", Kind.OPTIONS), Due("t", "e", Kind.OPTIONS)}

@@ -19,6 +19,7 @@ from probes.health.file import (
     WatchFile,
     read_watch,
 )
+from probes.health.terms import Kind
 from probes.health.trunk import Rules
 from sipcore.errors import LocalError
 from sipcore.resolve.target import Transport
@@ -51,6 +52,7 @@ def test_one_target_is_a_trunk_with_one_route() -> None:
     assert (trunk.name, trunk.rules) == ("trunk 1", Rules())
     (route,) = trunk.routes
     assert (route.name, str(route.destination), route.call) == ("sip:pbx.example.com", "sip:pbx.example.com", None)
+    assert (route.registration, route.kinds) == (None, (Kind.OPTIONS,))
     assert route.tls.verify
 
 
@@ -92,6 +94,41 @@ def test_routes_take_over_what_their_trunk_says_and_what_all_have_in_common() ->
     assert (second.call.destination.user, second.call.hold) == ("+1%20555", 1)
     assert second.call.account is not None
     assert (second.call.account.username, second.call.account.realm) == ("own", "r")
+
+
+def test_registrations_are_those_of_the_routes_own_hosts() -> None:
+    (trunk,) = read(
+        f"""
+        [defaults]
+        register = {{ user = "all", password_env = "ALL", timeout = 4 }}
+        [[trunk]]
+        registration_interval = 120
+        registration_misses = 1
+        [[trunk.route]]
+        {TARGET}
+        [[trunk.route]]
+        target = "sip:alice@192.0.2.1"
+        register = {{ user = "own", password_file = "p", realm = "r", expires = 90, beside = true }}
+        [[trunk.route]]
+        target = "sip:bob@192.0.2.2"
+        register = {{ who = "pb x", expect_contact = true }}
+        """
+    ).trunks
+    assert (trunk.rules.registration_interval, trunk.rules.registration_misses) == (120, 1)
+    first, second, third = (route.registration for route in trunk.routes)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.destination.user, str(first.destination.aor), first.timeout) == ("all", "sip:all@pbx.example.com", 4)
+    assert first.account is not None
+    assert first.account.trusts("pbx.example.com")
+    assert not first.account.trusts("192.0.2.1")
+    assert (str(second.destination.aor), second.expires, second.beside) == ("sip:alice@192.0.2.1", 90, True)
+    assert second.account is not None
+    assert (second.account.username, second.account.realm) == ("own", "r")
+    assert (str(third.destination.aor), third.expects_contact, third.beside) == ("sip:pb%20x@192.0.2.2", True, False)
+    assert third.account is not None
+    assert third.account.username == "all"
 
 
 def test_a_route_in_doubt_is_not_asked_less_often_than_one_that_is_well() -> None:
@@ -188,8 +225,24 @@ def test_people_are_told_through_channels_by_the_rules_of_each_trunk() -> None:
         (f"[[trunk]]\n{TARGET}\ncall = {{ to = 'a', hold = 1000 }}", "call: 1000 s is longer than a call may last"),
         (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'", "trunks.toml:5: trunk 1: user has no password"),
         (f"[[trunk]]\n{TARGET}\n[trunk.call]\nto = 'a'\nuser = 'b'\npassword_env = 'MISSING'", "no variable MISSING"),
+        (f"[[trunk]]\n{TARGET}\nregister = true", 'write something like register = { user = "alice", password_env = '),
+        (f"[[trunk]]\n{TARGET}\nregister = {{ expires = 60 }}", 'whom to register? write who = "alice" in register'),
+        (f"[[trunk]]\n{TARGET}\nregister = {{ whom = 'a' }}", "trunk 1: there is no key 'whom'; did you mean who?"),
+        (
+            f"[[trunk]]\n{TARGET}\nregister = {{ who = 'a', expires = 0 }}",
+            "a contact is registered for a second",
+        ),
+        (f"[[trunk]]\n{TARGET}\nregister = {{ who = 'a', expires = 100000 }}", "and 86400 s at most, not 100000 s"),
+        (f"[[trunk]]\n{TARGET}\nregister = {{ who = 'a', timeout = 33 }}", "above 0 s and 32 s at most, not 33 s"),
+        (
+            f"[[trunk]]\n{TARGET}\nregister = {{ who = 'a', beside = true, expect_contact = true }}",
+            "trunks.toml:3: trunk 1: register: who expects somebody to be registered only asks",
+        ),
+        (f"[[trunk]]\n{TARGET}\n[trunk.register]\nuser = 'b'", "trunks.toml:4: trunk 1: user has no password"),
+        (f"[[trunk]]\n{TARGET}\nregistration_interval = 9", "a registration tested each 9 s: give 10 s or more"),
+        (f"[[trunk]]\n{TARGET}\nregistration_misses = 0", "by one check at the least"),
         (f"[[trunk]]\n{TARGET}\nalerts = {{ unreachable = 1 }}", "there is no key 'unreachable'; did you mean unreach"),
-        (f"[[trunk]]\n{TARGET}\nalerts = {{ call_failures = 0 }}", "response_time_checks and call_failures are 1 or"),
+        (f"[[trunk]]\n{TARGET}\nalerts = {{ call_failures = 0 }}", "call_failures and registration_failures are 1"),
         (f"[[trunk]]\n{TARGET}\nalerts = 1", "write something like alerts = { unreachable_minutes = 5 }"),
         (f"{ALERT}\nname = 'a'", "trunks.toml:3: alert 1: name where to by one of webhook, webhook_env"),
         (f"{ALERT}\nwebhook = 'https://h'\napprise_env = 'A'", "alert 1: name where to by one of"),
@@ -270,12 +323,14 @@ def test_any_text_is_a_file_of_trunks_or_a_named_error(text: str) -> None:
 def test_the_documented_example_has_every_key() -> None:
     text = EXAMPLE.read_text()
     told = read(text)
-    assert [len(trunk.routes) for trunk in told.trunks] == [1, 2]
+    assert [len(trunk.routes) for trunk in told.trunks] == [1, 2, 1]
+    assert told.trunks[2].routes[0].registration is not None
     assert told.store == "watch.db"
     assert all(route.call is not None for route in told.trunks[1].routes)
     assert [
         key for key in {**RULE_KEYS, **OF_ROUTE, **ALERT_RULE_KEYS, **CHANNEL_KEYS} if f"\n{key} = " not in text
-    ] == [*("call", "webhook_env", "webhook_file", "secret_file", "apprise_file")]
+    ] == [*("call", "register", "webhook_env", "webhook_file", "secret_file", "apprise_file")]
     assert all(key in text for key in CHANNEL_KEYS)
     assert "\n[trunk.call]" in text
+    assert "\n[trunk.register]" in text
     assert {"to", "expect", "user", "password_env"} <= {key for key in CALLED if f"\n{key} = " in text}

@@ -137,6 +137,30 @@ def test_calls(text: str, expected: str) -> None:
     assert course(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # A registration fails whatever OPTIONS and calls say, and takes none of theirs back.
+        ("a. @a- a. A. @a- a. A. @a.", "+~~~xxx+"),
+        ("a. A- @a. A. @a.", "+~~++"),
+        ("a. A- @a- A- @a. A.", "+~~xx+"),
+        ("a. @a- A- @a- A. @a.", "+~~xx+"),
+        # It shows that the route works, and that it drops OPTIONS.
+        ("a? @a. a? a?", "?+++"),
+        ("a. a? a? a? @a. a? a?", "+~~x+++"),
+        ("a. a- a- a- @a. a-", "+~~xxx"),
+        # Silence of a registrar is a failure, from the beginning.
+        ("@a? @a?", "~x"),
+        # What it showed before OPTIONS brought the route down says nothing of what came after; what failed still does.
+        ("@a. a- a- a- a? a? @a.", "+~~xx?+"),
+        ("@a- a- a- a- a. a. @a.", "~~~xx~+"),
+        ("@a! a. @a!", " ++"),
+    ],
+)
+def test_registrations(text: str, expected: str) -> None:
+    assert course(text) == expected
+
+
 def test_one_check_is_enough_where_the_rules_say_so() -> None:
     once = Rules(misses=1, recoveries=1, call_misses=1)
     assert course("a- a. a- a? a- A- A.", once) == "x+xxxxx"
@@ -209,9 +233,11 @@ def test_no_route_goes_down_or_comes_up_too_soon(text: str, by: Rules) -> None:
             assert misses_in_row(row) >= limit.misses
         if before.health is Health.UNREACHABLE is not condition.health:
             assert check.verdict is not Verdict.BAD
-            assert (check.kind is Kind.CALL and passes(row) >= 1) or max(passes(row), silences(row)) >= limit.recoveries
+            proves = check.kind is not Kind.OPTIONS and passes(row) >= 1
+            assert proves or max(passes(row), silences(row)) >= limit.recoveries
         if condition.health is Health.HEALTHY is not before.health:
-            assert check.verdict in (Verdict.GOOD, Verdict.POOR) or passes(rows[Kind.CALL])
+            is_proved = passes(rows[Kind.CALL]) or passes(rows[Kind.REGISTRATION])
+            assert check.verdict in (Verdict.GOOD, Verdict.POOR) or is_proved
 
 
 def misses_in_row(row: list[Verdict]) -> int:
@@ -230,7 +256,11 @@ def silences(row: list[Verdict]) -> int:
 def test_no_sequence_of_checks_reaches_what_is_impossible(text: str, by: Rules) -> None:
     condition = Condition()
     for check in checks(text):
-        track = condition.calls if check.kind is Kind.CALL else condition.options
+        track = {
+            Kind.OPTIONS: condition.options,
+            Kind.CALL: condition.calls,
+            Kind.REGISTRATION: condition.registrations,
+        }[check.kind]
         assert (track.health, input_of(track, check.verdict, limits(by, check.kind))) not in IMPOSSIBLE
         condition = condition.after(check, by)
 

@@ -20,11 +20,14 @@ from probes.health.observe import (
     of_nowhere,
     of_own,
     of_places,
+    of_registration,
     place_of,
     share_of,
 )
 from probes.health.terms import Kind, Verdict
 from probes.health.trunk import Rules
+from probes.registration.judge import Oddity, RegistrationKind, RegistrationReport
+from probes.registration.plan import Question, Reply, Step
 from probes.result import CallKind, CallResult, Reach
 from sipcore.errors import FailureReason, TransportFailure, own_fault
 from sipcore.resolve.records import LookupFault
@@ -362,6 +365,51 @@ def test_a_test_call(kind: CallKind, unmet: str | None, verdict: Verdict, reason
 @pytest.mark.parametrize("why", [FAILURES[errno.EMFILE][1], own_fault().message])
 def test_a_call_that_failed_here(why: str) -> None:
     assert of_call(subject(kind=Kind.CALL), call(CallKind.UNREACHABLE, why=f"udp x: {why}")).verdict is OWN
+
+
+# Registrations
+
+
+def report(kind: RegistrationKind, *oddities: Oddity, why: str = "so it is") -> RegistrationReport:
+    answer = Reply(Question(Step.ASK), 0.1, response(200))
+    aor = Destination.parse("sip:alice@192.0.2.1").aor
+    return RegistrationReport(aor, FIRST, kind, why, "do this", (answer,), oddities=oddities)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "reason"),
+    [
+        (report(RegistrationKind.REGISTERED), GOOD, "answered"),
+        (report(RegistrationKind.ACCEPTED, Oddity.OPEN, Oddity.UNDATED), GOOD, "answered"),
+        (report(RegistrationKind.REGISTERED, Oddity.DISPLACED), POOR, "odd"),
+        (report(RegistrationKind.REGISTERED, Oddity.STAYS), POOR, "odd"),
+        (report(RegistrationKind.NOBODY), BAD, "nobody"),
+        (report(RegistrationKind.REJECTED), BAD, "registration"),
+        (report(RegistrationKind.AUTHENTICATION), BAD, "registration"),
+        (report(RegistrationKind.NO_ANSWER), BAD, "registration"),
+        (report(RegistrationKind.TLS_FAILED), BAD, "registration"),
+        (report(RegistrationKind.UNRESOLVABLE), BAD, "name"),
+        (report(RegistrationKind.OWN_FAULT), OWN, "own"),
+        (report(RegistrationKind.INTERRUPTED), OWN, "own"),
+        (report(RegistrationKind.NOT_ALLOWED), OWN, "own"),
+        (report(RegistrationKind.UNREACHABLE, why=FAILURES[errno.EMFILE][1]), OWN, "own"),
+    ],
+)
+def test_a_registration(found: RegistrationReport, verdict: Verdict, reason: str) -> None:
+    check = of_registration(subject(kind=Kind.REGISTRATION), found)
+    assert (check.kind, check.verdict, check.reason) == (Kind.REGISTRATION, verdict, reason)
+    assert (check.status, check.place, check.rtt) == (200, "udp 192.0.2.1:5060", None)
+    assert check.registration is found
+    assert check.detail.startswith(found.why)
+    assert ("do this" in check.detail) is not found.works
+    assert all(odd.text in check.detail for odd in found.oddities if verdict is POOR)
+
+
+def test_every_ending_of_a_registration_is_judged() -> None:
+    verdicts = {kind: of_registration(subject(), report(kind)).verdict for kind in RegistrationKind}
+    assert [kind for kind, verdict in verdicts.items() if verdict is GOOD] == [
+        *(RegistrationKind.REGISTERED, RegistrationKind.ACCEPTED)
+    ]
 
 
 def test_own_faults() -> None:

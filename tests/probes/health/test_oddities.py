@@ -8,6 +8,7 @@ from probes.calls.script import CallScript
 from probes.destination import Destination
 from probes.health.oddities import longest_until_down, oddities
 from probes.health.trunk import Route, Rules, Trunk
+from probes.registration.plan import RegistrationProbe
 from sipcore.auth.choice import Account
 from sipcore.transports.base import TlsConfig
 
@@ -22,6 +23,7 @@ BY_DNS = route("c", "sip:sbc2.example.com")
 WITH_PASSWORD = CallScript(
     Destination.parse("sip:echo@sbc.example.com"), account=Account("alice", "secret", hosts=("sbc.example.com",))
 )
+REGISTERING = RegistrationProbe(WITH_PASSWORD.destination, WITH_PASSWORD.account)
 
 
 def odd(*routes: Route, rules: Rules | None = None) -> list[str]:
@@ -31,7 +33,8 @@ def odd(*routes: Route, rules: Rules | None = None) -> list[str]:
 def test_nothing_is_odd() -> None:
     assert odd(TLS, BY_DNS) == []
     assert odd(BY_DNS, TLS) == []
-    assert odd(replace(TLS, call=WITH_PASSWORD)) == []
+    assert odd(replace(TLS, call=WITH_PASSWORD, registration=REGISTERING)) == []
+    assert odd(replace(UDP, registration=replace(REGISTERING, account=None))) == []
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,20 @@ def test_nothing_is_odd() -> None:
             [replace(UDP, call=WITH_PASSWORD)],
             [
                 "route b of trunk t: its test call proves a password in the clear, where it can be guessed at; use TLS",
+            ],
+        ),
+        (
+            [replace(UDP, registration=REGISTERING)],
+            [
+                "route b of trunk t: its registration proves a password in the clear, where it can be guessed "
+                "at; use TLS",
+            ],
+        ),
+        (
+            [replace(UDP, call=WITH_PASSWORD, registration=REGISTERING)],
+            [
+                "route b of trunk t: its test call and its registration prove a password in the clear, where it can be "
+                "guessed at; use TLS",
             ],
         ),
         (

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.health.board import Board, RouteState, TrunkState
-from probes.health.schedule import CALL_START_RATE, STALL, START_RATE, Schedule, calls_ago, waits_left
+from probes.health.schedule import (
+    CALL_START_RATE,
+    REGISTRATION_START_RATE,
+    STALL,
+    START_RATE,
+    Schedule,
+    made_ago,
+    waits_left,
+)
 from probes.health.terms import Check, Due, Health, Kind, Verdict
 from probes.health.trunk import Rules
 from probes.health.uptime import longest_gap
@@ -213,6 +221,10 @@ def calls(found: Iterable[tuple[float, Due]]) -> list[tuple[float, Due]]:
     return [(time, due) for time, due in found if due.kind is Kind.CALL]
 
 
+def registrations(found: Iterable[tuple[float, Due]]) -> list[tuple[float, Due]]:
+    return [(time, due) for time, due in found if due.kind is Kind.REGISTRATION]
+
+
 def test_calls_have_their_own_interval_whatever_is_in_doubt() -> None:
     rules = Rules(interval=1000, retry=1, call_interval=600)
     found = calls(run(Schedule([trunk("a", rules)], NOW, lambda: 0.0), NOW + 1900, takes=30, state=DOUBT))
@@ -240,7 +252,23 @@ def test_calls_of_different_trunks_do_not_wait_for_each_other() -> None:
 
 def test_options_do_not_wait_for_calls() -> None:
     schedule = Schedule([trunk("a", Rules())], NOW, lambda: 0.0)
-    assert set(schedule.handle_timeout(NOW)) == {OPTIONS, Due("t", "a", Kind.CALL)}
+    assert set(schedule.handle_timeout(NOW)) == {Due("t", "a", kind) for kind in Kind}
+
+
+def test_registrations_are_tested_at_their_own_interval_also_in_doubt() -> None:
+    found = run(Schedule([trunk("a", USUAL)], NOW, lambda: 0.0), NOW + 1500, takes=3.0, state=DOUBT)
+    assert times(registrations(found)) == [NOW, NOW + 600, NOW + 1200]
+
+
+def test_registrations_of_a_trunk_begin_apart_and_do_not_wait_for_each_other() -> None:
+    found = run(Schedule([trunk("a b c", USUAL)], NOW, lambda: 0.0), NOW + 60, takes=50)
+    assert times(registrations(found)) == [NOW + number / REGISTRATION_START_RATE for number in range(3)]
+
+
+def test_a_restart_is_no_reason_for_a_registration() -> None:
+    made = {Due("t", "a", Kind.REGISTRATION): 100.0}
+    found = run(Schedule([trunk("a", USUAL)], NOW, lambda: 0.0, made), NOW + 1000)
+    assert times(registrations(found)) == [NOW + 500]
 
 
 @pytest.mark.parametrize(
@@ -255,14 +283,16 @@ def test_options_do_not_wait_for_calls() -> None:
     ],
 )
 def test_a_restart_is_no_reason_for_a_call(called: Mapping[tuple[str, str], float], expected: float) -> None:
-    schedule = Schedule([trunk("a", Rules(interval=1e6))], NOW, lambda: 0.0, called)
+    made = {Due(*names, Kind.CALL): seconds for names, seconds in called.items()}
+    schedule = Schedule([trunk("a", Rules(interval=1e6))], NOW, lambda: 0.0, made)
     assert times(calls(run(schedule, NOW + 5000)))[0] == NOW + expected
 
 
 def test_how_long_ago_calls_were() -> None:
     board = Board([trunk("a b"), trunk("a", name="u")])
-    told(board, checks("A. a. b.", 100.0))
-    assert calls_ago(board.states(), 150.0) == {("t", "a"): 50.0}
+    told(board, checks("A. a. b. @b.", 100.0))
+    ago = {Due("t", "a", Kind.CALL): 50.0, Due("t", "b", Kind.REGISTRATION): 47.0}
+    assert made_ago(board.states(), 150.0) == ago
 
 
 states = st.sampled_from([WELL, DOUBT])

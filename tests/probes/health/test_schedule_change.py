@@ -13,16 +13,23 @@ from probes.health.board import RouteState
 from probes.health.difference import difference
 from probes.health.schedule import START_RATE, Schedule
 from probes.health.terms import Due, Health, Kind
-from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, Route, Rules, Trunk
-from tests.probes.health.board_values import PLACE, SCRIPT, rules, trunk
+from probes.health.trunk import LEAST_CALL_INTERVAL, LEAST_INTERVAL, LEAST_REGISTRATION_INTERVAL, Route, Rules, Trunk
+from probes.registration.plan import RegistrationProbe
+from tests.probes.health.board_values import PLACE, PROBE, SCRIPT, rules, trunk
 
 WELL = RouteState("a", Health.HEALTHY, 0.0, 0, None)
 NOW = 1000.0
 A, B = Due("t", "a", Kind.OPTIONS), Due("t", "b", Kind.OPTIONS)
-CALL_A = Due("t", "a", Kind.CALL)
+CALL_A, REGISTRATION_A = Due("t", "a", Kind.CALL), Due("t", "a", Kind.REGISTRATION)
 USUAL = Rules()
 ELSEWHERE = Destination.parse("192.0.2.2")
 OTHER_CALL = CallScript(Destination.parse("sip:200@192.0.2.1"))
+OTHER_PROBE = RegistrationProbe(Destination.parse("sip:200@192.0.2.1"))
+LEAST = {
+    Kind.OPTIONS: LEAST_INTERVAL,
+    Kind.CALL: LEAST_CALL_INTERVAL,
+    Kind.REGISTRATION: LEAST_REGISTRATION_INTERVAL,
+}
 
 
 def begun(given: Trunk) -> Schedule:
@@ -89,7 +96,7 @@ def test_a_test_call_waits_for_the_one_that_is_still_hung_up() -> None:
     schedule = begun(before)
     assert CALL_A in schedule.handle_timeout(NOW)
     change(schedule, before, moved(before), NOW + 1)
-    assert until(schedule, NOW + 70) == {A}
+    assert until(schedule, NOW + 70) == {A, REGISTRATION_A}
     schedule.dropped(CALL_A, NOW + 71)
     assert schedule.handle_timeout(NOW + 71) == (CALL_A,)
 
@@ -114,6 +121,16 @@ def test_another_test_call_is_not_placed_sooner_than_any_two_are() -> None:
     change(schedule, before, other, NOW + 10)
     assert CALL_A not in until(schedule, NOW + LEAST_CALL_INTERVAL - 1)
     assert CALL_A in until(schedule, NOW + LEAST_CALL_INTERVAL)
+
+
+def test_another_registration_is_not_tested_sooner_than_any_two_are() -> None:
+    before = trunk("a", USUAL)
+    schedule = begun(before)
+    assert REGISTRATION_A in finished(schedule, NOW)
+    other = replace(before, routes=(replace(before.routes[0], registration=OTHER_PROBE),))
+    change(schedule, before, other, NOW + 1)
+    assert REGISTRATION_A not in until(schedule, NOW + LEAST_REGISTRATION_INTERVAL - 1)
+    assert REGISTRATION_A in until(schedule, NOW + LEAST_REGISTRATION_INTERVAL)
 
 
 def test_a_route_that_is_put_in_again_is_not_called_again_at_once() -> None:
@@ -158,6 +175,7 @@ routes = st.lists(
         name=st.sampled_from("abc"),
         destination=st.sampled_from([PLACE, ELSEWHERE]),
         call=st.sampled_from([None, SCRIPT, OTHER_CALL]),
+        registration=st.sampled_from([None, PROBE, OTHER_PROBE]),
     ),
     min_size=1,
     max_size=3,
@@ -201,8 +219,7 @@ def test_whatever_is_changed_each_check_comes_in_its_turn(story: list[Step], cha
         for due in schedule.handle_timeout(now):
             assert due in _all(current)
             assert due not in under_way
-            least = LEAST_CALL_INTERVAL if due.kind is Kind.CALL else LEAST_INTERVAL
-            assert now >= began.get(due, 0.0) + least - 1e-6
+            assert now >= began.get(due, 0.0) + LEAST[due.kind] - 1e-6
             began[due] = now
             if due.kind is Kind.CALL:
                 assert due.trunk not in {one.trunk for one in [*under_way, *dropped] if one.kind is Kind.CALL}
@@ -215,10 +232,4 @@ def test_whatever_is_changed_each_check_comes_in_its_turn(story: list[Step], cha
 
 
 def _all(given: list[Trunk]) -> set[Due]:
-    return {
-        Due(trunk.name, route.name, kind)
-        for trunk in given
-        for route in trunk.routes
-        for kind in Kind
-        if kind is Kind.OPTIONS or route.call is not None
-    }
+    return {Due(trunk.name, route.name, kind) for trunk in given for route in trunk.routes for kind in route.kinds}

@@ -210,6 +210,20 @@ def test_how_many_calls_were_answered() -> None:
     assert route.round_trips is None  # how long a call took to be answered is none
 
 
+def test_how_many_registrations_were_as_they_should_be() -> None:
+    (route,) = uptime("a. @a. @a- @a. @a! A.").routes
+    assert (route.checks, route.calls, route.registrations, route.registrations_good) == (5, 1, 3, 2)
+
+
+def test_a_success_explains_no_failure() -> None:
+    given = [
+        Check("t", "a", Kind.REGISTRATION, 0.0, Verdict.BAD, "nobody", status=200),
+        Check("t", "a", Kind.REGISTRATION, 1.0, Verdict.BAD, "registration", status=403),
+    ]
+    (route,) = trunk_uptime(Kept(given), "t", ["a"], 0.0, 2.0, GAP).routes
+    assert (route.reasons, route.statuses) == ((("nobody", 1), ("registration", 1)), ((403, 1),))
+
+
 def test_without_calls_there_is_no_ratio() -> None:
     assert uptime("a. a.").routes[0].answer_seizure_ratio is None
 

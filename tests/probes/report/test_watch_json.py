@@ -80,6 +80,9 @@ def test_switches() -> None:
     ]
 
 
+NONE = {"call": None, "registration": None}
+
+
 def test_what_is_watched() -> None:
     data = begin_data(TRUNKS, STATES, BEGIN)
     assert data["trunks"] == [
@@ -88,9 +91,15 @@ def test_what_is_watched() -> None:
             "title": None,
             "interval_ms": 60_000.0,
             "call_interval_ms": 3_600_000.0,
+            "registration_interval_ms": 600_000.0,
             "routes": [
-                {"route": "primary", "target": "sip:sbc1.carrier.example;transport=tls", "call": None},
-                {"route": "backup", "target": "sip:sbc2.carrier.example:5070;transport=tcp", "call": CALLED},
+                {"route": "primary", "target": "sip:sbc1.carrier.example;transport=tls", **NONE},
+                {
+                    "route": "backup",
+                    "target": "sip:sbc2.carrier.example:5070;transport=tcp",
+                    "call": CALLED,
+                    "registration": None,
+                },
             ],
         },
         {
@@ -98,7 +107,8 @@ def test_what_is_watched() -> None:
             "title": None,
             "interval_ms": 60_000.0,
             "call_interval_ms": 3_600_000.0,
-            "routes": [{"route": "sip:pbx.example.com", "target": "sip:pbx.example.com", "call": None}],
+            "registration_interval_ms": 600_000.0,
+            "routes": [{"route": "sip:pbx.example.com", "target": "sip:pbx.example.com", **NONE}],
         },
     ]
 
@@ -117,6 +127,18 @@ def test_a_title_stands_beside_the_name() -> None:
     assert violations(data, load("watch")) == []
     assert isinstance(data["trunks"], list)
     assert [(each["trunk"], each["title"]) for each in data["trunks"]] == [("carrier", "Carrier Ltd")]
+
+
+def test_a_registration() -> None:
+    check = At(450).registration(Verdict.BAD, "nobody", "nobody is registered", 200)
+    data = happening_data(check)
+    assert violations(data, load("watch")) == []
+    assert (data["kind"], data["reason"], data["status"]) == ("registration", "nobody", 200)
+    state = replace(STATES[0].routes[0], registration=check)
+    states = states_data([replace(STATES[0], routes=(state,))], BEGIN)
+    assert violations(states, load("watch")) == []
+    assert isinstance(states["trunks"], list)
+    assert states["trunks"][0]["routes"][0]["registration"]["reason"] == "nobody"
 
 
 def test_states() -> None:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from probes.destination import Destination
 from probes.health.trunk import Rules
+from probes.registration.plan import RegistrationProbe
 from probes.report.watch_plan import plan_lines
 from tests.probes.report.watched import CARRIER, OFFICE
 
@@ -41,6 +43,21 @@ def test_a_plan() -> None:
         "odd",
         "  trunk carrier: while primary is down, calls go in the clear over backup",
     ]
+
+
+def test_registrations() -> None:
+    probe = RegistrationProbe(Destination.parse("sip:pbx7@pbx.example.com"))
+    given = [
+        replace(OFFICE.routes[0], registration=replace(probe, expects_contact=expected)) for expected in (False, True)
+    ]
+    trunk = replace(OFFICE, routes=(given[0], replace(given[1], name="other")))
+    lines = [line.plain for line in plan_lines([trunk], "", width=90)]
+    assert lines[3:5] == [
+        "  routes       sip:pbx.example.com, whether sip:pbx7@pbx.example.com can register",
+        "               other: sip:pbx.example.com, whether sip:pbx7@pbx.example.com is registered",
+    ]
+    assert "or 2 failed registrations; up after" in " ".join(line.strip() for line in lines)
+    assert "  registration tested every 10 min" in lines
 
 
 def test_without_history_and_alerts() -> None:

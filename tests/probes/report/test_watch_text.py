@@ -5,11 +5,13 @@ from datetime import UTC, timedelta, timezone
 
 import pytest
 
+from probes.destination import Destination
 from probes.health.alerts import AlertKind
 from probes.health.board import RouteState, TrunkState
 from probes.health.difference import Difference
 from probes.health.terms import Check, Happening, Health, Switch, SwitchCause, Verdict
 from probes.health.trunk import Trunk
+from probes.registration.plan import RegistrationProbe
 from probes.report.watch_text import (
     WatchText,
     begin_lines,
@@ -312,3 +314,46 @@ def test_each_day_begins_with_its_date() -> None:
 
 def test_a_trunk_with_one_route_has_none_to_choose() -> None:
     assert WatchText(TRUNKS, 80, UTC).lines(OFFICE_AT.switch(OFFICE_AT.route, None)) == []
+
+
+# Registrations.
+
+UNREGISTERED = At(450).registration(Verdict.BAD, "nobody", "nobody is registered, so that no call gets there", 200)
+REGISTERED = At(450).registration(Verdict.GOOD, "answered", "1 contact is registered, as expected", 200)
+
+
+def with_registration(check: Check, options: Check | None = None) -> TrunkState:
+    health = Health.HEALTHY if check.verdict is Verdict.GOOD else Health.DEGRADED
+    state = RouteState("primary", health, BEGIN, 1, check, options=options, registration=check)
+    return TrunkState("carrier", "primary", (state,))
+
+
+def test_a_registration_is_told_as_one() -> None:
+    assert told(UNREGISTERED, checks=True)[1].startswith(
+        "00:07:30  carrier primary  bad          registration: tls 192"
+    )
+    assert outcome(REGISTERED) == "registration: 1 contact is registered, as expected, tls 192.0.2.1:5061"
+
+
+@pytest.mark.parametrize(
+    ("state", "says", "working"),
+    [
+        (with_registration(UNREGISTERED, At(440).good()), "200, registration nobody", False),
+        (with_registration(REGISTERED, At(440).good()), "200 ", True),
+        (with_registration(REGISTERED), "registration 200", True),
+        (with_registration(UNREGISTERED), "registration nobody", False),
+        (with_registration(At(450).registration(Verdict.BAD, "registration", "403", 403)), "registration 403", False),
+        (with_registration(At(450).registration(Verdict.BAD, "registration", "silent")), "registration ", False),
+    ],
+)
+def test_a_registration_in_the_table(state: TrunkState, says: str, working: bool) -> None:
+    _, line = state_lines([state], BEGIN + 500, 120)
+    assert f"  {says}" in line.plain
+    assert works(state.routes[0]) is working
+
+
+def test_what_is_about_to_be_watched_has_its_registration() -> None:
+    probe = RegistrationProbe(Destination.parse("sip:pbx7@pbx.example.com"), expects_contact=True)
+    trunk = replace(OFFICE, routes=(replace(OFFICE.routes[0], registration=probe),))
+    (line,) = begin_lines([trunk])
+    assert line.plain.endswith(", whether sip:pbx7@pbx.example.com is registered every 10 min")

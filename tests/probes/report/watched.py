@@ -68,6 +68,10 @@ class At:
         found = (verdict, reason, detail, status, None, "tcp [2001:db8::7]:5070")
         return Check(self.trunk, self.route, Kind.CALL, self.at, *found)
 
+    def registration(self, verdict: Verdict, reason: str, detail: str = "", status: int | None = None) -> Check:
+        found = (verdict, reason, detail, status, None, "tls 192.0.2.1:5061")
+        return Check(self.trunk, self.route, Kind.REGISTRATION, self.at, *found)
+
     def change(self, before: Health, after: Health, since: float, check: Check) -> Change:
         return Change(self.trunk, self.route, self.at, before, after, BEGIN + since, check)
 
