@@ -262,6 +262,11 @@ class TimelineEntry:
     """What was asked for, or given; None for a line about something else."""
 
 
+def records_of(timeline: Iterable[TimelineEntry]) -> tuple[TraceRecord, ...]:
+    """The evidence behind a timeline, in its order."""
+    return tuple(entry.record for entry in timeline if entry.record is not None)
+
+
 @value
 class CallEvent:
     """A step of the call as people tell it: initiated, trying, ringing, early_media, answered, media, completed."""
@@ -397,7 +402,7 @@ class CallResult:
     @property
     def records(self) -> tuple[TraceRecord, ...]:
         """The evidence behind the timeline, in its order."""
-        return tuple(entry.record for entry in self.timeline if entry.record is not None)
+        return records_of(self.timeline)
 
     @property
     def start(self) -> float | None:

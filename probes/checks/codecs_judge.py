@@ -1,6 +1,7 @@
 """What the replies to offers come to: what the endpoint accepts, what it refuses, what could not be found out. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import field
 from enum import Enum
 
 from probes.checks.codecs import (
@@ -15,7 +16,7 @@ from probes.checks.codecs import (
 )
 from probes.checks.codecs_answer import Oddity, Security
 from probes.checks.options import REACH
-from probes.result import CallKind, Reach
+from probes.result import CallKind, Reach, TimelineEntry, records_of
 from sipcore.auth.session import AuthError
 from sipcore.deviation import Deviation
 from sipcore.errors import NotAllowed, TransportFailure
@@ -23,6 +24,7 @@ from sipcore.message.uri import SipUri
 from sipcore.resolve.target import Hop
 from sipcore.sdp.attributes import Codec
 from sipcore.sdp.build import TELEPHONE_EVENT
+from sipcore.trace import TraceRecord
 from sipcore.value import value
 
 SEVERAL = 2
@@ -104,6 +106,14 @@ class CodecReport:
     unfinished: str = ""
     advice: str = ""
     kind: CallKind = CallKind.CONNECTED
+    timeline: tuple[TimelineEntry, ...] = field(default=(), repr=False)
+    epoch_ns: int = 0
+    """Nanoseconds from 1970, UTC, to where the times of trace records begin: what makes dates out of them."""
+
+    @property
+    def records(self) -> tuple[TraceRecord, ...]:
+        """The evidence behind the timeline, in its order."""
+        return records_of(self.timeline)
 
     @property
     def works(self) -> bool:

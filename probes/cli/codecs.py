@@ -23,6 +23,7 @@ from probes.cli.common import (
 )
 from probes.cli.exit_codes import ExitCode
 from probes.cli.printing import show
+from probes.cli.saving import MESSAGE_ENDS, SaveMessagesTo, check_files, save_messages
 from probes.result import CallKind
 
 if TYPE_CHECKING:
@@ -33,16 +34,17 @@ if TYPE_CHECKING:
     from probes.checks.codecs_judge import CodecReport
     from sipcore.endpoint.endpoint import EndpointConfig
 
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--codec", metavar="NAME", help="Codec to ask for; may be repeated.", show_default="all known ones"),
+]
 WITHOUT_CODEC = {**EXIT_CODES, CallKind.CONNECTED: ExitCode.FAILED}
 """What it means to a script that no codec is accepted."""
 
 
 def codecs(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Whom to call: sip:user@host, user@host:port …")],
-    codec: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Codec to ask for; may be repeated.", show_default="all that are known"),
-    ] = None,
+    codec: Names = None,
     no_srtp: Annotated[bool, typer.Option("--no-srtp", help="Ask for plain RTP only.")] = False,
     user: options.User = "",
     password_file: options.PasswordFile = None,
@@ -61,6 +63,7 @@ def codecs(
     key: Key = None,
     insecure: options.Insecure = False,
     nameserver: Nameservers = None,
+    save: SaveMessagesTo = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Find out which codecs, and which SRTP, an endpoint accepts.
@@ -77,6 +80,7 @@ def codecs(
     from probes.report.codecs_text import codecs_failure_line, codecs_lines
     from sipcore.sdp.codecs import CODECS
 
+    check_files(save or (), ends=MESSAGE_ENDS)
     destination = read_destination(target, transport)
     asking = Asking(tuple(codec or CODECS), rings_again=ring_again, max_invites=max_calls)
     if no_srtp:
@@ -95,6 +99,7 @@ def codecs(
     console = None if as_json else make_console()
     report = run_to_the_end(partial(_ask, probe, config, console))
     show(report, console, data=codecs_data, lines=codecs_lines, failure_line=codecs_failure_line)
+    save_messages(report, f"Codecs of {report.uri}", codecs_data(report), save or ())
     raise typer.Exit(exit_code(report))
 
 

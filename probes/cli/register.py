@@ -1,7 +1,7 @@
 """`sipprobe register`: whether a user may register, what the registrar makes of it, and who is registered."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,8 @@ from probes.cli.common import (
     tell,
 )
 from probes.cli.exit_codes import ExitCode
-from probes.cli.printing import INDENT, json_text, print_data
-from probes.cli.saving import CAPTURE, check_files, write_all
+from probes.cli.printing import print_data
+from probes.cli.saving import MESSAGE_ENDS, SaveMessagesTo, check_files, save_messages
 
 if TYPE_CHECKING:
     import trio
@@ -50,17 +50,6 @@ ExpectContact = Annotated[
 Beside = Annotated[
     bool, typer.Option("--beside", help="Register even if others are, or if the registrar does not tell.")
 ]
-SaveTo = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--save",
-        metavar="FILE",
-        help="Write the messages to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
-        "result; may be repeated.",
-    ),
-]
-ENDS = (CAPTURE, ".svg", ".mmd", ".json")
-"""Of the names of the files that a test can be written to."""
 
 
 def register(
@@ -83,7 +72,7 @@ def register(
     key: Key = None,
     insecure: options.Insecure = False,
     nameserver: Nameservers = None,
-    save: SaveTo = None,
+    save: SaveMessagesTo = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Test whether a user can register, and see who is registered.
@@ -97,7 +86,7 @@ def register(
     """
     from probes.registration.plan import RegistrationProbe
 
-    check_files(save or (), ends=ENDS)
+    check_files(save or (), ends=MESSAGE_ENDS)
     destination = with_user(read_destination(target, transport), user)
     probe = RegistrationProbe(
         destination,
@@ -119,14 +108,15 @@ def register(
         return await (work() if as_json else Live(printer).during(work))
 
     report, end = run_interruptible(test)
-    _print(report, printer, as_json=as_json)
-    _save(report, save or ())
+    _tell(report, printer, save or (), as_json=as_json)
     end()
     raise typer.Exit(registration_exit_code(report))
 
 
-def _print(report: "RegistrationReport", printer: Printer, *, as_json: bool) -> None:
-    """Print what came of it. A failure goes to standard error too, unless it was just read on the screen."""
+def _tell(report: "RegistrationReport", printer: Printer, files: Iterable[Path], *, as_json: bool) -> None:
+    """Print what came of it, and write the files. A failure goes to standard error too, unless it was just read on the
+    screen.
+    """
     from probes.report.registration_json import registration_data
     from probes.report.registration_text import registration_failure_line, registration_lines
 
@@ -138,26 +128,7 @@ def _print(report: "RegistrationReport", printer: Printer, *, as_json: bool) -> 
         printer.close()
     if as_json or not printer.console.is_terminal:
         tell(registration_failure_line(report))
-
-
-def _save(report: "RegistrationReport", files: Sequence[Path]) -> None:
-    from probes.product import PRODUCT
-    from probes.report.ladder import ladder_of
-    from probes.report.mermaid import mermaid
-    from probes.report.packets import packets
-    from probes.report.pcapng import pcapng
-    from probes.report.registration_json import registration_data
-    from probes.report.svg import svg
-    from sipcore.errors import encodable
-
-    title = encodable(f"Registration of {report.aor}")
-    written = {
-        CAPTURE: lambda: pcapng(packets(report.records), epoch_ns=report.epoch_ns, application=PRODUCT),
-        ".svg": lambda: svg(ladder_of(report.timeline), title).encode(),
-        ".mmd": lambda: mermaid(ladder_of(report.timeline)).encode(),
-        ".json": f"{json_text(registration_data(report), indent=INDENT)}\n".encode,
-    }
-    write_all(("--save", file, written[file.suffix.lower()]) for file in files)
+    save_messages(report, f"Registration of {report.aor}", registration_data(report), files)
 
 
 def with_user(destination: "Destination", user: str) -> "Destination":

@@ -5,10 +5,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -18,10 +18,26 @@ from probes.cli.printing import INDENT, json_text
 
 if TYPE_CHECKING:
     from probes.calls.wire import Wire
-    from probes.result import CallResult
+    from probes.result import CallResult, TimelineEntry
     from sipcore.trace import TraceRecord
 
 Writer = Callable[["CallResult"], bytes]
+
+
+class Told(Protocol):
+    """What came of a test, with the messages that show it."""
+
+    @property
+    def timeline(self) -> "Sequence[TimelineEntry]":
+        """A line for each."""
+
+    @property
+    def records(self) -> "Sequence[TraceRecord]":
+        """The evidence behind it."""
+
+    @property
+    def epoch_ns(self) -> int:
+        """What makes dates of their times."""
 
 
 def _capture(result: "CallResult", wire: "Wire | None" = None) -> bytes:
@@ -95,6 +111,17 @@ Collector = Annotated[
 ]
 
 CAPTURE = ".pcapng"
+MESSAGE_ENDS = (CAPTURE, ".svg", ".mmd", ".json")
+"""Of the names of the files that a test which is no single call can be written to."""
+SaveMessagesTo = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the messages to FILE: .pcapng for Wireshark, .svg or .mmd (Mermaid) for a ladder, .json for the "
+        "result; may be repeated.",
+    ),
+]
 WRITERS: dict[str, Writer] = {
     ".html": _page,
     CAPTURE: _capture,
@@ -144,6 +171,27 @@ def save(result: "CallResult", files: list[Path], html: Path | None = None, wire
     if wire is not None and wire.omitted:
         tell(f"the capture lacks {wire.omitted} packets, for which there was no room")
     write_all([*wanted, *([("--html", html, partial(_page, result))] if html is not None else [])])
+
+
+def save_messages(told: Told, title: str, data: object, files: Iterable[Path]) -> None:
+    """Write the files of MESSAGE_ENDS: the messages of a test, under a title, or its result, which `data` is. Ends the
+    program when one cannot be written, the others being there by then.
+    """
+    from probes.product import PRODUCT
+    from probes.report.ladder import ladder_of
+    from probes.report.mermaid import mermaid
+    from probes.report.packets import packets
+    from probes.report.pcapng import pcapng
+    from probes.report.svg import svg
+    from sipcore.errors import encodable
+
+    written = {
+        CAPTURE: lambda: pcapng(packets(told.records), epoch_ns=told.epoch_ns, application=PRODUCT),
+        ".svg": lambda: svg(ladder_of(told.timeline), encodable(title)).encode(),
+        ".mmd": lambda: mermaid(ladder_of(told.timeline)).encode(),
+        ".json": f"{json_text(data, indent=INDENT)}\n".encode,
+    }
+    write_all(("--save", file, written[file.suffix.lower()]) for file in files)
 
 
 def write_all(wanted: Iterable[tuple[str, Path, Callable[[], bytes]]]) -> None:

@@ -13,7 +13,7 @@ from probes.registration.plan import (
     least_of,
     own_in,
 )
-from probes.result import CallKind, TimelineEntry
+from probes.result import CallKind, TimelineEntry, records_of
 from sipcore.auth.session import AuthError
 from sipcore.errors import FailureReason, ParseError, TransportFailure
 from sipcore.message.address import Address
@@ -114,7 +114,7 @@ class RegistrationReport:
     @property
     def records(self) -> tuple[TraceRecord, ...]:
         """The evidence behind the timeline, in its order."""
-        return tuple(entry.record for entry in self.timeline if entry.record is not None)
+        return records_of(self.timeline)
 
     @property
     def works(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from probes.checks.codecs import Reply
 from probes.checks.codecs_answer import Answer
 from probes.checks.codecs_judge import Capability, CodecReport, Remark, told
+from probes.report.call_json import entry_data
 from sipcore.auth.session import AuthError
 from sipcore.errors import encodable
 from sipcore.sdp.attributes import Codec
@@ -38,6 +39,7 @@ def codecs_data(report: CodecReport) -> Data:
         "advice": report.advice,
         "questions": [_reply(reply) for reply in report.replies],
         "remarks": [_remark(remark) for remark in report.remarks],
+        "timeline": [entry_data(entry) for entry in report.timeline],
     }
 
 

@@ -14,6 +14,7 @@ import trio
 
 from probes.calls.number import require_callable
 from probes.calls.run import call_config, to_its_end
+from probes.calls.story import Story
 from probes.calls.talk.run import LATE
 from probes.checks.codecs import (
     DEFAULT_RING_TIME,
@@ -103,32 +104,47 @@ async def probe_codecs(
 async def _probe(
     probe: CodecProbe, config: EndpointConfig, on_reply: OnReply, hop: Hop | None, given_up: trio.CancelScope
 ) -> CodecReport | None:
-    """The report; None when it was given up."""
+    """The report, with all that was sent and came back; None when it was given up."""
     config = replace(config, garbage_fails=True)
     async with Endpoint(config) as endpoint, open_media() as media:
-        with given_up:
-            try:
-                hops = [hop] if hop is not None else await locate(probe.destination, endpoint)
-            except TransportFailure as failure:
-                return judge(probe.destination.uri(), None, (), probe.asking, failure.kept())
-            report = None
-            for candidate in hops[:MAX_PLACES]:
-                async with AsyncExitStack() as exits:
-                    asker = _Asker(probe, endpoint, media, candidate, on_reply)
-                    exits.push_async_callback(asker.close)
-                    replies = await act(asker, probe.asking)
-                report = judge(asker.uri, asker.hop, replies, probe.asking)
-                if any(reply.statuses for reply in replies):
-                    break
-            return report
+        story = Story(trio.current_time())
+        unsubscribe = endpoint.subscribe(story.take)
+        try:
+            with given_up:
+                report = await _report(probe, endpoint, media, story, on_reply, hop)
+                return replace(report, timeline=story.timeline, epoch_ns=endpoint.epoch_ns)
+        finally:
+            unsubscribe()
     return None
+
+
+async def _report(
+    probe: CodecProbe, endpoint: Endpoint, media: Media, story: Story, on_reply: OnReply, hop: Hop | None
+) -> CodecReport:
+    """What the first place says that says anything, else the last one."""
+    try:
+        hops = [hop] if hop is not None else await locate(probe.destination, endpoint)
+    except TransportFailure as failure:
+        return judge(probe.destination.uri(), None, (), probe.asking, failure.kept())
+    for candidate in hops[:MAX_PLACES]:
+        async with AsyncExitStack() as exits:
+            asker = _Asker(probe, endpoint, media, candidate, story, on_reply)
+            exits.push_async_callback(asker.close)
+            replies = await act(asker, probe.asking)
+        report = judge(asker.uri, asker.hop, replies, probe.asking)
+        if any(reply.statuses for reply in replies):
+            break
+    return report
 
 
 class _Asker:
     """One place that is asked (`checks.codecs.OfferIO`), with the one call that is there at a time."""
 
-    def __init__(self, probe: CodecProbe, endpoint: Endpoint, media: Media, hop: Hop, on_reply: OnReply) -> None:
+    def __init__(
+        self, probe: CodecProbe, endpoint: Endpoint, media: Media, hop: Hop, story: Story, on_reply: OnReply
+    ) -> None:
         self._probe = probe
+        self._story = story
         self._endpoint = endpoint
         self._media = media
         self._on_reply = on_reply
@@ -149,6 +165,7 @@ class _Asker:
         if question.way is Way.INVITE:
             await self._exits.aclose()
         started = trio.current_time()
+        self._story.tell("asked", started, str(question))  # all of them are the same INVITEs to look at
         reply = Reply(question, 0.0, Standing.OVER)
         reply = await (self._invite(reply) if question.way is Way.INVITE else self._change(reply))
         reply = replace(reply, took=trio.current_time() - started)

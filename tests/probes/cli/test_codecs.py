@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,20 +10,25 @@ import trio
 from rich.console import Console
 
 from probes.calls.codecs.run import CodecProbe, OnReply
+from probes.capture.files import read_packets
 from probes.checks.codecs import Asking, Offer, Question, Reply, Standing, Way, act
 from probes.checks.codecs_answer import Security
 from probes.checks.codecs_judge import CodecReport, judge
 from probes.cli.codecs import WITHOUT_CODEC
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
+from probes.cli.saving import MESSAGE_ENDS
 from probes.cli.under_way import REFRESH
 from probes.destination import Destination
+from probes.responder.personas import Persona
+from probes.responder.run import open_responder
 from probes.result import CallKind
 from sipcore.endpoint.endpoint import EndpointConfig
 from sipcore.message.message import Response
-from sipcore.resolve.target import Transport
+from sipcore.resolve.target import SocketAddress, Transport
 from tests.probes.checks.codecs_values import HOP, URI, Peer, answered
-from tests.probes.discovery.network import free_port
+from tests.probes.cli.test_call import sipprobe
+from tests.probes.discovery.network import HOST, free_port
 from tests.probes.report.schemas import load, violations
 
 Asked = list[tuple[CodecProbe, EndpointConfig]]
@@ -86,6 +92,36 @@ def test_json(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("echo@192.0.2.1", "--json") == ExitCode.OK
     data = json.loads(capsys.readouterr().out)
     assert violations(data, load("codecs")) == []
+
+
+async def test_files(tmp_path: Path) -> None:
+    files = [tmp_path / f"echo{end}" for end in MESSAGE_ENDS]
+    saved = [word for file in files for word in ("--save", str(file))]
+    async with open_responder(Persona(), [(Transport.UDP, SocketAddress(HOST, 0))], lambda _: None) as responder:
+        target = f"echo@{HOST}:{responder.address(Transport.UDP).port}"
+        done = await trio.to_thread.run_sync(sipprobe, "codecs", target, "--codec=PCMU", *saved)
+    assert done.returncode == ExitCode.OK, done.stderr
+    capture, picture, diagram, data = files
+    packets = list(read_packets(capture.read_bytes()))
+    assert packets[0].data.count(b"INVITE sip:echo@") == 1
+    assert b"200 OK" in packets[-1].data
+    assert f"Codecs of sip:{target}" in picture.read_text()
+    assert "INVITE with PCMU over RTP/AVP" in diagram.read_text()
+    told = json.loads(data.read_text())
+    assert violations(told, load("codecs")) == []
+    labels = [entry["label"] for entry in told["timeline"]]
+    assert labels.count("asked") == len(told["questions"])
+    assert labels[:2] == ["asked", "INVITE"]
+    assert labels[-2:] == ["BYE", "200 OK"]
+    text = data.read_text() + picture.read_text() + diagram.read_text() + str(packets)
+    assert "AVP" in text
+    assert not re.search(r"inline:(?!\*+|A{16})", text)
+
+
+def test_a_file_that_cannot_be(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("echo@192.0.2.1", "--save", "codecs.html") == ExitCode.USAGE
+    assert "has to end in .pcapng, .svg, .mmd, .json" in capsys.readouterr().err
+    assert asked == []
 
 
 def test_options(asked: Asked, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from probes.capture.files import read_packets
 from probes.cli.call_codes import registration_exit_code
 from probes.cli.exit_codes import ExitCode
 from probes.cli.main import main
-from probes.cli.register import ENDS
+from probes.cli.saving import MESSAGE_ENDS
 from probes.registration.judge import RegistrationKind, judge
 from tests.probes.cli.test_call import Peer, peer, sipprobe
 from tests.probes.discovery.network import HOST, free_port
@@ -67,7 +67,7 @@ def test_data(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_files(tmp_path: Path) -> None:
-    files = [tmp_path / f"alice{end}" for end in ENDS]
+    files = [tmp_path / f"alice{end}" for end in MESSAGE_ENDS]
     with peer(Desk()) as bob:
         begun = time.time_ns()
         assert run(f"alice@{place(bob)}", *(word for file in files for word in ("--save", str(file)))) == ExitCode.OK
