@@ -157,6 +157,16 @@ def test_a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_check_
     assert schedule.next_timeout() == due + 60
 
 
+def test_a_shorter_interval_counts_from_the_last_check_on_whatever_was_changed_since() -> None:
+    usual, often = trunk("a", USUAL, calls=False), trunk("a", Rules(interval=50), calls=False)
+    titled = replace(usual, title="Acme")
+    schedule = begun(usual)
+    finished(schedule, NOW)
+    change(schedule, usual, titled, NOW + 30)
+    change(schedule, titled, often, NOW + 31)
+    assert schedule.next_timeout() == NOW + 50
+
+
 def test_many_new_routes_are_checked_at_the_rate_of_the_start() -> None:
     schedule = Schedule([], NOW, random.Random(1).random)
     assert schedule.next_timeout() is None
