@@ -114,19 +114,29 @@ def _tls(ca_file: Path | None, minimum: options.TlsMinimum) -> "TlsConfig":
 
 
 async def find_out(destination: "Destination", config: "DiscoveryConfig", console: "Console | None") -> "Discovery":
-    """Discover; with a console that is a terminal, show a live table on it that is gone in the end."""
+    """Discover; with a console that is a terminal, show a live table on it that is gone in the end. Who interrupts it
+    is told how far it was.
+    """
+    import trio
+
     from probes.cli.under_way import shown_meanwhile
     from probes.discovery.events import Concluded
     from probes.discovery.run import open_discovery
     from probes.report.progress_text import Progress
 
-    progress = Progress(str(destination))
+    progress, began = Progress(str(destination)), trio.current_time()
     found: list[Discovery] = []
-    async with open_discovery(destination, config) as events, shown_meanwhile(console, progress.lines):
-        async for event in events:
-            progress.take(event)
-            if isinstance(event, Concluded):
-                found.append(event.discovery)
+    try:
+        async with open_discovery(destination, config) as events, shown_meanwhile(console, progress.lines):
+            async for event in events:
+                progress.take(event)
+                if isinstance(event, Concluded):
+                    found.append(event.discovery)
+    except* KeyboardInterrupt:
+        if console is not None:
+            for line in progress.interrupted(trio.current_time() - began, console.width):
+                console.print(line)
+        raise
     return found[0]
 
 

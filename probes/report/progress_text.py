@@ -14,7 +14,7 @@ from probes.discovery.events import (
     TlsBegun,
     TlsEnded,
 )
-from probes.report.lines import WIDTH
+from probes.report.lines import WIDTH, wrapped
 from probes.report.safe_text import printable
 from probes.report.text import grid
 from probes.result import Attempt
@@ -52,6 +52,11 @@ class Progress:
                 self._doing[CALL, hop] = None
             case CallEnded(hop=hop):
                 self._doing.pop((CALL, hop), None)
+
+    def interrupted(self, elapsed: float, width: int = WIDTH) -> list[Text]:
+        """The same for whoever does not wait for the end."""
+        told = "interrupted: what was seen by then is not judged, since what is not there yet may explain it"
+        return [*self.lines(elapsed, width), Text(), *wrapped(told, width)]
 
     def lines(self, elapsed: float, width: int = WIDTH) -> list[Text]:
         """All of it, in lines of at most `width` columns, `elapsed` seconds after the beginning."""
