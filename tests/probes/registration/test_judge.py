@@ -95,6 +95,7 @@ REFUSED_AUTH = AuthError(AuthRefusal.REJECTED, "wrong", advice="check them", sec
         (asked(400), "REJECTED", "400 Told, to who asks which contacts are registered", "malformed"),
         (asked(606), "REJECTED", "606 Told, to who asks which contacts are registered", "--beside"),
         (asked(302, "Contact: <sip:there>"), "REJECTED", "302 Told: <sip:there>", "register there"),
+        (asked(300), "REJECTED", "300 Told: no Contact given", "register there"),
         (asked(301), "REJECTED", "301 Told: no Contact given", "register there"),
         (asked(403, 'Warning: 399 a "no"'), "REJECTED", "403 Told", 'the registrar says: 399 a "no"'),
         (asked(503, "Retry-After: 9"), "REJECTED", "asks to wait 9 s (Retry-After)", "overloaded"),
@@ -161,3 +162,10 @@ def test_somebody_is_expected() -> None:
     assert "no longer registers" in nobody.advice
     untold = judge(probe, HOP, [asked(606)])
     assert (untold.kind, untold.advice) == (RegistrationKind.REJECTED, "")
+
+
+@pytest.mark.parametrize("replies", [[asked(403)], [asked(200), bound(400)], [asked(200), bound(403)]])
+def test_what_is_refused_is_not_the_question_alone(replies: list[Reply]) -> None:
+    report = judge(PROBE, HOP, replies)
+    assert "to who asks" not in report.why
+    assert "--beside" not in report.advice
