@@ -167,6 +167,32 @@ def test_a_shorter_interval_counts_from_the_last_check_on_whatever_was_changed_s
     assert schedule.next_timeout() == NOW + 50
 
 
+def test_shorter_intervals_of_many_are_spread_over_the_interval() -> None:
+    """Or whoever shortens the interval of all of them asks all of them at once."""
+    seldom, often = Rules(interval=1000), Rules(interval=100)
+    names = [f"t{number}" for number in range(50)]
+    before, after = ([trunk("a", given, calls=False, name=name) for name in names] for given in (seldom, often))
+    schedule = Schedule(before, NOW, random.Random(1).random)
+    until(schedule, NOW + 500)
+    schedule.change(after, difference(before, after), NOW + 500)
+    times = []
+    while (due := schedule.next_timeout()) is not None and due < NOW + 600:
+        times += [due] * len(finished(schedule, due))
+    assert len(times) == len(names)
+    assert min(times) < NOW + 520
+    assert max(times) > NOW + 580
+    assert max(Counter(int(time - NOW) // 10 for time in times).values()) < 15
+
+
+def test_what_comes_sooner_now_comes_before_what_does_not() -> None:
+    before = [trunk("a", USUAL, calls=False, name=name) for name in "tu"]
+    schedule = Schedule(before, NOW, lambda: 0.0)
+    assert until(schedule, NOW + 1) == {A, Due("u", "a", Kind.OPTIONS)}
+    after = [before[0], replace(before[1], rules=Rules(interval=10))]
+    schedule.change(after, difference(before, after), NOW + 5)
+    assert until(schedule, NOW + 20) == {Due("u", "a", Kind.OPTIONS)}
+
+
 def test_many_new_routes_are_checked_at_the_rate_of_the_start() -> None:
     schedule = Schedule([], NOW, random.Random(1).random)
     assert schedule.next_timeout() is None
