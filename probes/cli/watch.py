@@ -62,15 +62,16 @@ def watch(
 ) -> None:
     """Watch SIP trunks: how each route is, what changes, and why.
 
-    Each route gets an OPTIONS at its interval, and a test call where FILE says so. So many failures in a row mean that
-    it is down; calls then take the next route that is up. A store keeps the history: it outlives a restart, and
-    `sipprobe uptime` tells what it comes to. --once uses none unless --store names one, and alerts nobody.
+    Each route gets an OPTIONS at its interval, and a test call, or a test of a registration, where FILE says so. So
+    many failures in a row mean that it is down; calls then take the next route that is up. A store keeps the history:
+    it outlives a restart, and `sipprobe uptime` tells what it comes to. --once uses none unless --store names one, and
+    alerts nobody.
 
     SIGHUP has FILE read again, but for its store, where there is no terminal: what changed is told, and one that cannot
     be used changes nothing. Ctrl-C is the end that is meant; the exit code tells of the trunks all the same.
 
     Exit code 0: each trunk has a route that works. Else what fits the worst trunk: 1: it refuses; 3: no address; 4:
-    nothing listens; 5: no route; 6: silence; 7: TLS failed; 8: not SIP; 9 to 13: of its test call.
+    nothing listens; 5: no route; 6: silence; 7: TLS failed; 8: not SIP; 9: credentials; 10 to 13: of its test call.
     """
     from probes.health.run import WatchConfig
     from sipcore.transports.lookup import LookupConfig
