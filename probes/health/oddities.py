@@ -7,6 +7,8 @@ from sipcore.resolve.target import Transport
 
 ALIVE = (401, 404, 405, 407, 481)
 """Statuses that servers which are well give to OPTIONS of strangers (RFC 3261 §11.2)."""
+BANNED = 150.0
+"""Seconds between two attempts below which fail2ban, as it comes, bans who fails: five times within ten minutes."""
 
 
 def oddities(trunks: Sequence[Trunk]) -> Iterator[str]:
@@ -16,6 +18,10 @@ def oddities(trunks: Sequence[Trunk]) -> Iterator[str]:
         if trunk.rules.fails_back and trunk.rules.recoveries == 1 and len(trunk.routes) > 1:
             text = "one good check has calls return, so a route that comes and goes takes them along"
             yield f"trunk {trunk.name}: {text}; raise recoveries"
+        if trunk.rules.registration_interval < BANNED and any(_registers(route) for route in trunk.routes):
+            every = f"{trunk.rules.registration_interval:g} s"
+            text = f"a password that is wrong would be tried every {every}, and registrars ban who does that"
+            yield f"trunk {trunk.name}: {text}; raise registration_interval"
         for route in trunk.routes:
             yield from (f"route {route.name} of trunk {trunk.name}: {text}" for text in _of_route(route))
         yield from (f"trunk {trunk.name}: {text}" for text in _of_routes(trunk.routes))
@@ -55,6 +61,11 @@ def _of_route(route: Route) -> Iterator[str]:
         many = len(proving) > 1
         what = f"its {' and its '.join(proving)} prove{'' if many else 's'} a password in the clear"
         yield f"{what}, where it can be guessed at; use TLS"
+
+
+def _registers(route: Route) -> bool:
+    """Whether a password is proven to a registrar."""
+    return route.registration is not None and route.registration.account is not None
 
 
 def _of_routes(routes: Sequence[Route]) -> Iterator[str]:

@@ -37,6 +37,16 @@ def test_nothing_is_odd() -> None:
     assert odd(replace(UDP, registration=replace(REGISTERING, account=None))) == []
 
 
+@pytest.mark.parametrize(("interval", "is_odd"), [(10.0, True), (149.0, True), (150.0, False), (600.0, False)])
+def test_a_password_that_registrars_ban(interval: float, is_odd: bool) -> None:
+    rules = Rules(registration_interval=interval)
+    text = f"trunk t: a password that is wrong would be tried every {interval:g} s, and registrars ban who does that"
+    found = odd(replace(TLS, registration=REGISTERING), rules=rules)
+    assert found == ([f"{text}; raise registration_interval"] if is_odd else [])
+    assert odd(replace(TLS, registration=replace(REGISTERING, account=None)), rules=rules) == []
+    assert odd(replace(TLS, call=WITH_PASSWORD), rules=rules) == []
+
+
 @pytest.mark.parametrize(
     ("routes", "told"),
     [
