@@ -288,6 +288,15 @@ def test_what_a_change_is_remembered_to_have_made_is_so_and_it_goes_on(
         condition = condition.after(check, by)
 
 
+@pytest.mark.parametrize(("kind", "good"), [(Kind.CALL, "A."), (Kind.REGISTRATION, "@a.")])
+def test_a_route_is_remembered_to_be_down_by_what_brought_it_down(kind: Kind, good: str) -> None:
+    check = Check("t", "a", kind, 0.0, Verdict.BAD, "x")
+    down = Condition().told(Change("t", "a", 0.0, Health.HEALTHY, Health.UNREACHABLE, 0.0, check), RULES)
+    ((answered,), (repaired,)) = checks("a."), checks(good)
+    assert down.after(answered, RULES).health is Health.UNREACHABLE
+    assert down.after(repaired, RULES).health is Health.HEALTHY
+
+
 @given(stories, rules)
 def test_a_route_that_never_answered_and_was_never_refused_is_never_down(text: str, by: Rules) -> None:
     condition = Condition()
