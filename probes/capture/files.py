@@ -79,14 +79,6 @@ def read_packets(data: bytes) -> Iterator[CapturedPacket]:
     raise CaptureError("neither a capture (pcap or pcapng) nor the JSON of test calls")
 
 
-def count_cut(data: bytes) -> int:
-    """How many packets of a capture file are cut off, by the length that whoever captured them allowed for (`snaplen`).
-
-    Raises CaptureError when it is none.
-    """
-    return sum(packet.omitted > 0 for packet in read_packets(data))
-
-
 def read_key_log(data: bytes) -> bytes:
     """The key logs of TLS that are in a capture file itself, one behind the other; those of a pcapng file alone can be.
 

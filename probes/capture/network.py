@@ -6,6 +6,7 @@ Link layers (https://www.tcpdump.org/linktypes.html), IPv4 (RFC 791) and IPv6 (R
 
 import ipaddress
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,11 +24,13 @@ MAX_AHEAD = 256
 """Segments that wait for one which was sent before them; beyond it that one counts as not captured."""
 MAX_WAIT_NS = 3 * 10**9
 """The same by time: what was lost on the way is sent again by then (RFC 6298 §2), and what is not was not captured."""
-NULL, ETHERNET, RAW, SLL, LOOP, IPV4, IPV6, SLL2 = 0, 1, 101, 113, 108, 228, 229, 276
+READ_LINKS = frozenset({0, 1, 9, 12, 14, 50, 51, 101, 108, 113, 228, 229, 276})
+"""The kinds of link layers that are read here (LINKTYPE_…)."""
 _ETHERTYPES = frozenset({0x0800, 0x86DD})
 _TAGS = frozenset({0x8100, 0x88A8, 0x9100})
 """EtherTypes of VLAN tags, behind which the next one stands (IEEE 802.1Q)."""
 _PPPOE, _MPLS = 0x8864, 0x8847
+_PPP_HEAD = b"\xff\x03"
 _PPP = {0x0021: 0x0800, 0x0057: 0x86DD}
 _VERSIONS = {4: 0x0800, 6: 0x86DD}
 """EtherTypes by the protocols of PPP (RFC 1332, RFC 5072), and by the version in the packet itself."""
@@ -44,6 +47,16 @@ _FRAGMENT = 44
 _SYN = 0x02
 Way = tuple[SocketAddress, SocketAddress]
 """From where to where."""
+
+
+@value
+class Missed:
+    """What of a capture nobody can read: how many packets are `cut` off, by the length that whoever captured them
+    allowed for (`snaplen`), and of the others how many have a link layer that is not read here, by its kind.
+    """
+
+    cut: int = 0
+    links: tuple[tuple[int, int], ...] = ()
 
 
 @value
@@ -70,6 +83,17 @@ class Segment:
     gap: bool = False
     begins: bool = False
     transport: Transport = Transport.TCP
+
+
+def missed(packets: Iterable[CapturedPacket]) -> Missed:
+    """What nobody can read of them."""
+    cut, links = 0, Counter[int]()
+    for packet in packets:
+        if packet.omitted:
+            cut += 1
+        elif packet.link not in READ_LINKS:
+            links[packet.link] += 1
+    return Missed(cut, tuple(sorted(links.items())))
 
 
 def read_payloads(packets: Iterable[CapturedPacket]) -> Iterator[Datagram | Segment]:
@@ -136,6 +160,11 @@ def _network_layer(packet: CapturedPacket) -> bytes:
             return data
         case 1:
             return _in_frame(data, 0)
+        case 9 | 50:  # PPP, alone or as in HDLC: with address and control (RFC 1662 §3.1), or without
+            at = 2 if data[:2] == _PPP_HEAD else 0
+            return _behind(_PPP.get(int.from_bytes(data[at : at + 2]), 0), data, at + 2)
+        case 51:
+            return _behind(_PPPOE, data, 0)
         case 113:
             return _behind(int.from_bytes(data[14:16]), data, 16)
         case 276:

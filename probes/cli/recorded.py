@@ -53,25 +53,26 @@ def read_calls(
     of_results: Callable[[bytes], Sequence[T]],
     of_capture: "Callable[[bytes, list[Unread]], Sequence[T]]",
 ) -> tuple[Sequence[T], str]:
-    """What one of the functions makes of the content of a file, and what is to be said of packets that are cut off.
+    """What one of the functions makes of the content of a file, and what is to be said of packets that nobody can read.
 
     Connections that stay closed are told of at once. Ends the program when the content cannot be read.
     """
-    from probes.capture.files import CaptureError, count_cut
+    from probes.capture.files import CaptureError, read_packets
+    from probes.capture.network import missed
     from probes.capture.stored import is_stored
-    from probes.report.replay_text import cut_words, unread_lines
+    from probes.report.replay_text import missed_words, unread_lines
     from sipcore.errors import LocalError
 
     unread: list[Unread] = []
     try:
         if is_stored(data):
             return of_results(data), ""
-        found, cut = of_capture(data, unread), cut_words(count_cut(data))
+        found, lacking = of_capture(data, unread), missed_words(missed(read_packets(data)))
     except (CaptureError, LocalError) as error:
         stop(ExitCode.USAGE, f"cannot read {file}: {error.message}")
     for line in unread_lines(unread):
         tell(f"{file}: {line}")
-    return found, cut
+    return found, lacking
 
 
 def choose(
@@ -81,12 +82,12 @@ def choose(
 
     Ends the program where there is none: as JSON, that is an empty list.
     """
-    calls, cut = found
+    calls, lacking = found
     missing = ""
     if not calls:
-        missing = f"{file}: no {wanted}" + (f"; {cut}" if cut else "")
-    elif cut:
-        tell(f"{file}: {cut}")
+        missing = f"{file}: no {wanted}" + (f"; {lacking}" if lacking else "")
+    elif lacking:
+        tell(f"{file}: {lacking}")
     if calls and call is not None and call > len(calls):
         missing = f"{file}: there is no call {call}; it has {len(calls)}"
     if missing:

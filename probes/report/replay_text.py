@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from probes.capture.calls import CapturedCall
+from probes.capture.network import Missed
 from probes.capture.unread import Unread
 from probes.report.ladder import HERE, Ladder, ladder_of
 from probes.report.ladder_text import ladder_rows
-from probes.report.lines import WIDTH
+from probes.report.lines import WIDTH, listed
 from probes.report.safe_text import printable
 from probes.report.times import duration
 from sipcore.covering import cover_uris
@@ -33,10 +34,22 @@ def ladder_of_call(call: CapturedCall) -> Ladder:
     return ladder_of(call.timeline(), here="" if call.result is None else HERE, media=call.media)
 
 
-def cut_words(count: int) -> str:
-    """What is to be said of packets that are cut off; empty for none."""
-    told = "one packet is" if count == 1 else f"{count} packets are"
-    return f"{told} cut off, and what they said is not known: capture whole ones (snaplen 0)" if count else ""
+def missed_words(missed: Missed) -> str:
+    """What is to be said of packets that nobody can read; empty where there are none."""
+    told = []
+    if missed.cut:
+        told.append(f"{_packets(missed.cut)} cut off, and what they said is not known: capture whole ones (snaplen 0)")
+    if missed.links:
+        kinds = listed([str(kind) for kind, _ in missed.links])
+        count = _packets(sum(count for _, count in missed.links))
+        told.append(
+            f"{count} of link type {kinds}, which is not read here: capture on a network interface, or on `any`"
+        )
+    return "; ".join(told)
+
+
+def _packets(count: int) -> str:
+    return "one packet is" if count == 1 else f"{count} packets are"
 
 
 def unread_lines(unread: Sequence[Unread]) -> list[str]:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.capture import files
-from probes.capture.files import CapturedPacket, CaptureError, count_cut, read_key_log, read_packets, unpacked
+from probes.capture.files import CapturedPacket, CaptureError, read_key_log, read_packets, unpacked
+from probes.capture.network import Missed, missed
 from probes.report.packets import Packet
 from probes.report.pcapng import pcapng
 from tests.probes.capture.captures import block, pcap
@@ -61,7 +62,16 @@ def test_what_was_cut_off_is_told() -> None:
     assert [packet.omitted for packet in read_packets(head + cut + whole)] == [1498, 0]
     section = block(0x0A0D0D0A, SECTION) + interface(1)
     shortened = block(6, struct.pack("<5I", 0, 0, 0, 3, 60) + b"abc")
-    assert [count_cut(data) for data in (head + cut + whole, section + shortened, head + whole)] == [1, 1, 0]
+    found = [missed(read_packets(data)) for data in (head + cut + whole, section + shortened, head + whole)]
+    assert found == [Missed(cut=1), Missed(cut=1), Missed()]
+
+
+def test_link_layers_that_are_not_read_are_told() -> None:
+    section = block(0x0A0D0D0A, SECTION) + interface(1) + interface(147) + interface(105)
+    packets = [enhanced(b"a", 0, number) for number in (0, 1, 2, 1)]
+    assert missed(read_packets(section + b"".join(packets))) == Missed(links=((105, 1), (147, 2)))
+    shortened = block(6, struct.pack("<5I", 1, 0, 0, 3, 60) + b"abc")
+    assert missed(read_packets(section + shortened)) == Missed(cut=1)  # each packet is told of once
 
 
 def test_each_section_has_interfaces_of_its_own() -> None:

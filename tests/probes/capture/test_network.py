@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from probes.capture import network
 from probes.capture.files import CapturedPacket
-from probes.capture.network import Datagram, Segment, read_payloads
+from probes.capture.network import READ_LINKS, Datagram, Segment, read_payloads
 from sipcore.resolve.target import SocketAddress
 from tests.probes.capture.captures import A, B, ipv4, ipv6, tcp, udp
 
@@ -28,25 +28,36 @@ MACS = b"\x02" * 12
 PACKET = ipv4(17, udp(b"hello"))
 
 
-@pytest.mark.parametrize(
-    ("link", "before"),
-    [
-        (0, b"\x02\0\0\0"),
-        (1, MACS + b"\x08\x00"),
-        (1, MACS + b"\x81\x00\x00\x05\x08\x00"),
-        (1, MACS + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00"),
-        (12, b""),
-        (101, b""),
-        (113, b"\0" * 14 + b"\x08\x00"),
-        (228, b""),
-        (1, MACS + b"\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),  # PPPoE
-        (1, MACS + b"\x81\x00\x00\x05\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),
-        (1, MACS + b"\x88\x47\x00\x01\x10\xff\x00\x01\x11\xff"),  # MPLS, two labels
-        (113, b"\0" * 14 + b"\x81\x00\x00\x05\x08\x00"),
-        (276, b"\x81\x00" + b"\0" * 18 + b"\x00\x05\x08\x00"),
-        (276, b"\x08\x00" + b"\0" * 18),
-    ],
-)
+LINKS = [
+    (0, b"\x02\0\0\0"),
+    (14, b""),
+    (108, b"\0\0\0\x02"),
+    (229, b""),
+    (1, MACS + b"\x08\x00"),
+    (1, MACS + b"\x81\x00\x00\x05\x08\x00"),
+    (1, MACS + b"\x88\xa8\x00\x05\x81\x00\x00\x06\x08\x00"),
+    (12, b""),
+    (101, b""),
+    (113, b"\0" * 14 + b"\x08\x00"),
+    (228, b""),
+    (1, MACS + b"\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),  # PPPoE
+    (1, MACS + b"\x81\x00\x00\x05\x88\x64\x11\x00\x00\x01\x00\x23\x00\x21"),
+    (1, MACS + b"\x88\x47\x00\x01\x10\xff\x00\x01\x11\xff"),  # MPLS, two labels
+    (113, b"\0" * 14 + b"\x81\x00\x00\x05\x08\x00"),
+    (9, b"\xff\x03\x00\x21"),  # PPP
+    (9, b"\x00\x21"),
+    (50, b"\xff\x03\x00\x21"),
+    (51, b"\x11\x00\x00\x01\x00\x23\x00\x21"),  # PPPoE, without Ethernet
+    (276, b"\x81\x00" + b"\0" * 18 + b"\x00\x05\x08\x00"),
+    (276, b"\x08\x00" + b"\0" * 18),
+]
+
+
+def test_all_that_are_read_are_in_the_table() -> None:
+    assert {link for link, _ in LINKS} == READ_LINKS
+
+
+@pytest.mark.parametrize(("link", "before"), LINKS)
 def test_every_link_layer(link: int, before: bytes) -> None:
     assert payloads(before + PACKET, link=link) == [Datagram(0, A, B, b"hello")]
 
@@ -58,6 +69,9 @@ def test_every_link_layer(link: int, before: bytes) -> None:
         (1, MACS + b"\x88\x64\x11\x00\x00\x01\x00\x23\xc0\x21" + PACKET),  # LCP of PPP
         (1, MACS + b"\x88\x47" + b"\0" * 12),
         (1, MACS + b"\x88\x47\x00\x01\x11\xff"),
+        (9, b"\xff\x03\xc0\x21" + PACKET),
+        (9, b""),
+        (51, b"\x11\x00\x00\x01\x00\x23\xc0\x21" + PACKET),
         (113, b"\0" * 16 + PACKET),
         (276, b"\0" * 20 + PACKET),
         (147, PACKET),

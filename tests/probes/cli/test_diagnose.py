@@ -113,6 +113,14 @@ def test_packets_that_are_cut_off_are_told(verb: str, tmp_path: Path, capsys: py
         assert told in capsys.readouterr().err
 
 
+def test_a_link_layer_that_is_not_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "air.pcap"
+    data = pcap(signalling(INVITE, response("200 OK")))
+    file.write_bytes(data[:20] + (105).to_bytes(4, "little") + data[24:])
+    assert run(file) == 1
+    assert "no calls; 2 packets are of link type 105, which is not read here" in capsys.readouterr().err
+
+
 def test_a_compressed_capture(refused: Path, capsys: pytest.CaptureFixture[str]) -> None:
     packed = refused.with_suffix(".pcap.gz")
     packed.write_bytes(gzip.compress(refused.read_bytes()))
